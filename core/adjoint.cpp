@@ -1,0 +1,147 @@
+#include <unroll/core/loops.hpp>
+#include <unroll/core/product.hpp>
+#include <unroll/core/record.hpp>
+
+#include <algorithm>
+#include <tuple>
+
+namespace unroll {
+
+namespace {
+
+// Strides of a part seen over a common shape: 0 along the axes that it is repeated on.
+Strides strides_over(const Shape& shape, const Strides& strides, const Shape& common) {
+    Strides wide(common.size(), 0);
+    const std::size_t lead = common.size() - shape.size();
+    for (std::size_t i = 0; i < shape.size(); ++i)
+        if (shape[i] == common[lead + i]) wide[lead + i] = strides[i];
+    return wide;
+}
+
+} // namespace
+
+template <class T>
+Tensor<T> Adjoint<T>::window() const {
+    const Node<T>& root = tape_->node(node_);
+    return Tensor<T>(root.storage, root.gradient + region_.offset, region_.shape, region_.strides);
+}
+
+template <class T>
+Sink<T> Adjoint<T>::open(const Shape& common) const {
+    if (!wanted()) return {nullptr, {}, false};
+    const bool add = tape_->open_part(node_, region_);
+    T* const gradient = tape_->node(node_).gradient;
+    if (region_.shape == common) return {gradient + region_.offset, region_.strides, add};
+    return {gradient + region_.offset, strides_over(region_.shape, region_.strides, common), add};
+}
+
+template <class T>
+void Adjoint<T>::open(std::span<const Adjoint> places, const Shape& common,
+                      std::span<Sink<T>> sinks) {
+    for (std::size_t i = 0; i < places.size(); ++i) sinks[i] = places[i].open(common);
+    // A place that is overwritten while a later one adds to some of its elements would lose them,
+    // except where both pass the same elements at the same time.
+    for (std::size_t j = 1; j < places.size(); ++j) {
+        if (!sinks[j].accumulate) continue;
+        for (std::size_t i = 0; i < j; ++i) {
+            if (sinks[i].accumulate || !places[i].wanted() || places[i].node_ != places[j].node_)
+                continue;
+            if (sinks[i].data == sinks[j].data && sinks[i].strides == sinks[j].strides) continue;
+            places[i].window().fill(T(0));
+            sinks[i].accumulate = true;
+        }
+    }
+}
+
+template <class T>
+void Adjoint<T>::add(const Variable<T>& share, T scale) const {
+    if (!wanted()) return;
+    const Tensor<T>& x = share.value();
+    const Shape common = broadcast(Op::unplaced("add to an adjoint"), x.shape(), region_.shape);
+    map_elements(common,
+                 std::array{Source<T>{x.data(), strides_over(x.shape(), x.strides(), common)}},
+                 std::array{open(common)}, [scale](auto v) { return std::tuple(v * scale); });
+}
+
+template <class T>
+void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale) const {
+    if (!wanted()) return;
+    const Tensor<T>&x = a.value(), &y = b.value();
+    Shape shape = broadcast(Op::unplaced("add a product to an adjoint"),
+                            Shape(x.shape().begin(), x.shape().end() - 2),
+                            Shape(y.shape().begin(), y.shape().end() - 2));
+    shape.push_back(x.shape(x.dimension() - 2));
+    shape.push_back(y.shape(y.dimension() - 1));
+    if (shape != region_.shape) {
+        Tensor<T> product(shape);
+        multiply(x, y, scale, T(0), product);
+        return add(Variable<T>(std::move(product)));
+    }
+    const Region& whole = tape_->node(node_).region;
+    if (shape.size() == 2 && scale == T(1) && tape_->node(node_).input_count == 0 &&
+        element_count(shape) == element_count(whole.shape)) {
+        if (region_.strides == whole.strides) return tape_->defer_product(node_, x, y);
+        if (whole.shape.size() == 2 && region_.strides[0] == whole.strides[1] &&
+            region_.strides[1] == whole.strides[0])
+            return tape_->defer_product(node_, y.transpose(), x.transpose());
+    }
+    const bool add = tape_->open_part(node_, region_);
+    Tensor<T> target = window();
+    multiply(x, y, scale, T(add ? 1 : 0), target);
+}
+
+template <class T>
+void Adjoint<T>::add_rows(const Indices& indices, const Variable<T>& share) const {
+    if (!wanted()) return;
+    // Some rows may get nothing: open all of it for zeros.
+    const Sink<T> sink = open(region_.shape);
+    Tensor<T> target = window();
+    if (!sink.accumulate) target.fill(T(0));
+    const Indices flat = indices.contiguous();
+    const std::size_t rows = flat.size();
+    Shape shape = region_.shape;
+    shape[0] = rows;
+    const Tensor<T> shares = share.value().reshape(shape);
+    Tensor<T> row;
+    for (std::size_t i = 0; i < rows; ++i) {
+        row = target.select(0, static_cast<std::size_t>(flat.data()[i]));
+        add_into(row, shares.select(0, i), T(1));
+    }
+}
+
+template <class T>
+Adjoint<T> Adjoint<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const {
+    if (!wanted()) return *this;
+    const std::size_t a = normal_axis(Op::unplaced("slice"), axis, region_.shape.size());
+    Region part = region_;
+    part.offset += begin * static_cast<std::size_t>(part.strides[a]);
+    part.shape[a] = end - begin;
+    return Adjoint(tape_, node_, part);
+}
+
+template <class T>
+Adjoint<T> Adjoint<T>::reshape(const Shape& shape) const {
+    if (!wanted()) return *this;
+    // A tensor without memory knows how its strides split; where they cannot, there is no window.
+    T* const nowhere = nullptr;
+    const Tensor<T> flat = Tensor<T>(StorageRef(), nowhere, region_.shape, region_.strides);
+    if (!flat.is_contiguous())
+        fail("Adjoint::reshape", "the input is a view that is not contiguous");
+    return Adjoint(tape_, node_, {region_.offset, shape, row_major(shape)});
+}
+
+template <class T>
+Adjoint<T> Adjoint<T>::transpose(std::span<const std::size_t> order) const {
+    if (!wanted()) return *this;
+    Region part = region_;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        part.shape[i] = region_.shape[order[i]];
+        part.strides[i] = region_.strides[order[i]];
+    }
+    return Adjoint(tape_, node_, part);
+}
+
+template class Adjoint<float>;
+template class Adjoint<double>;
+
+} // namespace unroll

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace unroll {
+
+// Hands out memory that is given back all at once; reset() keeps the chunks for the next round.
+class Arena {
+public:
+    void* allocate(std::size_t bytes, std::size_t alignment) {
+        std::size_t at = (used_ + alignment - 1) / alignment * alignment;
+        if (chunk_ >= chunks_.size() || at + bytes > chunks_[chunk_].bytes) at = next_chunk(bytes);
+        used_ = at + bytes;
+        return chunks_[chunk_].memory.get() + at;
+    }
+    template <class U>
+    U* array(std::size_t n) {
+        return static_cast<U*>(allocate(n * sizeof(U), alignof(U)));
+    }
+    void reset() { chunk_ = used_ = 0; }
+
+private:
+    struct Chunk {
+        std::unique_ptr<std::byte[]> memory;
+        std::size_t bytes;
+    };
+    std::size_t next_chunk(std::size_t bytes);
+
+    std::vector<Chunk> chunks_;
+    std::size_t chunk_ = 0;
+    std::size_t used_ = 0;
+};
+
+} // namespace unroll

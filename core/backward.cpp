@@ -1,0 +1,327 @@
+#include <unroll/core/product.hpp>
+#include <unroll/core/record.hpp>
+#include <unroll/core/tape.hpp>
+
+#include <algorithm>
+
+namespace unroll {
+
+namespace {
+
+// The addresses that a tensor's elements lie between.
+template <class T>
+std::pair<const T*, const T*> extent_of(const Tensor<T>& x) {
+    const T* low = x.data();
+    const T* high = x.data();
+    for (std::size_t i = 0; i < x.dimension(); ++i) {
+        const auto span = x.strides()[i] * (static_cast<std::ptrdiff_t>(x.shape(i)) - 1);
+        (span < 0 ? low : high) += span;
+    }
+    return {low, high + 1};
+}
+
+template <class T>
+bool overlap(const Tensor<T>& x, const StorageRef& storage, const T* begin, const T* end) {
+    if (x.storage() != storage) return false;
+    const auto [low, high] = extent_of(x);
+    return low < end && begin < high;
+}
+
+// Whether `next` continues `x` along `axis` in memory, behind it or before it.
+template <class T>
+bool continues(const Tensor<T>& x, const Tensor<T>& next, std::size_t axis, bool behind) {
+    if (x.storage() != next.storage() || x.strides() != next.strides()) return false;
+    const Tensor<T>& first = behind ? x : next;
+    const Tensor<T>& second = behind ? next : x;
+    return first.data() + first.strides()[axis] * static_cast<std::ptrdiff_t>(first.shape(axis)) ==
+           second.data();
+}
+
+template <class T>
+Tensor<T> joined(const Tensor<T>& x, const Tensor<T>& next, std::size_t axis, bool behind) {
+    const Tensor<T>& first = behind ? x : next;
+    Shape shape = x.shape();
+    shape[axis] += next.shape(axis);
+    return Tensor<T>(x.storage(), const_cast<T*>(first.data()), shape, x.strides());
+}
+
+} // namespace
+
+template <class T>
+Adjoint<T> Adjoints<T>::operator[](std::size_t input) const {
+    const NodeId id = inputs_[input];
+    if (id == no_node) return Adjoint<T>(tape_, no_node, {});
+    const Node<T>& n = tape_->node(id);
+    return Adjoint<T>(tape_, n.root, n.region);
+}
+
+template <class T>
+void Tape<T>::backward(const Variable<T>& y, BackwardOptions options) {
+    if (y.size() != 1)
+        fail("backward", "from a tensor of shape " + to_string(y.shape()) +
+                             " a seed of that shape is needed");
+    backward(y, Tensor<T>::ones(y.shape()), options);
+}
+
+template <class T>
+void Tape<T>::backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOptions options) {
+    const NodeId from = require("backward", y);
+    if (from == no_node) fail("backward", "the value depends on no variable or parameter");
+    if (seed.shape() != y.shape())
+        fail("backward", "the seed has shape " + to_string(seed.shape()) + ", the value " +
+                             to_string(y.shape()));
+    find_path(from);
+    const NoRecording<T> paused(*this);
+    Adjoint<T>(this, node(from).root, node(from).region).add(Variable<T>(seed));
+    sweep(from, options.retain);
+}
+
+// Marks what the gradient will pass, and refuses before anything is changed.
+template <class T>
+void Tape<T>::find_path(NodeId from) {
+    on_path_.assign(size_, 0);
+    on_path_[from] = 1;
+    for (NodeId id = from + 1; id-- > 0;) {
+        const Node<T>& n = node(id);
+        on_path_[id] |= on_path_[n.root];
+        if (on_path_[id] == 0) continue;
+        on_path_[n.root] = on_path_[n.operation] = 1;
+        if (n.is_used_up)
+            fail("backward", "'" + std::string(n.op.name) +
+                                 "' was used up by an earlier backward; call that one with "
+                                 "retain = true to come here again");
+        if (n.rule != nullptr) {
+            if (const Variable<T>* x = n.rule->changed(*this, id + n.outputs - 1)) {
+                const Node<T>* source = x->is_recorded() ? &node(x->node()) : nullptr;
+                const std::string what = source && source->parameter
+                                             ? "the parameter '" + source->parameter->name() + "'"
+                                             : "a value";
+                fail(n.op, "backward needs " + what + " of shape " + to_string(x->shape()) +
+                               ", which was changed since it was recorded");
+            }
+        }
+        for (std::uint32_t i = 0; i < n.input_count; ++i)
+            if (n.inputs[i] != no_node) on_path_[n.inputs[i]] = 1;
+    }
+}
+
+template <class T>
+void Tape<T>::sweep(NodeId from, bool retain) {
+    for (NodeId id = from + 1; id-- > 0;) {
+        if (on_path_[id] == 0) continue;
+        Node<T>& n = node(id);
+        if (n.rule != nullptr)
+            run_rule(id, retain);
+        else if (n.input_count == 0 && n.rows == no_node)
+            finish_leaf(id);
+        else if (n.input_count == 0)
+            release_gradient(n);
+    }
+}
+
+template <class T>
+void Tape<T>::run_rule(NodeId id, bool retain) {
+    Node<T>& n = node(id);
+    incoming_.clear();
+    bool arrived = false;
+    for (NodeId out = id; out < id + n.outputs; ++out) {
+        incoming_.push_back(incoming(out));
+        arrived = arrived || incoming_.back().value().storage();
+        if (node(out).retained != no_node) keep_for_user(out);
+    }
+    if (arrived)
+        n.rule->run(Adjoints<T>(this, {n.inputs, n.input_count}), incoming_);
+    incoming_.clear();
+    for (NodeId out = id; out < id + n.outputs; ++out)
+        if (node(out).root == out) release_gradient(node(out));
+    if (!retain) {
+        n.rule->~Rule();
+        n.rule = nullptr;
+        n.is_used_up = true;
+    }
+}
+
+// What has arrived at a node; no storage where nothing has.
+template <class T>
+Variable<T> Tape<T>::incoming(NodeId id) {
+    Node<T>& n = node(id);
+    Node<T>& root = node(n.root);
+    if (root.gradient == nullptr || root.covered.none()) return Variable<T>();
+    Tensor<T> part(root.storage, root.gradient + n.region.offset, n.region.shape, n.region.strides);
+    if (n.is_view) {
+        if (!root.covered.take(root.gradient, root.region.shape, n.region)) part.fill(0);
+    } else {
+        root.covered.settle(root.gradient, element_count(root.region.shape));
+    }
+    return Variable<T>(std::move(part));
+}
+
+template <class T>
+void Tape<T>::finish_leaf(NodeId id) {
+    flush_target(id);
+    Node<T>& n = node(id);
+    if (n.gradient == nullptr) return;
+    n.covered.settle(n.gradient, element_count(n.region.shape));
+    if (n.parameter != nullptr && !apart_) {
+        n.parameter->mark_gradient();
+        release_gradient(n);
+    }
+}
+
+template <class T>
+void Tape<T>::release_gradient(Node<T>& n) {
+    n.storage = StorageRef();
+    n.gradient = nullptr;
+    n.covered.reset();
+}
+
+template <class T>
+bool Tape<T>::open_part(NodeId id, const Region& part) {
+    Node<T>& root = node(id);
+    if (root.gradient == nullptr) {
+        Tensor<T> buffer;
+        if (root.parameter != nullptr && !apart_) {
+            buffer = root.parameter->gradient_buffer();
+            if (root.parameter->has_gradient()) root.covered.set_all(buffer.size());
+        } else {
+            buffer = Tensor<T>(root.region.shape);
+        }
+        root.storage = buffer.storage();
+        root.gradient = buffer.data();
+    }
+    if (!deferred_.empty()) {
+        const Tensor<T> window(root.storage, root.gradient + part.offset, part.shape, part.strides);
+        const auto [begin, end] = extent_of(window);
+        for (std::size_t i = deferred_.size(); i-- > 0;)
+            if (overlap(deferred_[i].a, root.storage, begin, end) ||
+                overlap(deferred_[i].b, root.storage, begin, end))
+                flush(i);
+    }
+    return root.covered.take(root.gradient, root.region.shape, part);
+}
+
+template <class T>
+void Tape<T>::defer_product(NodeId target, const Tensor<T>& a, const Tensor<T>& b) {
+    for (std::size_t i = 0; i < deferred_.size(); ++i) {
+        Product& p = deferred_[i];
+        if (p.target != target) continue;
+        for (const bool behind : {false, true}) {
+            if (!continues(p.a, a, 1, behind) || !continues(p.b, b, 0, behind)) continue;
+            p.a = joined(p.a, a, 1, behind);
+            p.b = joined(p.b, b, 0, behind);
+            return;
+        }
+        flush(i);
+        break;
+    }
+    deferred_.push_back({target, a, b});
+}
+
+template <class T>
+void Tape<T>::flush(std::size_t product) {
+    const Product p = std::move(deferred_[product]);
+    deferred_.erase(deferred_.begin() + static_cast<std::ptrdiff_t>(product));
+    const bool add = open_part(p.target, node(p.target).region);
+    const Node<T>& n = node(p.target);
+    Tensor<T> target(n.storage, n.gradient, n.region.shape, n.region.strides);
+    multiply(p.a, p.b, T(1), T(add ? 1 : 0), target);
+}
+
+template <class T>
+void Tape<T>::flush_target(NodeId target) {
+    for (std::size_t i = deferred_.size(); i-- > 0;)
+        if (deferred_[i].target == target) flush(i);
+}
+
+template <class T>
+void Tape<T>::keep_for_user(NodeId id) {
+    Tensor<T>& kept = retained_[node(id).retained];
+    const Tensor<T>& arrived = incoming_.back().value();
+    if (!arrived.storage()) return;
+    if (!kept.storage()) kept = Tensor<T>::zeros(arrived.shape());
+    add_into(kept, arrived, T(1));
+}
+
+namespace {
+
+// Passes what arrived on to the place that a retained view has in another gradient.
+template <class T>
+class PassOn final : public Rule<T> {
+public:
+    PassOn(Tape<T>* tape, NodeId root, Region region)
+        : place_(tape, root, std::move(region)) {}
+    void run(const Adjoints<T>&, std::span<const Variable<T>> gradients) override {
+        place_.add(gradients[0]);
+    }
+    std::size_t kept_bytes() const override { return 0; }
+    const Variable<T>* changed(const Tape<T>&, NodeId) const override { return nullptr; }
+
+private:
+    Adjoint<T> place_;
+};
+
+} // namespace
+
+template <class T>
+void Tape<T>::retain(const Variable<T>& x) {
+    const NodeId id = require("retain", x);
+    if (id == no_node) fail("retain", "a constant has no gradient");
+    Node<T>& n = node(id);
+    if (n.retained != no_node) return;
+    if (n.is_view && n.rule == nullptr) {
+        // A view has no gradient of its own, so it becomes a node that has.
+        void* memory = arena_.allocate(sizeof(PassOn<T>), alignof(PassOn<T>));
+        n.rule = new (memory) PassOn<T>(this, n.root, n.region);
+        n.is_view = false;
+        n.root = id;
+        n.region = Region::whole(n.region.shape);
+    }
+    n.retained = static_cast<std::uint32_t>(retained_.size());
+    retained_.emplace_back();
+}
+
+template <class T>
+Tensor<T> Tape<T>::gradient(const Variable<T>& x) const {
+    if (x.parameter() != nullptr && !apart_) return x.parameter()->gradient().copy();
+    const NodeId id = require("gradient", x);
+    if (id == no_node) fail("gradient", "a constant has no gradient");
+    const Node<T>& n = node(id);
+    if (n.parameter != nullptr && !apart_) return n.parameter->gradient().copy();
+    Tensor<T> found;
+    if (n.retained != no_node)
+        found = retained_[n.retained];
+    else if (n.input_count != 0 || n.rows != no_node)
+        fail("gradient", "call retain() before backward to keep the gradient of '" +
+                             std::string(n.op.name) + "'");
+    else if (n.gradient != nullptr)
+        found = Tensor<T>(n.storage, n.gradient, n.region.shape, n.region.strides);
+    return found.storage() ? found.copy() : Tensor<T>::zeros(x.shape());
+}
+
+template <class T>
+std::vector<typename Tape<T>::ParameterGradient> Tape<T>::parameter_gradients() const {
+    std::vector<ParameterGradient> all;
+    for (const NodeId id : leaf_order_) {
+        const Node<T>& n = node(id);
+        Tensor<T> gradient;
+        if (n.gradient != nullptr)
+            gradient = Tensor<T>(n.storage, n.gradient, n.region.shape, n.region.strides);
+        all.push_back({n.parameter, std::move(gradient)});
+    }
+    return all;
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template class Adjoints<T>;                                                                    \
+    template void Tape<T>::backward(const Variable<T>&, BackwardOptions);                          \
+    template void Tape<T>::backward(const Variable<T>&, const Tensor<T>&, BackwardOptions);        \
+    template void Tape<T>::retain(const Variable<T>&);                                             \
+    template Tensor<T> Tape<T>::gradient(const Variable<T>&) const;                                \
+    template auto Tape<T>::parameter_gradients() const -> std::vector<ParameterGradient>;          \
+    template bool Tape<T>::open_part(NodeId, const Region&);                                       \
+    template void Tape<T>::defer_product(NodeId, const Tensor<T>&, const Tensor<T>&);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll

@@ -1,0 +1,35 @@
+#include <unroll/core/error.hpp>
+#include <unroll/core/scope.hpp>
+
+namespace unroll {
+
+namespace {
+
+std::string compose(std::string_view operation, std::string_view problem, std::string_view place) {
+    std::string message{operation};
+    message.append(": ").append(problem);
+    const std::string path = Scope::current_path();
+    if (!path.empty() || !place.empty()) {
+        message.append(" (");
+        if (!path.empty()) message.append("in ").append(path);
+        if (!path.empty() && !place.empty()) message.append("; ");
+        if (!place.empty()) message.append("at ").append(place);
+        message.append(")");
+    }
+    return message;
+}
+
+} // namespace
+
+void fail(const char* operation, std::string_view problem) {
+    throw Error(compose(operation, problem, ""));
+}
+
+void fail(const Op& op, std::string_view problem) {
+    std::string place;
+    if (op.where.line() != 0)
+        place = std::string(op.where.file_name()) + ":" + std::to_string(op.where.line());
+    throw Error(compose(op.name, problem, place));
+}
+
+} // namespace unroll

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace unroll {
+
+using Where = std::source_location;
+
+// An operation's name, and the line that called it. Functions take it as a last argument
+// `Op op = "name"`, which captures the caller's line. The name must outlive every tape.
+struct Op {
+    constexpr Op(const char* name, Where where = Where::current()) : name(name), where(where) {}
+    // Without a line to point to.
+    static constexpr Op unplaced(const char* name) { return Op(name, Where()); }
+
+    const char* name;
+    Where where;
+};
+
+// The one exception of the library. The message reads
+//   "matmul: inner extents differ: [2, 3] and [4, 5] (in lstm.layer1.t17; at model.cpp:12)".
+class Error : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+// Throws Error: the operation, the problem, the module path that is being run, the caller's line.
+[[noreturn]] void fail(const Op& op, std::string_view problem);
+[[noreturn]] void fail(const char* operation, std::string_view problem);
+
+} // namespace unroll

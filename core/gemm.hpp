@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace unroll {
+
+// C = alpha op(A) op(B) + beta C, row-major, leading dimensions in elements: m x k times k x n.
+// beta = 0 never reads C. Large products are shared among threads.
+template <class T>
+void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
+          const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc);
+
+// What does the products, in words.
+std::string gemm_backend();
+
+} // namespace unroll

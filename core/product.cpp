@@ -1,0 +1,90 @@
+#include <unroll/core/gemm.hpp>
+#include <unroll/core/loops.hpp>
+#include <unroll/core/product.hpp>
+
+#include <algorithm>
+#include <tuple>
+
+namespace unroll {
+
+namespace {
+
+// A matrix as GEMM takes it: rows or columns that lie in one run.
+template <class T>
+struct Matrix {
+    Tensor<T> tensor;
+    bool transposed;
+    std::size_t leading;
+};
+
+// The leading dimension when `along` is the unit-stride axis of a matrix; 0 where it is not one.
+template <class T>
+std::size_t leading(const Tensor<T>& x, std::size_t along) {
+    const std::size_t across = 1 - along;
+    const auto width = static_cast<std::ptrdiff_t>(std::max<std::size_t>(x.shape(along), 1));
+    if (x.strides()[along] != 1 && x.shape(along) != 1) return 0;
+    if (x.shape(across) <= 1) return static_cast<std::size_t>(width);
+    return x.strides()[across] >= width ? static_cast<std::size_t>(x.strides()[across]) : 0;
+}
+
+template <class T>
+Matrix<T> as_matrix(const Tensor<T>& x) {
+    if (const std::size_t ld = leading(x, 1)) return {x, false, ld};
+    if (const std::size_t ld = leading(x, 0)) return {x, true, ld};
+    const Tensor<T> copy = x.copy();
+    return {copy, false, leading(copy, 1)};
+}
+
+template <class T>
+void multiply_matrices(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>& out) {
+    const std::size_t ld = leading(out, 1);
+    if (ld == 0) {
+        if (leading(out, 0) != 0) {
+            Tensor<T> flipped = out.transpose();
+            return multiply_matrices(b.transpose(), a.transpose(), scale, keep, flipped);
+        }
+        Tensor<T> compact = keep == T(0) ? Tensor<T>(out.shape()) : out.copy();
+        multiply_matrices(a, b, scale, keep, compact);
+        return out.assign(compact);
+    }
+    const Matrix<T> left = as_matrix(a), right = as_matrix(b);
+    gemm(left.transposed, right.transposed, out.shape(0), out.shape(1), a.shape(1), scale,
+         left.tensor.data(), left.leading, right.tensor.data(), right.leading, keep, out.data(),
+         ld);
+}
+
+} // namespace
+
+template <class T>
+void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>& out) {
+    if (out.size() == 0) return;
+    const std::size_t rank = out.dimension();
+    if (rank == 2) return multiply_matrices(a, b, scale, keep, out);
+    const auto batches = [&](const Tensor<T>& x) {
+        Shape shape(out.shape().begin(), out.shape().end() - 2);
+        shape.push_back(x.shape(x.dimension() - 2));
+        shape.push_back(x.shape(x.dimension() - 1));
+        return x.broadcast_to(shape);
+    };
+    const Tensor<T> left = batches(a), right = batches(b);
+    for (std::size_t i = 0; i < out.shape(0); ++i) {
+        Tensor<T> part = out.select(0, i);
+        multiply(left.select(0, i), right.select(0, i), scale, keep, part);
+    }
+}
+
+template <class T>
+void add_into(Tensor<T>& out, const Tensor<T>& x, T scale) {
+    const Tensor<T> wide = x.broadcast_to(out.shape());
+    map_elements(out.shape(), std::array{Source<T>{wide.data(), wide.strides()}},
+                 std::array{Sink<T>{out.data(), out.strides(), true}},
+                 [scale](auto v) { return std::tuple(v * scale); });
+}
+
+template void multiply(const Tensor<float>&, const Tensor<float>&, float, float, Tensor<float>&);
+template void multiply(const Tensor<double>&, const Tensor<double>&, double, double,
+                       Tensor<double>&);
+template void add_into(Tensor<float>&, const Tensor<float>&, float);
+template void add_into(Tensor<double>&, const Tensor<double>&, double);
+
+} // namespace unroll

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <unroll/core/tensor.hpp>
+
+namespace unroll {
+
+// out = scale * a b + keep * out for matrices of any strides; batches [..., m, k] [..., k, n] with
+// leading axes that broadcast to those of `out`. keep = 0 does not read `out`. The caller checks
+// the shapes.
+template <class T>
+void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>& out);
+
+// out += scale * x, where x broadcasts to the shape of `out`.
+template <class T>
+void add_into(Tensor<T>& out, const Tensor<T>& x, T scale);
+
+} // namespace unroll

@@ -1,0 +1,192 @@
+#pragma once
+
+#include <unroll/core/tape.hpp>
+
+#include <array>
+#include <new>
+#include <tuple>
+
+namespace unroll {
+
+// Stands for the operation's own result (or its i-th) in keep().
+template <std::size_t I = 0>
+struct Result {};
+inline constexpr Result<> result;
+
+template <class... Kept>
+std::tuple<const Kept&...> keep(const Kept&... kept) {
+    return {kept...};
+}
+
+// A part of a buffer for a result to lie in; empty for a result with memory of its own.
+template <class T>
+struct Place {
+    Tensor<T> memory;
+    NodeId root = no_node;
+    Region region;
+
+    bool is_given() const { return static_cast<bool>(memory.storage()); }
+    Tensor<T> take(const Shape& shape) const { return is_given() ? memory : Tensor<T>(shape); }
+};
+
+namespace detail {
+
+template <class T>
+struct Saved {
+    Variable<T> value;
+    std::uint32_t version;
+
+    explicit Saved(Variable<T> v)
+        : value(std::move(v)),
+          version(value.value().storage() ? value.value().storage()->version() : 0) {}
+    bool changed() const {
+        return value.value().storage() && value.value().storage()->version() != version;
+    }
+};
+
+template <class T, bool many, class F, std::size_t N>
+class SavingRule final : public Rule<T> {
+public:
+    SavingRule(F f, std::array<Saved<T>, N> saved) : f_(std::move(f)), saved_(std::move(saved)) {}
+
+    void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) override {
+        call(to, gradients, std::make_index_sequence<N>{});
+    }
+    std::size_t kept_bytes() const override {
+        std::size_t bytes = 0;
+        for (const auto& s : saved_) bytes += s.value.size() * sizeof(T);
+        return bytes;
+    }
+    const Variable<T>* changed(const Tape<T>& tape, NodeId recorded) const override {
+        for (const auto& s : saved_)
+            if (s.changed() ||
+                (s.value.is_recorded() && tape.overwritten(s.value.node(), recorded)))
+                return &s.value;
+        return nullptr;
+    }
+
+private:
+    template <std::size_t... I>
+    void call(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
+              std::index_sequence<I...>) {
+        if constexpr (many)
+            f_(to, gradients, saved_[I].value...);
+        else
+            f_(to, gradients[0], saved_[I].value...);
+    }
+
+    [[no_unique_address]] F f_;
+    std::array<Saved<T>, N> saved_;
+};
+
+template <class T>
+Variable<T> to_save(Tape<T>& tape, const Variable<T>& input, std::span<const Variable<T>>) {
+    return input.parameter() ? tape.attach(input) : input;
+}
+template <class T, std::size_t I>
+Variable<T> to_save(Tape<T>&, Result<I>, std::span<const Variable<T>> results) {
+    return results[I];
+}
+
+template <bool many, class T, class Kept, class F>
+void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> results,
+                 const Kept& kept, F rule) {
+    using Saving = SavingRule<T, many, F, std::tuple_size_v<Kept>>;
+    void* memory = tape.arena().allocate(sizeof(Saving), alignof(Saving));
+    Rule<T>* saving = std::apply(
+        [&](const auto&... k) {
+            return new (memory) Saving(
+                std::move(rule), {Saved<T>(to_save<T>(tape, k, results))...});
+        },
+        kept);
+    tape.node(first).rule = saving;
+}
+
+} // namespace detail
+
+// Puts an operation on the tape of its inputs and returns its result as a variable.
+//   rule(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& kept...)
+// adds what it owes to to[0], to[1], ... in the order of `inputs`. `keep` lists the inputs (and
+// `result`) that the rule reads: that, and what the rule captures by value, is all that is kept.
+// Where no input is recorded, nothing is.
+template <class T, class... Kept, class F>
+Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Tensor<T> value,
+                   const std::tuple<Kept...>& keep, F rule, const Place<T>& place = {}) {
+    const auto context = Tape<T>::of(op, inputs);
+    if (!context.record) return context.plain(std::move(value));
+    Tape<T>* tape = context.tape;
+    const NodeId id = tape->append(op, inputs, value.shape());
+    if (place.root != no_node) tape->place(id, place.root, place.region);
+    Variable<T> out = tape->handle(std::move(value), id);
+    detail::record_rule<false, T>(*tape, id, {&out, 1}, keep, std::move(rule));
+    return out;
+}
+
+template <class T, class... Kept, class F>
+Variable<T> record(const Op& op, std::initializer_list<const Variable<T>*> inputs, Tensor<T> value,
+                   const std::tuple<Kept...>& keep, F rule, const Place<T>& place = {}) {
+    return record<T>(op, std::span(inputs.begin(), inputs.size()), std::move(value), keep,
+                     std::move(rule), place);
+}
+
+// The same for an operation of several results: its rule is given a span of gradients, in which
+// the shape [0] says that nothing arrived.
+template <class T, std::size_t M, class... Kept, class F>
+std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* const> inputs,
+                                  std::array<Tensor<T>, M> values,
+                                  const std::tuple<Kept...>& keep, F rule,
+                                  const Place<T>& place = {}) {
+    std::array<Variable<T>, M> out;
+    const auto context = Tape<T>::of(op, inputs);
+    if (!context.record) {
+        for (std::size_t i = 0; i < M; ++i) out[i] = context.plain(std::move(values[i]));
+        return out;
+    }
+    Tape<T>* tape = context.tape;
+    NodeId first = no_node;
+    for (std::size_t i = 0; i < M; ++i) {
+        const NodeId id = tape->append(op, inputs, values[i].shape());
+        if (i == 0) first = id;
+        tape->node(id).operation = first;
+        if (i == 0 && place.root != no_node) tape->place(id, place.root, place.region);
+        out[i] = tape->handle(std::move(values[i]), id);
+    }
+    tape->node(first).outputs = M;
+    detail::record_rule<true, T>(*tape, first, out, keep, std::move(rule));
+    return out;
+}
+
+// A view of a variable: its gradient lands in the place that the view has in x's gradient.
+template <class T>
+Variable<T> record_view(const Op& op, const Variable<T>& x, Tensor<T> view) {
+    const Variable<T>* const inputs[] = {&x};
+    const auto context = Tape<T>::of(op, inputs);
+    if (!context.record) return context.plain(std::move(view));
+    const NodeId id = context.tape->append_view(op, x, view);
+    return context.tape->handle(std::move(view), id);
+}
+
+// Memory for the steps of a sequence, [steps, ...]: operations leave their results in its rows, and
+// the rows become one variable without a copy.
+template <class T>
+class Buffer {
+public:
+    // On the tape of `like`, if that is recorded.
+    Buffer(const Variable<T>& like, const Shape& shape);
+
+    Place<T> row(std::size_t index) const;
+    // Rows [begin, end), all written by now, as a variable.
+    Variable<T> rows(std::size_t begin, std::size_t end) const;
+
+private:
+    Variable<T> whole_;
+};
+
+// The storage of a value that is not used again, for a result to lie in.
+template <class T>
+Place<T> in_place_of(const Op& op, const Variable<T>& x);
+
+extern template class Buffer<float>;
+extern template class Buffer<double>;
+
+} // namespace unroll

@@ -1,0 +1,144 @@
+#include <unroll/core/region.hpp>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace unroll {
+
+namespace {
+
+template <class T>
+void zero(T* buffer, std::size_t begin, std::size_t end) {
+    if (begin < end) std::fill(buffer + begin, buffer + end, T(0));
+}
+
+// The part with repeated and unit axes dropped and neighbours that lie in one stride merged.
+Region merged(const Region& part) {
+    Region out{part.offset, {}, {}};
+    for (std::size_t i = 0; i < part.shape.size(); ++i) {
+        if (part.shape[i] == 1 || part.strides[i] == 0) continue;
+        const auto span = part.strides[i] * static_cast<std::ptrdiff_t>(part.shape[i]);
+        if (!out.shape.empty() && out.strides.back() == span) {
+            out.shape.back() *= part.shape[i];
+            out.strides.back() = part.strides[i];
+        } else {
+            out.shape.push_back(part.shape[i]);
+            out.strides.push_back(part.strides[i]);
+        }
+    }
+    return out;
+}
+
+// Whether the part visits every element of a buffer of `size` exactly once.
+bool is_permutation(const Region& part, std::size_t size) {
+    std::size_t count = 1;
+    std::uint32_t used = 0;
+    for (std::size_t found = 0; found < part.shape.size(); ++found) {
+        std::size_t axis = 0;
+        while (axis < part.shape.size() &&
+               ((used >> axis & 1) || static_cast<std::size_t>(std::abs(part.strides[axis])) != count))
+            ++axis;
+        if (axis == part.shape.size()) return false;
+        used |= 1u << axis;
+        count *= part.shape[axis];
+    }
+    return count == size;
+}
+
+} // namespace
+
+template <class T>
+bool Coverage::take(T* buffer, const Shape& shape, const Region& part) {
+    const std::size_t size = element_count(shape);
+    if (element_count(part.shape) == 0) return true;
+    const Region run = merged(part);
+    const std::size_t rank = run.shape.size();
+    if (rank == 0) return take_run(buffer, part.offset, part.offset + 1);
+    if (run.strides.back() == 1) {
+        if (rank == 1) return take_run(buffer, part.offset, part.offset + run.shape[0]);
+        const std::size_t width = shape.back();
+        if (rank == 2 && run.strides[0] == static_cast<std::ptrdiff_t>(width)) {
+            const std::size_t column = part.offset % width;
+            if (column + run.shape[1] <= width)
+                return take_columns(buffer, part.offset - column, run.shape[0], width, column,
+                                    run.shape[1]);
+        }
+    }
+    if (none() && is_permutation(run, size)) {
+        set_all(size);
+        return false;
+    }
+    settle(buffer, size);
+    return true;
+}
+
+template <class T>
+bool Coverage::take_run(T* buffer, std::size_t begin, std::size_t end) {
+    if (begin >= begin_ && end <= end_) return true;
+    if (columns_ != 0) {
+        close_block(buffer);
+        return take_run(buffer, begin, end);
+    }
+    if (begin_ == end_) {
+        begin_ = begin, end_ = end;
+        return false;
+    }
+    if (end <= begin_ || begin >= end_) {
+        zero(buffer, end, begin_);
+        zero(buffer, end_, begin);
+        begin_ = std::min(begin, begin_), end_ = std::max(end, end_);
+        return false;
+    }
+    zero(buffer, begin, begin_);
+    zero(buffer, end_, end);
+    begin_ = std::min(begin, begin_), end_ = std::max(end, end_);
+    return true;
+}
+
+template <class T>
+void Coverage::close_block(T* buffer) {
+    for (std::size_t row = 0; columns_ < stride_ && row < rows_; ++row)
+        zero(buffer, block_ + row * stride_ + columns_, block_ + (row + 1) * stride_);
+    columns_ = 0;
+    take_run(buffer, block_, block_ + rows_ * stride_);
+}
+
+template <class T>
+bool Coverage::take_columns(T* buffer, std::size_t begin, std::size_t rows, std::size_t stride,
+                            std::size_t column, std::size_t columns) {
+    const std::size_t end = begin + rows * stride;
+    if (begin >= begin_ && end <= end_) return true;
+    const bool same = columns_ != 0 && begin == block_ && rows == rows_ && stride == stride_;
+    if (same && column + columns <= columns_) return true;
+    if (same && column == columns_) {
+        columns_ += columns;
+        if (columns_ == stride_) close_block(buffer);
+        return false;
+    }
+    if (columns_ != 0) {
+        close_block(buffer);
+        return take_columns(buffer, begin, rows, stride, column, columns);
+    }
+    const bool apart = begin_ == end_ || end <= begin_ || begin >= end_;
+    if (apart && column == 0) {
+        block_ = begin, rows_ = rows, stride_ = stride, columns_ = columns;
+        return false;
+    }
+    if (!take_run(buffer, begin, end)) zero(buffer, begin, end);
+    return true;
+}
+
+template <class T>
+void Coverage::settle(T* buffer, std::size_t size) {
+    if (columns_ != 0) close_block(buffer);
+    zero(buffer, 0, std::min(begin_, size));
+    zero(buffer, end_, size);
+    set_all(size);
+}
+
+template bool Coverage::take(float*, const Shape&, const Region&);
+template bool Coverage::take(double*, const Shape&, const Region&);
+template void Coverage::settle(float*, std::size_t);
+template void Coverage::settle(double*, std::size_t);
+
+} // namespace unroll

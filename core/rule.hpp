@@ -1,0 +1,37 @@
+#pragma once
+
+#include <unroll/core/adjoint.hpp>
+#include <unroll/core/variable.hpp>
+
+#include <span>
+
+namespace unroll {
+
+// The adjoints of an operation's inputs, by their number.
+template <class T>
+class Adjoints {
+public:
+    Adjoints(Tape<T>* tape, std::span<const NodeId> inputs) : tape_(tape), inputs_(inputs) {}
+    Adjoint<T> operator[](std::size_t input) const;
+
+private:
+    Tape<T>* tape_;
+    std::span<const NodeId> inputs_;
+};
+
+// What a node does when the sweep reaches it.
+template <class T>
+class Rule {
+public:
+    virtual ~Rule() = default;
+    // `gradients`: one for each output; the shape of one that nothing arrived at is [0].
+    virtual void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) = 0;
+    virtual std::size_t kept_bytes() const = 0;
+    // The first kept value that was changed after `recorded`, the operation's last node; or null.
+    virtual const Variable<T>* changed(const Tape<T>& tape, NodeId recorded) const = 0;
+};
+
+extern template class Adjoints<float>;
+extern template class Adjoints<double>;
+
+} // namespace unroll

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace unroll {
+
+// A reference-counted block of memory. Blocks come from and go back to a cache of the thread, so
+// that a step repeated with the same shapes allocates nothing.
+class Storage {
+public:
+    // 64-byte aligned, not initialised. Throws std::bad_alloc.
+    static Storage* allocate(std::size_t bytes);
+    // Memory that belongs to someone else; `release(owner)` is called with the last reference.
+    static Storage* adopt(void* data, std::size_t bytes, void* owner, void (*release)(void*));
+
+    void* data() const { return data_; }
+    std::size_t bytes() const { return bytes_; }
+
+    // Counts the changes made in place by optimisers and loaders, so that a tape notices a value
+    // that is no longer the one it recorded.
+    std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
+    void changed() { version_.fetch_add(1, std::memory_order_relaxed); }
+
+    void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) recycle();
+    }
+    std::uint32_t references() const { return references_.load(std::memory_order_relaxed); }
+
+private:
+    Storage() = default;
+    void recycle();
+
+    std::atomic<std::uint32_t> references_{1};
+    std::atomic<std::uint32_t> version_{0};
+    std::uint32_t size_class_ = 0;
+    std::size_t bytes_ = 0;
+    void* data_ = nullptr;
+    void* owner_ = nullptr;
+    void (*release_)(void*) = nullptr;
+};
+
+class StorageRef {
+public:
+    StorageRef() = default;
+    explicit StorageRef(Storage* owned) : storage_(owned) {}
+    StorageRef(const StorageRef& other) : storage_(other.storage_) {
+        if (storage_) storage_->retain();
+    }
+    StorageRef(StorageRef&& other) noexcept : storage_(std::exchange(other.storage_, nullptr)) {}
+    StorageRef& operator=(StorageRef other) noexcept {
+        std::swap(storage_, other.storage_);
+        return *this;
+    }
+    ~StorageRef() {
+        if (storage_) storage_->release();
+    }
+
+    Storage* get() const { return storage_; }
+    Storage* operator->() const { return storage_; }
+    explicit operator bool() const { return storage_ != nullptr; }
+    friend bool operator==(const StorageRef&, const StorageRef&) = default;
+
+private:
+    Storage* storage_ = nullptr;
+};
+
+// What the process holds for tensors, for tests and for reports.
+struct MemoryUse {
+    std::size_t bytes_in_use;       // in blocks that somebody refers to
+    std::size_t system_allocations; // blocks that the cache did not have
+};
+MemoryUse memory_use();
+
+} // namespace unroll

@@ -1,0 +1,341 @@
+#include <unroll/core/record.hpp>
+#include <unroll/core/tape.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+namespace unroll {
+
+namespace {
+
+std::atomic<std::uint64_t> generations{0};
+
+// Slots are used again but never freed: a variable may outlive its tape.
+template <class T>
+struct Slots {
+    std::mutex mutex;
+    std::vector<TapeSlot<T>*> free;
+
+    static Slots& all() {
+        static Slots* const slots = new Slots;
+        return *slots;
+    }
+};
+
+template <class T>
+std::size_t hash(const Parameter<T>* parameter) {
+    return (reinterpret_cast<std::uintptr_t>(parameter) >> 4) * 0x9e3779b97f4a7c15u >> 20;
+}
+
+} // namespace
+
+template <class T>
+Tape<T>* Variable<T>::tape() const {
+    if (slot_ == nullptr) return nullptr;
+    if (slot_->tape == nullptr || slot_->generation != generation_)
+        fail("Variable", "its tape was cleared or destroyed");
+    return slot_->tape;
+}
+
+template <class T>
+Tape<T>::Tape() : leaves_(64) {
+    auto& slots = Slots<T>::all();
+    const std::lock_guard lock(slots.mutex);
+    if (slots.free.empty()) {
+        slot_ = new TapeSlot<T>;
+    } else {
+        slot_ = slots.free.back();
+        slots.free.pop_back();
+    }
+    slot_->tape = this;
+    slot_->generation = ++generations;
+}
+
+template <class T>
+Tape<T>::~Tape() {
+    clear();
+    slot_->tape = nullptr;
+    slot_->generation = 0;
+    auto& slots = Slots<T>::all();
+    const std::lock_guard lock(slots.mutex);
+    slots.free.push_back(slot_);
+}
+
+template <class T>
+void Tape<T>::clear() {
+    deferred_.clear();
+    for (NodeId id = 0; id < size_; ++id) {
+        Node<T>& n = node(id);
+        if (n.rule != nullptr) n.rule->~Rule();
+        n.rule = nullptr;
+        n.storage = StorageRef();
+    }
+    size_ = 0;
+    arena_.reset();
+    scopes_.clear();
+    std::fill(leaves_.begin(), leaves_.end(), std::pair<const Parameter<T>*, NodeId>{nullptr, 0});
+    leaf_order_.clear();
+    retained_.clear();
+    rows_used_ = 0;
+    slot_->generation = ++generations;
+}
+
+template <class T>
+Node<T>& Tape<T>::append_node(const Op& op) {
+    if (size_ == chunks_.size() * chunk) chunks_.push_back(std::make_unique<Node<T>[]>(chunk));
+    const auto id = static_cast<NodeId>(size_++);
+    Node<T>& n = node(id);
+    n = Node<T>();
+    n.op = op;
+    n.root = n.operation = id;
+    n.scope = scope_id(Scope::current());
+    return n;
+}
+
+template <class T>
+std::uint32_t Tape<T>::scope_id(Scope* scope) {
+    if (scopes_.empty()) scopes_.push_back({0, "", Scope::no_index});
+    if (scope == nullptr) return 0;
+    if (scope->mark.generation == slot_->generation) return scope->mark.id;
+    const std::uint32_t parent = scope_id(scope->parent());
+    char* name = arena_.array<char>(scope->name().size());
+    std::copy(scope->name().begin(), scope->name().end(), name);
+    const auto id = static_cast<std::uint32_t>(scopes_.size());
+    scopes_.push_back({parent, std::string_view(name, scope->name().size()), scope->index()});
+    scope->mark = {slot_->generation, id};
+    return id;
+}
+
+template <class T>
+std::string Tape<T>::scope_path(std::uint32_t scope) const {
+    if (scope == 0 || scope >= scopes_.size()) return {};
+    const ScopeEntry& entry = scopes_[scope];
+    std::string path = scope_path(entry.parent);
+    if (!path.empty()) path += '.';
+    path += entry.name;
+    if (entry.index != Scope::no_index) path += std::to_string(entry.index);
+    return path;
+}
+
+template <class T>
+Variable<T> Tape<T>::variable(Tensor<T> value, const char* name) {
+    if (!value.is_contiguous()) value = value.copy();
+    append_node(name).region = Region::whole(value.shape());
+    return handle(std::move(value), static_cast<NodeId>(size_ - 1));
+}
+
+template <class T>
+Variable<T> Tape<T>::attach(const Variable<T>& x) {
+    if (x.parameter() != nullptr && recording_) return handle(x.value(), leaf(*x.parameter()));
+    if (x.slot() == nullptr) return constant(x.value());
+    require("attach", x);
+    return x;
+}
+
+template <class T>
+NodeId Tape<T>::leaf(const Parameter<T>& parameter) {
+    std::size_t at = hash(&parameter) % leaves_.size();
+    while (leaves_[at].first != nullptr) {
+        if (leaves_[at].first == &parameter) return leaves_[at].second;
+        at = (at + 1) % leaves_.size();
+    }
+    Node<T>& n = append_node("parameter");
+    n.region = Region::whole(parameter.shape());
+    n.parameter = &parameter;
+    const auto id = static_cast<NodeId>(size_ - 1);
+    leaves_[at] = {&parameter, id};
+    leaf_order_.push_back(id);
+    if (leaf_order_.size() * 2 > leaves_.size()) {
+        std::vector<std::pair<const Parameter<T>*, NodeId>> larger(leaves_.size() * 2);
+        for (const auto& entry : leaves_) {
+            if (entry.first == nullptr) continue;
+            std::size_t to = hash(entry.first) % larger.size();
+            while (larger[to].first != nullptr) to = (to + 1) % larger.size();
+            larger[to] = entry;
+        }
+        leaves_ = std::move(larger);
+    }
+    return id;
+}
+
+template <class T>
+NodeId Tape<T>::id_of(const Variable<T>& x) {
+    if (x.parameter() != nullptr) return leaf(*x.parameter());
+    return x.node();
+}
+
+template <class T>
+NodeId Tape<T>::require(const Op& op, const Variable<T>& x) const {
+    if (x.slot() != slot_)
+        fail(op, x.slot() ? "the variable belongs to another tape" : "the value is on no tape");
+    if (x.generation() != slot_->generation)
+        fail(op, "the variable was recorded before its tape was cleared");
+    return x.node();
+}
+
+template <class T>
+typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>* const> inputs) {
+    TapeSlot<T>* slot = nullptr;
+    bool wanted = false;
+    bool parameters = false;
+    bool untracked = false;
+    for (const Variable<T>* x : inputs) {
+        parameters = parameters || x->parameter() != nullptr;
+        untracked = untracked || x->is_untracked();
+        if (x->slot() == nullptr) continue;
+        if (x->slot()->generation != x->generation() || x->slot()->tape == nullptr)
+            fail(op, "an operand was recorded before its tape was cleared or destroyed");
+        if (slot != nullptr && slot != x->slot()) fail(op, "the operands are on two tapes");
+        slot = x->slot();
+        if (!x->is_recorded()) continue;
+        wanted = true;
+        if (slot->tape->overwritten(x->node(), x->node()))
+            fail(op, "an operand's value was overwritten by an operation in place");
+    }
+    if (slot == nullptr) return {nullptr, false, parameters || untracked};
+    const bool recording = slot->tape->recording_;
+    if (recording && untracked)
+        fail(op, "an operand was computed from a parameter that had met no tape, so its gradient "
+                 "would be lost; use Tape::attach on the parameter first");
+    return {slot->tape, recording && (wanted || parameters)};
+}
+
+template <class T>
+NodeId Tape<T>::append(const Op& op, std::span<const Variable<T>* const> inputs,
+                       const Shape& shape) {
+    auto* ids = arena_.template array<NodeId>(inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) ids[i] = id_of(*inputs[i]);
+    Node<T>& n = append_node(op);
+    n.inputs = ids;
+    n.input_count = static_cast<std::uint32_t>(inputs.size());
+    n.region = Region::whole(shape);
+    return static_cast<NodeId>(size_ - 1);
+}
+
+template <class T>
+NodeId Tape<T>::append_view(const Op& op, const Variable<T>& base, const Tensor<T>& view) {
+    const Variable<T>* const inputs[] = {&base};
+    const NodeId id = append(op, inputs, view.shape());
+    Node<T>& n = node(id);
+    const Node<T>& parent = node(n.inputs[0]);
+    n.is_view = true;
+    n.root = parent.root;
+    n.region.strides = view.strides();
+    // Empty views point nowhere in particular.
+    n.region.offset = parent.region.offset;
+    if (view.size() > 0) n.region.offset += static_cast<std::size_t>(view.data() - base.value().data());
+    return id;
+}
+
+template <class T>
+NodeId Tape<T>::append_buffer(const Shape& shape) {
+    Node<T>& n = append_node("buffer");
+    n.region = Region::whole(shape);
+    place(static_cast<NodeId>(size_ - 1), no_node, n.region);
+    return static_cast<NodeId>(size_ - 1);
+}
+
+template <class T>
+std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const Region& part) const {
+    const std::size_t size = element_count(part.shape);
+    const std::size_t row = root.region.shape.empty() || root.region.shape[0] == 0
+                                ? 1
+                                : element_count(root.region.shape) / root.region.shape[0];
+    if (size == 0 || row == 0) return {0, 0};
+    std::size_t low = part.offset, high = part.offset;
+    for (std::size_t i = 0; i < part.shape.size(); ++i) {
+        const auto span = part.strides[i] * static_cast<std::ptrdiff_t>(part.shape[i] - 1);
+        (span < 0 ? low : high) += static_cast<std::size_t>(span);
+    }
+    return {low / row, high / row + 1};
+}
+
+// With no root: the node becomes a buffer whose rows wait for their writers.
+template <class T>
+void Tape<T>::place(NodeId id, NodeId root, const Region& region) {
+    const bool fresh = root == no_node;
+    Node<T>& owner = node(fresh ? id : root);
+    if (owner.rows == no_node) {
+        if (rows_used_ == rows_.size()) rows_.emplace_back();
+        owner.rows = static_cast<std::uint32_t>(rows_used_++);
+        const std::size_t rows = owner.region.shape.empty() ? 1 : owner.region.shape[0];
+        rows_[owner.rows].assign(rows, fresh ? no_node : 0);
+    }
+    if (fresh) return;
+    Node<T>& n = node(id);
+    n.is_view = true;
+    n.root = root;
+    n.region = region;
+    const auto [begin, end] = rows_of(owner, region);
+    for (std::size_t row = begin; row < end; ++row) rows_[owner.rows][row] = id;
+}
+
+template <class T>
+bool Tape<T>::any_row_written(NodeId buffer) const {
+    const auto& rows = rows_[node(buffer).rows];
+    return std::any_of(rows.begin(), rows.end(), [](NodeId writer) { return writer != no_node; });
+}
+
+template <class T>
+bool Tape<T>::overwritten(NodeId id, NodeId since) const {
+    const Node<T>& n = node(id);
+    const Node<T>& root = node(n.root);
+    if (root.rows == no_node) return false;
+    const auto [begin, end] = rows_of(root, n.region);
+    for (std::size_t row = begin; row < end; ++row)
+        if (rows_[root.rows][row] != no_node && rows_[root.rows][row] > since) return true;
+    return false;
+}
+
+template <class T>
+Buffer<T>::Buffer(const Variable<T>& like, const Shape& shape) {
+    Tape<T>* tape = like.tape();
+    Tensor<T> memory(shape);
+    if (tape == nullptr)
+        whole_ = Variable<T>(std::move(memory), like.is_untracked());
+    else if (!tape->is_recording())
+        whole_ = tape->constant(std::move(memory));
+    else
+        whole_ = tape->handle(std::move(memory), tape->append_buffer(shape));
+}
+
+template <class T>
+Place<T> Buffer<T>::row(std::size_t index) const {
+    Place<T> place{whole_.value().select(0, index), whole_.node(), {}};
+    const std::size_t size = place.memory.size();
+    place.region = {index * size, place.memory.shape(), place.memory.strides()};
+    return place;
+}
+
+template <class T>
+Variable<T> Buffer<T>::rows(std::size_t begin, std::size_t end) const {
+    Tensor<T> view = whole_.value().slice(0, begin, end);
+    Tape<T>* tape = whole_.tape();
+    if (tape == nullptr) return Variable<T>(std::move(view), whole_.is_untracked());
+    if (!whole_.is_recorded() || !tape->any_row_written(whole_.node()))
+        return tape->constant(std::move(view));
+    return tape->handle(view, tape->append_view("rows", whole_, view));
+}
+
+template <class T>
+Place<T> in_place_of(const Op& op, const Variable<T>& x) {
+    Tape<T>* tape = x.tape();
+    if (tape == nullptr || !x.is_recorded()) return {x.value(), no_node, {}};
+    const Node<T>& n = tape->node(x.node());
+    const Node<T>& root = tape->node(n.root);
+    if (root.parameter != nullptr || (root.input_count == 0 && root.rows == no_node))
+        fail(op, "only the result of an operation can be overwritten");
+    return {x.value(), n.root, n.region};
+}
+
+template class Variable<float>;
+template class Variable<double>;
+template class Tape<float>;
+template class Tape<double>;
+template class Buffer<float>;
+template class Buffer<double>;
+template Place<float> in_place_of(const Op&, const Variable<float>&);
+template Place<double> in_place_of(const Op&, const Variable<double>&);
+
+} // namespace unroll

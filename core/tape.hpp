@@ -1,0 +1,214 @@
+#pragma once
+
+#include <unroll/core/adjoint.hpp>
+#include <unroll/core/arena.hpp>
+#include <unroll/core/error.hpp>
+#include <unroll/core/random.hpp>
+#include <unroll/core/region.hpp>
+#include <unroll/core/rule.hpp>
+#include <unroll/core/scope.hpp>
+#include <unroll/core/variable.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace unroll {
+
+// What a tape knows of one recorded value. Pictures and reports read it; rules never see it.
+template <class T>
+struct Node {
+    Op op = "";
+    std::uint32_t scope = 0;      // index into Tape::scopes()
+    const NodeId* inputs = nullptr; // no_node: a constant
+    std::uint32_t input_count = 0;
+    NodeId operation = no_node;   // first node of the operation; it holds the rule
+    std::uint32_t outputs = 1;    // of the operation, on consecutive nodes
+    Rule<T>* rule = nullptr;      // none: a leaf, a view, a later output, or used up
+    bool is_view = false;         // shares the buffers of `root`
+    bool is_used_up = false;
+    NodeId root = no_node;        // owner of the gradient buffer: itself, unless a view
+    Region region;                // its place in that buffer
+    const Parameter<T>* parameter = nullptr;
+    std::uint32_t rows = no_node; // index of the record of rows written in place
+
+    StorageRef storage; // of the gradient
+    T* gradient = nullptr;
+    Coverage covered;
+    std::uint32_t retained = no_node; // index of the gradient kept for the user
+};
+
+struct ScopeEntry {
+    std::uint32_t parent;
+    std::string_view name;
+    std::int64_t index;
+};
+
+struct BackwardOptions {
+    bool retain = false; // keep what the rules need, so that another backward can follow
+};
+
+// Records what is computed, in the order in which it is computed, and runs it backwards. One tape
+// belongs to one thread at a time; several tapes share nothing but parameters, which they read.
+template <class T>
+class Tape {
+public:
+    Tape();
+    ~Tape();
+    Tape(const Tape&) = delete;
+    Tape& operator=(const Tape&) = delete;
+
+    // A leaf whose gradient is wanted.
+    Variable<T> variable(Tensor<T> value, const char* name = "variable");
+    // A value without a gradient, for parameters to meet this tape.
+    Variable<T> constant(Tensor<T> value) const { return handle(std::move(value), no_node); }
+    // Parameters and plain constants as variables of this tape.
+    Variable<T> attach(const Variable<T>& x);
+
+    // Adds d y / d leaf to the gradient of every leaf: from a scalar, or from any tensor with a
+    // seed of its shape. Gradients of parameters are added to Parameter::gradient, or kept apart
+    // where keep_gradients_apart was asked for. Throws Error for a variable of another or a
+    // cleared tape, a tape used up by an earlier backward, and a value changed since.
+    void backward(const Variable<T>& y, BackwardOptions options = {});
+    void backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOptions options = {});
+
+    // Asks for the gradient of an intermediate value, before it is used.
+    void retain(const Variable<T>& x);
+    // The gradient that backward passes since clear() have added up: of a leaf, a parameter or a
+    // retained value. Zeros where none arrived.
+    Tensor<T> gradient(const Variable<T>& x) const;
+
+    // Forgets everything; the memory is used again.
+    void clear();
+
+    // Recording can be turned off: operations then only compute.
+    bool is_recording() const { return recording_; }
+    void set_recording(bool on) { recording_ = on; }
+
+    // What random operations draw from, and whether they do: dropout drops only while the tape
+    // records and is not evaluating.
+    Random& random() { return random_; }
+    void set_random(const Random& random) { random_ = random; }
+    bool is_evaluating() const { return evaluating_; }
+    void set_evaluating(bool on) { evaluating_ = on; }
+
+    // Parameters' gradients stay on this tape, in order of first use, for batch-parallel training.
+    void keep_gradients_apart(bool on) { apart_ = on; }
+    struct ParameterGradient {
+        const Parameter<T>* parameter;
+        Tensor<T> gradient; // no storage: none arrived
+    };
+    std::vector<ParameterGradient> parameter_gradients() const;
+
+    std::size_t size() const { return size_; }
+    const Node<T>& node(NodeId id) const { return chunks_[id / chunk][id % chunk]; }
+    const std::vector<ScopeEntry>& scopes() const { return scopes_; }
+    std::string scope_path(std::uint32_t scope) const;
+    std::uint64_t generation() const { return slot_->generation; }
+
+    // ---- for record() and Adjoint ----
+
+    // The tape of the inputs, if any, and whether an operation on them is to be recorded. Throws
+    // Error for inputs of two tapes, of a cleared one, or overwritten in place.
+    struct Context {
+        Tape* tape = nullptr;
+        bool record = false;
+        bool untracked = false;
+
+        // A result that is not recorded.
+        Variable<T> plain(Tensor<T> value) const {
+            if (tape != nullptr) return tape->constant(std::move(value));
+            return Variable<T>(std::move(value), untracked);
+        }
+    };
+    static Context of(const Op& op, std::span<const Variable<T>* const> inputs);
+    // Appends a value and its inputs; `count` outputs are appended by as many calls.
+    NodeId append(const Op& op, std::span<const Variable<T>* const> inputs, const Shape& shape);
+    // Appends a value that lies in the buffers of `base`.
+    NodeId append_view(const Op& op, const Variable<T>& base, const Tensor<T>& view);
+    void place(NodeId id, NodeId root, const Region& region);
+    Variable<T> handle(Tensor<T> value, NodeId id) const {
+        return Variable<T>(std::move(value), slot_, slot_->generation, id);
+    }
+    Node<T>& node(NodeId id) { return chunks_[id / chunk][id % chunk]; }
+    Arena& arena() { return arena_; }
+    // A root without a value yet, whose rows other nodes will be placed in.
+    NodeId append_buffer(const Shape& shape);
+    bool any_row_written(NodeId buffer) const;
+    // Whether a part of the node's value was overwritten in place after `since`.
+    bool overwritten(NodeId id, NodeId since) const;
+
+    // Makes sure that the buffer of a root is there, and that no product put off still reads the
+    // part that is about to change. True: add to what the part holds; false: overwrite it.
+    bool open_part(NodeId root, const Region& part);
+    // target += a b, put off while later products may continue this one along their inner axis.
+    void defer_product(NodeId target, const Tensor<T>& a, const Tensor<T>& b);
+
+private:
+    static constexpr std::size_t chunk = 1024;
+
+    struct Product {
+        NodeId target;
+        Tensor<T> a, b;
+    };
+
+    NodeId leaf(const Parameter<T>& parameter);
+    NodeId id_of(const Variable<T>& x); // no_node: a constant
+    NodeId require(const Op& op, const Variable<T>& x) const;
+    Node<T>& append_node(const Op& op);
+    std::uint32_t scope_id(Scope* scope);
+    std::pair<std::size_t, std::size_t> rows_of(const Node<T>& root, const Region& part) const;
+    void find_path(NodeId from);
+    void sweep(NodeId from, bool retain);
+    void run_rule(NodeId id, bool retain);
+    void finish_leaf(NodeId id);
+    Variable<T> incoming(NodeId id);
+    void keep_for_user(NodeId id);
+    void release_gradient(Node<T>& node);
+    void flush(std::size_t product);
+    void flush_target(NodeId target);
+
+    TapeSlot<T>* slot_;
+    std::vector<std::unique_ptr<Node<T>[]>> chunks_;
+    std::size_t size_ = 0;
+    Arena arena_;
+    std::vector<ScopeEntry> scopes_;
+    std::vector<std::pair<const Parameter<T>*, NodeId>> leaves_; // open addressing
+    std::vector<NodeId> leaf_order_;
+    std::vector<Tensor<T>> retained_;
+    std::vector<std::vector<NodeId>> rows_; // last writer of each row, for buffers written in place
+    std::size_t rows_used_ = 0;
+    std::vector<Product> deferred_;
+    std::vector<Variable<T>> incoming_;
+    std::vector<unsigned char> on_path_;
+    Random random_;
+    bool recording_ = true;
+    bool evaluating_ = false;
+    bool apart_ = false;
+};
+
+// A parameter on the tape of `like`, if that has one: for what is computed from parameters alone.
+template <class T>
+Variable<T> attach_like(const Variable<T>& like, const Parameter<T>& parameter) {
+    Tape<T>* tape = like.tape();
+    return tape ? tape->attach(Variable<T>(parameter)) : Variable<T>(parameter);
+}
+
+// Nothing is recorded on the tape while it lives.
+template <class T>
+class NoRecording {
+public:
+    explicit NoRecording(Tape<T>& tape) : tape_(tape), before_(tape.is_recording()) {
+        tape.set_recording(false);
+    }
+    ~NoRecording() { tape_.set_recording(before_); }
+    NoRecording(const NoRecording&) = delete;
+    NoRecording& operator=(const NoRecording&) = delete;
+
+private:
+    Tape<T>& tape_;
+    bool before_;
+};
+
+
+} // namespace unroll

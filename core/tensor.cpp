@@ -1,0 +1,289 @@
+#include <unroll/core/error.hpp>
+#include <unroll/core/tensor.hpp>
+
+#include <algorithm>
+#include <ostream>
+#include <sstream>
+
+namespace unroll {
+
+namespace {
+
+// Calls f(pointer to a row, stride) for every row along the last axis.
+template <class T, class F>
+void for_each_row(T* data, const Shape& shape, const Strides& strides, F f) {
+    if (element_count(shape) == 0) return;
+    if (shape.empty()) return f(data, std::ptrdiff_t{0});
+    const std::size_t last = shape.size() - 1;
+    Shape at(shape.size(), 0);
+    for (;;) {
+        f(data, strides[last]);
+        std::size_t axis = last;
+        for (;;) {
+            if (axis-- == 0) return;
+            data += strides[axis];
+            if (++at[axis] < shape[axis]) break;
+            data -= strides[axis] * static_cast<std::ptrdiff_t>(shape[axis]);
+            at[axis] = 0;
+        }
+    }
+}
+
+template <class T>
+void copy_elements(const Tensor<T>& from, T* to) {
+    const std::size_t length = from.dimension() == 0 ? 1 : from.shape().back();
+    for_each_row(from.data(), from.shape(), from.strides(),
+                 [&](const T* row, std::ptrdiff_t stride) {
+                     if (stride == 1)
+                         std::copy_n(row, length, to);
+                     else
+                         for (std::size_t i = 0; i < length; ++i)
+                             to[i] = row[static_cast<std::ptrdiff_t>(i) * stride];
+                     to += length;
+                 });
+}
+
+} // namespace
+
+template <class T>
+Tensor<T>::Tensor(const Shape& shape)
+    : storage_(Storage::allocate(element_count(shape) * sizeof(T))),
+      data_(static_cast<T*>(storage_->data())), shape_(shape), strides_(row_major(shape)) {}
+
+template <class T>
+Tensor<T>::Tensor(const Shape& shape, std::initializer_list<T> values)
+    : Tensor(shape, std::span<const T>(values.begin(), values.size())) {}
+
+template <class T>
+Tensor<T>::Tensor(const Shape& shape, std::span<const T> values) : Tensor(shape) {
+    if (values.size() != size())
+        fail("Tensor", "shape " + to_string(shape) + " holds " + std::to_string(size()) +
+                           " values, got " + std::to_string(values.size()));
+    std::copy(values.begin(), values.end(), data_);
+}
+
+template <class T>
+Tensor<T> Tensor<T>::full(const Shape& shape, T value) {
+    Tensor tensor(shape);
+    std::fill_n(tensor.data_, tensor.size(), value);
+    return tensor;
+}
+
+template <class T>
+bool Tensor<T>::is_contiguous() const {
+    std::ptrdiff_t step = 1;
+    for (std::size_t i = shape_.size(); i-- > 0;) {
+        if (shape_[i] == 0) return true;
+        if (shape_[i] != 1 && strides_[i] != step) return false;
+        step *= static_cast<std::ptrdiff_t>(shape_[i]);
+    }
+    return true;
+}
+
+template <class T>
+std::size_t Tensor<T>::offset(std::initializer_list<std::ptrdiff_t> indices) const {
+    if (indices.size() != dimension())
+        fail("Tensor", std::to_string(indices.size()) + " indices for shape " + to_string(shape_));
+    std::ptrdiff_t at = 0;
+    std::size_t axis = 0;
+    for (const std::ptrdiff_t i : indices) {
+        if (i < 0 || i >= static_cast<std::ptrdiff_t>(shape_[axis]))
+            fail("Tensor", "index " + std::to_string(i) + " is out of range on axis " +
+                               std::to_string(axis) + " of shape " + to_string(shape_));
+        at += i * strides_[axis++];
+    }
+    return static_cast<std::size_t>(at);
+}
+
+template <class T>
+T Tensor<T>::item() const {
+    if (size() != 1) fail("item", "one element expected, the shape is " + to_string(shape_));
+    return *data_;
+}
+
+template <class T>
+Tensor<T> Tensor<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const {
+    const std::size_t a = normal_axis(Op::unplaced("slice"), axis, dimension());
+    if (begin > end || end > shape_[a])
+        fail("slice", "range " + std::to_string(begin) + ":" + std::to_string(end) + " on axis " +
+                          std::to_string(a) + " of shape " + to_string(shape_));
+    Tensor view = *this;
+    view.data_ += strides_[a] * static_cast<std::ptrdiff_t>(begin);
+    view.shape_[a] = end - begin;
+    return view;
+}
+
+template <class T>
+Tensor<T> Tensor<T>::select(std::ptrdiff_t axis, std::size_t index) const {
+    const std::size_t a = normal_axis(Op::unplaced("select"), axis, dimension());
+    if (index >= shape_[a])
+        fail("select", "index " + std::to_string(index) + " is out of range on axis " +
+                           std::to_string(a) + " of shape " + to_string(shape_));
+    Tensor view = *this;
+    view.data_ += strides_[a] * static_cast<std::ptrdiff_t>(index);
+    view.shape_.erase(a);
+    view.strides_.erase(a);
+    return view;
+}
+
+template <class T>
+Tensor<T> Tensor<T>::transpose(std::span<const std::size_t> order) const {
+    bool valid = order.size() == dimension();
+    std::array<bool, max_rank> seen{};
+    for (const std::size_t axis : order) {
+        valid = valid && axis < dimension() && !seen[axis];
+        if (valid) seen[axis] = true;
+    }
+    if (!valid)
+        fail("transpose", "the order " + to_string(Shape(order.begin(), order.end())) +
+                              " is no permutation of the axes of " + to_string(shape_));
+    Tensor view = *this;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        view.shape_[i] = shape_[order[i]];
+        view.strides_[i] = strides_[order[i]];
+    }
+    return view;
+}
+
+template <class T>
+Tensor<T> Tensor<T>::transpose() const {
+    Tensor view = *this;
+    std::reverse(view.shape_.begin(), view.shape_.end());
+    std::reverse(view.strides_.begin(), view.strides_.end());
+    return view;
+}
+
+template <class T>
+Tensor<T> Tensor<T>::flip(std::ptrdiff_t axis) const {
+    const std::size_t a = normal_axis(Op::unplaced("flip"), axis, dimension());
+    Tensor view = *this;
+    if (shape_[a] > 0) view.data_ += strides_[a] * static_cast<std::ptrdiff_t>(shape_[a] - 1);
+    view.strides_[a] = -strides_[a];
+    return view;
+}
+
+template <class T>
+Tensor<T> Tensor<T>::expand_dims(std::ptrdiff_t axis) const {
+    const std::size_t a = normal_axis(Op::unplaced("expand_dims"), axis, dimension() + 1);
+    Tensor view = *this;
+    const std::ptrdiff_t stride =
+        a < dimension() ? strides_[a] * static_cast<std::ptrdiff_t>(shape_[a]) : 1;
+    view.shape_.insert(a, 1);
+    view.strides_.insert(a, stride);
+    return view;
+}
+
+template <class T>
+Tensor<T> Tensor<T>::squeeze(std::ptrdiff_t axis) const {
+    const std::size_t a = normal_axis(Op::unplaced("squeeze"), axis, dimension());
+    if (shape_[a] != 1)
+        fail("squeeze", "axis " + std::to_string(a) + " of shape " + to_string(shape_) +
+                            " is not of extent 1");
+    Tensor view = *this;
+    view.shape_.erase(a);
+    view.strides_.erase(a);
+    return view;
+}
+
+template <class T>
+Tensor<T> Tensor<T>::broadcast_to(const Shape& shape) const {
+    if (!broadcasts_to(shape_, shape))
+        fail("broadcast_to", to_string(shape_) + " does not broadcast to " + to_string(shape));
+    Tensor view = *this;
+    const std::size_t lead = shape.size() - dimension();
+    view.shape_ = shape;
+    view.strides_ = Strides(shape.size(), 0);
+    for (std::size_t i = 0; i < dimension(); ++i)
+        view.strides_[lead + i] = shape_[i] == 1 && shape[lead + i] != 1 ? 0 : strides_[i];
+    return view;
+}
+
+template <class T>
+Tensor<T> Tensor<T>::reshape(const Shape& shape) const {
+    if (element_count(shape) != size())
+        fail("reshape", to_string(shape_) + " has " + std::to_string(size()) +
+                            " elements, which do not fill " + to_string(shape));
+    // Split each run of axes that lies in one stride into the new extents, from the back.
+    Strides strides = row_major(shape);
+    if (!is_contiguous()) {
+        std::size_t old = dimension();
+        std::size_t now = shape.size();
+        while (old > 0 && now > 0) {
+            std::size_t from = shape_[--old];
+            std::size_t into = shape[--now];
+            strides[now] = strides_[old];
+            while (from != into) {
+                if (from > into) {
+                    const std::ptrdiff_t step =
+                        strides[now] * static_cast<std::ptrdiff_t>(shape[now]);
+                    into *= shape[--now];
+                    strides[now] = step;
+                } else {
+                    const std::size_t inner = old--;
+                    if (shape_[old] != 1 &&
+                        strides_[old] !=
+                            strides_[inner] * static_cast<std::ptrdiff_t>(shape_[inner]))
+                        return copy().reshape(shape);
+                    from *= shape_[old];
+                }
+            }
+        }
+    }
+    Tensor view = *this;
+    view.shape_ = shape;
+    view.strides_ = strides;
+    return view;
+}
+
+template <class T>
+Tensor<T> Tensor<T>::copy() const {
+    Tensor fresh(shape_);
+    copy_elements(*this, fresh.data_);
+    return fresh;
+}
+
+template <class T>
+void Tensor<T>::assign(const Tensor& other) {
+    if (shape_ != other.shape_)
+        fail("assign", to_string(other.shape_) + " to a tensor of shape " + to_string(shape_));
+    const Tensor source = other.contiguous();
+    const T* from = source.data_;
+    const std::size_t length = dimension() == 0 ? 1 : shape_.back();
+    for_each_row(data_, shape_, strides_, [&](T* row, std::ptrdiff_t stride) {
+        for (std::size_t i = 0; i < length; ++i)
+            row[static_cast<std::ptrdiff_t>(i) * stride] = *from++;
+    });
+}
+
+template <class T>
+void Tensor<T>::fill(T value) {
+    const std::size_t length = dimension() == 0 ? 1 : shape_.back();
+    for_each_row(data_, shape_, strides_, [&](T* row, std::ptrdiff_t stride) {
+        for (std::size_t i = 0; i < length; ++i)
+            row[static_cast<std::ptrdiff_t>(i) * stride] = value;
+    });
+}
+
+template <class T>
+bool Tensor<T>::equals(const Tensor& other) const {
+    return shape_ == other.shape_ && to_vector() == other.to_vector();
+}
+
+template <class T>
+std::vector<T> Tensor<T>::to_vector() const {
+    std::vector<T> values;
+    values.reserve(size());
+    const std::size_t length = dimension() == 0 ? 1 : shape_.back();
+    for_each_row(data_, shape_, strides_, [&](const T* row, std::ptrdiff_t stride) {
+        for (std::size_t i = 0; i < length; ++i)
+            values.push_back(row[static_cast<std::ptrdiff_t>(i) * stride]);
+    });
+    return values;
+}
+
+template class Tensor<float>;
+template class Tensor<double>;
+template class Tensor<std::int64_t>;
+template class Tensor<bool>;
+
+} // namespace unroll

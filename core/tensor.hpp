@@ -1,0 +1,101 @@
+#pragma once
+
+#include <unroll/core/shape.hpp>
+#include <unroll/core/storage.hpp>
+
+#include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
+#include <vector>
+
+namespace unroll {
+
+// A row-major block of numbers, or a strided view of one. Copying a tensor copies the handle; both
+// see the same elements. copy() copies the elements. T: float, double, std::int64_t or bool.
+template <class T>
+class Tensor {
+public:
+    using value_type = T;
+
+    Tensor() : shape_{0}, strides_{1} {}
+    // Not initialised.
+    explicit Tensor(const Shape& shape);
+    // `values` in row-major order; throws Error where their number is not that of the shape.
+    Tensor(const Shape& shape, std::initializer_list<T> values);
+    Tensor(const Shape& shape, std::span<const T> values);
+    // A window on memory that `storage` keeps alive.
+    Tensor(StorageRef storage, T* data, const Shape& shape, const Strides& strides)
+        : storage_(std::move(storage)), data_(data), shape_(shape), strides_(strides) {}
+
+    static Tensor full(const Shape& shape, T value);
+    static Tensor zeros(const Shape& shape) { return full(shape, T(0)); }
+    static Tensor ones(const Shape& shape) { return full(shape, T(1)); }
+    static Tensor scalar(T value) { return full({}, value); }
+
+    const Shape& shape() const { return shape_; }
+    std::size_t shape(std::size_t axis) const { return shape_[axis]; }
+    const Strides& strides() const { return strides_; }
+    std::size_t dimension() const { return shape_.size(); }
+    std::size_t size() const { return element_count(shape_); }
+    bool is_contiguous() const;
+
+    const T* data() const { return data_; }
+    T* data() { return data_; }
+    const StorageRef& storage() const { return storage_; }
+
+    // An element by its indices; throws Error when one is out of range.
+    template <class... I>
+    T& operator()(I... i) {
+        return data_[offset({static_cast<std::ptrdiff_t>(i)...})];
+    }
+    template <class... I>
+    const T& operator()(I... i) const {
+        return data_[offset({static_cast<std::ptrdiff_t>(i)...})];
+    }
+    // The only element; throws Error when there is not exactly one.
+    T item() const;
+
+    // Views: no element is copied. Negative axes count from the back.
+    Tensor slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const; // [begin, end)
+    Tensor select(std::ptrdiff_t axis, std::size_t index) const;                 // axis dropped
+    Tensor transpose(std::span<const std::size_t> order) const;
+    Tensor transpose() const; // axes reversed
+    Tensor flip(std::ptrdiff_t axis) const;
+    Tensor expand_dims(std::ptrdiff_t axis) const;
+    Tensor squeeze(std::ptrdiff_t axis) const;
+    Tensor broadcast_to(const Shape& shape) const;
+    // A view where the strides allow it, else a copy.
+    Tensor reshape(const Shape& shape) const;
+
+    Tensor copy() const;
+    Tensor contiguous() const { return is_contiguous() ? *this : copy(); }
+    // Overwrites the elements; shapes must be equal, else Error.
+    void assign(const Tensor& other);
+    void fill(T value);
+
+    // Equal shape and elements.
+    friend bool operator==(const Tensor& a, const Tensor& b) { return a.equals(b); }
+    std::vector<T> to_vector() const;
+
+private:
+    std::size_t offset(std::initializer_list<std::ptrdiff_t> indices) const;
+    bool equals(const Tensor& other) const;
+
+    StorageRef storage_;
+    T* data_ = nullptr;
+    Shape shape_;
+    Strides strides_;
+};
+
+template <class T>
+std::ostream& operator<<(std::ostream& out, const Tensor<T>& tensor);
+
+using Indices = Tensor<std::int64_t>;
+using Mask = Tensor<bool>;
+
+extern template class Tensor<float>;
+extern template class Tensor<double>;
+extern template class Tensor<std::int64_t>;
+extern template class Tensor<bool>;
+
+} // namespace unroll

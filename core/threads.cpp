@@ -1,0 +1,243 @@
+#include <unroll/core/error.hpp>
+#include <unroll/core/threads.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <oneapi/tbb.h>
+
+#if defined(__SSE2__)
+#include <pmmintrin.h>
+#include <xmmintrin.h>
+#endif
+
+namespace unroll::threads {
+
+namespace {
+
+constexpr std::size_t most_pieces = 64;
+
+std::size_t cores() {
+    static const std::size_t n =
+        std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, most_pieces);
+    return n;
+}
+
+std::atomic<std::size_t> wanted{0};
+
+void flush_denormals() {
+#if defined(__SSE2__)
+    _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
+    _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
+#endif
+}
+
+class FlushOnEntry : public tbb::task_scheduler_observer {
+public:
+    explicit FlushOnEntry(tbb::task_arena& arena) : tbb::task_scheduler_observer(arena) {
+        observe(true);
+    }
+    void on_scheduler_entry(bool) override { flush_denormals(); }
+};
+
+struct Workers {
+    explicit Workers(std::size_t n)
+        : more_than_cores(tbb::global_control::max_allowed_parallelism, std::max(n, cores())),
+          arena(static_cast<int>(n)), flush(arena) {}
+    tbb::global_control more_than_cores;
+    tbb::task_arena arena;
+    FlushOnEntry flush;
+};
+
+std::mutex workers_mutex;
+std::shared_ptr<Workers> workers_now;
+
+std::shared_ptr<Workers> workers() {
+    const std::lock_guard lock(workers_mutex);
+    if (!workers_now) workers_now = std::make_shared<Workers>(count());
+    return workers_now;
+}
+
+thread_local bool in_shard = false;
+
+struct InShard {
+    bool before = std::exchange(in_shard, true);
+    ~InShard() { in_shard = before; }
+};
+
+// The pieces of one operation, and who serves them. Piece 0 is the caller's; piece p is offered to
+// worker p. A piece is claimed by exchanging its state, so that the caller can take back what a
+// worker that is late has not begun.
+struct Board {
+    enum State : int { none, offered, claimed, done };
+    struct alignas(64) Slot {
+        std::atomic<int> state{none};
+        std::size_t begin = 0, end = 0;
+        const detail::Call<std::size_t, std::size_t>* work = nullptr;
+        std::exception_ptr error;
+    };
+    std::array<Slot, most_pieces> slots;
+    std::atomic<bool> closed{false};
+    std::atomic<int> inside{0};
+
+    static void run(Slot& slot) {
+        try {
+            (*slot.work)(slot.begin, slot.end);
+        } catch (...) {
+            slot.error = std::current_exception();
+        }
+        slot.state.store(done, std::memory_order_release);
+    }
+    static bool claim(Slot& slot) {
+        int expected = offered;
+        return slot.state.compare_exchange_strong(expected, claimed, std::memory_order_acquire);
+    }
+
+    void serve(std::size_t worker) {
+        const InShard nothing_is_cut_again;
+        flush_denormals();
+        Slot& slot = slots[worker];
+        for (std::size_t idle = 0; !closed.load(std::memory_order_acquire);) {
+            if (slot.state.load(std::memory_order_relaxed) == offered && claim(slot)) {
+                run(slot);
+                idle = 0;
+            } else if (++idle < 4000) {
+#if defined(__SSE2__)
+                _mm_pause();
+#endif
+            } else {
+                std::this_thread::yield();
+            }
+        }
+        inside.fetch_sub(1, std::memory_order_release);
+    }
+};
+
+thread_local Board* board = nullptr;
+thread_local std::shared_ptr<Workers> team_workers;
+std::atomic<bool> team_is_open{false};
+
+struct Cut {
+    std::size_t total, align, pieces;
+    std::size_t at(std::size_t piece) const {
+        const std::size_t units = (total + align - 1) / align;
+        return std::min(total, units * piece / pieces * align);
+    }
+};
+
+void on_board(const Cut& cut, const detail::Call<std::size_t, std::size_t>& f) {
+    std::array<Board::Slot, most_pieces>& slots = board->slots;
+    for (std::size_t p = 1; p < cut.pieces; ++p) {
+        slots[p].begin = cut.at(p);
+        slots[p].end = cut.at(p + 1);
+        slots[p].work = &f;
+        slots[p].state.store(Board::offered, std::memory_order_release);
+    }
+    std::exception_ptr error;
+    {
+        const InShard nothing_is_cut_again;
+        try {
+            f(0, cut.at(1));
+        } catch (...) {
+            error = std::current_exception();
+        }
+        for (std::size_t p = 1; p < cut.pieces; ++p) {
+            // A worker that has not come within some microseconds is not waited for.
+            for (int spin = 0; slots[p].state.load(std::memory_order_acquire) != Board::done; ++spin) {
+                if (spin >= 200 && Board::claim(slots[p])) Board::run(slots[p]);
+#if defined(__SSE2__)
+                _mm_pause();
+#endif
+            }
+        }
+    }
+    for (std::size_t p = 1; p < cut.pieces; ++p) {
+        if (!error) error = slots[p].error;
+        slots[p].error = nullptr;
+        slots[p].state.store(Board::none, std::memory_order_relaxed);
+    }
+    if (error) std::rethrow_exception(error);
+}
+
+} // namespace
+
+void set(std::size_t n) {
+    if (n == 0) fail("threads::set", "at least one thread is needed, got 0");
+    const std::lock_guard lock(workers_mutex);
+    wanted = n;
+    workers_now.reset();
+}
+
+std::size_t count() { return wanted != 0 ? wanted.load() : cores(); }
+
+bool worth_splitting(double operations) {
+    if (in_shard || cores() == 1 || count() == 1) return false;
+    return operations >= (board != nullptr ? 2e5 : 4e6);
+}
+
+Team::Team() {
+    flush_denormals();
+    if (in_shard || board != nullptr || count() == 1 || cores() == 1) return;
+    if (team_is_open.exchange(true)) return;
+    active_ = true;
+    board = new Board;
+    team_workers = workers();
+    Board* const shared = board;
+    const std::size_t helpers = std::min(count(), cores());
+    shared->inside = static_cast<int>(helpers) - 1;
+    for (std::size_t w = 1; w < helpers; ++w)
+        team_workers->arena.enqueue([shared, w] { shared->serve(w); });
+}
+
+Team::~Team() {
+    if (!active_) return;
+    board->closed.store(true, std::memory_order_release);
+    while (board->inside.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+    delete board;
+    board = nullptr;
+    team_workers.reset();
+    team_is_open = false;
+}
+
+namespace detail {
+
+void for_shards(std::size_t n, Call<std::size_t> f) {
+    flush_denormals();
+    std::vector<std::exception_ptr> errors(n);
+    const auto one = [&](std::size_t i) {
+        const InShard nothing_is_cut_again;
+        try {
+            f(i);
+        } catch (...) {
+            errors[i] = std::current_exception();
+        }
+    };
+    if (in_shard || count() == 1 || n == 1) {
+        for (std::size_t i = 0; i < n; ++i) one(i);
+    } else {
+        workers()->arena.execute([&] {
+            tbb::parallel_for(std::size_t{0}, n, one, tbb::static_partitioner{});
+        });
+    }
+    for (const auto& error : errors)
+        if (error) std::rethrow_exception(error);
+}
+
+void for_pieces(std::size_t total, std::size_t align, Call<std::size_t, std::size_t> f) {
+    const std::size_t units = (total + align - 1) / align;
+    const Cut cut{total, align, std::min(cores(), units)};
+    if (cut.pieces <= 1) return f(0, total);
+    if (board != nullptr && !in_shard) return on_board(cut, f);
+    for_shards(cut.pieces, Call<std::size_t>([&](std::size_t p) { f(cut.at(p), cut.at(p + 1)); }));
+}
+
+} // namespace detail
+
+} // namespace unroll::threads

@@ -1,0 +1,415 @@
+#pragma once
+
+#include <unroll/ops/functions.hpp>
+
+#include <array>
+#include <bit>
+#include <tuple>
+#include <utility>
+
+namespace unroll {
+
+// A value and its derivatives by up to 32 inputs, of which the bits of `mask` are alive: which
+// derivatives are zero is known to the compiler, so that they cost nothing. B is Lanes, a plain
+// number, or a Dual again for second derivatives.
+template <class B, unsigned mask>
+struct Dual {
+    static constexpr int alive = std::popcount(mask);
+
+    B v;
+    std::array<B, alive> d;
+
+    template <unsigned i>
+    static constexpr bool has = (mask >> i & 1u) != 0;
+    template <unsigned i>
+    const B& part() const {
+        return d[std::popcount(mask & ((1u << i) - 1))];
+    }
+};
+
+template <class X>
+inline constexpr bool is_dual = false;
+template <class B, unsigned mask>
+inline constexpr bool is_dual<Dual<B, mask>> = true;
+
+namespace detail {
+
+template <unsigned mask, unsigned nth>
+constexpr unsigned bit_number() {
+    unsigned rest = mask;
+    for (unsigned i = 0; i < nth; ++i) rest &= rest - 1;
+    return static_cast<unsigned>(std::countr_zero(rest));
+}
+
+// A Dual whose partial i is f(std::integral_constant i).
+template <unsigned mask, class B, class F>
+Dual<B, mask> build(const B& value, const F& f) {
+    return [&]<unsigned... n>(std::integer_sequence<unsigned, n...>) {
+        return Dual<B, mask>{
+            value, {f(std::integral_constant<unsigned, bit_number<mask, n>()>{})...}};
+    }(std::make_integer_sequence<unsigned, static_cast<unsigned>(std::popcount(mask))>{});
+}
+
+// g(value) with g' = derivative at a.
+template <class B, unsigned m>
+Dual<B, m> chain(const Dual<B, m>& a, const B& value, const B& derivative) {
+    return build<m>(value, [&](auto i) { return a.template part<i>() * derivative; });
+}
+
+// g(a, b) with derivatives by a and by b.
+template <class B, unsigned m, unsigned n>
+Dual<B, m | n> chain(const Dual<B, m>& a, const Dual<B, n>& b, const B& value, const B& by_a,
+                     const B& by_b) {
+    return build<m | n>(value, [&](auto i) {
+        if constexpr (!Dual<B, n>::template has<i>)
+            return a.template part<i>() * by_a;
+        else if constexpr (!Dual<B, m>::template has<i>)
+            return b.template part<i>() * by_b;
+        else
+            return a.template part<i>() * by_a + b.template part<i>() * by_b;
+    });
+}
+
+// One of two, partials included: nothing of the other leaks in.
+template <class C, class B, unsigned m, unsigned n>
+Dual<B, m | n> choose(const C& condition, const Dual<B, m>& a, const Dual<B, n>& b) {
+    return build<m | n>(where(condition, a.v, b.v), [&](auto i) {
+        const auto of = [&](const auto& x) -> B {
+            if constexpr (std::decay_t<decltype(x)>::template has<i>)
+                return x.template part<i>();
+            else
+                return B(0);
+        };
+        return where(condition, of(a), of(b));
+    });
+}
+
+template <class B>
+Dual<B, 0> constant(const B& v) {
+    return {v, {}};
+}
+
+} // namespace detail
+
+// What a Dual over B mixes with: a B, or any number that makes one.
+template <class S, class B>
+concept ConstantFor = std::same_as<S, B> || (!is_dual<S> && std::convertible_to<S, B>);
+
+template <class B, unsigned m, unsigned n>
+auto operator+(const Dual<B, m>& a, const Dual<B, n>& b) {
+    return detail::build<m | n>(a.v + b.v, [&](auto i) {
+        if constexpr (!Dual<B, n>::template has<i>)
+            return a.template part<i>();
+        else if constexpr (!Dual<B, m>::template has<i>)
+            return b.template part<i>();
+        else
+            return a.template part<i>() + b.template part<i>();
+    });
+}
+template <class B, unsigned m>
+Dual<B, m> operator-(const Dual<B, m>& a) {
+    return detail::build<m>(-a.v, [&](auto i) { return -a.template part<i>(); });
+}
+template <class B, unsigned m, unsigned n>
+auto operator-(const Dual<B, m>& a, const Dual<B, n>& b) {
+    return a + -b;
+}
+template <class B, unsigned m, unsigned n>
+auto operator*(const Dual<B, m>& a, const Dual<B, n>& b) {
+    return detail::chain(a, b, a.v * b.v, b.v, a.v);
+}
+template <class B, unsigned m, unsigned n>
+auto operator/(const Dual<B, m>& a, const Dual<B, n>& b) {
+    const B inverse = B(1) / b.v, value = a.v / b.v;
+    return detail::chain(a, b, value, inverse, -value * inverse);
+}
+
+// With a constant on either side.
+template <class B, unsigned m, ConstantFor<B> S>
+auto operator+(const Dual<B, m>& a, const S& s) {
+    return Dual<B, m>{a.v + B(s), a.d};
+}
+template <class B, unsigned m, ConstantFor<B> S>
+auto operator+(const S& s, const Dual<B, m>& a) {
+    return Dual<B, m>{B(s) + a.v, a.d};
+}
+template <class B, unsigned m, ConstantFor<B> S>
+auto operator-(const Dual<B, m>& a, const S& s) {
+    return Dual<B, m>{a.v - B(s), a.d};
+}
+template <class B, unsigned m, ConstantFor<B> S>
+auto operator-(const S& s, const Dual<B, m>& a) {
+    return detail::chain(a, B(s) - a.v, B(-1));
+}
+template <class B, unsigned m, ConstantFor<B> S>
+auto operator*(const Dual<B, m>& a, const S& s) {
+    return detail::chain(a, a.v * B(s), B(s));
+}
+template <class B, unsigned m, ConstantFor<B> S>
+auto operator*(const S& s, const Dual<B, m>& a) {
+    return detail::chain(a, B(s) * a.v, B(s));
+}
+template <class B, unsigned m, ConstantFor<B> S>
+auto operator/(const Dual<B, m>& a, const S& s) {
+    return detail::chain(a, a.v / B(s), B(1) / B(s));
+}
+template <class B, unsigned m, ConstantFor<B> S>
+auto operator/(const S& s, const Dual<B, m>& a) {
+    return detail::constant(B(s)) / a;
+}
+
+namespace detail {
+template <class X>
+const auto& value_of(const X& x) {
+    if constexpr (is_dual<X>)
+        return x.v;
+    else
+        return x;
+}
+template <class B, class X>
+auto as_dual(const X& x) {
+    if constexpr (is_dual<X> && !std::same_as<X, B>)
+        return x;
+    else
+        return constant(B(x));
+}
+template <class A, class B>
+struct DualBase {};
+template <class B, unsigned m, class S>
+    requires ConstantFor<S, B>
+struct DualBase<Dual<B, m>, S> {
+    using type = B;
+};
+template <class S, class B, unsigned m>
+    requires ConstantFor<S, B>
+struct DualBase<S, Dual<B, m>> {
+    using type = B;
+};
+template <class B, unsigned m, unsigned n>
+struct DualBase<Dual<B, m>, Dual<B, n>> {
+    using type = B;
+};
+// The base of two operands of which at least one is a Dual.
+template <class X, class Y>
+using dual_base = typename DualBase<X, Y>::type;
+} // namespace detail
+
+// Comparisons are of values.
+template <class X, class Y, class B = detail::dual_base<X, Y>>
+auto operator<(const X& a, const Y& b) {
+    return detail::as_dual<B>(a).v < detail::as_dual<B>(b).v;
+}
+template <class X, class Y, class B = detail::dual_base<X, Y>>
+auto operator>(const X& a, const Y& b) {
+    return detail::as_dual<B>(a).v > detail::as_dual<B>(b).v;
+}
+template <class X, class Y, class B = detail::dual_base<X, Y>>
+auto operator<=(const X& a, const Y& b) {
+    return detail::as_dual<B>(a).v <= detail::as_dual<B>(b).v;
+}
+template <class X, class Y, class B = detail::dual_base<X, Y>>
+auto operator>=(const X& a, const Y& b) {
+    return detail::as_dual<B>(a).v >= detail::as_dual<B>(b).v;
+}
+template <class X, class Y, class B = detail::dual_base<X, Y>>
+auto operator==(const X& a, const Y& b) {
+    return detail::as_dual<B>(a).v == detail::as_dual<B>(b).v;
+}
+template <class X, class Y, class B = detail::dual_base<X, Y>>
+auto operator!=(const X& a, const Y& b) {
+    return detail::as_dual<B>(a).v != detail::as_dual<B>(b).v;
+}
+
+// Only what is taken passes its derivatives.
+template <class C, class X, class Y, class B = detail::dual_base<X, Y>>
+auto where(const C& condition, const X& a, const Y& b) {
+    return detail::choose(condition, detail::as_dual<B>(a), detail::as_dual<B>(b));
+}
+// Of equals the first is taken.
+template <class X, class Y, class B = detail::dual_base<X, Y>>
+auto minimum(const X& a, const Y& b) {
+    return where(b < a, b, a);
+}
+template <class X, class Y, class B = detail::dual_base<X, Y>>
+auto maximum(const X& a, const Y& b) {
+    return where(b > a, b, a);
+}
+template <class A, class B>
+auto min(const A& a, const B& b) {
+    return minimum(a, b);
+}
+template <class A, class B>
+auto max(const A& a, const B& b) {
+    return maximum(a, b);
+}
+
+// Value and derivative of each function, side by side.
+template <class B, unsigned m>
+auto exp(const Dual<B, m>& x) {
+    const B y = exp(x.v);
+    return detail::chain(x, y, y);
+}
+template <class B, unsigned m>
+auto log(const Dual<B, m>& x) {
+    return detail::chain(x, log(x.v), B(1) / x.v);
+}
+template <class B, unsigned m>
+auto log1p(const Dual<B, m>& x) {
+    return detail::chain(x, log1p(x.v), B(1) / (B(1) + x.v));
+}
+template <class B, unsigned m>
+auto expm1(const Dual<B, m>& x) {
+    const B y = expm1(x.v);
+    return detail::chain(x, y, y + B(1));
+}
+template <class B, unsigned m>
+auto sqrt(const Dual<B, m>& x) {
+    const B y = sqrt(x.v);
+    return detail::chain(x, y, B(0.5) / y);
+}
+template <class B, unsigned m>
+auto square(const Dual<B, m>& x) {
+    return detail::chain(x, x.v * x.v, B(2) * x.v);
+}
+template <class B, unsigned m>
+auto reciprocal(const Dual<B, m>& x) {
+    const B y = B(1) / x.v;
+    return detail::chain(x, y, -y * y);
+}
+template <class B, unsigned m>
+auto sin(const Dual<B, m>& x) {
+    return detail::chain(x, sin(x.v), cos(x.v));
+}
+template <class B, unsigned m>
+auto cos(const Dual<B, m>& x) {
+    return detail::chain(x, cos(x.v), -sin(x.v));
+}
+template <class B, unsigned m>
+auto erf(const Dual<B, m>& x) {
+    return detail::chain(x, erf(x.v), B(2 * std::numbers::inv_sqrtpi) * exp(-x.v * x.v));
+}
+template <class B, unsigned m>
+auto abs(const Dual<B, m>& x) {
+    return detail::chain(x, abs(x.v), sign(x.v));
+}
+template <class B, unsigned m>
+auto sign(const Dual<B, m>& x) {
+    return detail::chain(x, sign(x.v), B(0));
+}
+template <class B, unsigned m>
+auto tanh(const Dual<B, m>& x) {
+    const B y = tanh(x.v);
+    return detail::chain(x, y, B(1) - y * y);
+}
+template <class B, unsigned m>
+auto sigmoid(const Dual<B, m>& x) {
+    const B y = sigmoid(x.v);
+    return detail::chain(x, y, y * (B(1) - y));
+}
+template <class B, unsigned m>
+auto relu(const Dual<B, m>& x) {
+    return detail::chain(x, relu(x.v), where(x.v > B(0), B(1), B(0)));
+}
+template <class B, unsigned m>
+auto leaky_relu(const Dual<B, m>& x, std::type_identity_t<B> slope = 0.01) {
+    return detail::chain(x, leaky_relu(x.v, slope), where(x.v > B(0), B(1), slope));
+}
+template <class B, unsigned m>
+auto elu(const Dual<B, m>& x, std::type_identity_t<B> alpha = 1.0) {
+    const B y = elu(x.v, alpha);
+    return detail::chain(x, y, where(x.v > B(0), B(1), y + alpha));
+}
+template <class B, unsigned m>
+auto silu(const Dual<B, m>& x) {
+    const B s = sigmoid(x.v), y = silu(x.v);
+    return detail::chain(x, y, s + y * (B(1) - s));
+}
+template <class B, unsigned m>
+auto softplus(const Dual<B, m>& x) {
+    return detail::chain(x, softplus(x.v), sigmoid(x.v));
+}
+template <class B, unsigned m>
+auto normal_pdf(const Dual<B, m>& x) {
+    const B y = normal_pdf(x.v);
+    return detail::chain(x, y, -x.v * y);
+}
+template <class B, unsigned m>
+auto normal_cdf(const Dual<B, m>& x) {
+    return detail::chain(x, normal_cdf(x.v), normal_pdf(x.v));
+}
+template <class B, unsigned m>
+auto gelu(const Dual<B, m>& x) {
+    // x pdf(x) is 0 wherever |x| is large, infinity included.
+    const B tail = where(abs(x.v) > B(40), B(0), x.v * normal_pdf(x.v));
+    return detail::chain(x, gelu(x.v), normal_cdf(x.v) + tail);
+}
+// The derivative is 1 on the bounds.
+template <class B, unsigned m, class L, class H>
+auto clamp(const Dual<B, m>& x, const L& low, const H& high) {
+    return where(x < low, low, where(x > high, high, x));
+}
+// By the exponent: value log(a), and 0 where a is 0.
+template <class X, class Y, class B = detail::dual_base<X, Y>>
+auto pow(const X& base, const Y& exponent) {
+    const auto a = detail::as_dual<B>(base);
+    const auto b = detail::as_dual<B>(exponent);
+    const B value = pow(a.v, b.v);
+    const B by_a = where(b.v == B(0), B(0), b.v * pow(a.v, b.v - B(1)));
+    if constexpr (is_dual<Y> && !std::same_as<Y, B>) {
+        const B by_b = where(a.v == B(0), B(0), value * log(a.v));
+        return detail::chain(a, b, value, by_a, by_b);
+    } else {
+        return detail::chain(a, value, by_a);
+    }
+}
+
+// What a lambda of several results returns.
+template <class... V>
+std::tuple<V...> outputs(V... v) {
+    return {v...};
+}
+
+namespace detail {
+template <class V>
+std::tuple<V> as_tuple(const V& v) {
+    return {v};
+}
+template <class... V>
+std::tuple<V...> as_tuple(const std::tuple<V...>& v) {
+    return v;
+}
+
+// sum_j g_j d out_j / d x_i, over the outputs j that depend on x_i.
+template <unsigned i, class B, class Outs, class... G>
+B share(const Outs& outs, const std::tuple<G...>& g) {
+    return [&]<std::size_t... j>(std::index_sequence<j...>) {
+        B sum = B(0);
+        bool first = true;
+        const auto add = [&](const auto& out, const auto& gradient) {
+            using Out = std::decay_t<decltype(out)>;
+            if constexpr (is_dual<Out>) {
+                if constexpr (Out::template has<i>) {
+                    const B term = gradient * out.template part<i>();
+                    sum = first ? term : sum + term;
+                    first = false;
+                }
+            }
+        };
+        (add(std::get<j>(outs), std::get<j>(g)), ...);
+        return sum;
+    }(std::index_sequence_for<G...>{});
+}
+} // namespace detail
+
+// The pullback of f: for inputs x and adjoints g of f's outputs, sum_j g_j d out_j / d x_i for
+// every i.
+template <class F, class B, class... X, class... G>
+auto pull_back(const F& f, const std::tuple<B, X...>& x, const std::tuple<G...>& g) {
+    return [&]<unsigned... i>(std::integer_sequence<unsigned, i...>) {
+        const auto outs =
+            detail::as_tuple(f(Dual<B, (1u << i)>{std::get<i>(x), {B(1)}}...));
+        return std::tuple(detail::share<i, B>(outs, g)...);
+    }(std::make_integer_sequence<unsigned, sizeof...(X) + 1>{});
+}
+
+} // namespace unroll

@@ -1,0 +1,200 @@
+#pragma once
+
+#include <unroll/core/lanes.hpp>
+
+#include <cmath>
+#include <numbers>
+
+namespace unroll {
+
+// The mathematics of fuse(): over Lanes, and over float and double so that a lambda can be called
+// with plain numbers. Dual numbers follow in dual.hpp.
+
+template <class X>
+inline constexpr bool is_lanes = false;
+template <class T>
+inline constexpr bool is_lanes<Lanes<T>> = true;
+
+template <class X>
+concept Real = std::floating_point<X> || is_lanes<X>;
+
+namespace detail {
+template <class X>
+struct ScalarOf {
+    using type = X;
+};
+template <class T>
+struct ScalarOf<Lanes<T>> {
+    using type = T;
+};
+template <class X>
+inline constexpr bool is_float = std::same_as<typename ScalarOf<X>::type, float>;
+} // namespace detail
+
+template <std::floating_point T>
+T where(bool condition, T a, T b) {
+    return condition ? a : b;
+}
+
+template <Real X>
+X exp(X x) {
+    if constexpr (is_lanes<X>)
+        return xsimd::exp(x.v);
+    else
+        return std::exp(x);
+}
+template <Real X>
+X log(X x) {
+    if constexpr (is_lanes<X>)
+        return xsimd::log(x.v);
+    else
+        return std::log(x);
+}
+template <Real X>
+X log1p(X x) {
+    if constexpr (is_lanes<X>)
+        return xsimd::log1p(x.v);
+    else
+        return std::log1p(x);
+}
+template <Real X>
+X expm1(X x) {
+    if constexpr (is_lanes<X>)
+        return xsimd::expm1(x.v);
+    else
+        return std::expm1(x);
+}
+template <Real X>
+X sqrt(X x) {
+    if constexpr (is_lanes<X>)
+        return xsimd::sqrt(x.v);
+    else
+        return std::sqrt(x);
+}
+template <Real X>
+X sin(X x) {
+    if constexpr (is_lanes<X>)
+        return xsimd::sin(x.v);
+    else
+        return std::sin(x);
+}
+template <Real X>
+X cos(X x) {
+    if constexpr (is_lanes<X>)
+        return xsimd::cos(x.v);
+    else
+        return std::cos(x);
+}
+template <Real X>
+X erf(X x) {
+    if constexpr (is_lanes<X>)
+        return xsimd::erf(x.v);
+    else
+        return std::erf(x);
+}
+template <Real X>
+X abs(X x) {
+    if constexpr (is_lanes<X>)
+        return xsimd::abs(x.v);
+    else
+        return std::abs(x);
+}
+template <Real X>
+X copysign(X magnitude, X sign) {
+    if constexpr (is_lanes<X>)
+        return xsimd::copysign(magnitude.v, sign.v);
+    else
+        return std::copysign(magnitude, sign);
+}
+template <Real X>
+X pow(X a, X b) {
+    if constexpr (is_lanes<X>)
+        return xsimd::pow(a.v, b.v);
+    else
+        return std::pow(a, b);
+}
+
+template <Real X>
+X minimum(X a, X b) {
+    return where(b < a, b, a);
+}
+template <Real X>
+X maximum(X a, X b) {
+    return where(b > a, b, a);
+}
+template <Real X>
+X square(X x) {
+    return x * x;
+}
+template <Real X>
+X reciprocal(X x) {
+    return X(1) / x;
+}
+template <Real X>
+X sign(X x) {
+    return where(x > X(0), X(1), where(x < X(0), X(-1), x));
+}
+template <Real X>
+X clamp(X x, std::type_identity_t<X> low, std::type_identity_t<X> high) {
+    return where(x < low, low, where(x > high, high, x));
+}
+
+// Near 0 the odd polynomial of Cephes' tanhf; elsewhere 1 - 2 / (e^2|x| + 1), which saturates.
+template <Real X>
+X tanh(X x) {
+    if constexpr (detail::is_float<X> && is_lanes<X>) {
+        const X size = abs(x);
+        const X z = x * x;
+        X p = z * -5.70498872745e-3f + 2.06390887954e-2f;
+        p = p * z + -5.37397155531e-2f;
+        p = p * z + 1.33314422036e-1f;
+        p = p * z + -3.33332819422e-1f;
+        const X near = p * z * x + x;
+        const X far = X(1) - X(2) / (exp(size + size) + X(1));
+        return where(size < X(0.625f), near, copysign(far, x));
+    } else if constexpr (is_lanes<X>) {
+        return xsimd::tanh(x.v);
+    } else {
+        return std::tanh(x);
+    }
+}
+template <Real X>
+X sigmoid(X x) {
+    return X(1) / (X(1) + exp(-x));
+}
+template <Real X>
+X relu(X x) {
+    return where(x < X(0), X(0), x);
+}
+template <Real X>
+X leaky_relu(X x, std::type_identity_t<X> slope = 0.01) {
+    return where(x > X(0), x, slope * x);
+}
+template <Real X>
+X elu(X x, std::type_identity_t<X> alpha = 1.0) {
+    return where(x > X(0), x, alpha * expm1(minimum(x, X(0))));
+}
+template <Real X>
+X silu(X x) {
+    // -inf * 0 is no number, but the limit is 0.
+    return where(x < X(-200), X(0), x * sigmoid(x));
+}
+template <Real X>
+X softplus(X x) {
+    return maximum(x, X(0)) + log1p(exp(-abs(x)));
+}
+// The standard normal distribution function and density.
+template <Real X>
+X normal_cdf(X x) {
+    return X(0.5) * (X(1) + erf(x * X(1 / std::numbers::sqrt2)));
+}
+template <Real X>
+X normal_pdf(X x) {
+    return X(std::numbers::inv_sqrtpi / std::numbers::sqrt2) * exp(X(-0.5) * x * x);
+}
+template <Real X>
+X gelu(X x) {
+    return where(x < X(-40), X(0), x * normal_cdf(x));
+}
+
+} // namespace unroll

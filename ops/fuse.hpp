@@ -1,0 +1,114 @@
+#pragma once
+
+#include <unroll/core/loops.hpp>
+#include <unroll/core/record.hpp>
+#include <unroll/ops/dual.hpp>
+#include <unroll/ops/functions.hpp>
+
+namespace unroll {
+
+namespace detail {
+
+template <class X>
+concept Operand = requires { typename X::value_type; };
+
+template <class... X>
+struct FirstOperand;
+template <class X, class... Rest>
+struct FirstOperand<X, Rest...> : FirstOperand<Rest...> {};
+template <Operand X, class... Rest>
+struct FirstOperand<X, Rest...> {
+    using type = typename X::value_type;
+};
+
+template <class T, class... V>
+Shape common_shape(const Op& op, const V&... x) {
+    const std::array<const Shape*, sizeof...(V)> shapes{&x.shape()...};
+    for (const Shape* shape : shapes)
+        if (*shape != *shapes[0]) return broadcast(op, shapes);
+    return *shapes[0];
+}
+
+template <class T>
+Source<T> source(const Tensor<T>& x, const Shape& common) {
+    if (x.shape() == common) return {x.data(), x.strides()};
+    return {x.data(), x.broadcast_to(common).strides()};
+}
+
+// Splits (x..., g...) and applies f's pullback.
+template <std::size_t N, class F, class... All>
+auto pull_back_all(const F& f, All... all) {
+    const std::tuple<All...> values(all...);
+    return [&]<std::size_t... I, std::size_t... J>(std::index_sequence<I...>,
+                                                   std::index_sequence<J...>) {
+        return pull_back(f, std::tuple(std::get<I>(values)...),
+                         std::tuple(std::get<N + J>(values)...));
+    }(std::make_index_sequence<N>{}, std::make_index_sequence<sizeof...(All) - N>{});
+}
+
+template <class T, class F, class... V>
+auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
+    constexpr std::size_t N = sizeof...(V);
+    using Values = decltype(as_tuple(f((static_cast<void>(x), Lanes<T>{})...)));
+    constexpr std::size_t M = std::tuple_size_v<Values>;
+
+    const Shape shape = common_shape<T>(op, x...);
+    std::array<Tensor<T>, M> values;
+    std::array<Sink<T>, M> sinks;
+    for (std::size_t i = 0; i < M; ++i) {
+        values[i] = i == 0 ? place.take(shape) : Tensor<T>(shape);
+        if (values[i].shape() != shape)
+            fail(op, "the result " + to_string(shape) + " does not fit its place " +
+                         to_string(values[i].shape()));
+        sinks[i] = {values[i].data(), values[i].strides(), false};
+    }
+    map_elements(shape, std::array<Source<T>, N>{source(x.value(), shape)...}, sinks,
+                 [f](auto... v) { return as_tuple(f(v...)); });
+
+    const auto rule = [f, shape](const Adjoints<T>& to, std::span<const Variable<T>> gradients,
+                                 const V&... x) {
+        constexpr std::size_t M = std::tuple_size_v<Values>;
+        static constexpr T zero = 0;
+        std::array<Source<T>, N + M> sources{source(x.value(), shape)...};
+        for (std::size_t i = 0; i < M; ++i)
+            sources[N + i] = gradients[i].value().storage()
+                                 ? source(gradients[i].value(), shape)
+                                 : Source<T>{&zero, Strides(shape.size(), 0)};
+        const auto places = [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return std::array<Adjoint<T>, N>{to[I]...};
+        }(std::make_index_sequence<N>{});
+        std::array<Sink<T>, N> shares;
+        Adjoint<T>::open(places, shape, shares);
+        map_elements(shape, sources, shares,
+                     [f](auto... all) { return pull_back_all<N>(f, all...); });
+    };
+    const std::array<const Variable<T>*, N> inputs{&x...};
+    const auto out = record<T>(op, std::span(inputs), std::move(values), keep(x...), rule, place);
+    if constexpr (M == 1)
+        return out[0];
+    else
+        return out;
+}
+
+} // namespace detail
+
+// f at every position of its operands, which broadcast to a common shape, in one pass over memory:
+//   auto [h, c] = fuse("cell", [](auto i, auto c) { ...; return outputs(h, c); }, x, state);
+// f is a generic lambda over numbers and returns one number or outputs(...). It is the forward
+// kernel when read with SIMD lanes and the backward kernel when read with dual numbers over them;
+// its operands are kept, and it is evaluated again on the way back. Operands are variables,
+// parameters, tensors or scalars, at least one of them not a scalar. Throws Error where shapes do
+// not broadcast.
+template <class F, class... X>
+auto fuse(Op op, F f, const X&... x) {
+    using T = typename detail::FirstOperand<X...>::type;
+    return detail::fuse<T>(op, f, Place<T>{}, static_cast<const Variable<T>&>(x)...);
+}
+
+// The same with the first result in a row of a buffer.
+template <class T, class F, class... X>
+auto fuse_into(const Place<T>& place, Op op, F f, const X&... x) {
+    return detail::fuse<T>(op, f, place, static_cast<const Variable<T>&>(x)...);
+}
+
+} // namespace unroll

@@ -1,0 +1,86 @@
+#include <unroll/ops/join.hpp>
+#include <unroll/ops/views.hpp>
+
+namespace unroll {
+
+namespace {
+
+template <class T>
+std::vector<const Variable<T>*> pointers(std::span<const Variable<T>> pieces) {
+    std::vector<const Variable<T>*> all;
+    for (const auto& piece : pieces) all.push_back(&piece);
+    return all;
+}
+
+} // namespace
+
+template <class T>
+Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis, Op op) {
+    if (pieces.empty()) fail(op, "no pieces");
+    const std::size_t a = normal_axis(op, axis, pieces[0].dimension());
+    Shape shape = pieces[0].shape();
+    for (const auto& piece : pieces.subspan(1)) {
+        Shape other = piece.shape();
+        if (other.size() == shape.size()) other[a] = shape[a];
+        if (other != shape)
+            fail(op, "pieces of shapes " + to_string(pieces[0].shape()) + " and " +
+                         to_string(piece.shape()) + " do not fit along axis " + std::to_string(a));
+        shape[a] += piece.shape(a);
+    }
+    Tensor<T> value(shape);
+    std::vector<std::size_t> ends{0};
+    for (const auto& piece : pieces) {
+        ends.push_back(ends.back() + piece.shape(a));
+        value.slice(axis, ends.end()[-2], ends.back()).assign(piece.value());
+    }
+    const auto inputs = pointers(pieces);
+    return record<T>(op, std::span(inputs), std::move(value), keep(),
+                     [a, ends](const Adjoints<T>& to, const Variable<T>& g) {
+                         for (std::size_t i = 0; i + 1 < ends.size(); ++i)
+                             to[i].add(slice(g, static_cast<std::ptrdiff_t>(a), ends[i],
+                                             ends[i + 1]));
+                     });
+}
+
+template <class T>
+Variable<T> stack(std::span<const Variable<T>> pieces, std::ptrdiff_t axis, Op op) {
+    if (pieces.empty()) fail(op, "no pieces");
+    Shape shape = pieces[0].shape();
+    const std::size_t a = normal_axis(op, axis, shape.size() + 1);
+    for (const auto& piece : pieces)
+        if (piece.shape() != shape)
+            fail(op, "pieces of shapes " + to_string(shape) + " and " + to_string(piece.shape()));
+    shape.insert(a, pieces.size());
+    Tensor<T> value(shape);
+    const auto along = static_cast<std::ptrdiff_t>(a);
+    for (std::size_t i = 0; i < pieces.size(); ++i)
+        value.select(along, i).assign(pieces[i].value());
+    const auto inputs = pointers(pieces);
+    return record<T>(op, std::span(inputs), std::move(value), keep(),
+                     [along, count = inputs.size()](const Adjoints<T>& to, const Variable<T>& g) {
+                         for (std::size_t i = 0; i < count; ++i) to[i].add(select(g, along, i));
+                     });
+}
+
+template <class T>
+Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after,
+                double value, Op op) {
+    const std::size_t a = normal_axis(op, axis, x.dimension());
+    Shape shape = x.shape();
+    shape[a] = before;
+    const Variable<T> front(Tensor<T>::full(shape, static_cast<T>(value)));
+    shape[a] = after;
+    const Variable<T> back(Tensor<T>::full(shape, static_cast<T>(value)));
+    return concatenate({front, x, back}, axis, op);
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template Variable<T> concatenate(std::span<const Variable<T>>, std::ptrdiff_t, Op);            \
+    template Variable<T> stack(std::span<const Variable<T>>, std::ptrdiff_t, Op);                  \
+    template Variable<T> pad(const Variable<T>&, std::ptrdiff_t, std::size_t, std::size_t, double, \
+                             Op);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll

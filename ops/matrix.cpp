@@ -1,0 +1,118 @@
+#include <unroll/core/product.hpp>
+#include <unroll/ops/matrix.hpp>
+#include <unroll/ops/views.hpp>
+
+namespace unroll {
+
+namespace {
+
+template <class T>
+Variable<T> rows_of(const Variable<T>& x) {
+    const std::size_t width = x.shape().back();
+    return reshape(x, Shape{width == 0 ? element_count(Shape(x.shape().begin(), x.shape().end() - 1))
+                                       : x.size() / width,
+                            width});
+}
+
+Shape with_last(const Shape& shape, std::size_t last) {
+    Shape out = shape;
+    out.back() = last;
+    return out;
+}
+
+} // namespace
+
+template <class T>
+Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b, Op op) {
+    if (a.dimension() == 0 || b.dimension() == 0)
+        fail(op, "a scalar has no rows: " + to_string(a.shape()) + " and " + to_string(b.shape()));
+    if (a.dimension() == 1) return squeeze(matmul(expand_dims(a, 0), b, op), b.dimension() == 1 ? 0 : -2);
+    if (b.dimension() == 1) return squeeze(matmul(a, expand_dims(b, 1), op), -1);
+    const std::size_t inner = a.shape().back();
+    if (b.shape(b.dimension() - 2) != inner)
+        fail(op, "inner extents differ: " + to_string(a.shape()) + " and " + to_string(b.shape()));
+    if (a.dimension() > 2 && b.dimension() == 2)
+        return reshape(matmul(rows_of(a), b, op), with_last(a.shape(), b.shape(1)));
+
+    Shape shape = broadcast(op, Shape(a.shape().begin(), a.shape().end() - 2),
+                            Shape(b.shape().begin(), b.shape().end() - 2));
+    shape.push_back(a.shape(a.dimension() - 2));
+    shape.push_back(b.shape().back());
+    Tensor<T> value(shape);
+    multiply(a.value(), b.value(), T(1), T(0), value);
+    return record<T>(op, {&a, &b}, std::move(value), keep(a, b),
+                     [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
+                        const Variable<T>& b) {
+                         if (to[0].wanted()) to[0].add_product(g, swapaxes(b, -1, -2));
+                         if (to[1].wanted()) to[1].add_product(swapaxes(a, -1, -2), g);
+                     });
+}
+
+template <class T>
+Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
+                   const std::type_identity_t<Variable<T>>& bias, const Place<T>& place, Op op) {
+    if (x.dimension() == 0 || weight.dimension() != 2 || x.shape().back() != weight.shape(1) ||
+        (bias.dimension() != 0 && bias.shape() != Shape{weight.shape(0)}))
+        fail(op, "x " + to_string(x.shape()) + ", weight " + to_string(weight.shape()) +
+                     ", bias " + to_string(bias.shape()) +
+                     "; expected [..., in], [out, in], [out]");
+    if (x.dimension() != 2)
+        return reshape(linear(rows_of(x), weight, bias, place, op),
+                       with_last(x.shape(), weight.shape(0)));
+
+    Tensor<T> value = place.take({x.shape(0), weight.shape(0)});
+    value.assign(bias.value().broadcast_to(value.shape()));
+    multiply(x.value(), weight.value().transpose(), T(1), T(1), value);
+    return record<T>(
+        op, {&x, &weight, &bias}, std::move(value), keep(x, weight),
+        [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
+           const Variable<T>& weight) {
+            to[0].add_product(g, weight);
+            to[1].add_product(transpose(g), x);
+            to[2].add(g);
+        },
+        place);
+}
+
+template <class T>
+Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight, Op op) {
+    if (x.dimension() == 0 || weight.dimension() != 2 || x.shape().back() != weight.shape(1))
+        fail(op, "x " + to_string(x.shape()) + ", weight " + to_string(weight.shape()) +
+                     "; expected [..., in], [out, in]");
+    return matmul(x, transpose(weight), op);
+}
+
+template <class T>
+Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
+                       const std::type_identity_t<Variable<T>>& weight, Op op) {
+    if (x.dimension() != 2 || weight.dimension() != 2 || x.shape(1) != weight.shape(1) ||
+        z.shape() != Shape{x.shape(0), weight.shape(0)})
+        fail(op, "z " + to_string(z.shape()) + ", x " + to_string(x.shape()) + ", weight " +
+                     to_string(weight.shape()) + "; expected [B, out], [B, in], [out, in]");
+    const bool in_place = z.is_recorded();
+    const Place<T> place = in_place ? in_place_of(op, z) : Place<T>{z.value().copy(), no_node, {}};
+    Tensor<T> value = place.memory;
+    multiply(x.value(), weight.value().transpose(), T(1), T(1), value);
+    return record<T>(
+        op, {&z, &x, &weight}, std::move(value), keep(x, weight),
+        // What arrives lies in z's gradient already.
+        [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
+           const Variable<T>& weight) {
+            to[1].add_product(g, weight);
+            to[2].add_product(transpose(g), x);
+        },
+        place);
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template Variable<T> matmul(const Variable<T>&, const Variable<T>&, Op);                       \
+    template Variable<T> linear(const Variable<T>&, const Variable<T>&, const Variable<T>&,        \
+                                const Place<T>&, Op);                                              \
+    template Variable<T> linear(const Variable<T>&, const Variable<T>&, Op);                       \
+    template Variable<T> add_linear(const Variable<T>&, const Variable<T>&, const Variable<T>&,    \
+                                    Op);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll

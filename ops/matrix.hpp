@@ -1,0 +1,33 @@
+#pragma once
+
+#include <unroll/core/record.hpp>
+
+namespace unroll {
+
+// a b: [m, k] [k, n] -> [m, n]; a vector [k] on either side is a row or a column; leading axes of
+// batches [..., m, k] broadcast. k = 0 gives zeros. Throws Error where the inner extents differ.
+template <class T>
+Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b, Op op = "matmul");
+
+// xtensor-blas's name for the product of two matrices or vectors.
+template <class T>
+Variable<T> dot(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b, Op op = "dot") {
+    return matmul(a, b, op);
+}
+
+// x W^T + b: x [..., in], W [out, in], b [out] -> [..., out]. Throws Error where they do not fit.
+template <class T>
+Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
+                   const std::type_identity_t<Variable<T>>& bias, const Place<T>& place = {},
+                   Op op = "linear");
+template <class T>
+Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
+                   Op op = "linear");
+
+// z + x W^T, computed in the memory of z, the result of an operation that nothing else uses: z
+// itself is gone, and an operation that still needs it throws Error. z [B, out].
+template <class T>
+Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
+                       const std::type_identity_t<Variable<T>>& weight, Op op = "add_linear");
+
+} // namespace unroll
