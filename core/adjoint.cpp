@@ -110,6 +110,23 @@ void Adjoint<T>::add_rows(const Indices& indices, const Variable<T>& share) cons
 }
 
 template <class T>
+void Adjoint<T>::add_picked(const Indices& elements, const Variable<T>& share) const {
+    if (!wanted()) return;
+    const Sink<T> sink = open(region_.shape);
+    Tensor<T> target = window();
+    if (!sink.accumulate) target.fill(T(0));
+    const Indices flat = elements.contiguous();
+    const Tensor<T> shares = share.value().contiguous();
+    for (std::size_t i = 0; i < flat.size(); ++i) {
+        auto at = static_cast<std::size_t>(flat.data()[i]);
+        std::ptrdiff_t offset = 0;
+        for (std::size_t a = region_.shape.size(); a-- > 0; at /= region_.shape[a])
+            offset += static_cast<std::ptrdiff_t>(at % region_.shape[a]) * region_.strides[a];
+        target.data()[offset] += shares.data()[i];
+    }
+}
+
+template <class T>
 Adjoint<T> Adjoint<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const {
     if (!wanted()) return *this;
     const std::size_t a = normal_axis(Op::unplaced("slice"), axis, region_.shape.size());

@@ -27,6 +27,8 @@ public:
     void add_product(const Variable<T>& a, const Variable<T>& b, T scale = 1) const;
     // Row indices[i] += share[i], for every i; this adjoint seen as rows along its first axis.
     void add_rows(const Indices& indices, const Variable<T>& share) const;
+    // Element elements[i] in row-major order += share[i], for every i.
+    void add_picked(const Indices& elements, const Variable<T>& share) const;
 
     // A part of this adjoint, to add into: the verb is then "add into a region".
     Adjoint slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const;

@@ -92,6 +92,17 @@ auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
 
 } // namespace detail
 
+// For rules: place += f at every position of its operands, in one pass and without a temporary.
+template <class T, class F, class... V>
+void add_fused(const Adjoint<T>& place, const F& f, const V&... x) {
+    if (!place.wanted()) return;
+    const std::array<const Shape*, sizeof...(V) + 1> shapes{&place.shape(), &x.shape()...};
+    const Shape shape = broadcast(Op::unplaced("add to an adjoint"), shapes);
+    map_elements(shape, std::array<Source<T>, sizeof...(V)>{detail::source(x.value(), shape)...},
+                 std::array{place.open(shape)},
+                 [&f](auto... v) { return detail::as_tuple(f(v...)); });
+}
+
 // f at every position of its operands, which broadcast to a common shape, in one pass over memory:
 //   auto [h, c] = fuse("cell", [](auto i, auto c) { ...; return outputs(h, c); }, x, state);
 // f is a generic lambda over numbers and returns one number or outputs(...). It is the forward

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <unroll/core/record.hpp>
+#include <unroll/nn/module.hpp>
+
+#include <tuple>
+
+namespace unroll::nn {
+
+struct LinearOptions {
+    std::size_t input = 0;
+    std::size_t output = 0;
+    bool bias = true;
+};
+
+// x W^T + b: x [..., input] -> [..., output]; begins uniform within 1 / sqrt(input).
+template <class T>
+class Linear {
+public:
+    using value_type = T;
+    explicit Linear(const LinearOptions& options);
+    Variable<T> operator()(const Variable<T>& x) const;
+    void members(Members<T>& m);
+
+    LinearOptions options;
+    Parameter<T> weight; // [output, input]
+    Parameter<T> bias;   // [output], or empty
+};
+
+struct EmbeddingOptions {
+    std::size_t vocabulary = 0;
+    std::size_t width = 0;
+    std::int64_t padding = -1; // this row is zeros and is not learned
+};
+
+// Row numbers [...] -> rows [..., width] of a table; begins normal. Throws Error for a number
+// outside the vocabulary, with its position.
+template <class T>
+class Embedding {
+public:
+    using value_type = T;
+    explicit Embedding(const EmbeddingOptions& options);
+    // Rows learned elsewhere, [vocabulary, width].
+    explicit Embedding(Tensor<T> rows, std::int64_t padding = -1);
+    Variable<T> operator()(Tape<T>& tape, const Indices& indices) const;
+    void members(Members<T>& m);
+
+    EmbeddingOptions options;
+    Parameter<T> weight; // [vocabulary, width]
+};
+
+// Drops elements while a tape records; see unroll::dropout.
+template <class T>
+class Dropout {
+public:
+    using value_type = T;
+    explicit Dropout(double p) : p(p) {}
+    Variable<T> operator()(const Variable<T>& x) const;
+    void members(Members<T>&) {}
+
+    double p;
+};
+
+// Layer normalisation over the last axis, with a gain from 1 and a bias from 0.
+template <class T>
+class LayerNorm {
+public:
+    using value_type = T;
+    explicit LayerNorm(std::size_t width, double epsilon = 1e-5);
+    Variable<T> operator()(const Variable<T>& x) const;
+    void members(Members<T>& m);
+
+    double epsilon;
+    Parameter<T> weight, bias; // [width]
+};
+
+// Layers, and functions of one variable, one after the other:
+//   nn::Sequential net(nn::Linear<float>({4, 8}), [](auto x) { return relu(x); }, ...);
+template <class... Layers>
+class Sequential {
+public:
+    using value_type = scalar_of<std::tuple_element_t<0, std::tuple<Layers...>>>;
+    using T = value_type;
+    explicit Sequential(Layers... layers) : layers_(std::move(layers)...) {}
+
+    Variable<T> operator()(Variable<T> x) const {
+        std::apply([&](const auto&... layer) { ((x = layer(x)), ...); }, layers_);
+        return x;
+    }
+    void members(Members<T>& m) {
+        std::apply(
+            [&](auto&... layer) {
+                std::size_t number = 0;
+                (list(m, std::to_string(number++), layer), ...);
+            },
+            layers_);
+    }
+
+private:
+    template <class Layer>
+    static void list(Members<T>& m, const std::string& name, Layer& layer) {
+        if constexpr (requires { layer.members(m); }) m(name, layer);
+    }
+
+    std::tuple<Layers...> layers_;
+};
+
+} // namespace unroll::nn

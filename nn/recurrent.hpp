@@ -1,0 +1,257 @@
+#pragma once
+
+#include <unroll/nn/cells.hpp>
+#include <unroll/ops/join.hpp>
+#include <unroll/ops/normalization.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/views.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+
+namespace unroll::nn {
+
+// How the outputs of the two directions become one.
+enum class Merge { concatenate, add, average, multiply };
+
+template <class Cell>
+struct RecurrentOptions {
+    std::size_t input = 0;
+    std::size_t hidden = 0;
+    std::size_t layers = 1;
+    double dropout = 0; // between layers
+    bool bidirectional = false;
+    Merge merge = Merge::concatenate;
+    typename Cell::Options cell = {};
+};
+
+// One direction of one layer: the cell's own loop, unrolled on the tape.
+template <class Cell>
+class Scan {
+public:
+    using T = typename Cell::value_type;
+    using States = State<T, Cell::states>;
+    struct Result {
+        Variable<T> output; // [T, B, hidden]
+        States state;       // each [B, hidden]
+    };
+
+    // Steps through x [T, B, in], backwards where asked. Beyond a sequence's length the state
+    // stays as it is and the output is 0, so that a backward scan begins at each sequence's end.
+    static Result run(const Cell& cell, const Variable<T>& x, States state, bool backwards,
+                      std::span<const std::size_t> lengths);
+
+private:
+    // 1 for the sequences that have a step t, [B, 1].
+    static Variable<T> active(std::span<const std::size_t> lengths, std::size_t t);
+};
+
+// A recurrent network of any cell, with depth, both directions, lengths and a state that can be
+// carried on. See docs/recurrent.md for formulas, weights and their order.
+//   auto [output, state] = lstm(x);
+template <class Cell>
+class Recurrent {
+public:
+    using value_type = typename Cell::value_type;
+    using T = value_type;
+    using Options = RecurrentOptions<Cell>;
+    using States = State<T, Cell::states>;
+    struct Result {
+        Variable<T> output; // [T, B, hidden], or [T, B, 2 hidden] of two directions concatenated
+        States state;       // each [layers * directions, B, hidden], forwards before backwards
+    };
+
+    // Throws Error for options that make no sense.
+    explicit Recurrent(const Options& options);
+
+    // x [T, B, in]. Without a state it begins with zeros. `lengths`, one for each of the B
+    // sequences, may be in any order and 0. Throws Error for shapes and lengths that do not fit.
+    Result operator()(const Variable<T>& x, const States& state = {},
+                      std::span<const std::size_t> lengths = {}) const;
+
+    const Options& options() const { return options_; }
+    std::size_t directions() const { return options_.bidirectional ? 2 : 1; }
+    std::size_t output_width() const {
+        const bool wide = options_.bidirectional && options_.merge == Merge::concatenate;
+        return (wide ? 2 : 1) * options_.hidden;
+    }
+    // Layer by layer, forwards before backwards.
+    std::vector<Cell>& cells() { return cells_; }
+
+    // Named as PyTorch does: weight_ih_l0, weight_hh_l0_reverse, ...
+    void members(Members<T>& m);
+
+private:
+    void check(const Variable<T>& x, const States& state,
+               std::span<const std::size_t> lengths) const;
+    Variable<T> merged(const Variable<T>& forwards, const Variable<T>& backwards) const;
+
+    Options options_;
+    std::vector<Cell> cells_;
+};
+
+template <class T>
+using Rnn = Recurrent<RnnCell<T>>;
+template <class T>
+using Lstm = Recurrent<LstmCell<T>>;
+template <class T>
+using Gru = Recurrent<GruCell<T>>;
+
+// The same state without its history, for the next piece of a long sequence (truncated
+// back-propagation through time).
+template <class T, std::size_t N>
+State<T, N> detach(State<T, N> state) {
+    for (auto& s : state) s = Variable<T>(s.value());
+    return state;
+}
+
+// ---- implementation ----
+
+namespace detail {
+
+// x where a sequence is active, else y; the first result lies in `place` where one is given.
+template <class T>
+Variable<T> choose_active(const Place<T>& place, const Variable<T>& active, const Variable<T>& x,
+                          const Variable<T>& y);
+template <class T>
+Variable<T> copy_to(const Place<T>& place, const Variable<T>& x);
+
+} // namespace detail
+
+template <class Cell>
+Variable<typename Cell::value_type> Scan<Cell>::active(std::span<const std::size_t> lengths,
+                                                       std::size_t t) {
+    Tensor<T> mask(Shape{lengths.size(), 1});
+    for (std::size_t b = 0; b < lengths.size(); ++b) mask.data()[b] = t < lengths[b] ? T(1) : T(0);
+    return mask;
+}
+
+template <class Cell>
+typename Scan<Cell>::Result Scan<Cell>::run(const Cell& cell, const Variable<T>& x, States state,
+                                            bool backwards, std::span<const std::size_t> lengths) {
+    const std::size_t steps = x.shape(0), batch = x.shape(1);
+    const std::size_t shortest =
+        lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
+    const Variable<T> projected = cell.project(x);
+    const Buffer<T> output(projected, {steps, batch, cell.hidden});
+    const Buffer<T> recurrent(
+        projected, {steps * (Cell::recurrent_gates > 0), batch, Cell::recurrent_gates * cell.hidden});
+    const Variable<T> zero(Tensor<T>::zeros({1, 1}));
+    for (std::size_t k = 0; k < steps; ++k) {
+        const std::size_t t = backwards ? steps - 1 - k : k;
+        const Scope scope("t", static_cast<std::int64_t>(t));
+        const Variable<T> z = select(projected, 0, t);
+        StepPlaces<T> places;
+        if constexpr (Cell::recurrent_gates > 0) places.recurrent = recurrent.row(t);
+        if (t < shortest) {
+            places.h = output.row(t);
+            state = cell.step(z, state, places);
+            continue;
+        }
+        const Variable<T> mask = active(lengths, t);
+        const States next = cell.step(z, state, places);
+        detail::choose_active(output.row(t), mask, next[0], zero);
+        for (std::size_t s = 0; s < Cell::states; ++s)
+            state[s] = detail::choose_active({}, mask, next[s], state[s]);
+    }
+    return {output.rows(0, steps), state};
+}
+
+template <class Cell>
+Recurrent<Cell>::Recurrent(const Options& options) : options_(options) {
+    if (options.layers == 0) fail(Cell::name, "at least one layer is needed");
+    if (!(options.dropout >= 0 && options.dropout <= 1))
+        fail(Cell::name, "dropout must be in [0, 1], got " + std::to_string(options.dropout));
+    for (std::size_t layer = 0; layer < options.layers; ++layer)
+        for (std::size_t d = 0; d < directions(); ++d)
+            cells_.emplace_back(layer == 0 ? options.input : output_width(), options.hidden,
+                                options.cell);
+}
+
+template <class Cell>
+void Recurrent<Cell>::members(Members<T>& m) {
+    for (std::size_t i = 0; i < cells_.size(); ++i)
+        m.with_suffix("_l" + std::to_string(i / directions()) +
+                          (i % directions() == 1 ? "_reverse" : ""),
+                      cells_[i]);
+}
+
+template <class Cell>
+void Recurrent<Cell>::check(const Variable<T>& x, const States& state,
+                            std::span<const std::size_t> lengths) const {
+    if (x.dimension() != 3 || x.shape(2) != options_.input)
+        fail(Cell::name, "x has shape " + to_string(x.shape()) + ", expected [T, B, " +
+                             std::to_string(options_.input) + "]");
+    const Shape expected{cells_.size(), x.shape(1), options_.hidden};
+    for (const auto& s : state)
+        if (s.value().storage() && s.shape() != expected)
+            fail(Cell::name, "a state has shape " + to_string(s.shape()) + ", expected " +
+                                 to_string(expected));
+    if (!lengths.empty() && lengths.size() != x.shape(1))
+        fail(Cell::name, std::to_string(lengths.size()) + " lengths for a batch of " +
+                             std::to_string(x.shape(1)));
+    for (std::size_t b = 0; b < lengths.size(); ++b)
+        if (lengths[b] > x.shape(0))
+            fail(Cell::name, "length " + std::to_string(lengths[b]) + " of sequence " +
+                                 std::to_string(b) + " is more than the " +
+                                 std::to_string(x.shape(0)) + " steps");
+}
+
+template <class Cell>
+Variable<typename Cell::value_type> Recurrent<Cell>::merged(const Variable<T>& forwards,
+                                                            const Variable<T>& backwards) const {
+    switch (options_.merge) {
+    case Merge::add: return forwards + backwards;
+    case Merge::average: return (forwards + backwards) * 0.5;
+    case Merge::multiply: return forwards * backwards;
+    case Merge::concatenate: break;
+    }
+    return concatenate({forwards, backwards}, -1);
+}
+
+template <class Cell>
+typename Recurrent<Cell>::Result Recurrent<Cell>::operator()(
+    const Variable<T>& x, const States& state, std::span<const std::size_t> lengths) const {
+    const Scope scope(Cell::name);
+    check(x, state, lengths);
+    const std::size_t batch = x.shape(1);
+    std::array<std::optional<Buffer<T>>, Cell::states> finals;
+    for (auto& buffer : finals) buffer.emplace(x, Shape{cells_.size(), batch, options_.hidden});
+    const auto run = [&](const Variable<T>& in, std::size_t number) {
+        States initial;
+        for (std::size_t s = 0; s < Cell::states; ++s)
+            initial[s] = state[s].value().storage()
+                             ? select(state[s], 0, number)
+                             : Variable<T>(Tensor<T>::zeros({batch, options_.hidden}));
+        const bool backwards = number % directions() == 1;
+        const Scope direction(backwards ? "backwards" : "layer",
+                              static_cast<std::int64_t>(number / directions()));
+        auto result = Scan<Cell>::run(cells_[number], in, initial, backwards, lengths);
+        for (std::size_t s = 0; s < Cell::states; ++s)
+            detail::copy_to(finals[s]->row(number), result.state[s]);
+        return result.output;
+    };
+    Variable<T> output = x;
+    for (std::size_t layer = 0; layer < options_.layers; ++layer) {
+        if (layer > 0) output = dropout(output, options_.dropout);
+        const Variable<T> forwards = run(output, layer * directions());
+        output = options_.bidirectional ? merged(forwards, run(output, layer * directions() + 1))
+                                        : forwards;
+    }
+    Result result{output, {}};
+    for (std::size_t s = 0; s < Cell::states; ++s)
+        result.state[s] = finals[s]->rows(0, cells_.size());
+    return result;
+}
+
+#define UNROLL_DECLARE(T)                                                                          \
+    extern template class Recurrent<RnnCell<T>>;                                                   \
+    extern template class Recurrent<LstmCell<T>>;                                                  \
+    extern template class Recurrent<GruCell<T>>;
+
+UNROLL_DECLARE(float)
+UNROLL_DECLARE(double)
+#undef UNROLL_DECLARE
+
+} // namespace unroll::nn

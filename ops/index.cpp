@@ -1,0 +1,116 @@
+#include <unroll/core/product.hpp>
+#include <unroll/ops/index.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/views.hpp>
+
+#include <algorithm>
+
+namespace unroll {
+
+namespace {
+
+Indices checked(const Op& op, const Indices& indices, std::size_t rows) {
+    const Indices dense = indices.contiguous();
+    for (std::size_t i = 0; i < dense.size(); ++i) {
+        const std::int64_t index = dense.data()[i];
+        if (index < 0 || static_cast<std::uint64_t>(index) >= rows)
+            fail(op, "index " + std::to_string(index) + " at position " + std::to_string(i) +
+                         " is outside [0, " + std::to_string(rows) + ")");
+    }
+    return dense;
+}
+
+Shape without_first(const Shape& shape) { return Shape(shape.begin() + 1, shape.end()); }
+
+} // namespace
+
+template <class T>
+Variable<T> take(const Variable<T>& x, const Indices& indices, Op op) {
+    if (x.dimension() == 0) fail(op, "a scalar has no rows");
+    const Indices rows = checked(op, indices, x.shape(0));
+    Shape shape = indices.shape();
+    for (const std::size_t n : without_first(x.shape())) shape.push_back(n);
+    Tensor<T> value(shape);
+    const std::size_t width = element_count(without_first(x.shape()));
+    const Tensor<T> source = x.value().contiguous();
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        std::copy_n(source.data() + static_cast<std::size_t>(rows.data()[i]) * width, width,
+                    value.data() + i * width);
+    return record<T>(op, {&x}, std::move(value), keep(),
+                     [rows](const Adjoints<T>& to, const Variable<T>& g) {
+                         to[0].add_rows(rows, g);
+                     });
+}
+
+template <class T>
+Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_t rows, Op op) {
+    if (x.dimension() == 0 || indices.dimension() != 1 || indices.shape(0) != x.shape(0))
+        fail(op, "x " + to_string(x.shape()) + " and indices " + to_string(indices.shape()) +
+                     "; expected [n, ...] and [n]");
+    const Indices places = checked(op, indices, rows);
+    Shape shape = x.shape();
+    shape[0] = rows;
+    Tensor<T> value = Tensor<T>::zeros(shape);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        Tensor<T> row = value.select(0, static_cast<std::size_t>(places.data()[i]));
+        add_into(row, x.value().select(0, i), T(1));
+    }
+    return record<T>(op, {&x}, std::move(value), keep(),
+                     [places](const Adjoints<T>& to, const Variable<T>& g) {
+                         to[0].add(take(g, places));
+                     });
+}
+
+template <class T>
+Variable<T> pick(const Variable<T>& x, const Indices& indices, Op op) {
+    if (x.dimension() == 0 || indices.shape() != Shape(x.shape().begin(), x.shape().end() - 1))
+        fail(op, "x " + to_string(x.shape()) + " and indices " + to_string(indices.shape()) +
+                     "; expected [..., C] and [...]");
+    const std::size_t classes = x.shape().back();
+    const Indices columns = checked(op, indices, classes);
+    Indices flat(Shape{columns.size()});
+    for (std::size_t i = 0; i < flat.size(); ++i)
+        flat.data()[i] = static_cast<std::int64_t>(i * classes) + columns.data()[i];
+    return reshape(take(flatten(x), flat, op), indices.shape());
+}
+
+template <class T>
+Variable<T> masked_fill(const Variable<T>& x, const Mask& mask, double value, Op op) {
+    return where(mask, value, x, op);
+}
+
+template <class T>
+Variable<T> masked_select(const Variable<T>& x, const Mask& mask, Op op) {
+    if (mask.shape() != x.shape())
+        fail(op, "x " + to_string(x.shape()) + " and mask " + to_string(mask.shape()) +
+                     " differ in shape");
+    const Mask dense = mask.contiguous();
+    std::vector<std::int64_t> chosen;
+    for (std::size_t i = 0; i < dense.size(); ++i)
+        if (dense.data()[i]) chosen.push_back(static_cast<std::int64_t>(i));
+    return take(flatten(x), Indices({chosen.size()}, std::span<const std::int64_t>(chosen)), op);
+}
+
+template <class T>
+Tensor<T> one_hot(const Indices& indices, std::size_t classes, Op op) {
+    const Indices dense = checked(op, indices, classes);
+    Shape shape = indices.shape();
+    shape.push_back(classes);
+    Tensor<T> value = Tensor<T>::zeros(shape);
+    for (std::size_t i = 0; i < dense.size(); ++i)
+        value.data()[i * classes + static_cast<std::size_t>(dense.data()[i])] = T(1);
+    return value;
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template Variable<T> take(const Variable<T>&, const Indices&, Op);                             \
+    template Variable<T> scatter_add(const Variable<T>&, const Indices&, std::size_t, Op);         \
+    template Variable<T> pick(const Variable<T>&, const Indices&, Op);                             \
+    template Variable<T> masked_fill(const Variable<T>&, const Mask&, double, Op);                 \
+    template Variable<T> masked_select(const Variable<T>&, const Mask&, Op);                       \
+    template Tensor<T> one_hot(const Indices&, std::size_t, Op);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll

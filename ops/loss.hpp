@@ -1,0 +1,36 @@
+#pragma once
+
+#include <unroll/core/record.hpp>
+
+namespace unroll {
+
+// Losses: the mean over what counts, as a scalar.
+
+struct CrossEntropyOptions {
+    std::int64_t ignored = -100; // a target that does not count
+    double smoothing = 0;        // share of the target's weight that all classes divide
+};
+
+// -log softmax(logits)[target], from logits [..., C] and targets [...]; over nothing but ignored
+// targets it is 0. Throws Error for a target outside [0, C), with its position.
+template <class T>
+Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
+                          CrossEntropyOptions options = {}, Op op = "cross_entropy");
+
+// -y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), for y in [0, 1] of x's shape.
+template <class T>
+Variable<T> binary_cross_entropy(const Variable<T>& logits,
+                                 const std::type_identity_t<Variable<T>>& y,
+                                 Op op = "binary_cross_entropy");
+
+// (x - y)^2
+template <class T>
+Variable<T> mean_squared_error(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
+                               Op op = "mean_squared_error");
+
+// (x - y)^2 / 2 within delta, else delta (|x - y| - delta / 2)  (Huber 1964)
+template <class T>
+Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
+                  double delta = 1, Op op = "huber");
+
+} // namespace unroll

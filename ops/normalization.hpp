@@ -1,0 +1,20 @@
+#pragma once
+
+#include <unroll/core/record.hpp>
+
+namespace unroll {
+
+// (x - mean) / sqrt(variance + epsilon) along the last axis, times `gain` plus `bias` of its extent
+// (Ba, Kiros, Hinton 2016). Throws Error where they do not fit.
+template <class T>
+Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable<T>>& gain,
+                       const std::type_identity_t<Variable<T>>& bias, double epsilon = 1e-5,
+                       Op op = "layer_norm");
+
+// Each element becomes 0 with probability p, the others grow by 1 / (1 - p), while the tape of x
+// records and is not evaluating; else x itself. Draws from the tape's randomness. p = 1 gives
+// zeros. Throws Error for p outside [0, 1].  (Srivastava et al. 2014)
+template <class T>
+Variable<T> dropout(const Variable<T>& x, double p, Op op = "dropout");
+
+} // namespace unroll

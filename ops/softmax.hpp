@@ -1,0 +1,23 @@
+#pragma once
+
+#include <unroll/core/record.hpp>
+
+namespace unroll {
+
+// e^x / sum e^x along an axis, without overflow. Where a mask is given (true: take part; it
+// broadcasts to x), the others get 0, and a row in which nothing takes part gets zeros and passes
+// no gradient; so does a row of -inf. Throws Error for a mask that does not fit.
+template <class T>
+Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "softmax");
+template <class T>
+Variable<T> softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis = -1,
+                    Op op = "softmax");
+
+// log softmax(x), computed as x - logsumexp(x); -inf where masked.
+template <class T>
+Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "log_softmax");
+template <class T>
+Variable<T> log_softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis = -1,
+                        Op op = "log_softmax");
+
+} // namespace unroll

@@ -1,0 +1,60 @@
+#include <unroll/core/error.hpp>
+#include <unroll/optim/schedule.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+namespace unroll::optim {
+
+Schedule constant(double rate) {
+    return [rate](std::uint64_t) { return rate; };
+}
+
+Schedule stepwise(double rate, double factor, std::uint64_t every) {
+    if (every == 0) fail("stepwise", "a step must last at least 1, got 0");
+    return [=](std::uint64_t step) {
+        return rate * std::pow(factor, static_cast<double>(step / every));
+    };
+}
+
+Schedule exponential(double rate, double factor) {
+    return [=](std::uint64_t step) { return rate * std::pow(factor, static_cast<double>(step)); };
+}
+
+Schedule cosine(double rate, std::uint64_t steps, double last) {
+    if (steps == 0) fail("cosine", "at least one step is needed, got 0");
+    return [=](std::uint64_t step) {
+        const double done =
+            static_cast<double>(std::min(step, steps)) / static_cast<double>(steps);
+        return last + (rate - last) * (1 + std::cos(std::numbers::pi * done)) / 2;
+    };
+}
+
+Schedule warm_up(std::uint64_t steps, Schedule after) {
+    return [steps, after = std::move(after)](std::uint64_t step) {
+        if (step >= steps) return after(step - steps);
+        return after(0) * static_cast<double>(step + 1) / static_cast<double>(steps);
+    };
+}
+
+Plateau::Plateau(double rate, double factor, std::uint64_t patience)
+    : rate_(rate), factor_(factor), best_(std::numeric_limits<double>::infinity()),
+      patience_(patience) {
+    if (!(factor > 0 && factor < 1))
+        fail("Plateau", "the factor must be in (0, 1), got " + std::to_string(factor));
+}
+
+double Plateau::report(double loss) {
+    if (loss < best_) {
+        best_ = loss;
+        waited_ = 0;
+    } else if (++waited_ >= patience_) {
+        rate_ *= factor_;
+        waited_ = 0;
+    }
+    return rate_;
+}
+
+} // namespace unroll::optim
