@@ -160,7 +160,7 @@ std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* con
 template <class T>
 Variable<T> record_view(const Op& op, const Variable<T>& x, Tensor<T> view) {
     const Variable<T>* const inputs[] = {&x};
-    const auto context = Tape<T>::of(op, inputs);
+    const auto context = Tape<T>::of(op, inputs, false);
     if (!context.record) return context.plain(std::move(view));
     const NodeId id = context.tape->append_view(op, x, view);
     return context.tape->handle(std::move(view), id);

@@ -175,7 +175,8 @@ NodeId Tape<T>::require(const Op& op, const Variable<T>& x) const {
 }
 
 template <class T>
-typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>* const> inputs) {
+typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>* const> inputs,
+                                      bool read) {
     TapeSlot<T>* slot = nullptr;
     bool wanted = false;
     bool parameters = false;
@@ -190,7 +191,7 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
         slot = x->slot();
         if (!x->is_recorded()) continue;
         wanted = true;
-        if (slot->tape->overwritten(x->node(), x->node()))
+        if (read && slot->tape->overwritten(x->node(), x->node()))
             fail(op, "an operand's value was overwritten by an operation in place");
     }
     if (slot == nullptr) return {nullptr, false, parameters || untracked};
@@ -224,7 +225,26 @@ NodeId Tape<T>::append_view(const Op& op, const Variable<T>& base, const Tensor<
     n.region.strides = view.strides();
     // Empty views point nowhere in particular.
     n.region.offset = parent.region.offset;
-    if (view.size() > 0) n.region.offset += static_cast<std::size_t>(view.data() - base.value().data());
+    if (view.size() > 0)
+        n.region.offset += static_cast<std::size_t>(view.data() - base.value().data());
+    if (overwritten(id, n.inputs[0])) {
+        --size_;
+        fail(op, "the operand's value was overwritten by an operation in place");
+    }
+    return id;
+}
+
+// Unlike a view of a handle older than the writers of the rows, this one means what they wrote.
+template <class T>
+NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
+    const Variable<T>* const inputs[] = {&buffer};
+    const NodeId id = append("rows", inputs, view.shape());
+    Node<T>& n = node(id);
+    n.is_view = true;
+    n.root = buffer.node();
+    n.region.strides = view.strides();
+    n.region.offset =
+        view.size() > 0 ? static_cast<std::size_t>(view.data() - buffer.value().data()) : 0;
     return id;
 }
 
@@ -315,7 +335,7 @@ Variable<T> Buffer<T>::rows(std::size_t begin, std::size_t end) const {
     if (tape == nullptr) return Variable<T>(std::move(view), whole_.is_untracked());
     if (!whole_.is_recorded() || !tape->any_row_written(whole_.node()))
         return tape->constant(std::move(view));
-    return tape->handle(view, tape->append_view("rows", whole_, view));
+    return tape->handle(view, tape->append_rows(whole_, view));
 }
 
 template <class T>

@@ -109,7 +109,8 @@ public:
     // ---- for record() and Adjoint ----
 
     // The tape of the inputs, if any, and whether an operation on them is to be recorded. Throws
-    // Error for inputs of two tapes, of a cleared one, or overwritten in place.
+    // Error for inputs of two tapes, of a cleared one, or, where they are read, overwritten in
+    // place.
     struct Context {
         Tape* tape = nullptr;
         bool record = false;
@@ -121,7 +122,7 @@ public:
             return Variable<T>(std::move(value), untracked);
         }
     };
-    static Context of(const Op& op, std::span<const Variable<T>* const> inputs);
+    static Context of(const Op& op, std::span<const Variable<T>* const> inputs, bool read = true);
     // Appends a value and its inputs; `count` outputs are appended by as many calls.
     NodeId append(const Op& op, std::span<const Variable<T>* const> inputs, const Shape& shape);
     // Appends a value that lies in the buffers of `base`.
@@ -134,6 +135,7 @@ public:
     Arena& arena() { return arena_; }
     // A root without a value yet, whose rows other nodes will be placed in.
     NodeId append_buffer(const Shape& shape);
+    NodeId append_rows(const Variable<T>& buffer, const Tensor<T>& view);
     bool any_row_written(NodeId buffer) const;
     // Whether a part of the node's value was overwritten in place after `since`.
     bool overwritten(NodeId id, NodeId since) const;

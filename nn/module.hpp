@@ -60,16 +60,18 @@ private:
 
 namespace detail {
 template <class Module>
-struct ScalarOf;
-template <template <class...> class M, class T, class... Rest>
-struct ScalarOf<M<T, Rest...>> {
-    using type = T;
-};
-template <class Module>
 concept HasValueType = requires { typename Module::value_type; };
+
+template <class Module>
+struct ScalarOf;
 template <HasValueType Module>
 struct ScalarOf<Module> {
     using type = typename Module::value_type;
+};
+template <template <class...> class M, class T, class... Rest>
+    requires(!HasValueType<M<T, Rest...>>)
+struct ScalarOf<M<T, Rest...>> {
+    using type = T;
 };
 } // namespace detail
 

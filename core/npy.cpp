@@ -1,0 +1,232 @@
+#include <unroll/core/npy.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace unroll {
+
+namespace {
+
+constexpr const char* reading = "read_npy";
+constexpr std::string_view magic = "\x93NUMPY";
+
+// The part of Python's notation that headers are written in.
+class HeaderReader {
+public:
+    HeaderReader(std::string_view text, const Path& path) : text_(text), path_(path) {}
+
+    [[noreturn]] void refuse(const std::string& problem) const {
+        fail(reading, "'" + path_.string() + "': header: " + problem + " (character " +
+                          std::to_string(at_) + ")");
+    }
+
+    char peek() {
+        while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != text_.npos)
+            ++at_;
+        return at_ < text_.size() ? text_[at_] : '\0';
+    }
+    bool take(char c) {
+        if (peek() != c) return false;
+        ++at_;
+        return true;
+    }
+    void expect(char c) {
+        if (!take(c)) refuse(std::string("'") + c + "' expected");
+    }
+    void expect_end() {
+        if (peek() != '\0' || at_ < text_.size()) refuse("more than one value");
+    }
+
+    std::string string() {
+        const char quote = peek();
+        if (quote != '\'' && quote != '"') refuse("a string expected");
+        const std::size_t end = text_.find(quote, ++at_);
+        if (end == text_.npos) refuse("a string without an end");
+        std::string read(text_.substr(at_, end - at_));
+        at_ = end + 1;
+        return read;
+    }
+
+    bool truth() {
+        peek();
+        for (const bool value : {false, true}) {
+            const std::string_view word = value ? "True" : "False";
+            if (!text_.substr(at_).starts_with(word)) continue;
+            at_ += word.size();
+            return value;
+        }
+        refuse("True or False expected");
+    }
+
+    Shape shape() {
+        Shape shape;
+        expect('(');
+        while (!take(')')) {
+            if (shape.size() == max_rank)
+                refuse("more than " + std::to_string(max_rank) + " dimensions");
+            shape.push_back(extent());
+            take('L'); // Python 2's long integers
+            if (!take(',') && peek() != ')') refuse("',' or ')' expected");
+        }
+        return shape;
+    }
+
+private:
+    std::size_t extent() {
+        peek();
+        std::size_t n = 0;
+        const char* const begin = text_.data() + at_;
+        const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), n);
+        if (error != std::errc()) refuse("an extent expected, no more than 64 bits wide");
+        at_ += static_cast<std::size_t>(end - begin);
+        return n;
+    }
+
+    std::string_view text_;
+    const Path& path_;
+    std::size_t at_ = 0;
+};
+
+struct Header {
+    std::string dtype;
+    bool fortran_order = false;
+    Shape shape;
+};
+
+Header read_header(std::string_view text, const Path& path) {
+    HeaderReader in(text, path);
+    std::optional<std::string> dtype;
+    std::optional<bool> fortran_order;
+    std::optional<Shape> shape;
+    in.expect('{');
+    while (!in.take('}')) {
+        const std::string key = in.string();
+        in.expect(':');
+        if ((key == "descr" && dtype) || (key == "fortran_order" && fortran_order) ||
+            (key == "shape" && shape))
+            in.refuse("'" + key + "' stands twice");
+        if (key == "descr") {
+            if (in.peek() == '[' || in.peek() == '{' || in.peek() == '(')
+                in.refuse("arrays of records are not read; save each field by itself");
+            dtype = in.string();
+        } else if (key == "fortran_order") {
+            fortran_order = in.truth();
+        } else if (key == "shape") {
+            shape = in.shape();
+        } else {
+            in.refuse("unknown key '" + key + "'");
+        }
+        if (!in.take(',') && in.peek() != '}') in.refuse("',' or '}' expected");
+    }
+    in.expect_end();
+    if (!dtype || !fortran_order || !shape)
+        in.refuse("'descr', 'fortran_order' and 'shape' are needed");
+    return {*dtype, *fortran_order, *shape};
+}
+
+struct Stored {
+    Format format;
+    bool swapped;
+};
+
+Stored read_dtype(const std::string& dtype, const std::string& where) {
+    constexpr std::pair<std::string_view, Format> formats[] = {
+        {"f2", Format::f16}, {"f4", Format::f32}, {"f8", Format::f64}, {"i1", Format::i8},
+        {"i2", Format::i16}, {"i4", Format::i32}, {"i8", Format::i64}, {"u1", Format::u8},
+        {"u2", Format::u16}, {"u4", Format::u32}, {"u8", Format::u64}, {"b1", Format::boolean}};
+    const bool has_order = dtype.size() == 3 && std::strchr("<>=|", dtype[0]) != nullptr;
+    for (const auto& [name, format] : formats)
+        if (dtype == name || (has_order && std::string_view(dtype).substr(1) == name))
+            return {format, dtype[0] == '>'};
+    const bool is_object = dtype.find('O') != dtype.npos;
+    fail(reading, where + "elements of type '" + dtype + "' are not read" +
+                      (is_object ? ": Python objects can run code" : ""));
+}
+
+// Row-major copy of elements that were stored with the first index running fastest.
+template <class T>
+Tensor<T> from_fortran_order(Tensor<T> flat, const Shape& shape) {
+    const Shape reversed(shape.rbegin(), shape.rend());
+    return flat.reshape(reversed).transpose().copy();
+}
+
+template <class T>
+constexpr const char* dtype_of = std::is_same_v<T, bool>     ? "|b1"
+                                 : std::is_integral_v<T>     ? "<i8"
+                                 : std::is_same_v<T, double> ? "<f8"
+                                                             : "<f4";
+
+} // namespace
+
+template <class T>
+Tensor<T> read_npy(const Path& path, Narrowing narrowing) {
+    const std::vector<std::byte> file = read_file(path);
+    const std::string where = "'" + path.string() + "': ";
+    const Bytes bytes(file);
+    const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+    if (!text.starts_with(magic)) fail(reading, where + "this is no .npy file");
+    if (text.size() < 8) fail(reading, where + "the file ends within its first 8 bytes");
+    const int version = static_cast<unsigned char>(text[6]);
+    if (version < 1 || version > 3 || text[7] != 0)
+        fail(reading, where + "format version " + std::to_string(version) + "." +
+                          std::to_string(static_cast<unsigned char>(text[7])) + " is not known");
+    const std::size_t begin = version == 1 ? 10 : 12;
+    if (text.size() < begin) fail(reading, where + "the file ends before its header");
+    std::size_t length = 0;
+    for (std::size_t i = begin; i-- > 8;)
+        length = length << 8 | static_cast<unsigned char>(text[i]);
+    if (length > text.size() - begin)
+        fail(reading, where + "a header of " + std::to_string(length) + " bytes does not fit a file of " +
+                          std::to_string(text.size()));
+
+    const Header header = read_header(text.substr(begin, length), path);
+    const Stored stored = read_dtype(header.dtype, where);
+    const std::size_t count = element_count(header.shape);
+    const std::size_t have = text.size() - begin - length;
+    if (count * bytes_of(stored.format) != have)
+        fail(reading, where + "shape " + to_string(header.shape) + " of '" + header.dtype +
+                          "' takes " + std::to_string(count * bytes_of(stored.format)) +
+                          " bytes of data, the file has " + std::to_string(have));
+    Tensor<T> tensor(header.fortran_order ? Shape{count} : header.shape);
+    decode(reading, where + "type '" + header.dtype + "'", stored.format, stored.swapped,
+           bytes.subspan(begin + length), tensor.data(), narrowing);
+    return header.fortran_order ? from_fortran_order(tensor, header.shape) : tensor;
+}
+
+template <class T>
+void write_npy(const Path& path, const Tensor<T>& tensor) {
+    std::string shape = "(";
+    for (std::size_t i = 0; i < tensor.dimension(); ++i)
+        shape += (i > 0 ? ", " : "") + std::to_string(tensor.shape(i));
+    shape += tensor.dimension() == 1 ? ",)" : ")";
+    std::string header = std::string("{'descr': '") + dtype_of<T> +
+                         "', 'fortran_order': False, 'shape': " + shape + ", }";
+    // The data begin at a multiple of 64 bytes.
+    header.append(63 - (magic.size() + 4 + header.size()) % 64, ' ').push_back('\n');
+    const auto length = static_cast<std::uint16_t>(header.size());
+
+    const Tensor<T> dense = tensor.contiguous();
+    write_file_atomically(path, [&](FileWriter& file) {
+        const char start[] = {1, 0, static_cast<char>(length & 255), static_cast<char>(length >> 8)};
+        file.write(magic);
+        file.write(std::string_view(start, sizeof(start)));
+        file.write(header);
+        file.write(std::as_bytes(std::span(dense.data(), dense.size())));
+    });
+}
+
+template Tensor<float> read_npy(const Path&, Narrowing);
+template Tensor<double> read_npy(const Path&, Narrowing);
+template Tensor<std::int64_t> read_npy(const Path&, Narrowing);
+template Tensor<bool> read_npy(const Path&, Narrowing);
+template void write_npy(const Path&, const Tensor<float>&);
+template void write_npy(const Path&, const Tensor<double>&);
+template void write_npy(const Path&, const Tensor<std::int64_t>&);
+template void write_npy(const Path&, const Tensor<bool>&);
+
+} // namespace unroll

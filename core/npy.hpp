@@ -1,0 +1,19 @@
+#pragma once
+
+#include <unroll/core/elements.hpp>
+#include <unroll/core/file.hpp>
+#include <unroll/core/tensor.hpp>
+
+namespace unroll {
+
+// The tensor in a NumPy .npy file, format versions 1.0 to 3.0, in either byte order, C or Fortran
+// order. T: float, double, std::int64_t or bool. Other numbers are converted where every one of them
+// keeps its value or `narrowing` allows rounding. Throws Error naming the file and the reason.
+template <class T>
+Tensor<T> read_npy(const Path& path, Narrowing narrowing = Narrowing::refuse);
+
+// Writes version 1.0, little-endian, row-major, through write_file_atomically.
+template <class T>
+void write_npy(const Path& path, const Tensor<T>& tensor);
+
+} // namespace unroll

@@ -1,0 +1,139 @@
+#include <unroll/core/error.hpp>
+#include <unroll/optim/checkpoint.hpp>
+
+#include <set>
+#include <sstream>
+
+namespace unroll::optim {
+
+namespace {
+
+constexpr const char* version = "1";
+constexpr const char* state_prefix = "optimizer.";
+constexpr const char* tensor_prefix = "tensor.";
+
+bool starts_with(const std::string& name, const char* prefix) { return name.rfind(prefix, 0) == 0; }
+
+Shape shape_of(const StoredTensor& stored) {
+    Shape shape;
+    for (const std::uint64_t n : stored.shape) shape.push_back(n);
+    return shape;
+}
+
+// Checks all names and shapes before anything is read.
+template <class T>
+std::vector<Tensor<T>> matching(const SafetensorsFile& file, const NamedParameters<T>& parameters) {
+    std::string problems;
+    std::set<std::string> known;
+    std::vector<Tensor<T>> values;
+    for (const auto& [name, parameter] : parameters) {
+        known.insert(name);
+        if (!file.contains(name)) {
+            problems += "\n  missing: " + name + " " + to_string(parameter->shape());
+        } else if (file.at(name).shape.size() > max_rank ||
+                   shape_of(file.at(name)) != parameter->shape()) {
+            std::string shape;
+            for (const auto n : file.at(name).shape)
+                shape += (shape.empty() ? "" : ", ") + std::to_string(n);
+            problems += "\n  misshaped: " + name + " is [" + shape + "], expected " +
+                        to_string(parameter->shape());
+        }
+    }
+    for (const std::string& name : file.names())
+        if (!known.contains(name) && !starts_with(name, state_prefix) &&
+            !starts_with(name, tensor_prefix))
+            problems += "\n  unexpected: " + name;
+    if (!problems.empty())
+        fail("load", "'" + file.path().string() + "' does not fit the model:" + problems);
+    for (const auto& [name, parameter] : parameters) values.push_back(file.get<T>(name));
+    return values;
+}
+
+template <class T>
+std::vector<NamedTensor> weights(const NamedParameters<T>& parameters) {
+    std::vector<NamedTensor> all;
+    for (const auto& [name, parameter] : parameters) all.push_back({name, parameter->value()});
+    return all;
+}
+
+} // namespace
+
+template <class T>
+void save_weights(const Path& path, const NamedParameters<T>& parameters,
+                  const std::map<std::string, std::string>& metadata) {
+    write_safetensors(path, weights(parameters), metadata);
+}
+
+template <class T>
+void load_weights(const Path& path, const NamedParameters<T>& parameters) {
+    const auto values = matching(SafetensorsFile::read(path), parameters);
+    for (std::size_t i = 0; i < values.size(); ++i) parameters[i].second->set(values[i]);
+}
+
+template <class T>
+void Checkpoint<T>::save(const Path& path) const {
+    std::vector<NamedTensor> all = weights(parameters);
+    std::map<std::string, std::string> metadata = words;
+    metadata["unroll.checkpoint"] = version;
+    if (optimizer != nullptr) {
+        for (const auto& [name, tensor] : optimizer->state())
+            all.push_back({state_prefix + name, tensor});
+        metadata["unroll.steps"] = std::to_string(optimizer->steps());
+    }
+    for (const auto& [name, tensor] : tensors) all.push_back({tensor_prefix + name, tensor});
+    write_safetensors(path, all, metadata);
+}
+
+template <class T>
+void Checkpoint<T>::load(const Path& path) {
+    const SafetensorsFile file = SafetensorsFile::read(path);
+    const auto found = file.metadata().find("unroll.checkpoint");
+    if (found == file.metadata().end())
+        fail("load", "'" + path.string() + "' holds weights but no training state");
+    if (found->second != version)
+        fail("load", "'" + path.string() + "' has version " + found->second +
+                         " of the training state; this program knows version " + version);
+    const auto values = matching(file, parameters);
+    std::map<std::string, Tensor<T>> state, others;
+    for (const std::string& name : file.names()) {
+        if (starts_with(name, state_prefix))
+            state[name.substr(std::string(state_prefix).size())] = file.get<T>(name);
+        if (starts_with(name, tensor_prefix))
+            others[name.substr(std::string(tensor_prefix).size())] = file.get<T>(name);
+    }
+    if (optimizer != nullptr) {
+        const auto steps = file.metadata().find("unroll.steps");
+        if (steps == file.metadata().end())
+            fail("load", "'" + path.string() + "' lacks the optimiser's step");
+        std::uint64_t count = 0;
+        std::istringstream(steps->second) >> count;
+        optimizer->restore(state, count);
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) parameters[i].second->set(values[i]);
+    tensors = std::move(others);
+    words = file.metadata();
+}
+
+std::string to_words(const Random::State& state) {
+    return std::to_string(state.seed) + " " + std::to_string(state.stream) + " " +
+           std::to_string(state.position);
+}
+
+Random::State random_state(const std::string& words) {
+    std::istringstream in(words);
+    Random::State state{};
+    if (!(in >> state.seed >> state.stream >> state.position))
+        fail("random_state", "'" + words + "' is no state of a random generator");
+    return state;
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template void save_weights(const Path&, const NamedParameters<T>&,                             \
+                               const std::map<std::string, std::string>&);                         \
+    template void load_weights(const Path&, const NamedParameters<T>&);                            \
+    template struct Checkpoint<T>;
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::optim

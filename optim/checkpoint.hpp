@@ -1,0 +1,54 @@
+#pragma once
+
+#include <unroll/core/random.hpp>
+#include <unroll/core/safetensors.hpp>
+#include <unroll/optim/optimizer.hpp>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace unroll::optim {
+
+template <class T>
+using NamedParameters = std::vector<std::pair<std::string, Parameter<T>*>>;
+
+// From what nn::named_parameters() lists.
+template <class T, class Entries>
+NamedParameters<T> by_name(const Entries& entries) {
+    NamedParameters<T> named;
+    for (const auto& entry : entries) named.emplace_back(entry.path, entry.parameter);
+    return named;
+}
+
+// Weights in a safetensors file, which Python's safetensors reads too.
+template <class T>
+void save_weights(const Path& path, const NamedParameters<T>& parameters,
+                  const std::map<std::string, std::string>& metadata = {});
+
+// Reads them back. Throws Error, leaving every parameter as it was, where the file is broken, or
+// with a list of all tensors that are missing, unexpected or of another shape.
+template <class T>
+void load_weights(const Path& path, const NamedParameters<T>& parameters);
+
+// Everything that a run needs to go on bit for bit: weights, the optimiser's state and step, other
+// tensors (a carried state), and what is told in words (positions, randomness).
+template <class T>
+struct Checkpoint {
+    NamedParameters<T> parameters;
+    Optimizer<T>* optimizer = nullptr;
+    std::map<std::string, Tensor<T>> tensors;
+    std::map<std::string, std::string> words;
+
+    void save(const Path& path) const;
+    // Fills parameters and optimiser, and replaces `tensors` and `words`. Throws as load_weights
+    // does, changing nothing.
+    void load(const Path& path);
+};
+
+std::string to_words(const Random::State& state);
+// Throws Error for words that are no state.
+Random::State random_state(const std::string& words);
+
+} // namespace unroll::optim
