@@ -1,81 +1,152 @@
 #include <unroll/core/error.hpp>
 #include <unroll/core/random.hpp>
 
-#include <array>
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <concepts>
 #include <numbers>
 #include <numeric>
+
+#include <xsimd/xsimd.hpp>
 
 namespace unroll {
 
 namespace {
 
-// Four words for each counter. `lanes` counters go through the rounds side by side, which the
-// compiler turns into vector instructions.
-template <std::size_t lanes>
-struct Philox {
-    using Words = std::array<std::uint32_t, lanes>;
-    Words x0, x1, x2, x3;
+constexpr std::uint64_t word = 0xFFFFFFFFu;
 
-    Philox(const Random::State& state, std::uint64_t block) {
-        for (std::size_t i = 0; i < lanes; ++i) {
-            x0[i] = static_cast<std::uint32_t>(block + i);
-            x1[i] = static_cast<std::uint32_t>((block + i) >> 32);
-            x2[i] = static_cast<std::uint32_t>(state.stream);
-            x3[i] = static_cast<std::uint32_t>(state.stream >> 32);
-        }
-        auto k0 = static_cast<std::uint32_t>(state.seed);
-        auto k1 = static_cast<std::uint32_t>(state.seed >> 32);
+// Four 64-bit numbers side by side; a word of the generator stands in the lower half of each.
+typedef std::uint64_t Wide __attribute__((vector_size(32)));
+
+// Products of the lower halves.
+Wide multiply_words(Wide a, std::uint32_t b) {
+    const Wide all = {b, b, b, b};
+#if defined(__AVX2__)
+    return (Wide)_mm256_mul_epu32((__m256i)a, (__m256i)all);
+#else
+    return (a & word) * all;
+#endif
+}
+std::uint64_t multiply_words(std::uint64_t a, std::uint32_t b) { return (a & word) * b; }
+
+// Four words for a counter, or for as many counters as N holds. Upper halves may hold anything.
+template <class N>
+struct Philox {
+    N x0, x1, x2, x3;
+
+    void run(std::uint64_t key) {
+        auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
+#pragma GCC unroll 10
         for (int round = 0; round < 10; ++round) {
-            for (std::size_t i = 0; i < lanes; ++i) {
-                const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * x0[i];
-                const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * x2[i];
-                const auto y0 = static_cast<std::uint32_t>(p1 >> 32) ^ x1[i] ^ k0;
-                const auto y2 = static_cast<std::uint32_t>(p0 >> 32) ^ x3[i] ^ k1;
-                x1[i] = static_cast<std::uint32_t>(p1);
-                x3[i] = static_cast<std::uint32_t>(p0);
-                x0[i] = y0;
-                x2[i] = y2;
-            }
+            const N p0 = multiply_words(x0, 0xD2511F53u), p1 = multiply_words(x2, 0xCD9E8D57u);
+            x0 = p1 >> 32 ^ x1 ^ k0;
+            x2 = p0 >> 32 ^ x3 ^ k1;
+            x1 = p1;
+            x3 = p0;
             k0 += 0x9E3779B9u;
             k1 += 0xBB67AE85u;
         }
     }
 
-    // Words as they are numbered: four a counter.
-    void write(std::uint32_t* to) const {
-        for (std::size_t i = 0; i < lanes; ++i) {
-            to[4 * i] = x0[i];
-            to[4 * i + 1] = x1[i];
-            to[4 * i + 2] = x2[i];
-            to[4 * i + 3] = x3[i];
+    // The two numbers of 64 bits that a counter gives.
+    N first() const { return x1 << 32 | (x0 & word); }
+    N second() const { return x3 << 32 | (x2 & word); }
+};
+
+using OneCounter = Philox<std::uint64_t>;
+
+OneCounter one_counter(const Random::State& state, std::uint64_t counter) {
+    OneCounter words{counter, counter >> 32, state.stream, state.stream >> 32};
+    words.run(state.seed);
+    return words;
+}
+
+// As many numbers as a fill makes at once. `counters` wide sets go through the rounds together, to
+// keep the multipliers busy.
+struct Chunk {
+    static constexpr std::size_t numbers = 32;
+    alignas(64) std::array<std::uint64_t, numbers> drawn;
+
+    Chunk(const Random::State& state, std::uint64_t counter) {
+        constexpr std::size_t sets = 2, counters = 4 * sets;
+        for (std::size_t at = 0; at < numbers; at += 2 * counters, counter += counters) {
+            std::array<Philox<Wide>, sets> words;
+            for (std::size_t s = 0; s < sets; ++s) {
+                const Wide count = counter + 4 * s + Wide{0, 1, 2, 3};
+                const Wide stream = state.stream + Wide{};
+                words[s] = {count, count >> 32, stream, stream >> 32};
+            }
+            for (auto& set : words) set.run(state.seed);
+            for (std::size_t s = 0; s < sets; ++s) {
+                const Wide a = words[s].first(), b = words[s].second();
+                const Wide low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+                const Wide high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+                *reinterpret_cast<Wide*>(&drawn[at + 8 * s]) = low;
+                *reinterpret_cast<Wide*>(&drawn[at + 8 * s + 4]) = high;
+            }
         }
     }
 };
 
+double to_unit(std::uint64_t bits) {
+    return std::bit_cast<double>(bits >> 12 | std::uint64_t{0x3FF} << 52) - 1.0;
+}
+
+// The numbers that a chunk holds for T: all 64 bits of each for a double, two for floats.
 template <class T>
-T to_unit(std::uint32_t word) {
-    return static_cast<T>(word >> 8) * T(0x1p-24);
+using Bits = std::conditional_t<std::same_as<T, double>, std::uint64_t, std::uint32_t>;
+template <class B>
+using Drawn = std::array<B, sizeof(Chunk::drawn) / sizeof(B)>;
+
+template <class T, std::size_t n>
+std::array<T, n> to_units(const std::array<Bits<T>, n>& bits) {
+    std::array<T, n> units;
+    for (std::size_t i = 0; i < n; ++i) {
+        if constexpr (std::same_as<T, double>)
+            units[i] = to_unit(bits[i]);
+        else
+            units[i] = static_cast<float>(static_cast<std::int32_t>(bits[i] >> 8)) * 0x1p-24f;
+    }
+    return units;
+}
+
+// Numbers in (0, 1] that reach closer to 0 than to_units, for the tails.
+template <class T, std::size_t n>
+std::array<T, n> to_tails(const std::array<Bits<T>, n>& bits) {
+    std::array<T, n> tails;
+    for (std::size_t i = 0; i < n; ++i) {
+        if constexpr (std::same_as<T, double>)
+            tails[i] = 1.0 - to_unit(bits[i]);
+        else
+            tails[i] =
+                (static_cast<float>(static_cast<std::int32_t>(bits[i] >> 1)) + 0.5f) * 0x1p-31f;
+    }
+    return tails;
 }
 
 } // namespace
 
+std::array<std::uint32_t, 4> Random::philox(std::array<std::uint32_t, 4> counter,
+                                            std::array<std::uint32_t, 2> key) {
+    OneCounter words{counter[0], counter[1], counter[2], counter[3]};
+    words.run(std::uint64_t{key[1]} << 32 | key[0]);
+    return {static_cast<std::uint32_t>(words.x0), static_cast<std::uint32_t>(words.x1),
+            static_cast<std::uint32_t>(words.x2), static_cast<std::uint32_t>(words.x3)};
+}
+
 Random Random::split(std::uint64_t index) const {
-    const Philox<1> mixed({state_.seed ^ 0x5bd1e9955bd1e995u, state_.stream, 0}, index);
-    Random other;
-    other.state_ = {state_.seed, std::uint64_t{mixed.x1[0]} << 32 | mixed.x0[0], 0};
-    return other;
+    // Under another key than the numbers themselves.
+    const State mixing{state_.seed ^ 0x5BD1E9955BD1E995u, state_.stream, 0};
+    return restore({state_.seed, one_counter(mixing, index).first(), 0});
 }
 
-// Two numbers a counter.
 std::uint64_t Random::next() {
-    const Philox<1> words(state_, state_.position >> 1);
-    const bool second = state_.position++ & 1;
-    return second ? std::uint64_t{words.x3[0]} << 32 | words.x2[0]
-                  : std::uint64_t{words.x1[0]} << 32 | words.x0[0];
+    const OneCounter words = one_counter(state_, state_.position >> 1);
+    return (state_.position++ & 1) != 0 ? words.second() : words.first();
 }
 
-double Random::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+double Random::uniform() { return to_unit(next()); }
 
 double Random::normal() {
     const double u = 1.0 - uniform(), v = uniform();
@@ -90,25 +161,97 @@ std::size_t Random::below(std::size_t n) {
     return drawn % n;
 }
 
+// `map` turns the bits of a chunk into as many numbers.
+template <class T, class Map>
+void Random::fill(T* to, std::size_t n, Map map) {
+    using B = typename Map::Bits;
+    state_.position += state_.position & 1;
+    for (std::size_t begin = 0; begin < n;) {
+        const Chunk chunk(state_, state_.position >> 1);
+        const auto numbers = map(std::bit_cast<Drawn<B>>(chunk.drawn));
+        const std::size_t count = std::min(numbers.size(), n - begin);
+        // A constant length where there can be one.
+        if (count == numbers.size())
+            std::copy_n(numbers.begin(), numbers.size(), to + begin);
+        else
+            std::copy_n(numbers.begin(), count, to + begin);
+        state_.position += Chunk::numbers;
+        begin += count;
+    }
+}
+
+namespace {
+
+template <class T>
+struct Uniform {
+    using Bits = unroll::Bits<T>;
+    T low, range;
+
+    auto operator()(const Drawn<Bits>& bits) const {
+        auto numbers = to_units<T>(bits);
+        for (T& x : numbers) x = low + range * x;
+        return numbers;
+    }
+};
+
+// Box and Muller: a distance from the first half of the bits, an angle from the second.
+template <class T>
+struct Normal {
+    using Bits = unroll::Bits<T>;
+    T mean, deviation;
+
+    auto operator()(const Drawn<Bits>& bits) const {
+        using Batch = xsimd::batch<T>;
+        const auto tails = to_tails<T>(bits);
+        const auto angles = to_units<T>(bits);
+        std::array<T, Drawn<Bits>().size()> numbers;
+        constexpr std::size_t half = numbers.size() / 2;
+        static_assert(half % Batch::size == 0);
+        for (std::size_t i = 0; i < half; i += Batch::size) {
+            const Batch distance = xsimd::sqrt(T(-2) * xsimd::log(Batch::load_unaligned(&tails[i])));
+            const Batch angle = Batch::load_unaligned(&angles[half + i]) * (2 * std::numbers::pi_v<T>);
+            const auto [sine, cosine] = xsimd::sincos(angle);
+            (mean + deviation * distance * cosine).store_unaligned(&numbers[i]);
+            (mean + deviation * distance * sine).store_unaligned(&numbers[half + i]);
+        }
+        return numbers;
+    }
+};
+
+template <class T>
+struct Bernoulli {
+    using Bits = std::uint32_t;
+    std::uint32_t last; // word that gives the value
+    T value;
+
+    auto operator()(const Drawn<Bits>& bits) const {
+        std::array<T, Drawn<Bits>().size()> numbers;
+        for (std::size_t i = 0; i < bits.size(); ++i) numbers[i] = bits[i] <= last ? value : T(0);
+        return numbers;
+    }
+};
+
+} // namespace
+
 template <class T>
 void Random::fill_uniform(T* to, std::size_t n, T low, T high) {
-    constexpr std::size_t lanes = 16;
-    std::array<std::uint32_t, 4 * lanes> words;
-    state_.position += state_.position & 1;
-    for (std::size_t begin = 0; begin < n; begin += words.size()) {
-        Philox<lanes>(state_, state_.position >> 1).write(words.data());
-        const std::size_t count = std::min(words.size(), n - begin);
-        for (std::size_t i = 0; i < count; ++i)
-            to[begin + i] = low + (high - low) * to_unit<T>(words[i]);
-        state_.position += (count + 3) / 4 * 2;
-    }
+    fill(to, n, Uniform<T>{low, high - low});
 }
 
 template <class T>
 void Random::fill_normal(T* to, std::size_t n, T mean, T deviation) {
-    for (std::size_t i = 0; i < n; ++i)
-        to[i] = static_cast<T>(static_cast<double>(mean) +
-                               static_cast<double>(deviation) * normal());
+    fill(to, n, Normal<T>{mean, deviation});
+}
+
+template <class T>
+void Random::fill_bernoulli(T* to, std::size_t n, double probability, T value) {
+    if (!(probability >= 0 && probability <= 1))
+        fail("Random::fill_bernoulli",
+             "the probability is " + std::to_string(probability) + ", not in [0, 1]");
+    const auto words = static_cast<std::uint64_t>(std::llround(probability * 0x1p32));
+    // None at all is the value 0 everywhere.
+    const auto last = static_cast<std::uint32_t>(words - (words > 0));
+    fill(to, n, Bernoulli<T>{last, words > 0 ? value : T(0)});
 }
 
 std::vector<std::size_t> Random::permutation(std::size_t n) {
@@ -122,5 +265,7 @@ template void Random::fill_uniform(float*, std::size_t, float, float);
 template void Random::fill_uniform(double*, std::size_t, double, double);
 template void Random::fill_normal(float*, std::size_t, float, float);
 template void Random::fill_normal(double*, std::size_t, double, double);
+template void Random::fill_bernoulli(float*, std::size_t, double, float);
+template void Random::fill_bernoulli(double*, std::size_t, double, double);
 
 } // namespace unroll

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -8,11 +9,13 @@ namespace unroll {
 
 // Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers:
 // as easy as 1, 2, 3", SC 2011). The i-th number depends on (seed, stream, i) alone, so streams that
-// were split off give the same numbers on whatever thread they are drawn.
+// were split off give the same numbers on whatever thread they are drawn, and three integers are
+// all there is to save. Not to be drawn from by two threads at once: split instead.
 class Random {
 public:
     struct State {
-        std::uint64_t seed, stream, position;
+        std::uint64_t seed, stream;
+        std::uint64_t position; // of the next number of 64 bits
         friend bool operator==(const State&, const State&) = default;
     };
 
@@ -34,14 +37,26 @@ public:
     // [0, n), without bias; throws Error for n = 0.
     std::size_t below(std::size_t n);
 
+    // T: float or double. A fill begins at an even position, and takes 32 numbers at a time; its i-th
+    // value depends on seed, stream, that position and i alone.
     template <class T>
-    void fill_uniform(T* to, std::size_t n, T low, T high);
+    void fill_uniform(T* to, std::size_t n, T low, T high); // low + (high - low) u
     template <class T>
     void fill_normal(T* to, std::size_t n, T mean, T deviation);
+    // `value` with the given probability, else 0: a dropout mask. Throws Error outside [0, 1].
+    template <class T>
+    void fill_bernoulli(T* to, std::size_t n, double probability, T value);
     // 0 ... n-1 in random order.
     std::vector<std::size_t> permutation(std::size_t n);
 
+    // The function under all this: ten rounds on a counter of four words under a key of two.
+    static std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
+                                               std::array<std::uint32_t, 2> key);
+
 private:
+    template <class T, class Map>
+    void fill(T* to, std::size_t n, Map map);
+
     State state_;
 };
 

@@ -197,7 +197,8 @@ Span check_entry(const std::string& where, const std::string& name, const Entry&
         fail(reading, tensor + "data_offsets " + to_text(*entry.offsets) + " in " +
                           std::to_string(size) + " bytes of data");
     const auto bytes = byte_count(*entry.shape, dtype->bits);
-    if (!bytes) fail(reading, tensor + "shape " + to_text(*entry.shape) + " has too many elements");
+    if (!bytes) fail(reading, tensor + "shape " + to_text(*entry.shape) + " of " + *entry.dtype +
+                          " has too many elements, or ends within a byte");
     if (*bytes != end - begin)
         fail(reading, tensor + "shape " + to_text(*entry.shape) + " of " + *entry.dtype +
                           " takes " + std::to_string(*bytes) + " bytes, data_offsets " +

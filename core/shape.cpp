@@ -15,15 +15,16 @@ template class Extents<std::size_t>;
 template class Extents<std::ptrdiff_t>;
 
 std::size_t element_count(const Shape& shape) {
+    // Empty shapes too: their strides must fit.
     std::size_t count = 1;
-    bool overflow = false;
+    bool overflow = false, empty = false;
     for (const std::size_t n : shape) {
-        if (n == 0) return 0;
-        overflow |= __builtin_mul_overflow(count, n, &count);
+        empty |= n == 0;
+        overflow |= __builtin_mul_overflow(count, n + (n == 0), &count);
     }
     constexpr std::size_t most = std::size_t{1} << 56;
     if (overflow || count > most) fail("shape", to_string(shape) + " has too many elements");
-    return count;
+    return empty ? 0 : count;
 }
 
 Strides row_major(const Shape& shape) {

@@ -189,11 +189,12 @@ private:
     bool apart_ = false;
 };
 
-// A parameter on the tape of `like`, if that has one: for what is computed from parameters alone.
+// A parameter or constant on the tape of `like`, if that has one: for what is computed from
+// parameters alone.
 template <class T>
-Variable<T> attach_like(const Variable<T>& like, const Parameter<T>& parameter) {
+Variable<T> with_tape_of(const Variable<T>& like, const std::type_identity_t<Variable<T>>& x) {
     Tape<T>* tape = like.tape();
-    return tape ? tape->attach(Variable<T>(parameter)) : Variable<T>(parameter);
+    return tape ? tape->attach(x) : x;
 }
 
 // Nothing is recorded on the tape while it lives.

@@ -43,6 +43,39 @@ void copy_elements(const Tensor<T>& from, T* to) {
                  });
 }
 
+// Finds the strides that show the same elements in another shape: each run of axes that lies in one
+// stride is split into the new extents, from the back. False where a new axis would cross two runs.
+bool split_runs(const Shape& from, const Strides& strides, const Shape& into, Strides& found) {
+    std::size_t axis = from.size();
+    std::size_t left = 1; // elements of the run that no new axis has taken yet
+    std::ptrdiff_t step = 0;
+    for (std::size_t i = into.size(); i-- > 0;) {
+        if (into[i] == 1) continue;
+        if (left == 1) {
+            while (from[axis - 1] == 1) --axis;
+            left = from[--axis];
+            step = strides[axis];
+            std::ptrdiff_t next = step * static_cast<std::ptrdiff_t>(left);
+            for (; axis > 0 && (from[axis - 1] == 1 || strides[axis - 1] == next); --axis) {
+                left *= from[axis - 1];
+                next = step * static_cast<std::ptrdiff_t>(left);
+            }
+        }
+        if (left % into[i] != 0) return false;
+        found[i] = step;
+        step *= static_cast<std::ptrdiff_t>(into[i]);
+        left /= into[i];
+    }
+    return true;
+}
+
+// Whether writing one element after the other may change those that are yet to be read.
+template <class T>
+bool may_overlap(const Tensor<T>& to, const Tensor<T>& from) {
+    return to.storage() == from.storage() &&
+           (to.data() != from.data() || to.strides() != from.strides());
+}
+
 } // namespace
 
 template <class T>
@@ -81,7 +114,7 @@ bool Tensor<T>::is_contiguous() const {
 }
 
 template <class T>
-std::size_t Tensor<T>::offset(std::initializer_list<std::ptrdiff_t> indices) const {
+std::ptrdiff_t Tensor<T>::offset(std::initializer_list<std::ptrdiff_t> indices) const {
     if (indices.size() != dimension())
         fail("Tensor", std::to_string(indices.size()) + " indices for shape " + to_string(shape_));
     std::ptrdiff_t at = 0;
@@ -92,7 +125,7 @@ std::size_t Tensor<T>::offset(std::initializer_list<std::ptrdiff_t> indices) con
                                std::to_string(axis) + " of shape " + to_string(shape_));
         at += i * strides_[axis++];
     }
-    return static_cast<std::size_t>(at);
+    return at;
 }
 
 template <class T>
@@ -203,32 +236,9 @@ Tensor<T> Tensor<T>::reshape(const Shape& shape) const {
     if (element_count(shape) != size())
         fail("reshape", to_string(shape_) + " has " + std::to_string(size()) +
                             " elements, which do not fill " + to_string(shape));
-    // Split each run of axes that lies in one stride into the new extents, from the back.
     Strides strides = row_major(shape);
-    if (!is_contiguous()) {
-        std::size_t old = dimension();
-        std::size_t now = shape.size();
-        while (old > 0 && now > 0) {
-            std::size_t from = shape_[--old];
-            std::size_t into = shape[--now];
-            strides[now] = strides_[old];
-            while (from != into) {
-                if (from > into) {
-                    const std::ptrdiff_t step =
-                        strides[now] * static_cast<std::ptrdiff_t>(shape[now]);
-                    into *= shape[--now];
-                    strides[now] = step;
-                } else {
-                    const std::size_t inner = old--;
-                    if (shape_[old] != 1 &&
-                        strides_[old] !=
-                            strides_[inner] * static_cast<std::ptrdiff_t>(shape_[inner]))
-                        return copy().reshape(shape);
-                    from *= shape_[old];
-                }
-            }
-        }
-    }
+    if (!is_contiguous() && size() > 0 && !split_runs(shape_, strides_, shape, strides))
+        return copy().reshape(shape);
     Tensor view = *this;
     view.shape_ = shape;
     view.strides_ = strides;
@@ -246,7 +256,7 @@ template <class T>
 void Tensor<T>::assign(const Tensor& other) {
     if (shape_ != other.shape_)
         fail("assign", to_string(other.shape_) + " to a tensor of shape " + to_string(shape_));
-    const Tensor source = other.contiguous();
+    const Tensor source = may_overlap(*this, other) ? other.copy() : other.contiguous();
     const T* from = source.data_;
     const std::size_t length = dimension() == 0 ? 1 : shape_.back();
     for_each_row(data_, shape_, strides_, [&](T* row, std::ptrdiff_t stride) {

@@ -78,7 +78,7 @@ public:
     std::vector<T> to_vector() const;
 
 private:
-    std::size_t offset(std::initializer_list<std::ptrdiff_t> indices) const;
+    std::ptrdiff_t offset(std::initializer_list<std::ptrdiff_t> indices) const;
     bool equals(const Tensor& other) const;
 
     StorageRef storage_;

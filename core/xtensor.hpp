@@ -20,9 +20,10 @@ namespace unroll {
 namespace detail {
 
 template <class T>
-using XtBuffer = xt::xtensor_adaptor<xt::xbuffer_adaptor<T*, xt::no_ownership>, 1>;
+using XtMemory =
+    xt::xbuffer_adaptor<T*, xt::no_ownership, std::allocator<std::remove_const_t<T>>>;
 template <class T>
-using XtView = xt::xstrided_view<XtBuffer<T>, xt::dynamic_shape<std::size_t>>;
+using XtBuffer = xt::xtensor_adaptor<XtMemory<T>, 1>;
 
 // What xtensor needs to see a tensor: the lowest address of an element, and from there on.
 template <class T>
@@ -42,8 +43,7 @@ struct XtWindow {
     }
 
     XtBuffer<T> buffer() const {
-        using Adaptor = xt::xbuffer_adaptor<T*, xt::no_ownership>;
-        return XtBuffer<T>(Adaptor(offset == 0 ? data : data - offset, extent), {extent});
+        return XtBuffer<T>(XtMemory<T>(offset == 0 ? data : data - offset, extent), {extent});
     }
 
     T* data;
@@ -66,50 +66,192 @@ using XtElement = std::conditional_t<
 
 } // namespace detail
 
-// A tensor as an xtensor expression: elements are shared, and kept alive for as long as this or an
-// expression made from it lives. Not const T: can be assigned to, and +=, ...; what is assigned may
-// be broadcast, and never changes the shape: where it does not fit, assignment throws Error.
 template <class T>
-class Array : public detail::XtView<T> {
-public:
-    using Base = detail::XtView<T>;
-    using typename Base::temporary_type;
+class Array;
 
-    explicit Array(Tensor<std::remove_const_t<T>> tensor)
+} // namespace unroll
+
+template <class T>
+struct xt::xcontainer_inner_types<unroll::Array<T>> {
+    using xexpression_type = unroll::detail::XtBuffer<T>;
+    using undecay_expression =
+        std::conditional_t<std::is_const_v<T>, const xexpression_type, xexpression_type>;
+    using reference = T&;
+    using const_reference = const T&;
+    using size_type = std::size_t;
+    using shape_type = xt::dynamic_shape<std::size_t>;
+    using undecay_shape = shape_type;
+    using storage_getter = xt::detail::inner_storage_getter<undecay_expression&>;
+    using inner_storage_type = typename storage_getter::type;
+    using storage_type = std::remove_reference_t<inner_storage_type>;
+    using temporary_type = xt::xarray<std::remove_const_t<T>, xt::layout_type::row_major>;
+    static constexpr xt::layout_type layout = xt::layout_type::dynamic;
+};
+
+template <class T>
+struct xt::xiterable_inner_types<unroll::Array<T>> {
+    using inner_shape_type = xt::dynamic_shape<std::size_t>;
+    using stepper = xt::xstepper<unroll::Array<T>>;
+    using const_stepper = xt::xstepper<const unroll::Array<T>>;
+};
+
+namespace unroll {
+
+// A tensor as an xtensor expression. It shares the elements and keeps them alive for as long as it,
+// or an expression that took it by value, lives. Can be assigned to where T is not const: what is
+// assigned is broadcast, and throws Error where it does not fit; the shape never changes.
+template <class T>
+class Array : public xt::xview_semantic<Array<T>>,
+              public xt::xiterable<Array<T>>,
+              private xt::xstrided_view_base<Array<T>> {
+    using Own = std::remove_const_t<T>;
+    using Semantic = xt::xview_semantic<Array<T>>;
+    using View = xt::xstrided_view_base<Array<T>>;
+
+public:
+    using expression_tag = xt::xtensor_expression_tag;
+    using temporary_type = typename xt::xcontainer_inner_types<Array>::temporary_type;
+    using value_type = Own;
+    using typename View::backstrides_type;
+    using typename View::bool_load_type;
+    using typename View::const_pointer;
+    using typename View::const_reference;
+    using typename View::difference_type;
+    using typename View::inner_backstrides_type;
+    using typename View::inner_shape_type;
+    using typename View::inner_strides_type;
+    using typename View::pointer;
+    using typename View::reference;
+    using typename View::shape_type;
+    using typename View::simd_value_type;
+    using typename View::size_type;
+    using typename View::storage_type;
+    using typename View::strides_type;
+    using typename View::xexpression_type;
+    using stepper = xt::xstepper<Array>;
+    using const_stepper = xt::xstepper<const Array>;
+    using linear_iterator = T*;
+    using const_linear_iterator = const T*;
+    using container_iterator = T*;
+    using const_container_iterator = const T*;
+    using View::contiguous_layout;
+    using View::is_const;
+    using View::static_layout;
+    template <class Requested>
+    using simd_return_type = xt_simd::simd_return_type<value_type, Requested>;
+
+    explicit Array(Tensor<Own> tensor)
         : Array(detail::XtWindow<T>(tensor), std::move(tensor)) {}
     Array(const Array&) = default;
 
-    Array& operator=(const Array& other) { return assign(other); }
+    Array& operator=(const Array& other) {
+        return *this = static_cast<const xt::xexpression<Array>&>(other);
+    }
     template <class E>
     Array& operator=(const xt::xexpression<E>& expression) {
-        return assign(expression.derived_cast());
+        assign_temporary_impl(temporary_type(expression));
+        return *this;
     }
     template <class S>
-        requires std::is_arithmetic_v<S>
-    Array& operator=(S value) {
-        this->fill(static_cast<T>(value));
+    xt::disable_xexpression<S, Array&> operator=(const S& value) {
+        tensor_.fill(static_cast<Own>(value));
         return *this;
+    }
+    template <class S>
+    void fill(const S& value) {
+        *this = value;
+    }
+
+    using View::operator();
+    using View::operator[];
+    using View::at;
+    using View::backstrides;
+    using View::broadcast_shape;
+    using View::data;
+    using View::data_offset;
+    using View::dimension;
+    using View::element;
+    using View::expression;
+    using View::has_linear_assign;
+    using View::is_contiguous;
+    using View::layout;
+    using View::shape;
+    using View::size;
+    using View::storage;
+    using View::strides;
+    using View::unchecked;
+
+    T* linear_begin() { return begin_; }
+    T* linear_end() { return begin_ + this->size(); }
+    const T* linear_cbegin() const { return begin_; }
+    const T* linear_cend() const { return begin_ + this->size(); }
+    reference data_element(size_type i) { return begin_[i]; }
+    const_reference data_element(size_type i) const { return begin_[i]; }
+    reference flat(size_type i) { return begin_[i]; }
+    const_reference flat(size_type i) const { return begin_[i]; }
+
+    template <class S>
+    stepper stepper_begin(const S& shape) {
+        return stepper(this, begin_, shape.size() - dimension());
+    }
+    template <class S>
+    stepper stepper_end(const S& shape, xt::layout_type l) {
+        const size_type offset = shape.size() - dimension();
+        return stepper(this, data_xend(l, offset), offset);
+    }
+    template <class S>
+    const_stepper stepper_begin(const S& shape) const {
+        return const_stepper(this, begin_, shape.size() - dimension());
+    }
+    template <class S>
+    const_stepper stepper_end(const S& shape, xt::layout_type l) const {
+        const size_type offset = shape.size() - dimension();
+        return const_stepper(this, data_xend(l, offset), offset);
     }
 
 private:
-    Array(detail::XtWindow<T> window, Tensor<std::remove_const_t<T>> tensor)
-        : Base(window.buffer(), std::move(window.shape), std::move(window.strides), window.offset,
-               window.layout),
-          tensor_(std::move(tensor)) {}
+    friend Semantic;
+    friend xt::xsemantic_base<Array>;
+    friend xt::xaccessible<Array>;
+    friend xt::xconst_accessible<Array>;
+    template <class>
+    friend class xt::xstepper;
 
+    Array(detail::XtWindow<T> window, Tensor<Own> tensor)
+        : View(window.buffer(), std::move(window.shape), std::move(window.strides), window.offset,
+               window.layout),
+          tensor_(std::move(tensor)), begin_(tensor_.data()) {}
+
+    T* data_xbegin() noexcept { return begin_; }
+    const T* data_xbegin() const noexcept { return begin_; }
+    T* data_xend(xt::layout_type l, size_type offset) noexcept {
+        return xt::strided_data_end(*this, begin_, l, offset);
+    }
+    const T* data_xend(xt::layout_type l, size_type offset) const noexcept {
+        return xt::strided_data_end(*this, static_cast<const T*>(begin_), l, offset);
+    }
+
+    // Every assignment comes by one of these three. xtensor's own would not look at the shape.
+    void assign_temporary_impl(temporary_type&& evaluated) { fill_from(evaluated); }
     template <class E>
-    Array& assign(const E& expression) {
-        static_assert(!std::is_const_v<T>, "a const tensor cannot be assigned to");
+    Array& assign_xexpression(const xt::xexpression<E>& expression) {
+        return fill_from(expression.derived_cast());
+    }
+    template <class E>
+    Array& computed_assign(const xt::xexpression<E>& expression) {
+        return fill_from(expression.derived_cast());
+    }
+    template <class E>
+    Array& fill_from(const E& expression) {
         const Shape from = detail::shape_of(expression);
         if (!broadcasts_to(from, tensor_.shape()))
             fail("array", to_string(from) + " cannot be assigned to a tensor of shape " +
                               to_string(tensor_.shape()));
-        const temporary_type evaluated(expression);
-        Base::operator=(static_cast<const xt::xexpression<temporary_type>&>(evaluated));
-        return *this;
+        return Semantic::assign_xexpression(expression);
     }
 
-    Tensor<std::remove_const_t<T>> tensor_;
+    Tensor<Own> tensor_;
+    T* begin_;
 };
 
 template <class T>
@@ -134,7 +276,8 @@ auto tensor(const xt::xexpression<E>& expression) {
     static_assert(!std::is_void_v<T>, "tensors hold float, double, std::int64_t or bool");
     const E& e = expression.derived_cast();
     Tensor<T> fresh(detail::shape_of(e));
-    xt::noalias(static_cast<detail::XtView<T>&&>(array(fresh))) = xt::cast<T>(e);
+    Array<T> target = array(fresh);
+    xt::noalias(target) = xt::cast<T>(e);
     return fresh;
 }
 

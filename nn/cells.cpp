@@ -27,7 +27,7 @@ CellParameters<T, gates>::CellParameters(std::size_t input, std::size_t hidden)
 
 template <class T>
 Variable<T> RnnCell<T>::project(const Variable<T>& x) const {
-    return linear(x, this->weight_ih, attach_like(x, this->bias_ih) + this->bias_hh);
+    return linear(x, this->weight_ih, with_tape_of(x, this->bias_ih) + this->bias_hh);
 }
 
 template <class T>
@@ -48,7 +48,7 @@ LstmCell<T>::LstmCell(std::size_t input, std::size_t hidden, Options options)
 
 template <class T>
 Variable<T> LstmCell<T>::project(const Variable<T>& x) const {
-    return linear(x, this->weight_ih, attach_like(x, this->bias_ih) + this->bias_hh);
+    return linear(x, this->weight_ih, with_tape_of(x, this->bias_ih) + this->bias_hh);
 }
 
 template <class T>
@@ -101,7 +101,7 @@ Variable<T> gru_step(const GruCell<T>& cell, const Variable<T>& x, const Variabl
             xz, xn, uz, un, h);
     }
     const std::size_t H = cell.hidden;
-    const Variable<T> weight = attach_like(x, cell.weight_hh), bias = attach_like(x, cell.bias_hh);
+    const Variable<T> weight = with_tape_of(x, cell.weight_hh), bias = with_tape_of(x, cell.bias_hh);
     const Variable<T> u = linear(h, slice(weight, 0, 0, 2 * H), slice(bias, 0, 0, 2 * H));
     const Variable<T> reset = fuse(
         "gru", [](auto xr, auto ur, auto h) { return sigmoid(xr + ur) * h; }, xr, block(u, 0, 2), h);

@@ -221,9 +221,9 @@ typename Recurrent<Cell>::Result Recurrent<Cell>::operator()(
     const auto run = [&](const Variable<T>& in, std::size_t number) {
         States initial;
         for (std::size_t s = 0; s < Cell::states; ++s)
-            initial[s] = state[s].value().storage()
-                             ? select(state[s], 0, number)
-                             : Variable<T>(Tensor<T>::zeros({batch, options_.hidden}));
+            initial[s] = with_tape_of(x, state[s].value().storage()
+                                             ? select(state[s], 0, number)
+                                             : Tensor<T>::zeros({batch, options_.hidden}));
         const bool backwards = number % directions() == 1;
         const Scope direction(backwards ? "backwards" : "layer",
                               static_cast<std::int64_t>(number / directions()));

@@ -2,6 +2,7 @@
 
 #include <unroll/core/lanes.hpp>
 
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -106,12 +107,19 @@ X copysign(X magnitude, X sign) {
     else
         return std::copysign(magnitude, sign);
 }
+// Lane by lane: exp(b log a), the vector form, loses all digits where the exponent is large.
 template <Real X>
 X pow(X a, X b) {
-    if constexpr (is_lanes<X>)
-        return xsimd::pow(a.v, b.v);
-    else
+    if constexpr (is_lanes<X>) {
+        using T = typename X::value_type;
+        std::array<T, X::width> base, exponent;
+        a.store(base.data());
+        b.store(exponent.data());
+        for (std::size_t i = 0; i < X::width; ++i) base[i] = std::pow(base[i], exponent[i]);
+        return X::load(base.data());
+    } else {
         return std::pow(a, b);
+    }
 }
 
 template <Real X>

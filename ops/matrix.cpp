@@ -79,7 +79,7 @@ Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>
     if (x.dimension() == 0 || weight.dimension() != 2 || x.shape().back() != weight.shape(1))
         fail(op, "x " + to_string(x.shape()) + ", weight " + to_string(weight.shape()) +
                      "; expected [..., in], [out, in]");
-    return matmul(x, transpose(weight), op);
+    return matmul(x, transpose(with_tape_of(x, weight)), op);
 }
 
 template <class T>

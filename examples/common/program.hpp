@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+// What the example programs share: interruption, progress, curves.
+namespace example {
+
+// From the first call on, Ctrl-C and SIGTERM set a flag instead of ending the program; a second one
+// ends it.
+void catch_interrupts();
+bool interrupted();
+
+class Stopwatch {
+public:
+    double seconds() const {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
+
+private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// One line that is rewritten on a terminal, and a plain line every ten seconds elsewhere.
+class Progress {
+public:
+    Progress();
+    ~Progress();
+    // `done` of the work, in [0, 1]; the time left is told from it.
+    void show(double done, const std::string& text);
+    // A line that stays.
+    void note(const std::string& text);
+
+private:
+    bool terminal_;
+    bool open_ = false;
+    double last_ = -1e9;
+    Stopwatch watch_;
+};
+
+// "1m 05s"
+std::string duration(double seconds);
+// printf's %.*g or %.*f
+std::string number(double value, int decimals);
+
+// Named values over steps: written as CSV, and drawn as an SVG line chart.
+class Curves {
+public:
+    explicit Curves(std::vector<std::string> columns) : columns_(std::move(columns)) {}
+    void add(std::vector<double> row) { rows_.push_back(std::move(row)); }
+    std::string csv() const;
+    // The columns named over the first one. Rows in which a value is no number are passed over.
+    std::string svg(const std::string& title, const std::vector<std::string>& names) const;
+
+private:
+    std::vector<std::string> columns_;
+    std::vector<std::vector<double>> rows_;
+};
+
+// The last line of a program: "result: key=value ...".
+void print_result(const std::vector<std::pair<std::string, std::string>>& values);
+
+} // namespace example

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace example {
+
+// The bytes that occur in a text, numbered in their order.
+class ByteVocabulary {
+public:
+    // Throws unroll::Error for an empty text.
+    explicit ByteVocabulary(const std::string& text);
+    static ByteVocabulary from_hex(const std::string& hex);
+    std::string hex() const;
+
+    std::size_t size() const { return bytes_.size(); }
+    // Throws unroll::Error for a byte that is not in it, with its position.
+    std::vector<std::int64_t> encode(const std::string& text) const;
+    char decode(std::int64_t number) const { return bytes_[static_cast<std::size_t>(number)]; }
+
+private:
+    ByteVocabulary() = default;
+    void number_bytes();
+
+    std::string bytes_;
+    std::vector<std::int64_t> numbers_;
+};
+
+// Files read one after the other; for a folder, its sources and documents in the order of their
+// paths. Throws unroll::Error for what cannot be read.
+std::string read_texts(const std::vector<std::string>& paths);
+
+} // namespace example

@@ -1,0 +1,72 @@
+#include "support.hpp"
+
+#include <unroll/core/gemm.hpp>
+#include <unroll/core/product.hpp>
+#include <unroll/core/threads.hpp>
+
+using namespace test;
+
+TEST_CASE_TEMPLATE("gemm against plain loops", T, float, double) {
+    Random random(1);
+    const double tolerance = std::is_same_v<T, float> ? 1e-4 : 1e-12;
+    for (int round = 0; round < 300; ++round) {
+        const bool ta = random.below(2), tb = random.below(2);
+        const std::size_t m = random.below(20), n = random.below(40), k = random.below(20);
+        const std::size_t lda = (ta ? m : k) + random.below(3) + 1, ldb = (tb ? k : n) + random.below(3) + 1;
+        const std::size_t ldc = n + random.below(3) + 1;
+        const T beta = static_cast<T>(random.below(3)), alpha = static_cast<T>(1 + random.below(2));
+        const auto a = random_tensor<T>({(ta ? k : m) + 1, lda}), b = random_tensor<T>({(tb ? n : k) + 1, ldb});
+        auto c = random_tensor<T>({m + 1, ldc});
+        auto expected = c.copy();
+        if (beta == 0)
+            for (std::size_t i = 0; i < m; ++i)
+                for (std::size_t j = 0; j < n; ++j) c(i, j) = std::numeric_limits<T>::quiet_NaN();
+        for (std::size_t i = 0; i < m; ++i)
+            for (std::size_t j = 0; j < n; ++j) {
+                double sum = 0;
+                for (std::size_t p = 0; p < k; ++p)
+                    sum += static_cast<double>(ta ? a(p, i) : a(i, p)) *
+                           static_cast<double>(tb ? b(j, p) : b(p, j));
+                expected(i, j) = static_cast<T>(static_cast<double>(alpha) * sum +
+                                                (beta == 0 ? 0 : static_cast<double>(beta * expected(i, j))));
+            }
+        gemm(ta, tb, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(), ldc);
+        CHECK(distance(c, expected) < tolerance);
+    }
+    CHECK(contains(gemm_backend(), "float"));
+}
+
+TEST_CASE("products of any strides") {
+    const auto a = random_tensor({5, 4}), b = random_tensor({4, 6});
+    Tensor<double> plain({5, 6});
+    multiply(a, b, 1.0, 0.0, plain);
+    const auto check = [&](const Tensor<double>& x, const Tensor<double>& y) {
+        auto out = Tensor<double>::full({6, 5}, 7).transpose();
+        multiply(x, y, 2.0, 1.0, out);
+        for (std::size_t i = 0; i < 5; ++i)
+            for (std::size_t j = 0; j < 6; ++j)
+                CHECK(out(i, j) == doctest::Approx(7 + 2 * plain(i, j)));
+    };
+    check(a, b);
+    check(a.transpose().copy().transpose(), b.transpose().copy().transpose());
+    check(a.flip(0).copy().flip(0), b.flip(1).copy().flip(1));
+    // Operands that begin at one address.
+    const auto square = random_tensor({4, 4});
+    Tensor<double> out({4, 2});
+    multiply(square, square.slice(0, 0, 2).transpose(), 1.0, 0.0, out);
+    CHECK(out(3, 1) == doctest::Approx(square(3, 0) * square(1, 0) + square(3, 1) * square(1, 1) +
+                                       square(3, 2) * square(1, 2) + square(3, 3) * square(1, 3)));
+}
+
+TEST_CASE("large products give the same bits on one thread and two") {
+    const auto a = random_tensor<float>({64, 256}), b = random_tensor<float>({1024, 256});
+    std::array<Tensor<float>, 2> out;
+    for (std::size_t i = 0; i < 2; ++i) {
+        threads::set(i + 1);
+        const threads::Team team;
+        out[i] = Tensor<float>({64, 1024});
+        multiply(a, b.transpose(), 1.f, 0.f, out[i]);
+    }
+    threads::set(2);
+    CHECK(out[0] == out[1]);
+}

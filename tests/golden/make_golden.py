@@ -1,0 +1,134 @@
+"""Writes the golden files beside this script from PyTorch's layers, in double precision.
+
+Run with any PyTorch (Debian: python3-torch):  python3 make_golden.py
+"""
+import json
+import pathlib
+import struct
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+HERE = pathlib.Path(__file__).parent
+I, H, T, B = 3, 4, 5, 3
+
+
+def write(name, tensors):
+    header, data = {}, b""
+    for key in sorted(tensors):
+        value = tensors[key].detach().contiguous()
+        kind = {torch.float64: "F64", torch.int64: "I64"}[value.dtype]
+        raw = value.numpy().tobytes()
+        header[key] = {"dtype": kind, "shape": list(value.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    (HERE / name).write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def recurrent(kind, case, options, lengths=None, state=False):
+    layer = getattr(nn, kind)(I, H, **options).double()
+    rows = options.get("num_layers", 1) * (2 if options.get("bidirectional") else 1)
+    x = torch.randn(T, B, I, dtype=torch.float64)
+    if lengths is not None:
+        for b, n in enumerate(lengths):
+            x[n:, b] = 0
+    x.requires_grad_()
+    names = ["h", "c"] if kind == "LSTM" else ["h"]
+    initial = [torch.randn(rows, B, H, dtype=torch.float64, requires_grad=True) for _ in names] if state else None
+    hx = None if not state else (tuple(initial) if kind == "LSTM" else initial[0])
+    if lengths is None:
+        out, final = layer(x, hx)
+    else:
+        out, final = layer(pack_padded_sequence(x, lengths, enforce_sorted=False), hx)
+        out, _ = pad_packed_sequence(out, total_length=T)
+    final = list(final) if kind == "LSTM" else [final]
+    seeds = [torch.randn_like(out)] + [torch.randn_like(f) for f in final]
+    torch.autograd.backward([out] + final, seeds)
+    found = {"x": x, "output": out, "seed.output": seeds[0], "grad.x": x.grad}
+    for name, f, s in zip(names, final, seeds[1:]):
+        found[f"final.{name}"], found[f"seed.{name}"] = f, s
+    for name, s in zip(names, initial or []):
+        found[f"initial.{name}"], found[f"grad.initial.{name}"] = s, s.grad
+    for name, p in layer.named_parameters():
+        found[name], found[f"grad.{name}"] = p, p.grad
+    if lengths is not None:
+        found["lengths"] = torch.tensor(lengths)
+    return {f"{case}.{key}": value for key, value in found.items()}
+
+
+def all_recurrent():
+    for kind, name, extra in (("RNN", "rnn", {}), ("RNN", "rnn_relu", {"nonlinearity": "relu"}), ("LSTM", "lstm", {}), ("GRU", "gru", {})):
+        cases = {}
+        for case, options, more in (
+            ("plain", {}, {}),
+            ("stacked", {"num_layers": 2}, {}),
+            ("bidirectional", {"bidirectional": True}, {}),
+            ("deep", {"num_layers": 2, "bidirectional": True}, {"state": True}),
+            ("lengths", {"num_layers": 2, "bidirectional": True}, {"lengths": [3, 5, 2]}),
+            ("state", {}, {"state": True}),
+        ):
+            cases.update(recurrent(kind, case, {**options, **extra}, **more))
+        write(f"{name}.safetensors", cases)
+
+
+def functions():
+    f, found = torch.nn.functional, {}
+
+    def case(name, function, *inputs, fixed=()):
+        inputs = [torch.as_tensor(i, dtype=torch.float64).clone().requires_grad_() for i in inputs]
+        y = function(*inputs)
+        seed = torch.randn_like(y)
+        y.backward(seed)
+        found[f"{name}.y"], found[f"{name}.seed"] = y, seed
+        for k, i in enumerate(inputs):
+            found[f"{name}.x{k}"], found[f"{name}.grad{k}"] = i, i.grad
+        for key, value in fixed:
+            found[f"{name}.{key}"] = value
+
+    x = torch.randn(4, 6, dtype=torch.float64) * 2
+    target = torch.tensor([2, -100, 0, 5])
+    case("cross_entropy", lambda a: f.cross_entropy(a, target), x, fixed=[("target", target)])
+    case("smoothed", lambda a: f.cross_entropy(a, target, label_smoothing=0.1), x, fixed=[("target", target)])
+    case("binary_cross_entropy", lambda a: f.binary_cross_entropy_with_logits(a, torch.sigmoid(x.flip(0))), x, fixed=[("y_true", torch.sigmoid(x.flip(0)))])
+    case("huber", lambda a, b: f.huber_loss(a, b, delta=0.7), x, x.flip(1))
+    case("mean_squared_error", f.mse_loss, x, x.flip(1))
+    case("layer_norm", lambda a, g, b: f.layer_norm(a, (6,), g, b), x, torch.randn(6), torch.randn(6))
+    case("softmax", lambda a: f.softmax(a, -1), x)
+    case("softmax0", lambda a: f.softmax(a, 0), x)
+    case("log_softmax", lambda a: f.log_softmax(a, -1), x)
+    case("logsumexp", lambda a: torch.logsumexp(a, 1), x)
+    for name in ("gelu", "silu", "elu", "softplus", "sigmoid", "tanh", "relu", "leaky_relu"):
+        case(name, getattr(f, name) if hasattr(f, name) else getattr(torch, name), x)
+    write("functions.safetensors", found)
+
+
+def optimisers():
+    start, found = torch.randn(5, dtype=torch.float64), {}
+    gradients = torch.randn(5, 5, dtype=torch.float64)
+    found["start"], found["gradients"] = start, gradients
+    for name, make in (
+        ("sgd", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01)),
+        ("nesterov", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True)),
+        ("adagrad", lambda p: torch.optim.Adagrad(p, lr=0.1)),
+        ("rmsprop", lambda p: torch.optim.RMSprop(p, lr=0.1, momentum=0.5)),
+        ("adam", lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.01)),
+        ("adamw", lambda p: torch.optim.AdamW(p, lr=0.1)),
+    ):
+        w = start.clone().requires_grad_()
+        optimiser = make([w])
+        steps = []
+        for g in gradients:
+            w.grad = g.clone()
+            optimiser.step()
+            steps.append(w.detach().clone())
+        found[name] = torch.stack(steps)
+    write("optimisers.safetensors", found)
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    all_recurrent()
+    functions()
+    optimisers()

@@ -1,0 +1,68 @@
+#include "support.hpp"
+
+#include <unroll/core/threads.hpp>
+
+#include <atomic>
+#include <optional>
+#include <vector>
+
+using namespace test;
+
+TEST_CASE("threads: shards run each once, and the first exception comes out") {
+    threads::set(2);
+    std::vector<std::atomic<int>> runs(37);
+    threads::for_shards(37, [&](std::size_t i) { ++runs[i]; });
+    for (const auto& n : runs) CHECK(n == 1);
+    CHECK(contains(error_of([&] {
+                       threads::for_shards(8, [&](std::size_t i) {
+                           if (i >= 3) fail("shard", std::to_string(i));
+                       });
+                   }),
+                   "shard: 3"));
+    CHECK(contains(error_of([] { threads::set(0); }), "at least one thread"));
+}
+
+TEST_CASE("threads: pieces cover everything once, with and without a team") {
+    threads::set(2);
+    for (const bool with_team : {false, true}) {
+        std::optional<threads::Team> team;
+        if (with_team) team.emplace();
+        for (std::size_t total : {0u, 1u, 63u, 64u, 65u, 1000u}) {
+            std::vector<std::atomic<int>> seen(total);
+            threads::for_pieces(total, 64, [&](std::size_t begin, std::size_t end) {
+                for (std::size_t i = begin; i < end; ++i) ++seen[i];
+            });
+            for (const auto& n : seen) CHECK(n == 1);
+        }
+        for (int round = 0; round < 1000; ++round) {
+            std::atomic<std::size_t> sum{0};
+            threads::for_pieces(128, 1, [&](std::size_t begin, std::size_t end) { sum += end - begin; });
+            REQUIRE(sum == 128);
+        }
+        CHECK(contains(error_of([&] {
+                           threads::for_pieces(128, 1, [](std::size_t, std::size_t end) {
+                               if (end == 128) fail("piece", "last");
+                           });
+                       }),
+                       "piece: last"));
+        const threads::Team inner;
+        threads::for_pieces(128, 1, [&](std::size_t, std::size_t) {});
+    }
+}
+
+TEST_CASE("threads: what runs inside a shard is not cut again") {
+    threads::set(2);
+    threads::for_shards(4, [&](std::size_t) {
+        REQUIRE_FALSE(threads::worth_splitting(1e12));
+        const threads::Team nothing;
+        REQUIRE_FALSE(threads::worth_splitting(1e12));
+    });
+}
+
+TEST_CASE("threads: denormals are flushed where work runs") {
+    threads::set(2);
+    threads::for_shards(4, [&](std::size_t) {
+        volatile float small = 1e-38f;
+        REQUIRE(small * 1e-3f == 0.0f);
+    });
+}
