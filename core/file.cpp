@@ -1,11 +1,11 @@
 #include <unroll/core/error.hpp>
 #include <unroll/core/file.hpp>
 
-#include <array>
+#include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
+#include <string>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,93 +15,160 @@ namespace unroll {
 
 namespace {
 
-[[noreturn]] void fail_with_errno(const char* operation, const Path& path) {
-    const int reason = errno;
-    fail(operation, "'" + path.string() + "': " + std::strerror(reason));
+constexpr const char* reading = "read_file";
+constexpr const char* writing = "write_file_atomically";
+
+[[noreturn]] void refuse(const char* operation, const Path& path, const std::string& reason) {
+    fail(operation, "'" + path.string() + "': " + reason);
+}
+
+[[noreturn]] void refuse(const char* operation, const Path& path, int error) {
+    refuse(operation, path, std::string(std::strerror(error)));
+}
+
+template <class Call>
+auto retried(Call call) {
+    auto result = call();
+    while (result == -1 && errno == EINTR) result = call();
+    return result;
 }
 
 class Descriptor {
 public:
-    explicit Descriptor(int fd) : fd_(fd) {}
+    explicit Descriptor(int number) : number_(number) {}
     ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
+        if (number_ >= 0) ::close(number_);
     }
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-    bool close() {
-        const int result = ::close(fd_);
-        fd_ = -1;
-        return result == 0;
-    }
+
+    int number() const { return number_; }
+    // Some file systems say only here that the bytes were not kept.
+    int close() { return ::close(std::exchange(number_, -1)); }
 
 private:
-    int fd_;
+    int number_;
 };
+
+struct Leftover {
+    Path path;
+    bool is_there = true;
+    ~Leftover() {
+        if (is_there) ::unlink(path.c_str());
+    }
+};
+
+Path behind_links(const Path& path) {
+    constexpr int most = 40;
+    Path at = path;
+    std::error_code error;
+    for (int i = 0; i < most; ++i) {
+        if (!std::filesystem::is_symlink(at, error)) return at;
+        const Path next = std::filesystem::read_symlink(at, error);
+        if (error) refuse(writing, path, error.message());
+        at = next.is_absolute() ? next : at.parent_path() / next;
+    }
+    refuse(writing, path, ELOOP);
+}
+
+// The permissions that the new file gets, where there is an old one that may be replaced, else 0.
+mode_t check_old(const Path& path, const Path& target) {
+    struct stat old;
+    if (::stat(target.c_str(), &old) != 0) {
+        if (errno == ENOENT) return 0;
+        refuse(writing, path, errno);
+    }
+    if (S_ISDIR(old.st_mode)) refuse(writing, path, EISDIR);
+    if (!S_ISREG(old.st_mode)) refuse(writing, path, "it is not a regular file");
+    if (::access(target.c_str(), W_OK) != 0) refuse(writing, path, errno);
+    return old.st_mode & 07777;
+}
+
+// Not mkstemp: its files are private, and what the process grants by default cannot be asked for
+// without changing it for other threads.
+int create_beside(const Path& directory, Path& name) {
+    static std::atomic<unsigned> count{0};
+    for (;;) {
+        name = directory / (".unroll-" + std::to_string(::getpid()) + "-" +
+                            std::to_string(count.fetch_add(1)) + ".tmp");
+        const int number = retried(
+            [&] { return ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
+        if (number != -1 || errno != EEXIST) return number;
+    }
+}
+
+void flush_directory(const Path& path, const Path& directory) {
+    const Descriptor opened(
+        retried([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+    // Some directories may be written and not read, some file systems do not flush any.
+    if (opened.number() == -1) return;
+    if (::fsync(opened.number()) != 0 && errno != EINVAL && errno != ENOTSUP)
+        refuse(writing, path,
+               std::string("it was written, but its directory could not be flushed: ") +
+                   std::strerror(errno));
+}
 
 } // namespace
 
 std::vector<std::byte> read_file(const Path& path) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0) fail_with_errno("read_file", path);
-    struct stat info {};
-    if (::fstat(file.get(), &info) != 0) fail_with_errno("read_file", path);
-    if (S_ISDIR(info.st_mode)) fail("read_file", "'" + path.string() + "' is a directory");
+    // Without O_NONBLOCK a pipe would wait here for its writer.
+    const Descriptor file(
+        retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+    if (file.number() == -1) refuse(reading, path, errno);
+    struct stat status;
+    if (::fstat(file.number(), &status) != 0) refuse(reading, path, errno);
+    if (S_ISDIR(status.st_mode)) refuse(reading, path, EISDIR);
+    if (!S_ISREG(status.st_mode)) refuse(reading, path, "it is not a regular file");
+
     std::vector<std::byte> bytes;
-    bytes.reserve(static_cast<std::size_t>(info.st_size));
-    std::array<std::byte, 1 << 16> part;
-    for (;;) {
-        const ssize_t n = ::read(file.get(), part.data(), part.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) fail_with_errno("read_file", path);
-        if (n == 0) return bytes;
-        bytes.insert(bytes.end(), part.begin(), part.begin() + n);
+    try {
+        bytes.resize(static_cast<std::size_t>(status.st_size));
+    } catch (const std::exception&) {
+        refuse(reading, path, std::to_string(status.st_size) + " bytes do not fit into memory");
     }
+    for (std::size_t at = 0; at < bytes.size();) {
+        const auto got =
+            retried([&] { return ::read(file.number(), bytes.data() + at, bytes.size() - at); });
+        if (got == -1) refuse(reading, path, errno);
+        if (got == 0) refuse(reading, path, "it became shorter while it was read");
+        at += static_cast<std::size_t>(got);
+    }
+    return bytes;
 }
 
 void FileWriter::write(Bytes bytes) {
-    while (good_ && !bytes.empty()) {
-        const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        good_ = written >= 0;
-        if (good_) bytes = bytes.subspan(static_cast<std::size_t>(written));
+    while (!bytes.empty()) {
+        const auto put = retried([&] { return ::write(descriptor_, bytes.data(), bytes.size()); });
+        if (put == -1) refuse(writing, path_, errno);
+        bytes = bytes.subspan(static_cast<std::size_t>(put));
     }
 }
 
-void write_file_atomically(const Path& path, const std::function<void(FileWriter&)>& fill) {
-    namespace fs = std::filesystem;
-    std::error_code ignored;
-    const fs::path target = fs::weakly_canonical(path, ignored);
-    const fs::path file = target.empty() ? path : target;
-    if (fs::is_directory(file, ignored))
-        fail("write_file", "'" + path.string() + "' is a directory");
-    std::string temporary = file.string() + ".XXXXXX";
-    Descriptor out(::mkostemp(temporary.data(), O_CLOEXEC));
-    if (out.get() < 0) fail_with_errno("write_file", path);
-    struct Cleaner {
-        const std::string& name;
-        bool renamed = false;
-        ~Cleaner() {
-            if (!renamed) ::unlink(name.c_str());
-        }
-    } cleaner{temporary};
-    struct stat old {};
-    const mode_t mask = ::umask(0);
-    ::umask(mask);
-    const mode_t mode = ::stat(file.c_str(), &old) == 0 ? old.st_mode & 07777 : 0666 & ~mask;
-    FileWriter writer(out.get());
-    fill(writer);
-    if (!writer.is_good() || ::fchmod(out.get(), mode) != 0 || ::fsync(out.get()) != 0 ||
-        !out.close() || ::rename(temporary.c_str(), file.c_str()) != 0)
-        fail_with_errno("write_file", path);
-    cleaner.renamed = true;
-    const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-    const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.get() >= 0) ::fsync(directory.get());
+void write_file_atomically(const Path& path, const std::function<void(FileWriter&)>& content) {
+    const Path target = behind_links(path);
+    if (!target.has_filename()) refuse(writing, path, "it names no file");
+    const mode_t permissions = check_old(path, target);
+    const Path directory = target.has_parent_path() ? target.parent_path() : Path(".");
+
+    Path temporary;
+    Descriptor file(create_beside(directory, temporary));
+    if (file.number() == -1) refuse(writing, path, errno);
+    Leftover leftover{temporary};
+    FileWriter writer(file.number(), path);
+    content(writer);
+    if (permissions != 0 && ::fchmod(file.number(), permissions) != 0) refuse(writing, path, errno);
+    if (::fsync(file.number()) != 0 || file.close() != 0) refuse(writing, path, errno);
+    if (::rename(temporary.c_str(), target.c_str()) != 0) refuse(writing, path, errno);
+    leftover.is_there = false;
+    flush_directory(path, directory);
+}
+
+void write_file_atomically(const Path& path, Bytes bytes) {
+    write_file_atomically(path, [bytes](FileWriter& file) { file.write(bytes); });
 }
 
 void write_file_atomically(const Path& path, std::string_view text) {
-    write_file_atomically(path, [text](FileWriter& file) { file.write(text); });
+    write_file_atomically(path, std::as_bytes(std::span(text)));
 }
 
 } // namespace unroll

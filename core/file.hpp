@@ -12,27 +12,28 @@ namespace unroll {
 using Path = std::filesystem::path;
 using Bytes = std::span<const std::byte>;
 
-// All bytes of a file. Throws Error naming the path and the reason.
+// All bytes of a regular file. Throws Error with the path and the system's reason.
 std::vector<std::byte> read_file(const Path& path);
 
-// Takes the bytes of a file that is being written.
+// Takes the bytes of a file that is being written. Throws Error when they cannot be kept.
 class FileWriter {
 public:
-    explicit FileWriter(int descriptor) : descriptor_(descriptor) {}
+    FileWriter(int descriptor, const Path& path) : descriptor_(descriptor), path_(path) {}
     void write(Bytes bytes);
-    void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
-    bool is_good() const { return good_; }
+    void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
 private:
     int descriptor_;
-    bool good_ = true;
+    const Path& path_;
 };
 
-// Replaces a file as a whole: what `fill` writes goes to a temporary file beside it, is flushed to
-// disk and takes its name, so that a crash leaves the old file or the new one. A symbolic link
-// stays, and its target is replaced. Throws Error naming the path and the reason; the old file is
-// then untouched.
-void write_file_atomically(const Path& path, const std::function<void(FileWriter&)>& fill);
+// Replaces a file, or makes it, as one step: the bytes go to a temporary file in the same directory,
+// which is flushed to the disk and renamed. Whatever happens, the path leads to the old file or to
+// the new one, whole; of two writers at once the later one wins. Where the path is a symbolic link,
+// the file behind it is replaced. Permissions of an existing file are kept. Only the death of the
+// process leaves the temporary file, .unroll-*.tmp, behind. Throws Error with the path and reason.
+void write_file_atomically(const Path& path, const std::function<void(FileWriter&)>& content);
+void write_file_atomically(const Path& path, Bytes bytes);
 void write_file_atomically(const Path& path, std::string_view text);
 
 } // namespace unroll

@@ -73,6 +73,11 @@ public:
             take('L'); // Python 2's long integers
             if (!take(',') && peek() != ')') refuse("',' or ')' expected");
         }
+        try {
+            element_count(shape);
+        } catch (const Error& error) {
+            refuse(error.what());
+        }
         return shape;
     }
 

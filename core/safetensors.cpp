@@ -197,7 +197,8 @@ Span check_entry(const std::string& where, const std::string& name, const Entry&
         fail(reading, tensor + "data_offsets " + to_text(*entry.offsets) + " in " +
                           std::to_string(size) + " bytes of data");
     const auto bytes = byte_count(*entry.shape, dtype->bits);
-    if (!bytes) fail(reading, tensor + "shape " + to_text(*entry.shape) + " of " + *entry.dtype +
+    if (!bytes)
+        fail(reading, tensor + "shape " + to_text(*entry.shape) + " of " + *entry.dtype +
                           " has too many elements, or ends within a byte");
     if (*bytes != end - begin)
         fail(reading, tensor + "shape " + to_text(*entry.shape) + " of " + *entry.dtype +
@@ -299,6 +300,9 @@ SafetensorsFile SafetensorsFile::read(const Path& path) {
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     if (first == text.npos || text[first] != '{')
         fail(reading, where + "the header does not begin with '{'");
+    // Where the parser would stop, and not look at what follows.
+    if (text.find('\0') != text.npos)
+        fail(reading, where + "the header is no valid JSON: it contains a zero byte");
 
     HeaderListener header(path);
     Json::sax_parse(text.begin(), text.end(), &header);

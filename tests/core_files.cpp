@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -50,7 +51,10 @@ private:
 };
 
 void put(const Path& path, const std::string& bytes) {
-    std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    // Some file systems wait for the disk when a file is overwritten, not when it is new.
+    fs::remove(path);
+    std::ofstream file(path, std::ios::binary);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 std::string text_of(const Path& path) {
@@ -592,7 +596,8 @@ TEST_CASE("safetensors: files that are wrong are refused with the file and the r
         refused(safetensors("{"), "JSON");
         refused(safetensors("{} x"), "JSON");
         refused(safetensors("{}{}"), "JSON");
-        refused(safetensors(std::string("{}\0", 3)), "JSON");
+        refused(safetensors(std::string("{}\0junk", 7)), "JSON");
+        refused(safetensors(std::string("{\"a\":\0", 6)), "JSON");
         refused(safetensors("{\"a\xff\":1}"), "JSON");
         refused(safetensors("{\"a\":1e999}"), "JSON");
         refused(safetensors("{// no\n}"), "JSON");
@@ -601,7 +606,8 @@ TEST_CASE("safetensors: files that are wrong are refused with the file and the r
         refused(safetensors("{\"a\":{\"x\":" + nested), "JSON");
         std::string objects;
         for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
-        refused(safetensors(objects), "not expected");
+        refused(safetensors(objects), "JSON");
+        refused(safetensors("{\"__metadata__\":{\"x\":" + objects), "not expected");
         refused(safetensors("{\"a\":{\"x\":" + objects), "JSON");
         const std::string closed = nested + std::string(100'000, ']');
         refused(safetensors("{\"a\":{\"x\":" + closed + "}}"), "are needed");
@@ -664,6 +670,34 @@ TEST_CASE("safetensors: files that are wrong are refused with the file and the r
                                   entry("c", "U8", "[4]", "[4,8]")),
                 "overlaps");
     }
+}
+
+// check_safetensors.py asks for this: it has written a file with Python's safetensors, and will read
+// the one that is left for it.
+TEST_CASE("safetensors: exchange with Python") {
+    const char* const folder = std::getenv("UNROLL_EXCHANGE_FOLDER");
+    if (folder == nullptr) return;
+    const SafetensorsFile file = SafetensorsFile::read(Path(folder) / "from_python.safetensors");
+    CHECK(file.metadata().at("made by") == "Python \xc3\xa4");
+    std::vector<NamedTensor> tensors;
+    const auto exchange = [&]<class T>(const std::string& name, T (*value)(std::size_t)) {
+        const Tensor<T> x = file.get<T>(name);
+        const auto values = x.to_vector();
+        for (std::size_t i = 0; i < values.size(); ++i) CHECK(values[i] == value(i));
+        tensors.push_back({name, x});
+    };
+    exchange("float16", +[](std::size_t i) { return static_cast<float>(i) * 0.5f - 1; });
+    exchange("float32", +[](std::size_t i) { return static_cast<float>(i) * 0.5f - 1; });
+    exchange("float64", +[](std::size_t i) { return static_cast<double>(i) * 0.5 - 1; });
+    exchange("int64", +[](std::size_t i) { return static_cast<std::int64_t>(i) - 2; });
+    exchange("int32", +[](std::size_t i) { return static_cast<std::int64_t>(i) - 2; });
+    exchange("uint8", +[](std::size_t i) { return static_cast<std::int64_t>(i); });
+    exchange("bool", +[](std::size_t i) { return i % 2 == 1; });
+    exchange("scalar", +[](std::size_t) { return -1.0f; });
+    exchange("empty", +[](std::size_t) { return 0.0f; });
+    exchange("\"odd\" name \xc3\xa4", +[](std::size_t) { return -1.0f; });
+    CHECK(tensors.size() == file.names().size());
+    write_safetensors(Path(folder) / "from_unroll.safetensors", tensors, file.metadata());
 }
 
 namespace {

@@ -78,7 +78,7 @@ std::vector<Spec> unary() {
 std::vector<Spec> binary() {
     const auto two = [](const char* name, auto f, bool positive = false) {
         return Spec{name, [f](const Many& x) { return f(x[0], x[1]); }, pairs, nullptr,
-                    [f] { f(fixed({2, 3}), fixed({4})); }, "shapes [2, 3] and [4] do not broadcast", positive};
+                    [f] { f(fixed({2, 3}), fixed({4})); }, "[2, 3] and [4] do not broadcast", positive};
     };
     return {
         two("operator+", [](const V& a, const V& b) { return a + b; }),
