@@ -27,11 +27,12 @@ private:
     const Path& path_;
 };
 
-// Replaces a file, or makes it, as one step: the bytes go to a temporary file in the same directory,
-// which is flushed to the disk and renamed. Whatever happens, the path leads to the old file or to
-// the new one, whole; of two writers at once the later one wins. Where the path is a symbolic link,
-// the file behind it is replaced. Permissions of an existing file are kept. Only the death of the
-// process leaves the temporary file, .unroll-*.tmp, behind. Throws Error with the path and reason.
+// Replaces a file, or makes it, as one step: the bytes go to a temporary file in the same
+// directory, which is flushed to the disk and renamed. Whatever happens, the path leads to the old
+// file or to the new one, whole; of two writers at once the later one wins. Where the path is a
+// symbolic link, the file behind it is replaced. Permissions of an existing file are kept. Only the
+// death of the process leaves the temporary file, .unroll-*.tmp, behind. Throws Error with the path
+// and the reason.
 void write_file_atomically(const Path& path, const std::function<void(FileWriter&)>& content);
 void write_file_atomically(const Path& path, Bytes bytes);
 void write_file_atomically(const Path& path, std::string_view text);

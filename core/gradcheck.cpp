@@ -163,9 +163,10 @@ private:
 
 } // namespace
 
-GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Tensor<double>>& inputs,
-                          const std::vector<Parameter<double>*>& parameters,
-                          const GradcheckOptions& options) {
+GradcheckReport check_gradients(const GradcheckFunction& f,
+                                const std::vector<Tensor<double>>& inputs,
+                                const std::vector<Parameter<double>*>& parameters,
+                                const GradcheckOptions& options) {
     return Check(f, inputs, parameters, options).run();
 }
 

@@ -5,10 +5,14 @@
 #include <bit>
 #include <cmath>
 #include <concepts>
+#include <cstring>
 #include <numbers>
 #include <numeric>
 
 #include <xsimd/xsimd.hpp>
+
+// How wide vectors are passed does not matter to functions that nobody else calls.
+#pragma GCC diagnostic ignored "-Wpsabi"
 
 namespace unroll {
 
@@ -21,7 +25,7 @@ typedef std::uint64_t Wide __attribute__((vector_size(32)));
 
 // Products of the lower halves.
 Wide multiply_words(Wide a, std::uint32_t b) {
-    const Wide all = {b, b, b, b};
+    const Wide all = b + Wide{};
 #if defined(__AVX2__)
     return (Wide)_mm256_mul_epu32((__m256i)a, (__m256i)all);
 #else
@@ -35,56 +39,57 @@ template <class N>
 struct Philox {
     N x0, x1, x2, x3;
 
-    void run(std::uint64_t key) {
-        auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
-#pragma GCC unroll 10
-        for (int round = 0; round < 10; ++round) {
-            const N p0 = multiply_words(x0, 0xD2511F53u), p1 = multiply_words(x2, 0xCD9E8D57u);
-            x0 = p1 >> 32 ^ x1 ^ k0;
-            x2 = p0 >> 32 ^ x3 ^ k1;
-            x1 = p1;
-            x3 = p0;
-            k0 += 0x9E3779B9u;
-            k1 += 0xBB67AE85u;
-        }
-    }
-
     // The two numbers of 64 bits that a counter gives.
     N first() const { return x1 << 32 | (x0 & word); }
     N second() const { return x3 << 32 | (x2 & word); }
 };
 
+// Several go through the rounds together to keep the multipliers busy.
+template <class N, std::size_t n>
+void mix(std::array<Philox<N>, n>& counters, std::uint64_t key) {
+    auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
+#pragma GCC unroll 10
+    for (int round = 0; round < 10; ++round) {
+#pragma GCC unroll 4
+        for (auto& [x0, x1, x2, x3] : counters) {
+            const N p0 = multiply_words(x0, 0xD2511F53u), p1 = multiply_words(x2, 0xCD9E8D57u);
+            x0 = p1 >> 32 ^ x1 ^ k0;
+            x2 = p0 >> 32 ^ x3 ^ k1;
+            x1 = p1;
+            x3 = p0;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+}
+
 using OneCounter = Philox<std::uint64_t>;
 
 OneCounter one_counter(const Random::State& state, std::uint64_t counter) {
-    OneCounter words{counter, counter >> 32, state.stream, state.stream >> 32};
-    words.run(state.seed);
-    return words;
+    std::array<OneCounter, 1> one{{{counter, counter >> 32, state.stream, state.stream >> 32}}};
+    mix(one, state.seed);
+    return one[0];
 }
 
-// As many numbers as a fill makes at once. `counters` wide sets go through the rounds together, to
-// keep the multipliers busy.
+// As many numbers as a fill makes at once.
 struct Chunk {
-    static constexpr std::size_t numbers = 32;
+    static constexpr std::size_t sets = 4, numbers = 2 * 4 * sets;
     alignas(64) std::array<std::uint64_t, numbers> drawn;
 
     Chunk(const Random::State& state, std::uint64_t counter) {
-        constexpr std::size_t sets = 2, counters = 4 * sets;
-        for (std::size_t at = 0; at < numbers; at += 2 * counters, counter += counters) {
-            std::array<Philox<Wide>, sets> words;
-            for (std::size_t s = 0; s < sets; ++s) {
-                const Wide count = counter + 4 * s + Wide{0, 1, 2, 3};
-                const Wide stream = state.stream + Wide{};
-                words[s] = {count, count >> 32, stream, stream >> 32};
-            }
-            for (auto& set : words) set.run(state.seed);
-            for (std::size_t s = 0; s < sets; ++s) {
-                const Wide a = words[s].first(), b = words[s].second();
-                const Wide low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-                const Wide high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-                *reinterpret_cast<Wide*>(&drawn[at + 8 * s]) = low;
-                *reinterpret_cast<Wide*>(&drawn[at + 8 * s + 4]) = high;
-            }
+        std::array<Philox<Wide>, sets> counters;
+        for (std::size_t s = 0; s < sets; ++s) {
+            const Wide count = counter + 4 * s + Wide{0, 1, 2, 3};
+            const Wide stream = state.stream + Wide{};
+            counters[s] = {count, count >> 32, stream, stream >> 32};
+        }
+        mix(counters, state.seed);
+        for (std::size_t s = 0; s < sets; ++s) {
+            const Wide a = counters[s].first(), b = counters[s].second();
+            const Wide low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+            const Wide high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+            std::memcpy(&drawn[8 * s], &low, sizeof(low));
+            std::memcpy(&drawn[8 * s + 4], &high, sizeof(high));
         }
     }
 };
@@ -129,10 +134,11 @@ std::array<T, n> to_tails(const std::array<Bits<T>, n>& bits) {
 
 std::array<std::uint32_t, 4> Random::philox(std::array<std::uint32_t, 4> counter,
                                             std::array<std::uint32_t, 2> key) {
-    OneCounter words{counter[0], counter[1], counter[2], counter[3]};
-    words.run(std::uint64_t{key[1]} << 32 | key[0]);
-    return {static_cast<std::uint32_t>(words.x0), static_cast<std::uint32_t>(words.x1),
-            static_cast<std::uint32_t>(words.x2), static_cast<std::uint32_t>(words.x3)};
+    std::array<OneCounter, 1> one{{{counter[0], counter[1], counter[2], counter[3]}}};
+    mix(one, std::uint64_t{key[1]} << 32 | key[0]);
+    const auto& [x0, x1, x2, x3] = one[0];
+    return {static_cast<std::uint32_t>(x0), static_cast<std::uint32_t>(x1),
+            static_cast<std::uint32_t>(x2), static_cast<std::uint32_t>(x3)};
 }
 
 Random Random::split(std::uint64_t index) const {
@@ -208,8 +214,10 @@ struct Normal {
         constexpr std::size_t half = numbers.size() / 2;
         static_assert(half % Batch::size == 0);
         for (std::size_t i = 0; i < half; i += Batch::size) {
-            const Batch distance = xsimd::sqrt(T(-2) * xsimd::log(Batch::load_unaligned(&tails[i])));
-            const Batch angle = Batch::load_unaligned(&angles[half + i]) * (2 * std::numbers::pi_v<T>);
+            const Batch tail = Batch::load_unaligned(&tails[i]);
+            const Batch turn = Batch::load_unaligned(&angles[half + i]);
+            const Batch distance = xsimd::sqrt(T(-2) * xsimd::log(tail));
+            const Batch angle = turn * (2 * std::numbers::pi_v<T>);
             const auto [sine, cosine] = xsimd::sincos(angle);
             (mean + deviation * distance * cosine).store_unaligned(&numbers[i]);
             (mean + deviation * distance * sine).store_unaligned(&numbers[half + i]);

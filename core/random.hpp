@@ -7,10 +7,10 @@
 
 namespace unroll {
 
-// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers:
-// as easy as 1, 2, 3", SC 2011). The i-th number depends on (seed, stream, i) alone, so streams that
-// were split off give the same numbers on whatever thread they are drawn, and three integers are
-// all there is to save. Not to be drawn from by two threads at once: split instead.
+// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random
+// numbers: as easy as 1, 2, 3", SC 2011). The i-th number depends on (seed, stream, i) alone, so
+// streams that were split off give the same numbers on whatever thread they are drawn, and three
+// integers are all there is to save. Two threads must not draw from one object: split instead.
 class Random {
 public:
     struct State {
@@ -37,8 +37,9 @@ public:
     // [0, n), without bias; throws Error for n = 0.
     std::size_t below(std::size_t n);
 
-    // T: float or double. A fill begins at an even position, and takes 32 numbers at a time; its i-th
-    // value depends on seed, stream, that position and i alone.
+    // T: float or double. A fill begins at an even position and takes 32 numbers at a time; its
+    // i-th value depends on seed, stream, that position and i alone (a normal one, in its last
+    // bits, also on the processor that the library was built for).
     template <class T>
     void fill_uniform(T* to, std::size_t n, T low, T high); // low + (high - low) u
     template <class T>
