@@ -103,7 +103,8 @@ struct Decoder {
                 if constexpr (rounds && std::integral<Stored>) {
                     const bool allowed = std::floating_point<T> && narrowing == Narrowing::allow;
                     if (!allowed && !is_exact<Stored, T>(stored))
-                        refuse("element " + std::to_string(i) + ", " + std::to_string(stored) + ",");
+                        refuse("element " + std::to_string(i) + ", which is " +
+                               std::to_string(stored) + ",");
                 }
                 to[i] = static_cast<T>(stored);
             }

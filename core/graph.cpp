@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <set>
 #include <vector>
 
@@ -198,7 +199,11 @@ void render(const std::string& path, const std::string& text) {
     if (ending == "dot") return write_file_atomically(path, text);
     if (ending != "svg" && ending != "png" && ending != "pdf")
         fail("graph::write", "'" + path + "' must end in .dot, .svg, .png or .pdf");
-    GVC_t* context = gvContext();
+    // Graphviz is not thread-safe, and its Pango plugin remembers the name of a font that a context
+    // owned: one context lives as long as the program.
+    static std::mutex one_at_a_time;
+    const std::lock_guard lock(one_at_a_time);
+    static GVC_t* const context = gvContext();
     Agraph_t* graph = agmemread(text.c_str());
     char* data = nullptr;
     unsigned length = 0;
@@ -211,7 +216,6 @@ void render(const std::string& path, const std::string& text) {
         gvFreeLayout(context, graph);
         agclose(graph);
     }
-    gvFreeContext(context);
     if (!drawn)
         fail("graph::write", "Graphviz could not draw '" + path +
                                  "'; is the package graphviz installed? A .dot file works without");

@@ -186,8 +186,8 @@ Tensor<T> read_npy(const Path& path, Narrowing narrowing) {
     for (std::size_t i = begin; i-- > 8;)
         length = length << 8 | static_cast<unsigned char>(text[i]);
     if (length > text.size() - begin)
-        fail(reading, where + "a header of " + std::to_string(length) + " bytes does not fit a file of " +
-                          std::to_string(text.size()));
+        fail(reading, where + "a header of " + std::to_string(length) +
+                          " bytes does not fit a file of " + std::to_string(text.size()));
 
     const Header header = read_header(text.substr(begin, length), path);
     const Stored stored = read_dtype(header.dtype, where);
@@ -217,9 +217,9 @@ void write_npy(const Path& path, const Tensor<T>& tensor) {
 
     const Tensor<T> dense = tensor.contiguous();
     write_file_atomically(path, [&](FileWriter& file) {
-        const char start[] = {1, 0, static_cast<char>(length & 255), static_cast<char>(length >> 8)};
         file.write(magic);
-        file.write(std::string_view(start, sizeof(start)));
+        file.write(std::string_view("\1\0", 2));
+        file.write(std::as_bytes(std::span(&length, 1)));
         file.write(header);
         file.write(std::as_bytes(std::span(dense.data(), dense.size())));
     });

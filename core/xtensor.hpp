@@ -2,8 +2,10 @@
 
 #include <unroll/core/tensor.hpp>
 
-#include <algorithm>
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -12,8 +14,11 @@
 #include <xtensor/xarray.hpp>
 #include <xtensor/xnoalias.hpp>
 #include <xtensor/xstrided_view.hpp>
+#include <xtensor/xtensor.hpp>
 
 // The one header that knows xtensor: tensors in its expressions, and its arrays as tensors.
+// Beware of xt::eval in C++20: xtensor 0.24 makes four dimensions of any number of them that it
+// does not know when compiling. tensor(), or naming the type (xt::xarray<float> y = ...), is right.
 
 namespace unroll {
 
@@ -281,23 +286,34 @@ auto tensor(const xt::xexpression<E>& expression) {
     return fresh;
 }
 
-// An xtensor container as a tensor, without a copy: the tensor owns the container from now on.
-// A column-major container gives a tensor with its strides.
+namespace detail {
+
 template <class Container>
-    requires(!std::is_lvalue_reference_v<Container>)
-auto adopt(Container&& container) {
+auto adopt(Container container) {
     using T = typename Container::value_type;
-    static_assert(std::same_as<T, detail::XtElement<T>>,
+    static_assert(std::same_as<T, XtElement<T>>,
                   "tensors hold float, double, std::int64_t or bool; tensor() converts");
-    const Shape shape = detail::shape_of(container);
+    const Shape shape = shape_of(container);
     const Strides strides(container.strides().begin(), container.strides().end());
     auto owner = std::make_unique<Container>(std::move(container));
     T* const data = owner->data();
-    StorageRef storage(Storage::adopt(data, owner->size() * sizeof(T), owner.get(), [](void* owned) {
-        delete static_cast<Container*>(owned);
-    }));
+    const auto release = [](void* owned) { delete static_cast<Container*>(owned); };
+    StorageRef storage(Storage::adopt(data, owner->size() * sizeof(T), owner.get(), release));
     owner.release();
     return Tensor<T>(std::move(storage), data, shape, strides);
+}
+
+} // namespace detail
+
+// An xarray or xtensor as a tensor, without a copy: the tensor owns the elements from now on. A
+// column-major one gives a tensor with its strides. Throws Error beyond 8 dimensions.
+template <class Elements, xt::layout_type layout, class S, class Tag>
+auto adopt(xt::xarray_container<Elements, layout, S, Tag>&& container) {
+    return detail::adopt(std::move(container));
+}
+template <class Elements, std::size_t rank, xt::layout_type layout, class Tag>
+auto adopt(xt::xtensor_container<Elements, rank, layout, Tag>&& container) {
+    return detail::adopt(std::move(container));
 }
 
 } // namespace unroll

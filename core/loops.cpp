@@ -1,0 +1,263 @@
+#include <unroll/core/loops.hpp>
+#include <unroll/core/threads.hpp>
+
+namespace unroll::detail {
+
+namespace {
+
+// What an element costs, in floating-point operations, to whoever decides about threads.
+constexpr double cost = 16;
+constexpr std::size_t chunk = 256;
+
+using Steps = std::array<std::ptrdiff_t, most_operands>;
+
+struct Axis {
+    std::size_t extent = 1;
+    Steps strides;
+};
+
+// The axes that the operands are walked along, outermost first: unit axes are dropped, and
+// neighbours that lie in one stride for every operand become one.
+struct Nest {
+    std::size_t operands = 0;
+    std::size_t rank = 0;
+    std::array<Axis, max_rank> axes;
+
+    void add(const Axis& axis) {
+        if (axis.extent == 1) return;
+        if (rank > 0) {
+            Axis& outer = axes[rank - 1];
+            bool one_run = true;
+            for (std::size_t k = 0; k < operands; ++k)
+                one_run = one_run && outer.strides[k] == axis.strides[k] * static_cast<std::ptrdiff_t>(axis.extent);
+            if (one_run) {
+                outer.extent *= axis.extent;
+                outer.strides = axis.strides;
+                return;
+            }
+        }
+        axes[rank++] = axis;
+    }
+
+    // The axis along which most operands are dense goes inside.
+    void choose_inner() {
+        std::size_t best = rank - 1, most = 0;
+        for (std::size_t a = rank; a-- > 0;) {
+            const auto dense = static_cast<std::size_t>(std::count(
+                axes[a].strides.begin(), axes[a].strides.begin() + static_cast<std::ptrdiff_t>(operands), 1));
+            if (dense > most) best = a, most = dense;
+        }
+        std::rotate(axes.begin() + static_cast<std::ptrdiff_t>(best),
+                    axes.begin() + static_cast<std::ptrdiff_t>(best) + 1,
+                    axes.begin() + static_cast<std::ptrdiff_t>(rank));
+    }
+};
+
+bool is_dense(const Strides& strides, const Shape& shape) {
+    std::ptrdiff_t step = 1;
+    for (std::size_t a = shape.size(); a-- > 0;) {
+        if (shape[a] != 1 && strides[a] != step) return false;
+        step *= static_cast<std::ptrdiff_t>(shape[a]);
+    }
+    return true;
+}
+
+template <class T>
+class Map {
+public:
+    using Places = std::array<T*, most_operands>;
+
+    Map(std::span<const Source<T>> in, std::span<const Sink<T>> out, const RowKernel<T>& kernel)
+        : in_(in.size()), all_(in.size() + out.size()), kernel_(kernel) {
+        for (std::size_t k = 0; k < in_; ++k) start_[k] = const_cast<T*>(in[k].data);
+        for (std::size_t k = in_; k < all_; ++k) {
+            start_[k] = out[k - in_].data;
+            adds_[k - in_] = out[k - in_].accumulate;
+        }
+    }
+
+    // All operands dense and in the same order.
+    void run_dense(std::size_t size) const {
+        std::array<std::size_t, most_operands> steps;
+        std::fill_n(steps.begin(), all_, 1);
+        if (!is_worth_splitting(size))
+            return kernel_.run(kernel_.f, start_.data(), steps.data(), adds_.data(), size);
+        threads::for_pieces(size, Lanes<T>::width, [&](std::size_t begin, std::size_t end) {
+            Places p;
+            for (std::size_t k = 0; k < all_; ++k) p[k] = start_[k] ? start_[k] + begin : nullptr;
+            kernel_.run(kernel_.f, p.data(), steps.data(), adds_.data(), end - begin);
+        });
+    }
+
+    void run(Nest& nest) {
+        if (nest.rank == 0) nest.axes[nest.rank++] = {1, {}};
+        nest.choose_inner();
+        std::size_t size = 1;
+        for (std::size_t a = 0; a < nest.rank; ++a) size *= nest.axes[a].extent;
+        clear_sums(nest);
+
+        // Threads share the first axis that no result is summed over.
+        std::size_t shared = 0;
+        while (shared < nest.rank && is_summed(nest.axes[shared])) ++shared;
+        if (shared == nest.rank || !is_worth_splitting(size)) return walk(nest, 0, start_);
+        const Axis& axis = nest.axes[shared];
+        const std::size_t align = shared + 1 == nest.rank ? Lanes<T>::width : 1;
+        threads::for_pieces(axis.extent, align, [&](std::size_t begin, std::size_t end) {
+            Nest part = nest;
+            part.axes[shared].extent = end - begin;
+            walk(part, 0, moved(start_, axis.strides, begin));
+        });
+    }
+
+    // Results that are summed, and not added to what is there, begin at zero.
+    void clear_sums(const Nest& nest) {
+        for (std::size_t k = in_; k < all_; ++k) {
+            if (start_[k] == nullptr || adds_[k - in_]) continue;
+            bool sums = false;
+            for (std::size_t a = 0; a < nest.rank; ++a)
+                sums = sums || (nest.axes[a].extent != 1 && nest.axes[a].strides[k] == 0);
+            if (!sums) continue;
+            adds_[k - in_] = true;
+            clear(nest, 0, k, start_[k]);
+        }
+    }
+
+private:
+    static bool is_worth_splitting(std::size_t size) {
+        return size >= 4096 && threads::worth_splitting(cost * static_cast<double>(size));
+    }
+
+    Places moved(const Places& start, const Steps& strides, std::size_t i) const {
+        Places p;
+        for (std::size_t k = 0; k < all_; ++k)
+            p[k] = start[k] ? start[k] + strides[k] * static_cast<std::ptrdiff_t>(i) : nullptr;
+        return p;
+    }
+
+    bool is_summed(const Axis& axis) const {
+        for (std::size_t k = in_; k < all_; ++k)
+            if (start_[k] != nullptr && axis.strides[k] == 0) return true;
+        return false;
+    }
+
+    void clear(const Nest& nest, std::size_t a, std::size_t k, T* to) const {
+        while (a < nest.rank && nest.axes[a].strides[k] == 0) ++a;
+        if (a == nest.rank) {
+            *to = T(0);
+            return;
+        }
+        for (std::size_t i = 0; i < nest.axes[a].extent; ++i)
+            clear(nest, a + 1, k, to + nest.axes[a].strides[k] * static_cast<std::ptrdiff_t>(i));
+    }
+
+    void walk(const Nest& nest, std::size_t a, Places p) const {
+        const Axis& axis = nest.axes[a];
+        if (a + 1 == nest.rank) return run_row(p, axis.strides, axis.extent);
+        for (std::size_t i = 0; i < axis.extent; ++i) {
+            walk(nest, a + 1, p);
+            for (std::size_t k = 0; k < all_; ++k)
+                if (p[k] != nullptr) p[k] += axis.strides[k];
+        }
+    }
+
+    // Operands that are not dense pass through a scratch row: repeated numbers are read from one
+    // splatted vector, others are gathered and scattered a chunk at a time.
+    void run_row(Places& p, const Steps& strides, std::size_t n) const {
+        bool dense = true;
+        for (std::size_t k = 0; k < all_; ++k)
+            dense = dense && (p[k] == nullptr || strides[k] == 1 || (k < in_ && strides[k] == 0));
+        if (!dense) {
+            for (std::size_t begin = 0; begin < n; begin += chunk)
+                run_chunk(moved(p, strides, begin), strides, std::min(chunk, n - begin));
+            return;
+        }
+        std::array<std::size_t, most_operands> steps;
+        alignas(64) std::array<std::array<T, Lanes<T>::width>, most_operands> splats;
+        for (std::size_t k = 0; k < all_; ++k) {
+            steps[k] = 1;
+            if (k >= in_ || strides[k] != 0) continue;
+            steps[k] = 0;
+            splats[k].fill(*p[k]);
+            p[k] = splats[k].data();
+        }
+        kernel_.run(kernel_.f, p.data(), steps.data(), adds_.data(), n);
+    }
+
+    void run_chunk(const Places& p, const Steps& strides, std::size_t n) const {
+        alignas(64) std::array<std::array<T, chunk>, most_operands> scratch;
+        Places q = p;
+        std::array<std::size_t, most_operands> steps;
+        auto adds = adds_;
+        for (std::size_t k = 0; k < all_; ++k) {
+            steps[k] = 1;
+            if (p[k] == nullptr || strides[k] == 1) continue;
+            q[k] = scratch[k].data();
+            if (strides[k] == 0) {
+                std::fill_n(q[k], Lanes<T>::width, k < in_ ? *p[k] : T(0));
+                steps[k] = 0;
+            } else if (k < in_) {
+                for (std::size_t i = 0; i < n; ++i)
+                    q[k][i] = p[k][strides[k] * static_cast<std::ptrdiff_t>(i)];
+            }
+            if (k >= in_) adds[k - in_] = strides[k] == 0;
+        }
+        kernel_.run(kernel_.f, q.data(), steps.data(), adds.data(), n);
+        for (std::size_t k = in_; k < all_; ++k) {
+            if (p[k] == nullptr || strides[k] == 1) continue;
+            const bool add = adds_[k - in_];
+            if (strides[k] == 0) {
+                const T sum = Lanes<T>::load(q[k]).sum();
+                *p[k] = add ? *p[k] + sum : sum;
+                continue;
+            }
+            for (std::size_t i = 0; i < n; ++i) {
+                T& to = p[k][strides[k] * static_cast<std::ptrdiff_t>(i)];
+                to = add ? to + q[k][i] : q[k][i];
+            }
+        }
+    }
+
+    std::size_t in_, all_;
+    Places start_;
+    std::array<bool, most_operands> adds_;
+    const RowKernel<T>& kernel_;
+};
+
+} // namespace
+
+template <class T>
+void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const Sink<T>> out,
+              const RowKernel<T>& kernel) {
+    Map<T> map(in, out, kernel);
+    bool dense = true;
+    for (const auto& source : in) dense = dense && is_dense(source.strides, shape);
+    for (const auto& sink : out)
+        dense = dense && (sink.data == nullptr || is_dense(sink.strides, shape));
+    const std::size_t size = element_count(shape);
+    if (dense) return map.run_dense(size);
+
+    Nest nest; // its strides are large, and not filled in vain
+    nest.operands = in.size() + out.size();
+    for (std::size_t a = 0; a < shape.size(); ++a) {
+        Axis axis;
+        axis.extent = shape[a];
+        for (std::size_t k = 0; k < in.size(); ++k) axis.strides[k] = in[k].strides[a];
+        for (std::size_t j = 0; j < out.size(); ++j)
+            axis.strides[in.size() + j] = out[j].data == nullptr ? 0 : out[j].strides[a];
+        if (size == 0)
+            nest.axes[nest.rank++] = axis;
+        else
+            nest.add(axis);
+    }
+    if (size == 0)
+        map.clear_sums(nest);
+    else
+        map.run(nest);
+}
+
+template void map_rows(const Shape&, std::span<const Source<float>>, std::span<const Sink<float>>,
+                       const RowKernel<float>&);
+template void map_rows(const Shape&, std::span<const Source<double>>,
+                       std::span<const Sink<double>>, const RowKernel<double>&);
+
+} // namespace unroll::detail
