@@ -7,38 +7,24 @@
 
 namespace unroll {
 
-namespace {
-
-// Strides of a part seen over a common shape: 0 along the axes that it is repeated on.
-Strides strides_over(const Shape& shape, const Strides& strides, const Shape& common) {
-    Strides wide(common.size(), 0);
-    const std::size_t lead = common.size() - shape.size();
-    for (std::size_t i = 0; i < shape.size(); ++i)
-        if (shape[i] == common[lead + i]) wide[lead + i] = strides[i];
-    return wide;
-}
-
-} // namespace
-
 template <class T>
 Tensor<T> Adjoint<T>::window() const {
-    const Node<T>& root = tape_->node(node_);
-    return Tensor<T>(root.storage, root.gradient + region_.offset, region_.shape, region_.strides);
+    const Gradient<T>& gradient = *tape_->node(node_).gradient;
+    return Tensor<T>(gradient.storage, gradient.data + region_.offset, region_.shape,
+                     region_.strides);
 }
 
 template <class T>
-Sink<T> Adjoint<T>::open(const Shape& common) const {
-    if (!wanted()) return {nullptr, {}, false};
+Sink<T> Adjoint<T>::open() const& {
+    if (!wanted()) return {};
     const bool add = tape_->open_part(node_, region_);
-    T* const gradient = tape_->node(node_).gradient;
-    if (region_.shape == common) return {gradient + region_.offset, region_.strides, add};
-    return {gradient + region_.offset, strides_over(region_.shape, region_.strides, common), add};
+    T* const gradient = tape_->node(node_).gradient->data;
+    return {gradient + region_.offset, region_.shape, region_.strides, add};
 }
 
 template <class T>
-void Adjoint<T>::open(std::span<const Adjoint> places, const Shape& common,
-                      std::span<Sink<T>> sinks) {
-    for (std::size_t i = 0; i < places.size(); ++i) sinks[i] = places[i].open(common);
+void Adjoint<T>::open(std::span<const Adjoint> places, std::span<Sink<T>> sinks) {
+    for (std::size_t i = 0; i < places.size(); ++i) sinks[i] = places[i].open();
     // A place that is overwritten while a later one adds to some of its elements would lose them,
     // except where both pass the same elements at the same time.
     for (std::size_t j = 1; j < places.size(); ++j) {
@@ -46,7 +32,9 @@ void Adjoint<T>::open(std::span<const Adjoint> places, const Shape& common,
         for (std::size_t i = 0; i < j; ++i) {
             if (sinks[i].accumulate || !places[i].wanted() || places[i].node_ != places[j].node_)
                 continue;
-            if (sinks[i].data == sinks[j].data && sinks[i].strides == sinks[j].strides) continue;
+            if (sinks[i].data == sinks[j].data && *sinks[i].strides == *sinks[j].strides &&
+                *sinks[i].shape == *sinks[j].shape)
+                continue;
             places[i].window().fill(T(0));
             sinks[i].accumulate = true;
         }
@@ -58,9 +46,8 @@ void Adjoint<T>::add(const Variable<T>& share, T scale) const {
     if (!wanted()) return;
     const Tensor<T>& x = share.value();
     const Shape common = broadcast(Op::unplaced("add to an adjoint"), x.shape(), region_.shape);
-    map_elements(common,
-                 std::array{Source<T>{x.data(), strides_over(x.shape(), x.strides(), common)}},
-                 std::array{open(common)}, [scale](auto v) { return std::tuple(v * scale); });
+    map_elements(common, std::array{Source<T>(x)}, std::array{open()},
+                 [scale](auto v) { return std::tuple(v * scale); });
 }
 
 template <class T>
@@ -77,7 +64,7 @@ void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale
         multiply(x, y, scale, T(0), product);
         return add(Variable<T>(std::move(product)));
     }
-    const Region& whole = tape_->node(node_).region;
+    const Region& whole = *tape_->node(node_).region;
     if (shape.size() == 2 && scale == T(1) && tape_->node(node_).input_count == 0 &&
         element_count(shape) == element_count(whole.shape)) {
         if (region_.strides == whole.strides) return tape_->defer_product(node_, x, y);
@@ -94,7 +81,7 @@ template <class T>
 void Adjoint<T>::add_rows(const Indices& indices, const Variable<T>& share) const {
     if (!wanted()) return;
     // Some rows may get nothing: open all of it for zeros.
-    const Sink<T> sink = open(region_.shape);
+    const Sink<T> sink = open();
     Tensor<T> target = window();
     if (!sink.accumulate) target.fill(T(0));
     const Indices flat = indices.contiguous();
@@ -112,7 +99,7 @@ void Adjoint<T>::add_rows(const Indices& indices, const Variable<T>& share) cons
 template <class T>
 void Adjoint<T>::add_picked(const Indices& elements, const Variable<T>& share) const {
     if (!wanted()) return;
-    const Sink<T> sink = open(region_.shape);
+    const Sink<T> sink = open();
     Tensor<T> target = window();
     if (!sink.accumulate) target.fill(T(0));
     const Indices flat = elements.contiguous();

@@ -35,12 +35,11 @@ public:
     Adjoint reshape(const Shape& shape) const;
     Adjoint transpose(std::span<const std::size_t> order) const;
 
-    // For kernels: opens this place for results over `common`, to which its shape broadcasts. All
-    // of it will be written.
-    Sink<T> open(const Shape& common) const;
+    // For kernels: opens this place, all of which will be written. The sink refers to it.
+    Sink<T> open() const&;
+    Sink<T> open() const&& = delete;
     // The same for several places that one pass over memory will fill, which may overlap.
-    static void open(std::span<const Adjoint> places, const Shape& common,
-                     std::span<Sink<T>> sinks);
+    static void open(std::span<const Adjoint> places, std::span<Sink<T>> sinks);
 
 private:
     Tensor<T> window() const;

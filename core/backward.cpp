@@ -52,7 +52,7 @@ Adjoint<T> Adjoints<T>::operator[](std::size_t input) const {
     const NodeId id = inputs_[input];
     if (id == no_node) return Adjoint<T>(tape_, no_node, {});
     const Node<T>& n = tape_->node(id);
-    return Adjoint<T>(tape_, n.root, n.region);
+    return Adjoint<T>(tape_, n.root, *n.region);
 }
 
 template <class T>
@@ -72,7 +72,7 @@ void Tape<T>::backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOpti
                              to_string(y.shape()));
     find_path(from);
     const NoRecording<T> paused(*this);
-    Adjoint<T>(this, node(from).root, node(from).region).add(Variable<T>(seed));
+    Adjoint<T>(this, node(from).root, *node(from).region).add(Variable<T>(seed));
     sweep(from, options.retain);
 }
 
@@ -91,12 +91,12 @@ void Tape<T>::find_path(NodeId from) {
                                  "' was used up by an earlier backward; call that one with "
                                  "retain = true to come here again");
         if (n.rule != nullptr) {
-            if (const Variable<T>* x = n.rule->changed(*this, id + n.outputs - 1)) {
-                const Node<T>* source = x->is_recorded() ? &node(x->node()) : nullptr;
+            if (const Saved<T>* x = n.rule->changed(*this, id + n.outputs - 1)) {
+                const Node<T>* source = x->node != no_node ? &node(x->node) : nullptr;
                 const std::string what = source && source->parameter
                                              ? "the parameter '" + source->parameter->name() + "'"
                                              : "a value";
-                fail(n.op, "backward needs " + what + " of shape " + to_string(x->shape()) +
+                fail(n.op, "backward needs " + what + " of shape " + to_string(x->layout->shape) +
                                ", which was changed since it was recorded");
             }
         }
@@ -146,14 +146,16 @@ template <class T>
 Variable<T> Tape<T>::incoming(NodeId id) {
     Node<T>& n = node(id);
     Node<T>& root = node(n.root);
-    if (root.gradient == nullptr || root.covered.none()) return Variable<T>();
-    Tensor<T> part(root.storage, root.gradient + n.region.offset, n.region.shape, n.region.strides);
-    if (n.is_view) {
-        if (!root.covered.take(root.gradient, root.region.shape, n.region)) part.fill(0);
-    } else {
-        root.covered.settle(root.gradient, element_count(root.region.shape));
+    Gradient<T>* const g = root.gradient;
+    if (g == nullptr || g->covered.none()) return Variable<T>();
+    const Region& region = *n.region;
+    if (n.root == id) {
+        g->covered.settle(g->data, element_count(region.shape));
+        return Tensor<T>(std::move(g->storage), g->data, region.shape, region.strides);
     }
-    return Variable<T>(std::move(part));
+    Tensor<T> part(g->storage, g->data + region.offset, region.shape, region.strides);
+    if (!g->covered.take(g->data, *root.region, region)) part.fill(0);
+    return part;
 }
 
 template <class T>
@@ -161,7 +163,7 @@ void Tape<T>::finish_leaf(NodeId id) {
     flush_target(id);
     Node<T>& n = node(id);
     if (n.gradient == nullptr) return;
-    n.covered.settle(n.gradient, element_count(n.region.shape));
+    n.gradient->covered.settle(n.gradient->data, element_count(n.region->shape));
     if (n.parameter != nullptr && !apart_) {
         n.parameter->mark_gradient();
         release_gradient(n);
@@ -170,34 +172,43 @@ void Tape<T>::finish_leaf(NodeId id) {
 
 template <class T>
 void Tape<T>::release_gradient(Node<T>& n) {
-    n.storage = StorageRef();
+    if (n.gradient == nullptr) return;
+    n.gradient->storage = StorageRef();
+    n.gradient->covered.reset();
+    spare_.emplace_back(n.gradient);
     n.gradient = nullptr;
-    n.covered.reset();
 }
 
 template <class T>
 bool Tape<T>::open_part(NodeId id, const Region& part) {
     Node<T>& root = node(id);
     if (root.gradient == nullptr) {
-        Tensor<T> buffer;
+        if (spare_.empty()) spare_.push_back(std::make_unique<Gradient<T>>());
+        Gradient<T>& fresh = *spare_.back();
         if (root.parameter != nullptr && !apart_) {
-            buffer = root.parameter->gradient_buffer();
-            if (root.parameter->has_gradient()) root.covered.set_all(buffer.size());
+            Tensor<T> buffer = root.parameter->gradient_buffer();
+            fresh.storage = buffer.storage();
+            fresh.data = buffer.data();
+            if (root.parameter->has_gradient()) fresh.covered.set_all(buffer.size());
         } else {
-            buffer = Tensor<T>(root.region.shape);
+            const std::size_t bytes = element_count(root.region->shape) * sizeof(T);
+            fresh.storage = StorageRef(Storage::allocate(bytes));
+            fresh.data = static_cast<T*>(fresh.storage->data());
         }
-        root.storage = buffer.storage();
-        root.gradient = buffer.data();
+        root.gradient = spare_.back().release();
+        spare_.pop_back();
     }
+    Gradient<T>& gradient = *root.gradient;
     if (!deferred_.empty()) {
-        const Tensor<T> window(root.storage, root.gradient + part.offset, part.shape, part.strides);
+        const Tensor<T> window(gradient.storage, gradient.data + part.offset, part.shape,
+                               part.strides);
         const auto [begin, end] = extent_of(window);
         for (std::size_t i = deferred_.size(); i-- > 0;)
-            if (overlap(deferred_[i].a, root.storage, begin, end) ||
-                overlap(deferred_[i].b, root.storage, begin, end))
+            if (overlap(deferred_[i].a, gradient.storage, begin, end) ||
+                overlap(deferred_[i].b, gradient.storage, begin, end))
                 flush(i);
     }
-    return root.covered.take(root.gradient, root.region.shape, part);
+    return gradient.covered.take(gradient.data, *root.region, part);
 }
 
 template <class T>
@@ -221,9 +232,9 @@ template <class T>
 void Tape<T>::flush(std::size_t product) {
     const Product p = std::move(deferred_[product]);
     deferred_.erase(deferred_.begin() + static_cast<std::ptrdiff_t>(product));
-    const bool add = open_part(p.target, node(p.target).region);
     const Node<T>& n = node(p.target);
-    Tensor<T> target(n.storage, n.gradient, n.region.shape, n.region.strides);
+    const bool add = open_part(p.target, *n.region);
+    Tensor<T> target(n.gradient->storage, n.gradient->data, n.region->shape, n.region->strides);
     multiply(p.a, p.b, T(1), T(add ? 1 : 0), target);
 }
 
@@ -254,7 +265,7 @@ public:
         place_.add(gradients[0]);
     }
     std::size_t kept_bytes() const override { return 0; }
-    const Variable<T>* changed(const Tape<T>&, NodeId) const override { return nullptr; }
+    const Saved<T>* changed(const Tape<T>&, NodeId) const override { return nullptr; }
 
 private:
     Adjoint<T> place_;
@@ -271,10 +282,10 @@ void Tape<T>::retain(const Variable<T>& x) {
     if (n.is_view && n.rule == nullptr) {
         // A view has no gradient of its own, so it becomes a node that has.
         void* memory = arena_.allocate(sizeof(PassOn<T>), alignof(PassOn<T>));
-        n.rule = new (memory) PassOn<T>(this, n.root, n.region);
+        n.rule = new (memory) PassOn<T>(this, n.root, *n.region);
         n.is_view = false;
         n.root = id;
-        n.region = Region::whole(n.region.shape);
+        n.region = whole(n.region->shape);
     }
     n.retained = static_cast<std::uint32_t>(retained_.size());
     retained_.emplace_back();
@@ -294,7 +305,7 @@ Tensor<T> Tape<T>::gradient(const Variable<T>& x) const {
         fail("gradient", "call retain() before backward to keep the gradient of '" +
                              std::string(n.op.name) + "'");
     else if (n.gradient != nullptr)
-        found = Tensor<T>(n.storage, n.gradient, n.region.shape, n.region.strides);
+        found = Tensor<T>(n.gradient->storage, n.gradient->data, n.region->shape, n.region->strides);
     return found.storage() ? found.copy() : Tensor<T>::zeros(x.shape());
 }
 
@@ -305,7 +316,8 @@ std::vector<typename Tape<T>::ParameterGradient> Tape<T>::parameter_gradients() 
         const Node<T>& n = node(id);
         Tensor<T> gradient;
         if (n.gradient != nullptr)
-            gradient = Tensor<T>(n.storage, n.gradient, n.region.shape, n.region.strides);
+            gradient = Tensor<T>(n.gradient->storage, n.gradient->data, n.region->shape,
+                                 n.region->strides);
         all.push_back({n.parameter, std::move(gradient)});
     }
     return all;
@@ -318,6 +330,7 @@ std::vector<typename Tape<T>::ParameterGradient> Tape<T>::parameter_gradients() 
     template void Tape<T>::retain(const Variable<T>&);                                             \
     template Tensor<T> Tape<T>::gradient(const Variable<T>&) const;                                \
     template auto Tape<T>::parameter_gradients() const -> std::vector<ParameterGradient>;          \
+    template void Tape<T>::release_gradient(Node<T>&);                                             \
     template bool Tape<T>::open_part(NodeId, const Region&);                                       \
     template void Tape<T>::defer_product(NodeId, const Tensor<T>&, const Tensor<T>&);
 

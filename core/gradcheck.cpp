@@ -69,7 +69,7 @@ private:
                 s.parameter->mark_gradient();
             } else {
                 const NodeId id = variables[input++].node();
-                Adjoint<double>(&tape, id, tape.node(id).region).add(Variable<double>(dirt));
+                Adjoint<double>(&tape, id, *tape.node(id).region).add(Variable<double>(dirt));
             }
         }
         tape.backward(y, cotangent_);

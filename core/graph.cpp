@@ -128,7 +128,7 @@ private:
             look = ", shape=ellipse, fillcolor=\"#d9f0dd\"";
         }
         for (NodeId out = id; out < id + n.outputs; ++out)
-            what += "\n" + to_string(node(out).region.shape);
+            what += "\n" + to_string(node(out).region->shape);
         text_ += indent + name(id) + " [label=" + escaped(what) + look + "];\n";
     }
 

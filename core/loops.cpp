@@ -53,13 +53,23 @@ struct Nest {
     }
 };
 
-bool is_dense(const Strides& strides, const Shape& shape) {
+// In row-major order without gaps, and of this shape.
+bool is_dense(const Shape& own, const Strides& strides, const Shape& shape) {
+    if (own != shape) return false;
     std::ptrdiff_t step = 1;
     for (std::size_t a = shape.size(); a-- > 0;) {
         if (shape[a] != 1 && strides[a] != step) return false;
         step *= static_cast<std::ptrdiff_t>(shape[a]);
     }
     return true;
+}
+
+// The stride along an axis of `shape`, to which the operand's own shape broadcasts: 0 where it is
+// repeated.
+std::ptrdiff_t stride_along(const Shape& own, const Strides& strides, const Shape& shape,
+                            std::size_t axis) {
+    const std::size_t lead = shape.size() - own.size();
+    return axis < lead || own[axis - lead] != shape[axis] ? 0 : strides[axis - lead];
 }
 
 template <class T>
@@ -230,9 +240,10 @@ void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const
               const RowKernel<T>& kernel) {
     Map<T> map(in, out, kernel);
     bool dense = true;
-    for (const auto& source : in) dense = dense && is_dense(source.strides, shape);
+    for (const auto& source : in)
+        dense = dense && is_dense(*source.shape, *source.strides, shape);
     for (const auto& sink : out)
-        dense = dense && (sink.data == nullptr || is_dense(sink.strides, shape));
+        dense = dense && (sink.data == nullptr || is_dense(*sink.shape, *sink.strides, shape));
     const std::size_t size = element_count(shape);
     if (dense) return map.run_dense(size);
 
@@ -241,9 +252,12 @@ void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const
     for (std::size_t a = 0; a < shape.size(); ++a) {
         Axis axis;
         axis.extent = shape[a];
-        for (std::size_t k = 0; k < in.size(); ++k) axis.strides[k] = in[k].strides[a];
+        for (std::size_t k = 0; k < in.size(); ++k)
+            axis.strides[k] = stride_along(*in[k].shape, *in[k].strides, shape, a);
         for (std::size_t j = 0; j < out.size(); ++j)
-            axis.strides[in.size() + j] = out[j].data == nullptr ? 0 : out[j].strides[a];
+            axis.strides[in.size() + j] =
+                out[j].data == nullptr ? 0
+                                       : stride_along(*out[j].shape, *out[j].strides, shape, a);
         if (size == 0)
             nest.axes[nest.rank++] = axis;
         else

@@ -74,7 +74,7 @@ public:
             if (!take(',') && peek() != ')') refuse("',' or ')' expected");
         }
         try {
-            element_count(shape);
+            checked_count(shape);
         } catch (const Error& error) {
             refuse(error.what());
         }
@@ -191,7 +191,7 @@ Tensor<T> read_npy(const Path& path, Narrowing narrowing) {
 
     const Header header = read_header(text.substr(begin, length), path);
     const Stored stored = read_dtype(header.dtype, where);
-    const std::size_t count = element_count(header.shape);
+    const std::size_t count = checked_count(header.shape);
     const std::size_t have = text.size() - begin - length;
     if (count * bytes_of(stored.format) != have)
         fail(reading, where + "shape " + to_string(header.shape) + " of '" + header.dtype +

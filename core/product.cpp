@@ -75,9 +75,7 @@ void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>
 
 template <class T>
 void add_into(Tensor<T>& out, const Tensor<T>& x, T scale) {
-    const Tensor<T> wide = x.broadcast_to(out.shape());
-    map_elements(out.shape(), std::array{Source<T>{wide.data(), wide.strides()}},
-                 std::array{Sink<T>{out.data(), out.strides(), true}},
+    map_elements(out.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(out, true)},
                  [scale](auto v) { return std::tuple(v * scale); });
 }
 

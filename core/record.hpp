@@ -31,19 +31,6 @@ struct Place {
 
 namespace detail {
 
-template <class T>
-struct Saved {
-    Variable<T> value;
-    std::uint32_t version;
-
-    explicit Saved(Variable<T> v)
-        : value(std::move(v)),
-          version(value.value().storage() ? value.value().storage()->version() : 0) {}
-    bool changed() const {
-        return value.value().storage() && value.value().storage()->version() != version;
-    }
-};
-
 template <class T, bool many, class F, std::size_t N>
 class SavingRule final : public Rule<T> {
 public:
@@ -54,14 +41,12 @@ public:
     }
     std::size_t kept_bytes() const override {
         std::size_t bytes = 0;
-        for (const auto& s : saved_) bytes += s.value.size() * sizeof(T);
+        for (const auto& s : saved_) bytes += element_count(s.layout->shape) * sizeof(T);
         return bytes;
     }
-    const Variable<T>* changed(const Tape<T>& tape, NodeId recorded) const override {
+    const Saved<T>* changed(const Tape<T>& tape, NodeId recorded) const override {
         for (const auto& s : saved_)
-            if (s.changed() ||
-                (s.value.is_recorded() && tape.overwritten(s.value.node(), recorded)))
-                return &s.value;
+            if (s.changed() || (s.node != no_node && tape.overwritten(s.node, recorded))) return &s;
         return nullptr;
     }
 
@@ -69,10 +54,16 @@ private:
     template <std::size_t... I>
     void call(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
               std::index_sequence<I...>) {
+        // The storage moves to the variables and back, which spares counting references.
+        std::array<Variable<T>, N> kept{to.tape().handle(
+            Tensor<T>(std::move(saved_[I].storage), saved_[I].data, saved_[I].layout->shape,
+                      saved_[I].layout->strides),
+            saved_[I].node)...};
         if constexpr (many)
-            f_(to, gradients, saved_[I].value...);
+            f_(to, gradients, std::as_const(kept[I])...);
         else
-            f_(to, gradients[0], saved_[I].value...);
+            f_(to, gradients[0], std::as_const(kept[I])...);
+        ((saved_[I].storage = std::move(kept[I]).value().storage()), ...);
     }
 
     [[no_unique_address]] F f_;
@@ -80,11 +71,11 @@ private:
 };
 
 template <class T>
-Variable<T> to_save(Tape<T>& tape, const Variable<T>& input, std::span<const Variable<T>>) {
-    return input.parameter() ? tape.attach(input) : input;
+const Variable<T>& to_save(const Variable<T>& input, std::span<const Variable<T>>) {
+    return input;
 }
 template <class T, std::size_t I>
-Variable<T> to_save(Tape<T>&, Result<I>, std::span<const Variable<T>> results) {
+const Variable<T>& to_save(Result<I>, std::span<const Variable<T>> results) {
     return results[I];
 }
 
@@ -96,7 +87,7 @@ void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> resul
     Rule<T>* saving = std::apply(
         [&](const auto&... k) {
             return new (memory) Saving(
-                std::move(rule), {Saved<T>(to_save<T>(tape, k, results))...});
+                std::move(rule), {tape.save(to_save<T>(k, results))...});
         },
         kept);
     tape.node(first).rule = saving;

@@ -48,8 +48,13 @@ bool is_permutation(const Region& part, std::size_t size) {
 } // namespace
 
 template <class T>
-bool Coverage::take(T* buffer, const Shape& shape, const Region& part) {
+bool Coverage::take(T* buffer, const Region& whole, const Region& part) {
+    const Shape& shape = whole.shape;
     const std::size_t size = element_count(shape);
+    if (none() && part.shape == shape && part.strides == whole.strides) {
+        set_all(size);
+        return size == 0;
+    }
     if (element_count(part.shape) == 0) return true;
     const Region run = merged(part);
     const std::size_t rank = run.shape.size();
@@ -136,8 +141,8 @@ void Coverage::settle(T* buffer, std::size_t size) {
     set_all(size);
 }
 
-template bool Coverage::take(float*, const Shape&, const Region&);
-template bool Coverage::take(double*, const Shape&, const Region&);
+template bool Coverage::take(float*, const Region&, const Region&);
+template bool Coverage::take(double*, const Region&, const Region&);
 template void Coverage::settle(float*, std::size_t);
 template void Coverage::settle(double*, std::size_t);
 

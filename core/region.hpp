@@ -21,7 +21,7 @@ class Coverage {
 public:
     // Announces that all of `part` will be written. True: add to what is there. False: overwrite.
     template <class T>
-    bool take(T* buffer, const Shape& shape, const Region& part);
+    bool take(T* buffer, const Region& whole, const Region& part);
 
     // Fills with zeros whatever was not written.
     template <class T>

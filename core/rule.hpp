@@ -7,12 +7,25 @@
 
 namespace unroll {
 
+// A value that a rule keeps: its elements, and its place on the tape if it has one.
+template <class T>
+struct Saved {
+    StorageRef storage;
+    T* data;
+    const Region* layout; // its shape and strides
+    NodeId node;
+    std::uint32_t version;
+
+    bool changed() const { return storage && storage->version() != version; }
+};
+
 // The adjoints of an operation's inputs, by their number.
 template <class T>
 class Adjoints {
 public:
     Adjoints(Tape<T>* tape, std::span<const NodeId> inputs) : tape_(tape), inputs_(inputs) {}
     Adjoint<T> operator[](std::size_t input) const;
+    Tape<T>& tape() const { return *tape_; }
 
 private:
     Tape<T>* tape_;
@@ -28,7 +41,7 @@ public:
     virtual void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) = 0;
     virtual std::size_t kept_bytes() const = 0;
     // The first kept value that was changed after `recorded`, the operation's last node; or null.
-    virtual const Variable<T>* changed(const Tape<T>& tape, NodeId recorded) const = 0;
+    virtual const Saved<T>* changed(const Tape<T>& tape, NodeId recorded) const = 0;
 };
 
 extern template class Adjoints<float>;

@@ -2,6 +2,7 @@
 #include <unroll/core/shape.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace unroll {
 
@@ -14,7 +15,7 @@ void Extents<N>::too_many(std::size_t rank) {
 template class Extents<std::size_t>;
 template class Extents<std::ptrdiff_t>;
 
-std::size_t element_count(const Shape& shape) {
+std::size_t checked_count(const Shape& shape) {
     // Empty shapes too: their strides must fit.
     std::size_t count = 1;
     bool overflow = false, empty = false;
@@ -28,12 +29,9 @@ std::size_t element_count(const Shape& shape) {
 }
 
 Strides row_major(const Shape& shape) {
-    Strides strides(shape.size());
+    Strides strides(shape.begin(), shape.end());
     std::ptrdiff_t step = 1;
-    for (std::size_t i = shape.size(); i-- > 0;) {
-        strides[i] = step;
-        step *= static_cast<std::ptrdiff_t>(shape[i]);
-    }
+    for (std::size_t i = shape.size(); i-- > 0;) step *= std::exchange(strides[i], step);
     return strides;
 }
 

@@ -2,6 +2,7 @@
 
 #include <unroll/core/error.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <initializer_list>
@@ -27,15 +28,22 @@ public:
     using reverse_iterator = std::reverse_iterator<iterator>;
     using const_reverse_iterator = std::reverse_iterator<const_iterator>;
 
-    Extents() = default;
+    Extents() {
+        for (std::size_t i = 0; i < few; ++i) n_[i] = 0;
+    }
+    Extents(const Extents& other) { copy(other); }
+    Extents& operator=(const Extents& other) {
+        copy(other);
+        return *this;
+    }
     Extents(std::initializer_list<N> list) : Extents(list.begin(), list.end()) {}
-    explicit Extents(std::size_t rank, N value = 0) {
+    explicit Extents(std::size_t rank, N value = 0) : Extents() {
         resize(rank);
         for (auto& n : *this) n = value;
     }
     template <class Iterator>
         requires(!std::is_arithmetic_v<Iterator>)
-    Extents(Iterator first, Iterator last) {
+    Extents(Iterator first, Iterator last) : Extents() {
         for (; first != last; ++first) push_back(static_cast<N>(*first));
     }
 
@@ -90,6 +98,15 @@ public:
 private:
     [[noreturn]] static void too_many(std::size_t rank);
 
+    // Most have few dimensions: the others are left alone.
+    static constexpr std::size_t few = max_rank / 2;
+    void copy(const Extents& other) {
+        rank_ = other.rank_;
+        for (std::size_t i = 0; i < few; ++i) n_[i] = other.n_[i];
+        if (rank_ <= few) return;
+        for (std::size_t i = few; i < rank_; ++i) n_[i] = other.n_[i];
+    }
+
     std::size_t rank_ = 0;
     std::array<N, max_rank> n_;
 };
@@ -100,8 +117,14 @@ extern template class Extents<std::ptrdiff_t>;
 using Shape = Extents<std::size_t>;
 using Strides = Extents<std::ptrdiff_t>;
 
-// Number of elements; throws Error where it does not fit.
-std::size_t element_count(const Shape& shape);
+// Number of elements.
+inline std::size_t element_count(const Shape& shape) {
+    std::size_t count = 1;
+    for (const std::size_t n : shape) count *= n;
+    return count;
+}
+// The same for a shape that nobody has looked at; throws Error where it does not fit.
+std::size_t checked_count(const Shape& shape);
 
 // Strides of a row-major tensor, in elements.
 Strides row_major(const Shape& shape);

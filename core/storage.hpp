@@ -11,13 +11,13 @@ namespace unroll {
 // that a step repeated with the same shapes allocates nothing.
 class Storage {
 public:
-    // 64-byte aligned, not initialised. Throws std::bad_alloc.
+    // Not initialised; 64-byte aligned, but for a few bytes, which lie behind their header.
+    // Throws std::bad_alloc.
     static Storage* allocate(std::size_t bytes);
     // Memory that belongs to someone else; `release(owner)` is called with the last reference.
-    static Storage* adopt(void* data, std::size_t bytes, void* owner, void (*release)(void*));
+    static Storage* adopt(void* data, void* owner, void (*release)(void*));
 
-    void* data() const { return data_; }
-    std::size_t bytes() const { return bytes_; }
+    void* data() const;
 
     // Counts the changes made in place by optimisers and loaders, so that a tape notices a value
     // that is no longer the one it recorded.
@@ -26,21 +26,21 @@ public:
 
     void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() {
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) recycle();
+        // The last reference need not be taken away.
+        if (references_.load(std::memory_order_acquire) == 1 ||
+            references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            recycle();
     }
     std::uint32_t references() const { return references_.load(std::memory_order_relaxed); }
 
 private:
-    Storage() = default;
+    struct Adopted;
+    explicit Storage(std::uint32_t size_class) : size_class_(size_class) {}
     void recycle();
 
     std::atomic<std::uint32_t> references_{1};
     std::atomic<std::uint32_t> version_{0};
-    std::uint32_t size_class_ = 0;
-    std::size_t bytes_ = 0;
-    void* data_ = nullptr;
-    void* owner_ = nullptr;
-    void (*release_)(void*) = nullptr;
+    std::uint32_t size_class_;
 };
 
 class StorageRef {

@@ -69,10 +69,11 @@ void Tape<T>::clear() {
         Node<T>& n = node(id);
         if (n.rule != nullptr) n.rule->~Rule();
         n.rule = nullptr;
-        n.storage = StorageRef();
+        release_gradient(n);
     }
     size_ = 0;
     arena_.reset();
+    recent_ = {};
     scopes_.clear();
     std::fill(leaves_.begin(), leaves_.end(), std::pair<const Parameter<T>*, NodeId>{nullptr, 0});
     leaf_order_.clear();
@@ -119,9 +120,29 @@ std::string Tape<T>::scope_path(std::uint32_t scope) const {
 }
 
 template <class T>
+const Region* Tape<T>::whole(const Shape& shape) {
+    const std::size_t last = shape.empty() ? 0 : shape.front() + 5 * shape.back();
+    const Region*& recent = recent_[(last + 3 * shape.size()) % recent_.size()];
+    if (recent == nullptr || recent->shape != shape)
+        recent = new (arena_.array<Region>(1)) Region(Region::whole(shape));
+    return recent;
+}
+
+template <class T>
+Saved<T> Tape<T>::save(const Variable<T>& x) {
+    const Tensor<T>& value = x.value();
+    const NodeId id = id_of(x);
+    const Region* layout = id == no_node ? whole(value.shape()) : node(id).region;
+    if (layout->shape != value.shape() || layout->strides != value.strides())
+        layout = new (arena_.array<Region>(1)) Region{0, value.shape(), value.strides()};
+    const StorageRef& storage = value.storage();
+    return {storage, const_cast<T*>(value.data()), layout, id, storage ? storage->version() : 0};
+}
+
+template <class T>
 Variable<T> Tape<T>::variable(Tensor<T> value, const char* name) {
     if (!value.is_contiguous()) value = value.copy();
-    append_node(name).region = Region::whole(value.shape());
+    append_node(name).region = whole(value.shape());
     return handle(std::move(value), static_cast<NodeId>(size_ - 1));
 }
 
@@ -141,7 +162,7 @@ NodeId Tape<T>::leaf(const Parameter<T>& parameter) {
         at = (at + 1) % leaves_.size();
     }
     Node<T>& n = append_node("parameter");
-    n.region = Region::whole(parameter.shape());
+    n.region = whole(parameter.shape());
     n.parameter = &parameter;
     const auto id = static_cast<NodeId>(size_ - 1);
     leaves_[at] = {&parameter, id};
@@ -210,7 +231,7 @@ NodeId Tape<T>::append(const Op& op, std::span<const Variable<T>* const> inputs,
     Node<T>& n = append_node(op);
     n.inputs = ids;
     n.input_count = static_cast<std::uint32_t>(inputs.size());
-    n.region = Region::whole(shape);
+    n.region = whole(shape);
     return static_cast<NodeId>(size_ - 1);
 }
 
@@ -222,11 +243,10 @@ NodeId Tape<T>::append_view(const Op& op, const Variable<T>& base, const Tensor<
     const Node<T>& parent = node(n.inputs[0]);
     n.is_view = true;
     n.root = parent.root;
-    n.region.strides = view.strides();
     // Empty views point nowhere in particular.
-    n.region.offset = parent.region.offset;
-    if (view.size() > 0)
-        n.region.offset += static_cast<std::size_t>(view.data() - base.value().data());
+    std::size_t offset = parent.region->offset;
+    if (view.size() > 0) offset += static_cast<std::size_t>(view.data() - base.value().data());
+    n.region = new (arena_.array<Region>(1)) Region{offset, view.shape(), view.strides()};
     if (overwritten(id, n.inputs[0])) {
         --size_;
         fail(op, "the operand's value was overwritten by an operation in place");
@@ -242,26 +262,26 @@ NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
     Node<T>& n = node(id);
     n.is_view = true;
     n.root = buffer.node();
-    n.region.strides = view.strides();
-    n.region.offset =
+    const std::size_t offset =
         view.size() > 0 ? static_cast<std::size_t>(view.data() - buffer.value().data()) : 0;
+    n.region = new (arena_.array<Region>(1)) Region{offset, view.shape(), view.strides()};
     return id;
 }
 
 template <class T>
 NodeId Tape<T>::append_buffer(const Shape& shape) {
     Node<T>& n = append_node("buffer");
-    n.region = Region::whole(shape);
-    place(static_cast<NodeId>(size_ - 1), no_node, n.region);
+    n.region = whole(shape);
+    place(static_cast<NodeId>(size_ - 1), no_node, *n.region);
     return static_cast<NodeId>(size_ - 1);
 }
 
 template <class T>
 std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const Region& part) const {
     const std::size_t size = element_count(part.shape);
-    const std::size_t row = root.region.shape.empty() || root.region.shape[0] == 0
+    const std::size_t row = root.region->shape.empty() || root.region->shape[0] == 0
                                 ? 1
-                                : element_count(root.region.shape) / root.region.shape[0];
+                                : element_count(root.region->shape) / root.region->shape[0];
     if (size == 0 || row == 0) return {0, 0};
     std::size_t low = part.offset, high = part.offset;
     for (std::size_t i = 0; i < part.shape.size(); ++i) {
@@ -279,14 +299,14 @@ void Tape<T>::place(NodeId id, NodeId root, const Region& region) {
     if (owner.rows == no_node) {
         if (rows_used_ == rows_.size()) rows_.emplace_back();
         owner.rows = static_cast<std::uint32_t>(rows_used_++);
-        const std::size_t rows = owner.region.shape.empty() ? 1 : owner.region.shape[0];
+        const std::size_t rows = owner.region->shape.empty() ? 1 : owner.region->shape[0];
         rows_[owner.rows].assign(rows, fresh ? no_node : 0);
     }
     if (fresh) return;
     Node<T>& n = node(id);
     n.is_view = true;
     n.root = root;
-    n.region = region;
+    n.region = new (arena_.array<Region>(1)) Region(region);
     const auto [begin, end] = rows_of(owner, region);
     for (std::size_t row = begin; row < end; ++row) rows_[owner.rows][row] = id;
 }
@@ -298,11 +318,10 @@ bool Tape<T>::any_row_written(NodeId buffer) const {
 }
 
 template <class T>
-bool Tape<T>::overwritten(NodeId id, NodeId since) const {
+bool Tape<T>::row_overwritten(NodeId id, NodeId since) const {
     const Node<T>& n = node(id);
     const Node<T>& root = node(n.root);
-    if (root.rows == no_node) return false;
-    const auto [begin, end] = rows_of(root, n.region);
+    const auto [begin, end] = rows_of(root, *n.region);
     for (std::size_t row = begin; row < end; ++row)
         if (rows_[root.rows][row] != no_node && rows_[root.rows][row] > since) return true;
     return false;
@@ -346,7 +365,7 @@ Place<T> in_place_of(const Op& op, const Variable<T>& x) {
     const Node<T>& root = tape->node(n.root);
     if (root.parameter != nullptr || (root.input_count == 0 && root.rows == no_node))
         fail(op, "only the result of an operation can be overwritten");
-    return {x.value(), n.root, n.region};
+    return {x.value(), n.root, *n.region};
 }
 
 template class Variable<float>;

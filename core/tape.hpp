@@ -9,33 +9,39 @@
 #include <unroll/core/scope.hpp>
 #include <unroll/core/variable.hpp>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace unroll {
 
+// A gradient that is being added up.
+template <class T>
+struct Gradient {
+    StorageRef storage;
+    T* data = nullptr;
+    Coverage covered;
+};
+
 // What a tape knows of one recorded value. Pictures and reports read it; rules never see it.
 template <class T>
 struct Node {
     Op op = "";
-    std::uint32_t scope = 0;      // index into Tape::scopes()
     const NodeId* inputs = nullptr; // no_node: a constant
-    std::uint32_t input_count = 0;
-    NodeId operation = no_node;   // first node of the operation; it holds the rule
-    std::uint32_t outputs = 1;    // of the operation, on consecutive nodes
-    Rule<T>* rule = nullptr;      // none: a leaf, a view, a later output, or used up
-    bool is_view = false;         // shares the buffers of `root`
-    bool is_used_up = false;
-    NodeId root = no_node;        // owner of the gradient buffer: itself, unless a view
-    Region region;                // its place in that buffer
+    Rule<T>* rule = nullptr;        // none: a leaf, a view, a later output, or used up
+    const Region* region = nullptr; // its place in the gradient buffer of `root`
     const Parameter<T>* parameter = nullptr;
-    std::uint32_t rows = no_node; // index of the record of rows written in place
-
-    StorageRef storage; // of the gradient
-    T* gradient = nullptr;
-    Coverage covered;
+    Gradient<T>* gradient = nullptr; // of a root, between the first share and its use
+    std::uint32_t input_count = 0;
+    std::uint32_t scope = 0;          // index into Tape::scopes()
+    NodeId operation = no_node;       // first node of the operation; it holds the rule
+    std::uint32_t outputs = 1;        // of the operation, on consecutive nodes
+    NodeId root = no_node;            // owner of the gradient buffer: itself, unless a view
+    std::uint32_t rows = no_node;     // index of the record of rows written in place
     std::uint32_t retained = no_node; // index of the gradient kept for the user
+    bool is_view = false;             // shares the buffers of `root`
+    bool is_used_up = false;
 };
 
 struct ScopeEntry {
@@ -133,12 +139,17 @@ public:
     }
     Node<T>& node(NodeId id) { return chunks_[id / chunk][id % chunk]; }
     Arena& arena() { return arena_; }
+    // A value for a rule to keep until the tape is cleared.
+    Saved<T> save(const Variable<T>& x);
     // A root without a value yet, whose rows other nodes will be placed in.
     NodeId append_buffer(const Shape& shape);
     NodeId append_rows(const Variable<T>& buffer, const Tensor<T>& view);
     bool any_row_written(NodeId buffer) const;
     // Whether a part of the node's value was overwritten in place after `since`.
-    bool overwritten(NodeId id, NodeId since) const;
+    bool overwritten(NodeId id, NodeId since) const {
+        const NodeId root = node(id).root;
+        return node(root).rows != no_node && row_overwritten(id, since);
+    }
 
     // Makes sure that the buffer of a root is there, and that no product put off still reads the
     // part that is about to change. True: add to what the part holds; false: overwrite it.
@@ -159,6 +170,8 @@ private:
     NodeId require(const Op& op, const Variable<T>& x) const;
     Node<T>& append_node(const Op& op);
     std::uint32_t scope_id(Scope* scope);
+    const Region* whole(const Shape& shape);
+    bool row_overwritten(NodeId id, NodeId since) const;
     std::pair<std::size_t, std::size_t> rows_of(const Node<T>& root, const Region& part) const;
     void find_path(NodeId from);
     void sweep(NodeId from, bool retain);
@@ -174,6 +187,8 @@ private:
     std::vector<std::unique_ptr<Node<T>[]>> chunks_;
     std::size_t size_ = 0;
     Arena arena_;
+    std::array<const Region*, 16> recent_{}; // regions of whole tensors that many nodes share
+    std::vector<std::unique_ptr<Gradient<T>>> spare_;
     std::vector<ScopeEntry> scopes_;
     std::vector<std::pair<const Parameter<T>*, NodeId>> leaves_; // open addressing
     std::vector<NodeId> leaf_order_;
@@ -212,6 +227,5 @@ private:
     Tape<T>& tape_;
     bool before_;
 };
-
 
 } // namespace unroll

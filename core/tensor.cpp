@@ -80,7 +80,7 @@ bool may_overlap(const Tensor<T>& to, const Tensor<T>& from) {
 
 template <class T>
 Tensor<T>::Tensor(const Shape& shape)
-    : storage_(Storage::allocate(element_count(shape) * sizeof(T))),
+    : storage_(Storage::allocate(checked_count(shape) * sizeof(T))),
       data_(static_cast<T*>(storage_->data())), shape_(shape), strides_(row_major(shape)) {}
 
 template <class T>
@@ -222,6 +222,7 @@ template <class T>
 Tensor<T> Tensor<T>::broadcast_to(const Shape& shape) const {
     if (!broadcasts_to(shape_, shape))
         fail("broadcast_to", to_string(shape_) + " does not broadcast to " + to_string(shape));
+    checked_count(shape);
     Tensor view = *this;
     const std::size_t lead = shape.size() - dimension();
     view.shape_ = shape;
@@ -233,7 +234,7 @@ Tensor<T> Tensor<T>::broadcast_to(const Shape& shape) const {
 
 template <class T>
 Tensor<T> Tensor<T>::reshape(const Shape& shape) const {
-    if (element_count(shape) != size())
+    if (checked_count(shape) != size())
         fail("reshape", to_string(shape_) + " has " + std::to_string(size()) +
                             " elements, which do not fill " + to_string(shape));
     Strides strides = row_major(shape);

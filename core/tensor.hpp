@@ -41,7 +41,8 @@ public:
 
     const T* data() const { return data_; }
     T* data() { return data_; }
-    const StorageRef& storage() const { return storage_; }
+    const StorageRef& storage() const& { return storage_; }
+    StorageRef storage() && { return std::move(storage_); }
 
     // An element by its indices; throws Error when one is out of range.
     template <class... I>

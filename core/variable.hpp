@@ -39,7 +39,8 @@ public:
     Variable(Tensor<T> value, TapeSlot<T>* slot, std::uint64_t generation, NodeId node)
         : value_(std::move(value)), slot_(slot), generation_(generation), node_(node) {}
 
-    const Tensor<T>& value() const { return value_; }
+    const Tensor<T>& value() const& { return value_; }
+    Tensor<T> value() && { return std::move(value_); }
     const Shape& shape() const { return value_.shape(); }
     std::size_t shape(std::size_t axis) const { return value_.shape(axis); }
     std::size_t dimension() const { return value_.dimension(); }

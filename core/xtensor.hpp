@@ -298,7 +298,7 @@ auto adopt(Container container) {
     auto owner = std::make_unique<Container>(std::move(container));
     T* const data = owner->data();
     const auto release = [](void* owned) { delete static_cast<Container*>(owned); };
-    StorageRef storage(Storage::adopt(data, owner->size() * sizeof(T), owner.get(), release));
+    StorageRef storage(Storage::adopt(data, owner.get(), release));
     owner.release();
     return Tensor<T>(std::move(storage), data, shape, strides);
 }

@@ -29,10 +29,13 @@ Shape common_shape(const Op& op, const V&... x) {
     return *shapes[0];
 }
 
+// An operand that is one number everywhere.
 template <class T>
-Source<T> source(const Tensor<T>& x, const Shape& common) {
-    if (x.shape() == common) return {x.data(), x.strides()};
-    return {x.data(), x.broadcast_to(common).strides()};
+Source<T> source_of_zeros() {
+    static constexpr T zero = 0;
+    static const Shape shape;
+    static const Strides strides;
+    return {&zero, shape, strides};
 }
 
 // Splits (x..., g...) and applies f's pullback.
@@ -60,25 +63,24 @@ auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
         if (values[i].shape() != shape)
             fail(op, "the result " + to_string(shape) + " does not fit its place " +
                          to_string(values[i].shape()));
-        sinks[i] = {values[i].data(), values[i].strides(), false};
+        sinks[i] = values[i];
     }
-    map_elements(shape, std::array<Source<T>, N>{source(x.value(), shape)...}, sinks,
+    map_elements(shape, std::array<Source<T>, N>{x.value()...}, sinks,
                  [f](auto... v) { return as_tuple(f(v...)); });
 
-    const auto rule = [f, shape](const Adjoints<T>& to, std::span<const Variable<T>> gradients,
-                                 const V&... x) {
+    const auto rule = [f](const Adjoints<T>& to, std::span<const Variable<T>> gradients,
+                          const V&... x) {
+        const Shape shape = common_shape<T>(Op::unplaced("fuse"), x...);
         constexpr std::size_t M = std::tuple_size_v<Values>;
-        static constexpr T zero = 0;
-        std::array<Source<T>, N + M> sources{source(x.value(), shape)...};
+        std::array<Source<T>, N + M> sources{x.value()...};
         for (std::size_t i = 0; i < M; ++i)
-            sources[N + i] = gradients[i].value().storage()
-                                 ? source(gradients[i].value(), shape)
-                                 : Source<T>{&zero, Strides(shape.size(), 0)};
+            sources[N + i] = gradients[i].value().storage() ? Source<T>(gradients[i].value())
+                                                            : source_of_zeros<T>();
         const auto places = [&]<std::size_t... I>(std::index_sequence<I...>) {
             return std::array<Adjoint<T>, N>{to[I]...};
         }(std::make_index_sequence<N>{});
         std::array<Sink<T>, N> shares;
-        Adjoint<T>::open(places, shape, shares);
+        Adjoint<T>::open(places, shares);
         map_elements(shape, sources, shares,
                      [f](auto... all) { return pull_back_all<N>(f, all...); });
     };
@@ -98,8 +100,7 @@ void add_fused(const Adjoint<T>& place, const F& f, const V&... x) {
     if (!place.wanted()) return;
     const std::array<const Shape*, sizeof...(V) + 1> shapes{&place.shape(), &x.shape()...};
     const Shape shape = broadcast(Op::unplaced("add to an adjoint"), shapes);
-    map_elements(shape, std::array<Source<T>, sizeof...(V)>{detail::source(x.value(), shape)...},
-                 std::array{place.open(shape)},
+    map_elements(shape, std::array<Source<T>, sizeof...(V)>{x.value()...}, std::array{place.open()},
                  [&f](auto... v) { return detail::as_tuple(f(v...)); });
 }
 

@@ -48,11 +48,7 @@ template <class T>
 Variable<T> sum_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims,
                      T scale) {
     Tensor<T> value(r.kept);
-    Strides strides = value.strides();
-    for (std::size_t a = 0; a < r.kept.size(); ++a)
-        if (r.kept[a] != x.shape(a)) strides[a] = 0;
-    map_elements(x.shape(), std::array{Source<T>{x.value().data(), x.value().strides()}},
-                 std::array{Sink<T>{value.data(), strides, false}},
+    map_elements(x.shape(), std::array{Source<T>(x.value())}, std::array{Sink<T>(value)},
                  [scale](auto v) { return std::tuple(v * scale); });
     return shaped(record<T>(op, {&x}, std::move(value), keep(),
                             [scale](const Adjoints<T>& to, const Variable<T>& g) {

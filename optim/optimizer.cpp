@@ -9,35 +9,24 @@ namespace unroll::optim {
 namespace {
 
 template <class T>
-Source<T> source(const Tensor<T>& x) {
-    return {x.data(), x.strides()};
-}
-template <class T>
-Sink<T> sink(Tensor<T>& x) {
-    return {x.data(), x.strides(), false};
-}
-
-template <class T>
 Lanes<T> root(Lanes<T> x) {
     return xsimd::sqrt(x.v);
 }
 
 template <class T>
 double square_sum(const Tensor<T>& x) {
-    T total = 0;
-    map_elements(x.shape(), std::array{source(x)},
-                 std::array{Sink<T>{&total, Strides(x.dimension(), 0), false}},
+    Tensor<T> total = Tensor<T>::scalar(0);
+    map_elements(x.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(total)},
                  [](auto v) { return std::tuple(v * v); });
-    return static_cast<double>(total);
+    return static_cast<double>(total.item());
 }
 
 template <class T>
 bool is_finite(const Tensor<T>& x) {
-    T total = 0;
-    map_elements(x.shape(), std::array{source(x)},
-                 std::array{Sink<T>{&total, Strides(x.dimension(), 0), false}},
+    Tensor<T> total = Tensor<T>::scalar(0);
+    map_elements(x.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(total)},
                  [](auto v) { return std::tuple(v * 0); });
-    return total == T(0);
+    return total.item() == T(0);
 }
 
 // Value, gradient and slots pass once: f(w, g, slots...) -> (w, slots...), with weight decay
@@ -49,8 +38,8 @@ void pass(Parameter<T>& parameter, const Tensor<T>& gradient, double rate, doubl
     const auto coupled = static_cast<T>(decoupled ? 0 : decay);
     const auto shrink = static_cast<T>(decoupled ? 1 - rate * decay : 1);
     map_elements(
-        value.shape(), std::array{source(value), source(gradient), source(slots)...},
-        std::array{sink(value), sink(slots)...},
+        value.shape(), std::array{Source<T>(value), Source<T>(gradient), Source<T>(slots)...},
+        std::array{Sink<T>(value), Sink<T>(slots)...},
         [&](auto w, auto g, auto... s) { return f(w * shrink, g + w * coupled, s...); });
 }
 
@@ -225,7 +214,7 @@ double clip_norm(const std::vector<Parameter<T>*>& parameters, double most) {
     for (const Parameter<T>* p : parameters) {
         if (!p->has_gradient()) continue;
         Tensor<T>& gradient = p->gradient_buffer();
-        map_elements(gradient.shape(), std::array{source(gradient)}, std::array{sink(gradient)},
+        map_elements(gradient.shape(), std::array{Source<T>(gradient)}, std::array{Sink<T>(gradient)},
                      [scale](auto g) { return std::tuple(g * scale); });
     }
     return norm;
@@ -238,7 +227,7 @@ void clip_value(const std::vector<Parameter<T>*>& parameters, double most) {
     for (const Parameter<T>* p : parameters) {
         if (!p->has_gradient()) continue;
         Tensor<T>& gradient = p->gradient_buffer();
-        map_elements(gradient.shape(), std::array{source(gradient)}, std::array{sink(gradient)},
+        map_elements(gradient.shape(), std::array{Source<T>(gradient)}, std::array{Sink<T>(gradient)},
                      [bound](auto g) {
                          const auto low = where(g < -bound, -bound, g);
                          return std::tuple(where(low > bound, bound, low));

@@ -187,7 +187,8 @@ Variable<double> cube(const Variable<double>& x, double factor = 3, bool overwri
                                   share.data()[i] *=
                                       factor * share.data()[i] * g.value().data()[i];
                               if (!overwrite) return to[0].add(Variable<double>(share));
-                              const Sink<double> sink = to[0].open(x.shape());
+                              const Adjoint<double> place = to[0];
+                              const Sink<double> sink = place.open();
                               for (std::size_t i = 0; i < share.size(); ++i)
                                   sink.data[i] = share.data()[i];
                           });

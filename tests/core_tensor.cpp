@@ -389,7 +389,7 @@ TEST_CASE("adopted memory is given back once, with its last tensor") {
     int released = 0;
     std::vector<double> numbers{1, 2, 3};
     {
-        const StorageRef storage(Storage::adopt(numbers.data(), 3 * sizeof(double), &released,
+        const StorageRef storage(Storage::adopt(numbers.data(), &released,
                                                 [](void* owner) { ++*static_cast<int*>(owner); }));
         const Tensor<double> x(storage, numbers.data(), {3}, {1});
         const Tensor<double> last = x.select(0, 2);
