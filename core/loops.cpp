@@ -53,13 +53,15 @@ struct Nest {
     }
 };
 
-// In row-major order without gaps, and of this shape.
-bool is_dense(const Shape& own, const Strides& strides, const Shape& shape) {
-    if (own != shape) return false;
-    std::ptrdiff_t step = 1;
-    for (std::size_t a = shape.size(); a-- > 0;) {
-        if (shape[a] != 1 && strides[a] != step) return false;
-        step *= static_cast<std::ptrdiff_t>(shape[a]);
+// Whether the operand has this shape, and lies in row-major order without gaps.
+inline bool is_dense(const Shape& own, const Strides& strides, const Shape& shape) {
+    const std::size_t rank = shape.size();
+    if (own.size() != rank) return false;
+    std::size_t step = 1;
+    for (std::size_t a = rank; a-- > 0;) {
+        const std::size_t n = shape[a];
+        if (own[a] != n || (static_cast<std::size_t>(strides[a]) != step && n != 1)) return false;
+        step *= n;
     }
     return true;
 }

@@ -42,10 +42,11 @@ struct RowOf {
     }
 
     // A tail goes through padded copies, so that an element's result does not depend on where it
-    // stands.
+    // stands. The loop has no call in it.
     template <std::size_t... I, std::size_t... J>
-    static void run(const F& f, T* const* p, const std::size_t* step, const bool* adds,
-                    std::size_t n, std::index_sequence<I...>, std::index_sequence<J...>) {
+    [[gnu::flatten]] static void run(const F& f, T* const* p, const std::size_t* step,
+                                     const bool* adds, std::size_t n, std::index_sequence<I...>,
+                                     std::index_sequence<J...>) {
         std::size_t i = 0;
         for (; i + W <= n; i += W) {
             const auto results = f(Lanes<T>::load(p[I] + step[I] * i)...);

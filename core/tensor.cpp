@@ -9,38 +9,33 @@ namespace unroll {
 
 namespace {
 
-// Calls f(pointer to a row, stride) for every row along the last axis.
-template <class T, class F>
-void for_each_row(T* data, const Shape& shape, const Strides& strides, F f) {
+// Calls f(a's row, its stride, b's row, its stride) for every row along the last axis.
+template <class A, class B, class F>
+void for_each_row(const Shape& shape, A* a, const Strides& a_strides, B* b,
+                  const Strides& b_strides, F f) {
     if (element_count(shape) == 0) return;
-    if (shape.empty()) return f(data, std::ptrdiff_t{0});
+    if (shape.empty()) return f(a, std::ptrdiff_t{0}, b, std::ptrdiff_t{0});
     const std::size_t last = shape.size() - 1;
     Shape at(shape.size(), 0);
     for (;;) {
-        f(data, strides[last]);
+        f(a, a_strides[last], b, b_strides[last]);
         std::size_t axis = last;
         for (;;) {
             if (axis-- == 0) return;
-            data += strides[axis];
+            a += a_strides[axis];
+            b += b_strides[axis];
             if (++at[axis] < shape[axis]) break;
-            data -= strides[axis] * static_cast<std::ptrdiff_t>(shape[axis]);
+            const auto back = static_cast<std::ptrdiff_t>(shape[axis]);
+            a -= a_strides[axis] * back;
+            b -= b_strides[axis] * back;
             at[axis] = 0;
         }
     }
 }
 
 template <class T>
-void copy_elements(const Tensor<T>& from, T* to) {
-    const std::size_t length = from.dimension() == 0 ? 1 : from.shape().back();
-    for_each_row(from.data(), from.shape(), from.strides(),
-                 [&](const T* row, std::ptrdiff_t stride) {
-                     if (stride == 1)
-                         std::copy_n(row, length, to);
-                     else
-                         for (std::size_t i = 0; i < length; ++i)
-                             to[i] = row[static_cast<std::ptrdiff_t>(i) * stride];
-                     to += length;
-                 });
+std::size_t row_length(const Tensor<T>& x) {
+    return x.dimension() == 0 ? 1 : x.shape().back();
 }
 
 // Finds the strides that show the same elements in another shape: each run of axes that lies in one
@@ -249,7 +244,7 @@ Tensor<T> Tensor<T>::reshape(const Shape& shape) const {
 template <class T>
 Tensor<T> Tensor<T>::copy() const {
     Tensor fresh(shape_);
-    copy_elements(*this, fresh.data_);
+    fresh.assign(*this);
     return fresh;
 }
 
@@ -257,22 +252,23 @@ template <class T>
 void Tensor<T>::assign(const Tensor& other) {
     if (shape_ != other.shape_)
         fail("assign", to_string(other.shape_) + " to a tensor of shape " + to_string(shape_));
-    const Tensor source = may_overlap(*this, other) ? other.copy() : other.contiguous();
-    const T* from = source.data_;
-    const std::size_t length = dimension() == 0 ? 1 : shape_.back();
-    for_each_row(data_, shape_, strides_, [&](T* row, std::ptrdiff_t stride) {
-        for (std::size_t i = 0; i < length; ++i)
-            row[static_cast<std::ptrdiff_t>(i) * stride] = *from++;
-    });
+    if (may_overlap(*this, other)) return assign(other.copy());
+    const std::size_t length = row_length(*this);
+    for_each_row(shape_, data_, strides_, other.data_, other.strides_,
+                 [length](T* to, std::ptrdiff_t step, const T* from, std::ptrdiff_t from_step) {
+                     if (step == 1 && from_step == 1)
+                         std::copy_n(from, length, to);
+                     else if (step == 1 && from_step == 0)
+                         std::fill_n(to, length, *from);
+                     else
+                         for (std::size_t n = length; n > 0; --n, to += step, from += from_step)
+                             *to = *from;
+                 });
 }
 
 template <class T>
 void Tensor<T>::fill(T value) {
-    const std::size_t length = dimension() == 0 ? 1 : shape_.back();
-    for_each_row(data_, shape_, strides_, [&](T* row, std::ptrdiff_t stride) {
-        for (std::size_t i = 0; i < length; ++i)
-            row[static_cast<std::ptrdiff_t>(i) * stride] = value;
-    });
+    assign(Tensor<T>(StorageRef(), &value, {}, {}).broadcast_to(shape_));
 }
 
 template <class T>
@@ -284,11 +280,11 @@ template <class T>
 std::vector<T> Tensor<T>::to_vector() const {
     std::vector<T> values;
     values.reserve(size());
-    const std::size_t length = dimension() == 0 ? 1 : shape_.back();
-    for_each_row(data_, shape_, strides_, [&](const T* row, std::ptrdiff_t stride) {
-        for (std::size_t i = 0; i < length; ++i)
-            values.push_back(row[static_cast<std::ptrdiff_t>(i) * stride]);
-    });
+    for_each_row(shape_, data_, strides_, data_, strides_,
+                 [&](const T* row, std::ptrdiff_t step, const T*, std::ptrdiff_t) {
+                     for (std::size_t n = row_length(*this); n > 0; --n, row += step)
+                         values.push_back(*row);
+                 });
     return values;
 }
 

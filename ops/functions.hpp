@@ -38,11 +38,64 @@ T where(bool condition, T a, T b) {
 }
 
 template <Real X>
+X minimum(X a, X b) {
+    return where(b < a, b, a);
+}
+template <Real X>
+X maximum(X a, X b) {
+    return where(b > a, b, a);
+}
+
+namespace detail {
+// e^x = 2^k (1 + q), with q = e^r - 1 where |r| <= log(2) / 2, by the polynomial of Cephes' expf.
+struct Exponential {
+    Lanes<float> q;
+    xsimd::batch<std::int32_t> k;
+
+    explicit Exponential(Lanes<float> x) {
+        const Lanes<float> n = xsimd::nearbyint((x * Lanes<float>(std::numbers::log2e)).v);
+        const Lanes<float> r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+        Lanes<float> p = r * 1.3997796e-3f + 8.3955629e-3f;
+        p = p * r + 4.1665401e-2f;
+        p = p * r + 1.6666277e-1f;
+        p = p * r + 0.5f;
+        q = p * (r * r) + r;
+        k = xsimd::to_int(n.v);
+    }
+    // 2^(k - 1), since 2^k may not fit where the result does; 0 for k = -126.
+    Lanes<float> half_power() const {
+        return xsimd::bitwise_cast<xsimd::batch<float>>((k + 126) << 23);
+    }
+    Lanes<float> value() const {
+        const Lanes<float> half = half_power() * q + half_power();
+        return half + half;
+    }
+    // Without losing digits near 0.
+    Lanes<float> minus_one() const {
+        const Lanes<float> half = half_power() * q + (half_power() - 0.5f);
+        return half + half;
+    }
+};
+} // namespace detail
+
+// In float, what is under 1.7e-38 becomes 0.
+template <Real X>
 X exp(X x) {
-    if constexpr (is_lanes<X>)
+    if constexpr (is_lanes<X> && detail::is_float<X>)
+        return detail::Exponential(maximum(minimum(x, X(89)), X(-87.5))).value();
+    else if constexpr (is_lanes<X>)
         return xsimd::exp(x.v);
     else
         return std::exp(x);
+}
+template <Real X>
+X expm1(X x) {
+    if constexpr (is_lanes<X> && detail::is_float<X>)
+        return detail::Exponential(maximum(minimum(x, X(89)), X(-20))).minus_one();
+    else if constexpr (is_lanes<X>)
+        return xsimd::expm1(x.v);
+    else
+        return std::expm1(x);
 }
 template <Real X>
 X log(X x) {
@@ -57,13 +110,6 @@ X log1p(X x) {
         return xsimd::log1p(x.v);
     else
         return std::log1p(x);
-}
-template <Real X>
-X expm1(X x) {
-    if constexpr (is_lanes<X>)
-        return xsimd::expm1(x.v);
-    else
-        return std::expm1(x);
 }
 template <Real X>
 X sqrt(X x) {
@@ -92,6 +138,13 @@ X erf(X x) {
         return xsimd::erf(x.v);
     else
         return std::erf(x);
+}
+template <Real X>
+X erfc(X x) {
+    if constexpr (is_lanes<X>)
+        return xsimd::erfc(x.v);
+    else
+        return std::erfc(x);
 }
 template <Real X>
 X abs(X x) {
@@ -123,14 +176,6 @@ X pow(X a, X b) {
 }
 
 template <Real X>
-X minimum(X a, X b) {
-    return where(b < a, b, a);
-}
-template <Real X>
-X maximum(X a, X b) {
-    return where(b > a, b, a);
-}
-template <Real X>
 X square(X x) {
     return x * x;
 }
@@ -147,19 +192,12 @@ X clamp(X x, std::type_identity_t<X> low, std::type_identity_t<X> high) {
     return where(x < low, low, where(x > high, high, x));
 }
 
-// Near 0 the odd polynomial of Cephes' tanhf; elsewhere 1 - 2 / (e^2|x| + 1), which saturates.
+// e / (e + 2) with e = exp(2|x|) - 1, which saturates.
 template <Real X>
 X tanh(X x) {
-    if constexpr (detail::is_float<X> && is_lanes<X>) {
-        const X size = abs(x);
-        const X z = x * x;
-        X p = z * -5.70498872745e-3f + 2.06390887954e-2f;
-        p = p * z + -5.37397155531e-2f;
-        p = p * z + 1.33314422036e-1f;
-        p = p * z + -3.33332819422e-1f;
-        const X near = p * z * x + x;
-        const X far = X(1) - X(2) / (exp(size + size) + X(1));
-        return where(size < X(0.625f), near, copysign(far, x));
+    if constexpr (is_lanes<X> && detail::is_float<X>) {
+        const X e = detail::Exponential(minimum(abs(x + x), X(20))).minus_one();
+        return copysign(e / (e + X(2)), x);
     } else if constexpr (is_lanes<X>) {
         return xsimd::tanh(x.v);
     } else {
@@ -194,7 +232,7 @@ X softplus(X x) {
 // The standard normal distribution function and density.
 template <Real X>
 X normal_cdf(X x) {
-    return X(0.5) * (X(1) + erf(x * X(1 / std::numbers::sqrt2)));
+    return X(0.5) * erfc(x * X(-1 / std::numbers::sqrt2));
 }
 template <Real X>
 X normal_pdf(X x) {

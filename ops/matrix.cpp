@@ -1,3 +1,4 @@
+#include <unroll/core/loops.hpp>
 #include <unroll/core/product.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/views.hpp>
@@ -61,7 +62,8 @@ Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>
                        with_last(x.shape(), weight.shape(0)));
 
     Tensor<T> value = place.take({x.shape(0), weight.shape(0)});
-    value.assign(bias.value().broadcast_to(value.shape()));
+    map_elements(value.shape(), std::array{Source<T>(bias.value())}, std::array{Sink<T>(value)},
+                 [](auto b) { return std::tuple(b); });
     multiply(x.value(), weight.value().transpose(), T(1), T(1), value);
     return record<T>(
         op, {&x, &weight, &bias}, std::move(value), keep(x, weight),

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace bench {
@@ -20,15 +21,25 @@ inline double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-// Runs two things in turn, so that both see the same machine, and returns their median times.
+// Runs two things in turn, so that both see the same machine, and returns their median times. A
+// turn begins with a pause, in which the other's idle threads go to sleep, and a run that is not
+// counted.
 template <class A, class B>
-std::pair<double, double> in_turn(const A& a, const B& b, int least = 9, double budget = 3) {
-    a(), b();
+std::pair<double, double> in_turn(const A& a, const B& b, int rounds = 9, double budget = 4) {
     std::vector<double> first, second;
-    for (double spent = 0; static_cast<int>(first.size()) < least || (spent < budget && first.size() < 200);) {
-        first.push_back(seconds(a));
-        second.push_back(seconds(b));
-        spent += first.back() + second.back();
+    const double share = budget / (2 * rounds);
+    const auto turn = [&](const auto& run, std::vector<double>& times) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        run();
+        double spent = 0;
+        for (int i = 0; i < 50 && (i == 0 || spent < share); ++i) {
+            times.push_back(seconds(run));
+            spent += times.back();
+        }
+    };
+    for (int round = 0; round < rounds; ++round) {
+        turn(a, first);
+        turn(b, second);
     }
     return {median(first), median(second)};
 }
