@@ -3,7 +3,6 @@
 #include <unroll/core/record.hpp>
 
 #include <algorithm>
-#include <tuple>
 
 namespace unroll {
 
@@ -47,7 +46,7 @@ void Adjoint<T>::add(const Variable<T>& share, T scale) const {
     const Tensor<T>& x = share.value();
     const Shape common = broadcast(Op::unplaced("add to an adjoint"), x.shape(), region_.shape);
     map_elements(common, std::array{Source<T>(x)}, std::array{open()},
-                 [scale](auto v) { return std::tuple(v * scale); });
+                 [scale](auto v) { return v * scale; });
 }
 
 template <class T>

@@ -91,12 +91,15 @@ void Tape<T>::find_path(NodeId from) {
                                  "' was used up by an earlier backward; call that one with "
                                  "retain = true to come here again");
         if (n.rule != nullptr) {
-            if (const Saved<T>* x = n.rule->changed(*this, id + n.outputs - 1)) {
-                const Node<T>* source = x->node != no_node ? &node(x->node) : nullptr;
+            for (const Saved<T>& x : n.rule->kept()) {
+                if (!x.changed() &&
+                    (x.node == no_node || !overwritten(x.node, id + n.outputs - 1)))
+                    continue;
+                const Node<T>* source = x.node != no_node ? &node(x.node) : nullptr;
                 const std::string what = source && source->parameter
                                              ? "the parameter '" + source->parameter->name() + "'"
                                              : "a value";
-                fail(n.op, "backward needs " + what + " of shape " + to_string(x->layout->shape) +
+                fail(n.op, "backward needs " + what + " of shape " + to_string(x.layout->shape) +
                                ", which was changed since it was recorded");
             }
         }
@@ -264,8 +267,7 @@ public:
     void run(const Adjoints<T>&, std::span<const Variable<T>> gradients) override {
         place_.add(gradients[0]);
     }
-    std::size_t kept_bytes() const override { return 0; }
-    const Saved<T>* changed(const Tape<T>&, NodeId) const override { return nullptr; }
+    std::span<const Saved<T>> kept() const override { return {}; }
 
 private:
     Adjoint<T> place_;
@@ -323,6 +325,27 @@ std::vector<typename Tape<T>::ParameterGradient> Tape<T>::parameter_gradients() 
     return all;
 }
 
+template <class T>
+std::size_t Tape<T>::kept_bytes() const {
+    std::vector<std::pair<const T*, const T*>> runs;
+    for (NodeId id = 0; id < size_; ++id) {
+        if (node(id).rule == nullptr) continue;
+        for (const Saved<T>& x : node(id).rule->kept())
+            if (x.storage && (x.node == no_node || node(x.node).parameter == nullptr))
+                runs.push_back(extent_of(
+                    Tensor<T>(StorageRef(), x.data, x.layout->shape, x.layout->strides)));
+    }
+    std::sort(runs.begin(), runs.end());
+    std::size_t elements = 0;
+    const T* end = nullptr;
+    for (const auto& [low, high] : runs) {
+        const T* from = std::max(low, end);
+        if (high > from) elements += static_cast<std::size_t>(high - from);
+        end = std::max(end, high);
+    }
+    return elements * sizeof(T);
+}
+
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template class Adjoints<T>;                                                                    \
     template void Tape<T>::backward(const Variable<T>&, BackwardOptions);                          \
@@ -330,6 +353,7 @@ std::vector<typename Tape<T>::ParameterGradient> Tape<T>::parameter_gradients() 
     template void Tape<T>::retain(const Variable<T>&);                                             \
     template Tensor<T> Tape<T>::gradient(const Variable<T>&) const;                                \
     template auto Tape<T>::parameter_gradients() const -> std::vector<ParameterGradient>;          \
+    template std::size_t Tape<T>::kept_bytes() const;                                              \
     template void Tape<T>::release_gradient(Node<T>&);                                             \
     template bool Tape<T>::open_part(NodeId, const Region&);                                       \
     template void Tape<T>::defer_product(NodeId, const Tensor<T>&, const Tensor<T>&);

@@ -15,6 +15,16 @@ namespace detail {
 
 inline constexpr std::size_t most_operands = 32;
 
+// The results of a function of one or of several, by reference.
+template <class V>
+std::tuple<const V&> as_tuple(const V& v) {
+    return {v};
+}
+template <class... V>
+const std::tuple<V...>& as_tuple(const std::tuple<V...>& v) {
+    return v;
+}
+
 // A function over one dense row: operand k finds element i at places[k] + steps[k] * i, where a step
 // of 0 reads, or sums into, one vector. Results follow the operands read; null ones are not wanted,
 // and those marked in `adds` are added to what is there.
@@ -50,14 +60,14 @@ struct RowOf {
         std::size_t i = 0;
         for (; i + W <= n; i += W) {
             const auto results = f(Lanes<T>::load(p[I] + step[I] * i)...);
-            (leave(std::get<J>(results), p[N + J], step[N + J] * i, adds[J]), ...);
+            (leave(std::get<J>(as_tuple(results)), p[N + J], step[N + J] * i, adds[J]), ...);
         }
         if (i == n) return;
         const std::size_t rest = n - i;
         alignas(64) std::array<std::array<T, W>, N + 1> padded;
         (pad(padded[I], p[I] + step[I] * i, step[I], rest), ...);
         const auto results = f(Lanes<T>::load(padded[I].data())...);
-        (leave_tail(std::get<J>(results), p[N + J], step[N + J] * i, adds[J], rest), ...);
+        (leave_tail(std::get<J>(as_tuple(results)), p[N + J], step[N + J] * i, adds[J], rest), ...);
     }
 
     static void leave(Lanes<T> v, T* to, std::size_t at, bool add) {
@@ -78,7 +88,8 @@ struct RowOf {
 
 } // namespace detail
 
-// results = f(values...) at every position of `shape`: f takes N Lanes and returns a tuple of M.
+// results = f(values...) at every position of `shape`: f takes N Lanes and returns one, or a tuple of
+// M.
 // A result may lie where an operand does. Large maps are shared among threads.
 template <class T, std::size_t N, std::size_t M, class F>
 void map_elements(const Shape& shape, const std::array<Source<T>, N>& in,

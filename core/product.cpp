@@ -3,7 +3,6 @@
 #include <unroll/core/product.hpp>
 
 #include <algorithm>
-#include <tuple>
 
 namespace unroll {
 
@@ -76,7 +75,7 @@ void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>
 template <class T>
 void add_into(Tensor<T>& out, const Tensor<T>& x, T scale) {
     map_elements(out.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(out, true)},
-                 [scale](auto v) { return std::tuple(v * scale); });
+                 [scale](auto v) { return v * scale; });
 }
 
 template void multiply(const Tensor<float>&, const Tensor<float>&, float, float, Tensor<float>&);

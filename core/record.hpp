@@ -39,16 +39,7 @@ public:
     void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) override {
         call(to, gradients, std::make_index_sequence<N>{});
     }
-    std::size_t kept_bytes() const override {
-        std::size_t bytes = 0;
-        for (const auto& s : saved_) bytes += element_count(s.layout->shape) * sizeof(T);
-        return bytes;
-    }
-    const Saved<T>* changed(const Tape<T>& tape, NodeId recorded) const override {
-        for (const auto& s : saved_)
-            if (s.changed() || (s.node != no_node && tape.overwritten(s.node, recorded))) return &s;
-        return nullptr;
-    }
+    std::span<const Saved<T>> kept() const override { return saved_; }
 
 private:
     template <std::size_t... I>

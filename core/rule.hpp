@@ -39,9 +39,7 @@ public:
     virtual ~Rule() = default;
     // `gradients`: one for each output; the shape of one that nothing arrived at is [0].
     virtual void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) = 0;
-    virtual std::size_t kept_bytes() const = 0;
-    // The first kept value that was changed after `recorded`, the operation's last node; or null.
-    virtual const Saved<T>* changed(const Tape<T>& tape, NodeId recorded) const = 0;
+    virtual std::span<const Saved<T>> kept() const = 0;
 };
 
 extern template class Adjoints<float>;

@@ -106,6 +106,9 @@ public:
     };
     std::vector<ParameterGradient> parameter_gradients() const;
 
+    // The memory that rules keep for backward, each byte once and parameters left out.
+    std::size_t kept_bytes() const;
+
     std::size_t size() const { return size_; }
     const Node<T>& node(NodeId id) const { return chunks_[id / chunk][id % chunk]; }
     const std::vector<ScopeEntry>& scopes() const { return scopes_; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/loops.hpp>
 #include <unroll/ops/functions.hpp>
 
 #include <array>
@@ -365,20 +366,11 @@ auto pow(const X& base, const Y& exponent) {
 
 // What a lambda of several results returns.
 template <class... V>
-std::tuple<V...> outputs(V... v) {
+std::tuple<V...> outputs(const V&... v) {
     return {v...};
 }
 
 namespace detail {
-template <class V>
-std::tuple<V> as_tuple(const V& v) {
-    return {v};
-}
-template <class... V>
-std::tuple<V...> as_tuple(const std::tuple<V...>& v) {
-    return v;
-}
-
 // sum_j g_j d out_j / d x_i, over the outputs j that depend on x_i.
 template <unsigned i, class B, class Outs, class... G>
 B share(const Outs& outs, const std::tuple<G...>& g) {
@@ -406,9 +398,8 @@ B share(const Outs& outs, const std::tuple<G...>& g) {
 template <class F, class B, class... X, class... G>
 auto pull_back(const F& f, const std::tuple<B, X...>& x, const std::tuple<G...>& g) {
     return [&]<unsigned... i>(std::integer_sequence<unsigned, i...>) {
-        const auto outs =
-            detail::as_tuple(f(Dual<B, (1u << i)>{std::get<i>(x), {B(1)}}...));
-        return std::tuple(detail::share<i, B>(outs, g)...);
+        const auto result = f(Dual<B, (1u << i)>{std::get<i>(x), {B(1)}}...);
+        return std::tuple(detail::share<i, B>(detail::as_tuple(result), g)...);
     }(std::make_integer_sequence<unsigned, sizeof...(X) + 1>{});
 }
 

@@ -47,6 +47,20 @@ X maximum(X a, X b) {
 }
 
 namespace detail {
+template <class F, class T, class... X>
+Lanes<T> lane_by_lane(const F& f, const Lanes<T>& x, const X&... more) {
+    constexpr std::size_t W = Lanes<T>::width;
+    const auto stored = [](const Lanes<T>& lanes) {
+        std::array<T, W> numbers;
+        lanes.store(numbers.data());
+        return numbers;
+    };
+    return [&](auto first, const auto&... rest) {
+        for (std::size_t w = 0; w < W; ++w) first[w] = f(first[w], rest[w]...);
+        return Lanes<T>::load(first.data());
+    }(stored(x), stored(more)...);
+}
+
 // e^x = 2^k (1 + q), with q = e^r - 1 where |r| <= log(2) / 2, by the polynomial of Cephes' expf.
 struct Exponential {
     Lanes<float> q;
@@ -132,17 +146,22 @@ X cos(X x) {
     else
         return std::cos(x);
 }
+// The vector forms in double lose up to a hundred units in the last place.
 template <Real X>
 X erf(X x) {
-    if constexpr (is_lanes<X>)
-        return xsimd::erf(x.v);
+    if constexpr (is_lanes<X> && detail::is_float<X>)
+        return xsimd::erf(minimum(maximum(x, X(-8)), X(8)).v); // of huge ones it makes no number
+    else if constexpr (is_lanes<X>)
+        return detail::lane_by_lane([](double v) { return std::erf(v); }, x);
     else
         return std::erf(x);
 }
 template <Real X>
 X erfc(X x) {
-    if constexpr (is_lanes<X>)
-        return xsimd::erfc(x.v);
+    if constexpr (is_lanes<X> && detail::is_float<X>)
+        return xsimd::erfc(minimum(maximum(x, X(-8)), X(28)).v);
+    else if constexpr (is_lanes<X>)
+        return detail::lane_by_lane([](double v) { return std::erfc(v); }, x);
     else
         return std::erfc(x);
 }
@@ -163,16 +182,10 @@ X copysign(X magnitude, X sign) {
 // Lane by lane: exp(b log a), the vector form, loses all digits where the exponent is large.
 template <Real X>
 X pow(X a, X b) {
-    if constexpr (is_lanes<X>) {
-        using T = typename X::value_type;
-        std::array<T, X::width> base, exponent;
-        a.store(base.data());
-        b.store(exponent.data());
-        for (std::size_t i = 0; i < X::width; ++i) base[i] = std::pow(base[i], exponent[i]);
-        return X::load(base.data());
-    } else {
+    if constexpr (is_lanes<X>)
+        return detail::lane_by_lane([](auto v, auto w) { return std::pow(v, w); }, a, b);
+    else
         return std::pow(a, b);
-    }
 }
 
 template <Real X>

@@ -52,7 +52,8 @@ auto pull_back_all(const F& f, All... all) {
 template <class T, class F, class... V>
 auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
     constexpr std::size_t N = sizeof...(V);
-    using Values = decltype(as_tuple(f((static_cast<void>(x), Lanes<T>{})...)));
+    using Values =
+        std::remove_cvref_t<decltype(as_tuple(f((static_cast<void>(x), Lanes<T>{})...)))>;
     constexpr std::size_t M = std::tuple_size_v<Values>;
 
     const Shape shape = common_shape<T>(op, x...);
@@ -65,8 +66,7 @@ auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
                          to_string(values[i].shape()));
         sinks[i] = values[i];
     }
-    map_elements(shape, std::array<Source<T>, N>{x.value()...}, sinks,
-                 [f](auto... v) { return as_tuple(f(v...)); });
+    map_elements(shape, std::array<Source<T>, N>{x.value()...}, sinks, f);
 
     const auto rule = [f](const Adjoints<T>& to, std::span<const Variable<T>> gradients,
                           const V&... x) {
@@ -101,7 +101,7 @@ void add_fused(const Adjoint<T>& place, const F& f, const V&... x) {
     const std::array<const Shape*, sizeof...(V) + 1> shapes{&place.shape(), &x.shape()...};
     const Shape shape = broadcast(Op::unplaced("add to an adjoint"), shapes);
     map_elements(shape, std::array<Source<T>, sizeof...(V)>{x.value()...}, std::array{place.open()},
-                 [&f](auto... v) { return detail::as_tuple(f(v...)); });
+                 f);
 }
 
 // f at every position of its operands, which broadcast to a common shape, in one pass over memory:

@@ -63,7 +63,7 @@ Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>
 
     Tensor<T> value = place.take({x.shape(0), weight.shape(0)});
     map_elements(value.shape(), std::array{Source<T>(bias.value())}, std::array{Sink<T>(value)},
-                 [](auto b) { return std::tuple(b); });
+                 [](auto b) { return b; });
     multiply(x.value(), weight.value().transpose(), T(1), T(1), value);
     return record<T>(
         op, {&x, &weight, &bias}, std::move(value), keep(x, weight),

@@ -49,7 +49,7 @@ Variable<T> sum_over(const Op& op, const Variable<T>& x, const Reduction& r, boo
                      T scale) {
     Tensor<T> value(r.kept);
     map_elements(x.shape(), std::array{Source<T>(x.value())}, std::array{Sink<T>(value)},
-                 [scale](auto v) { return std::tuple(v * scale); });
+                 [scale](auto v) { return v * scale; });
     return shaped(record<T>(op, {&x}, std::move(value), keep(),
                             [scale](const Adjoints<T>& to, const Variable<T>& g) {
                                 to[0].add(g, scale);

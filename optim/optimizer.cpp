@@ -17,7 +17,7 @@ template <class T>
 double square_sum(const Tensor<T>& x) {
     Tensor<T> total = Tensor<T>::scalar(0);
     map_elements(x.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(total)},
-                 [](auto v) { return std::tuple(v * v); });
+                 [](auto v) { return v * v; });
     return static_cast<double>(total.item());
 }
 
@@ -25,7 +25,7 @@ template <class T>
 bool is_finite(const Tensor<T>& x) {
     Tensor<T> total = Tensor<T>::scalar(0);
     map_elements(x.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(total)},
-                 [](auto v) { return std::tuple(v * 0); });
+                 [](auto v) { return v * 0; });
     return total.item() == T(0);
 }
 
@@ -215,7 +215,7 @@ double clip_norm(const std::vector<Parameter<T>*>& parameters, double most) {
         if (!p->has_gradient()) continue;
         Tensor<T>& gradient = p->gradient_buffer();
         map_elements(gradient.shape(), std::array{Source<T>(gradient)}, std::array{Sink<T>(gradient)},
-                     [scale](auto g) { return std::tuple(g * scale); });
+                     [scale](auto g) { return g * scale; });
     }
     return norm;
 }
@@ -230,7 +230,7 @@ void clip_value(const std::vector<Parameter<T>*>& parameters, double most) {
         map_elements(gradient.shape(), std::array{Source<T>(gradient)}, std::array{Sink<T>(gradient)},
                      [bound](auto g) {
                          const auto low = where(g < -bound, -bound, g);
-                         return std::tuple(where(low > bound, bound, low));
+                         return where(low > bound, bound, low);
                      });
     }
 }

@@ -28,13 +28,19 @@ double Shards<T>::backward(const Loss& loss, std::span<const double> weights) {
     const auto share = [&](std::size_t i) { return (weights.empty() ? 1.0 : weights[i]) / total; };
 
     std::vector<double> losses(size());
-    threads::for_shards(size(), [&](std::size_t i) {
+    const auto run = [&](std::size_t i) {
         Tape<T>& tape = *tapes_[i];
         tape.clear();
         const Variable<T> result = loss(i, tape);
         losses[i] = static_cast<double>(result.item());
         tape.backward(result, Tensor<T>::full(result.shape(), static_cast<T>(share(i))));
-    });
+    };
+    if (size() == 1) {
+        const threads::Team team;
+        run(0);
+    } else {
+        threads::for_shards(size(), run);
+    }
 
     // Each parameter is added up by one thread, in the order of the shards.
     std::vector<std::vector<typename Tape<T>::ParameterGradient>> gradients;

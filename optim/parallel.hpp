@@ -10,7 +10,7 @@ namespace unroll::optim {
 
 // Trains on the shards of a batch side by side: each shard records on a tape of its own, and the
 // gradients are added in the order of the shards, so that the result is the same bits for any
-// number of threads.
+// number of threads. A single shard is run by all threads together, operation by operation.
 //   optim::Shards<float> shards(4, adam.parameters());
 //   double loss = shards.backward([&](std::size_t shard, Tape<float>& tape) { return loss; });
 template <class T>

@@ -130,7 +130,8 @@ int train(Training o) {
     example::Curves curves({"tokens", "train_nats", "validation_nats", "rate", "seconds"});
     const auto last_batch =
         static_cast<std::uint64_t>(std::ceil(o.epochs * static_cast<double>(stream.batches())));
-    const std::uint64_t report_every = std::max<std::uint64_t>(stream.batches() / 4, 1);
+    // Ten reports in a run, on so much of the text held out that they cost little of its time.
+    const auto glance = valid.first(std::min<std::size_t>(valid.size(), 32768));
     const example::Stopwatch watch;
     double recent = 0, validation = 0, evaluating = 0, tokens = 0;
     std::size_t counted = 0;
@@ -140,6 +141,7 @@ int train(Training o) {
             return static_cast<double>(position.batch) / static_cast<double>(last_batch);
         return (position.seconds + watch.seconds()) / (60 * o.minutes);
     };
+    double next_report = (std::floor(10 * done()) + 1) / 10;
     while (done() < 1 && !example::interrupted()) {
         const std::size_t i = position.batch % stream.batches();
         if (i == 0)
@@ -159,9 +161,10 @@ int train(Training o) {
         const double speed = tokens / (watch.seconds() - evaluating);
         progress.show(done(), "loss " + number(recent / static_cast<double>(counted), 3) +
                                   " nats  " + number(speed / 1000, 1) + "k bytes/s");
-        if (position.batch % report_every == 0 || done() >= 1) {
+        if (done() >= next_report) {
+            next_report += 0.1;
             const double began = watch.seconds();
-            validation = evaluate(model, valid);
+            validation = evaluate(model, glance);
             evaluating += watch.seconds() - began;
             const double loss = recent / static_cast<double>(counted);
             const double epoch =

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,27 +22,34 @@ inline double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-// Runs two things in turn, so that both see the same machine, and returns their median times. A
-// turn begins with a pause, in which the other's idle threads go to sleep, and a run that is not
-// counted.
-template <class A, class B>
-std::pair<double, double> in_turn(const A& a, const B& b, int rounds = 9, double budget = 4) {
-    std::vector<double> first, second;
-    const double share = budget / (2 * rounds);
-    const auto turn = [&](const auto& run, std::vector<double>& times) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        run();
-        double spent = 0;
-        for (int i = 0; i < 50 && (i == 0 || spent < share); ++i) {
-            times.push_back(seconds(run));
-            spent += times.back();
-        }
-    };
+// Something to measure: does it once, and returns the seconds that it took.
+using Run = std::function<double()>;
+
+template <class F>
+Run timed(F f) {
+    return [f] { return seconds(f); };
+}
+
+// Runs things in turn, so that all see the same machine, and returns their median times. A turn
+// begins with a pause, in which the idle threads of the one before go to sleep, and a run that is
+// not counted. `budget`: seconds for each of them.
+inline std::vector<double> in_turn(const std::vector<Run>& runs, int rounds = 9,
+                                   double budget = 2) {
+    std::vector<std::vector<double>> times(runs.size());
     for (int round = 0; round < rounds; ++round) {
-        turn(a, first);
-        turn(b, second);
+        for (std::size_t i = 0; i < runs.size(); ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            runs[i]();
+            double spent = 0;
+            for (int n = 0; n < 50 && (n == 0 || spent < budget / rounds); ++n) {
+                times[i].push_back(runs[i]());
+                spent += times[i].back();
+            }
+        }
     }
-    return {median(first), median(second)};
+    std::vector<double> medians;
+    for (const auto& t : times) medians.push_back(median(t));
+    return medians;
 }
 
 inline void figure(const std::string& name, double value, const char* unit, const char* relation,

@@ -1,0 +1,26 @@
+// A program outside the library's tree: a layer, a fused operation of its own, a training step.
+
+#include <unroll/ops/fuse.hpp>
+#include <unroll/unroll.hpp>
+
+#include <cstdio>
+
+using namespace unroll;
+
+int main() {
+    nn::Gru<float> gru({.input = 3, .hidden = 4});
+    nn::Linear<float> head({.input = 4, .output = 1});
+    optim::Sgd<float> sgd(parameters(gru, head), {.rate = 0.1});
+    Tape<float> tape;
+    double first = 0, last = 0;
+    for (int i = 0; i < 20; ++i) {
+        tape.clear();
+        const auto out = head(gru(tape.constant(Tensor<float>::ones({5, 2, 3}))).output);
+        const auto loss = mean(fuse("distance", [](auto x) { return (x - 1) * (x - 1); }, out));
+        tape.backward(loss);
+        sgd.step();
+        (i == 0 ? first : last) = loss.item();
+    }
+    std::printf("loss %.4f, then %.4f\n", first, last);
+    return last < first ? 0 : 1;
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Builds and runs tests/consumer against an installed library, shared and static, by its pkg-config
+file, and with the library as a Meson subproject.
+
+usage: install.py BUILD SOURCE
+"""
+
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import tempfile
+
+
+def run(*command, **options):
+    print("+", shlex.join(map(str, command)), flush=True)
+    return subprocess.run(command, check=True, **options)
+
+
+def pkg_config(folder, *flags):
+    file = next(folder.rglob("unroll.pc"))
+    prefix = folder / "usr/local"
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(file.parent)}
+    answer = run("pkg-config", f"--define-variable=prefix={prefix}", *flags, "unroll",
+                 env=environment, capture_output=True, text=True)
+    return shlex.split(answer.stdout)
+
+
+def main():
+    build, source = map(pathlib.Path, sys.argv[1:3])
+    consumer = source / "tests/consumer"
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        run("meson", "install", "-C", build, "--destdir", folder, "--no-rebuild", "--quiet")
+        compiler = ["c++", "-std=c++20", consumer / "main.cpp", *pkg_config(folder, "--cflags")]
+        libraries = next(folder.rglob("libunroll.so")).parent
+
+        shared = folder / "shared"
+        run(*compiler, "-o", shared, *pkg_config(folder, "--libs"))
+        run(shared, env={**os.environ, "LD_LIBRARY_PATH": str(libraries)})
+
+        static = folder / "static"
+        flags = pkg_config(folder, "--libs", "--static")
+        run(*compiler, "-o", static, *["-l:libunroll.a" if f == "-lunroll" else f for f in flags])
+        run(static)
+
+        project = folder / "project"
+        (project / "subprojects").mkdir(parents=True)
+        for file in consumer.iterdir():
+            (project / file.name).symlink_to(file)
+        (project / "subprojects/unroll").symlink_to(source)
+        run("meson", "setup", project / "build", project, "--wrap-mode=default",
+            "--force-fallback-for=unroll", stdout=subprocess.DEVNULL)
+        run("ninja", "-C", project / "build", stdout=subprocess.DEVNULL)
+        run(project / "build/consumer")
+
+
+main()
