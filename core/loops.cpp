@@ -237,7 +237,7 @@ private:
 
 } // namespace
 
-template <class T>
+template <class T, std::size_t width>
 void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const Sink<T>> out,
               const RowKernel<T>& kernel) {
     Map<T> map(in, out, kernel);
@@ -271,9 +271,11 @@ void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const
         map.run(nest);
 }
 
-template void map_rows(const Shape&, std::span<const Source<float>>, std::span<const Sink<float>>,
-                       const RowKernel<float>&);
-template void map_rows(const Shape&, std::span<const Source<double>>,
-                       std::span<const Sink<double>>, const RowKernel<double>&);
+template void map_rows<float, Lanes<float>::width>(const Shape&, std::span<const Source<float>>,
+                                                   std::span<const Sink<float>>,
+                                                   const RowKernel<float>&);
+template void map_rows<double, Lanes<double>::width>(const Shape&, std::span<const Source<double>>,
+                                                     std::span<const Sink<double>>,
+                                                     const RowKernel<double>&);
 
 } // namespace unroll::detail

@@ -36,8 +36,9 @@ struct RowKernel {
     Run* run;
 };
 
-// Walks the operands along `shape` and calls the kernel row by row.
-template <class T>
+// Walks the operands along `shape` and calls the kernel row by row. Made for one width of Lanes: a
+// program that is compiled for another machine than the library does not link.
+template <class T, std::size_t width>
 void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const Sink<T>> out,
               const RowKernel<T>& kernel);
 
@@ -95,7 +96,7 @@ template <class T, std::size_t N, std::size_t M, class F>
 void map_elements(const Shape& shape, const std::array<Source<T>, N>& in,
                   const std::array<Sink<T>, M>& out, const F& f) {
     static_assert(N + M <= detail::most_operands, "too many operands and results for one lambda");
-    detail::map_rows<T>(shape, in, out, {&f, &detail::RowOf<T, N, M, F>::run});
+    detail::map_rows<T, Lanes<T>::width>(shape, in, out, {&f, &detail::RowOf<T, N, M, F>::run});
 }
 
 } // namespace unroll

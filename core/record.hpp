@@ -34,7 +34,9 @@ namespace detail {
 template <class T, bool many, class F, std::size_t N>
 class SavingRule final : public Rule<T> {
 public:
-    SavingRule(F f, std::array<Saved<T>, N> saved) : f_(std::move(f)), saved_(std::move(saved)) {}
+    template <class... Kept>
+    SavingRule(F f, Tape<T>& tape, const Kept&... kept)
+        : f_(std::move(f)), saved_{tape.save(kept)...} {}
 
     void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) override {
         call(to, gradients, std::make_index_sequence<N>{});
@@ -77,8 +79,7 @@ void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> resul
     void* memory = tape.arena().allocate(sizeof(Saving), alignof(Saving));
     Rule<T>* saving = std::apply(
         [&](const auto&... k) {
-            return new (memory) Saving(
-                std::move(rule), {tape.save(to_save<T>(k, results))...});
+            return new (memory) Saving(std::move(rule), tape, to_save<T>(k, results)...);
         },
         kept);
     tape.node(first).rule = saving;

@@ -33,25 +33,25 @@ constexpr std::size_t header = 16;
 
 static_assert(sizeof(Storage) <= header);
 
-// Class 0 lies in one cache line with its header. Then four classes to a doubling, from 64 bytes
-// on: at most a fifth of a block is unused.
+// Class 0 lies in one cache line with its header. Then eight classes to a doubling, from 64 bytes
+// on: at most a ninth of a block is unused.
 std::uint32_t class_of(std::size_t bytes) {
     if (bytes <= alignment - header) return 0;
     if (bytes <= alignment) return 1;
     const int log = std::bit_width(bytes - 1) - 1;
-    const std::size_t quarter = (bytes - 1) >> (log - 2) & 3;
-    return static_cast<std::uint32_t>((log - 6) * 4 + quarter + 2);
+    const std::size_t eighth = (bytes - 1) >> (log - 3) & 7;
+    return static_cast<std::uint32_t>((log - 6) * 8 + eighth + 2);
 }
 
 std::size_t class_bytes(std::uint32_t size_class) {
     if (size_class == 0) return alignment - header;
     if (size_class == 1) return alignment;
-    const std::size_t log = (size_class - 2) / 4 + 6;
-    const std::size_t quarter = (size_class - 2) % 4;
-    return (std::size_t{1} << log) + ((quarter + 1) << (log - 2));
+    const std::size_t log = (size_class - 2) / 8 + 6;
+    const std::size_t eighth = (size_class - 2) % 8;
+    return (std::size_t{1} << log) + ((eighth + 1) << (log - 3));
 }
 
-constexpr std::uint32_t classes = 4 * 52;
+constexpr std::uint32_t classes = 8 * 52;
 
 struct Cache;
 

@@ -9,7 +9,6 @@
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 #include <oneapi/tbb.h>
 
@@ -210,13 +209,16 @@ namespace detail {
 
 void for_shards(std::size_t n, Call<std::size_t> f) {
     flush_denormals();
-    std::vector<std::exception_ptr> errors(n);
+    std::mutex mutex;
+    std::size_t failed = n;
+    std::exception_ptr error;
     const auto one = [&](std::size_t i) {
         const InShard nothing_is_cut_again;
         try {
             f(i);
         } catch (...) {
-            errors[i] = std::current_exception();
+            const std::lock_guard lock(mutex);
+            if (i < failed) failed = i, error = std::current_exception();
         }
     };
     if (in_shard || count() == 1 || n == 1) {
@@ -226,8 +228,7 @@ void for_shards(std::size_t n, Call<std::size_t> f) {
             tbb::parallel_for(std::size_t{0}, n, one, tbb::static_partitioner{});
         });
     }
-    for (const auto& error : errors)
-        if (error) std::rethrow_exception(error);
+    if (error) std::rethrow_exception(error);
 }
 
 void for_pieces(std::size_t total, std::size_t align, Call<std::size_t, std::size_t> f) {

@@ -85,9 +85,9 @@ auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
                      [f](auto... all) { return pull_back_all<N>(f, all...); });
     };
     const std::array<const Variable<T>*, N> inputs{&x...};
-    const auto out = record<T>(op, std::span(inputs), std::move(values), keep(x...), rule, place);
+    auto out = record<T>(op, std::span(inputs), std::move(values), keep(x...), rule, place);
     if constexpr (M == 1)
-        return out[0];
+        return std::move(out[0]);
     else
         return out;
 }

@@ -28,7 +28,7 @@ def pkg_config(folder, *flags):
 
 
 def main():
-    build, source = map(pathlib.Path, sys.argv[1:3])
+    build, source = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
     consumer = source / "tests/consumer"
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -50,9 +50,8 @@ def main():
         for file in consumer.iterdir():
             (project / file.name).symlink_to(file)
         (project / "subprojects/unroll").symlink_to(source)
-        run("meson", "setup", project / "build", project, "--wrap-mode=default",
-            "--force-fallback-for=unroll", stdout=subprocess.DEVNULL)
-        run("ninja", "-C", project / "build", stdout=subprocess.DEVNULL)
+        run("meson", "setup", project / "build", project, "--force-fallback-for=unroll")
+        run("ninja", "-C", project / "build", "--quiet")
         run(project / "build/consumer")
 
 

@@ -17,8 +17,8 @@ using example::number;
 struct Training {
     std::vector<std::string> text;
     Settings model;
-    std::size_t batch = 32, steps = 64, shards = 2, threads = 0;
-    double rate = 4e-3, clip = 1.0, minutes = 3, epochs = 0;
+    std::size_t batch = 16, steps = 64, shards = 2, threads = 0;
+    double rate = 3e-3, clip = 1.0, minutes = 3, epochs = 0;
     std::uint64_t seed = 1;
     std::string out = "char_lm.safetensors", csv, svg;
     bool resume = false;

@@ -12,11 +12,11 @@ namespace char_lm {
 using namespace unroll;
 
 struct Settings {
-    std::string cell = "lstm";
+    std::string cell = "gru";
     std::size_t layers = 2;
     std::size_t hidden = 256;
     std::size_t embedding = 64;
-    double dropout = 0.1;
+    double dropout = 0;
 
     std::map<std::string, std::string> words() const;
     static Settings from(const std::map<std::string, std::string>& words);

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Runs the character model as a user does: training, interruption, resuming, every command, errors.
+
+usage: char_lm.py PROGRAM
+"""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+PROGRAM = str(pathlib.Path(sys.argv[1]).resolve())
+SMALL = ["--hidden", "16", "--embedding", "8", "--batch", "4", "--steps", "8", "--seed", "3"]
+
+
+def run(*arguments, expect=0):
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == expect, (arguments, done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def tensors(path):
+    """Names and bytes of a safetensors file."""
+    data = pathlib.Path(path).read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header.pop("__metadata__", None)
+    body = data[8 + length :]
+    return {name: body[slice(*entry["data_offsets"])] for name, entry in header.items()}
+
+
+def result(output):
+    last = output.strip().splitlines()[-1]
+    assert last.startswith("result: "), output
+    return dict(pair.split("=", 1) for pair in last.split()[1:])
+
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    text = folder / "text.txt"
+    text.write_text("".join(f"line {i}: the cat sat on mat {i * i % 97}\n" for i in range(400)))
+    train = ["train", text, *SMALL, "--epochs", 6]
+
+    whole = folder / "whole.safetensors"
+    first = result(run(*train, "--out", whole, "--csv", folder / "loss.csv", "--svg", folder / "loss.svg"))
+    assert float(first["validation_nats"]) < 3.0, first
+    assert "validation_nats" in (folder / "loss.csv").read_text()
+    assert "<svg" in (folder / "loss.svg").read_text()
+
+    one_thread = folder / "one.safetensors"
+    run(*train, "--out", one_thread, "--threads", 1)
+    assert tensors(one_thread) == tensors(whole), "the number of threads changed the weights"
+
+    # Ctrl-C, and going on, gives the same bits as one run.
+    parts = folder / "parts.safetensors"
+    process = subprocess.Popen([PROGRAM, *map(str, train), "--out", str(parts)], stdout=subprocess.PIPE,
+                               text=True)
+    while "epoch" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate()[0]
+    assert process.returncode == 130 and str(parts) in rest, (process.returncode, rest)
+    assert tensors(parts) != tensors(whole), "interrupted too late to mean anything"
+    run(*train, "--out", parts, "--resume")
+    assert tensors(parts) == tensors(whole), "a resumed run differs"
+
+    sample = run("sample", whole, "--prompt", "line ", "--length", 50, "--seed", 1)
+    assert sample.startswith("line ") and len(sample) >= 50, sample
+    assert sample == run("sample", whole, "--prompt", "line ", "--length", 50, "--seed", 1)
+    run("sample", whole, "--temperature", 0, "--length", 10)
+    run("sample", whole, "--top-k", 3, "--top-p", 0.9, "--length", 10)
+    assert float(result(run("eval", whole, text))["nats"]) < 3.0
+    run("graph", folder / "graph.svg", "--cell", "lstm")
+    run("graph", folder / "graph.dot", "--cell", "gru")
+    assert "digraph" in (folder / "graph.dot").read_text()
+    for cell in ("rnn", "lstm", "gru"):
+        run("gradcheck", "--cell", cell)
+
+    def refuses(*arguments, naming, code=None):
+        done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
+        said = done.stdout + done.stderr
+        assert done.returncode > 0 and all(word in said for word in naming), (arguments, said)
+
+    refuses("train", folder / "none.txt", naming=["none.txt"])
+    refuses("train", text, "--cell", "transformer", naming=["--cell"])
+    refuses("train", text, "--batch", 5, naming=["5", "2"])
+    refuses("train", text, "--epochs", -1, naming=["--epochs"])
+    refuses("sample", text, naming=["text.txt"])
+    refuses("sample", whole, "--prompt", "Ω", naming=["prompt"])
+    refuses("eval", folder / "none.safetensors", text, naming=["none.safetensors"])
+    refuses("graph", folder / "graph.gif", naming=["graph.gif"])
+    short = folder / "short.txt"
+    short.write_text("ab")
+    refuses("train", short, *SMALL, naming=["short"])
+print("the character model trains, stops, resumes and refuses as it should")
