@@ -44,7 +44,8 @@ public:
                 "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#555555\"];\n";
         if (tape_.size() > 600) text_ += "  splines=false;\n  nslimit=2;\n  mclimit=0.5;\n";
         for (NodeId id = 0; id < tape_.size(); ++id)
-            if (wanted_[id] && is_drawn(id)) members_[elided_[tape_.node(id).scope] ? 0 : tape_.node(id).scope].push_back(id);
+            if (wanted_[id] && is_drawn(id) && elided_[scope_of(id)] == 0)
+                members_[scope_of(id)].push_back(id);
         for (std::uint32_t s = 1; s < tape_.scopes().size(); ++s)
             children_[tape_.scopes()[s].parent].push_back(s);
         cluster(0, 1);
@@ -55,6 +56,15 @@ public:
 
 private:
     const Node<T>& node(NodeId id) const { return tape_.node(id); }
+
+    // Parameters stand outside the time steps, the first of which met them.
+    std::uint32_t scope_of(NodeId id) const {
+        std::uint32_t scope = node(id).scope;
+        if (node(id).parameter == nullptr) return scope;
+        for (std::uint32_t s = scope; s != 0; s = tape_.scopes()[s].parent)
+            if (tape_.scopes()[s].name == "t") scope = tape_.scopes()[s].parent;
+        return scope;
+    }
 
     // Views are drawn as labels, further outputs as the operation.
     bool is_drawn(NodeId id) const {
@@ -80,14 +90,13 @@ private:
     }
 
     std::string name(NodeId id) const {
-        const std::uint32_t group = elided_[node(id).scope];
+        const std::uint32_t group = elided_[scope_of(id)];
         return group != 0 ? "more" + std::to_string(group) : "n" + std::to_string(id);
     }
 
     void cluster(std::uint32_t scope, int depth) {
         const std::string indent(static_cast<std::size_t>(depth) * 2, ' ');
-        for (const NodeId id : members_[scope])
-            if (elided_[node(id).scope] == 0) box(id, indent);
+        for (const NodeId id : members_[scope]) box(id, indent);
         std::set<std::int64_t> hidden;
         for (const std::uint32_t child : children_[scope]) {
             const ScopeEntry& entry = tape_.scopes()[child];

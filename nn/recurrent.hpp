@@ -43,6 +43,13 @@ public:
                       std::span<const std::size_t> lengths);
 
 private:
+    // How many steps of the input are projected in one product: all of them, unless four gates
+    // would have left the cache before they are used.
+    static std::size_t steps_at_once(const Cell& cell, std::size_t batch) {
+        constexpr std::size_t cache = 2 << 20;
+        const std::size_t bytes = batch * 4 * cell.hidden * sizeof(T);
+        return std::max<std::size_t>(cache / std::max<std::size_t>(bytes, 1), 1);
+    }
     // 1 for the sequences that have a step t, [B, 1].
     static Variable<T> active(std::span<const std::size_t> lengths, std::size_t t);
 };
@@ -133,15 +140,23 @@ typename Scan<Cell>::Result Scan<Cell>::run(const Cell& cell, const Variable<T>&
     const std::size_t steps = x.shape(0), batch = x.shape(1);
     const std::size_t shortest =
         lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
-    const Variable<T> projected = cell.project(x);
+    const std::size_t at_once = steps_at_once(cell, batch);
+    std::size_t begin = 0;
+    const auto project = [&](std::size_t k) { // step k of the scan and those after it
+        const std::size_t n = std::min(at_once, steps - k);
+        begin = backwards ? steps - k - n : k;
+        return cell.project(slice(x, 0, begin, begin + n));
+    };
+    Variable<T> projected = project(0);
     const Buffer<T> output(projected, {steps, batch, cell.hidden});
     const Buffer<T> recurrent(
         projected, {steps * (Cell::recurrent_gates > 0), batch, Cell::recurrent_gates * cell.hidden});
     const Variable<T> zero(Tensor<T>::zeros({1, 1}));
     for (std::size_t k = 0; k < steps; ++k) {
         const std::size_t t = backwards ? steps - 1 - k : k;
+        if (k > 0 && k % at_once == 0) projected = project(k);
         const Scope scope("t", static_cast<std::int64_t>(t));
-        const Variable<T> z = select(projected, 0, t);
+        const Variable<T> z = select(projected, 0, t - begin);
         StepPlaces<T> places;
         if constexpr (Cell::recurrent_gates > 0) places.recurrent = recurrent.row(t);
         if (t < shortest) {

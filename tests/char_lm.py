@@ -88,7 +88,7 @@ with tempfile.TemporaryDirectory() as name:
     refuses("train", text, "--batch", 5, naming=["5", "2"])
     refuses("train", text, "--epochs", -1, naming=["--epochs"])
     refuses("sample", text, naming=["text.txt"])
-    refuses("sample", whole, "--prompt", "Ω", naming=["prompt"])
+    refuses("sample", whole, "--prompt", "Ω", naming=["vocabulary", "position 0"])
     refuses("eval", folder / "none.safetensors", text, naming=["none.safetensors"])
     refuses("graph", folder / "graph.gif", naming=["graph.gif"])
     short = folder / "short.txt"

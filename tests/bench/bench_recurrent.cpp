@@ -6,6 +6,7 @@
 
 #include <unroll/unroll.hpp>
 
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <unordered_map>
@@ -228,7 +229,8 @@ struct Gru {
 
 template <class Cell>
 void measure(const std::string& cell, double onednn_target) {
-    bench::Coprocess torch({"python3", TORCH_SCRIPT});
+    const char* python = std::getenv("PYTHON");
+    bench::Coprocess torch({python ? python : "python3", TORCH_SCRIPT});
     const auto torch_run = [&](const Sizes& s, std::size_t threads) {
         return [&torch, question = cell + " " + s.text(" ") + " " + std::to_string(threads)] {
             const std::string answer = torch.ask(question);
