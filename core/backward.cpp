@@ -58,8 +58,8 @@ Adjoint<T> Adjoints<T>::operator[](std::size_t input) const {
 template <class T>
 void Tape<T>::backward(const Variable<T>& y, BackwardOptions options) {
     if (y.size() != 1)
-        fail("backward", "from a tensor of shape " + to_string(y.shape()) +
-                             " a seed of that shape is needed");
+        fail("backward",
+             "from a tensor of shape " + to_string(y.shape()) + " a seed of that shape is needed");
     backward(y, Tensor<T>::ones(y.shape()), options);
 }
 
@@ -92,8 +92,7 @@ void Tape<T>::find_path(NodeId from) {
                                  "retain = true to come here again");
         if (n.rule != nullptr) {
             for (const Saved<T>& x : n.rule->kept()) {
-                if (!x.changed() &&
-                    (x.node == no_node || !overwritten(x.node, id + n.outputs - 1)))
+                if (!x.changed() && (x.node == no_node || !overwritten(x.node, id + n.outputs - 1)))
                     continue;
                 const Node<T>* source = x.node != no_node ? &node(x.node) : nullptr;
                 const std::string what = source && source->parameter
@@ -132,8 +131,7 @@ void Tape<T>::run_rule(NodeId id, bool retain) {
         arrived = arrived || incoming_.back().value().storage();
         if (node(out).retained != no_node) keep_for_user(out);
     }
-    if (arrived)
-        n.rule->run(Adjoints<T>(this, {n.inputs, n.input_count}), incoming_);
+    if (arrived) n.rule->run(Adjoints<T>(this, {n.inputs, n.input_count}), incoming_);
     incoming_.clear();
     for (NodeId out = id; out < id + n.outputs; ++out)
         if (node(out).root == out) release_gradient(node(out));
@@ -262,8 +260,7 @@ namespace {
 template <class T>
 class PassOn final : public Rule<T> {
 public:
-    PassOn(Tape<T>* tape, NodeId root, Region region)
-        : place_(tape, root, std::move(region)) {}
+    PassOn(Tape<T>* tape, NodeId root, Region region) : place_(tape, root, std::move(region)) {}
     void run(const Adjoints<T>&, std::span<const Variable<T>> gradients) override {
         place_.add(gradients[0]);
     }
@@ -307,7 +304,8 @@ Tensor<T> Tape<T>::gradient(const Variable<T>& x) const {
         fail("gradient", "call retain() before backward to keep the gradient of '" +
                              std::string(n.op.name) + "'");
     else if (n.gradient != nullptr)
-        found = Tensor<T>(n.gradient->storage, n.gradient->data, n.region->shape, n.region->strides);
+        found =
+            Tensor<T>(n.gradient->storage, n.gradient->data, n.region->shape, n.region->strides);
     return found.storage() ? found.copy() : Tensor<T>::zeros(x.shape());
 }
 
@@ -332,8 +330,8 @@ std::size_t Tape<T>::kept_bytes() const {
         if (node(id).rule == nullptr) continue;
         for (const Saved<T>& x : node(id).rule->kept())
             if (x.storage && (x.node == no_node || node(x.node).parameter == nullptr))
-                runs.push_back(extent_of(
-                    Tensor<T>(StorageRef(), x.data, x.layout->shape, x.layout->strides)));
+                runs.push_back(
+                    extent_of(Tensor<T>(StorageRef(), x.data, x.layout->shape, x.layout->strides)));
     }
     std::sort(runs.begin(), runs.end());
     std::size_t elements = 0;
@@ -352,7 +350,7 @@ std::size_t Tape<T>::kept_bytes() const {
     template void Tape<T>::backward(const Variable<T>&, const Tensor<T>&, BackwardOptions);        \
     template void Tape<T>::retain(const Variable<T>&);                                             \
     template Tensor<T> Tape<T>::gradient(const Variable<T>&) const;                                \
-    template auto Tape<T>::parameter_gradients() const -> std::vector<ParameterGradient>;          \
+    template auto Tape<T>::parameter_gradients() const->std::vector<ParameterGradient>;            \
     template std::size_t Tape<T>::kept_bytes() const;                                              \
     template void Tape<T>::release_gradient(Node<T>&);                                             \
     template bool Tape<T>::open_part(NodeId, const Region&);                                       \

@@ -52,14 +52,14 @@ Stored load(const std::byte* from, bool swapped) {
 }
 
 template <class T>
-constexpr bool is_fractional = std::same_as<T, Half> || std::same_as<T, BrainFloat> ||
-                               std::floating_point<T>;
+constexpr bool is_fractional =
+    std::same_as<T, Half> || std::same_as<T, BrainFloat> || std::floating_point<T>;
 
 // Whether some numbers of the first type have no equal in the second.
 template <class Stored, class T>
 constexpr bool may_round = (std::same_as<Stored, double> && std::same_as<T, float>) ||
-                           (std::integral<Stored> && std::numeric_limits<Stored>::digits >
-                                                         std::numeric_limits<T>::digits);
+                           (std::integral<Stored> &&
+                            std::numeric_limits<Stored>::digits > std::numeric_limits<T>::digits);
 
 template <class Stored, class T>
 bool is_exact(Stored stored) {

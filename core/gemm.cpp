@@ -99,8 +99,7 @@ void run(const Product<float>& p) {
 
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
-          const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c,
-          std::size_t ldc) {
+          const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc) {
     if (m == 0 || n == 0) return;
     if (k == 0) {
         for (std::size_t i = 0; i < m; ++i)
@@ -109,16 +108,15 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
         return;
     }
     const Product<T> whole{transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc};
-    const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+    const double flops =
+        2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
     if (!threads::worth_splitting(flops)) return run(whole);
     if (n >= m)
-        threads::for_pieces(n, 64, [&](std::size_t begin, std::size_t end) {
-            run(whole.columns(begin, end));
-        });
+        threads::for_pieces(
+            n, 64, [&](std::size_t begin, std::size_t end) { run(whole.columns(begin, end)); });
     else
-        threads::for_pieces(m, 48, [&](std::size_t begin, std::size_t end) {
-            run(whole.rows(begin, end));
-        });
+        threads::for_pieces(
+            m, 48, [&](std::size_t begin, std::size_t end) { run(whole.rows(begin, end)); });
 }
 
 template void gemm(bool, bool, std::size_t, std::size_t, std::size_t, float, const float*,

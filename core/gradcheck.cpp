@@ -76,8 +76,8 @@ private:
         input = 0;
         for (std::size_t i = 0; i < subjects_.size(); ++i) {
             Subject& s = subjects_[i];
-            s.gradient = s.parameter ? s.parameter->gradient().copy()
-                                     : tape.gradient(variables[input++]);
+            s.gradient =
+                s.parameter ? s.parameter->gradient().copy() : tape.gradient(variables[input++]);
             if (s.parameter != nullptr) s.parameter->clear_gradient();
             for (std::size_t k = 0; k < s.gradient.size(); ++k)
                 s.gradient.data()[k] -= before[i].data()[k];
@@ -110,8 +110,8 @@ private:
         const double absolute = std::abs(analytic - numeric);
         const double scale = std::max({std::abs(analytic), std::abs(numeric), options_.smallest});
         const double relative = absolute / scale;
-        return {s.name,  index,    is_direction, analytic, numeric, absolute,
-                relative, relative <= options_.tolerance};
+        return {s.name,  index,    is_direction, analytic,
+                numeric, absolute, relative,     relative <= options_.tolerance};
     }
 
     static bool worse(const GradcheckReport::Entry& a, const GradcheckReport::Entry& b) {

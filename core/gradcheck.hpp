@@ -58,9 +58,8 @@ template <class F, std::same_as<Tensor<double>>... X>
 GradcheckReport gradcheck(const F& f, const X&... inputs) {
     return check_gradients(
         [&f](Tape<double>&, const std::vector<Variable<double>>& x) -> Variable<double> {
-            return [&]<std::size_t... i>(std::index_sequence<i...>) {
-                return f(x[i]...);
-            }(std::index_sequence_for<X...>{});
+            return [&]<std::size_t... i>(std::index_sequence<i...>) { return f(x[i]...); }
+            (std::index_sequence_for<X...>{});
         },
         {inputs...}, {}, {});
 }

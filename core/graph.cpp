@@ -23,7 +23,8 @@ std::string escaped(const std::string& text) {
             out += c;
     }
     // A cut must not leave half a character.
-    while (text.size() > 200 && !out.empty() && (static_cast<unsigned char>(out.back()) & 0xc0) == 0x80)
+    while (text.size() > 200 && !out.empty() &&
+           (static_cast<unsigned char>(out.back()) & 0xc0) == 0x80)
         out.pop_back();
     if (text.size() > 200) out += "...";
     return out + "\"";
@@ -69,7 +70,8 @@ private:
     // Views are drawn as labels, further outputs as the operation.
     bool is_drawn(NodeId id) const {
         const Node<T>& n = node(id);
-        const bool pure_view = n.is_view && n.input_count == 1 && n.rule == nullptr && !n.is_used_up;
+        const bool pure_view =
+            n.is_view && n.input_count == 1 && n.rule == nullptr && !n.is_used_up;
         return !pure_view && n.operation == id && (n.input_count > 0 || n.rows == no_node);
     }
 
@@ -84,7 +86,8 @@ private:
         for (std::uint32_t i = 1; i < scopes.size(); ++i) {
             const auto& s = scopes[i];
             elided_[i] = elided_[s.parent];
-            if (kept == 0 || elided_[i] != 0 || s.index == Scope::no_index || s.name != "t") continue;
+            if (kept == 0 || elided_[i] != 0 || s.index == Scope::no_index || s.name != "t")
+                continue;
             if (s.index >= kept && s.index + kept <= last[s.parent]) elided_[i] = s.parent + 1;
         }
     }
@@ -114,8 +117,8 @@ private:
         if (!hidden.empty())
             text_ += indent + "more" + std::to_string(scope + 1) + " [label=" +
                      escaped("t = " + std::to_string(*hidden.begin()) + " to " +
-                            std::to_string(*hidden.rbegin()) + "\n" +
-                            std::to_string(hidden.size()) + " more steps") +
+                             std::to_string(*hidden.rbegin()) + "\n" +
+                             std::to_string(hidden.size()) + " more steps") +
                      ", shape=box3d, fillcolor=\"#dddddd\"];\n";
     }
 

@@ -29,7 +29,8 @@ struct Nest {
             Axis& outer = axes[rank - 1];
             bool one_run = true;
             for (std::size_t k = 0; k < operands; ++k)
-                one_run = one_run && outer.strides[k] == axis.strides[k] * static_cast<std::ptrdiff_t>(axis.extent);
+                one_run = one_run && outer.strides[k] ==
+                                         axis.strides[k] * static_cast<std::ptrdiff_t>(axis.extent);
             if (one_run) {
                 outer.extent *= axis.extent;
                 outer.strides = axis.strides;
@@ -43,8 +44,9 @@ struct Nest {
     void choose_inner() {
         std::size_t best = rank - 1, most = 0;
         for (std::size_t a = rank; a-- > 0;) {
-            const auto dense = static_cast<std::size_t>(std::count(
-                axes[a].strides.begin(), axes[a].strides.begin() + static_cast<std::ptrdiff_t>(operands), 1));
+            const auto dense = static_cast<std::size_t>(
+                std::count(axes[a].strides.begin(),
+                           axes[a].strides.begin() + static_cast<std::ptrdiff_t>(operands), 1));
             if (dense > most) best = a, most = dense;
         }
         std::rotate(axes.begin() + static_cast<std::ptrdiff_t>(best),
@@ -242,8 +244,7 @@ void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const
               const RowKernel<T>& kernel) {
     Map<T> map(in, out, kernel);
     bool dense = true;
-    for (const auto& source : in)
-        dense = dense && is_dense(*source.shape, *source.strides, shape);
+    for (const auto& source : in) dense = dense && is_dense(*source.shape, *source.strides, shape);
     for (const auto& sink : out)
         dense = dense && (sink.data == nullptr || is_dense(*sink.shape, *sink.strides, shape));
     const std::size_t size = element_count(shape);
@@ -258,8 +259,7 @@ void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const
             axis.strides[k] = stride_along(*in[k].shape, *in[k].strides, shape, a);
         for (std::size_t j = 0; j < out.size(); ++j)
             axis.strides[in.size() + j] =
-                out[j].data == nullptr ? 0
-                                       : stride_along(*out[j].shape, *out[j].strides, shape, a);
+                out[j].data == nullptr ? 0 : stride_along(*out[j].shape, *out[j].strides, shape, a);
         if (size == 0)
             nest.axes[nest.rank++] = axis;
         else

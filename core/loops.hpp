@@ -25,9 +25,9 @@ const std::tuple<V...>& as_tuple(const std::tuple<V...>& v) {
     return v;
 }
 
-// A function over one dense row: operand k finds element i at places[k] + steps[k] * i, where a step
-// of 0 reads, or sums into, one vector. Results follow the operands read; null ones are not wanted,
-// and those marked in `adds` are added to what is there.
+// A function over one dense row: operand k finds element i at places[k] + steps[k] * i, where a
+// step of 0 reads, or sums into, one vector. Results follow the operands read; null ones are not
+// wanted, and those marked in `adds` are added to what is there.
 template <class T>
 struct RowKernel {
     using Run = void(const void* f, T* const* places, const std::size_t* steps, const bool* adds,
@@ -59,8 +59,9 @@ struct RowOf {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     [[gnu::flatten]]
 #endif
-    static void run(const F& f, T* const* p, const std::size_t* step, const bool* adds,
-                    std::size_t n, std::index_sequence<I...>, std::index_sequence<J...>) {
+    static void
+    run(const F& f, T* const* p, const std::size_t* step, const bool* adds, std::size_t n,
+        std::index_sequence<I...>, std::index_sequence<J...>) {
         std::size_t i = 0;
         for (; i + W <= n; i += W) {
             const auto results = f(Lanes<T>::load(p[I] + step[I] * i)...);
@@ -92,9 +93,8 @@ struct RowOf {
 
 } // namespace detail
 
-// results = f(values...) at every position of `shape`: f takes N Lanes and returns one, or a tuple of
-// M.
-// A result may lie where an operand does. Large maps are shared among threads.
+// results = f(values...) at every position of `shape`: f takes N Lanes and returns one, or a tuple
+// of M. A result may lie where an operand does. Large maps are shared among threads.
 template <class T, std::size_t N, std::size_t M, class F>
 void map_elements(const Shape& shape, const std::array<Source<T>, N>& in,
                   const std::array<Sink<T>, M>& out, const F& f) {

@@ -12,7 +12,8 @@ template <class T>
 class Parameter {
 public:
     Parameter() = default;
-    Parameter(std::string name, Tensor<T> value) : name_(std::move(name)), value_(std::move(value)) {}
+    Parameter(std::string name, Tensor<T> value)
+        : name_(std::move(name)), value_(std::move(value)) {}
     Parameter(const Parameter& other);
     Parameter& operator=(const Parameter& other);
     Parameter(Parameter&&) noexcept = default;

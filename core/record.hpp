@@ -48,10 +48,10 @@ private:
     void call(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
               std::index_sequence<I...>) {
         // The storage moves to the variables and back, which spares counting references.
-        std::array<Variable<T>, N> kept{to.tape().handle(
-            Tensor<T>(std::move(saved_[I].storage), saved_[I].data, saved_[I].layout->shape,
-                      saved_[I].layout->strides),
-            saved_[I].node)...};
+        std::array<Variable<T>, N> kept{
+            to.tape().handle(Tensor<T>(std::move(saved_[I].storage), saved_[I].data,
+                                       saved_[I].layout->shape, saved_[I].layout->strides),
+                             saved_[I].node)...};
         if constexpr (many)
             f_(to, gradients, std::as_const(kept[I])...);
         else
@@ -116,9 +116,8 @@ Variable<T> record(const Op& op, std::initializer_list<const Variable<T>*> input
 // the shape [0] says that nothing arrived.
 template <class T, std::size_t M, class... Kept, class F>
 std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* const> inputs,
-                                  std::array<Tensor<T>, M> values,
-                                  const std::tuple<Kept...>& keep, F rule,
-                                  const Place<T>& place = {}) {
+                                  std::array<Tensor<T>, M> values, const std::tuple<Kept...>& keep,
+                                  F rule, const Place<T>& place = {}) {
     std::array<Variable<T>, M> out;
     const auto context = Tape<T>::of(op, inputs);
     if (!context.record) {

@@ -35,8 +35,9 @@ bool is_permutation(const Region& part, std::size_t size) {
     std::uint32_t used = 0;
     for (std::size_t found = 0; found < part.shape.size(); ++found) {
         std::size_t axis = 0;
-        while (axis < part.shape.size() &&
-               ((used >> axis & 1) || static_cast<std::size_t>(std::abs(part.strides[axis])) != count))
+        while (
+            axis < part.shape.size() &&
+            ((used >> axis & 1) || static_cast<std::size_t>(std::abs(part.strides[axis])) != count))
             ++axis;
         if (axis == part.shape.size()) return false;
         used |= 1u << axis;

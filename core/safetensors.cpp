@@ -27,13 +27,13 @@ struct Dtype {
 };
 
 constexpr Dtype dtypes[] = {
-    {"F32", 32, Format::f32},      {"F64", 64, Format::f64},      {"F16", 16, Format::f16},
-    {"BF16", 16, Format::bf16},    {"I64", 64, Format::i64},      {"I32", 32, Format::i32},
-    {"I16", 16, Format::i16},      {"I8", 8, Format::i8},         {"U64", 64, Format::u64},
-    {"U32", 32, Format::u32},      {"U16", 16, Format::u16},      {"U8", 8, Format::u8},
-    {"BOOL", 8, Format::boolean},  {"C64", 64, std::nullopt},     {"F8_E4M3", 8, std::nullopt},
-    {"F8_E5M2", 8, std::nullopt},  {"F8_E8M0", 8, std::nullopt},  {"F6_E2M3", 6, std::nullopt},
-    {"F6_E3M2", 6, std::nullopt},  {"F4", 4, std::nullopt},
+    {"F32", 32, Format::f32},     {"F64", 64, Format::f64},     {"F16", 16, Format::f16},
+    {"BF16", 16, Format::bf16},   {"I64", 64, Format::i64},     {"I32", 32, Format::i32},
+    {"I16", 16, Format::i16},     {"I8", 8, Format::i8},        {"U64", 64, Format::u64},
+    {"U32", 32, Format::u32},     {"U16", 16, Format::u16},     {"U8", 8, Format::u8},
+    {"BOOL", 8, Format::boolean}, {"C64", 64, std::nullopt},    {"F8_E4M3", 8, std::nullopt},
+    {"F8_E5M2", 8, std::nullopt}, {"F8_E8M0", 8, std::nullopt}, {"F6_E2M3", 6, std::nullopt},
+    {"F6_E3M2", 6, std::nullopt}, {"F4", 4, std::nullopt},
 };
 
 const Dtype* find_dtype(std::string_view name) {
@@ -190,8 +190,8 @@ Span check_entry(const std::string& where, const std::string& name, const Entry&
     const Dtype* dtype = find_dtype(*entry.dtype);
     if (dtype == nullptr) fail(reading, tensor + "unknown dtype '" + *entry.dtype + "'");
     if (entry.offsets->size() != 2)
-        fail(reading, tensor + "two data_offsets expected, got " +
-                          std::to_string(entry.offsets->size()));
+        fail(reading,
+             tensor + "two data_offsets expected, got " + std::to_string(entry.offsets->size()));
     const std::uint64_t begin = (*entry.offsets)[0], end = (*entry.offsets)[1];
     if (begin > end || end > size)
         fail(reading, tensor + "data_offsets " + to_text(*entry.offsets) + " in " +
@@ -267,9 +267,9 @@ std::string compose_header(const std::vector<NamedTensor>& tensors,
     std::uint64_t at = 0;
     for (const NamedTensor& named : tensors) {
         const Described d = describe(named);
-        json += separator + quoted(named.name) + ":{\"dtype\":\"" + d.dtype + "\",\"shape\":" +
-                to_text({d.shape.begin(), d.shape.end()}) + ",\"data_offsets\":" +
-                to_text({at, at + d.bytes}) + "}";
+        json += separator + quoted(named.name) + ":{\"dtype\":\"" + d.dtype +
+                "\",\"shape\":" + to_text({d.shape.begin(), d.shape.end()}) +
+                ",\"data_offsets\":" + to_text({at, at + d.bytes}) + "}";
         at += d.bytes;
         separator = ",";
     }

@@ -85,8 +85,8 @@ bool broadcasts_to(const Shape& from, const Shape& to) {
 std::size_t normal_axis(const Op& op, std::ptrdiff_t axis, std::size_t rank) {
     const auto n = static_cast<std::ptrdiff_t>(rank);
     if (axis < -n || axis >= n)
-        fail(op, "axis " + std::to_string(axis) + " is out of range for " +
-                            std::to_string(rank) + " dimensions");
+        fail(op, "axis " + std::to_string(axis) + " is out of range for " + std::to_string(rank) +
+                     " dimensions");
     return static_cast<std::size_t>(axis < 0 ? axis + n : axis);
 }
 

@@ -42,8 +42,7 @@ public:
         for (auto& n : *this) n = value;
     }
     template <class Iterator>
-        requires(!std::is_arithmetic_v<Iterator>)
-    Extents(Iterator first, Iterator last) : Extents() {
+    requires(!std::is_arithmetic_v<Iterator>) Extents(Iterator first, Iterator last) : Extents() {
         for (; first != last; ++first) push_back(static_cast<N>(*first));
     }
 

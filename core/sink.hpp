@@ -18,8 +18,8 @@ struct Source {
     Source(const Tensor<T>& x) : Source(x.data(), x.shape(), x.strides()) {}
 };
 
-// Where a kernel leaves a result. A null pointer: it is not wanted. Along the axes that its shape is
-// repeated on to be the kernel's, results are summed. `accumulate`: add to what is there.
+// Where a kernel leaves a result. A null pointer: it is not wanted. Along the axes that its shape
+// is repeated on to be the kernel's, results are summed. `accumulate`: add to what is there.
 template <class T>
 struct Sink {
     T* data = nullptr;

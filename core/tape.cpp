@@ -277,7 +277,8 @@ NodeId Tape<T>::append_buffer(const Shape& shape) {
 }
 
 template <class T>
-std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const Region& part) const {
+std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root,
+                                                     const Region& part) const {
     const std::size_t size = element_count(part.shape);
     const std::size_t row = root.region->shape.empty() || root.region->shape[0] == 0
                                 ? 1

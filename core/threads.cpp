@@ -149,7 +149,8 @@ void on_board(const Cut& cut, const detail::Call<std::size_t, std::size_t>& f) {
         }
         for (std::size_t p = 1; p < cut.pieces; ++p) {
             // A worker that has not come within some microseconds is not waited for.
-            for (int spin = 0; slots[p].state.load(std::memory_order_acquire) != Board::done; ++spin) {
+            for (int spin = 0; slots[p].state.load(std::memory_order_acquire) != Board::done;
+                 ++spin) {
                 if (spin >= 200 && Board::claim(slots[p])) Board::run(slots[p]);
 #if defined(__SSE2__)
                 _mm_pause();
@@ -224,9 +225,8 @@ void for_shards(std::size_t n, Call<std::size_t> f) {
     if (in_shard || count() == 1 || n == 1) {
         for (std::size_t i = 0; i < n; ++i) one(i);
     } else {
-        workers()->arena.execute([&] {
-            tbb::parallel_for(std::size_t{0}, n, one, tbb::static_partitioner{});
-        });
+        workers()->arena.execute(
+            [&] { tbb::parallel_for(std::size_t{0}, n, one, tbb::static_partitioner{}); });
     }
     if (error) std::rethrow_exception(error);
 }

@@ -3,10 +3,10 @@
 #include <cstddef>
 #include <type_traits>
 
-// Two ways to use several cores, never both at once: whole shards of a batch side by side, or pieces
-// of one large operation. Work is cut by shape and by the machine, never by the number of threads
-// in use, so results are the same bits for any number of them. Denormal numbers are flushed to zero
-// on every thread that computes here (they can cost an LSTM more than ten times its time).
+// Two ways to use several cores, never both at once: whole shards of a batch side by side, or
+// pieces of one large operation. Work is cut by shape and by the machine, never by the number of
+// threads in use, so results are the same bits for any number of them. Denormal numbers are flushed
+// to zero on every thread that computes here (they can cost an LSTM more than ten times its time).
 namespace unroll::threads {
 
 // Threads to use; the machine's cores unless set. Throws Error for 0.
@@ -26,9 +26,9 @@ bool worth_splitting(double operations);
 template <class F>
 void for_pieces(std::size_t total, std::size_t align, const F& f);
 
-// While a team lives, worker threads wait for pieces without going to sleep, so that an operation of
-// some ten microseconds is worth cutting. Put it around a forward and backward pass. Inside a shard,
-// or inside another team, it does nothing.
+// While a team lives, worker threads wait for pieces without going to sleep, so that an operation
+// of some ten microseconds is worth cutting. Put it around a forward and backward pass. Inside a
+// shard, or inside another team, it does nothing.
 class Team {
 public:
     Team();
@@ -48,7 +48,8 @@ class Call {
 public:
     template <class F>
     Call(const F& f)
-        : object_(&f), call_([](const void* object, A... a) { (*static_cast<const F*>(object))(a...); }) {}
+        : object_(&f),
+          call_([](const void* object, A... a) { (*static_cast<const F*>(object))(a...); }) {}
     void operator()(A... a) const { call_(object_, a...); }
 
 private:

@@ -25,8 +25,7 @@ namespace unroll {
 namespace detail {
 
 template <class T>
-using XtMemory =
-    xt::xbuffer_adaptor<T*, xt::no_ownership, std::allocator<std::remove_const_t<T>>>;
+using XtMemory = xt::xbuffer_adaptor<T*, xt::no_ownership, std::allocator<std::remove_const_t<T>>>;
 template <class T>
 using XtBuffer = xt::xtensor_adaptor<XtMemory<T>, 1>;
 
@@ -145,8 +144,7 @@ public:
     template <class Requested>
     using simd_return_type = xt_simd::simd_return_type<value_type, Requested>;
 
-    explicit Array(Tensor<Own> tensor)
-        : Array(detail::XtWindow<T>(tensor), std::move(tensor)) {}
+    explicit Array(Tensor<Own> tensor) : Array(detail::XtWindow<T>(tensor), std::move(tensor)) {}
     Array(const Array&) = default;
 
     Array& operator=(const Array& other) {

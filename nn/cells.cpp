@@ -13,8 +13,8 @@ template <class T, std::size_t gates>
 CellParameters<T, gates>::CellParameters(std::size_t input, std::size_t hidden)
     : input(input), hidden(hidden) {
     if (input == 0 || hidden == 0)
-        fail("recurrent cell", "input and hidden must be at least 1, got " +
-                                   std::to_string(input) + " and " + std::to_string(hidden));
+        fail("recurrent cell", "input and hidden must be at least 1, got " + std::to_string(input) +
+                                   " and " + std::to_string(hidden));
     const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
     const auto fresh = [&](const char* name, const Shape& shape) {
         return Parameter<T>(name, uniform<T>(shape, bound, next_stream()));
@@ -35,8 +35,10 @@ State<T, 1> RnnCell<T>::step(const Variable<T>& z, const State<T, 1>& state,
                              const StepPlaces<T>& places) const {
     const Variable<T> sum = add_linear(z, state[0], this->weight_hh);
     if (options.relu)
-        return {fuse_into(places.h, "rnn", [](auto a) { return relu(a); }, sum)};
-    return {fuse_into(places.h, "rnn", [](auto a) { return tanh(a); }, sum)};
+        return {fuse_into(
+            places.h, "rnn", [](auto a) { return relu(a); }, sum)};
+    return {fuse_into(
+        places.h, "rnn", [](auto a) { return tanh(a); }, sum)};
 }
 
 template <class T>
@@ -101,11 +103,14 @@ Variable<T> gru_step(const GruCell<T>& cell, const Variable<T>& x, const Variabl
             xz, xn, uz, un, h);
     }
     const std::size_t H = cell.hidden;
-    const Variable<T> weight = with_tape_of(x, cell.weight_hh), bias = with_tape_of(x, cell.bias_hh);
+    const Variable<T> weight = with_tape_of(x, cell.weight_hh),
+                      bias = with_tape_of(x, cell.bias_hh);
     const Variable<T> u = linear(h, slice(weight, 0, 0, 2 * H), slice(bias, 0, 0, 2 * H));
     const Variable<T> reset = fuse(
-        "gru", [](auto xr, auto ur, auto h) { return sigmoid(xr + ur) * h; }, xr, block(u, 0, 2), h);
-    const Variable<T> un = linear(reset, slice(weight, 0, 2 * H, 3 * H), slice(bias, 0, 2 * H, 3 * H));
+        "gru", [](auto xr, auto ur, auto h) { return sigmoid(xr + ur) * h; }, xr, block(u, 0, 2),
+        h);
+    const Variable<T> un =
+        linear(reset, slice(weight, 0, 2 * H, 3 * H), slice(bias, 0, 2 * H, 3 * H));
     return fuse_into(
         places.h, "gru",
         [mixed](auto xz, auto xn, auto uz, auto un, auto h) {

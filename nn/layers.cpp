@@ -12,12 +12,11 @@ namespace unroll::nn {
 template <class T>
 Linear<T>::Linear(const LinearOptions& options) : options(options) {
     if (options.input == 0 || options.output == 0)
-        fail("Linear", "input and output must be at least 1, got " +
-                           std::to_string(options.input) + " and " +
-                           std::to_string(options.output));
+        fail("Linear", "input and output must be at least 1, got " + std::to_string(options.input) +
+                           " and " + std::to_string(options.output));
     const double bound = 1 / std::sqrt(static_cast<double>(options.input));
-    weight = Parameter<T>(
-        "weight", uniform<T>({options.output, options.input}, bound, next_stream()));
+    weight =
+        Parameter<T>("weight", uniform<T>({options.output, options.input}, bound, next_stream()));
     if (options.bias)
         bias = Parameter<T>("bias", uniform<T>({options.output}, bound, next_stream()));
 }

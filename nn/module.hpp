@@ -25,7 +25,7 @@ public:
         return *this;
     }
     template <class Module>
-        requires requires(Module& module, Members& m) { module.members(m); }
+    requires requires(Module& module, Members& m) { module.members(m); }
     Members& operator()(const std::string& name, Module& module) {
         const std::string outer = prefix_;
         if (!name.empty()) prefix_ += name + ".";
@@ -60,7 +60,9 @@ private:
 
 namespace detail {
 template <class Module>
-concept HasValueType = requires { typename Module::value_type; };
+concept HasValueType = requires {
+    typename Module::value_type;
+};
 
 template <class Module>
 struct ScalarOf;
@@ -69,8 +71,7 @@ struct ScalarOf<Module> {
     using type = typename Module::value_type;
 };
 template <template <class...> class M, class T, class... Rest>
-    requires(!HasValueType<M<T, Rest...>>)
-struct ScalarOf<M<T, Rest...>> {
+requires(!HasValueType<M<T, Rest...>>) struct ScalarOf<M<T, Rest...>> {
     using type = T;
 };
 } // namespace detail

@@ -14,7 +14,8 @@ Variable<T> choose_active(const Place<T>& place, const Variable<T>& active, cons
 
 template <class T>
 Variable<T> copy_to(const Place<T>& place, const Variable<T>& x) {
-    return fuse_into(place, "copy", [](auto x) { return x; }, x);
+    return fuse_into(
+        place, "copy", [](auto x) { return x; }, x);
 }
 
 } // namespace detail

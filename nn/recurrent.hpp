@@ -149,8 +149,8 @@ typename Scan<Cell>::Result Scan<Cell>::run(const Cell& cell, const Variable<T>&
     };
     Variable<T> projected = project(0);
     const Buffer<T> output(projected, {steps, batch, cell.hidden});
-    const Buffer<T> recurrent(
-        projected, {steps * (Cell::recurrent_gates > 0), batch, Cell::recurrent_gates * cell.hidden});
+    const Buffer<T> recurrent(projected, {steps * (Cell::recurrent_gates > 0), batch,
+                                          Cell::recurrent_gates * cell.hidden});
     const Variable<T> zero(Tensor<T>::zeros({1, 1}));
     for (std::size_t k = 0; k < steps; ++k) {
         const std::size_t t = backwards ? steps - 1 - k : k;
@@ -201,8 +201,8 @@ void Recurrent<Cell>::check(const Variable<T>& x, const States& state,
     const Shape expected{cells_.size(), x.shape(1), options_.hidden};
     for (const auto& s : state)
         if (s.value().storage() && s.shape() != expected)
-            fail(Cell::name, "a state has shape " + to_string(s.shape()) + ", expected " +
-                                 to_string(expected));
+            fail(Cell::name,
+                 "a state has shape " + to_string(s.shape()) + ", expected " + to_string(expected));
     if (!lengths.empty() && lengths.size() != x.shape(1))
         fail(Cell::name, std::to_string(lengths.size()) + " lengths for a batch of " +
                              std::to_string(x.shape(1)));
@@ -226,8 +226,9 @@ Variable<typename Cell::value_type> Recurrent<Cell>::merged(const Variable<T>& f
 }
 
 template <class Cell>
-typename Recurrent<Cell>::Result Recurrent<Cell>::operator()(
-    const Variable<T>& x, const States& state, std::span<const std::size_t> lengths) const {
+typename Recurrent<Cell>::Result
+Recurrent<Cell>::operator()(const Variable<T>& x, const States& state,
+                            std::span<const std::size_t> lengths) const {
     const Scope scope(Cell::name);
     check(x, state, lengths);
     const std::size_t batch = x.shape(1);

@@ -46,9 +46,10 @@ constexpr unsigned bit_number() {
 template <unsigned mask, class B, class F>
 Dual<B, mask> build(const B& value, const F& f) {
     return [&]<unsigned... n>(std::integer_sequence<unsigned, n...>) {
-        return Dual<B, mask>{
-            value, {f(std::integral_constant<unsigned, bit_number<mask, n>()>{})...}};
-    }(std::make_integer_sequence<unsigned, static_cast<unsigned>(std::popcount(mask))>{});
+        return Dual<B, mask>{value,
+                             {f(std::integral_constant<unsigned, bit_number<mask, n>()>{})...}};
+    }
+    (std::make_integer_sequence<unsigned, static_cast<unsigned>(std::popcount(mask))>{});
 }
 
 // g(value) with g' = derivative at a.
@@ -94,7 +95,7 @@ Dual<B, 0> constant(const B& v) {
 
 // What a Dual over B mixes with: a B, or any number that makes one.
 template <class S, class B>
-concept ConstantFor = std::same_as<S, B> || (!is_dual<S> && std::convertible_to<S, B>);
+concept ConstantFor = std::same_as<S, B> ||(!is_dual<S> && std::convertible_to<S, B>);
 
 template <class B, unsigned m, unsigned n>
 auto operator+(const Dual<B, m>& a, const Dual<B, n>& b) {
@@ -177,12 +178,12 @@ auto as_dual(const X& x) {
 template <class A, class B>
 struct DualBase {};
 template <class B, unsigned m, class S>
-    requires ConstantFor<S, B>
+requires ConstantFor<S, B>
 struct DualBase<Dual<B, m>, S> {
     using type = B;
 };
 template <class S, class B, unsigned m>
-    requires ConstantFor<S, B>
+requires ConstantFor<S, B>
 struct DualBase<S, Dual<B, m>> {
     using type = B;
 };
@@ -389,7 +390,8 @@ B share(const Outs& outs, const std::tuple<G...>& g) {
         };
         (add(std::get<j>(outs), std::get<j>(g)), ...);
         return sum;
-    }(std::index_sequence_for<G...>{});
+    }
+    (std::index_sequence_for<G...>{});
 }
 } // namespace detail
 
@@ -400,7 +402,8 @@ auto pull_back(const F& f, const std::tuple<B, X...>& x, const std::tuple<G...>&
     return [&]<unsigned... i>(std::integer_sequence<unsigned, i...>) {
         const auto result = f(Dual<B, (1u << i)>{std::get<i>(x), {B(1)}}...);
         return std::tuple(detail::share<i, B>(detail::as_tuple(result), g)...);
-    }(std::make_integer_sequence<unsigned, sizeof...(X) + 1>{});
+    }
+    (std::make_integer_sequence<unsigned, sizeof...(X) + 1>{});
 }
 
 } // namespace unroll

@@ -10,7 +10,9 @@ namespace unroll {
 namespace detail {
 
 template <class X>
-concept Operand = requires { typename X::value_type; };
+concept Operand = requires {
+    typename X::value_type;
+};
 
 template <class... X>
 struct FirstOperand;
@@ -46,7 +48,8 @@ auto pull_back_all(const F& f, All... all) {
                                                    std::index_sequence<J...>) {
         return pull_back(f, std::tuple(std::get<I>(values)...),
                          std::tuple(std::get<N + J>(values)...));
-    }(std::make_index_sequence<N>{}, std::make_index_sequence<sizeof...(All) - N>{});
+    }
+    (std::make_index_sequence<N>{}, std::make_index_sequence<sizeof...(All) - N>{});
 }
 
 template <class T, class F, class... V>
@@ -78,7 +81,8 @@ auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
                                                             : source_of_zeros<T>();
         const auto places = [&]<std::size_t... I>(std::index_sequence<I...>) {
             return std::array<Adjoint<T>, N>{to[I]...};
-        }(std::make_index_sequence<N>{});
+        }
+        (std::make_index_sequence<N>{});
         std::array<Sink<T>, N> shares;
         Adjoint<T>::open(places, shares);
         map_elements(shape, sources, shares,

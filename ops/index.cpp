@@ -36,10 +36,9 @@ Variable<T> take(const Variable<T>& x, const Indices& indices, Op op) {
     for (std::size_t i = 0; i < rows.size(); ++i)
         std::copy_n(source.data() + static_cast<std::size_t>(rows.data()[i]) * width, width,
                     value.data() + i * width);
-    return record<T>(op, {&x}, std::move(value), keep(),
-                     [rows](const Adjoints<T>& to, const Variable<T>& g) {
-                         to[0].add_rows(rows, g);
-                     });
+    return record<T>(
+        op, {&x}, std::move(value), keep(),
+        [rows](const Adjoints<T>& to, const Variable<T>& g) { to[0].add_rows(rows, g); });
 }
 
 template <class T>
@@ -55,10 +54,9 @@ Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_
         Tensor<T> row = value.select(0, static_cast<std::size_t>(places.data()[i]));
         add_into(row, x.value().select(0, i), T(1));
     }
-    return record<T>(op, {&x}, std::move(value), keep(),
-                     [places](const Adjoints<T>& to, const Variable<T>& g) {
-                         to[0].add(take(g, places));
-                     });
+    return record<T>(
+        op, {&x}, std::move(value), keep(),
+        [places](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(take(g, places)); });
 }
 
 template <class T>

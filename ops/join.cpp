@@ -37,8 +37,8 @@ Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis
     return record<T>(op, std::span(inputs), std::move(value), keep(),
                      [a, ends](const Adjoints<T>& to, const Variable<T>& g) {
                          for (std::size_t i = 0; i + 1 < ends.size(); ++i)
-                             to[i].add(slice(g, static_cast<std::ptrdiff_t>(a), ends[i],
-                                             ends[i + 1]));
+                             to[i].add(
+                                 slice(g, static_cast<std::ptrdiff_t>(a), ends[i], ends[i + 1]));
                      });
 }
 

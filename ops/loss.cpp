@@ -66,46 +66,47 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
         total += static_cast<double>(loss);
     }
     Tensor<T> value = Tensor<T>::scalar(static_cast<T>(total * static_cast<double>(share)));
-    return record<T>(
-        op, {&logits}, std::move(value), keep(logits),
-        [target, log_sums, weights, even, own, ignored = options.ignored](
-            const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& logits) {
-            const std::size_t classes = logits.shape().back();
-            Shape column = logits.shape();
-            column.back() = 1;
-            const T scale = g.item();
-            add_fused(
-                to[0],
-                [scale, even](auto x, auto log_sum, auto weight) {
-                    return where(weight > 0, scale * weight * (exp(x - log_sum) - even), 0);
-                },
-                logits, Variable<T>(log_sums.reshape(column)),
-                Variable<T>(weights.reshape(column)));
-            Tensor<T> picked(Shape{target.size(), 1});
-            Indices flat(Shape{target.size()});
-            for (std::size_t i = 0; i < target.size(); ++i) {
-                const bool counts = target.data()[i] != ignored;
-                picked.data()[i] = counts ? -scale * own * weights.data()[i] : T(0);
-                flat.data()[i] = static_cast<std::int64_t>(i * classes) +
-                                 (counts ? target.data()[i] : 0);
-            }
-            to[0].add_picked(flat, Variable<T>(picked));
-        });
+    return record<T>(op, {&logits}, std::move(value), keep(logits),
+                     [target, log_sums, weights, even, own, ignored = options.ignored](
+                         const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& logits) {
+                         const std::size_t classes = logits.shape().back();
+                         Shape column = logits.shape();
+                         column.back() = 1;
+                         const T scale = g.item();
+                         add_fused(
+                             to[0],
+                             [scale, even](auto x, auto log_sum, auto weight) {
+                                 return where(weight > 0,
+                                              scale * weight * (exp(x - log_sum) - even), 0);
+                             },
+                             logits, Variable<T>(log_sums.reshape(column)),
+                             Variable<T>(weights.reshape(column)));
+                         Tensor<T> picked(Shape{target.size(), 1});
+                         Indices flat(Shape{target.size()});
+                         for (std::size_t i = 0; i < target.size(); ++i) {
+                             const bool counts = target.data()[i] != ignored;
+                             picked.data()[i] = counts ? -scale * own * weights.data()[i] : T(0);
+                             flat.data()[i] = static_cast<std::int64_t>(i * classes) +
+                                              (counts ? target.data()[i] : 0);
+                         }
+                         to[0].add_picked(flat, Variable<T>(picked));
+                     });
 }
 
 template <class T>
 Variable<T> binary_cross_entropy(const Variable<T>& logits,
                                  const std::type_identity_t<Variable<T>>& y, Op op) {
     same_shape(op, logits, y);
-    return mean_or_zero(
-        fuse(op, [](auto x, auto y) { return softplus(x) - x * y; }, logits, y));
+    return mean_or_zero(fuse(
+        op, [](auto x, auto y) { return softplus(x) - x * y; }, logits, y));
 }
 
 template <class T>
 Variable<T> mean_squared_error(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
                                Op op) {
     same_shape(op, x, y);
-    return mean_or_zero(fuse(op, [](auto x, auto y) { return square(x - y); }, x, y));
+    return mean_or_zero(fuse(
+        op, [](auto x, auto y) { return square(x - y); }, x, y));
 }
 
 template <class T>

@@ -10,9 +10,10 @@ namespace {
 template <class T>
 Variable<T> rows_of(const Variable<T>& x) {
     const std::size_t width = x.shape().back();
-    return reshape(x, Shape{width == 0 ? element_count(Shape(x.shape().begin(), x.shape().end() - 1))
-                                       : x.size() / width,
-                            width});
+    return reshape(x,
+                   Shape{width == 0 ? element_count(Shape(x.shape().begin(), x.shape().end() - 1))
+                                    : x.size() / width,
+                         width});
 }
 
 Shape with_last(const Shape& shape, std::size_t last) {
@@ -27,7 +28,8 @@ template <class T>
 Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b, Op op) {
     if (a.dimension() == 0 || b.dimension() == 0)
         fail(op, "a scalar has no rows: " + to_string(a.shape()) + " and " + to_string(b.shape()));
-    if (a.dimension() == 1) return squeeze(matmul(expand_dims(a, 0), b, op), b.dimension() == 1 ? 0 : -2);
+    if (a.dimension() == 1)
+        return squeeze(matmul(expand_dims(a, 0), b, op), b.dimension() == 1 ? 0 : -2);
     if (b.dimension() == 1) return squeeze(matmul(a, expand_dims(b, 1), op), -1);
     const std::size_t inner = a.shape().back();
     if (b.shape(b.dimension() - 2) != inner)
@@ -54,9 +56,8 @@ Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>
                    const std::type_identity_t<Variable<T>>& bias, const Place<T>& place, Op op) {
     if (x.dimension() == 0 || weight.dimension() != 2 || x.shape().back() != weight.shape(1) ||
         (bias.dimension() != 0 && bias.shape() != Shape{weight.shape(0)}))
-        fail(op, "x " + to_string(x.shape()) + ", weight " + to_string(weight.shape()) +
-                     ", bias " + to_string(bias.shape()) +
-                     "; expected [..., in], [out, in], [out]");
+        fail(op, "x " + to_string(x.shape()) + ", weight " + to_string(weight.shape()) + ", bias " +
+                     to_string(bias.shape()) + "; expected [..., in], [out, in], [out]");
     if (x.dimension() != 2)
         return reshape(linear(rows_of(x), weight, bias, place, op),
                        with_last(x.shape(), weight.shape(0)));
@@ -111,8 +112,7 @@ Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
     template Variable<T> linear(const Variable<T>&, const Variable<T>&, const Variable<T>&,        \
                                 const Place<T>&, Op);                                              \
     template Variable<T> linear(const Variable<T>&, const Variable<T>&, Op);                       \
-    template Variable<T> add_linear(const Variable<T>&, const Variable<T>&, const Variable<T>&,    \
-                                    Op);
+    template Variable<T> add_linear(const Variable<T>&, const Variable<T>&, const Variable<T>&, Op);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

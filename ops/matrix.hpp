@@ -7,7 +7,8 @@ namespace unroll {
 // a b: [m, k] [k, n] -> [m, n]; a vector [k] on either side is a row or a column; leading axes of
 // batches [..., m, k] broadcast. k = 0 gives zeros. Throws Error where the inner extents differ.
 template <class T>
-Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b, Op op = "matmul");
+Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b,
+                   Op op = "matmul");
 
 // xtensor-blas's name for the product of two matrices or vectors.
 template <class T>

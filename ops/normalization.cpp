@@ -11,10 +11,11 @@ Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable
     if (x.dimension() == 0 || gain.shape() != width || bias.shape() != width)
         fail(op, "x " + to_string(x.shape()) + ", gain " + to_string(gain.shape()) + ", bias " +
                      to_string(bias.shape()) + "; expected [..., n], [n], [n]");
-    const Variable<T> centred =
-        fuse(op, [](auto x, auto mean) { return x - mean; }, x, mean(x, {-1}, true));
-    const Variable<T> variance =
-        mean(fuse(op, [](auto d) { return d * d; }, centred), {-1}, true);
+    const Variable<T> centred = fuse(
+        op, [](auto x, auto mean) { return x - mean; }, x, mean(x, {-1}, true));
+    const Variable<T> variance = mean(fuse(
+                                          op, [](auto d) { return d * d; }, centred),
+                                      {-1}, true);
     return fuse(
         op,
         [epsilon](auto d, auto variance, auto gain, auto bias) {

@@ -29,31 +29,38 @@ namespace detail {
 
 template <class T>
 Variable<T> Pointwise<T>::add(const V& a, const V& b, Op op) {
-    return unroll::fuse(op, [](auto a, auto b) { return a + b; }, a, b);
+    return unroll::fuse(
+        op, [](auto a, auto b) { return a + b; }, a, b);
 }
 template <class T>
 Variable<T> Pointwise<T>::subtract(const V& a, const V& b, Op op) {
-    return unroll::fuse(op, [](auto a, auto b) { return a - b; }, a, b);
+    return unroll::fuse(
+        op, [](auto a, auto b) { return a - b; }, a, b);
 }
 template <class T>
 Variable<T> Pointwise<T>::multiply(const V& a, const V& b, Op op) {
-    return unroll::fuse(op, [](auto a, auto b) { return a * b; }, a, b);
+    return unroll::fuse(
+        op, [](auto a, auto b) { return a * b; }, a, b);
 }
 template <class T>
 Variable<T> Pointwise<T>::divide(const V& a, const V& b, Op op) {
-    return unroll::fuse(op, [](auto a, auto b) { return a / b; }, a, b);
+    return unroll::fuse(
+        op, [](auto a, auto b) { return a / b; }, a, b);
 }
 template <class T>
 Variable<T> Pointwise<T>::pow(const V& a, const V& b, Op op) {
-    return unroll::fuse(op, [](auto a, auto b) { return unroll::pow(a, b); }, a, b);
+    return unroll::fuse(
+        op, [](auto a, auto b) { return unroll::pow(a, b); }, a, b);
 }
 template <class T>
 Variable<T> Pointwise<T>::minimum(const V& a, const V& b, Op op) {
-    return unroll::fuse(op, [](auto a, auto b) { return unroll::minimum(a, b); }, a, b);
+    return unroll::fuse(
+        op, [](auto a, auto b) { return unroll::minimum(a, b); }, a, b);
 }
 template <class T>
 Variable<T> Pointwise<T>::maximum(const V& a, const V& b, Op op) {
-    return unroll::fuse(op, [](auto a, auto b) { return unroll::maximum(a, b); }, a, b);
+    return unroll::fuse(
+        op, [](auto a, auto b) { return unroll::maximum(a, b); }, a, b);
 }
 template <class T>
 Variable<T> Pointwise<T>::where(const Mask& condition, const V& a, const V& b, Op op) {
@@ -83,89 +90,110 @@ template struct Pointwise<double>;
 
 template <class T>
 Variable<T> exp(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return exp(x); }, x);
+    return fuse(
+        op, [](auto x) { return exp(x); }, x);
 }
 template <class T>
 Variable<T> log(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return log(x); }, x);
+    return fuse(
+        op, [](auto x) { return log(x); }, x);
 }
 template <class T>
 Variable<T> log1p(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return log1p(x); }, x);
+    return fuse(
+        op, [](auto x) { return log1p(x); }, x);
 }
 template <class T>
 Variable<T> expm1(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return expm1(x); }, x);
+    return fuse(
+        op, [](auto x) { return expm1(x); }, x);
 }
 template <class T>
 Variable<T> sqrt(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return sqrt(x); }, x);
+    return fuse(
+        op, [](auto x) { return sqrt(x); }, x);
 }
 template <class T>
 Variable<T> square(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return square(x); }, x);
+    return fuse(
+        op, [](auto x) { return square(x); }, x);
 }
 template <class T>
 Variable<T> reciprocal(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return 1 / x; }, x);
+    return fuse(
+        op, [](auto x) { return 1 / x; }, x);
 }
 template <class T>
 Variable<T> sin(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return sin(x); }, x);
+    return fuse(
+        op, [](auto x) { return sin(x); }, x);
 }
 template <class T>
 Variable<T> cos(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return cos(x); }, x);
+    return fuse(
+        op, [](auto x) { return cos(x); }, x);
 }
 template <class T>
 Variable<T> erf(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return erf(x); }, x);
+    return fuse(
+        op, [](auto x) { return erf(x); }, x);
 }
 template <class T>
 Variable<T> abs(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return abs(x); }, x);
+    return fuse(
+        op, [](auto x) { return abs(x); }, x);
 }
 template <class T>
 Variable<T> sign(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return sign(x); }, x);
+    return fuse(
+        op, [](auto x) { return sign(x); }, x);
 }
 template <class T>
 Variable<T> clip(const Variable<T>& x, double low, double high, Op op) {
     if (!(low <= high))
         fail(op, "the range is empty: " + std::to_string(low) + " to " + std::to_string(high));
-    return fuse(op, [low, high](auto x) { return clamp(x, low, high); }, x);
+    return fuse(
+        op, [low, high](auto x) { return clamp(x, low, high); }, x);
 }
 template <class T>
 Variable<T> tanh(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return tanh(x); }, x);
+    return fuse(
+        op, [](auto x) { return tanh(x); }, x);
 }
 template <class T>
 Variable<T> sigmoid(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return sigmoid(x); }, x);
+    return fuse(
+        op, [](auto x) { return sigmoid(x); }, x);
 }
 template <class T>
 Variable<T> relu(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return relu(x); }, x);
+    return fuse(
+        op, [](auto x) { return relu(x); }, x);
 }
 template <class T>
 Variable<T> leaky_relu(const Variable<T>& x, double slope, Op op) {
-    return fuse(op, [slope](auto x) { return leaky_relu(x, slope); }, x);
+    return fuse(
+        op, [slope](auto x) { return leaky_relu(x, slope); }, x);
 }
 template <class T>
 Variable<T> elu(const Variable<T>& x, double alpha, Op op) {
-    return fuse(op, [alpha](auto x) { return elu(x, alpha); }, x);
+    return fuse(
+        op, [alpha](auto x) { return elu(x, alpha); }, x);
 }
 template <class T>
 Variable<T> gelu(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return gelu(x); }, x);
+    return fuse(
+        op, [](auto x) { return gelu(x); }, x);
 }
 template <class T>
 Variable<T> silu(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return silu(x); }, x);
+    return fuse(
+        op, [](auto x) { return silu(x); }, x);
 }
 template <class T>
 Variable<T> softplus(const Variable<T>& x, Op op) {
-    return fuse(op, [](auto x) { return softplus(x); }, x);
+    return fuse(
+        op, [](auto x) { return softplus(x); }, x);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

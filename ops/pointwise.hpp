@@ -59,23 +59,23 @@ struct Pointwise {
 } // namespace detail
 
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Variable<T> operator+(const A& a, const B& b) {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
+operator+(const A& a, const B& b) {
     return detail::Pointwise<T>::add(detail::operand<T>(a), detail::operand<T>(b), "add");
 }
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Variable<T> operator-(const A& a, const B& b) {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
+operator-(const A& a, const B& b) {
     return detail::Pointwise<T>::subtract(detail::operand<T>(a), detail::operand<T>(b), "subtract");
 }
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Variable<T> operator*(const A& a, const B& b) {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
+operator*(const A& a, const B& b) {
     return detail::Pointwise<T>::multiply(detail::operand<T>(a), detail::operand<T>(b), "multiply");
 }
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Variable<T> operator/(const A& a, const B& b) {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
+operator/(const A& a, const B& b) {
     return detail::Pointwise<T>::divide(detail::operand<T>(a), detail::operand<T>(b), "divide");
 }
 template <detail::Tracked A>
@@ -83,76 +83,66 @@ auto operator-(const A& a) {
     return a * -1;
 }
 template <class T, class B>
-    requires detail::OperandOf<T, B>
-Variable<T>& operator+=(Variable<T>& a, const B& b) {
-    return a = a + b;
-}
+requires detail::OperandOf<T, B> Variable<T>
+&operator+=(Variable<T>& a, const B& b) { return a = a + b; }
 template <class T, class B>
-    requires detail::OperandOf<T, B>
-Variable<T>& operator-=(Variable<T>& a, const B& b) {
-    return a = a - b;
-}
+requires detail::OperandOf<T, B> Variable<T>
+&operator-=(Variable<T>& a, const B& b) { return a = a - b; }
 template <class T, class B>
-    requires detail::OperandOf<T, B>
-Variable<T>& operator*=(Variable<T>& a, const B& b) {
-    return a = a * b;
-}
+requires detail::OperandOf<T, B> Variable<T>
+&operator*=(Variable<T>& a, const B& b) { return a = a * b; }
 template <class T, class B>
-    requires detail::OperandOf<T, B>
-Variable<T>& operator/=(Variable<T>& a, const B& b) {
-    return a = a / b;
-}
+requires detail::OperandOf<T, B> Variable<T>
+&operator/=(Variable<T>& a, const B& b) { return a = a / b; }
 
 // a^b; the derivative by b is that of exp(b log a), and 0 where a is 0.
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Variable<T> pow(const A& a, const B& b, Op op = "pow") {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T> pow(const A& a, const B& b,
+                                                                            Op op = "pow") {
     return detail::Pointwise<T>::pow(detail::operand<T>(a), detail::operand<T>(b), op);
 }
 // The gradient goes to the one taken; to the first where they are equal.
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Variable<T> minimum(const A& a, const B& b, Op op = "minimum") {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
+minimum(const A& a, const B& b, Op op = "minimum") {
     return detail::Pointwise<T>::minimum(detail::operand<T>(a), detail::operand<T>(b), op);
 }
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Variable<T> maximum(const A& a, const B& b, Op op = "maximum") {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
+maximum(const A& a, const B& b, Op op = "maximum") {
     return detail::Pointwise<T>::maximum(detail::operand<T>(a), detail::operand<T>(b), op);
 }
 // a where the condition holds, else b. What was not taken gets no gradient, not even a NaN.
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Variable<T> where(const Mask& condition, const A& a, const B& b, Op op = "where") {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
+where(const Mask& condition, const A& a, const B& b, Op op = "where") {
     return detail::Pointwise<T>::where(condition, detail::operand<T>(a), detail::operand<T>(b), op);
 }
 
 // Comparisons of values; no gradient.
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Mask operator<(const A& a, const B& b) {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Mask operator<(const A& a, const B& b) {
     return detail::Pointwise<T>::less(detail::operand<T>(a), detail::operand<T>(b), "less");
 }
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Mask operator>(const A& a, const B& b) {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Mask operator>(const A& a, const B& b) {
     return detail::Pointwise<T>::less(detail::operand<T>(b), detail::operand<T>(a), "greater");
 }
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Mask operator<=(const A& a, const B& b) {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Mask operator<=(const A& a,
+                                                                            const B& b) {
     return detail::Pointwise<T>::less_equal(detail::operand<T>(a), detail::operand<T>(b),
                                             "less_equal");
 }
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Mask operator>=(const A& a, const B& b) {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Mask operator>=(const A& a,
+                                                                            const B& b) {
     return detail::Pointwise<T>::less_equal(detail::operand<T>(b), detail::operand<T>(a),
                                             "greater_equal");
 }
 template <class A, class B, class T = typename detail::Common<A, B>::type>
-    requires detail::OperandOf<T, A> && detail::OperandOf<T, B>
-Mask equal(const A& a, const B& b, Op op = "equal") {
+requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Mask equal(const A& a, const B& b,
+                                                                       Op op = "equal") {
     return detail::Pointwise<T>::equal(detail::operand<T>(a), detail::operand<T>(b), op);
 }
 

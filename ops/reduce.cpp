@@ -50,11 +50,10 @@ Variable<T> sum_over(const Op& op, const Variable<T>& x, const Reduction& r, boo
     Tensor<T> value(r.kept);
     map_elements(x.shape(), std::array{Source<T>(x.value())}, std::array{Sink<T>(value)},
                  [scale](auto v) { return v * scale; });
-    return shaped(record<T>(op, {&x}, std::move(value), keep(),
-                            [scale](const Adjoints<T>& to, const Variable<T>& g) {
-                                to[0].add(g, scale);
-                            }),
-                  r, keep_dims);
+    return shaped(
+        record<T>(op, {&x}, std::move(value), keep(),
+                  [scale](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(g, scale); }),
+        r, keep_dims);
 }
 
 template <class T>
@@ -93,26 +92,24 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
     Tensor<T> value(r.kept);
     for (std::size_t i = 0; i < best.size(); ++i)
         value.data()[i] = all.data()[i * r.count + static_cast<std::size_t>(best.data()[i])];
-    return shaped(
-        record<T>(op, {&x}, std::move(value), keep(),
-                  [best, order = r.order, shape = x.shape(), count = r.count](
-                      const Adjoints<T>& to, const Variable<T>& g) {
-                      const Tensor<T> incoming = g.value().contiguous();
-                      Tensor<T> share = Tensor<T>::zeros({best.size(), count});
-                      for (std::size_t i = 0; i < best.size(); ++i)
-                          share(i, best.data()[i]) = incoming.data()[i];
-                      Shape ordered, back(order.size());
-                      for (const std::size_t axis : order) ordered.push_back(shape[axis]);
-                      for (std::size_t i = 0; i < order.size(); ++i) back[order[i]] = i;
-                      to[0].add(Variable<T>(share.reshape(ordered).transpose(
-                          {back.begin(), back.size()})));
-                  }),
-        r, keep_dims);
+    return shaped(record<T>(op, {&x}, std::move(value), keep(),
+                            [best, order = r.order, shape = x.shape(),
+                             count = r.count](const Adjoints<T>& to, const Variable<T>& g) {
+                                const Tensor<T> incoming = g.value().contiguous();
+                                Tensor<T> share = Tensor<T>::zeros({best.size(), count});
+                                for (std::size_t i = 0; i < best.size(); ++i)
+                                    share(i, best.data()[i]) = incoming.data()[i];
+                                Shape ordered, back(order.size());
+                                for (const std::size_t axis : order) ordered.push_back(shape[axis]);
+                                for (std::size_t i = 0; i < order.size(); ++i) back[order[i]] = i;
+                                to[0].add(Variable<T>(
+                                    share.reshape(ordered).transpose({back.begin(), back.size()})));
+                            }),
+                  r, keep_dims);
 }
 
 template <class T>
-Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& r,
-                           bool keep_dims) {
+Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
     constexpr T infinity = std::numeric_limits<T>::infinity();
     const Tensor<T> all = rows(x.value(), r);
     Tensor<T> value(r.kept);
@@ -181,8 +178,8 @@ template <class T>
 Variable<T> variance(const Variable<T>& x, Axes axes, std::size_t ddof, bool keep_dims, Op op) {
     const Reduction r(op, x.shape(), axes, false);
     if (r.count <= ddof)
-        fail(op, std::to_string(r.count) + " elements are too few for ddof " +
-                     std::to_string(ddof));
+        fail(op,
+             std::to_string(r.count) + " elements are too few for ddof " + std::to_string(ddof));
     const T part = T(1) / static_cast<T>(r.count - ddof);
     return sum_over(op, square(x - mean(x, axes, true)), r, keep_dims, part);
 }
@@ -190,8 +187,9 @@ Variable<T> variance(const Variable<T>& x, Axes axes, std::size_t ddof, bool kee
 namespace {
 template <class T>
 Variable<T> root(const Op& op, const Variable<T>& squares) {
-    return fuse(op, [](auto s) { return where(s == 0, 0 * s, sqrt(where(s == 0, 0 * s + 1, s))); },
-                squares);
+    return fuse(
+        op, [](auto s) { return where(s == 0, 0 * s, sqrt(where(s == 0, 0 * s + 1, s))); },
+        squares);
 }
 } // namespace
 
@@ -242,8 +240,7 @@ Indices argmin(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
 template <class T>
 TopK<T> topk(const Variable<T>& x, std::size_t k, Op op) {
     const Reduction r(op, x.shape(), {-1}, false);
-    if (k > r.count)
-        fail(op, std::to_string(k) + " elements wanted of " + std::to_string(r.count));
+    if (k > r.count) fail(op, std::to_string(k) + " elements wanted of " + std::to_string(r.count));
     const Tensor<T> all = rows(x.value(), r);
     Shape shape = x.shape();
     shape.back() = k;

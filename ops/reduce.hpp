@@ -23,8 +23,8 @@ Variable<T> mean(const Variable<T>& x, Axes axes, bool keep_dims = false, Op op 
 template <class T>
 Variable<T> variance(const Variable<T>& x, Op op = "variance");
 template <class T>
-Variable<T> variance(const Variable<T>& x, Axes axes, std::size_t ddof = 0,
-                     bool keep_dims = false, Op op = "variance");
+Variable<T> variance(const Variable<T>& x, Axes axes, std::size_t ddof = 0, bool keep_dims = false,
+                     Op op = "variance");
 // Euclidean norm; its derivative at 0 is 0.
 template <class T>
 Variable<T> norm_l2(const Variable<T>& x, Op op = "norm_l2");
@@ -44,8 +44,7 @@ Variable<T> amin(const Variable<T>& x, Axes axes, bool keep_dims = false, Op op 
 template <class T>
 Variable<T> logsumexp(const Variable<T>& x, Op op = "logsumexp");
 template <class T>
-Variable<T> logsumexp(const Variable<T>& x, Axes axes, bool keep_dims = false,
-                      Op op = "logsumexp");
+Variable<T> logsumexp(const Variable<T>& x, Axes axes, bool keep_dims = false, Op op = "logsumexp");
 
 // Position of the first largest or smallest element along an axis, which is dropped; no gradient.
 // Throws Error where the axis is empty.

@@ -52,9 +52,10 @@ Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
         }
         return record<T>(op, {&x}, std::move(value), keep(result),
                          [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
-                             const Variable<T> mean = sum(
-                                 fuse("softmax", [](auto g, auto y) { return g * y; }, g, y), {-1},
-                                 true);
+                             const Variable<T> mean =
+                                 sum(fuse(
+                                         "softmax", [](auto g, auto y) { return g * y; }, g, y),
+                                     {-1}, true);
                              add_fused(
                                  to[0], [](auto g, auto y, auto mean) { return y * (g - mean); }, g,
                                  y, mean);
@@ -76,21 +77,19 @@ Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
                     : top + std::log(detail::row_exp<T>(in.data() + i, n, top, nullptr));
             for (std::size_t j = 0; j < n; ++j) value.data()[i + j] = in.data()[i + j] - log_sum;
         }
-        return record<T>(op, {&x}, std::move(value), keep(result),
-                         [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
-                             // What is masked has no share, whatever arrives for it.
-                             const auto alive = [](auto g, auto y) {
-                                 return where(y > -infinity<T>, g, 0);
-                             };
-                             const Variable<T> total =
-                                 sum(fuse("log_softmax", alive, g, y), {-1}, true);
-                             add_fused(
-                                 to[0],
-                                 [](auto g, auto y, auto total) {
-                                     return where(y > -infinity<T>, g - exp(y) * total, 0);
-                                 },
-                                 g, y, total);
-                         });
+        return record<T>(
+            op, {&x}, std::move(value), keep(result),
+            [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
+                // What is masked has no share, whatever arrives for it.
+                const auto alive = [](auto g, auto y) { return where(y > -infinity<T>, g, 0); };
+                const Variable<T> total = sum(fuse("log_softmax", alive, g, y), {-1}, true);
+                add_fused(
+                    to[0],
+                    [](auto g, auto y, auto total) {
+                        return where(y > -infinity<T>, g - exp(y) * total, 0);
+                    },
+                    g, y, total);
+            });
     });
 }
 

@@ -26,8 +26,7 @@ Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::size_t begin, 
                   Op op = "slice");
 // One element of an axis, which is dropped.
 template <class T>
-Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::size_t index,
-                   Op op = "select");
+Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::size_t index, Op op = "select");
 // The i-th of n equal blocks of the last axis: a gate.
 template <class T>
 Variable<T> block(const Variable<T>& x, std::size_t i, std::size_t n, Op op = "block");
@@ -37,8 +36,7 @@ std::vector<Variable<T>> split(const Variable<T>& x, std::size_t n, std::ptrdiff
                                Op op = "split");
 // All elements of an axis, which is dropped.
 template <class T>
-std::vector<Variable<T>> unstack(const Variable<T>& x, std::ptrdiff_t axis = 0,
-                                 Op op = "unstack");
+std::vector<Variable<T>> unstack(const Variable<T>& x, std::ptrdiff_t axis = 0, Op op = "unstack");
 
 // Axes reversed, or in the order given.
 template <class T>

@@ -37,10 +37,10 @@ void pass(Parameter<T>& parameter, const Tensor<T>& gradient, double rate, doubl
     Tensor<T>& value = parameter.change();
     const auto coupled = static_cast<T>(decoupled ? 0 : decay);
     const auto shrink = static_cast<T>(decoupled ? 1 - rate * decay : 1);
-    map_elements(
-        value.shape(), std::array{Source<T>(value), Source<T>(gradient), Source<T>(slots)...},
-        std::array{Sink<T>(value), Sink<T>(slots)...},
-        [&](auto w, auto g, auto... s) { return f(w * shrink, g + w * coupled, s...); });
+    map_elements(value.shape(),
+                 std::array{Source<T>(value), Source<T>(gradient), Source<T>(slots)...},
+                 std::array{Sink<T>(value), Sink<T>(slots)...},
+                 [&](auto w, auto g, auto... s) { return f(w * shrink, g + w * coupled, s...); });
 }
 
 void require(const char* name, bool holds, const char* what, double got) {
@@ -214,8 +214,8 @@ double clip_norm(const std::vector<Parameter<T>*>& parameters, double most) {
     for (const Parameter<T>* p : parameters) {
         if (!p->has_gradient()) continue;
         Tensor<T>& gradient = p->gradient_buffer();
-        map_elements(gradient.shape(), std::array{Source<T>(gradient)}, std::array{Sink<T>(gradient)},
-                     [scale](auto g) { return g * scale; });
+        map_elements(gradient.shape(), std::array{Source<T>(gradient)},
+                     std::array{Sink<T>(gradient)}, [scale](auto g) { return g * scale; });
     }
     return norm;
 }
@@ -227,8 +227,8 @@ void clip_value(const std::vector<Parameter<T>*>& parameters, double most) {
     for (const Parameter<T>* p : parameters) {
         if (!p->has_gradient()) continue;
         Tensor<T>& gradient = p->gradient_buffer();
-        map_elements(gradient.shape(), std::array{Source<T>(gradient)}, std::array{Sink<T>(gradient)},
-                     [bound](auto g) {
+        map_elements(gradient.shape(), std::array{Source<T>(gradient)},
+                     std::array{Sink<T>(gradient)}, [bound](auto g) {
                          const auto low = where(g < -bound, -bound, g);
                          return where(low > bound, bound, low);
                      });

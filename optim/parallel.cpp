@@ -21,8 +21,8 @@ Shards<T>::Shards(std::size_t count, std::vector<Parameter<T>*> parameters, Rand
 template <class T>
 double Shards<T>::backward(const Loss& loss, std::span<const double> weights) {
     if (!weights.empty() && weights.size() != size())
-        fail("Shards", std::to_string(weights.size()) + " weights for " + std::to_string(size()) +
-                           " shards");
+        fail("Shards",
+             std::to_string(weights.size()) + " weights for " + std::to_string(size()) + " shards");
     const double total = weights.empty() ? static_cast<double>(size())
                                          : std::accumulate(weights.begin(), weights.end(), 0.0);
     const auto share = [&](std::size_t i) { return (weights.empty() ? 1.0 : weights[i]) / total; };

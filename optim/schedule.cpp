@@ -26,8 +26,7 @@ Schedule exponential(double rate, double factor) {
 Schedule cosine(double rate, std::uint64_t steps, double last) {
     if (steps == 0) fail("cosine", "at least one step is needed, got 0");
     return [=](std::uint64_t step) {
-        const double done =
-            static_cast<double>(std::min(step, steps)) / static_cast<double>(steps);
+        const double done = static_cast<double>(std::min(step, steps)) / static_cast<double>(steps);
         return last + (rate - last) * (1 + std::cos(std::numbers::pi * done)) / 2;
     };
 }

@@ -12,10 +12,12 @@ TEST_CASE_TEMPLATE("gemm against plain loops", T, float, double) {
     for (int round = 0; round < 300; ++round) {
         const bool ta = random.below(2), tb = random.below(2);
         const std::size_t m = random.below(20), n = random.below(40), k = random.below(20);
-        const std::size_t lda = (ta ? m : k) + random.below(3) + 1, ldb = (tb ? k : n) + random.below(3) + 1;
+        const std::size_t lda = (ta ? m : k) + random.below(3) + 1,
+                          ldb = (tb ? k : n) + random.below(3) + 1;
         const std::size_t ldc = n + random.below(3) + 1;
         const T beta = static_cast<T>(random.below(3)), alpha = static_cast<T>(1 + random.below(2));
-        const auto a = random_tensor<T>({(ta ? k : m) + 1, lda}), b = random_tensor<T>({(tb ? n : k) + 1, ldb});
+        const auto a = random_tensor<T>({(ta ? k : m) + 1, lda}),
+                   b = random_tensor<T>({(tb ? n : k) + 1, ldb});
         auto c = random_tensor<T>({m + 1, ldc});
         auto expected = c.copy();
         if (beta == 0)
@@ -27,8 +29,9 @@ TEST_CASE_TEMPLATE("gemm against plain loops", T, float, double) {
                 for (std::size_t p = 0; p < k; ++p)
                     sum += static_cast<double>(ta ? a(p, i) : a(i, p)) *
                            static_cast<double>(tb ? b(j, p) : b(p, j));
-                expected(i, j) = static_cast<T>(static_cast<double>(alpha) * sum +
-                                                (beta == 0 ? 0 : static_cast<double>(beta * expected(i, j))));
+                expected(i, j) =
+                    static_cast<T>(static_cast<double>(alpha) * sum +
+                                   (beta == 0 ? 0 : static_cast<double>(beta * expected(i, j))));
             }
         gemm(ta, tb, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(), ldc);
         CHECK(distance(c, expected) < tolerance);

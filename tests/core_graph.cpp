@@ -33,7 +33,8 @@ TEST_CASE("a tape as a picture") {
         std::filesystem::remove(path);
     }
     CHECK(contains(error_of([&] { graph::write("picture.jpeg", tape); }), "must end in"));
-    CHECK(contains(error_of([&] { graph::write("/nowhere/at/all.dot", tape); }), "/nowhere/at/all.dot"));
+    CHECK(contains(error_of([&] { graph::write("/nowhere/at/all.dot", tape); }),
+                   "/nowhere/at/all.dot"));
     CHECK(contains(error_of([&] { graph::dot(Variable<float>(1.f)); }), "constant"));
 }
 

@@ -53,8 +53,8 @@ TEST_CASE("the numbers of a stream are the words of its counters") {
     const std::uint64_t seed = 0x123456789abcdef0, stream = 0xfedcba9876543210;
     Random random = Random::restore({seed, stream, 10});
     for (std::uint32_t counter = 5; counter < 8; ++counter) {
-        const Counter words = Random::philox({counter, 0, 0x76543210, 0xfedcba98},
-                                             {0x9abcdef0, 0x12345678});
+        const Counter words =
+            Random::philox({counter, 0, 0x76543210, 0xfedcba98}, {0x9abcdef0, 0x12345678});
         CHECK(random.next() == (std::uint64_t{words[1]} << 32 | words[0]));
         CHECK(random.next() == (std::uint64_t{words[3]} << 32 | words[2]));
     }
@@ -81,7 +81,8 @@ TEST_CASE("a fill holds the same words as one number after the other") {
     }
 }
 
-TEST_CASE_TEMPLATE("the i-th value of a fill does not depend on the fill's length", T, float, double) {
+TEST_CASE_TEMPLATE("the i-th value of a fill does not depend on the fill's length", T, float,
+                   double) {
     const auto fill = [](int kind, std::size_t n) {
         std::vector<T> x(n + 1, T(77));
         Random random = Random(5).split(6);

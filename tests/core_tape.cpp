@@ -120,7 +120,8 @@ TEST_CASE("a parameter changed between forward and backward is an error that cha
     const auto x = tape.variable(Tensor<double>::ones({2, 2}));
     const auto y = sum(matmul(x, w));
     w.change().fill(5);
-    CHECK(contains(error_of([&] { tape.backward(y); }), "the parameter 'weight' of shape [2, 2], which was changed"));
+    CHECK(contains(error_of([&] { tape.backward(y); }),
+                   "the parameter 'weight' of shape [2, 2], which was changed"));
     CHECK_FALSE(w.has_gradient());
 }
 
@@ -143,11 +144,17 @@ TEST_CASE("fan-out, views and overlapping views") {
     CHECK(gradcheck([](const auto& x) { return slice(x, 0, 0, 4) * slice(x, 0, 2, 6); }, x));
     CHECK(gradcheck(
         [](const auto& x) {
-            return fuse("f", [](auto a, auto b, auto c) { return a * b + sin(c); },
-                        slice(x, 0, 0, 3), slice(x, 0, 1, 4), flip(slice(x, 0, 0, 3), 0));
+            return fuse(
+                "f", [](auto a, auto b, auto c) { return a * b + sin(c); }, slice(x, 0, 0, 3),
+                slice(x, 0, 1, 4), flip(slice(x, 0, 0, 3), 0));
         },
         x));
-    CHECK(gradcheck([](const auto& x) { return fuse("f", [](auto a, auto b) { return a * b; }, x, x); }, x));
+    CHECK(gradcheck(
+        [](const auto& x) {
+            return fuse(
+                "f", [](auto a, auto b) { return a * b; }, x, x);
+        },
+        x));
     CHECK(gradcheck([](const auto& x) { return broadcast_to(select(x, 0, 2), {4, 3}) * 2.0; }, x));
 }
 
@@ -170,7 +177,10 @@ TEST_CASE("values written in place") {
     const auto kept = tanh(b);
     const auto over = add_linear(b, a, random_tensor({3, 3}));
     CHECK(contains(error_of([&] { tape.backward(sum(kept) + sum(over)); }), "which was changed"));
-    CHECK(contains(error_of([&] { add_linear(a, a, random_tensor({3, 3})); }), "only the result of an operation"));
+    CHECK(contains(error_of([&] {
+                       add_linear(a, a, random_tensor({3, 3}));
+                   }),
+                   "only the result of an operation"));
 }
 
 namespace {
@@ -184,8 +194,7 @@ Variable<double> cube(const Variable<double>& x, double factor = 3, bool overwri
                                               const Variable<double>& x) {
                               Tensor<double> share = x.value().copy();
                               for (std::size_t i = 0; i < share.size(); ++i)
-                                  share.data()[i] *=
-                                      factor * share.data()[i] * g.value().data()[i];
+                                  share.data()[i] *= factor * share.data()[i] * g.value().data()[i];
                               if (!overwrite) return to[0].add(Variable<double>(share));
                               const Adjoint<double> place = to[0];
                               const Sink<double> sink = place.open();
@@ -196,7 +205,8 @@ Variable<double> cube(const Variable<double>& x, double factor = 3, bool overwri
 
 // Uses its input twice, but passes back the share of one use.
 Variable<double> forgetful(const Variable<double>& x) {
-    return fuse("sum", [](auto a, auto b) { return a * b; }, x, stop_gradient(x));
+    return fuse(
+        "sum", [](auto a, auto b) { return a * b; }, x, stop_gradient(x));
 }
 
 } // namespace
@@ -219,7 +229,9 @@ TEST_CASE("a million nodes are built, run backwards and destroyed") {
     Tape<float> tape;
     const auto x = tape.variable(Tensor<float>::ones({2}));
     Variable<float> y = x;
-    for (int i = 0; i < 1000000; ++i) y = fuse("step", [](auto v) { return v + 1; }, y);
+    for (int i = 0; i < 1000000; ++i)
+        y = fuse(
+            "step", [](auto v) { return v + 1; }, y);
     tape.backward(sum(y));
     CHECK(tape.gradient(x) == Tensor<float>::ones({2}));
     CHECK(tape.size() > 1000000);
@@ -269,7 +281,10 @@ TEST_CASE("values that no rule keeps die early") {
     const auto x = tape.variable(Tensor<float>::ones({1000}));
     Variable<float> y = x;
     for (int i = 0; i < 100; ++i) y = reshape(y, Shape{1000});
-    for (int i = 0; i < 100; ++i) y = linear(reshape(y, {1, 1000}), Variable<float>(Tensor<float>::ones({1, 1000})), Variable<float>(0.f)) * Variable<float>(Tensor<float>::ones({1000}));
+    for (int i = 0; i < 100; ++i)
+        y = linear(reshape(y, {1, 1000}), Variable<float>(Tensor<float>::ones({1, 1000})),
+                   Variable<float>(0.f)) *
+            Variable<float>(Tensor<float>::ones({1000}));
     tape.backward(sum(y));
     y = Variable<float>();
     tape.clear();

@@ -100,7 +100,8 @@ Shape draw_reshape(Random& random, std::size_t count) {
         count /= factor;
     }
     shape.push_back(count);
-    while (shape.size() < 6 && random.below(3) == 0) shape.insert(random.below(shape.size() + 1), 1);
+    while (shape.size() < 6 && random.below(3) == 0)
+        shape.insert(random.below(shape.size() + 1), 1);
     return shape;
 }
 

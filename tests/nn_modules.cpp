@@ -51,9 +51,9 @@ TEST_CASE("recurrent parameters have PyTorch's names and shapes") {
 }
 
 TEST_CASE("Sequential") {
-    nn::Sequential net(nn::Linear<double>({.input = 3, .output = 4}),
-                       [](const auto& x) { return relu(x); },
-                       nn::Linear<double>({.input = 4, .output = 1, .bias = false}));
+    nn::Sequential net(
+        nn::Linear<double>({.input = 3, .output = 4}), [](const auto& x) { return relu(x); },
+        nn::Linear<double>({.input = 4, .output = 1, .bias = false}));
     CHECK(nn::parameter_count(net) == 20);
     CHECK(nn::named_parameters(net)[2].path == "2.weight");
     CHECK(net(Variable<double>(random_tensor({5, 3}))).shape() == Shape{5, 1});
@@ -67,9 +67,10 @@ TEST_CASE("Embedding") {
     CHECK(rows.shape() == Shape{2, 3, 2});
     CHECK(rows.value()(0, 1, 0) == 0);
     tape.backward(sum(rows));
-    CHECK(embed.weight.gradient() ==
-          Tensor<double>({5, 2}, {0, 0, 3, 3, 0, 0, 0, 0, 1, 1}));
-    CHECK(contains(error_of([&] { embed(tape, Indices({2}, {1, 5})); }),
+    CHECK(embed.weight.gradient() == Tensor<double>({5, 2}, {0, 0, 3, 3, 0, 0, 0, 0, 1, 1}));
+    CHECK(contains(error_of([&] {
+                       embed(tape, Indices({2}, {1, 5}));
+                   }),
                    "index 5 at position 1 is outside [0, 5)"));
     CHECK(contains(error_of([&] { embed(tape, Indices({1}, {-1})); }), "index -1 at position 0"));
     CHECK(embed(tape, Indices(Shape{0})).shape() == Shape{0, 2});
@@ -94,7 +95,7 @@ TEST_CASE("dropout") {
     CHECK(drop(x).value().data() == x.value().data());
     tape.set_evaluating(false);
     CHECK(nn::Dropout<double>(1)(x).value() == Tensor<double>::zeros({10000}));
-    CHECK(contains(error_of([&] { nn::Dropout<double> (1.5)(x); }), "must be in [0, 1]"));
+    CHECK(contains(error_of([&] { nn::Dropout<double>(1.5)(x); }), "must be in [0, 1]"));
 }
 
 TEST_CASE("starting values") {

@@ -17,8 +17,8 @@ void fill(Net& net, const SafetensorsFile& file, const std::string& prefix) {
 
 // Outputs, final states and every gradient against PyTorch's.
 template <class Cell>
-void compare(const std::string& name, const std::string& what,
-             nn::RecurrentOptions<Cell> options, double tolerance) {
+void compare(const std::string& name, const std::string& what, nn::RecurrentOptions<Cell> options,
+             double tolerance) {
     using T = typename Cell::value_type;
     CAPTURE(name);
     CAPTURE(what);
@@ -149,8 +149,8 @@ TEST_CASE_TEMPLATE("every cell passes the gradient check", Cell, nn::RnnCell<dou
                                      .bidirectional = bidirectional});
             const auto report = gradcheck(
                 [&](Tape<double>&, const std::vector<Variable<double>>& in) {
-                    const auto result =
-                        net(in[0], {}, padded ? std::span(lengths) : std::span<const std::size_t>());
+                    const auto result = net(
+                        in[0], {}, padded ? std::span(lengths) : std::span<const std::size_t>());
                     return sum(result.output * result.output) + sum(result.state[0]);
                 },
                 {random_tensor({4, 3, 2})}, parameters(net));
@@ -162,11 +162,10 @@ TEST_CASE_TEMPLATE("every cell passes the gradient check", Cell, nn::RnnCell<dou
 TEST_CASE("the three GRU forms pass the gradient check") {
     for (const auto reset : {nn::GruOptions::Reset::before, nn::GruOptions::Reset::none}) {
         nn::Gru<double> net({.input = 2, .hidden = 3, .cell = {.reset = reset}});
-        const auto report = gradcheck(
-            [&](Tape<double>&, const std::vector<Variable<double>>& in) {
-                return net(in[0]).output;
-            },
-            {random_tensor({4, 3, 2})}, parameters(net));
+        const auto report =
+            gradcheck([&](Tape<double>&,
+                          const std::vector<Variable<double>>& in) { return net(in[0]).output; },
+                      {random_tensor({4, 3, 2})}, parameters(net));
         INFO(report.text());
         CHECK(report.passed());
     }
@@ -195,16 +194,25 @@ TEST_CASE("edges of recurrent layers") {
         CHECK(result.output.shape() == Shape{0, 3, 1});
         CHECK(result.state[0].value() == Tensor<double>::zeros({1, 3, 1}));
     }
-    SUBCASE("no sequences") { CHECK(lstm(random_tensor({4, 0, 2})).output.shape() == Shape{4, 0, 1}); }
+    SUBCASE("no sequences") {
+        CHECK(lstm(random_tensor({4, 0, 2})).output.shape() == Shape{4, 0, 1});
+    }
     SUBCASE("errors name what was expected") {
-        CHECK(contains(error_of([&] { lstm(random_tensor({4, 3, 5})); }),
+        CHECK(contains(error_of([&] {
+                           lstm(random_tensor({4, 3, 5}));
+                       }),
                        "Lstm: x has shape [4, 3, 5], expected [T, B, 2]"));
         const std::vector<std::size_t> lengths{1, 9};
-        CHECK(contains(error_of([&] { lstm(random_tensor({4, 2, 2}), {}, lengths); }),
+        CHECK(contains(error_of([&] {
+                           lstm(random_tensor({4, 2, 2}), {}, lengths);
+                       }),
                        "length 9 of sequence 1 is more than the 4 steps"));
-        CHECK(contains(error_of([&] { lstm(random_tensor({4, 2, 2}), {random_tensor({1, 5, 1})}); }),
+        CHECK(contains(error_of([&] {
+                           lstm(random_tensor({4, 2, 2}), {random_tensor({1, 5, 1})});
+                       }),
                        "a state has shape [1, 5, 1], expected [1, 2, 1]"));
-        CHECK(contains(error_of([] { nn::Lstm<double>({.input = 0, .hidden = 1}); }), "at least 1"));
+        CHECK(
+            contains(error_of([] { nn::Lstm<double>({.input = 0, .hidden = 1}); }), "at least 1"));
         CHECK(contains(error_of([] { nn::Lstm<double>({.input = 1, .hidden = 1, .layers = 0}); }),
                        "at least one layer"));
     }
@@ -219,8 +227,7 @@ TEST_CASE("edges of recurrent layers") {
 
 TEST_CASE("merging directions") {
     for (const auto merge : {nn::Merge::add, nn::Merge::average, nn::Merge::multiply}) {
-        nn::Gru<double> gru(
-            {.input = 2, .hidden = 3, .bidirectional = true, .merge = merge});
+        nn::Gru<double> gru({.input = 2, .hidden = 3, .bidirectional = true, .merge = merge});
         nn::Gru<double> both({.input = 2, .hidden = 3, .bidirectional = true});
         for (std::size_t i = 0; i < 2; ++i) both.cells()[i] = gru.cells()[i];
         const auto x = random_tensor({3, 2, 2});

@@ -50,7 +50,8 @@ double worst_ulp(const F& f, const R& reference, double low, double high) {
             const T rounded = static_cast<T>(exact);
             INFO("at ", x[i + w], ": ", got[w], " for ", rounded);
             if (std::isnan(rounded) || std::isinf(rounded)) {
-                CHECK_MESSAGE((std::isnan(rounded) ? std::isnan(got[w]) : got[w] == rounded), "special");
+                CHECK_MESSAGE((std::isnan(rounded) ? std::isnan(got[w]) : got[w] == rounded),
+                              "special");
                 continue;
             }
             REQUIRE_FALSE(std::isnan(got[w]));
@@ -75,7 +76,8 @@ void check(const Bound& bound, const F& f, const R& reference, double low = -all
            double high = all) {
     const double in_float = worst_ulp<float>(f, reference, low, high);
     const double in_double = worst_ulp<double>(f, reference, low, high);
-    MESSAGE(std::string(bound.name) << ": worst " << in_float << " ulp in float, " << in_double << " in double");
+    MESSAGE(std::string(bound.name)
+            << ": worst " << in_float << " ulp in float, " << in_double << " in double");
     CHECK(in_float <= bound.in_float);
     CHECK(in_double <= bound.in_double);
 }
@@ -83,26 +85,44 @@ void check(const Bound& bound, const F& f, const R& reference, double low = -all
 } // namespace
 
 TEST_CASE("functions are within a few units in the last place of the true values") {
-    check({"exp", 2, 2}, [](auto x) { return exp(x); }, [](auto x) { return std::exp(x); });
-    check({"expm1", 4, 4}, [](auto x) { return expm1(x); }, [](auto x) { return std::expm1(x); });
-    check({"log", 2, 2}, [](auto x) { return log(x); }, [](auto x) { return std::log(x); }, 0);
-    check({"log1p", 2, 2}, [](auto x) { return log1p(x); }, [](auto x) { return std::log1p(x); }, -1);
-    check({"sqrt", 0.5, 0.5}, [](auto x) { return sqrt(x); }, [](auto x) { return std::sqrt(x); }, 0);
-    check({"sin", 4, 4}, [](auto x) { return sin(x); }, [](auto x) { return std::sin(x); }, -1e4, 1e4);
-    check({"cos", 4, 4}, [](auto x) { return cos(x); }, [](auto x) { return std::cos(x); }, -1e4, 1e4);
-    check({"erf", 4, 4}, [](auto x) { return erf(x); }, [](auto x) { return std::erf(x); });
-    check({"tanh", 4, 4}, [](auto x) { return tanh(x); }, [](auto x) { return std::tanh(x); });
-    check({"sigmoid", 4, 4}, [](auto x) { return sigmoid(x); },
-          [](auto x) { return 1 / (1 + std::exp(-x)); }, -85);
-    check({"softplus", 4, 4}, [](auto x) { return softplus(x); },
-          [](auto x) { return std::max(x, decltype(x)(0)) + std::log1p(std::exp(-std::abs(x))); }, -85);
-    check({"elu", 4, 4}, [](auto x) { return elu(x); },
-          [](auto x) { return x > 0 ? x : std::expm1(x); });
-    check({"silu", 4, 4}, [](auto x) { return silu(x); }, [](auto x) { return x / (1 + std::exp(-x)); },
-          -80, 1e30);
+    check(
+        {"exp", 2, 2}, [](auto x) { return exp(x); }, [](auto x) { return std::exp(x); });
+    check(
+        {"expm1", 4, 4}, [](auto x) { return expm1(x); }, [](auto x) { return std::expm1(x); });
+    check(
+        {"log", 2, 2}, [](auto x) { return log(x); }, [](auto x) { return std::log(x); }, 0);
+    check(
+        {"log1p", 2, 2}, [](auto x) { return log1p(x); }, [](auto x) { return std::log1p(x); }, -1);
+    check(
+        {"sqrt", 0.5, 0.5}, [](auto x) { return sqrt(x); }, [](auto x) { return std::sqrt(x); }, 0);
+    check(
+        {"sin", 4, 4}, [](auto x) { return sin(x); }, [](auto x) { return std::sin(x); }, -1e4,
+        1e4);
+    check(
+        {"cos", 4, 4}, [](auto x) { return cos(x); }, [](auto x) { return std::cos(x); }, -1e4,
+        1e4);
+    check(
+        {"erf", 4, 4}, [](auto x) { return erf(x); }, [](auto x) { return std::erf(x); });
+    check(
+        {"tanh", 4, 4}, [](auto x) { return tanh(x); }, [](auto x) { return std::tanh(x); });
+    check(
+        {"sigmoid", 4, 4}, [](auto x) { return sigmoid(x); },
+        [](auto x) { return 1 / (1 + std::exp(-x)); }, -85);
+    check(
+        {"softplus", 4, 4}, [](auto x) { return softplus(x); },
+        [](auto x) { return std::max(x, decltype(x)(0)) + std::log1p(std::exp(-std::abs(x))); },
+        -85);
+    check(
+        {"elu", 4, 4}, [](auto x) { return elu(x); },
+        [](auto x) { return x > 0 ? x : std::expm1(x); });
+    check(
+        {"silu", 4, 4}, [](auto x) { return silu(x); },
+        [](auto x) { return x / (1 + std::exp(-x)); }, -80, 1e30);
     // Far out in its tail gelu is tiny, and the rounding of x / sqrt(2) alone costs x^2 ulp.
-    check({"gelu", 300, 300}, [](auto x) { return gelu(x); },
-          [](auto x) { return x / 2 * std::erfc(-x * std::numbers::sqrt2_v<decltype(x)> / 2); }, -12, 1e30);
+    check(
+        {"gelu", 300, 300}, [](auto x) { return gelu(x); },
+        [](auto x) { return x / 2 * std::erfc(-x * std::numbers::sqrt2_v<decltype(x)> / 2); }, -12,
+        1e30);
 }
 
 TEST_CASE("plain numbers and lanes agree") {
@@ -116,6 +136,7 @@ TEST_CASE("plain numbers and lanes agree") {
     };
     both([](auto x) { return tanh(x) + sigmoid(x) * softplus(x); });
     both([](auto x) { return relu(x) - leaky_relu(x) + elu(x) + silu(x) + gelu(x); });
-    both([](auto x) { return clamp(x, -1, 2) + sign(x) * abs(x) + square(x) + reciprocal(x + 10); });
+    both(
+        [](auto x) { return clamp(x, -1, 2) + sign(x) * abs(x) + square(x) + reciprocal(x + 10); });
     both([](auto x) { return pow(abs(x), decltype(x)(1.5)) + minimum(x, -x) - maximum(x, -x); });
 }

@@ -17,7 +17,9 @@ namespace {
 const auto functions = std::tuple{
     [](const auto& x) { return sum(exp(x) * x, {1}); },
     [](const auto& x) { return mean(square(x) - 2.0 * x, {0}); },
-    [](const auto& x) { return sqrt(sum(square(x - mean(x)), {0, 1}) / 3.0); },
+    [](const auto& x) {
+        return sqrt(sum(square(x - mean(x)), {0, 1}) / 3.0);
+    },
     [](const auto& x) { return log(1.0 + exp(-abs(x))); },
     [](const auto& x) { return tanh(x) / (1.0 + cos(x) * cos(x)); },
     [](const auto& x) { return amax(x, {0}) - amin(x, {0}); },

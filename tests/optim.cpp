@@ -37,7 +37,8 @@ void compare(const std::string& name, const Make& make) {
 }
 
 std::string temporary(const std::string& name) {
-    return (std::filesystem::temp_directory_path() / ("unroll_test_" + std::to_string(::getpid()) + name))
+    return (std::filesystem::temp_directory_path() /
+            ("unroll_test_" + std::to_string(::getpid()) + name))
         .string();
 }
 
@@ -181,7 +182,9 @@ TEST_CASE("a resumed run goes on bit for bit") {
     optim::Adam<float> a(parameters(straight)), b(parameters(first)), c(parameters(second));
     train(straight, a, 6);
     train(first, b, 3);
-    const auto named = [](auto& layer) { return optim::by_name<float>(nn::named_parameters(layer)); };
+    const auto named = [](auto& layer) {
+        return optim::by_name<float>(nn::named_parameters(layer));
+    };
     optim::Checkpoint<float> saved{named(first), &b, {{"extra", x}}, {{"note", "hello"}}};
     saved.save(path);
     optim::Checkpoint<float> loaded{named(second), &c, {}, {}};

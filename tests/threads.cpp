@@ -36,7 +36,8 @@ TEST_CASE("threads: pieces cover everything once, with and without a team") {
         }
         for (int round = 0; round < 1000; ++round) {
             std::atomic<std::size_t> sum{0};
-            threads::for_pieces(128, 1, [&](std::size_t begin, std::size_t end) { sum += end - begin; });
+            threads::for_pieces(128, 1,
+                                [&](std::size_t begin, std::size_t end) { sum += end - begin; });
             REQUIRE(sum == 128);
         }
         CHECK(contains(error_of([&] {

@@ -100,8 +100,7 @@ int train(Training o) {
         position = Position::from(checkpoint.words["position"]);
         for (std::size_t s = 0; s < o.shards; ++s) {
             const std::string name = "shard" + std::to_string(s);
-            shards.tape(s).set_random(
-                Random::restore(optim::random_state(checkpoint.words[name])));
+            shards.tape(s).set_random(Random::restore(optim::random_state(checkpoint.words[name])));
             for (std::size_t i = 0; i < states[s].size(); ++i) {
                 const auto found = checkpoint.tensors.find(name + "." + std::to_string(i));
                 if (found != checkpoint.tensors.end()) states[s][i] = found->second;
@@ -124,8 +123,8 @@ int train(Training o) {
     };
 
     std::printf("%s bytes, %zu different; %zu parameters; %zu threads; %s\n",
-                std::to_string(text.size()).c_str(), vocabulary.size(),
-                nn::parameter_count(model), threads::count(), gemm_backend().c_str());
+                std::to_string(text.size()).c_str(), vocabulary.size(), nn::parameter_count(model),
+                threads::count(), gemm_backend().c_str());
     example::Progress progress;
     example::Curves curves({"tokens", "train_nats", "validation_nats", "rate", "seconds"});
     const auto last_batch =
@@ -147,7 +146,8 @@ int train(Training o) {
         if (i == 0)
             for (auto& state : states) state = {};
         const double warm = std::min(1.0, static_cast<double>(adam.steps() + 1) / 50);
-        adam.set_rate(o.rate * warm * (0.5 * (1 + std::cos(3.141592653589793 * done())) * 0.98 + 0.02));
+        adam.set_rate(o.rate * warm *
+                      (0.5 * (1 + std::cos(3.141592653589793 * done())) * 0.98 + 0.02));
         const std::size_t width = o.batch / o.shards;
         recent += shards.backward([&](std::size_t s, Tape<float>& tape) {
             const auto [x, y] = stream.batch(i, s * width, (s + 1) * width);
@@ -182,17 +182,18 @@ int train(Training o) {
     save(seconds);
     if (!o.csv.empty()) write_file_atomically(o.csv, curves.csv());
     if (!o.svg.empty())
-        write_file_atomically(o.svg, curves.svg("Loss in nats per byte",
-                                                {"train_nats", "validation_nats"}));
+        write_file_atomically(
+            o.svg, curves.svg("Loss in nats per byte", {"train_nats", "validation_nats"}));
     if (example::interrupted())
         progress.note("interrupted; the run is saved in " + o.out + ", --resume goes on");
     validation = evaluate(model, valid);
-    example::print_result({{"validation_nats", number(validation, 4)},
-                           {"bits_per_byte", number(bits(validation), 4)},
-                           {"tokens_per_second", number(tokens / (watch.seconds() - evaluating), 0)},
-                           {"seconds", number(seconds, 1)},
-                           {"batches", std::to_string(position.batch)},
-                           {"model", o.out}});
+    example::print_result(
+        {{"validation_nats", number(validation, 4)},
+         {"bits_per_byte", number(bits(validation), 4)},
+         {"tokens_per_second", number(tokens / (watch.seconds() - evaluating), 0)},
+         {"seconds", number(seconds, 1)},
+         {"batches", std::to_string(position.batch)},
+         {"model", o.out}});
     return example::interrupted() ? 130 : 0;
 }
 
@@ -259,9 +260,15 @@ void add_model_options(CLI::App* app, Settings& s) {
     app->add_option("--cell", s.cell, "recurrent cell")
         ->check(CLI::IsMember({"rnn", "lstm", "gru"}))
         ->capture_default_str();
-    app->add_option("--layers", s.layers, "recurrent layers")->capture_default_str()->check(CLI::Range(1, 64));
-    app->add_option("--hidden", s.hidden, "width of a layer")->capture_default_str()->check(CLI::Range(1, 65536));
-    app->add_option("--embedding", s.embedding, "width of a byte's vector")->capture_default_str()->check(CLI::Range(1, 65536));
+    app->add_option("--layers", s.layers, "recurrent layers")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 64));
+    app->add_option("--hidden", s.hidden, "width of a layer")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 65536));
+    app->add_option("--embedding", s.embedding, "width of a byte's vector")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 65536));
     app->add_option("--dropout", s.dropout, "share of values dropped between layers")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 1.0));
@@ -273,7 +280,8 @@ void add_model_options(CLI::App* app, Settings& s) {
 
 int main(int argc, char** argv) {
     using namespace char_lm;
-    CLI::App app{"Language models over bytes: learns a text, samples from it, tells how likely a text is."};
+    CLI::App app{
+        "Language models over bytes: learns a text, samples from it, tells how likely a text is."};
     app.footer("Examples:\n"
                "  char_lm train book.txt --minutes 3 --svg loss.svg\n"
                "  char_lm sample char_lm.safetensors --prompt 'ROMEO:' --temperature 0.7\n"
@@ -283,19 +291,30 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
 
     Training o;
-    auto* train_command = app.add_subcommand("train", "learn a text; without one, this project's own sources and documents");
-    train_command->add_option("TEXT", o.text, "files, or folders of sources")->check(CLI::ExistingPath);
+    auto* train_command = app.add_subcommand(
+        "train", "learn a text; without one, this project's own sources and documents");
+    train_command->add_option("TEXT", o.text, "files, or folders of sources")
+        ->check(CLI::ExistingPath);
     add_model_options(train_command, o.model);
-    train_command->add_option("--batch", o.batch, "pieces of the text read side by side")->capture_default_str();
-    train_command->add_option("--steps", o.steps, "bytes a gradient flows back through")->capture_default_str();
-    train_command->add_option("--rate", o.rate, "Adam's rate, which falls along a cosine")->capture_default_str();
-    train_command->add_option("--clip", o.clip, "largest norm of the gradient")->capture_default_str();
-    train_command->add_option("--minutes", o.minutes, "how long to train")->capture_default_str()->check(CLI::PositiveNumber);
-    train_command->add_option("--epochs", o.epochs, "passes over the text, instead of minutes")->check(CLI::PositiveNumber);
-    train_command->add_option("--shards", o.shards, "parts of a batch that run side by side")->capture_default_str();
+    train_command->add_option("--batch", o.batch, "pieces of the text read side by side")
+        ->capture_default_str();
+    train_command->add_option("--steps", o.steps, "bytes a gradient flows back through")
+        ->capture_default_str();
+    train_command->add_option("--rate", o.rate, "Adam's rate, which falls along a cosine")
+        ->capture_default_str();
+    train_command->add_option("--clip", o.clip, "largest norm of the gradient")
+        ->capture_default_str();
+    train_command->add_option("--minutes", o.minutes, "how long to train")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    train_command->add_option("--epochs", o.epochs, "passes over the text, instead of minutes")
+        ->check(CLI::PositiveNumber);
+    train_command->add_option("--shards", o.shards, "parts of a batch that run side by side")
+        ->capture_default_str();
     train_command->add_option("--threads", o.threads, "threads; all cores unless given");
     train_command->add_option("--seed", o.seed, "of weights and dropout")->capture_default_str();
-    train_command->add_option("-o,--out", o.out, "the model, with everything to resume")->capture_default_str();
+    train_command->add_option("-o,--out", o.out, "the model, with everything to resume")
+        ->capture_default_str();
     train_command->add_option("--csv", o.csv, "losses over time as a table");
     train_command->add_option("--svg", o.svg, "losses over time as a picture");
     train_command->add_flag("--resume", o.resume, "go on with the run saved in --out");
@@ -313,15 +332,23 @@ int main(int argc, char** argv) {
     sample_command->add_option("MODEL", path)->required()->check(CLI::ExistingFile);
     sample_command->add_option("--prompt", prompt, "what it continues");
     sample_command->add_option("--length", how.length, "bytes to write")->capture_default_str();
-    sample_command->add_option("--temperature", how.temperature, "0: the likeliest; 1: as learned")->capture_default_str();
-    sample_command->add_option("--top-k", how.top_k, "only the k likeliest; 0: all")->capture_default_str();
-    sample_command->add_option("--top-p", how.top_p, "only the likeliest that make up this share")->capture_default_str();
+    sample_command->add_option("--temperature", how.temperature, "0: the likeliest; 1: as learned")
+        ->capture_default_str();
+    sample_command->add_option("--top-k", how.top_k, "only the k likeliest; 0: all")
+        ->capture_default_str();
+    sample_command->add_option("--top-p", how.top_p, "only the likeliest that make up this share")
+        ->capture_default_str();
     sample_command->add_option("--seed", seed)->capture_default_str();
-    auto* graph_command = app.add_subcommand("graph", "draw a small model unrolled over some steps");
-    graph_command->add_option("PICTURE", picture, ".svg, .png, .pdf or .dot")->capture_default_str();
-    graph_command->add_option("--steps", steps)->capture_default_str()->check(CLI::Range(1, 100000));
+    auto* graph_command =
+        app.add_subcommand("graph", "draw a small model unrolled over some steps");
+    graph_command->add_option("PICTURE", picture, ".svg, .png, .pdf or .dot")
+        ->capture_default_str();
+    graph_command->add_option("--steps", steps)
+        ->capture_default_str()
+        ->check(CLI::Range(1, 100000));
     add_model_options(graph_command, settings);
-    auto* check_command = app.add_subcommand("gradcheck", "compare a small model's gradients with differences");
+    auto* check_command =
+        app.add_subcommand("gradcheck", "compare a small model's gradients with differences");
     add_model_options(check_command, settings);
 
     CLI11_PARSE(app, argc, argv);

@@ -97,8 +97,7 @@ Stream::Stream(std::span<const std::int64_t> text, std::size_t columns, std::siz
     batches_ = (length_ + steps - 1) / steps;
 }
 
-std::pair<Indices, Indices> Stream::batch(std::size_t i, std::size_t begin,
-                                          std::size_t end) const {
+std::pair<Indices, Indices> Stream::batch(std::size_t i, std::size_t begin, std::size_t end) const {
     const std::size_t first = i * steps_, steps = std::min(steps_, length_ - first);
     Indices x({steps, end - begin}), y({steps, end - begin});
     for (std::size_t t = 0; t < steps; ++t)

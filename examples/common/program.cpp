@@ -102,7 +102,9 @@ std::string Curves::svg(const std::string& title, const std::vector<std::string>
     y0 = std::floor(y0 / step) * step;
     y1 = std::max(std::ceil(y1 / step) * step, y0 + step);
     const auto px = [&](double x) { return left + (x - x0) / (x1 - x0) * (width - left - right); };
-    const auto py = [&](double y) { return height - bottom - (y - y0) / (y1 - y0) * (height - top - bottom); };
+    const auto py = [&](double y) {
+        return height - bottom - (y - y0) / (y1 - y0) * (height - top - bottom);
+    };
     std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 400\" "
                       "font-family=\"Helvetica, sans-serif\" font-size=\"12\">\n"
                       "<rect width=\"720\" height=\"400\" fill=\"white\"/>\n";
@@ -116,9 +118,10 @@ std::string Curves::svg(const std::string& title, const std::vector<std::string>
     text(width / 2, height - 10, "middle", columns_[0]);
     for (int i = 0; i <= 5; ++i) {
         const double y = y0 + (y1 - y0) * i / 5, x = x0 + (x1 - x0) * i / 5;
-        std::snprintf(line, sizeof line,
-                      "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#dddddd\"/>\n",
-                      left, py(y), width - right, py(y));
+        std::snprintf(
+            line, sizeof line,
+            "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#dddddd\"/>\n", left,
+            py(y), width - right, py(y));
         out += line;
         text(left - 6, py(y) + 4, "end", number(y, 2));
         text(px(x), height - bottom + 18, "middle", number(x, x1 < 10 ? 1 : 0));
@@ -132,7 +135,8 @@ std::string Curves::svg(const std::string& title, const std::vector<std::string>
             out += line;
         }
         out += "\"/>\n";
-        std::snprintf(line, sizeof line, "<rect x=\"%.1f\" y=\"%.1f\" width=\"12\" height=\"3\" fill=\"%s\"/>\n",
+        std::snprintf(line, sizeof line,
+                      "<rect x=\"%.1f\" y=\"%.1f\" width=\"12\" height=\"3\" fill=\"%s\"/>\n",
                       width - 180, top + 6 + 18.0 * static_cast<double>(k), colours[k % 4]);
         out += line;
         text(width - 160, top + 12 + 18.0 * static_cast<double>(k), "start", names[k]);

@@ -89,9 +89,9 @@ int main() {
         hand.backward();
     };
     threads::set(1);
-    const auto times = bench::in_turn({bench::timed(fused), bench::timed(by_hand),
-                                       bench::timed([&] { plain_xtensor(y, dh); })},
-                                      25);
+    const auto times = bench::in_turn(
+        {bench::timed(fused), bench::timed(by_hand), bench::timed([&] { plain_xtensor(y, dh); })},
+        25);
     std::printf("ns an element, forward and backward: fused %.2f, by hand %.2f, xtensor %.2f\n",
                 times[0] / n * 1e9, times[1] / n * 1e9, times[2] / n * 1e9);
     bench::figure("fuse.by_hand", times[0] / times[1], "ratio", "<=", 1.3);

@@ -16,10 +16,11 @@ int main() {
                 tape.clear();
                 Variable<float> x = tape.variable(Tensor<float>::full({4}, 0.5f));
                 for (std::size_t i = 0; i < nodes; ++i)
-                    x = fuse("step", [](auto v) { return v * 1.0001f + 0.001f; }, x);
+                    x = fuse(
+                        "step", [](auto v) { return v * 1.0001f + 0.001f; }, x);
                 tape.backward(x, Tensor<float>::ones({4}));
             }));
-        bench::figure("nodes." + std::to_string(nodes), bench::median(times) / static_cast<double>(nodes) * 1e9,
-                      "ns", "<=", 150);
+        bench::figure("nodes." + std::to_string(nodes),
+                      bench::median(times) / static_cast<double>(nodes) * 1e9, "ns", "<=", 150);
     }
 }

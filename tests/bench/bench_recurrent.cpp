@@ -129,10 +129,10 @@ public:
         Forward forward;
         Backward backward;
         if constexpr (Cell::has_c) {
-            forward = Forward(Cell::template describe<typename Cell::Forward>(
-                                  prop_kind::forward_training, x, state, state, wx, wh, bias, y,
-                                  state, state),
-                              engine_);
+            forward = Forward(
+                Cell::template describe<typename Cell::Forward>(
+                    prop_kind::forward_training, x, state, state, wx, wh, bias, y, state, state),
+                engine_);
             backward = Backward(Cell::template describe<typename Cell::Backward>(
                                     prop_kind::backward, x, state, state, wx, wh, bias, y, state,
                                     state, x, state, state, wx, wh, bias, y, state, state),
@@ -142,8 +142,8 @@ public:
                                   prop_kind::forward_training, x, state, wx, wh, bias, y, state),
                               engine_);
             backward = Backward(Cell::template describe<typename Cell::Backward>(
-                                    prop_kind::backward, x, state, wx, wh, bias, y, state, x,
-                                    state, wx, wh, bias, y, state),
+                                    prop_kind::backward, x, state, wx, wh, bias, y, state, x, state,
+                                    wx, wh, bias, y, state),
                                 engine_, forward);
         }
         weights_[0] = fresh(shaped({1, 1, I, Cell::gates, H}, tag::ldigo));
@@ -190,8 +190,8 @@ public:
                 dnnl::reorder(weights_[i], to->at(arg)).execute(stream_, weights_[i], to->at(arg));
         }
         run_forward_.execute(stream_, forward_);
-        for (const int arg : {DNNL_ARG_DIFF_WEIGHTS_LAYER, DNNL_ARG_DIFF_WEIGHTS_ITER,
-                              DNNL_ARG_DIFF_BIAS}) {
+        for (const int arg :
+             {DNNL_ARG_DIFF_WEIGHTS_LAYER, DNNL_ARG_DIFF_WEIGHTS_ITER, DNNL_ARG_DIFF_BIAS}) {
             auto& memory = backward_.at(arg);
             std::memset(memory.get_data_handle(), 0, memory.get_desc().get_size());
         }
@@ -237,8 +237,11 @@ void measure(const std::string& cell, double onednn_target) {
             return answer.empty() ? 0.0 : std::stod(answer);
         };
     };
-    for (const Sizes& s : {Sizes{32, 64, 50, 1}, {64, 128, 64, 16}, {128, 256, 64, 32},
-                           {256, 256, 100, 64}, {512, 512, 50, 64}}) {
+    for (const Sizes& s : {Sizes{32, 64, 50, 1},
+                           {64, 128, 64, 16},
+                           {128, 256, 64, 32},
+                           {256, 256, 100, 64},
+                           {512, 512, 50, 64}}) {
         Ours<typename Cell::Layer> ours(s);
         std::vector<bench::Run> runs{bench::timed([&] { ours.step(); })};
         const std::string name = cell + "." + s.text("x");

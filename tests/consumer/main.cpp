@@ -16,7 +16,8 @@ int main() {
     for (int i = 0; i < 20; ++i) {
         tape.clear();
         const auto out = head(gru(tape.constant(Tensor<float>::ones({5, 2, 3}))).output);
-        const auto loss = mean(fuse("distance", [](auto x) { return (x - 1) * (x - 1); }, out));
+        const auto loss = mean(fuse(
+            "distance", [](auto x) { return (x - 1) * (x - 1); }, out));
         tape.backward(loss);
         sgd.step();
         (i == 0 ? first : last) = loss.item();
