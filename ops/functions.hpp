@@ -81,7 +81,7 @@ struct Exponential {
         return xsimd::bitwise_cast<xsimd::batch<float>>((k + 126) << 23);
     }
     Lanes<float> value() const {
-        const Lanes<float> half = half_power() * q + half_power();
+        const Lanes<float> half = half_power() * (q + 1);
         return half + half;
     }
     // Without losing digits near 0.

@@ -68,7 +68,7 @@ std::string refusal(F f) {
     return "";
 }
 
-bool says(const std::string& message, const std::string& part) {
+inline bool says(const std::string& message, const std::string& part) {
     INFO(message);
     CHECK(message.find(part) != message.npos);
     return true;
