@@ -145,7 +145,7 @@ typename Scan<Cell>::Result Scan<Cell>::run(const Cell& cell, const Variable<T>&
     const auto project = [&](std::size_t k) { // step k of the scan and those after it
         const std::size_t n = std::min(at_once, steps - k);
         begin = backwards ? steps - k - n : k;
-        return cell.project(slice(x, 0, begin, begin + n));
+        return cell.project(n == steps ? x : slice(x, 0, begin, begin + n));
     };
     Variable<T> projected = project(0);
     const Buffer<T> output(projected, {steps, batch, cell.hidden});
