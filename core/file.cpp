@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -15,14 +16,17 @@ namespace unroll {
 
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr const char* reading = "read_file";
 constexpr const char* writing = "write_file_atomically";
 
-[[noreturn]] void refuse(const char* operation, const Path& path, const std::string& reason) {
-    fail(operation, "'" + path.string() + "': " + reason);
+[[noreturn]] void refuse(const char* operation, const std::string& path,
+                         const std::string& reason) {
+    fail(operation, "'" + path + "': " + reason);
 }
 
-[[noreturn]] void refuse(const char* operation, const Path& path, int error) {
+[[noreturn]] void refuse(const char* operation, const std::string& path, int error) {
     refuse(operation, path, std::string(std::strerror(error)));
 }
 
@@ -51,20 +55,20 @@ private:
 };
 
 struct Leftover {
-    Path path;
+    fs::path path;
     bool is_there = true;
     ~Leftover() {
         if (is_there) ::unlink(path.c_str());
     }
 };
 
-Path behind_links(const Path& path) {
+fs::path behind_links(const std::string& path) {
     constexpr int most = 40;
-    Path at = path;
+    fs::path at = path;
     std::error_code error;
     for (int i = 0; i < most; ++i) {
-        if (!std::filesystem::is_symlink(at, error)) return at;
-        const Path next = std::filesystem::read_symlink(at, error);
+        if (!fs::is_symlink(at, error)) return at;
+        const fs::path next = fs::read_symlink(at, error);
         if (error) refuse(writing, path, error.message());
         at = next.is_absolute() ? next : at.parent_path() / next;
     }
@@ -72,7 +76,7 @@ Path behind_links(const Path& path) {
 }
 
 // The permissions that the new file gets, where there is an old one that may be replaced, else 0.
-mode_t check_old(const Path& path, const Path& target) {
+mode_t check_old(const std::string& path, const fs::path& target) {
     struct stat old;
     if (::stat(target.c_str(), &old) != 0) {
         if (errno == ENOENT) return 0;
@@ -86,7 +90,7 @@ mode_t check_old(const Path& path, const Path& target) {
 
 // Not mkstemp: its files are private, and what the process grants by default cannot be asked for
 // without changing it for other threads.
-int create_beside(const Path& directory, Path& name) {
+int create_beside(const fs::path& directory, fs::path& name) {
     static std::atomic<unsigned> count{0};
     for (;;) {
         name = directory / (".unroll-" + std::to_string(::getpid()) + "-" +
@@ -97,7 +101,7 @@ int create_beside(const Path& directory, Path& name) {
     }
 }
 
-void flush_directory(const Path& path, const Path& directory) {
+void flush_directory(const std::string& path, const fs::path& directory) {
     const Descriptor opened(
         retried([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
     // Some directories may be written and not read, some file systems do not flush any.
@@ -110,7 +114,7 @@ void flush_directory(const Path& path, const Path& directory) {
 
 } // namespace
 
-std::vector<std::byte> read_file(const Path& path) {
+std::vector<std::byte> read_file(const std::string& path) {
     // Without O_NONBLOCK a pipe would wait here for its writer.
     const Descriptor file(
         retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
@@ -144,13 +148,14 @@ void FileWriter::write(Bytes bytes) {
     }
 }
 
-void write_file_atomically(const Path& path, const std::function<void(FileWriter&)>& content) {
-    const Path target = behind_links(path);
+void write_file_atomically(const std::string& path,
+                           const std::function<void(FileWriter&)>& content) {
+    const fs::path target = behind_links(path);
     if (!target.has_filename()) refuse(writing, path, "it names no file");
     const mode_t permissions = check_old(path, target);
-    const Path directory = target.has_parent_path() ? target.parent_path() : Path(".");
+    const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
 
-    Path temporary;
+    fs::path temporary;
     Descriptor file(create_beside(directory, temporary));
     if (file.number() == -1) refuse(writing, path, errno);
     Leftover leftover{temporary};
@@ -163,11 +168,11 @@ void write_file_atomically(const Path& path, const std::function<void(FileWriter
     flush_directory(path, directory);
 }
 
-void write_file_atomically(const Path& path, Bytes bytes) {
+void write_file_atomically(const std::string& path, Bytes bytes) {
     write_file_atomically(path, [bytes](FileWriter& file) { file.write(bytes); });
 }
 
-void write_file_atomically(const Path& path, std::string_view text) {
+void write_file_atomically(const std::string& path, std::string_view text) {
     write_file_atomically(path, std::as_bytes(std::span(text)));
 }
 

@@ -18,11 +18,11 @@ constexpr std::string_view magic = "\x93NUMPY";
 // The part of Python's notation that headers are written in.
 class HeaderReader {
 public:
-    HeaderReader(std::string_view text, const Path& path) : text_(text), path_(path) {}
+    HeaderReader(std::string_view text, const std::string& path) : text_(text), path_(path) {}
 
     [[noreturn]] void refuse(const std::string& problem) const {
-        fail(reading, "'" + path_.string() + "': header: " + problem + " (character " +
-                          std::to_string(at_) + ")");
+        fail(reading,
+             "'" + path_ + "': header: " + problem + " (character " + std::to_string(at_) + ")");
     }
 
     char peek() {
@@ -93,7 +93,7 @@ private:
     }
 
     std::string_view text_;
-    const Path& path_;
+    const std::string& path_;
     std::size_t at_ = 0;
 };
 
@@ -103,7 +103,7 @@ struct Header {
     Shape shape;
 };
 
-Header read_header(std::string_view text, const Path& path) {
+Header read_header(std::string_view text, const std::string& path) {
     HeaderReader in(text, path);
     std::optional<std::string> dtype;
     std::optional<bool> fortran_order;
@@ -169,9 +169,9 @@ constexpr const char* dtype_of = std::is_same_v<T, bool>     ? "|b1"
 } // namespace
 
 template <class T>
-Tensor<T> read_npy(const Path& path, Narrowing narrowing) {
+Tensor<T> read_npy(const std::string& path, Narrowing narrowing) {
     const std::vector<std::byte> file = read_file(path);
-    const std::string where = "'" + path.string() + "': ";
+    const std::string where = "'" + path + "': ";
     const Bytes bytes(file);
     const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
     if (!text.starts_with(magic)) fail(reading, where + "this is no .npy file");
@@ -204,7 +204,7 @@ Tensor<T> read_npy(const Path& path, Narrowing narrowing) {
 }
 
 template <class T>
-void write_npy(const Path& path, const Tensor<T>& tensor) {
+void write_npy(const std::string& path, const Tensor<T>& tensor) {
     std::string shape = "(";
     for (std::size_t i = 0; i < tensor.dimension(); ++i)
         shape += (i > 0 ? ", " : "") + std::to_string(tensor.shape(i));
@@ -225,13 +225,13 @@ void write_npy(const Path& path, const Tensor<T>& tensor) {
     });
 }
 
-template Tensor<float> read_npy(const Path&, Narrowing);
-template Tensor<double> read_npy(const Path&, Narrowing);
-template Tensor<std::int64_t> read_npy(const Path&, Narrowing);
-template Tensor<bool> read_npy(const Path&, Narrowing);
-template void write_npy(const Path&, const Tensor<float>&);
-template void write_npy(const Path&, const Tensor<double>&);
-template void write_npy(const Path&, const Tensor<std::int64_t>&);
-template void write_npy(const Path&, const Tensor<bool>&);
+template Tensor<float> read_npy(const std::string&, Narrowing);
+template Tensor<double> read_npy(const std::string&, Narrowing);
+template Tensor<std::int64_t> read_npy(const std::string&, Narrowing);
+template Tensor<bool> read_npy(const std::string&, Narrowing);
+template void write_npy(const std::string&, const Tensor<float>&);
+template void write_npy(const std::string&, const Tensor<double>&);
+template void write_npy(const std::string&, const Tensor<std::int64_t>&);
+template void write_npy(const std::string&, const Tensor<bool>&);
 
 } // namespace unroll

@@ -10,10 +10,10 @@ namespace unroll {
 // order. T: float, double, std::int64_t or bool. Other numbers are converted where every one of
 // them keeps its value or `narrowing` allows rounding. Throws Error with the file and the reason.
 template <class T>
-Tensor<T> read_npy(const Path& path, Narrowing narrowing = Narrowing::refuse);
+Tensor<T> read_npy(const std::string& path, Narrowing narrowing = Narrowing::refuse);
 
 // Writes version 1.0, little-endian, row-major, through write_file_atomically.
 template <class T>
-void write_npy(const Path& path, const Tensor<T>& tensor);
+void write_npy(const std::string& path, const Tensor<T>& tensor);
 
 } // namespace unroll

@@ -54,13 +54,13 @@ public:
     std::map<std::string, std::string> metadata;
     std::map<std::string, Entry> entries;
 
-    explicit HeaderListener(const Path& path) : path_(path) {}
+    explicit HeaderListener(const std::string& path) : path_(path) {}
 
     [[noreturn]] void refuse(const std::string& problem) const {
         std::string place = "the header";
         if (!name_.empty()) place += ", '" + name_ + "'";
         if (!field_.empty()) place += ", '" + field_ + "'";
-        fail(reading, "'" + path_.string() + "': " + place + ": " + problem);
+        fail(reading, "'" + path_ + "': " + place + ": " + problem);
     }
 
     bool start_object(std::size_t) {
@@ -153,7 +153,7 @@ private:
         return nullptr;
     }
 
-    const Path& path_;
+    const std::string& path_;
     std::string name_, field_;
     std::set<std::string> fields_;
     std::vector<std::uint64_t>* list_ = nullptr;
@@ -280,11 +280,11 @@ std::string compose_header(const std::vector<NamedTensor>& tensors,
 
 } // namespace
 
-SafetensorsFile SafetensorsFile::read(const Path& path) {
+SafetensorsFile SafetensorsFile::read(const std::string& path) {
     SafetensorsFile read;
     read.path_ = path;
     read.file_ = std::make_shared<const std::vector<std::byte>>(read_file(path));
-    const std::string where = "'" + path.string() + "': ";
+    const std::string where = "'" + path + "': ";
     const Bytes file(*read.file_);
     std::uint64_t length = 0;
     if (file.size() < sizeof(length))
@@ -330,7 +330,7 @@ std::vector<std::string> SafetensorsFile::names() const {
 const StoredTensor& SafetensorsFile::at(const std::string& name) const {
     const auto found = tensors_.find(name);
     if (found == tensors_.end())
-        fail("SafetensorsFile", "'" + path_.string() + "' has no tensor '" + name + "'");
+        fail("SafetensorsFile", "'" + path_ + "' has no tensor '" + name + "'");
     return found->second;
 }
 
@@ -338,8 +338,7 @@ template <class T>
 Tensor<T> SafetensorsFile::get(const std::string& name, Narrowing narrowing) const {
     constexpr const char* operation = "SafetensorsFile::get";
     const StoredTensor& stored = at(name);
-    const std::string what =
-        "'" + path_.string() + "': tensor '" + name + "' of type " + stored.dtype;
+    const std::string what = "'" + path_ + "': tensor '" + name + "' of type " + stored.dtype;
     if (stored.shape.size() > max_rank)
         fail(operation, what + " has " + std::to_string(stored.shape.size()) +
                             " dimensions, at most " + std::to_string(max_rank) + " are supported");
@@ -355,7 +354,7 @@ template Tensor<double> SafetensorsFile::get(const std::string&, Narrowing) cons
 template Tensor<std::int64_t> SafetensorsFile::get(const std::string&, Narrowing) const;
 template Tensor<bool> SafetensorsFile::get(const std::string&, Narrowing) const;
 
-void write_safetensors(const Path& path, std::vector<NamedTensor> tensors,
+void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata) {
     std::set<std::string_view> names;
     for (const NamedTensor& named : tensors) {

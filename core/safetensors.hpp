@@ -25,9 +25,9 @@ struct StoredTensor {
 class SafetensorsFile {
 public:
     // Throws Error naming the file and the reason.
-    static SafetensorsFile read(const Path& path);
+    static SafetensorsFile read(const std::string& path);
 
-    const Path& path() const { return path_; }
+    const std::string& path() const { return path_; }
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
     const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
     std::vector<std::string> names() const;
@@ -42,7 +42,7 @@ public:
     Tensor<T> get(const std::string& name, Narrowing narrowing = Narrowing::refuse) const;
 
 private:
-    Path path_;
+    std::string path_;
     std::shared_ptr<const std::vector<std::byte>> file_;
     std::map<std::string, std::string> metadata_;
     std::map<std::string, StoredTensor> tensors_;
@@ -56,7 +56,7 @@ struct NamedTensor {
 // Writes through write_file_atomically. The same tensors and metadata give the same bytes: types of
 // 8 bytes come first, then 4, then 1, so that each tensor is aligned, and by name among themselves.
 // Throws Error for a name that stands twice, is reserved (__metadata__) or is not UTF-8.
-void write_safetensors(const Path& path, std::vector<NamedTensor> tensors,
+void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
 } // namespace unroll

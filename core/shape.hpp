@@ -2,7 +2,6 @@
 
 #include <unroll/core/error.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <initializer_list>

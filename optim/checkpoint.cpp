@@ -43,8 +43,7 @@ std::vector<Tensor<T>> matching(const SafetensorsFile& file, const NamedParamete
         if (!known.contains(name) && !starts_with(name, state_prefix) &&
             !starts_with(name, tensor_prefix))
             problems += "\n  unexpected: " + name;
-    if (!problems.empty())
-        fail("load", "'" + file.path().string() + "' does not fit the model:" + problems);
+    if (!problems.empty()) fail("load", "'" + file.path() + "' does not fit the model:" + problems);
     for (const auto& [name, parameter] : parameters) values.push_back(file.get<T>(name));
     return values;
 }
@@ -59,19 +58,19 @@ std::vector<NamedTensor> weights(const NamedParameters<T>& parameters) {
 } // namespace
 
 template <class T>
-void save_weights(const Path& path, const NamedParameters<T>& parameters,
+void save_weights(const std::string& path, const NamedParameters<T>& parameters,
                   const std::map<std::string, std::string>& metadata) {
     write_safetensors(path, weights(parameters), metadata);
 }
 
 template <class T>
-void load_weights(const Path& path, const NamedParameters<T>& parameters) {
+void load_weights(const std::string& path, const NamedParameters<T>& parameters) {
     const auto values = matching(SafetensorsFile::read(path), parameters);
     for (std::size_t i = 0; i < values.size(); ++i) parameters[i].second->set(values[i]);
 }
 
 template <class T>
-void Checkpoint<T>::save(const Path& path) const {
+void Checkpoint<T>::save(const std::string& path) const {
     std::vector<NamedTensor> all = weights(parameters);
     std::map<std::string, std::string> metadata = words;
     metadata["unroll.checkpoint"] = version;
@@ -85,13 +84,13 @@ void Checkpoint<T>::save(const Path& path) const {
 }
 
 template <class T>
-void Checkpoint<T>::load(const Path& path) {
+void Checkpoint<T>::load(const std::string& path) {
     const SafetensorsFile file = SafetensorsFile::read(path);
     const auto found = file.metadata().find("unroll.checkpoint");
     if (found == file.metadata().end())
-        fail("load", "'" + path.string() + "' holds weights but no training state");
+        fail("load", "'" + path + "' holds weights but no training state");
     if (found->second != version)
-        fail("load", "'" + path.string() + "' has version " + found->second +
+        fail("load", "'" + path + "' has version " + found->second +
                          " of the training state; this program knows version " + version);
     const auto values = matching(file, parameters);
     std::map<std::string, Tensor<T>> state, others;
@@ -104,7 +103,7 @@ void Checkpoint<T>::load(const Path& path) {
     if (optimizer != nullptr) {
         const auto steps = file.metadata().find("unroll.steps");
         if (steps == file.metadata().end())
-            fail("load", "'" + path.string() + "' lacks the optimiser's step");
+            fail("load", "'" + path + "' lacks the optimiser's step");
         std::uint64_t count = 0;
         std::istringstream(steps->second) >> count;
         optimizer->restore(state, count);
@@ -128,9 +127,9 @@ Random::State random_state(const std::string& words) {
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template void save_weights(const Path&, const NamedParameters<T>&,                             \
+    template void save_weights(const std::string&, const NamedParameters<T>&,                      \
                                const std::map<std::string, std::string>&);                         \
-    template void load_weights(const Path&, const NamedParameters<T>&);                            \
+    template void load_weights(const std::string&, const NamedParameters<T>&);                     \
     template struct Checkpoint<T>;
 
 UNROLL_INSTANTIATE(float)

@@ -24,13 +24,13 @@ NamedParameters<T> by_name(const Entries& entries) {
 
 // Weights in a safetensors file, which Python's safetensors reads too.
 template <class T>
-void save_weights(const Path& path, const NamedParameters<T>& parameters,
+void save_weights(const std::string& path, const NamedParameters<T>& parameters,
                   const std::map<std::string, std::string>& metadata = {});
 
 // Reads them back. Throws Error, leaving every parameter as it was, where the file is broken, or
 // with a list of all tensors that are missing, unexpected or of another shape.
 template <class T>
-void load_weights(const Path& path, const NamedParameters<T>& parameters);
+void load_weights(const std::string& path, const NamedParameters<T>& parameters);
 
 // Everything that a run needs to go on bit for bit: weights, the optimiser's state and step, other
 // tensors (a carried state), and what is told in words (positions, randomness).
@@ -41,10 +41,10 @@ struct Checkpoint {
     std::map<std::string, Tensor<T>> tensors;
     std::map<std::string, std::string> words;
 
-    void save(const Path& path) const;
+    void save(const std::string& path) const;
     // Fills parameters and optimiser, and replaces `tensors` and `words`. Throws as load_weights
     // does, changing nothing.
-    void load(const Path& path);
+    void load(const std::string& path);
 };
 
 std::string to_words(const Random::State& state);

@@ -6,6 +6,7 @@
 #include <unroll/core/file.hpp>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -17,6 +18,7 @@ namespace test {
 using namespace unroll;
 
 namespace fs = std::filesystem;
+using Path = fs::path;
 
 // A directory of this test case's own.
 class Folder {

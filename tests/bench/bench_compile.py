@@ -47,8 +47,11 @@ figures.figure("compile.umbrella", umbrella, "s", "<=", 1.5)
 figures.figure("compile.fuse", seconds(FUSE, include), "s", "<=", 3)
 try:
     from torch.utils import cpp_extension
+    folders = cpp_extension.include_paths()
 except ImportError:
-    print("PyTorch is not installed, so there is no opponent")
-else:
-    torch = seconds(TORCH, [f"-I{folder}" for folder in cpp_extension.include_paths()], rounds=1)
+    folders = []
+if any((pathlib.Path(folder) / "torch/torch.h").exists() for folder in folders):
+    torch = seconds(TORCH, [f"-I{folder}" for folder in folders], rounds=1)
     print(f"<torch/torch.h>: {torch:.1f} s, {torch / umbrella:.1f} times as much")
+else:
+    print("PyTorch's headers are not installed, so there is no opponent")
