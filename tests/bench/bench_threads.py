@@ -13,9 +13,9 @@ char_lm = pathlib.Path(sys.argv[1]) / "examples/char_lm"
 text = [figures.shakespeare()] if figures.shakespeare() else []
 speeds = {1: [], 2: []}
 with tempfile.TemporaryDirectory() as folder:
-    for _ in range(5):
+    for _ in range(3):
         for threads, found in speeds.items():
-            result = figures.run(char_lm, "train", *text, "--minutes", 0.1, "--threads", threads,
+            result = figures.run(char_lm, "train", *text, "--minutes", 0.3, "--threads", threads,
                                  "--out", f"{folder}/model.safetensors")
             found.append(float(result["tokens_per_second"]))
 one, two = (figures.median(speeds[n]) for n in (1, 2))
