@@ -1,0 +1,107 @@
+// What goes wrong in libraries of this kind, pinned: each case was a fault somewhere.
+
+#include "support.hpp"
+
+#include <unroll/core/xtensor.hpp>
+#include <unroll/unroll.hpp>
+
+#include <cmath>
+#include <limits>
+
+#include <doctest/doctest.h>
+
+using namespace unroll;
+
+TEST_CASE("traps: argmax of one dimension is not argmin") {
+    const Tensor<double> x({4}, {1, 9, -3, 2});
+    CHECK(argmax(Variable<double>(x)).item() == 1);
+    CHECK(argmin(Variable<double>(x)).item() == 2);
+}
+
+TEST_CASE("traps: a product of two views that begin at one address is not a square") {
+    const Tensor<double> x = test::random_tensor({3, 3});
+    const Tensor<double> a = x.slice(0, 0, 2), b = x.transpose().slice(1, 0, 2); // [2, 3], [3, 2]
+    REQUIRE(a.data() == b.data());
+    for (const Tensor<double>& right : {b, x.slice(1, 0, 2)}) {
+        const Tensor<double> product = matmul<double>(a, right).value();
+        for (std::size_t i = 0; i < 2; ++i)
+            for (std::size_t j = 0; j < 2; ++j) {
+                double expected = 0;
+                for (std::size_t k = 0; k < 3; ++k) expected += a(i, k) * right(k, j);
+                CHECK(product(i, j) == doctest::Approx(expected));
+            }
+    }
+}
+
+TEST_CASE("traps: assigning a tensor to a view of itself reads the old elements") {
+    Tensor<double> x({2, 2}, {1, 2, 3, 4});
+    x.assign(x.transpose());
+    CHECK(x == Tensor<double>({2, 2}, {1, 3, 2, 4}));
+    Tensor<double> y({4}, {1, 2, 3, 4});
+    y.assign(y.flip(0));
+    CHECK(y == Tensor<double>({4}, {4, 3, 2, 1}));
+}
+
+TEST_CASE("traps: nothing is resized or broadcast behind the user's back") {
+    Tensor<double> x = Tensor<double>::zeros({2, 2});
+    CHECK_THROWS_AS(x.assign(Tensor<double>::zeros({2, 2, 2})), Error);
+    CHECK_THROWS_AS(x.assign(Tensor<double>::zeros({1, 2})), Error);
+    Tape<double> tape;
+    const auto v = tape.variable(x);
+    const auto w = record<double>("careless", {&v}, Tensor<double>::zeros({2, 2}), keep(),
+                                  [](const Adjoints<double>& to, const Variable<double>&) {
+                                      to[0].add(Variable<double>(Tensor<double>::ones({3, 2})));
+                                  });
+    CHECK_THROWS_AS(tape.backward(sum(w)), Error);
+}
+
+TEST_CASE("traps: empty axes reduce, flip and join") {
+    const Variable<double> x = Tensor<double>::zeros({0, 3});
+    CHECK(sum(x, {0}).value() == Tensor<double>::zeros({3}));
+    CHECK(flip(x, 0).shape() == Shape{0, 3});
+    CHECK(concatenate({x, x}, 0).shape() == Shape{0, 3});
+    CHECK_THROWS_AS(amax(x, {0}), Error);
+}
+
+TEST_CASE("traps: a row that is masked altogether poisons nothing") {
+    Tape<double> tape;
+    const auto x = tape.variable(test::random_tensor({2, 3}));
+    const Mask mask({2, 3}, {true, false, true, false, false, false});
+    const auto y = softmax(x, mask);
+    tape.backward(sum(y * test::random_tensor({2, 3})));
+    const Tensor<double> gradient = tape.gradient(x);
+    for (std::size_t j = 0; j < 3; ++j) {
+        CHECK(y.value()(1, j) == 0.0);
+        CHECK(gradient(1, j) == 0.0);
+        CHECK(std::isfinite(gradient(0, j)));
+    }
+}
+
+TEST_CASE("traps: gradients at the extremes are numbers") {
+    const double huge = std::numeric_limits<double>::max();
+    const Tensor<double> ends({4}, {-huge, -800, 800, huge});
+    const auto finite = [&](const auto& f) {
+        Tape<double> tape;
+        const auto x = tape.variable(ends);
+        tape.backward(f(x), Tensor<double>::ones({4}));
+        for (const double g : tape.gradient(x).to_vector()) CHECK(std::isfinite(g));
+    };
+    finite([](const auto& x) { return sigmoid(x); });
+    finite([](const auto& x) { return tanh(x); });
+    finite([](const auto& x) { return softplus(x); });
+    finite([](const auto& x) { return silu(x); });
+    finite([](const auto& x) { return gelu(x); });
+    finite([](const auto& x) { return elu(x); });
+    finite([](const auto& x) { return log_softmax(x); });
+}
+
+TEST_CASE("traps: lengths of 0 make no step and no gradient") {
+    const nn::Lstm<double> lstm({.input = 2, .hidden = 3, .bidirectional = true});
+    Tape<double> tape;
+    const auto x = tape.variable(test::random_tensor({4, 2, 2}));
+    const std::vector<std::size_t> lengths{0, 0};
+    const auto [output, state] = lstm(x, {}, lengths);
+    CHECK(output.value() == Tensor<double>::zeros({4, 2, 6}));
+    tape.backward(sum(output) + sum(state[0]));
+    CHECK(tape.gradient(x) == Tensor<double>::zeros({4, 2, 2}));
+}
