@@ -161,13 +161,6 @@ auto operator/(const S& s, const Dual<B, m>& a) {
 }
 
 namespace detail {
-template <class X>
-const auto& value_of(const X& x) {
-    if constexpr (is_dual<X>)
-        return x.v;
-    else
-        return x;
-}
 template <class B, class X>
 auto as_dual(const X& x) {
     if constexpr (is_dual<X> && !std::same_as<X, B>)

@@ -33,23 +33,29 @@ Variable<T> masked(const Op& op, const Variable<T>& x, const Mask& mask) {
     return masked_fill(x, others, -infinity<T>, op);
 }
 
+// f(row of x, row of the result, its length, its largest element) for every row along the last
+// axis.
+template <class T, class F>
+Tensor<T> by_rows(const Tensor<T>& x, const F& f) {
+    const Tensor<T> in = x.contiguous();
+    Tensor<T> out(x.shape());
+    const std::size_t n = x.shape().back();
+    for (std::size_t i = 0; n > 0 && i < in.size(); i += n)
+        f(in.data() + i, out.data() + i, n, detail::row_max(in.data() + i, n));
+    return out;
+}
+
 } // namespace
 
 template <class T>
 Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
     return with_axis_last(op, x, axis, [&](const Variable<T>& x) {
-        const Tensor<T> in = x.value().contiguous();
-        Tensor<T> value(x.shape());
-        const std::size_t n = x.shape().back();
-        for (std::size_t i = 0; n > 0 && i < in.size(); i += n) {
-            const T top = detail::row_max(in.data() + i, n);
-            const T total = top == -infinity<T>
-                                ? T(0)
-                                : detail::row_exp(in.data() + i, n, top, value.data() + i);
+        const auto row = [](const T* in, T* out, std::size_t n, T top) {
+            const T total = top == -infinity<T> ? T(0) : detail::row_exp(in, n, top, out);
             const T scale = total > 0 ? T(1) / total : T(0);
-            for (std::size_t j = 0; j < n; ++j)
-                value.data()[i + j] = total > 0 ? value.data()[i + j] * scale : T(0);
-        }
+            for (std::size_t j = 0; j < n; ++j) out[j] = total > 0 ? out[j] * scale : T(0);
+        };
+        Tensor<T> value = by_rows(x.value(), row);
         return record<T>(op, {&x}, std::move(value), keep(result),
                          [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
                              const Variable<T> mean =
@@ -66,17 +72,13 @@ Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
 template <class T>
 Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
     return with_axis_last(op, x, axis, [&](const Variable<T>& x) {
-        const Tensor<T> in = x.value().contiguous();
-        Tensor<T> value(x.shape());
-        const std::size_t n = x.shape().back();
-        for (std::size_t i = 0; n > 0 && i < in.size(); i += n) {
-            const T top = detail::row_max(in.data() + i, n);
-            const T log_sum =
-                top == -infinity<T>
-                    ? T(0)
-                    : top + std::log(detail::row_exp<T>(in.data() + i, n, top, nullptr));
-            for (std::size_t j = 0; j < n; ++j) value.data()[i + j] = in.data()[i + j] - log_sum;
-        }
+        const auto row = [](const T* in, T* out, std::size_t n, T top) {
+            const T log_sum = top == -infinity<T>
+                                  ? T(0)
+                                  : top + std::log(detail::row_exp<T>(in, n, top, nullptr));
+            for (std::size_t j = 0; j < n; ++j) out[j] = in[j] - log_sum;
+        };
+        Tensor<T> value = by_rows(x.value(), row);
         return record<T>(
             op, {&x}, std::move(value), keep(result),
             [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
