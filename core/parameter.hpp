@@ -7,7 +7,7 @@
 namespace unroll {
 
 // A tensor that is learned: a name, a value, and the gradient that backward passes add to.
-// Copies are independent of each other.
+// Copies are independent of each other. Tapes that met it refer to it until they are cleared.
 template <class T>
 class Parameter {
 public:

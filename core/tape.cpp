@@ -353,7 +353,7 @@ Variable<T> Buffer<T>::rows(std::size_t begin, std::size_t end) const {
     Tensor<T> view = whole_.value().slice(0, begin, end);
     Tape<T>* tape = whole_.tape();
     if (tape == nullptr) return Variable<T>(std::move(view), whole_.is_untracked());
-    if (!whole_.is_recorded() || !tape->any_row_written(whole_.node()))
+    if (!whole_.is_recorded() || (view.size() > 0 && !tape->any_row_written(whole_.node())))
         return tape->constant(std::move(view));
     return tape->handle(view, tape->append_rows(whole_, view));
 }

@@ -5,6 +5,7 @@
 #include <unroll/ops/softmax.hpp>
 #include <unroll/ops/views.hpp>
 
+#include <cmath>
 #include <limits>
 
 namespace unroll {
@@ -51,9 +52,12 @@ template <class T>
 Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
     return with_axis_last(op, x, axis, [&](const Variable<T>& x) {
         const auto row = [](const T* in, T* out, std::size_t n, T top) {
-            const T total = top == -infinity<T> ? T(0) : detail::row_exp(in, n, top, out);
-            const T scale = total > 0 ? T(1) / total : T(0);
-            for (std::size_t j = 0; j < n; ++j) out[j] = total > 0 ? out[j] * scale : T(0);
+            if (top == -infinity<T>) { // masked altogether: zeros, but for what is no number
+                for (std::size_t j = 0; j < n; ++j) out[j] = std::isnan(in[j]) ? in[j] : T(0);
+                return;
+            }
+            const T scale = T(1) / detail::row_exp(in, n, top, out);
+            for (std::size_t j = 0; j < n; ++j) out[j] *= scale;
         };
         Tensor<T> value = by_rows(x.value(), row);
         return record<T>(op, {&x}, std::move(value), keep(result),

@@ -105,3 +105,25 @@ TEST_CASE("traps: lengths of 0 make no step and no gradient") {
     tape.backward(sum(output) + sum(state[0]));
     CHECK(tape.gradient(x) == Tensor<double>::zeros({4, 2, 2}));
 }
+
+TEST_CASE("traps: softmax hides nothing that is no number") {
+    const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
+    for (const auto& row : {Tensor<double>({2}, {1, inf}), Tensor<double>({2}, {nan, 1}),
+                            Tensor<double>({2}, {nan, -inf})}) {
+        CHECK(std::isnan(sum(softmax<double>(row)).item()));
+        CHECK(std::isnan(sum(log_softmax<double>(row)).item()));
+    }
+    CHECK(softmax<double>(Tensor<double>({2}, {-inf, -inf})).value() == Tensor<double>::zeros({2}));
+}
+
+TEST_CASE("traps: no steps and no sequences give empty outputs and gradients of 0") {
+    const nn::Gru<double> gru({.input = 3, .hidden = 2});
+    for (const Shape& shape : {Shape{0, 2, 3}, Shape{4, 0, 3}}) {
+        Tape<double> tape;
+        const auto x = tape.variable(Tensor<double>::ones(shape));
+        const auto [output, state] = gru(x);
+        tape.backward(sum(output));
+        CHECK(output.shape() == Shape{shape[0], shape[1], 2});
+        CHECK(tape.gradient(x) == Tensor<double>::zeros(shape));
+    }
+}
