@@ -72,8 +72,18 @@ void Tape<T>::backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOpti
                              to_string(y.shape()));
     find_path(from);
     const NoRecording<T> paused(*this);
-    Adjoint<T>(this, node(from).root, *node(from).region).add(Variable<T>(seed));
-    sweep(from, options.retain);
+    whole_gradients_ = false;
+    tell([&](Monitor<T>& m) { whole_gradients_ = whole_gradients_ || m.needs_whole_gradients(); });
+    try {
+        Adjoint<T>(this, node(from).root, *node(from).region).add(Variable<T>(seed));
+        sweep(from, options.retain);
+    } catch (...) {
+        // A half-made gradient must not reach the next pass.
+        deferred_.clear();
+        incoming_.clear();
+        for (NodeId id = 0; id < size_; ++id) release_gradient(node(id));
+        throw;
+    }
 }
 
 // Marks what the gradient will pass, and refuses before anything is changed.
@@ -131,7 +141,11 @@ void Tape<T>::run_rule(NodeId id, bool retain) {
         arrived = arrived || incoming_.back().value().storage();
         if (node(out).retained != no_node) keep_for_user(out);
     }
-    if (arrived) n.rule->run(Adjoints<T>(this, {n.inputs, n.input_count}), incoming_);
+    if (arrived) {
+        tell([&](Monitor<T>& m) { m.before_rule(id, incoming_); });
+        n.rule->run(Adjoints<T>(this, {n.inputs, n.input_count}), incoming_);
+        tell([&](Monitor<T>& m) { m.after_rule(id); });
+    }
     incoming_.clear();
     for (NodeId out = id; out < id + n.outputs; ++out)
         if (node(out).root == out) release_gradient(node(out));
@@ -165,6 +179,11 @@ void Tape<T>::finish_leaf(NodeId id) {
     Node<T>& n = node(id);
     if (n.gradient == nullptr) return;
     n.gradient->covered.settle(n.gradient->data, element_count(n.region->shape));
+    if (monitors_ != nullptr) {
+        const Tensor<T> gradient(n.gradient->storage, n.gradient->data, n.region->shape,
+                                 n.region->strides);
+        tell([&](Monitor<T>& m) { m.leaf(id, gradient); });
+    }
     if (n.parameter != nullptr && !apart_) {
         n.parameter->mark_gradient();
         release_gradient(n);
@@ -196,6 +215,8 @@ bool Tape<T>::open_part(NodeId id, const Region& part) {
             fresh.storage = StorageRef(Storage::allocate(bytes));
             fresh.data = static_cast<T*>(fresh.storage->data());
         }
+        if (whole_gradients_ && fresh.covered.none())
+            std::fill_n(fresh.data, element_count(root.region->shape), T(0));
         root.gradient = spare_.back().release();
         spare_.pop_back();
     }
@@ -227,6 +248,7 @@ void Tape<T>::defer_product(NodeId target, const Tensor<T>& a, const Tensor<T>& 
         break;
     }
     deferred_.push_back({target, a, b});
+    if (whole_gradients_) flush_target(target);
 }
 
 template <class T>

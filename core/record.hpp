@@ -102,6 +102,7 @@ Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Ten
     if (place.root != no_node) tape->place(id, place.root, place.region);
     Variable<T> out = tape->handle(std::move(value), id);
     detail::record_rule<false, T>(*tape, id, {&out, 1}, keep, std::move(rule));
+    tape->report(id, inputs, {&out, 1});
     return out;
 }
 
@@ -135,6 +136,7 @@ std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* con
     }
     tape->node(first).outputs = M;
     detail::record_rule<true, T>(*tape, first, out, keep, std::move(rule));
+    tape->report(first, inputs, out);
     return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/core/adjoint.hpp>
+#include <unroll/core/formula.hpp>
 #include <unroll/core/variable.hpp>
 
 #include <span>
@@ -40,6 +41,8 @@ public:
     // `gradients`: one for each output; the shape of one that nothing arrived at is [0].
     virtual void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) = 0;
     virtual std::span<const Saved<T>> kept() const = 0;
+    // Of a fused operation, what it computes.
+    virtual Formula formula() const { return {}; }
 };
 
 extern template class Adjoints<float>;

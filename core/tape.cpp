@@ -55,6 +55,10 @@ Tape<T>::Tape() : leaves_(64) {
 template <class T>
 Tape<T>::~Tape() {
     clear();
+    while (monitors_ != nullptr) {
+        monitors_->tape_ = nullptr;
+        monitors_ = monitors_->next_;
+    }
     slot_->tape = nullptr;
     slot_->generation = 0;
     auto& slots = Slots<T>::all();
@@ -80,6 +84,7 @@ void Tape<T>::clear() {
     retained_.clear();
     rows_used_ = 0;
     slot_->generation = ++generations;
+    tell([](Monitor<T>& m) { m.cleared(); });
 }
 
 template <class T>

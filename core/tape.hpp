@@ -3,6 +3,7 @@
 #include <unroll/core/adjoint.hpp>
 #include <unroll/core/arena.hpp>
 #include <unroll/core/error.hpp>
+#include <unroll/core/monitor.hpp>
 #include <unroll/core/random.hpp>
 #include <unroll/core/region.hpp>
 #include <unroll/core/rule.hpp>
@@ -142,6 +143,8 @@ public:
     }
     Node<T>& node(NodeId id) { return chunks_[id / chunk][id % chunk]; }
     Arena& arena() { return arena_; }
+    // Those that are told what this tape does; null: none.
+    Monitor<T>* monitors() const { return monitors_; }
     // A value for a rule to keep until the tape is cleared.
     Saved<T> save(const Variable<T>& x);
     // A root without a value yet, whose rows other nodes will be placed in.
@@ -160,7 +163,15 @@ public:
     // target += a b, put off while later products may continue this one along their inner axis.
     void defer_product(NodeId target, const Tensor<T>& a, const Tensor<T>& b);
 
+    // Tells every monitor.
+    void report(NodeId first, std::span<const Variable<T>* const> inputs,
+                std::span<const Variable<T>> results) {
+        if (monitors_ != nullptr) [[unlikely]]
+            tell([&](Monitor<T>& m) { m.recorded(first, inputs, results); });
+    }
+
 private:
+    friend class Monitor<T>;
     static constexpr std::size_t chunk = 1024;
 
     struct Product {
@@ -168,6 +179,10 @@ private:
         Tensor<T> a, b;
     };
 
+    template <class F>
+    void tell(const F& f) {
+        for (Monitor<T>* m = monitors_; m != nullptr; m = m->next_) f(*m);
+    }
     NodeId leaf(const Parameter<T>& parameter);
     NodeId id_of(const Variable<T>& x); // no_node: a constant
     NodeId require(const Op& op, const Variable<T>& x) const;
@@ -201,6 +216,8 @@ private:
     std::vector<Product> deferred_;
     std::vector<Variable<T>> incoming_;
     std::vector<unsigned char> on_path_;
+    Monitor<T>* monitors_ = nullptr;
+    bool whole_gradients_ = false;
     Random random_;
     bool recording_ = true;
     bool evaluating_ = false;

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace unroll {
+
+// What a fused operation computes at every element, as a small graph in the order of evaluation:
+// for pictures and for print.
+struct Formula {
+    enum class Kind {
+        input,
+        number,
+        function,
+        sum,
+        difference,
+        product,
+        quotient,
+        negative,
+        power,
+        relation
+    };
+    struct Term {
+        Kind kind;
+        std::string text;  // of an input, number or function: its name, as in "σ"
+        std::string latex; // the same, as in "\\sigma"
+        std::vector<std::uint32_t> arguments; // terms that stand before this one
+    };
+    struct Output {
+        std::string name; // "h"; empty where nobody named it
+        std::uint32_t term;
+    };
+    std::vector<Term> terms;
+    std::vector<Output> outputs;
+
+    bool empty() const { return outputs.empty(); }
+};
+
+// "c' = σ(f)·c + σ(i)·tanh(g)", one line an output; shared terms are written out again.
+std::string text(const Formula& formula);
+std::string latex(const Formula& formula);
+
+} // namespace unroll

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <unroll/core/tape.hpp>
+
+#include <vector>
+
+namespace unroll {
+
+// Euclidean norm, largest magnitude and share of zeros of a tensor's elements. What is no number
+// makes norm and largest NaN.
+struct Summary {
+    std::size_t count = 0;
+    double norm = 0, largest = 0, zeros = 0;
+};
+template <class T>
+Summary summarize(const Tensor<T>& x);
+
+// While it lives, summarises the values that operations of its tape compute and the gradients that
+// arrive at them. Begins anew when the tape is cleared.
+template <class T>
+class Statistics final : public Monitor<T> {
+public:
+    explicit Statistics(Tape<T>& tape) : Monitor<T>(tape) {}
+
+    // Of a node of the tape; null where nothing was seen.
+    const Summary* value(NodeId id) const { return found(values_, id); }
+    const Summary* gradient(NodeId id) const { return found(gradients_, id); }
+
+    void recorded(NodeId first, std::span<const Variable<T>* const> inputs,
+                  std::span<const Variable<T>> results) override;
+    void before_rule(NodeId first, std::span<const Variable<T>> gradients) override;
+    void leaf(NodeId id, const Tensor<T>& gradient) override;
+    void cleared() override;
+
+private:
+    struct Seen {
+        Summary summary;
+        bool is_there = false;
+    };
+    static const Summary* found(const std::vector<Seen>& all, NodeId id) {
+        return id < all.size() && all[id].is_there ? &all[id].summary : nullptr;
+    }
+    static void see(std::vector<Seen>& all, NodeId id, const Tensor<T>& x);
+
+    std::vector<Seen> values_, gradients_;
+};
+
+extern template class Statistics<float>;
+extern template class Statistics<double>;
+
+} // namespace unroll
