@@ -95,7 +95,7 @@ Node<T>& Tape<T>::append_node(const Op& op) {
     n = Node<T>();
     n.op = op;
     n.root = n.operation = id;
-    n.scope = scope_id(Scope::current());
+    n.scope = recording_scope_ != no_scope_ ? recording_scope_ : scope_id(Scope::current());
     return n;
 }
 
@@ -284,17 +284,12 @@ NodeId Tape<T>::append_buffer(const Shape& shape) {
 template <class T>
 std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root,
                                                      const Region& part) const {
-    const std::size_t size = element_count(part.shape);
     const std::size_t row = root.region->shape.empty() || root.region->shape[0] == 0
                                 ? 1
                                 : element_count(root.region->shape) / root.region->shape[0];
-    if (size == 0 || row == 0) return {0, 0};
-    std::size_t low = part.offset, high = part.offset;
-    for (std::size_t i = 0; i < part.shape.size(); ++i) {
-        const auto span = part.strides[i] * static_cast<std::ptrdiff_t>(part.shape[i] - 1);
-        (span < 0 ? low : high) += static_cast<std::size_t>(span);
-    }
-    return {low / row, high / row + 1};
+    const auto [low, high] = hull(part);
+    if (low == high || row == 0) return {0, 0};
+    return {low / row, (high - 1) / row + 1};
 }
 
 // With no root: the node becomes a buffer whose rows wait for their writers.

@@ -429,6 +429,18 @@ TEST_CASE("every operation: gradients on all samples") {
         }
 }
 
+TEST_CASE("every operation: second derivatives on all samples") {
+    for (const Spec& spec : table())
+        for (const auto& shapes : spec.samples) {
+            CAPTURE(spec.name);
+            CAPTURE(to_string(shapes[0]));
+            const auto report = gradcheck([&](Tape<double>&, const Many& x) { return spec.f(x); },
+                                          sample(spec, shapes), GradcheckOptions{.order = 2});
+            INFO(report.text());
+            CHECK(report.passed());
+        }
+}
+
 TEST_CASE("every operation: nothing is recorded for constants, and float agrees with double") {
     for (const Spec& spec : table()) {
         CAPTURE(spec.name);
