@@ -121,7 +121,7 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
 
 template <class T>
 std::vector<Variable<T>>
-gradients(const Variable<T>& y, std::type_identity_t<std::vector<Variable<T>>> wrt,
+gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
           const std::type_identity_t<Variable<T>>& seed, GradientOptions options) {
     Tape<T>* tape = y.tape();
     if (tape == nullptr) fail("gradients", "the value depends on no variable or parameter");
@@ -130,17 +130,17 @@ gradients(const Variable<T>& y, std::type_identity_t<std::vector<Variable<T>>> w
 
 template <class T>
 std::vector<Variable<T>> gradients(const Variable<T>& y,
-                                   std::type_identity_t<std::vector<Variable<T>>> wrt,
+                                   const std::type_identity_t<Wrt<T>>& wrt,
                                    GradientOptions options) {
     if (y.size() != 1)
         fail("gradients",
              "from a tensor of shape " + to_string(y.shape()) + " a seed of that shape is needed");
-    return gradients(y, std::move(wrt), Variable<T>(Tensor<T>::ones(y.shape())), options);
+    return gradients(y, wrt, Variable<T>(Tensor<T>::ones(y.shape())), options);
 }
 
 template <class T>
 std::vector<Tensor<T>>
-hessian_vector_product(const Variable<T>& y, std::type_identity_t<std::vector<Variable<T>>> wrt,
+hessian_vector_product(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
                        const std::type_identity_t<std::vector<Tensor<T>>>& v) {
     if (v.size() != wrt.size())
         fail("hessian_vector_product", std::to_string(v.size()) + " tensors for " +
@@ -195,12 +195,12 @@ Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Variable<T>>&
     template std::vector<Variable<T>> Tape<T>::gradients(                                          \
         std::span<const Variable<T>>, std::span<const Variable<T>>, std::span<const Variable<T>>,  \
         GradientOptions);                                                                          \
-    template std::vector<Variable<T>> gradients(const Variable<T>&, std::vector<Variable<T>>,      \
+    template std::vector<Variable<T>> gradients(const Variable<T>&, const Wrt<T>&,      \
                                                 const Variable<T>&, GradientOptions);              \
-    template std::vector<Variable<T>> gradients(const Variable<T>&, std::vector<Variable<T>>,      \
+    template std::vector<Variable<T>> gradients(const Variable<T>&, const Wrt<T>&,      \
                                                 GradientOptions);                                  \
     template std::vector<Tensor<T>> hessian_vector_product(                                        \
-        const Variable<T>&, std::vector<Variable<T>>, const std::vector<Tensor<T>>&);              \
+        const Variable<T>&, const Wrt<T>&, const std::vector<Tensor<T>>&);              \
     template Tensor<T> jacobian(const Variable<T>&, const Variable<T>&);                           \
     template Tensor<T> hessian(const Variable<T>&, const Variable<T>&);
 
