@@ -61,18 +61,23 @@ void Adjoint<T>::add(const Variable<T>& share, T scale) const {
 }
 
 template <class T>
+bool Adjoint<T>::is_leaf(bool transposed) const {
+    const Node<T>& n = tape_->node(node_);
+    const Region& whole = *n.region;
+    if (n.input_count != 0 || whole.shape.size() != 2 || region_.shape.size() != 2) return false;
+    const std::size_t rows = transposed ? 1 : 0, columns = 1 - rows;
+    return region_.shape[rows] == whole.shape[0] && region_.shape[columns] == whole.shape[1] &&
+           region_.strides[rows] == whole.strides[0] &&
+           region_.strides[columns] == whole.strides[1];
+}
+
+template <class T>
 void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale) const {
     if (!wanted()) return;
     if (Shares<T>* shares = tape_->shares()) {
-        const Region& whole = *tape_->node(node_).region;
-        const bool is_leaf = tape_->node(node_).input_count == 0 && region_.offset == 0;
-        if (is_leaf && scale == T(1) && a.dimension() == 2 && whole.shape.size() == 2) {
-            if (region_.shape == whole.shape && region_.strides == whole.strides)
-                return shares->add_product(node_, a, b);
-            if (region_.strides[0] == whole.strides[1] && region_.strides[1] == whole.strides[0] &&
-                region_.shape[0] == whole.shape[1] && region_.shape[1] == whole.shape[0])
-                return shares->add_product(node_, transposed(b), transposed(a));
-        }
+        if (scale == T(1) && is_leaf(false)) return shares->add_product(node_, a, b);
+        if (scale == T(1) && is_leaf(true))
+            return shares->add_product(node_, transposed(b), transposed(a));
         return add(product(Op::unplaced("product"), a, b), scale);
     }
     const Tensor<T>&x = a.value(), &y = b.value();
@@ -86,14 +91,9 @@ void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale
         multiply(x, y, scale, T(0), product);
         return add(Variable<T>(std::move(product)));
     }
-    const Region& whole = *tape_->node(node_).region;
-    if (shape.size() == 2 && scale == T(1) && tape_->node(node_).input_count == 0 &&
-        element_count(shape) == element_count(whole.shape)) {
-        if (region_.strides == whole.strides) return tape_->defer_product(node_, x, y);
-        if (whole.shape.size() == 2 && region_.strides[0] == whole.strides[1] &&
-            region_.strides[1] == whole.strides[0])
-            return tape_->defer_product(node_, y.transpose(), x.transpose());
-    }
+    if (scale == T(1) && is_leaf(false)) return tape_->defer_product(node_, x, y);
+    if (scale == T(1) && is_leaf(true))
+        return tape_->defer_product(node_, y.transpose(), x.transpose());
     const bool add = tape_->open_part(node_, region_);
     Tensor<T> target = window();
     multiply(x, y, scale, T(add ? 1 : 0), target);

@@ -45,6 +45,8 @@ public:
 
 private:
     Tensor<T> window() const;
+    // Whether this is the whole of a matrix that is a leaf, or that matrix transposed.
+    bool is_leaf(bool transposed) const;
 
     Tape<T>* tape_;
     NodeId node_; // owner of the buffer

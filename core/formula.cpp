@@ -14,14 +14,36 @@ struct Written {
     Tightness tightness;
 };
 
-// Writes terms as a line of text or of LaTeX, each with brackets where it needs them.
+// Writes terms as lines of text or of LaTeX, with brackets where they are needed. A named output,
+// and a long term that is used more than once, has a line of its own and is called by its name.
 class Writer {
 public:
     Writer(const Formula& formula, bool latex) : formula_(formula), latex_(latex) {
-        for (const auto& term : formula.terms) written_.push_back(write(term));
+        std::vector<int> uses(formula.terms.size(), 0);
+        for (const auto& term : formula.terms)
+            for (const std::uint32_t a : term.arguments) ++uses[a];
+        for (std::uint32_t t = 0; t < formula.terms.size(); ++t) {
+            Written written = write(formula.terms[t]);
+            std::string name;
+            bool is_output = false;
+            for (const auto& output : formula.outputs) {
+                if (output.term != t) continue;
+                is_output = true;
+                if (name.empty()) name = output.name;
+            }
+            if (!is_output && uses[t] > 1 && written.text.size() > longest)
+                name = "t" + std::to_string(++shared_);
+            if (!name.empty()) {
+                line(name + " = " + written.text);
+                written = {name, atom};
+            } else if (is_output) {
+                line(written.text);
+            }
+            written_.push_back(std::move(written));
+        }
     }
 
-    const std::string& at(std::uint32_t term) const { return written_[term].text; }
+    const std::string& lines() const { return lines_; }
 
 private:
     Written write(const Formula::Term& term) const {
@@ -63,25 +85,22 @@ private:
         return (latex_ ? "\\left(" : "(") + written.text + (latex_ ? "\\right)" : ")");
     }
 
+    void line(const std::string& text) {
+        if (!lines_.empty()) lines_ += latex_ ? " \\\\\n" : "\n";
+        lines_ += text;
+    }
+
+    static constexpr std::size_t longest = 24; // characters
     const Formula& formula_;
     bool latex_;
+    int shared_ = 0;
     std::vector<Written> written_;
+    std::string lines_;
 };
-
-std::string lines(const Formula& formula, bool latex) {
-    const Writer writer(formula, latex);
-    std::string all;
-    for (const auto& output : formula.outputs) {
-        if (!all.empty()) all += latex ? " \\\\\n" : "\n";
-        if (!output.name.empty()) all += output.name + " = ";
-        all += writer.at(output.term);
-    }
-    return all;
-}
 
 } // namespace
 
-std::string text(const Formula& formula) { return lines(formula, false); }
-std::string latex(const Formula& formula) { return lines(formula, true); }
+std::string text(const Formula& formula) { return Writer(formula, false).lines(); }
+std::string latex(const Formula& formula) { return Writer(formula, true).lines(); }
 
 } // namespace unroll

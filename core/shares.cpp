@@ -20,14 +20,14 @@ Variable<T> Shares<T>::joined(std::span<const Product> products) const {
     const std::size_t m = products[0].a.shape(0), n = products[0].b.shape(1);
     std::size_t inner = 0;
     for (const Product& p : products) inner += p.a.shape(1);
-    // The left factors are transposed as a rule: their columns then lie in one run.
+    // The left factors are transposed as a rule: their columns lie in runs.
     std::vector<Part<T>> left, right;
-    const auto columns = static_cast<std::ptrdiff_t>(m), rows = static_cast<std::ptrdiff_t>(n);
     std::size_t at = 0;
     for (const Product& p : products) {
-        left.push_back({{at * m, p.a.shape(), {1, columns}}, p.a});
-        right.push_back({{at * n, p.b.shape(), {rows, 1}}, p.b});
-        at += p.a.shape(1);
+        const std::size_t k = p.b.shape(0);
+        left.push_back({{at * m, {k, m}, row_major({k, m})}, transposed(p.a)});
+        right.push_back({{at * n, {k, n}, row_major({k, n})}, p.b});
+        at += k;
     }
     const Op op = Op::unplaced("join");
     const auto a = gather(op, std::span<const Part<T>>(left), Region::whole({inner, m}));

@@ -290,3 +290,19 @@ TEST_CASE("values that no rule keeps die early") {
     tape.clear();
     CHECK(memory_use().bytes_in_use <= before + 2 * 1024 * 1024);
 }
+
+TEST_CASE("products for the transpose of a vector, whose strides tell it not from the vector") {
+    for (const Shape& shape : {Shape{3, 1}, Shape{1, 3}}) {
+        Tape<double> tape;
+        const auto w = tape.variable(random_tensor(shape, 2));
+        const auto x = random_tensor({4, shape[1]}, 3);
+        const auto seed = random_tensor({4, shape[0]}, 4);
+        tape.backward(matmul(Variable<double>(x), transpose(w)), seed);
+        for (std::size_t i = 0; i < shape[0]; ++i)
+            for (std::size_t j = 0; j < shape[1]; ++j) {
+                double sum = 0;
+                for (std::size_t b = 0; b < 4; ++b) sum += seed(b, i) * x(b, j);
+                CHECK(tape.gradient(w)(i, j) == doctest::Approx(sum).epsilon(1e-14));
+            }
+    }
+}
