@@ -64,7 +64,9 @@ template <class T>
 bool Adjoint<T>::is_leaf(bool transposed) const {
     const Node<T>& n = tape_->node(node_);
     const Region& whole = *n.region;
-    if (n.input_count != 0 || whole.shape.size() != 2 || region_.shape.size() != 2) return false;
+    if (n.input_count != 0 || n.rows != no_node || whole.shape.size() != 2 ||
+        region_.shape.size() != 2)
+        return false;
     const std::size_t rows = transposed ? 1 : 0, columns = 1 - rows;
     return region_.shape[rows] == whole.shape[0] && region_.shape[columns] == whole.shape[1] &&
            region_.strides[rows] == whole.strides[0] &&
@@ -75,9 +77,9 @@ template <class T>
 void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale) const {
     if (!wanted()) return;
     if (Shares<T>* shares = tape_->shares()) {
-        if (scale == T(1) && is_leaf(false)) return shares->add_product(node_, a, b);
-        if (scale == T(1) && is_leaf(true))
-            return shares->add_product(node_, transposed(b), transposed(a));
+        const bool plain = scale == T(1) && a.dimension() == 2 && b.dimension() == 2;
+        if (plain && is_leaf(false)) return shares->add_product(node_, a, b);
+        if (plain && is_leaf(true)) return shares->add_product(node_, transposed(b), transposed(a));
         return add(product(Op::unplaced("product"), a, b), scale);
     }
     const Tensor<T>&x = a.value(), &y = b.value();
@@ -86,7 +88,7 @@ void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale
                             Shape(y.shape().begin(), y.shape().end() - 2));
     shape.push_back(x.shape(x.dimension() - 2));
     shape.push_back(y.shape(y.dimension() - 1));
-    if (shape != region_.shape) {
+    if (shape != region_.shape || repeats(region_)) {
         Tensor<T> product(shape);
         multiply(x, y, scale, T(0), product);
         return add(Variable<T>(std::move(product)));

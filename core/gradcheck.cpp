@@ -28,7 +28,7 @@ struct Subject {
 class Check {
 public:
     Check(const GradcheckFunction& f, const std::vector<Tensor<double>>& inputs,
-          const std::vector<GradcheckParameter>& parameters, const GradcheckOptions& options)
+          const GradcheckParameters& parameters, const GradcheckOptions& options)
         : f_(f), options_(options), random_(options.seed) {
         if (options.order != 1 && options.order != 2)
             fail("gradcheck", "order must be 1 or 2, got " + std::to_string(options.order));
@@ -36,7 +36,7 @@ public:
             fail("gradcheck", "step, tolerance and smallest must be positive");
         for (std::size_t i = 0; i < inputs.size(); ++i)
             subjects_.push_back({"input " + std::to_string(i), inputs[i].copy(), nullptr, {}});
-        for (const auto& p : parameters)
+        for (const auto& p : parameters.all)
             subjects_.push_back({p.name, p.parameter->change(), p.parameter, {}});
         for (const Subject& s : subjects_) elements_ += s.value.size();
         if (options_.mode == Mode::automatic)
@@ -261,7 +261,7 @@ const char* name_of(Verdict verdict) {
 
 GradcheckReport check_gradients(const GradcheckFunction& f,
                                 const std::vector<Tensor<double>>& inputs,
-                                const std::vector<GradcheckParameter>& parameters,
+                                const GradcheckParameters& parameters,
                                 const GradcheckOptions& options) {
     return Check(f, inputs, parameters, options).run();
 }

@@ -54,44 +54,42 @@ struct GradcheckReport {
 };
 std::ostream& operator<<(std::ostream& out, const GradcheckReport& report);
 
-// A parameter to check, and what to call it.
-struct GradcheckParameter {
-    std::string name;
-    Parameter<double>* parameter;
+// Parameters to check, and what to call them: parameters(module), or nn::named_parameters(module)
+// for a report with their paths.
+struct GradcheckParameters {
+    struct Named {
+        std::string name;
+        Parameter<double>* parameter;
+    };
+    std::vector<Named> all;
+
+    GradcheckParameters() = default;
+    GradcheckParameters(const std::vector<Parameter<double>*>& parameters) {
+        for (Parameter<double>* p : parameters) all.push_back({p->name(), p});
+    }
+    template <class Entry>
+    requires requires(const Entry& e) { e.path; }
+    GradcheckParameters(const std::vector<Entry>& parameters) {
+        for (const Entry& e : parameters) all.push_back({e.path, e.parameter});
+    }
 };
 
 using GradcheckFunction = std::function<Variable<double>(
     Tape<double>& tape, const std::vector<Variable<double>>& inputs)>;
 GradcheckReport check_gradients(const GradcheckFunction& f,
                                 const std::vector<Tensor<double>>& inputs,
-                                const std::vector<GradcheckParameter>& parameters,
+                                const GradcheckParameters& parameters,
                                 const GradcheckOptions& options);
 
 // Compares the gradient of a function with central differences of fourth order, in double, under a
 // random cotangent. The gradients hold other values when the backward pass begins, so that a rule
 // which overwrites instead of adding is caught. Randomness of the tape is the same in every call.
-// Parameters are checked like inputs: parameters(module), or nn::named_parameters(module) for a
-// report with their paths. Throws Error for options that make no sense.
+// Parameters are checked like inputs. Throws Error for options that make no sense.
 template <class F>
 GradcheckReport gradcheck(const F& f, const std::vector<Tensor<double>>& inputs,
+                          const GradcheckParameters& parameters = {},
                           const GradcheckOptions& options = {}) {
-    return check_gradients(f, inputs, {}, options);
-}
-template <class F>
-GradcheckReport gradcheck(const F& f, const std::vector<Tensor<double>>& inputs,
-                          const std::vector<Parameter<double>*>& parameters,
-                          const GradcheckOptions& options = {}) {
-    std::vector<GradcheckParameter> named;
-    for (Parameter<double>* p : parameters) named.push_back({p->name(), p});
-    return check_gradients(f, inputs, named, options);
-}
-template <class F, class Entry>
-GradcheckReport gradcheck(const F& f, const std::vector<Tensor<double>>& inputs,
-                          const std::vector<Entry>& parameters,
-                          const GradcheckOptions& options = {}) {
-    std::vector<GradcheckParameter> named;
-    for (const auto& entry : parameters) named.push_back({entry.path, entry.parameter});
-    return check_gradients(f, inputs, named, options);
+    return check_gradients(f, inputs, parameters, options);
 }
 
 // For a function of variables alone: gradcheck([](auto a, auto b) { return a * b; }, a, b).

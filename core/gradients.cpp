@@ -120,17 +120,16 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
 }
 
 template <class T>
-std::vector<Variable<T>>
-gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
-          const std::type_identity_t<Variable<T>>& seed, GradientOptions options) {
+std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
+                                   const std::type_identity_t<Variable<T>>& seed,
+                                   GradientOptions options) {
     Tape<T>* tape = y.tape();
     if (tape == nullptr) fail("gradients", "the value depends on no variable or parameter");
     return tape->gradients({&y, 1}, {&seed, 1}, wrt, options);
 }
 
 template <class T>
-std::vector<Variable<T>> gradients(const Variable<T>& y,
-                                   const std::type_identity_t<Wrt<T>>& wrt,
+std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
                                    GradientOptions options) {
     if (y.size() != 1)
         fail("gradients",
@@ -195,12 +194,12 @@ Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Variable<T>>&
     template std::vector<Variable<T>> Tape<T>::gradients(                                          \
         std::span<const Variable<T>>, std::span<const Variable<T>>, std::span<const Variable<T>>,  \
         GradientOptions);                                                                          \
-    template std::vector<Variable<T>> gradients(const Variable<T>&, const Wrt<T>&,      \
+    template std::vector<Variable<T>> gradients(const Variable<T>&, const Wrt<T>&,                 \
                                                 const Variable<T>&, GradientOptions);              \
-    template std::vector<Variable<T>> gradients(const Variable<T>&, const Wrt<T>&,      \
+    template std::vector<Variable<T>> gradients(const Variable<T>&, const Wrt<T>&,                 \
                                                 GradientOptions);                                  \
-    template std::vector<Tensor<T>> hessian_vector_product(                                        \
-        const Variable<T>&, const Wrt<T>&, const std::vector<Tensor<T>>&);              \
+    template std::vector<Tensor<T>> hessian_vector_product(const Variable<T>&, const Wrt<T>&,      \
+                                                           const std::vector<Tensor<T>>&);         \
     template Tensor<T> jacobian(const Variable<T>&, const Variable<T>&);                           \
     template Tensor<T> hessian(const Variable<T>&, const Variable<T>&);
 

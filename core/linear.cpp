@@ -9,10 +9,11 @@ namespace unroll {
 
 namespace {
 
+// Whether the elements that two regions lie between overlap.
 bool meet(const Region& a, const Region& b) {
     const auto [a_low, a_high] = hull(a);
     const auto [b_low, b_high] = hull(b);
-    return a_low < b_high && b_low < a_high;
+    return std::max(a_low, b_low) < std::min(a_high, b_high);
 }
 
 // The rows of a part that meet the target, cut along its widest axis: of a part that spans many
@@ -37,6 +38,7 @@ Part<T> cut(const Part<T>& part, const Region& target) {
         begin = std::min(begin, i);
         end = i + 1;
     }
+    if (end == 0) begin = 0;
     r.offset += begin * static_cast<std::size_t>(r.strides[axis]);
     r.shape[axis] = end - begin;
     return {r,

@@ -58,6 +58,12 @@ std::pair<std::size_t, std::size_t> hull(const Region& region) {
     return {low, high + 1};
 }
 
+bool repeats(const Region& region) {
+    for (std::size_t i = 0; i < region.shape.size(); ++i)
+        if (region.strides[i] == 0 && region.shape[i] > 1) return true;
+    return false;
+}
+
 bool lies_in(const Region& part, const Region& region) {
     const auto [begin, end] = hull(part);
     const auto [low, high] = hull(region);

@@ -17,6 +17,8 @@ struct Region {
 
 // The elements [first, second) of a buffer that a region lies between.
 std::pair<std::size_t, std::size_t> hull(const Region& region);
+// Whether it shows an element more than once.
+bool repeats(const Region& region);
 // Whether the elements that `part` lies between are among those of `region`.
 bool lies_in(const Region& part, const Region& region);
 

@@ -188,3 +188,89 @@ TEST_CASE("formulas of fused operations") {
     const auto& rule = *tape.node(tape.node(next[0].node()).operation).rule;
     CHECK(text(rule.formula()) == "c' = σ(f)·c + σ(i)·tanh(g)\nh = σ(o)·tanh(c')");
 }
+
+TEST_CASE("the modes of a gradient check") {
+    using Mode = GradcheckOptions::Mode;
+    using Verdict = GradcheckReport::Verdict;
+    const auto f = [](Tape<double>&, const std::vector<V>& x) { return tanh(matmul(x[0], x[1])); };
+    const std::vector<Tensor<double>> inputs{random_tensor({3, 4}), random_tensor({4, 2}, 2)};
+    for (const Mode mode : {Mode::elements, Mode::directions, Mode::together, Mode::jacobian})
+        for (const int order : {1, 2}) {
+            const auto report = gradcheck(f, inputs, {}, {.mode = mode, .order = order});
+            INFO(report.text());
+            CHECK(report.passed());
+            CHECK(report.entries.size() == (mode == Mode::together ? 1 : 2));
+        }
+    CHECK(contains(error_of([&] { gradcheck(f, inputs, {}, {.order = 3}); }),
+                   "order must be 1 or 2"));
+    CHECK(contains(error_of([&] { gradcheck(f, inputs, {}, {.step = 0}); }), "must be positive"));
+
+    // A rule that is wrong in one element of many is found by each of them.
+    const auto wrong = [](Tape<double>&, const std::vector<V>& x) {
+        Tensor<double> value = x[0].value().copy();
+        return record<double>("wrong", {&x[0]}, value, keep(),
+                              [](const Adjoints<double>& to, const V& g) {
+                                  Tensor<double> share = g.value().copy();
+                                  share.data()[5] *= 1.01;
+                                  to[0].add(V(share));
+                              });
+    };
+    for (const Mode mode : {Mode::elements, Mode::directions, Mode::together, Mode::jacobian}) {
+        const auto report = gradcheck(wrong, {random_tensor({3, 4})}, {}, {.mode = mode});
+        CHECK_FALSE(report.passed());
+        CHECK(report.entries[0].verdict == Verdict::failed);
+        if (mode == Mode::elements || mode == Mode::jacobian) CHECK(report.entries[0].index == 5);
+        if (mode == Mode::jacobian) CHECK(report.entries[0].output == 5);
+    }
+}
+
+TEST_CASE("corners are told from wrong derivatives") {
+    using Verdict = GradcheckReport::Verdict;
+    const auto verdict = [](auto f, double x) {
+        return gradcheck([&](Tape<double>&, const std::vector<V>& in) { return f(in[0]); },
+                         {Tensor<double>({1}, {x})})
+            .entries[0]
+            .verdict;
+    };
+    CHECK(verdict([](const V& x) { return relu(x); }, 0) == Verdict::kink);
+    CHECK(verdict([](const V& x) { return relu(x); }, 0.5) == Verdict::passed);
+    CHECK(verdict([](const V& x) { return abs(x); }, 5e-5) == Verdict::kink);
+    CHECK(verdict([](const V& x) { return maximum(x, x * 2); }, 0) == Verdict::kink);
+    CHECK(verdict([](const V& x) { return clip(x, -1, 1); }, 1) == Verdict::kink);
+    // A derivative that is not between those on the sides is no corner's.
+    const auto wrong = [](const V& x) { return relu(x) + 2 * (x - stop_gradient(x)); };
+    CHECK(verdict(wrong, 0) == Verdict::failed);
+    CHECK(verdict([](const V& x) { return square(stop_gradient(x)) + x; }, 1) == Verdict::failed);
+}
+
+TEST_CASE("a function that gives another value for the same input is named") {
+    int calls = 0;
+    const auto report = gradcheck(
+        [&](Tape<double>&, const std::vector<V>& x) { return x[0] * static_cast<double>(++calls); },
+        {Tensor<double>({1}, {1.0})});
+    CHECK_FALSE(report.passed());
+    CHECK(contains(report.text(), "with the same inputs the function gives"));
+    CHECK(contains(report.json(), "\"indeterminate\""));
+}
+
+TEST_CASE("a report as JSON, with the paths of parameters") {
+    nn::Lstm<double> lstm({.input = 2, .hidden = 2});
+    const auto report =
+        gradcheck([&](Tape<double>&, const std::vector<V>& x) { return lstm(x[0]).output; },
+                  {random_tensor({2, 1, 2})}, nn::named_parameters(lstm));
+    const std::string json = report.json();
+    CHECK(contains(json, "\"passed\": true"));
+    CHECK(contains(json, "\"name\": \"weight_ih_l0\""));
+    CHECK(contains(json, "\"verdict\": \"ok\""));
+}
+
+TEST_CASE("a model of a million parameters is checked by a few directions") {
+    nn::Lstm<double> lstm({.input = 128, .hidden = 416});
+    CHECK(nn::parameter_count(lstm) > 900000);
+    const auto report = gradcheck(
+        [&](Tape<double>&, const std::vector<V>& x) { return sum(square(lstm(x[0]).output)); },
+        {random_tensor({3, 2, 128})}, parameters(lstm),
+        {.mode = GradcheckOptions::Mode::together, .directions = 2});
+    INFO(report.text());
+    CHECK(report.passed());
+}
