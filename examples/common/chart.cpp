@@ -131,36 +131,56 @@ std::string Chart::svg() const {
     return out + "</svg>\n";
 }
 
-std::string Curves::csv() const {
-    std::string text;
-    for (const auto& column : columns_) text += (text.empty() ? "" : ",") + column;
-    text += "\n";
-    for (const auto& row : rows_) {
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            char value[32];
-            std::snprintf(value, sizeof value, "%s%.8g", i > 0 ? "," : "", row[i]);
-            text += value;
-        }
-        text += "\n";
-    }
-    return text;
-}
-
-Line Curves::line(const std::string& column, int colour) const {
-    Line line{column, {}, {}, colour, false};
-    const auto at = static_cast<std::size_t>(std::find(columns_.begin(), columns_.end(), column) -
-                                             columns_.begin());
-    for (const auto& row : rows_) {
-        line.x.push_back(row[0]);
-        line.y.push_back(row[at]);
+Line averaged(const std::string& name, const std::vector<double>& values, std::size_t points,
+              int colour, bool dashed) {
+    Line line{name, {}, {}, colour, dashed};
+    const std::size_t window = (values.size() + points - 1) / std::max<std::size_t>(points, 1);
+    for (std::size_t i = 0; i < values.size(); i += window) {
+        const std::size_t end = std::min(i + window, values.size());
+        double sum = 0;
+        for (std::size_t j = i; j < end; ++j) sum += values[j];
+        line.x.push_back(static_cast<double>(i));
+        line.y.push_back(sum / static_cast<double>(end - i));
     }
     return line;
 }
 
+void Curves::add(const std::vector<double>& row) {
+    for (std::size_t c = 0; c < columns_.size(); ++c) columns_[c].push_back(row[c]);
+}
+
+void Curves::add_column(const std::string& name, std::vector<double> values) {
+    names_.push_back(name);
+    columns_.push_back(std::move(values));
+}
+
+std::string Curves::csv(const std::string& count) const {
+    std::string text = count;
+    std::size_t rows = 0;
+    for (std::size_t c = 0; c < columns_.size(); ++c) {
+        text += (text.empty() ? "" : ",") + names_[c];
+        rows = std::max(rows, columns_[c].size());
+    }
+    text += "\n";
+    for (std::size_t i = 0; i < rows; ++i) {
+        std::string line = count.empty() ? "" : std::to_string(i);
+        for (std::size_t c = 0; c < columns_.size(); ++c) {
+            if (c > 0 || !count.empty()) line += ",";
+            if (i < columns_[c].size()) line += format("%.8g", columns_[c][i]);
+        }
+        text += line + "\n";
+    }
+    return text;
+}
+
 std::string Curves::svg(const std::string& title, const std::vector<std::string>& names) const {
-    Chart chart{title, columns_[0], "", false, {}};
-    for (const auto& name : names)
-        chart.lines.push_back(line(name, static_cast<int>(chart.lines.size())));
+    Chart chart{title, names_[0], "", false, {}};
+    for (const auto& name : names) {
+        const auto at = std::find(names_.begin(), names_.end(), name) - names_.begin();
+        const auto colour = static_cast<int>(chart.lines.size());
+        chart.lines.push_back(
+            {name, columns_[0], columns_[static_cast<std::size_t>(at)], colour, false});
+    }
     return chart.svg();
 }
 

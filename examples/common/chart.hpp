@@ -23,20 +23,27 @@ struct Chart {
     std::string svg() const;
 };
 
-// Named values over steps: written as CSV, and drawn as a line chart.
+// Values over their number, as means of so many at a time that at most `points` are left.
+Line averaged(const std::string& name, const std::vector<double>& values, std::size_t points,
+              int colour = 0, bool dashed = false);
+
+// Named columns of numbers: written as CSV, and drawn as a line chart.
 class Curves {
 public:
-    explicit Curves(std::vector<std::string> columns) : columns_(std::move(columns)) {}
-    void add(std::vector<double> row) { rows_.push_back(std::move(row)); }
-    std::string csv() const;
-    // A column over the first one.
-    Line line(const std::string& column, int colour = 0) const;
+    explicit Curves(std::vector<std::string> names = {})
+        : names_(std::move(names)), columns_(names_.size()) {}
+    // A number for every column.
+    void add(const std::vector<double>& row);
+    void add_column(const std::string& name, std::vector<double> values);
+
+    // Cells that are missing are empty. Rows are numbered under the name of `count`, if given.
+    std::string csv(const std::string& count = "") const;
     // The columns named over the first one.
     std::string svg(const std::string& title, const std::vector<std::string>& names) const;
 
 private:
-    std::vector<std::string> columns_;
-    std::vector<std::vector<double>> rows_;
+    std::vector<std::string> names_;
+    std::vector<std::vector<double>> columns_;
 };
 
 } // namespace example
