@@ -166,7 +166,9 @@ std::string Curves::csv(const std::string& count) const {
         std::string line = count.empty() ? "" : std::to_string(i);
         for (std::size_t c = 0; c < columns_.size(); ++c) {
             if (c > 0 || !count.empty()) line += ",";
-            if (i < columns_[c].size()) line += format("%.8g", columns_[c][i]);
+            if (i < columns_[c].size())
+                line += format("%.8g", std::isnan(columns_[c][i]) ? std::abs(columns_[c][i])
+                                                                  : columns_[c][i]);
         }
         text += line + "\n";
     }

@@ -48,18 +48,18 @@ public:
             }
             const double part = static_cast<double>(step + 1) / static_cast<double>(o_.steps);
             progress_.show((run_ - 1 + part) / runs,
-                           course.shown + ": loss " + number(course.losses.back(), 4));
+                           course.name + ": loss " + number(course.losses.back(), 4));
         }
         if (course.losses.empty()) return course;
         course.after = reach(model, shown_batch);
         if (course.error.empty()) course.accuracy = accuracy(model, o_);
         const std::string steps = std::to_string(course.losses.size()) + " steps";
         if (course.error.empty())
-            progress_.note(course.shown + ": loss " + number(course.losses.back(), 4) + ", " +
+            progress_.note(course.name + ": loss " + number(course.losses.back(), 4) + ", " +
                            number(100 * course.accuracy, 1) + " % right after " + steps);
         else
-            progress_.note(course.shown + ": broke off after " + steps +
-                           "; checking mode says\n  " + course.error);
+            progress_.note(course.name + ": broke off after " + steps + "; checking mode says\n  " +
+                           course.error);
         return course;
     }
 
