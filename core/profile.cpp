@@ -10,9 +10,9 @@ Table table(const std::vector<ProfileRow>& rows) {
     double total = 0;
     for (const ProfileRow& row : rows) total += row.seconds();
     for (const ProfileRow& row : rows)
-        all.rows.push_back({row.name, std::to_string(row.count), digits(1e3 * row.cost.forward),
-                            digits(1e3 * row.cost.backward),
-                            digits(total > 0 ? row.seconds() / total : 0, 3),
+        all.rows.push_back({row.name, std::to_string(row.count), decimals(1e3 * row.cost.forward),
+                            decimals(1e3 * row.cost.backward),
+                            decimals(total > 0 ? row.seconds() / total : 0),
                             std::to_string(row.cost.bytes), std::to_string(row.cost.kept)});
     return all;
 }
@@ -92,6 +92,7 @@ std::vector<ProfileRow> Profile<T>::modules() const {
     return grouped([&](const Node<T>& node) -> const std::string& {
         std::string& path = paths[node.scope];
         if (path.empty()) path = this->tape()->module_path(node.scope);
+        if (path.empty()) path = "(outside)";
         return path;
     });
 }

@@ -39,7 +39,8 @@ public:
         return first < costs_.size() && costs_[first].bytes != unseen ? &costs_[first] : nullptr;
     }
 
-    // The costliest first. Modules are paths without the numbers of time steps: "encoder.t".
+    // The costliest first. Modules are paths without the numbers of time steps, as "encoder.t",
+    // or "(outside)".
     std::vector<ProfileRow> operations() const;
     std::vector<ProfileRow> modules() const;
     // Both as tables.

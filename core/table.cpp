@@ -67,4 +67,10 @@ std::string digits(double value, int count) {
     return text;
 }
 
+std::string decimals(double value, int count) {
+    char text[400];
+    std::snprintf(text, sizeof text, "%.*f", count, value);
+    return text;
+}
+
 } // namespace unroll

@@ -18,5 +18,7 @@ struct Table {
 
 // With so many significant digits: "0.0123".
 std::string digits(double value, int count = 4);
+// With so many decimals: "0.012".
+std::string decimals(double value, int count = 3);
 
 } // namespace unroll
