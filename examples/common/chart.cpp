@@ -176,7 +176,7 @@ std::string Curves::csv(const std::string& count) const {
 }
 
 std::string Curves::svg(const std::string& title, const std::vector<std::string>& names) const {
-    Chart chart{title, names_[0], "", false, {}};
+    Chart chart{.title = title, .x = names_[0], .y = ""};
     for (const auto& name : names) {
         const auto at = std::find(names_.begin(), names_.end(), name) - names_.begin();
         const auto colour = static_cast<int>(chart.lines.size());

@@ -18,7 +18,7 @@ struct Line {
 struct Chart {
     std::string title, x, y;  // what the axes show
     bool logarithmic = false; // the y axis, over twelve decades at most
-    std::vector<Line> lines;
+    std::vector<Line> lines = {};
 
     std::string svg() const;
 };

@@ -86,23 +86,20 @@ example::Line reach_line(const std::string& name, std::vector<double> norms, int
 
 // The courses before `compared` learn the task; of those after it each second one is clipped.
 void write(const Settings& o, const std::vector<Course>& courses, std::size_t compared) {
-    example::Chart reach{"How far back the gradient of the loss reaches",
-                         "steps back from the end, T − t",
-                         "gradient at h(t), relative to that at h(T)",
-                         true,
-                         {}};
-    example::Chart loss{"Naming the first of " + std::to_string(o.length) + " letters",
-                        "training step",
-                        "loss in nats",
-                        false,
-                        {}};
-    example::Chart explosion{"The first steps of a ReLU network whose gradients explode",
-                             "training step",
-                             "loss in nats",
-                             true,
-                             {}};
+    const std::string steps = "training step", nats = "loss in nats";
+    example::Chart reach{.title = "How far back the gradient of the loss reaches",
+                         .x = "steps back from the end, T − t",
+                         .y = "gradient at h(t), relative to that at h(T)",
+                         .logarithmic = true};
+    example::Chart loss{.title = "Naming the first of " + std::to_string(o.length) + " letters",
+                        .x = steps,
+                        .y = nats};
+    example::Chart explosion{.title = "The first steps of a ReLU network whose gradients explode",
+                             .x = steps,
+                             .y = nats,
+                             .logarithmic = true};
     example::Chart clipping{
-        "A tanh network whose gradients explode", "training step", "loss in nats", false, {}};
+        .title = "A tanh network whose gradients explode", .x = steps, .y = nats};
     example::Curves reaches, losses;
     for (std::size_t i = 0; i < courses.size(); ++i) {
         const Course& course = courses[i];

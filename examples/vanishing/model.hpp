@@ -99,7 +99,7 @@ std::string diagnosis(const Model<Cell>& model, const Batch& batch) {
     } catch (const Error& error) {
         return error.what();
     }
-    return "the weights overflowed";
+    return "every number is finite, but the norm of the gradient overflowed";
 }
 
 } // namespace vanishing
