@@ -114,14 +114,29 @@ std::uint32_t Tape<T>::scope_id(Scope* scope) {
 }
 
 template <class T>
-std::string Tape<T>::scope_path(std::uint32_t scope) const {
+std::string Tape<T>::path(std::uint32_t scope, bool numbered_steps) const {
     if (scope == 0 || scope >= scopes_.size()) return {};
     const ScopeEntry& entry = scopes_[scope];
-    std::string path = scope_path(entry.parent);
-    if (!path.empty()) path += '.';
-    path += entry.name;
-    if (entry.index != Scope::no_index) path += std::to_string(entry.index);
-    return path;
+    std::string text = path(entry.parent, numbered_steps);
+    if (!text.empty()) text += '.';
+    text += entry.name;
+    if (entry.index != Scope::no_index && (numbered_steps || !entry.is_step()))
+        text += std::to_string(entry.index);
+    return text;
+}
+
+template <class T>
+std::int64_t Tape<T>::time_step(std::uint32_t scope) const {
+    while (scope != 0 && !scopes_[scope].is_step()) scope = scopes_[scope].parent;
+    return scope != 0 ? scopes_[scope].index : Scope::no_index;
+}
+
+template <class T>
+std::uint32_t Tape<T>::around_steps(std::uint32_t scope) const {
+    std::uint32_t around = scope;
+    for (std::uint32_t s = scope; s != 0; s = scopes_[s].parent)
+        if (scopes_[s].is_step()) around = scopes_[s].parent;
+    return around;
 }
 
 template <class T>

@@ -49,6 +49,9 @@ struct ScopeEntry {
     std::uint32_t parent;
     std::string_view name;
     std::int64_t index;
+
+    // Time steps are scopes of that name with a number.
+    bool is_step() const { return index != Scope::no_index && name == "t"; }
 };
 
 struct BackwardOptions {
@@ -117,6 +120,7 @@ public:
 
     // Parameters' gradients stay on this tape, in order of first use, for batch-parallel training.
     void keep_gradients_apart(bool on) { apart_ = on; }
+    bool keeps_gradients_apart() const { return apart_; }
     struct ParameterGradient {
         const Parameter<T>* parameter;
         Tensor<T> gradient; // no storage: none arrived
@@ -129,7 +133,13 @@ public:
     std::size_t size() const { return size_; }
     const Node<T>& node(NodeId id) const { return chunks_[id / chunk][id % chunk]; }
     const std::vector<ScopeEntry>& scopes() const { return scopes_; }
-    std::string scope_path(std::uint32_t scope) const;
+    std::string scope_path(std::uint32_t scope) const { return path(scope, true); }
+    // The same for all time steps: "encoder.t".
+    std::string module_path(std::uint32_t scope) const { return path(scope, false); }
+    // The innermost time step that the scope lies in, or no_index; and what is around the
+    // outermost.
+    std::int64_t time_step(std::uint32_t scope) const;
+    std::uint32_t around_steps(std::uint32_t scope) const;
     std::uint64_t generation() const { return slot_->generation; }
 
     // ---- for record() and Adjoint ----
@@ -207,6 +217,7 @@ private:
     NodeId require(const Op& op, const Variable<T>& x) const;
     Node<T>& append_node(const Op& op);
     std::uint32_t scope_id(Scope* scope);
+    std::string path(std::uint32_t scope, bool numbered_steps) const;
     const Region* whole(const Shape& shape);
     bool row_overwritten(NodeId id, NodeId since) const;
     std::pair<std::size_t, std::size_t> rows_of(const Node<T>& root, const Region& part) const;

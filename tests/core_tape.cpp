@@ -138,6 +138,25 @@ TEST_CASE("messages carry the module path and the caller's line") {
     CHECK(contains(error, "core_tape.cpp:"));
 }
 
+TEST_CASE("operators know the line that they stand in") {
+    const Variable<double> a(Tensor<double>::ones({2})), b(Tensor<double>::ones({3}));
+    const auto line = [](const std::string& message) {
+        return contains(message, "core_tape.cpp:")
+                   ? std::stoi(message.substr(message.rfind(':') + 1))
+                   : 0;
+    };
+    const int here = __LINE__;
+    CHECK(line(error_of([&] { a + b; })) == here + 1);
+    CHECK(line(error_of([&] { Tensor<double>::ones({2}) * b; })) == here + 2);
+    CHECK(line(error_of([&] { a < b; })) == here + 3);
+    Tape<double> one, other;
+    const auto x = one.variable(Tensor<double>::ones({2}));
+    auto y = other.variable(Tensor<double>::ones({2}));
+    CHECK(line(error_of([&] { y -= x; })) == here + 7);
+    one.clear();
+    CHECK(line(error_of([&] { 2 / x; })) == here + 9);
+}
+
 TEST_CASE("fan-out, views and overlapping views") {
     const auto x = random_tensor({6});
     CHECK(gradcheck([](const auto& x) { return x * x * x + x; }, x));
