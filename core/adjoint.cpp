@@ -51,7 +51,8 @@ void Adjoint<T>::add(const Variable<T>& share, T scale) const {
     if (!wanted()) return;
     if (Shares<T>* shares = tape_->shares()) {
         const bool fits = scale == T(1) && share.shape() == region_.shape;
-        return shares->add(node_, region_,
+        const std::size_t size = element_count(tape_->node(node_).region->shape);
+        return shares->add(node_, size, region_,
                            fits ? share : fit(Op::unplaced("sum"), share, region_.shape, scale));
     }
     const Tensor<T>& x = share.value();

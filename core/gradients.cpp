@@ -104,7 +104,7 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
     const Restore<std::uint32_t> scope(recording_scope_, recording_scope_);
     twins_.clear();
     for (std::size_t i = 0; i < y.size(); ++i)
-        shares.add(node(from[i]).root, *node(from[i]).region, attach(seeds[i]));
+        Adjoint<T>(this, node(from[i]).root, *node(from[i]).region).add(attach(seeds[i]));
 
     std::vector<Variable<T>> found(wrt.size());
     for (NodeId id = last + 1; id-- > 0;) {

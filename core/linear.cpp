@@ -28,22 +28,34 @@ Part<T> cut(const Part<T>& part, const Region& target) {
             (axis == r.shape.size() || std::abs(r.strides[a]) > std::abs(r.strides[axis])))
             axis = a;
     if (axis == r.shape.size()) return part;
-    const std::size_t rows = r.shape[axis];
-    std::size_t begin = rows, end = 0;
+    // Row i lies between first + i * stride and last + i * stride.
+    const auto rows = static_cast<std::ptrdiff_t>(r.shape[axis]), stride = r.strides[axis];
+    const auto signed_hull = [](const Region& region) {
+        const auto [low, high] = hull(region);
+        return std::pair(static_cast<std::ptrdiff_t>(low), static_cast<std::ptrdiff_t>(high));
+    };
     Region row = r;
     row.shape[axis] = 1;
-    for (std::size_t i = 0; i < rows; ++i) {
-        row.offset = r.offset + i * static_cast<std::size_t>(r.strides[axis]);
-        if (!meet(row, target)) continue;
-        begin = std::min(begin, i);
-        end = i + 1;
+    const auto [first, last] = signed_hull(row);
+    const auto [low, high] = signed_hull(target);
+    const auto at_most = [&](std::ptrdiff_t n, std::ptrdiff_t d) { // rows before n / d, rounded up
+        return std::clamp<std::ptrdiff_t>(n <= 0 ? 0 : (n + d - 1) / d, 0, rows);
+    };
+    std::ptrdiff_t begin, end;
+    if (stride > 0) {
+        begin = at_most(low - last + 1, stride);
+        end = at_most(high - first, stride);
+    } else {
+        begin = at_most(first - high + 1, -stride);
+        end = at_most(last - low, -stride);
     }
-    if (end == 0) begin = 0;
-    r.offset += begin * static_cast<std::size_t>(r.strides[axis]);
-    r.shape[axis] = end - begin;
-    return {r,
-            record_view(Op::unplaced("part"), part.value,
-                        part.value.value().slice(static_cast<std::ptrdiff_t>(axis), begin, end))};
+    begin = std::min(begin, end);
+    r.offset += static_cast<std::size_t>(begin * stride);
+    r.shape[axis] = static_cast<std::size_t>(end - begin);
+    return {r, record_view(Op::unplaced("part"), part.value,
+                           part.value.value().slice(static_cast<std::ptrdiff_t>(axis),
+                                                    static_cast<std::size_t>(begin),
+                                                    static_cast<std::size_t>(end)))};
 }
 
 bool same_place(const Region& a, const Region& b) {

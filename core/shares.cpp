@@ -5,17 +5,25 @@
 namespace unroll {
 
 template <class T>
-void Shares<T>::add(NodeId root, const Region& region, Variable<T> share) {
-    parts_[root].push_back({region, std::move(share)});
+void Shares<T>::add(NodeId id, std::size_t size, const Region& region, Variable<T> share) {
+    Root& root = roots_[id];
+    root.size = size;
+    const auto [low, high] = hull(region);
+    if ((high - low) * 8 > size) {
+        root.wide.push_back({region, std::move(share)});
+        return;
+    }
+    root.longest = std::max(root.longest, high - low);
+    root.parts.insert({low, {region, std::move(share)}});
 }
 
 template <class T>
 void Shares<T>::add_product(NodeId root, const Variable<T>& a, const Variable<T>& b) {
-    products_.push_back({root, a, b});
+    roots_[root].products.push_back({a, b});
 }
 
 template <class T>
-Variable<T> Shares<T>::joined(std::span<const Product> products) const {
+Variable<T> Shares<T>::joined(std::span<const Product> products) {
     if (products.size() == 1) return product(Op::unplaced("product"), products[0].a, products[0].b);
     const std::size_t m = products[0].a.shape(0), n = products[0].b.shape(1);
     std::size_t inner = 0;
@@ -36,23 +44,30 @@ Variable<T> Shares<T>::joined(std::span<const Product> products) const {
 }
 
 template <class T>
-Variable<T> Shares<T>::arrived(NodeId root, const Region& region) {
-    auto& parts = parts_[root];
-    const auto of_root = std::stable_partition(products_.begin(), products_.end(),
-                                               [&](const Product& p) { return p.root != root; });
-    if (of_root != products_.end()) {
-        Variable<T> sum = joined({of_root, products_.end()});
-        products_.erase(of_root, products_.end());
-        const Shape shape = sum.shape();
-        add(root, Region::whole(shape), std::move(sum));
+Variable<T> Shares<T>::arrived(NodeId id, const Region& region) {
+    const auto found = roots_.find(id);
+    if (found == roots_.end()) return {};
+    Root& root = found->second;
+    if (!root.products.empty()) {
+        Variable<T> sum = joined(root.products);
+        root.products.clear();
+        const Region whole = Region::whole(sum.shape());
+        add(id, element_count(whole.shape), whole, std::move(sum));
     }
-    if (parts.empty()) return {};
-    Variable<T> sum = gather(Op::unplaced("gather"), std::span<const Part<T>>(parts), region);
     const auto [low, high] = hull(region);
+    const auto begin = root.parts.lower_bound(low - std::min(low, root.longest));
+    const auto end = root.parts.lower_bound(high);
+    if (begin == end && root.wide.empty()) return {};
+    std::vector<Part<T>> near = root.wide;
+    for (auto part = begin; part != end; ++part) near.push_back(part->second);
+    Variable<T> sum = gather(Op::unplaced("gather"), std::span<const Part<T>>(near), region);
     if (high - low != element_count(region.shape)) return sum;
     // What was added up is not added up again for those that look at the same place later.
-    std::erase_if(parts, [&](const Part<T>& part) { return lies_in(part.region, region); });
-    parts.push_back({region, sum});
+    const auto is_in = [&](const Part<T>& part) { return lies_in(part.region, region); };
+    std::erase_if(root.wide, is_in);
+    for (auto part = begin; part != end;)
+        part = is_in(part->second) ? root.parts.erase(part) : std::next(part);
+    add(id, root.size, region, sum);
     return sum;
 }
 

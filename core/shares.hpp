@@ -2,6 +2,8 @@
 
 #include <unroll/core/linear.hpp>
 
+#include <map>
+#include <unordered_map>
 #include <vector>
 
 namespace unroll {
@@ -12,30 +14,37 @@ template <class T>
 class Shares {
 public:
     // `needed`: by node, whether anybody asked for what flows through it.
-    explicit Shares(std::vector<unsigned char> needed)
-        : needed_(std::move(needed)), parts_(needed_.size()) {}
+    explicit Shares(std::vector<unsigned char> needed) : needed_(std::move(needed)) {}
 
     bool is_needed(NodeId id) const { return needed_[id] != 0; }
 
-    void add(NodeId root, const Region& region, Variable<T> share);
+    // `size`: elements of the root's buffer.
+    void add(NodeId root, std::size_t size, const Region& region, Variable<T> share);
     // A product that others may follow for the same leaf: they are joined into one.
     void add_product(NodeId root, const Variable<T>& a, const Variable<T>& b);
 
     // What has arrived at a region; no storage where nothing has.
     Variable<T> arrived(NodeId root, const Region& region);
-    void drop(NodeId root) { parts_[root].clear(); }
+    void drop(NodeId root) { roots_.erase(root); }
 
 private:
     struct Product {
-        NodeId root;
         Variable<T> a, b;
     };
-    // Products of one root as a single one, with the factors side by side.
-    Variable<T> joined(std::span<const Product> products) const;
+    struct Root {
+        // By where they begin: a time step finds its own among those of many steps, none of which
+        // is longer than `longest`. The few that span much of the buffer stand apart.
+        std::multimap<std::size_t, Part<T>> parts;
+        std::size_t longest = 0;
+        std::size_t size = 0; // of the buffer
+        std::vector<Part<T>> wide;
+        std::vector<Product> products;
+    };
+    // Products as a single one, with the factors side by side.
+    static Variable<T> joined(std::span<const Product> products);
 
     std::vector<unsigned char> needed_;
-    std::vector<std::vector<Part<T>>> parts_;
-    std::vector<Product> products_;
+    std::unordered_map<NodeId, Root> roots_;
 };
 
 extern template class Shares<float>;
