@@ -24,13 +24,12 @@ struct Wrt : std::vector<Variable<T>> {
 //   auto g = gradients(loss, {x}, {.create_graph = true})[0];
 //   tape.backward(loss + 0.1 * sum(square(g)));
 template <class T>
-std::vector<Variable<T>> gradients(const Variable<T>& y,
-                                   const std::type_identity_t<Wrt<T>>& wrt,
+std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
                                    GradientOptions options = {});
 template <class T>
-std::vector<Variable<T>>
-gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
-          const std::type_identity_t<Variable<T>>& seed, GradientOptions options = {});
+std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
+                                   const std::type_identity_t<Variable<T>>& seed,
+                                   GradientOptions options = {});
 
 // H v, where H is the matrix of second derivatives of a scalar by all of `wrt` together and v has a
 // tensor of the same shape for each of them; H itself is never made (Pearlmutter 1994).

@@ -30,9 +30,10 @@ int main() {
         tape.clear();
         return cross_entropy(head(lstm(embed(tape, x)).output), y);
     };
-    const auto times = bench::in_turn({bench::timed([&] { tape.backward(loss()); }),
-                                       bench::timed([&] { hessian_vector_product(loss(), all, v); })},
-                                      7, 3);
+    const auto times =
+        bench::in_turn({bench::timed([&] { tape.backward(loss()); }),
+                        bench::timed([&] { hessian_vector_product(loss(), all, v); })},
+                       7, 3);
     bench::figure("second_order.gradient", times[0] * 1e3, "ms", "<=", 1000);
     bench::figure("second_order.hvp", times[1] / times[0], "gradients", "<=", 4);
 }
