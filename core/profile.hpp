@@ -13,18 +13,26 @@ struct Cost {
     std::size_t bytes = 0;
 };
 
-// While it lives, measures the operations of its tape. An operation's forward time runs from the
-// record of the one before, so that what a program does between two operations counts to the
-// second. Begins anew when the tape is cleared.
-template <class T>
-class Profile final : public Monitor<T> {
+// What the operations of a tape cost.
+class Costs {
 public:
-    explicit Profile(Tape<T>& tape) : Monitor<T>(tape), last_(Clock::now()) {}
-
     // Of an operation by its first node; null where it was not seen.
     const Cost* cost(NodeId first) const {
         return first < costs_.size() && costs_[first].bytes != unseen ? &costs_[first] : nullptr;
     }
+
+protected:
+    static constexpr std::size_t unseen = ~std::size_t{0};
+    std::vector<Cost> costs_;
+};
+
+// While it lives, measures the operations of its tape. An operation's forward time runs from the
+// record of the one before, so that what a program does between two operations counts to the
+// second. Begins anew when the tape is cleared.
+template <class T>
+class Profile final : public Monitor<T>, public Costs {
+public:
+    explicit Profile(Tape<T>& tape) : Monitor<T>(tape), last_(Clock::now()) {}
 
     void recorded(NodeId first, std::span<const Variable<T>* const> inputs,
                   std::span<const Variable<T>> results) override;
@@ -34,7 +42,6 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    static constexpr std::size_t unseen = ~std::size_t{0};
     double lap() {
         const auto now = Clock::now();
         const double seconds = std::chrono::duration<double>(now - last_).count();
@@ -42,7 +49,6 @@ private:
         return seconds;
     }
 
-    std::vector<Cost> costs_;
     Clock::time_point last_;
 };
 

@@ -85,6 +85,11 @@ public:
     // retained value. Zeros where none arrived.
     Tensor<T> gradient(const Variable<T>& x) const;
 
+    // Names a value for pictures, as the state that a loop carries. The name must outlive the tape.
+    void name(const Variable<T>& x, const char* name) {
+        if (recording_ && x.is_recorded()) names_.push_back({x.node(), name});
+    }
+
     // Forgets everything; the memory is used again.
     void clear();
 
@@ -114,6 +119,7 @@ public:
     const Node<T>& node(NodeId id) const { return chunks_[id / chunk][id % chunk]; }
     const std::vector<ScopeEntry>& scopes() const { return scopes_; }
     std::string scope_path(std::uint32_t scope) const;
+    const std::vector<std::pair<NodeId, const char*>>& names() const { return names_; }
     std::uint64_t generation() const { return slot_->generation; }
 
     // ---- for record() and Adjoint ----
@@ -211,6 +217,7 @@ private:
     std::vector<std::pair<const Parameter<T>*, NodeId>> leaves_; // open addressing
     std::vector<NodeId> leaf_order_;
     std::vector<Tensor<T>> retained_;
+    std::vector<std::pair<NodeId, const char*>> names_;
     std::vector<std::vector<NodeId>> rows_; // last writer of each row, for buffers written in place
     std::size_t rows_used_ = 0;
     std::vector<Product> deferred_;
