@@ -25,7 +25,7 @@ void write(const std::string& path, const Tape<T>& tape, NodeId of, const Option
         out = detail::page(detail::walkable(tape, of, options), options);
     } else {
         out = detail::to_dot(detail::picture(tape, of, options));
-        if (ending != "dot") out = detail::render(out, ending);
+        if (ending != "dot") out = detail::render({out}, ending)[0];
     }
     write_file_atomically(path, out);
 }

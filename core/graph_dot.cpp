@@ -226,12 +226,13 @@ private:
 
     static std::string look(const Group& g) {
         const char* fill = g.depth % 2 == 1 ? "#f4f7fb" : "#eaf0f7";
-        std::string style = "rounded,filled", color = "#c3cfde", more = "labeljust=l; fontsize=11;";
+        std::string style = "rounded,filled", color = "#c3cfde", more = "labeljust=l; fontsize=11;",
+                    ink_color = ink;
         if (g.look == Group::Look::series) {
             style += ",dashed";
             color = carried;
             fill = "#fdf8f3";
-            more += " fontcolor=\"" + std::string(carried) + "\";";
+            ink_color = carried;
         } else if (g.look == Group::Look::formula) {
             fill = "#fdfbff";
             color = "#b9a8d6";
@@ -240,7 +241,7 @@ private:
             more += " margin=14;";
         }
         return "style=\"" + style + "\"; color=\"" + color + "\"; fillcolor=\"" + fill + "\"; " +
-               more;
+               more + " fontcolor=\"" + ink_color + "\";";
     }
 
     void box(const Box& b, const std::string& indent) {
@@ -257,7 +258,7 @@ private:
         if (!a.lines.empty()) add("label=" + quoted(" " + joined(a.lines, 40)));
         if (a.carried)
             add("class=carried, style=bold, color=\"" + std::string(carried) + "\", fontcolor=\"" +
-                carried + "\", fontsize=9");
+                carried + "\", fontsize=10");
         if (a.against || a.crosses) add("constraint=false");
         if (a.crosses) add("style=dotted");
         if (a.hue != none)

@@ -88,7 +88,9 @@ public:
         hide_parameters();
         draw_groups();
         draw_boxes();
-        for (const Link& link : model.links) draw(link);
+        find_fans();
+        for (std::size_t l = 0; l < model.links.size(); ++l)
+            if (fans_[l] != Fan::dropped) draw(model.links[l], fans_[l] == Fan::drawn);
         finish();
     }
 
@@ -266,6 +268,23 @@ private:
                                       group_of_[0]});
     }
 
+    // Shapes one below the other, equal ones once.
+    static void list(const std::vector<std::string>& shapes, std::vector<std::string>& lines) {
+        for (std::size_t s = 0, equal; s < shapes.size() && lines.size() <= most_lines;
+             s += equal) {
+            for (equal = 1; s + equal < shapes.size() && shapes[s + equal] == shapes[s];) ++equal;
+            lines.push_back(equal > 1 ? std::to_string(equal) + " × " + shapes[s] : shapes[s]);
+        }
+    }
+    static std::string some(const std::set<std::string>& shapes) {
+        std::string text;
+        for (auto s = shapes.begin(); s != shapes.end(); ++s) {
+            if (std::distance(shapes.begin(), s) == 2) return text + ", …";
+            text += (text.empty() ? "" : ", ") + *s;
+        }
+        return text;
+    }
+
     // Annotations, below the title and shapes of a node.
     void annotate(const Measure& m, std::vector<std::string>& lines) const {
         if (!options_.annotate) return;
@@ -310,8 +329,7 @@ private:
         box.id = "n" + std::to_string(i);
         box.group = group_of_[item.module];
         box.lines.push_back(item.name);
-        for (std::size_t s = 0; s < std::min(item.shapes.size(), most_lines); ++s)
-            box.lines.push_back(item.shapes[s]);
+        list(item.shapes, box.lines);
         annotate(item.measure, box.lines);
         box.tooltip = item.name + "\n" + item.path;
         if (item.count > 1) box.tooltip += "\n× " + thousands(item.count);
@@ -331,15 +349,13 @@ private:
                             (module.folded ? "   × " + thousands(module.count) : ""));
         if (module.parameters > 0)
             box.lines.push_back(thousands(module.parameters) + " parameters");
-        std::set<std::string> seen;
+        std::set<std::string> in, out;
         for (const Link& l : model_.links) {
-            const Item& from = model_.items[l.from];
-            if (ids_[l.from] != box.id || ids_[l.to] == box.id || seen.size() == most_lines ||
-                from.kind == Item::Kind::parameter)
-                continue;
-            if (seen.insert(from.shapes[l.output]).second)
-                box.lines.push_back(from.shapes[l.output]);
+            const bool leaves = ids_[l.from] == box.id, enters = ids_[l.to] == box.id;
+            if (leaves != enters && model_.items[l.from].kind != Item::Kind::parameter)
+                (leaves ? out : in).insert(l.whole);
         }
+        if (!in.empty() || !out.empty()) box.lines.push_back(some(in) + " → " + some(out));
         annotate(module.measure, box.lines);
         box.tooltip = model_.path(m);
         if (options_.color == Color::module) box.hue = hues_[m];
@@ -399,7 +415,42 @@ private:
         return open->second[std::min(number, open->second.size() - 1)];
     }
 
-    void draw(const Link& link) {
+    // The outermost numbered module around one item and not around the other.
+    std::uint32_t member_apart(std::uint32_t module, std::uint32_t other) const {
+        std::uint32_t found = none;
+        for (; module != 0; module = model_.modules[module].parent)
+            if (model_.modules[module].numbered && !model_.inside(other, module)) found = module;
+        return found;
+    }
+
+    // Of the edges that join one node to every step of a long series one is drawn: the first into
+    // the series, the last out of it.
+    void find_fans() {
+        constexpr std::size_t most = 8;
+        using Key = std::tuple<bool, std::uint32_t, std::uint32_t, std::string, std::uint32_t>;
+        fans_.assign(model_.links.size(), Fan::none);
+        std::map<Key, std::vector<std::size_t>> fans;
+        for (std::size_t l = 0; l < model_.links.size(); ++l) {
+            const Link& link = model_.links[l];
+            const Item &from = model_.items[link.from], &to = model_.items[link.to];
+            if (link.carried) continue;
+            for (const bool into : {true, false}) {
+                const Item &near = into ? to : from, &far = into ? from : to;
+                const std::uint32_t m = member_apart(near.module, far.module);
+                if (m != none)
+                    fans[{into, into ? link.from : link.to, model_.modules[m].parent,
+                          model_.modules[m].name + "/" + near.name, link.output}]
+                        .push_back(l);
+            }
+        }
+        for (const auto& [key, links] : fans) {
+            if (links.size() <= most) continue;
+            for (const std::size_t l : links) fans_[l] = Fan::dropped;
+            fans_[std::get<0>(key) ? links.front() : links.back()] = Fan::drawn;
+        }
+    }
+
+    void draw(const Link& link, bool for_all) {
         const Item &from = model_.items[link.from], &to = model_.items[link.to];
         const bool leaves = shown_[to.module] == outside, enters = shown_[from.module] == outside;
         if (leaves && enters) return;
@@ -423,10 +474,10 @@ private:
             arrow.crosses = a != b;
             arrow.reversed = a && b;
         }
-        label(arrow, link);
+        label(arrow, link, for_all);
     }
 
-    void label(Arrow& arrow, const Link& link) {
+    void label(Arrow& arrow, const Link& link, bool for_all) {
         const Item& from = model_.items[link.from];
         std::string line = link.state;
         if (!link.carried) {
@@ -434,8 +485,9 @@ private:
             if (link.parallel > 1 && !line.empty())
                 line = std::to_string(link.parallel) + " × " + line;
         }
-        if (options_.edge_shapes && from.kind != Item::Kind::parameter)
+        if (options_.edge_shapes && !link.carried && from.kind != Item::Kind::parameter)
             line += (line.empty() ? "" : " ") + link.shape;
+        if (for_all) line += (line.empty() ? "" : ", ") + std::string("for all");
         const auto [found, fresh] = arrow_of_.emplace(
             std::make_tuple(arrow.from, arrow.to, arrow.carried), drawing_.arrows.size());
         if (fresh) {
@@ -516,6 +568,8 @@ private:
     std::vector<std::uint32_t> hues_, shown_, group_of_; // by module
     std::vector<std::string> ids_;                       // by item: the box that stands for it
     std::vector<bool> hidden_, left_out_items_;
+    enum class Fan { none, dropped, drawn };
+    std::vector<Fan> fans_; // by link
     std::size_t left_out_ = 0, beside_ = 0;
     bool closed_formulas_ = false;
     std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of open formulas

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -265,13 +266,16 @@ private:
 
     void make_links() {
         for (const auto& [id, name] : tape_.names()) names_[id] = name;
-        std::unordered_set<Key> seen;
         for (NodeId id = 0; id < tape_.size(); ++id) {
             const NodeId root = node(id).root;
-            if (item_of_[id] != none && root != id && is_buffer(root) &&
-                seen.insert(mix(root, item_of_[id])).second)
-                writers_[root].push_back(id);
+            if (item_of_[id] == none || root == id || !is_buffer(root)) continue;
+            const auto [low, high] = span_of(id);
+            writers_[root].push_back({id, low, high});
         }
+        for (auto& [root, writers] : writers_)
+            std::sort(writers.begin(), writers.end(), [](const Writer& a, const Writer& b) {
+                return std::tie(a.low, a.node) < std::tie(b.low, b.node);
+            });
         for (NodeId id = 0; id < tape_.size(); ++id) {
             if (item_of_[id] == none) continue;
             const Node<T>& n = node(id);
@@ -280,22 +284,61 @@ private:
         }
     }
 
+    // The elements of its root that a value lies in, from the first to the last.
+    std::pair<std::size_t, std::size_t> span_of(NodeId id) const {
+        const Region& region = *node(id).region;
+        std::size_t low = region.offset, high = region.offset;
+        for (std::size_t i = 0; i < region.shape.size(); ++i) {
+            const auto reach =
+                region.strides[i] * (static_cast<std::ptrdiff_t>(region.shape[i]) - 1);
+            (reach < 0 ? low : high) += static_cast<std::size_t>(reach);
+        }
+        return {low, high};
+    }
+
+    // What wrote rows that `input` shows, each item once.
+    std::vector<NodeId> writers_of(NodeId buffer, NodeId input, NodeId to) const {
+        const auto found = writers_.find(buffer);
+        if (found == writers_.end()) return {};
+        const std::vector<Writer>& all = found->second;
+        const auto [low, high] = span_of(input);
+        auto begin = std::partition_point(all.begin(), all.end(),
+                                          [low = low](const Writer& w) { return w.high < low; });
+        std::vector<NodeId> writers;
+        std::unordered_set<std::uint32_t> seen;
+        for (; begin != all.end() && begin->low <= high; ++begin)
+            if (begin->node < to && seen.insert(item_of_[begin->node]).second)
+                writers.push_back(begin->node);
+        return writers;
+    }
+
+    struct Writer {
+        NodeId node;
+        std::size_t low, high;
+    };
+    struct End {
+        NodeId from, rows; // `rows`: what made one value of the rows of a buffer
+        NodeId input, to;
+        std::uint32_t number;
+    };
+
     // Follows views back to what was computed; rows of a buffer come from all that wrote them.
     void trace(NodeId input, NodeId to, std::uint32_t number) {
         std::vector<const char*> views;
-        NodeId from = input;
+        NodeId from = input, rows = no_node;
         while (item_of_[from] == none) {
             const Node<T>& n = node(from);
             if (n.operation != from) break;
             if (is_buffer(from)) {
-                for (const NodeId id : writers_[from])
-                    if (id < to) link(id, input, to, number, views);
+                for (const NodeId id : writers_of(from, input, to))
+                    link({id, rows, input, to, number}, views);
                 return;
             }
             views.push_back(n.op.name);
+            rows = from;
             from = n.inputs[0];
         }
-        link(from, input, to, number, views);
+        link({from, no_node, input, to, number}, views);
     }
 
     // How many steps a tensor is carried, 0 within a step and outside series.
@@ -322,15 +365,15 @@ private:
         return places_[a].is_step || within_one ? places_[b].index - places_[a].index : 0;
     }
 
-    void link(NodeId from, NodeId input, NodeId to, std::uint32_t number,
-              const std::vector<const char*>& views) {
+    void link(const End& end, const std::vector<const char*>& views) {
+        const NodeId from = end.from, to = end.to;
         const NodeId first = node(from).operation;
         Link link{};
         link.from = item_of_[first];
         link.to = item_of_[to];
         if (link.from == none) return;
         link.output = from - first;
-        if (!model.items[link.to].formula.empty()) link.input = number;
+        if (!model.items[link.to].formula.empty()) link.input = end.number;
         const std::int64_t steps = is_parameter(from) ? 0 : steps_between(from, to, link.series);
         link.carried = steps != 0;
         Key key = mix(mix(link.from, link.to), mix(link.output, link.input));
@@ -339,8 +382,9 @@ private:
         if (fresh) {
             for (const char* view : views)
                 link.views = view + (link.views.empty() ? "" : ", " + link.views);
-            link.shape = to_string(node(input).region->shape);
-            if (link.carried) link.state = state(from);
+            link.shape = to_string(node(end.input).region->shape);
+            link.whole = to_string(node(end.rows == no_node ? from : end.rows).region->shape);
+            if (link.carried) link.state = state(from, end.input);
             model.items[link.from].is_sink = false;
             farthest_.push_back(steps);
             model.links.push_back(std::move(link));
@@ -355,9 +399,11 @@ private:
                 known.gradient_norm = std::max(known.gradient_norm, s->norm);
     }
 
-    std::string state(NodeId from) const {
-        const auto name = names_.find(from);
-        if (name != names_.end()) return name->second;
+    std::string state(NodeId from, NodeId view) const {
+        for (const NodeId id : {view, from}) {
+            const auto name = names_.find(id);
+            if (name != names_.end()) return name->second;
+        }
         const Node<T>& n = node(node(from).operation);
         const std::uint32_t output = from - n.operation;
         if (n.rule != nullptr) {
@@ -460,9 +506,9 @@ private:
     const Options& options_;
     std::vector<bool> wanted_;
     std::vector<Place> places_;
-    std::vector<std::uint32_t> place_of_; // by scope
-    std::vector<std::uint32_t> item_of_;  // by node
-    std::unordered_map<NodeId, std::vector<NodeId>> writers_;
+    std::vector<std::uint32_t> place_of_;                     // by scope
+    std::vector<std::uint32_t> item_of_;                      // by node
+    std::unordered_map<NodeId, std::vector<Writer>> writers_; // by where they write
     std::unordered_map<NodeId, const char*> names_;
     std::unordered_map<Key, std::size_t> link_of_;
     std::vector<NodeId> reader_;         // by link: the node that it was first seen at

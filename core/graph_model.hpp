@@ -45,7 +45,8 @@ struct Link {
     bool carried = false;        // from one step of a series to another
     std::uint32_t series = none; // the module that these steps are drawn as, if that is one
     std::string views;
-    std::string shape;
+    std::string shape;         // where it arrives
+    std::string whole;         // where it leaves: of all rows, where steps write the rows of one
     std::string state;         // of a carried one, its name
     std::size_t parallel = 1;  // so many between the same two nodes
     double gradient_norm = -1; // the largest
@@ -136,7 +137,7 @@ Drawing inside_of(const Model& model, std::uint32_t module, const Options& optio
 
 std::string to_dot(const Drawing& drawing);
 // By Graphviz: "svg", "png" or "pdf".
-std::string render(const std::string& dot, const std::string& format);
+std::vector<std::string> render(std::vector<std::string> dots, const std::string& format);
 std::string page(const Model& model, const Options& options);
 
 } // namespace unroll::graph::detail

@@ -196,6 +196,10 @@ std::string bare(const std::string& svg) {
 
 std::string page(const Model& model, const Options& options) {
     nlohmann::json modules = nlohmann::json::array(), nodes = nlohmann::json::array();
+    std::vector<std::string> pictures;
+    for (std::uint32_t m = 0; m < model.modules.size(); ++m)
+        pictures.push_back(to_dot(inside_of(model, m, options)));
+    pictures = render(std::move(pictures), "svg");
     for (std::uint32_t m = 0; m < model.modules.size(); ++m) {
         const Module& module = model.modules[m];
         std::string title = m == 0 ? "all" : module.title;
@@ -203,7 +207,7 @@ std::string page(const Model& model, const Options& options) {
         modules.push_back({{"title", title},
                            {"path", model.path(m)},
                            {"parent", module.parent},
-                           {"svg", bare(render(to_dot(inside_of(model, m, options)), "svg"))}});
+                           {"svg", bare(pictures[m])}});
     }
     for (const Item& item : model.items) {
         std::string text = item.name;
