@@ -22,10 +22,10 @@ void write(const std::string& path, const Tape<T>& tape, NodeId of, const Option
         fail("graph::write", "'" + path + "' must end in .dot, .svg, .png, .pdf or .html");
     std::string out;
     if (ending == "html") {
-        out = detail::page(detail::walkable(tape, of, options), options);
+        out = detail::page(path, detail::walkable(tape, of, options), options);
     } else {
         out = detail::to_dot(detail::picture(tape, of, options));
-        if (ending != "dot") out = detail::render({out}, ending)[0];
+        if (ending != "dot") out = detail::render(path, {out}, ending)[0];
     }
     write_file_atomically(path, out);
 }

@@ -190,7 +190,8 @@ private:
             ids_[i] = closed == none ? "n" + std::to_string(i) : "m" + std::to_string(closed);
     }
 
-    // A parameter that only one closed module uses is part of it.
+    // A parameter that only one closed module uses is part of it, but on the page of its own
+    // module, which is where one looks for it.
     void hide_parameters() {
         ids_.resize(model_.items.size());
         std::map<std::uint32_t, std::string> user;
@@ -204,7 +205,8 @@ private:
         }
         hidden_.assign(model_.items.size(), false);
         for (const auto& [item, id] : user) {
-            if (id.empty() || id[0] == 'n') continue;
+            const bool at_home = root_ != 0 && model_.items[item].module == root_;
+            if (id.empty() || id[0] == 'n' || at_home) continue;
             hidden_[item] = true;
             ids_[item] = id;
         }
@@ -347,7 +349,9 @@ private:
         box.count = module.count;
         box.lines.push_back(module.title +
                             (module.folded ? "   × " + thousands(module.count) : ""));
-        if (module.parameters > 0)
+        // Of many steps in a row, each says which it is and no more.
+        const bool brief_one = module.name == "t" && !module.folded;
+        if (module.parameters > 0 && !brief_one)
             box.lines.push_back(thousands(module.parameters) + " parameters");
         std::set<std::string> in, out;
         for (const Link& l : model_.links) {
@@ -355,7 +359,8 @@ private:
             if (leaves != enters && model_.items[l.from].kind != Item::Kind::parameter)
                 (leaves ? out : in).insert(l.whole);
         }
-        if (!in.empty() || !out.empty()) box.lines.push_back(some(in) + " → " + some(out));
+        if (!brief_one && (!in.empty() || !out.empty()))
+            box.lines.push_back(some(in) + " → " + some(out));
         annotate(module.measure, box.lines);
         box.tooltip = model_.path(m);
         if (options_.color == Color::module) box.hue = hues_[m];
@@ -535,7 +540,8 @@ private:
         }
         if (left_out_ > 0) drawing_.notes.push_back(thousands(left_out_) + " nodes are left out");
         const bool norms = options_.color == Color::gradient_norm;
-        least_ = norms ? std::max(least_, most_ * 1e-12) : 0;
+        // Six decades at least, so that what hardly changes looks so.
+        least_ = norms ? std::clamp(least_, most_ * 1e-12, most_ * 1e-6) : 0;
         const auto rescale = [&](double& value) {
             if (!(value >= 0) || most_ <= 0 || std::isinf(value))
                 value = -1;
@@ -625,8 +631,9 @@ Drawing picture(const Tape<T>& tape, NodeId of, const Options& options) {
     const Options* used = &options;
     const std::vector<Options> all = ways(options);
     for (const Options& way : all) {
-        used = &way;
+        const std::size_t before = model.items.size();
         model = fold(tape, of, way);
+        if (model.items.size() != before) used = &way;
         choice = choose(model, options);
         if (choice.closed == 0 && choice.nodes <= options.budget) break;
     }

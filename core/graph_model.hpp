@@ -136,8 +136,9 @@ Model walkable(const Tape<T>& tape, NodeId of, const Options& options);
 Drawing inside_of(const Model& model, std::uint32_t module, const Options& options);
 
 std::string to_dot(const Drawing& drawing);
-// By Graphviz: "svg", "png" or "pdf".
-std::vector<std::string> render(std::vector<std::string> dots, const std::string& format);
-std::string page(const Model& model, const Options& options);
+// By Graphviz: "svg", "png" or "pdf", for a file that errors name.
+std::vector<std::string> render(const std::string& path, std::vector<std::string> dots,
+                                const std::string& format);
+std::string page(const std::string& path, const Model& model, const Options& options);
 
 } // namespace unroll::graph::detail

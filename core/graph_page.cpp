@@ -194,12 +194,12 @@ std::string bare(const std::string& svg) {
 
 } // namespace
 
-std::string page(const Model& model, const Options& options) {
+std::string page(const std::string& path, const Model& model, const Options& options) {
     nlohmann::json modules = nlohmann::json::array(), nodes = nlohmann::json::array();
     std::vector<std::string> pictures;
     for (std::uint32_t m = 0; m < model.modules.size(); ++m)
         pictures.push_back(to_dot(inside_of(model, m, options)));
-    pictures = render(std::move(pictures), "svg");
+    pictures = render(path, std::move(pictures), "svg");
     for (std::uint32_t m = 0; m < model.modules.size(); ++m) {
         const Module& module = model.modules[m];
         std::string title = m == 0 ? "all" : module.title;

@@ -106,7 +106,8 @@ bool take(std::string_view& answer, char& mark, std::string& words) {
 
 } // namespace
 
-std::vector<std::string> render(std::vector<std::string> dots, const std::string& format) {
+std::vector<std::string> render(const std::string& path, std::vector<std::string> dots,
+                                const std::string& format) {
     std::vector<std::string> pictures;
     bool plain = false;
     while (pictures.size() < dots.size()) {
@@ -121,7 +122,7 @@ std::vector<std::string> render(std::vector<std::string> dots, const std::string
             if (mark == 'E') {
                 while (!words.empty() && words.back() == '\n') words.pop_back();
                 fail("graph::write",
-                     "Graphviz could not draw a ." + format +
+                     "Graphviz could not draw '" + path + "'" +
                          (words.empty() ? std::string() : " (" + words + ")") +
                          "; is the package graphviz installed? A .dot file works without");
             }
@@ -132,9 +133,8 @@ std::vector<std::string> render(std::vector<std::string> dots, const std::string
             continue;
         }
         if (plain)
-            fail("graph::write", "Graphviz gave up on a graph of " +
-                                     std::to_string(dots[before].size()) +
-                                     " bytes; a smaller budget or depth makes it easier");
+            fail("graph::write",
+                 "Graphviz gave up on '" + path + "'; a smaller budget or depth makes it easier");
         // Once more with straight lines and less care.
         plain = true;
         std::string& dot = dots[before];
