@@ -308,7 +308,7 @@ private:
         switch (options_.color) {
         case Color::gradient_norm: return m.gradient_norm;
         case Color::time: return m.forward + m.backward;
-        case Color::memory: return model_.modules[0].measure.kept > 0 ? m.kept : m.results;
+        case Color::memory: return model_.is_used_up ? m.results : m.kept;
         default: return -1;
         }
     }
@@ -555,7 +555,7 @@ private:
         for (Box& box : drawing_.boxes) rescale(box.scale);
         for (Arrow& arrow : drawing_.arrows) rescale(arrow.scale);
         if (most_ <= 0) return;
-        const bool kept = model_.modules[0].measure.kept > 0;
+        const bool kept = !model_.is_used_up;
         drawing_.measure = norms                           ? "gradient norm, log scale"
                            : options_.color == Color::time ? "time, forward and backward"
                            : kept                          ? "bytes kept for backward"

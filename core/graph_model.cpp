@@ -227,6 +227,7 @@ private:
         for (NodeId id = 0; id < tape_.size(); ++id) {
             if (!is_drawn(id)) continue;
             ++model.size;
+            model.is_used_up = model.is_used_up || node(id).is_used_up;
             const std::uint32_t place = place_of(id), like = places_[place].like;
             const int k = is_parameter(id);
             const std::uint32_t ordinal = reached[k][place]++;

@@ -70,7 +70,8 @@ struct Model {
     std::vector<Item> items;
     std::vector<Module> modules;
     std::vector<Link> links;
-    std::size_t size = 0; // nodes of the tape that are in it
+    std::size_t size = 0;    // nodes of the tape that are in it
+    bool is_used_up = false; // backward has run, and rules keep nothing any more
 
     bool inside(std::uint32_t module, std::uint32_t outer) const;
     std::string path(std::uint32_t module) const;
