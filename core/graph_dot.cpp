@@ -1,5 +1,6 @@
 #include <unroll/core/graph_model.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -135,6 +136,10 @@ std::string style_of(const Box& box) {
         fill = "#dde6f2";
         more = ", penwidth=1.4, margin=\"0.16,0.09\"";
         break;
+    case Box::Look::step:
+        fill = "#dde6f2";
+        more = ", height=0.7, width=0.4, margin=\"0.03,0.02\"";
+        break;
     case Box::Look::term:
         fill = "#f7f3fb";
         style = "filled";
@@ -162,7 +167,8 @@ const char* class_of(const Box& box) {
     case Box::Look::parameter: return "parameter";
     case Box::Look::source: return "source";
     case Box::Look::sink: return "sink";
-    case Box::Look::module: return "module";
+    case Box::Look::module:
+    case Box::Look::step: return "module";
     case Box::Look::term: return "term";
     case Box::Look::more: return "more";
     case Box::Look::operation: break;
@@ -174,8 +180,12 @@ class Writer {
 public:
     explicit Writer(const Drawing& drawing) : drawing_(drawing) {
         const bool large = drawing.boxes.size() > 600 || drawing.arrows.size() > 1500;
+        const auto steps = std::count_if(drawing.boxes.begin(), drawing.boxes.end(),
+                                         [](const Box& b) { return b.look == Box::Look::step; });
         text_ = "digraph unroll {\n  rankdir=" + std::string(drawing.left_to_right ? "LR" : "TB") +
-                ";\n  fontname=\"Helvetica\"; fontsize=11; nodesep=0.22; ranksep=0.34;\n"
+                ";\n  fontname=\"Helvetica\"; fontsize=11; nodesep=0.22; ranksep=" +
+                (steps > 20 ? "0.12" : "0.34") +
+                ";\n"
                 "  node [shape=box, fontname=\"Helvetica\", fontsize=11, fontcolor=\"" +
                 ink + "\", color=\"" + quiet + "\", height=0.3, margin=\"0.11,0.06\"];\n" +
                 "  edge [fontname=\"Helvetica\", fontsize=8, fontcolor=\"" + quiet +

@@ -343,15 +343,15 @@ private:
     void box_of_module(std::uint32_t m) {
         const Module& module = model_.modules[m];
         Box box{};
-        box.look = Box::Look::module;
+        // Of many steps in a row, each says which it is and no more.
+        const bool is_step = module.name == "t" && !module.folded;
+        box.look = is_step ? Box::Look::step : Box::Look::module;
         box.id = "m" + std::to_string(m);
         box.group = group_of_[module.parent];
         box.count = module.count;
         box.lines.push_back(module.title +
                             (module.folded ? "   × " + thousands(module.count) : ""));
-        // Of many steps in a row, each says which it is and no more.
-        const bool brief_one = module.name == "t" && !module.folded;
-        if (module.parameters > 0 && !brief_one)
+        if (module.parameters > 0 && !is_step)
             box.lines.push_back(thousands(module.parameters) + " parameters");
         std::set<std::string> in, out;
         for (const Link& l : model_.links) {
@@ -359,9 +359,9 @@ private:
             if (leaves != enters && model_.items[l.from].kind != Item::Kind::parameter)
                 (leaves ? out : in).insert(l.whole);
         }
-        if (!brief_one && (!in.empty() || !out.empty()))
+        if (!is_step && (!in.empty() || !out.empty()))
             box.lines.push_back(some(in) + " → " + some(out));
-        annotate(module.measure, box.lines);
+        if (!is_step) annotate(module.measure, box.lines);
         box.tooltip = model_.path(m);
         if (options_.color == Color::module) box.hue = hues_[m];
         measure(told(module.measure), box.scale);
@@ -482,8 +482,15 @@ private:
         label(arrow, link, for_all);
     }
 
+    bool is_step(const std::string& id) const {
+        if (id[0] != 'm' || id == "more") return false;
+        const Module& module = model_.modules[std::stoul(id.substr(1))];
+        return module.name == "t" && !module.folded;
+    }
+
     void label(Arrow& arrow, const Link& link, bool for_all) {
         const Item& from = model_.items[link.from];
+        const bool is_short = is_step(arrow.from) && is_step(arrow.to);
         std::string line = link.state;
         if (!link.carried) {
             line = link.views;
@@ -507,7 +514,8 @@ private:
         measure(drawn.scale, drawn.scale);
         drawn.against = drawn.against && arrow.against;
         auto& lines = drawn.lines;
-        if (line.empty() || std::find(lines.begin(), lines.end(), line) != lines.end()) return;
+        if (is_short || line.empty() || std::find(lines.begin(), lines.end(), line) != lines.end())
+            return;
         if (lines.size() < most_lines)
             lines.push_back(line);
         else

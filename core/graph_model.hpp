@@ -86,7 +86,8 @@ std::string thousands(std::size_t n);
 std::string brief(double value, const char* unit = "");
 
 struct Box {
-    enum class Look { operation, sink, parameter, source, module, term, more };
+    // A step is a closed one of many in a row.
+    enum class Look { operation, sink, parameter, source, module, step, term, more };
     Look look;
     std::string id;
     std::vector<std::string> lines; // the first one is its title
