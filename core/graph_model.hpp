@@ -128,6 +128,12 @@ struct Drawing {
     bool left_to_right = false;
 };
 
+// How many nodes an item is drawn as.
+std::size_t weight(const Item& item, const Options& options);
+// A module, or the whole tape, with the modules in it that are open.
+Drawing draw(const Model& model, std::uint32_t root, const std::vector<bool>& open,
+             const Options& options);
+
 // Chooses fold and open modules within the budget.
 template <class T>
 Drawing picture(const Tape<T>& tape, NodeId of, const Options& options);
