@@ -1,6 +1,7 @@
 #include <unroll/core/loops.hpp>
 #include <unroll/core/product.hpp>
 #include <unroll/core/record.hpp>
+#include <unroll/core/shares.hpp>
 
 #include <algorithm>
 
@@ -11,6 +12,11 @@ Tensor<T> Adjoint<T>::window() const {
     const Gradient<T>& gradient = *tape_->node(node_).gradient;
     return Tensor<T>(gradient.storage, gradient.data + region_.offset, region_.shape,
                      region_.strides);
+}
+
+template <class T>
+bool Adjoint<T>::is_recording() const {
+    return tape_->shares() != nullptr;
 }
 
 template <class T>
@@ -43,6 +49,12 @@ void Adjoint<T>::open(std::span<const Adjoint> places, std::span<Sink<T>> sinks)
 template <class T>
 void Adjoint<T>::add(const Variable<T>& share, T scale) const {
     if (!wanted()) return;
+    if (Shares<T>* shares = tape_->shares()) {
+        const bool fits = scale == T(1) && share.shape() == region_.shape;
+        const std::size_t size = element_count(tape_->node(node_).region->shape);
+        return shares->add(node_, size, region_,
+                           fits ? share : fit(Op::unplaced("sum"), share, region_.shape, scale));
+    }
     const Tensor<T>& x = share.value();
     const Shape common = broadcast(Op::unplaced("add to an adjoint"), x.shape(), region_.shape);
     map_elements(common, std::array{Source<T>(x)}, std::array{open()},
@@ -50,27 +62,41 @@ void Adjoint<T>::add(const Variable<T>& share, T scale) const {
 }
 
 template <class T>
+bool Adjoint<T>::is_leaf(bool transposed) const {
+    const Node<T>& n = tape_->node(node_);
+    const Region& whole = *n.region;
+    if (n.input_count != 0 || n.rows != no_node || whole.shape.size() != 2 ||
+        region_.shape.size() != 2)
+        return false;
+    const std::size_t rows = transposed ? 1 : 0, columns = 1 - rows;
+    return region_.shape[rows] == whole.shape[0] && region_.shape[columns] == whole.shape[1] &&
+           region_.strides[rows] == whole.strides[0] &&
+           region_.strides[columns] == whole.strides[1];
+}
+
+template <class T>
 void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale) const {
     if (!wanted()) return;
+    if (Shares<T>* shares = tape_->shares()) {
+        const bool plain = scale == T(1) && a.dimension() == 2 && b.dimension() == 2;
+        if (plain && is_leaf(false)) return shares->add_product(node_, a, b);
+        if (plain && is_leaf(true)) return shares->add_product(node_, transposed(b), transposed(a));
+        return add(product(Op::unplaced("product"), a, b), scale);
+    }
     const Tensor<T>&x = a.value(), &y = b.value();
     Shape shape = broadcast(Op::unplaced("add a product to an adjoint"),
                             Shape(x.shape().begin(), x.shape().end() - 2),
                             Shape(y.shape().begin(), y.shape().end() - 2));
     shape.push_back(x.shape(x.dimension() - 2));
     shape.push_back(y.shape(y.dimension() - 1));
-    if (shape != region_.shape) {
+    if (shape != region_.shape || repeats(region_)) {
         Tensor<T> product(shape);
         multiply(x, y, scale, T(0), product);
         return add(Variable<T>(std::move(product)));
     }
-    const Region& whole = *tape_->node(node_).region;
-    if (shape.size() == 2 && scale == T(1) && tape_->node(node_).input_count == 0 &&
-        element_count(shape) == element_count(whole.shape)) {
-        if (region_.strides == whole.strides) return tape_->defer_product(node_, x, y);
-        if (whole.shape.size() == 2 && region_.strides[0] == whole.strides[1] &&
-            region_.strides[1] == whole.strides[0])
-            return tape_->defer_product(node_, y.transpose(), x.transpose());
-    }
+    if (scale == T(1) && is_leaf(false)) return tape_->defer_product(node_, x, y);
+    if (scale == T(1) && is_leaf(true))
+        return tape_->defer_product(node_, y.transpose(), x.transpose());
     const bool add = tape_->open_part(node_, region_);
     Tensor<T> target = window();
     multiply(x, y, scale, T(add ? 1 : 0), target);
@@ -79,25 +105,23 @@ void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale
 template <class T>
 void Adjoint<T>::add_rows(const Indices& indices, const Variable<T>& share) const {
     if (!wanted()) return;
+    if (tape_->shares() != nullptr)
+        return add(put_rows(Op::unplaced("put_rows"), share, indices, region_.shape));
     // Some rows may get nothing: open all of it for zeros.
     const Sink<T> sink = open();
     Tensor<T> target = window();
     if (!sink.accumulate) target.fill(T(0));
-    const Indices flat = indices.contiguous();
-    const std::size_t rows = flat.size();
-    Shape shape = region_.shape;
-    shape[0] = rows;
-    const Tensor<T> shares = share.value().reshape(shape);
-    Tensor<T> row;
-    for (std::size_t i = 0; i < rows; ++i) {
-        row = target.select(0, static_cast<std::size_t>(flat.data()[i]));
-        add_into(row, shares.select(0, i), T(1));
-    }
+    unroll::add_rows(target, indices, share.value());
 }
 
 template <class T>
 void Adjoint<T>::add_picked(const Indices& elements, const Variable<T>& share) const {
     if (!wanted()) return;
+    if (tape_->shares() != nullptr) {
+        const Shape flat{element_count(region_.shape)};
+        const Variable<T> all = put_rows(Op::unplaced("put_rows"), share, elements, flat);
+        return add(record_view(Op::unplaced("reshape"), all, all.value().reshape(region_.shape)));
+    }
     const Sink<T> sink = open();
     Tensor<T> target = window();
     if (!sink.accumulate) target.fill(T(0));

@@ -20,6 +20,8 @@ public:
     // False: nobody asked for this gradient, and every share is dropped.
     bool wanted() const { return node_ != no_node; }
     const Shape& shape() const { return region_.shape; }
+    // Whether shares are kept as variables, as in a pass that is recorded: then there is no open().
+    bool is_recording() const;
 
     // += scale * share. The share may be of any shape that broadcasts to or from this one's.
     void add(const Variable<T>& share, T scale = 1) const;
@@ -43,6 +45,8 @@ public:
 
 private:
     Tensor<T> window() const;
+    // Whether this is the whole of a matrix that is a leaf, or that matrix transposed.
+    bool is_leaf(bool transposed) const;
 
     Tape<T>* tape_;
     NodeId node_; // owner of the buffer

@@ -1,5 +1,6 @@
 #include <unroll/core/product.hpp>
 #include <unroll/core/record.hpp>
+#include <unroll/core/shares.hpp>
 #include <unroll/core/tape.hpp>
 
 #include <algorithm>
@@ -50,7 +51,8 @@ Tensor<T> joined(const Tensor<T>& x, const Tensor<T>& next, std::size_t axis, bo
 template <class T>
 Adjoint<T> Adjoints<T>::operator[](std::size_t input) const {
     const NodeId id = inputs_[input];
-    if (id == no_node) return Adjoint<T>(tape_, no_node, {});
+    if (id == no_node || (tape_->shares() != nullptr && !tape_->shares()->is_needed(id)))
+        return Adjoint<T>(tape_, no_node, {});
     const Node<T>& n = tape_->node(id);
     return Adjoint<T>(tape_, n.root, *n.region);
 }
@@ -70,7 +72,7 @@ void Tape<T>::backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOpti
     if (seed.shape() != y.shape())
         fail("backward", "the seed has shape " + to_string(seed.shape()) + ", the value " +
                              to_string(y.shape()));
-    find_path(from);
+    find_path({&from, 1});
     const NoRecording<T> paused(*this);
     whole_gradients_ = false;
     tell([&](Monitor<T>& m) { whole_gradients_ = whole_gradients_ || m.needs_whole_gradients(); });
@@ -86,12 +88,13 @@ void Tape<T>::backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOpti
     }
 }
 
-// Marks what the gradient will pass, and refuses before anything is changed.
+// Marks what the gradient will pass, and refuses before anything is changed. Returns the last node.
 template <class T>
-void Tape<T>::find_path(NodeId from) {
+NodeId Tape<T>::find_path(std::span<const NodeId> from) {
     on_path_.assign(size_, 0);
-    on_path_[from] = 1;
-    for (NodeId id = from + 1; id-- > 0;) {
+    for (const NodeId id : from) on_path_[id] = 1;
+    const NodeId last = from.empty() ? 0 : *std::max_element(from.begin(), from.end());
+    for (NodeId id = from.empty() ? 0 : last + 1; id-- > 0;) {
         const Node<T>& n = node(id);
         on_path_[id] |= on_path_[n.root];
         if (on_path_[id] == 0) continue;
@@ -115,6 +118,7 @@ void Tape<T>::find_path(NodeId from) {
         for (std::uint32_t i = 0; i < n.input_count; ++i)
             if (n.inputs[i] != no_node) on_path_[n.inputs[i]] = 1;
     }
+    return last;
 }
 
 template <class T>
@@ -149,11 +153,14 @@ void Tape<T>::run_rule(NodeId id, bool retain) {
     incoming_.clear();
     for (NodeId out = id; out < id + n.outputs; ++out)
         if (node(out).root == out) release_gradient(node(out));
-    if (!retain) {
-        n.rule->~Rule();
-        n.rule = nullptr;
-        n.is_used_up = true;
-    }
+    if (!retain) use_up(n);
+}
+
+template <class T>
+void Tape<T>::use_up(Node<T>& n) {
+    n.rule->~Rule();
+    n.rule = nullptr;
+    n.is_used_up = true;
 }
 
 // What has arrived at a node; no storage where nothing has.
@@ -375,6 +382,8 @@ std::size_t Tape<T>::kept_bytes() const {
     template auto Tape<T>::parameter_gradients() const->std::vector<ParameterGradient>;            \
     template std::size_t Tape<T>::kept_bytes() const;                                              \
     template void Tape<T>::release_gradient(Node<T>&);                                             \
+    template NodeId Tape<T>::find_path(std::span<const NodeId>);                                   \
+    template void Tape<T>::use_up(Node<T>&);                                                       \
     template bool Tape<T>::open_part(NodeId, const Region&);                                       \
     template void Tape<T>::defer_product(NodeId, const Tensor<T>&, const Tensor<T>&);
 

@@ -5,10 +5,10 @@ namespace unroll {
 
 namespace {
 
-std::string compose(std::string_view operation, std::string_view problem, std::string_view place) {
+std::string compose(std::string_view operation, std::string_view problem, std::string_view path,
+                    std::string_view place) {
     std::string message{operation};
     message.append(": ").append(problem);
-    const std::string path = Scope::current_path();
     if (!path.empty() || !place.empty()) {
         message.append(" (");
         if (!path.empty()) message.append("in ").append(path);
@@ -22,14 +22,16 @@ std::string compose(std::string_view operation, std::string_view problem, std::s
 } // namespace
 
 void fail(const char* operation, std::string_view problem) {
-    throw Error(compose(operation, problem, ""));
+    throw Error(compose(operation, problem, Scope::current_path(), ""));
 }
 
-void fail(const Op& op, std::string_view problem) {
+void fail(const Op& op, std::string_view problem) { fail(op, problem, Scope::current_path()); }
+
+void fail(const Op& op, std::string_view problem, std::string_view path) {
     std::string place;
     if (op.where.line() != 0)
         place = std::string(op.where.file_name()) + ":" + std::to_string(op.where.line());
-    throw Error(compose(op.name, problem, place));
+    throw Error(compose(op.name, problem, path, place));
 }
 
 } // namespace unroll

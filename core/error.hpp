@@ -30,5 +30,7 @@ public:
 // Throws Error: the operation, the problem, the module path that is being run, the caller's line.
 [[noreturn]] void fail(const Op& op, std::string_view problem);
 [[noreturn]] void fail(const char* operation, std::string_view problem);
+// The same for an operation that was recorded earlier, on that path.
+[[noreturn]] void fail(const Op& op, std::string_view problem, std::string_view path);
 
 } // namespace unroll

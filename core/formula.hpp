@@ -37,7 +37,8 @@ struct Formula {
     bool empty() const { return outputs.empty(); }
 };
 
-// "c' = σ(f)·c + σ(i)·tanh(g)", one line an output; shared terms are written out again.
+// "c' = σ(f)·c + σ(i)·tanh(g)", a line for each output in the order of evaluation, and for long
+// terms that are used more than once ("t1 = ...").
 std::string text(const Formula& formula);
 std::string latex(const Formula& formula);
 

@@ -1,66 +1,127 @@
 #include <unroll/core/gradcheck.hpp>
+#include <unroll/core/gradients.hpp>
+#include <unroll/core/linear.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <ostream>
 
+#include <nlohmann/json.hpp>
+
 namespace unroll {
 
 namespace {
+
+using Mode = GradcheckOptions::Mode;
+using Verdict = GradcheckReport::Verdict;
 
 // What is perturbed: an input, or a parameter's value.
 struct Subject {
     std::string name;
     Tensor<double> value;
     Parameter<double>* parameter;
-    Tensor<double> gradient;
+    Tensor<double> analytic; // [outputs looked at, elements]
 };
 
 class Check {
 public:
     Check(const GradcheckFunction& f, const std::vector<Tensor<double>>& inputs,
-          const std::vector<Parameter<double>*>& parameters, const GradcheckOptions& options)
+          const GradcheckParameters& parameters, const GradcheckOptions& options)
         : f_(f), options_(options), random_(options.seed) {
+        if (options.order != 1 && options.order != 2)
+            fail("gradcheck", "order must be 1 or 2, got " + std::to_string(options.order));
+        if (!(options.step > 0) || !(options.tolerance > 0) || !(options.smallest > 0))
+            fail("gradcheck", "step, tolerance and smallest must be positive");
         for (std::size_t i = 0; i < inputs.size(); ++i)
             subjects_.push_back({"input " + std::to_string(i), inputs[i].copy(), nullptr, {}});
-        for (Parameter<double>* p : parameters)
-            subjects_.push_back({p->name(), p->change(), p, {}});
+        for (const auto& p : parameters.all)
+            subjects_.push_back({p.name, p.parameter->change(), p.parameter, {}});
+        for (const Subject& s : subjects_) elements_ += s.value.size();
+        if (options_.mode == Mode::automatic)
+            options_.mode = elements_ <= options.full ? Mode::elements : Mode::directions;
     }
 
     GradcheckReport run() {
-        differentiate();
         GradcheckReport report;
-        std::size_t elements = 0;
-        for (const Subject& s : subjects_) elements += s.value.size();
+        differentiate();
+        const auto once = values(), again = values();
+        for (std::size_t i = 0; i < once.size(); ++i)
+            if (once[i] != again[i] && !(std::isnan(once[i]) && std::isnan(again[i]))) {
+                char text[96];
+                std::snprintf(text, sizeof text, "%.17g and then %.17g", once[i], again[i]);
+                report.indeterminate = text;
+                return report;
+            }
+        if (elements_ == 0) return report;
+        if (options_.mode == Mode::together) {
+            report.entries.push_back(along(subjects_, "all together"));
+            return report;
+        }
         for (Subject& s : subjects_) {
             if (s.value.size() == 0) continue;
-            report.entries.push_back(elements <= options_.full ? every_element(s) : along(s));
+            report.entries.push_back(options_.mode == Mode::directions ? along({&s, 1}, s.name)
+                                                                       : every_element(s));
         }
         return report;
     }
 
 private:
-    Variable<double> evaluate(Tape<double>& tape, std::vector<Variable<double>>& variables) {
+    using Variables = std::vector<Variable<double>>;
+
+    Variable<double> evaluate(Tape<double>& tape, Variables& subjects) {
         tape.clear();
         tape.set_random(Random(options_.seed));
-        variables.clear();
-        for (const Subject& s : subjects_)
-            if (s.parameter == nullptr) variables.push_back(tape.variable(s.value));
-        return f_(tape, variables);
+        subjects.clear();
+        Variables inputs;
+        for (const Subject& s : subjects_) {
+            subjects.push_back(s.parameter ? tape.attach(*s.parameter) : tape.variable(s.value));
+            if (s.parameter == nullptr) inputs.push_back(subjects.back());
+        }
+        const Variable<double> y = f_(tape, inputs);
+        return options_.order == 1 ? y : gradient_of(tape, y, subjects);
     }
 
-    // Gradients under a random cotangent, added to values that were there before and are then
-    // taken off again.
+    // The gradient of y under a cotangent of its own, as one vector that is recorded.
+    Variable<double> gradient_of(Tape<double>& tape, const Variable<double>& y,
+                                 const Variables& subjects) const {
+        const Shape flat{elements_};
+        if (!y.is_recorded()) return tape.constant(Tensor<double>::zeros(flat));
+        Tensor<double> seed(y.shape());
+        Random(options_.seed).split(1).fill_uniform(seed.data(), seed.size(), 0.5, 1.5);
+        const Variable<double> from[] = {y}, seeds[] = {seed};
+        const auto all = tape.gradients(from, seeds, subjects, {.create_graph = true});
+        std::vector<Part<double>> parts;
+        std::size_t at = 0;
+        for (const auto& g : all) {
+            parts.push_back({{at, g.shape(), row_major(g.shape())}, g});
+            at += g.size();
+        }
+        return gather(Op::unplaced("gradient"), std::span<const Part<double>>(parts),
+                      Region::whole(flat));
+    }
+
     void differentiate() {
         Tape<double> tape;
-        std::vector<Variable<double>> variables;
-        Variable<double> y = evaluate(tape, variables);
+        Variables x;
+        const Variable<double> y = evaluate(tape, x);
         cotangent_ = Tensor<double>(y.shape());
         random_.fill_uniform(cotangent_.data(), cotangent_.size(), 0.5, 1.5);
+        const std::size_t outputs = options_.mode == Mode::jacobian ? y.size() : 1;
+        for (Subject& s : subjects_) s.analytic = Tensor<double>::zeros({outputs, s.value.size()});
+        if (!y.is_recorded()) return;
+        if (options_.mode != Mode::jacobian) return backward(tape, y, x);
+        for (std::size_t i = 0; i < x.size(); ++i)
+            subjects_[i].analytic = jacobian(y, x[i]).reshape(subjects_[i].analytic.shape());
+    }
+
+    // Gradients under the cotangent, added to values that were there before and are then taken off
+    // again.
+    void backward(Tape<double>& tape, const Variable<double>& y, const Variables& x) {
         std::vector<Tensor<double>> before;
-        std::size_t input = 0;
-        for (Subject& s : subjects_) {
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            const Subject& s = subjects_[i];
             Tensor<double> dirt(s.value.shape());
             random_.fill_uniform(dirt.data(), dirt.size(), -1.0, 1.0);
             before.push_back(dirt);
@@ -68,87 +129,112 @@ private:
                 s.parameter->gradient_buffer().assign(dirt);
                 s.parameter->mark_gradient();
             } else {
-                const NodeId id = variables[input++].node();
+                const NodeId id = x[i].node();
                 Adjoint<double>(&tape, id, *tape.node(id).region).add(Variable<double>(dirt));
             }
         }
         tape.backward(y, cotangent_);
-        input = 0;
-        for (std::size_t i = 0; i < subjects_.size(); ++i) {
+        for (std::size_t i = 0; i < x.size(); ++i) {
             Subject& s = subjects_[i];
-            s.gradient =
-                s.parameter ? s.parameter->gradient().copy() : tape.gradient(variables[input++]);
+            const Tensor<double> gradient = tape.gradient(x[i]);
             if (s.parameter != nullptr) s.parameter->clear_gradient();
-            for (std::size_t k = 0; k < s.gradient.size(); ++k)
-                s.gradient.data()[k] -= before[i].data()[k];
+            for (std::size_t k = 0; k < gradient.size(); ++k)
+                s.analytic.data()[k] = gradient.data()[k] - before[i].data()[k];
         }
     }
 
-    double value() {
-        std::vector<Variable<double>> variables;
-        tape_.set_recording(true);
-        const Tensor<double> y = evaluate(tape_, variables).value().contiguous();
+    // What is looked at: all elements of the result, or their sum under the cotangent.
+    std::vector<double> values() {
+        Variables x;
+        const Tensor<double> y = evaluate(tape_, x).value().contiguous();
+        if (options_.mode == Mode::jacobian) return y.to_vector();
         double sum = 0;
         for (std::size_t k = 0; k < y.size(); ++k) sum += cotangent_.data()[k] * y.data()[k];
-        return sum;
+        return {sum};
     }
 
-    // The derivative of value() when `move(d)` shifts the subject by d.
+    // What values() gives where `move(d)` shifts the subjects by -2, -1, 0, 1 and 2 steps.
+    using Stencil = std::array<std::vector<double>, 5>;
     template <class Move>
-    double difference(double step, const Move& move) {
-        const auto at = [&](double d) {
-            move(d);
-            return value();
-        };
-        const double near = at(step) - at(-step), far = at(2 * step) - at(-2 * step);
+    Stencil stencil(double step, const Move& move) {
+        Stencil at;
+        for (int k = -2; k <= 2; ++k) {
+            move(k * step);
+            at[static_cast<std::size_t>(k + 2)] = values();
+        }
         move(0);
-        return (8 * near - far) / (12 * step);
+        return at;
     }
 
-    GradcheckReport::Entry compare(const Subject& s, std::size_t index, bool is_direction,
-                                   double analytic, double numeric) const {
+    GradcheckReport::Entry compare(const std::string& name, std::size_t index, std::size_t output,
+                                   bool is_direction, double analytic, const Stencil& at,
+                                   double step) const {
+        const auto y = [&](std::size_t k) { return at[k][output]; };
+        const double numeric = (8 * (y(3) - y(1)) - (y(4) - y(0))) / (12 * step);
         const double absolute = std::abs(analytic - numeric);
         const double scale = std::max({std::abs(analytic), std::abs(numeric), options_.smallest});
         const double relative = absolute / scale;
-        return {s.name,  index,    is_direction, analytic,
-                numeric, absolute, relative,     relative <= options_.tolerance};
+        Verdict verdict = Verdict::failed;
+        if (relative <= options_.tolerance) {
+            verdict = Verdict::passed;
+        } else {
+            // Slopes of a smooth function bend evenly; at a corner one of them leaps.
+            std::array<double, 4> slopes;
+            for (std::size_t k = 0; k < 4; ++k) slopes[k] = (y(k + 1) - y(k)) / step;
+            const double leap = std::abs(slopes[3] - 3 * slopes[2] + 3 * slopes[1] - slopes[0]);
+            const auto [low, high] = std::minmax_element(slopes.begin(), slopes.end());
+            const double slack = options_.tolerance * scale;
+            if (leap > slack && analytic >= *low - slack && analytic <= *high + slack)
+                verdict = Verdict::kink;
+        }
+        return {name, index, output, is_direction, analytic, numeric, absolute, relative, verdict};
     }
 
-    static bool worse(const GradcheckReport::Entry& a, const GradcheckReport::Entry& b) {
-        return !(a.relative <= b.relative);
+    // Failures before corners before what passed; among equals the larger error.
+    static void keep_worst(GradcheckReport::Entry& worst, GradcheckReport::Entry entry,
+                           bool is_first) {
+        const bool worse = entry.verdict != worst.verdict ? entry.verdict > worst.verdict
+                                                          : !(entry.relative <= worst.relative);
+        if (is_first || worse) worst = std::move(entry);
     }
 
     GradcheckReport::Entry every_element(Subject& s) {
         GradcheckReport::Entry worst{};
         for (std::size_t k = 0; k < s.value.size(); ++k) {
             const double x = s.value.data()[k];
-            const double numeric = difference(options_.step * std::max(1.0, std::abs(x)),
-                                              [&](double d) { s.value.data()[k] = x + d; });
-            const auto entry = compare(s, k, false, s.gradient.data()[k], numeric);
-            if (k == 0 || worse(entry, worst)) worst = entry;
+            const double step = options_.step * std::max(1.0, std::abs(x));
+            const Stencil at = stencil(step, [&](double d) { s.value.data()[k] = x + d; });
+            for (std::size_t out = 0; out < at[0].size(); ++out)
+                keep_worst(worst, compare(s.name, k, out, false, s.analytic(out, k), at, step),
+                           k == 0 && out == 0);
         }
         return worst;
     }
 
-    GradcheckReport::Entry along(Subject& s) {
+    GradcheckReport::Entry along(std::span<Subject> moved, const std::string& name) {
         GradcheckReport::Entry worst{};
-        const Tensor<double> start = s.value.copy();
-        Tensor<double> direction(start.shape());
         for (std::size_t k = 0; k < options_.directions; ++k) {
-            random_.fill_normal(direction.data(), direction.size(), 0.0, 1.0);
+            std::vector<Tensor<double>> starts, directions;
             double norm = 0, analytic = 0;
-            for (std::size_t i = 0; i < direction.size(); ++i)
-                norm += direction.data()[i] * direction.data()[i];
-            for (std::size_t i = 0; i < direction.size(); ++i) {
-                direction.data()[i] /= std::sqrt(norm);
-                analytic += direction.data()[i] * s.gradient.data()[i];
+            for (const Subject& s : moved) {
+                starts.push_back(s.value.copy());
+                Tensor<double> direction(s.value.shape());
+                random_.fill_normal(direction.data(), direction.size(), 0.0, 1.0);
+                for (std::size_t i = 0; i < direction.size(); ++i) {
+                    norm += direction.data()[i] * direction.data()[i];
+                    analytic += direction.data()[i] * s.analytic.data()[i];
+                }
+                directions.push_back(direction);
             }
-            const double numeric = difference(options_.step, [&](double d) {
-                for (std::size_t i = 0; i < direction.size(); ++i)
-                    s.value.data()[i] = start.data()[i] + d * direction.data()[i];
+            norm = std::sqrt(norm);
+            const Stencil at = stencil(options_.step, [&](double d) {
+                for (std::size_t j = 0; j < moved.size(); ++j)
+                    for (std::size_t i = 0; i < starts[j].size(); ++i)
+                        moved[j].value.data()[i] =
+                            starts[j].data()[i] + d / norm * directions[j].data()[i];
             });
-            const auto entry = compare(s, k, true, analytic, numeric);
-            if (k == 0 || worse(entry, worst)) worst = entry;
+            keep_worst(worst, compare(name, k, 0, true, analytic / norm, at, options_.step),
+                       k == 0);
         }
         return worst;
     }
@@ -157,36 +243,68 @@ private:
     GradcheckOptions options_;
     Random random_;
     std::vector<Subject> subjects_;
+    std::size_t elements_ = 0;
     Tensor<double> cotangent_;
     Tape<double> tape_;
 };
+
+const char* name_of(Verdict verdict) {
+    switch (verdict) {
+    case Verdict::passed: return "ok";
+    case Verdict::kink: return "kink";
+    case Verdict::failed: break;
+    }
+    return "FAILED";
+}
 
 } // namespace
 
 GradcheckReport check_gradients(const GradcheckFunction& f,
                                 const std::vector<Tensor<double>>& inputs,
-                                const std::vector<Parameter<double>*>& parameters,
+                                const GradcheckParameters& parameters,
                                 const GradcheckOptions& options) {
     return Check(f, inputs, parameters, options).run();
 }
 
 bool GradcheckReport::passed() const {
-    return std::all_of(entries.begin(), entries.end(), [](const Entry& e) { return e.passed; });
+    return indeterminate.empty() && std::all_of(entries.begin(), entries.end(), [](const Entry& e) {
+               return e.verdict != Verdict::failed;
+           });
 }
 
 std::string GradcheckReport::text() const {
+    if (!indeterminate.empty())
+        return "gradient check FAILED: with the same inputs the function gives " + indeterminate +
+               "\n";
     std::string all;
     for (const Entry& e : entries) {
-        char line[256];
+        char line[320];
         std::snprintf(line, sizeof line,
                       "%-6s %-32s %s %zu: analytic %.9g, numeric %.9g, absolute error %.2g, "
                       "relative %.2g\n",
-                      e.passed ? "ok" : "FAILED", e.name.c_str(),
-                      e.is_direction ? "direction" : "element", e.index, e.analytic, e.numeric,
-                      e.absolute, e.relative);
+                      name_of(e.verdict), e.name.c_str(), e.is_direction ? "direction" : "element",
+                      e.index, e.analytic, e.numeric, e.absolute, e.relative);
         all += line;
     }
     return all + (passed() ? "gradient check passed\n" : "gradient check FAILED\n");
+}
+
+std::string GradcheckReport::json() const {
+    nlohmann::ordered_json all;
+    all["passed"] = passed();
+    if (!indeterminate.empty()) all["indeterminate"] = indeterminate;
+    all["entries"] = nlohmann::ordered_json::array();
+    for (const Entry& e : entries)
+        all["entries"].push_back({{"name", e.name},
+                                  {e.is_direction ? "direction" : "element", e.index},
+                                  {"output", e.output},
+                                  {"analytic", e.analytic},
+                                  {"numeric", e.numeric},
+                                  {"absolute_error", e.absolute},
+                                  {"relative_error", e.relative},
+                                  {"verdict", name_of(e.verdict)}});
+    // Names may hold anything.
+    return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::ostream& operator<<(std::ostream& out, const GradcheckReport& report) {

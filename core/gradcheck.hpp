@@ -11,44 +11,83 @@
 namespace unroll {
 
 struct GradcheckOptions {
+    enum class Mode {
+        automatic,  // elements where there are few, else directions
+        elements,   // every element by itself
+        directions, // random ones for each input and parameter
+        together,   // random ones through all of them at once: the cost does not grow with size
+        jacobian    // every element of the result by every element
+    };
+    Mode mode = Mode::automatic;
+    int order = 1;              // 2: the gradient of the gradient, which is recorded
     double tolerance = 1e-6;    // relative error that passes
     double smallest = 1e-4;     // derivatives below this are compared as if they were this large
     double step = 1e-4;         // of the differences, times max(1, |x|)
-    std::size_t full = 300;     // up to so many elements every one is checked, beyond it directions
-    std::size_t directions = 3; // random ones, for each input and parameter
+    std::size_t full = 300;     // elements, inputs and parameters together, that are few
+    std::size_t directions = 3; // for each input and parameter, or for all of them
     std::uint64_t seed = 1;
 };
 
 // The outcome: for every input and parameter the worst place.
 struct GradcheckReport {
+    enum class Verdict {
+        passed,
+        kink, // the function has a corner here, and the derivative lies between those on its sides
+        failed
+    };
     struct Entry {
         std::string name;
-        std::size_t index; // of the element in row-major order, or of the direction
+        std::size_t index;  // of the element in row-major order, or of the direction
+        std::size_t output; // element of the result; 0 but for a Jacobian
         bool is_direction;
         double analytic, numeric, absolute, relative;
-        bool passed;
+        Verdict verdict;
     };
     std::vector<Entry> entries;
+    // Where two calls with the same inputs differ, how; nothing else is checked then.
+    std::string indeterminate;
 
     bool passed() const;
     explicit operator bool() const { return passed(); }
     std::string text() const;
+    std::string json() const;
 };
 std::ostream& operator<<(std::ostream& out, const GradcheckReport& report);
 
-// Compares the gradient of a function with central differences of fourth order, in double, under a
-// random cotangent. The gradients hold other values when the backward pass begins, so that a rule
-// which overwrites instead of adding is caught. Randomness of the tape is the same in every call.
-// Elements of `parameters` are checked like inputs.
+// Parameters to check, and what to call them: parameters(module), or nn::named_parameters(module)
+// for a report with their paths.
+struct GradcheckParameters {
+    struct Named {
+        std::string name;
+        Parameter<double>* parameter;
+    };
+    std::vector<Named> all;
+
+    GradcheckParameters() = default;
+    GradcheckParameters(const std::vector<Parameter<double>*>& parameters) {
+        for (Parameter<double>* p : parameters) all.push_back({p->name(), p});
+    }
+    template <class Entry>
+    requires requires(const Entry& e) { e.path; }
+    GradcheckParameters(const std::vector<Entry>& parameters) {
+        for (const Entry& e : parameters) all.push_back({e.path, e.parameter});
+    }
+};
+
 using GradcheckFunction = std::function<Variable<double>(
     Tape<double>& tape, const std::vector<Variable<double>>& inputs)>;
 GradcheckReport check_gradients(const GradcheckFunction& f,
                                 const std::vector<Tensor<double>>& inputs,
-                                const std::vector<Parameter<double>*>& parameters,
+                                const GradcheckParameters& parameters,
                                 const GradcheckOptions& options);
+
+// Compares the gradient of a function with central differences of fourth order, in double, under a
+// random cotangent. The gradients hold other values when the backward pass begins, so that a rule
+// which overwrites instead of adding is caught. Randomness of the tape is the same in every call.
+// Parameters are checked like inputs. Throws Error for options that make no sense.
 template <class F>
 GradcheckReport gradcheck(const F& f, const std::vector<Tensor<double>>& inputs,
-                          const std::vector<Parameter<double>*>& parameters = {},
+                          const GradcheckParameters& parameters = {},
                           const GradcheckOptions& options = {}) {
     return check_gradients(f, inputs, parameters, options);
 }

@@ -12,7 +12,7 @@ namespace unroll::graph {
 enum class Fold { none, time, layers };
 
 // What nodes and edges are coloured by. The gradient norm needs statistics, the time a profile;
-// memory is what the rules keep or, once they are gone, what the results took.
+// memory is what the rules keep, told by a profile once they are gone, else what the results took.
 enum class Color { kind, module, gradient_norm, time, memory };
 
 inline constexpr std::size_t unlimited = ~std::size_t{0};

@@ -226,8 +226,9 @@ private:
         const Group& g = drawing_.groups[number];
         const std::string indent(2 * g.depth, ' ');
         if (number != 0) {
-            text_ += indent + "subgraph " + quoted(g.id) + " {\n" + indent +
-                     "  label=" + quoted(shortened(g.title, 60)) + "; " + look(g) + "\n";
+            text_ += indent + "subgraph " + quoted(g.id) + " {\n" + indent + "  label=" +
+                     quoted(shortened(g.title, g.look == Group::Look::formula ? 300 : 60)) + "; " +
+                     look(g) + "\n";
         }
         for (const std::size_t b : members_[number]) box(drawing_.boxes[b], indent + "  ");
         for (const std::size_t child : children_[number]) group(child);

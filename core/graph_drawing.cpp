@@ -261,11 +261,13 @@ private:
             lines.push_back(brief(m.results, "B"));
     }
 
+    bool knows_kept() const { return options_.profile != nullptr || !model_.is_used_up; }
+
     double told(const Measure& m) const {
         switch (options_.color) {
         case Color::gradient_norm: return m.gradient_norm;
         case Color::time: return m.forward + m.backward;
-        case Color::memory: return model_.is_used_up ? m.results : m.kept;
+        case Color::memory: return knows_kept() ? m.kept : m.results;
         default: return -1;
         }
     }
@@ -343,7 +345,8 @@ private:
         const auto group = static_cast<std::uint32_t>(drawing_.groups.size());
         const std::uint32_t parent = group_of_[item.module];
         const std::string id = "n" + std::to_string(i);
-        drawing_.groups.push_back({Group::Look::formula, parent, "cluster_" + id, item.name,
+        drawing_.groups.push_back({Group::Look::formula, parent, "cluster_" + id,
+                                   item.name + "\n" + text(item.formula),
                                    drawing_.groups[parent].depth + 1});
         std::vector<std::string>& inputs = inputs_[i];
         std::vector<std::string>& outputs = outputs_[i];
@@ -520,7 +523,7 @@ private:
         for (Box& box : drawing_.boxes) rescale(box.scale);
         for (Arrow& arrow : drawing_.arrows) rescale(arrow.scale);
         if (most_ <= 0) return;
-        const bool kept = !model_.is_used_up;
+        const bool kept = knows_kept();
         drawing_.measure = norms                           ? "gradient norm, log scale"
                            : options_.color == Color::time ? "time, forward and backward"
                            : kept                          ? "bytes kept for backward"

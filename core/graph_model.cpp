@@ -211,6 +211,7 @@ private:
             if (const Cost* cost = options_.profile->cost(id)) {
                 m.forward = cost->forward;
                 m.backward = cost->backward;
+                m.kept = static_cast<double>(cost->kept);
             }
         return m;
     }

@@ -42,6 +42,12 @@ public:
         call(to, gradients, std::make_index_sequence<N>{});
     }
     std::span<const Saved<T>> kept() const override { return saved_; }
+    Formula formula() const override {
+        if constexpr (requires { f_.formula(); })
+            return f_.formula();
+        else
+            return {};
+    }
 
 private:
     template <std::size_t... I>
@@ -85,6 +91,31 @@ void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> resul
     tape.node(first).rule = saving;
 }
 
+// Puts the results of one operation on the tape of its inputs and returns the first one's node; on
+// none where nothing is recorded.
+template <class T>
+NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
+                      std::span<Tensor<T>> values, std::span<Variable<T>> out,
+                      const Place<T>& place) {
+    const auto context = Tape<T>::of(op, inputs);
+    NodeId first = no_node;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        if (!context.record) {
+            out[i] = context.plain(std::move(values[i]));
+            continue;
+        }
+        Tape<T>& tape = *context.tape;
+        const NodeId id = tape.append(op, inputs, values[i].shape());
+        if (i == 0) first = id;
+        tape.node(id).operation = first;
+        if (i == 0 && place.root != no_node) tape.place(id, place.root, place.region);
+        out[i] = tape.handle(std::move(values[i]), id);
+    }
+    if (first != no_node)
+        context.tape->node(first).outputs = static_cast<std::uint32_t>(out.size());
+    return first;
+}
+
 } // namespace detail
 
 // Puts an operation on the tape of its inputs and returns its result as a variable.
@@ -120,21 +151,9 @@ std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* con
                                   std::array<Tensor<T>, M> values, const std::tuple<Kept...>& keep,
                                   F rule, const Place<T>& place = {}) {
     std::array<Variable<T>, M> out;
-    const auto context = Tape<T>::of(op, inputs);
-    if (!context.record) {
-        for (std::size_t i = 0; i < M; ++i) out[i] = context.plain(std::move(values[i]));
-        return out;
-    }
-    Tape<T>* tape = context.tape;
-    NodeId first = no_node;
-    for (std::size_t i = 0; i < M; ++i) {
-        const NodeId id = tape->append(op, inputs, values[i].shape());
-        if (i == 0) first = id;
-        tape->node(id).operation = first;
-        if (i == 0 && place.root != no_node) tape->place(id, place.root, place.region);
-        out[i] = tape->handle(std::move(values[i]), id);
-    }
-    tape->node(first).outputs = M;
+    const NodeId first = detail::record_results<T>(op, inputs, values, out, place);
+    if (first == no_node) return out;
+    Tape<T>* tape = out[0].slot()->tape;
     detail::record_rule<true, T>(*tape, first, out, keep, std::move(rule));
     tape->report(first, inputs, out);
     return out;

@@ -48,6 +48,28 @@ bool is_permutation(const Region& part, std::size_t size) {
 
 } // namespace
 
+std::pair<std::size_t, std::size_t> hull(const Region& region) {
+    if (element_count(region.shape) == 0) return {region.offset, region.offset};
+    std::size_t low = region.offset, high = region.offset;
+    for (std::size_t i = 0; i < region.shape.size(); ++i) {
+        const auto span = region.strides[i] * static_cast<std::ptrdiff_t>(region.shape[i] - 1);
+        (span < 0 ? low : high) += static_cast<std::size_t>(span);
+    }
+    return {low, high + 1};
+}
+
+bool repeats(const Region& region) {
+    for (std::size_t i = 0; i < region.shape.size(); ++i)
+        if (region.strides[i] == 0 && region.shape[i] > 1) return true;
+    return false;
+}
+
+bool lies_in(const Region& part, const Region& region) {
+    const auto [begin, end] = hull(part);
+    const auto [low, high] = hull(region);
+    return begin >= low && end <= high;
+}
+
 template <class T>
 bool Coverage::take(T* buffer, const Region& whole, const Region& part) {
     const Shape& shape = whole.shape;

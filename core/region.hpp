@@ -2,6 +2,8 @@
 
 #include <unroll/core/shape.hpp>
 
+#include <utility>
+
 namespace unroll {
 
 // A strided part of a row-major buffer, in elements. A stride of 0 repeats one element.
@@ -12,6 +14,13 @@ struct Region {
 
     static Region whole(const Shape& shape) { return {0, shape, row_major(shape)}; }
 };
+
+// The elements [first, second) of a buffer that a region lies between.
+std::pair<std::size_t, std::size_t> hull(const Region& region);
+// Whether it shows an element more than once.
+bool repeats(const Region& region);
+// Whether the elements that `part` lies between are among those of `region`.
+bool lies_in(const Region& part, const Region& region);
 
 // Which elements of a gradient buffer hold a value already: the first arrival at a place is stored,
 // later ones are added. Remembers one run of elements, and beside it one block of rows that fills

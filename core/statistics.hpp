@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/table.hpp>
 #include <unroll/core/tape.hpp>
 
 #include <vector>
@@ -11,9 +12,33 @@ namespace unroll {
 struct Summary {
     std::size_t count = 0;
     double norm = 0, largest = 0, zeros = 0;
+
+    // As of both tensors in one.
+    void add(const Summary& other);
 };
 template <class T>
 Summary summarize(const Tensor<T>& x);
+
+// The least and the largest finite element (inf and -inf where none is), and how many are not.
+struct Range {
+    double least, largest;
+    std::size_t nans = 0, plus = 0, minus = 0;
+};
+template <class T>
+Range range_of(const Tensor<T>& x);
+template <class T>
+bool is_finite(const Tensor<T>& x);
+
+// The gradient of a parameter, or the gradients that arrived at one output of the operations of one
+// name at one time step of a module ("encoder.t").
+struct GradientRow {
+    std::string module, name;
+    std::size_t output = 0;
+    std::int64_t step = -1; // -1: none
+    Summary gradient;
+};
+// Their table; without time steps it has no columns for output and step.
+Table table(const std::vector<GradientRow>& rows);
 
 // What was seen of the values and gradients of a tape's nodes.
 class Summaries {
@@ -40,6 +65,12 @@ template <class T>
 class Statistics final : public Monitor<T>, public Summaries {
 public:
     explicit Statistics(Tape<T>& tape) : Monitor<T>(tape) {}
+
+    // Parameters that a gradient arrived at, in the order of their first use. A gradient is all
+    // that backward passes have added to it.
+    std::vector<GradientRow> parameters() const;
+    // Of every operation inside a time step, in the order of the tape, steps rising.
+    std::vector<GradientRow> steps() const;
 
     void recorded(NodeId first, std::span<const Variable<T>* const> inputs,
                   std::span<const Variable<T>> results) override;

@@ -96,7 +96,7 @@ Node<T>& Tape<T>::append_node(const Op& op) {
     n = Node<T>();
     n.op = op;
     n.root = n.operation = id;
-    n.scope = scope_id(Scope::current());
+    n.scope = recording_scope_ != no_scope_ ? recording_scope_ : scope_id(Scope::current());
     return n;
 }
 
@@ -115,14 +115,29 @@ std::uint32_t Tape<T>::scope_id(Scope* scope) {
 }
 
 template <class T>
-std::string Tape<T>::scope_path(std::uint32_t scope) const {
+std::string Tape<T>::path(std::uint32_t scope, bool numbered_steps) const {
     if (scope == 0 || scope >= scopes_.size()) return {};
     const ScopeEntry& entry = scopes_[scope];
-    std::string path = scope_path(entry.parent);
-    if (!path.empty()) path += '.';
-    path += entry.name;
-    if (entry.index != Scope::no_index) path += std::to_string(entry.index);
-    return path;
+    std::string text = path(entry.parent, numbered_steps);
+    if (!text.empty()) text += '.';
+    text += entry.name;
+    if (entry.index != Scope::no_index && (numbered_steps || !entry.is_step()))
+        text += std::to_string(entry.index);
+    return text;
+}
+
+template <class T>
+std::int64_t Tape<T>::time_step(std::uint32_t scope) const {
+    while (scope != 0 && !scopes_[scope].is_step()) scope = scopes_[scope].parent;
+    return scope != 0 ? scopes_[scope].index : Scope::no_index;
+}
+
+template <class T>
+std::uint32_t Tape<T>::around_steps(std::uint32_t scope) const {
+    std::uint32_t around = scope;
+    for (std::uint32_t s = scope; s != 0; s = scopes_[s].parent)
+        if (scopes_[s].is_step()) around = scopes_[s].parent;
+    return around;
 }
 
 template <class T>
@@ -285,17 +300,12 @@ NodeId Tape<T>::append_buffer(const Shape& shape) {
 template <class T>
 std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root,
                                                      const Region& part) const {
-    const std::size_t size = element_count(part.shape);
     const std::size_t row = root.region->shape.empty() || root.region->shape[0] == 0
                                 ? 1
                                 : element_count(root.region->shape) / root.region->shape[0];
-    if (size == 0 || row == 0) return {0, 0};
-    std::size_t low = part.offset, high = part.offset;
-    for (std::size_t i = 0; i < part.shape.size(); ++i) {
-        const auto span = part.strides[i] * static_cast<std::ptrdiff_t>(part.shape[i] - 1);
-        (span < 0 ? low : high) += static_cast<std::size_t>(span);
-    }
-    return {low / row, high / row + 1};
+    const auto [low, high] = hull(part);
+    if (low == high || row == 0) return {0, 0};
+    return {low / row, (high - 1) / row + 1};
 }
 
 // With no root: the node becomes a buffer whose rows wait for their writers.

@@ -49,11 +49,22 @@ struct ScopeEntry {
     std::uint32_t parent;
     std::string_view name;
     std::int64_t index;
+
+    // Time steps are scopes of that name with a number.
+    bool is_step() const { return index != Scope::no_index && name == "t"; }
 };
 
 struct BackwardOptions {
     bool retain = false; // keep what the rules need, so that another backward can follow
 };
+
+struct GradientOptions {
+    bool create_graph = false; // record the gradients, so that they can be differentiated; retains
+    bool retain = false;
+};
+
+template <class T>
+class Shares;
 
 // Records what is computed, in the order in which it is computed, and runs it backwards. One tape
 // belongs to one thread at a time; several tapes share nothing but parameters, which they read.
@@ -78,6 +89,14 @@ public:
     // cleared tape, a tape used up by an earlier backward, and a value changed since.
     void backward(const Variable<T>& y, BackwardOptions options = {});
     void backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOptions options = {});
+
+    // d (sum over i of seeds[i] . y[i]) / d x for every x of `wrt`: leaves, parameters, results of
+    // operations. Adds to no gradient that the tape or a parameter holds; zeros where none arrives.
+    // Throws Error as backward does, and for an x that is a view and was not retained.
+    std::vector<Variable<T>> gradients(std::span<const Variable<T>> y,
+                                       std::span<const Variable<T>> seeds,
+                                       std::span<const Variable<T>> wrt,
+                                       GradientOptions options = {});
 
     // Asks for the gradient of an intermediate value, before it is used.
     void retain(const Variable<T>& x);
@@ -106,6 +125,7 @@ public:
 
     // Parameters' gradients stay on this tape, in order of first use, for batch-parallel training.
     void keep_gradients_apart(bool on) { apart_ = on; }
+    bool keeps_gradients_apart() const { return apart_; }
     struct ParameterGradient {
         const Parameter<T>* parameter;
         Tensor<T> gradient; // no storage: none arrived
@@ -118,7 +138,13 @@ public:
     std::size_t size() const { return size_; }
     const Node<T>& node(NodeId id) const { return chunks_[id / chunk][id % chunk]; }
     const std::vector<ScopeEntry>& scopes() const { return scopes_; }
-    std::string scope_path(std::uint32_t scope) const;
+    std::string scope_path(std::uint32_t scope) const { return path(scope, true); }
+    // The same for all time steps: "encoder.t".
+    std::string module_path(std::uint32_t scope) const { return path(scope, false); }
+    // The innermost time step that the scope lies in, or no_index; and what is around the
+    // outermost.
+    std::int64_t time_step(std::uint32_t scope) const;
+    std::uint32_t around_steps(std::uint32_t scope) const;
     const std::vector<std::pair<NodeId, const char*>>& names() const { return names_; }
     std::uint64_t generation() const { return slot_->generation; }
 
@@ -163,6 +189,8 @@ public:
         return node(root).rows != no_node && row_overwritten(id, since);
     }
 
+    // Where the verbs of a pass that is computed with variables leave their shares; null: in place.
+    Shares<T>* shares() const { return shares_; }
     // Makes sure that the buffer of a root is there, and that no product put off still reads the
     // part that is about to change. True: add to what the part holds; false: overwrite it.
     bool open_part(NodeId root, const Region& part);
@@ -179,6 +207,7 @@ public:
 private:
     friend class Monitor<T>;
     static constexpr std::size_t chunk = 1024;
+    static constexpr std::uint32_t no_scope_ = ~std::uint32_t{0};
 
     struct Product {
         NodeId target;
@@ -194,12 +223,17 @@ private:
     NodeId require(const Op& op, const Variable<T>& x) const;
     Node<T>& append_node(const Op& op);
     std::uint32_t scope_id(Scope* scope);
+    std::string path(std::uint32_t scope, bool numbered_steps) const;
     const Region* whole(const Shape& shape);
     bool row_overwritten(NodeId id, NodeId since) const;
     std::pair<std::size_t, std::size_t> rows_of(const Node<T>& root, const Region& part) const;
-    void find_path(NodeId from);
+    NodeId find_path(std::span<const NodeId> from);
+    void find_needed(std::span<const NodeId> wrt, std::vector<unsigned char>& needed) const;
+    std::uint32_t twin(std::uint32_t scope);
     void sweep(NodeId from, bool retain);
     void run_rule(NodeId id, bool retain);
+    void run_with_variables(NodeId id, bool retain);
+    void use_up(Node<T>& node);
     void finish_leaf(NodeId id);
     Variable<T> incoming(NodeId id);
     void keep_for_user(NodeId id);
@@ -225,6 +259,9 @@ private:
     std::vector<unsigned char> on_path_;
     Monitor<T>* monitors_ = nullptr;
     bool whole_gradients_ = false;
+    Shares<T>* shares_ = nullptr;
+    std::vector<std::uint32_t> twins_;          // by scope: the one for its backward operations
+    std::uint32_t recording_scope_ = no_scope_; // where operations belong instead of Scope::current
     Random random_;
     bool recording_ = true;
     bool evaluating_ = false;

@@ -35,10 +35,8 @@ State<T, 1> RnnCell<T>::step(const Variable<T>& z, const State<T, 1>& state,
                              const StepPlaces<T>& places) const {
     const Variable<T> sum = add_linear(z, state[0], this->weight_hh);
     if (options.relu)
-        return {fuse_into(
-            places.h, "rnn", [](auto a) { return relu(a); }, sum)};
-    return {fuse_into(
-        places.h, "rnn", [](auto a) { return tanh(a); }, sum)};
+        return {fuse_into(places.h, "rnn", named("a -> h", [](auto a) { return relu(a); }), sum)};
+    return {fuse_into(places.h, "rnn", named("a -> h", [](auto a) { return tanh(a); }), sum)};
 }
 
 template <class T>
@@ -57,13 +55,14 @@ template <class T>
 State<T, 2> LstmCell<T>::step(const Variable<T>& z, const State<T, 2>& state,
                               const StepPlaces<T>& places) const {
     const Variable<T> gates = add_linear(z, state[0], this->weight_hh);
-    return fuse_into(
-        places.h, "lstm",
-        [](auto i, auto f, auto g, auto o, auto c) {
-            const auto next = sigmoid(f) * c + sigmoid(i) * tanh(g);
-            return outputs(sigmoid(o) * tanh(next), next);
-        },
-        block(gates, 0, 4), block(gates, 1, 4), block(gates, 2, 4), block(gates, 3, 4), state[1]);
+    return fuse_into(places.h, "lstm",
+                     named("i f g o c -> h c'",
+                           [](auto i, auto f, auto g, auto o, auto c) {
+                               const auto next = sigmoid(f) * c + sigmoid(i) * tanh(g);
+                               return outputs(sigmoid(o) * tanh(next), next);
+                           }),
+                     block(gates, 0, 4), block(gates, 1, 4), block(gates, 2, 4), block(gates, 3, 4),
+                     state[1]);
 }
 
 template <class T>
@@ -90,33 +89,35 @@ Variable<T> gru_step(const GruCell<T>& cell, const Variable<T>& x, const Variabl
         if (cell.options.reset == Reset::after)
             return fuse_into(
                 places.h, "gru",
-                [mixed](auto xr, auto xz, auto xn, auto ur, auto uz, auto un, auto h) {
-                    const auto n = tanh(xn + sigmoid(xr + ur) * un);
-                    return mixed(sigmoid(xz + uz), h, n);
-                },
+                named("xr xz xn ur uz un h -> h'",
+                      [mixed](auto xr, auto xz, auto xn, auto ur, auto uz, auto un, auto h) {
+                          const auto n = tanh(xn + sigmoid(xr + ur) * un);
+                          return mixed(sigmoid(xz + uz), h, n);
+                      }),
                 xr, xz, xn, ur, uz, un, h);
-        return fuse_into(
-            places.h, "gru",
-            [mixed](auto xz, auto xn, auto uz, auto un, auto h) {
-                return mixed(sigmoid(xz + uz), h, tanh(xn + un));
-            },
-            xz, xn, uz, un, h);
+        return fuse_into(places.h, "gru",
+                         named("xz xn uz un h -> h'",
+                               [mixed](auto xz, auto xn, auto uz, auto un, auto h) {
+                                   return mixed(sigmoid(xz + uz), h, tanh(xn + un));
+                               }),
+                         xz, xn, uz, un, h);
     }
     const std::size_t H = cell.hidden;
     const Variable<T> weight = with_tape_of(x, cell.weight_hh),
                       bias = with_tape_of(x, cell.bias_hh);
     const Variable<T> u = linear(h, slice(weight, 0, 0, 2 * H), slice(bias, 0, 0, 2 * H));
-    const Variable<T> reset = fuse(
-        "gru", [](auto xr, auto ur, auto h) { return sigmoid(xr + ur) * h; }, xr, block(u, 0, 2),
-        h);
+    const Variable<T> reset =
+        fuse("gru",
+             named("xr ur h -> r·h", [](auto xr, auto ur, auto h) { return sigmoid(xr + ur) * h; }),
+             xr, block(u, 0, 2), h);
     const Variable<T> un =
         linear(reset, slice(weight, 0, 2 * H, 3 * H), slice(bias, 0, 2 * H, 3 * H));
-    return fuse_into(
-        places.h, "gru",
-        [mixed](auto xz, auto xn, auto uz, auto un, auto h) {
-            return mixed(sigmoid(xz + uz), h, tanh(xn + un));
-        },
-        xz, xn, block(u, 1, 2), un, h);
+    return fuse_into(places.h, "gru",
+                     named("xz xn uz un h -> h'",
+                           [mixed](auto xz, auto xn, auto uz, auto un, auto h) {
+                               return mixed(sigmoid(xz + uz), h, tanh(xn + un));
+                           }),
+                     xz, xn, block(u, 1, 2), un, h);
 }
 
 } // namespace

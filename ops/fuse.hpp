@@ -4,6 +4,7 @@
 #include <unroll/core/record.hpp>
 #include <unroll/ops/dual.hpp>
 #include <unroll/ops/functions.hpp>
+#include <unroll/ops/symbol.hpp>
 
 namespace unroll {
 
@@ -52,6 +53,51 @@ auto pull_back_all(const F& f, All... all) {
     (std::make_index_sequence<N>{}, std::make_index_sequence<sizeof...(All) - N>{});
 }
 
+// f as an expression, read with symbols.
+template <std::size_t N, class F>
+Expression read(const F& f) {
+    Reading reading(N);
+    [&]<std::size_t... i>(std::index_sequence<i...>) {
+        const auto results = f(reading.input(i)...);
+        std::apply([&](const auto&... y) { (reading.output(y), ...); }, as_tuple(results));
+    }
+    (std::make_index_sequence<N>{});
+    return std::move(reading.expression);
+}
+
+// The rule of a fused operation of N operands and M results.
+template <class T, std::size_t N, std::size_t M, class F>
+struct FusedRule {
+    [[no_unique_address]] F f;
+
+    template <class... V>
+    void operator()(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
+                    const V&... x) const {
+        if (to.tape().shares() != nullptr)
+            return add_pulled_back<T>(read<N>(f), to, std::array<Variable<T>, N>{x...}, gradients);
+        const Shape shape = common_shape<T>(Op::unplaced("fuse"), x...);
+        std::array<Source<T>, N + M> sources{x.value()...};
+        for (std::size_t i = 0; i < M; ++i)
+            sources[N + i] = gradients[i].value().storage() ? Source<T>(gradients[i].value())
+                                                            : source_of_zeros<T>();
+        const auto places = [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return std::array<Adjoint<T>, N>{to[I]...};
+        }
+        (std::make_index_sequence<N>{});
+        std::array<Sink<T>, N> shares;
+        Adjoint<T>::open(places, shares);
+        map_elements(shape, sources, shares,
+                     [f = f](auto... all) { return pull_back_all<N>(f, all...); });
+    }
+
+    Formula formula() const {
+        if constexpr (requires { f.names; })
+            return read<N>(f).formula(f.names);
+        else
+            return read<N>(f).formula(nullptr);
+    }
+};
+
 template <class T, class F, class... V>
 auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
     constexpr std::size_t N = sizeof...(V);
@@ -71,25 +117,9 @@ auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
     }
     map_elements(shape, std::array<Source<T>, N>{x.value()...}, sinks, f);
 
-    const auto rule = [f](const Adjoints<T>& to, std::span<const Variable<T>> gradients,
-                          const V&... x) {
-        const Shape shape = common_shape<T>(Op::unplaced("fuse"), x...);
-        constexpr std::size_t M = std::tuple_size_v<Values>;
-        std::array<Source<T>, N + M> sources{x.value()...};
-        for (std::size_t i = 0; i < M; ++i)
-            sources[N + i] = gradients[i].value().storage() ? Source<T>(gradients[i].value())
-                                                            : source_of_zeros<T>();
-        const auto places = [&]<std::size_t... I>(std::index_sequence<I...>) {
-            return std::array<Adjoint<T>, N>{to[I]...};
-        }
-        (std::make_index_sequence<N>{});
-        std::array<Sink<T>, N> shares;
-        Adjoint<T>::open(places, shares);
-        map_elements(shape, sources, shares,
-                     [f](auto... all) { return pull_back_all<N>(f, all...); });
-    };
     const std::array<const Variable<T>*, N> inputs{&x...};
-    auto out = record<T>(op, std::span(inputs), std::move(values), keep(x...), rule, place);
+    auto out = record<T>(op, std::span(inputs), std::move(values), keep(x...),
+                         FusedRule<T, N, M, F>{f}, place);
     if constexpr (M == 1)
         return std::move(out[0]);
     else
@@ -102,17 +132,36 @@ auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
 template <class T, class F, class... V>
 void add_fused(const Adjoint<T>& place, const F& f, const V&... x) {
     if (!place.wanted()) return;
+    if (place.is_recording()) {
+        const auto expression = std::make_shared<const Expression>(detail::read<sizeof...(V)>(f));
+        return place.add(evaluate<T>(Op::unplaced("fuse"), expression, std::array{x...})[0]);
+    }
     const std::array<const Shape*, sizeof...(V) + 1> shapes{&place.shape(), &x.shape()...};
     const Shape shape = broadcast(Op::unplaced("add to an adjoint"), shapes);
     map_elements(shape, std::array<Source<T>, sizeof...(V)>{x.value()...}, std::array{place.open()},
                  f);
 }
 
+// f with names for its operands and results, for pictures and print:
+//   fuse("lstm", named("i f g o c -> h c'", [](auto i, ...) { ... }), ...)
+template <class F>
+struct named {
+    const char* names;
+    [[no_unique_address]] F f;
+
+    named(const char* names, F f) : names(names), f(f) {}
+    template <class... X>
+    auto operator()(const X&... x) const {
+        return f(x...);
+    }
+};
+
 // f at every position of its operands, which broadcast to a common shape, in one pass over memory:
 //   auto [h, c] = fuse("cell", [](auto i, auto c) { ...; return outputs(h, c); }, x, state);
 // f is a generic lambda over numbers and returns one number or outputs(...). It is the forward
 // kernel when read with SIMD lanes and the backward kernel when read with dual numbers over them;
-// its operands are kept, and it is evaluated again on the way back. Operands are variables,
+// read with symbols it is a formula, for pictures and for derivatives of derivatives. Its operands
+// are kept, and it is evaluated again on the way back. Operands are variables,
 // parameters, tensors or scalars, at least one of them not a scalar. Throws Error where shapes do
 // not broadcast.
 template <class F, class... X>

@@ -1,4 +1,4 @@
-#include <unroll/core/product.hpp>
+#include <unroll/core/linear.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/views.hpp>
@@ -20,25 +20,13 @@ Indices checked(const Op& op, const Indices& indices, std::size_t rows) {
     return dense;
 }
 
-Shape without_first(const Shape& shape) { return Shape(shape.begin() + 1, shape.end()); }
-
 } // namespace
 
 template <class T>
 Variable<T> take(const Variable<T>& x, const Indices& indices, Op op) {
     if (x.dimension() == 0) fail(op, "a scalar has no rows");
     const Indices rows = checked(op, indices, x.shape(0));
-    Shape shape = indices.shape();
-    for (const std::size_t n : without_first(x.shape())) shape.push_back(n);
-    Tensor<T> value(shape);
-    const std::size_t width = element_count(without_first(x.shape()));
-    const Tensor<T> source = x.value().contiguous();
-    for (std::size_t i = 0; i < rows.size(); ++i)
-        std::copy_n(source.data() + static_cast<std::size_t>(rows.data()[i]) * width, width,
-                    value.data() + i * width);
-    return record<T>(
-        op, {&x}, std::move(value), keep(),
-        [rows](const Adjoints<T>& to, const Variable<T>& g) { to[0].add_rows(rows, g); });
+    return take_rows(op, x, rows);
 }
 
 template <class T>
@@ -49,14 +37,7 @@ Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_
     const Indices places = checked(op, indices, rows);
     Shape shape = x.shape();
     shape[0] = rows;
-    Tensor<T> value = Tensor<T>::zeros(shape);
-    for (std::size_t i = 0; i < places.size(); ++i) {
-        Tensor<T> row = value.select(0, static_cast<std::size_t>(places.data()[i]));
-        add_into(row, x.value().select(0, i), T(1));
-    }
-    return record<T>(
-        op, {&x}, std::move(value), keep(),
-        [places](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(take(g, places)); });
+    return put_rows(op, x, places, shape);
 }
 
 template <class T>

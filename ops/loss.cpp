@@ -49,7 +49,9 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
     const auto own = static_cast<T>(1 - options.smoothing);
     const T share = counted == 0 ? T(0) : T(1) / static_cast<T>(counted);
     const Tensor<T> x = logits.value().contiguous();
-    Tensor<T> log_sums({rows, 1}), weights({rows, 1});
+    Shape column = logits.shape();
+    column.back() = 1;
+    Tensor<T> log_sums(column), weights(column);
     double total = 0;
     for (std::size_t i = 0; i < rows; ++i) {
         const T* row = x.data() + i * classes;
@@ -66,31 +68,38 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
         total += static_cast<double>(loss);
     }
     Tensor<T> value = Tensor<T>::scalar(static_cast<T>(total * static_cast<double>(share)));
-    return record<T>(op, {&logits}, std::move(value), keep(logits),
-                     [target, log_sums, weights, even, own, ignored = options.ignored](
-                         const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& logits) {
-                         const std::size_t classes = logits.shape().back();
-                         Shape column = logits.shape();
-                         column.back() = 1;
-                         const T scale = g.item();
-                         add_fused(
-                             to[0],
-                             [scale, even](auto x, auto log_sum, auto weight) {
-                                 return where(weight > 0,
-                                              scale * weight * (exp(x - log_sum) - even), 0);
-                             },
-                             logits, Variable<T>(log_sums.reshape(column)),
-                             Variable<T>(weights.reshape(column)));
-                         Tensor<T> picked(Shape{target.size(), 1});
-                         Indices flat(Shape{target.size()});
-                         for (std::size_t i = 0; i < target.size(); ++i) {
-                             const bool counts = target.data()[i] != ignored;
-                             picked.data()[i] = counts ? -scale * own * weights.data()[i] : T(0);
-                             flat.data()[i] = static_cast<std::int64_t>(i * classes) +
-                                              (counts ? target.data()[i] : 0);
-                         }
-                         to[0].add_picked(flat, Variable<T>(picked));
-                     });
+    // The sums are a result of their own, so that the gradient can be differentiated.
+    const std::array<const Variable<T>*, 1> inputs{&logits};
+    return record<T>(
+        op, std::span(inputs), std::array{std::move(value), std::move(log_sums)},
+        keep(logits, Result<1>()),
+        [target, weights, even, own,
+         ignored = options.ignored](const Adjoints<T>& to, std::span<const Variable<T>> g,
+                                    const Variable<T>& logits, const Variable<T>& log_sums) {
+            if (g[1].value().storage())
+                add_fused(
+                    to[0], [](auto x, auto log_sum, auto g) { return g * exp(x - log_sum); },
+                    logits, log_sums, g[1]);
+            if (!g[0].value().storage()) return;
+            add_fused(
+                to[0],
+                [even](auto x, auto log_sum, auto weight, auto g) {
+                    return where(weight > 0, g * weight * (exp(x - log_sum) - even), 0);
+                },
+                logits, log_sums, Variable<T>(weights), g[0]);
+            const std::size_t classes = logits.shape().back();
+            Tensor<T> picked(Shape{target.size()});
+            Indices flat(Shape{target.size()});
+            for (std::size_t i = 0; i < target.size(); ++i) {
+                const bool counts = target.data()[i] != ignored;
+                picked.data()[i] = counts ? -own * weights.data()[i] : T(0);
+                flat.data()[i] =
+                    static_cast<std::int64_t>(i * classes) + (counts ? target.data()[i] : 0);
+            }
+            to[0].add_picked(flat, fuse(
+                                       "cross_entropy", [](auto p, auto g) { return p * g; },
+                                       Variable<T>(picked), g[0]));
+        })[0];
 }
 
 template <class T>

@@ -1,3 +1,4 @@
+#include <unroll/core/linear.hpp>
 #include <unroll/core/loops.hpp>
 #include <unroll/core/product.hpp>
 #include <unroll/ops/matrix.hpp>
@@ -36,19 +37,7 @@ Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>
         fail(op, "inner extents differ: " + to_string(a.shape()) + " and " + to_string(b.shape()));
     if (a.dimension() > 2 && b.dimension() == 2)
         return reshape(matmul(rows_of(a), b, op), with_last(a.shape(), b.shape(1)));
-
-    Shape shape = broadcast(op, Shape(a.shape().begin(), a.shape().end() - 2),
-                            Shape(b.shape().begin(), b.shape().end() - 2));
-    shape.push_back(a.shape(a.dimension() - 2));
-    shape.push_back(b.shape().back());
-    Tensor<T> value(shape);
-    multiply(a.value(), b.value(), T(1), T(0), value);
-    return record<T>(op, {&a, &b}, std::move(value), keep(a, b),
-                     [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
-                        const Variable<T>& b) {
-                         if (to[0].wanted()) to[0].add_product(g, swapaxes(b, -1, -2));
-                         if (to[1].wanted()) to[1].add_product(swapaxes(a, -1, -2), g);
-                     });
+    return product(op, a, b);
 }
 
 template <class T>

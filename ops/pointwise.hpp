@@ -3,6 +3,7 @@
 #include <unroll/core/record.hpp>
 
 #include <concepts>
+#include <optional>
 
 namespace unroll {
 
@@ -40,6 +41,35 @@ decltype(auto) operand(const X& x) {
         return Variable<T>(x);
 }
 
+// An operand, and the line of the operator that it is handed to: an operator has no default
+// arguments, but the conversion of what it is given has. `numbers`: nothing else is taken.
+template <class T, bool numbers = false>
+class Placed {
+public:
+    template <class X>
+    requires(numbers ? Number<X> : OperandOf<T, X>)
+        Placed(const X& x, Where where = Where::current())
+        : where_(where) {
+        if constexpr (std::same_as<X, Variable<T>>)
+            value_ = &x;
+        else
+            value_ = &own_.emplace(operand<T>(x));
+    }
+    Placed(const Placed&) = delete;
+
+    const Variable<T>& operator*() const { return *value_; }
+    Op op(const char* name) const { return Op(name, where_); }
+
+private:
+    const Variable<T>* value_;
+    std::optional<Variable<T>> own_;
+    Where where_;
+};
+template <class T>
+using AnyPlaced = std::type_identity_t<Placed<T>>;
+template <class T>
+using NumberPlaced = std::type_identity_t<Placed<T, true>>;
+
 template <class T>
 struct Pointwise {
     using V = Variable<T>;
@@ -58,42 +88,59 @@ struct Pointwise {
 
 } // namespace detail
 
-template <class A, class B, class T = typename detail::Common<A, B>::type>
-requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
-operator+(const A& a, const B& b) {
-    return detail::Pointwise<T>::add(detail::operand<T>(a), detail::operand<T>(b), "add");
+template <detail::Tracked A, class T = typename A::value_type>
+Variable<T> operator+(const A& a, const detail::AnyPlaced<T>& b) {
+    return detail::Pointwise<T>::add(detail::operand<T>(a), *b, b.op("add"));
 }
-template <class A, class B, class T = typename detail::Common<A, B>::type>
-requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
-operator-(const A& a, const B& b) {
-    return detail::Pointwise<T>::subtract(detail::operand<T>(a), detail::operand<T>(b), "subtract");
+template <detail::Tracked B, class T = typename B::value_type>
+Variable<T> operator+(const detail::NumberPlaced<T>& a, const B& b) {
+    return detail::Pointwise<T>::add(*a, detail::operand<T>(b), a.op("add"));
 }
-template <class A, class B, class T = typename detail::Common<A, B>::type>
-requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
-operator*(const A& a, const B& b) {
-    return detail::Pointwise<T>::multiply(detail::operand<T>(a), detail::operand<T>(b), "multiply");
+template <detail::Tracked A, class T = typename A::value_type>
+Variable<T> operator-(const A& a, const detail::AnyPlaced<T>& b) {
+    return detail::Pointwise<T>::subtract(detail::operand<T>(a), *b, b.op("subtract"));
 }
-template <class A, class B, class T = typename detail::Common<A, B>::type>
-requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Variable<T>
-operator/(const A& a, const B& b) {
-    return detail::Pointwise<T>::divide(detail::operand<T>(a), detail::operand<T>(b), "divide");
+template <detail::Tracked B, class T = typename B::value_type>
+Variable<T> operator-(const detail::NumberPlaced<T>& a, const B& b) {
+    return detail::Pointwise<T>::subtract(*a, detail::operand<T>(b), a.op("subtract"));
 }
-template <detail::Tracked A>
-auto operator-(const A& a) {
-    return a * -1;
+template <detail::Tracked A, class T = typename A::value_type>
+Variable<T> operator*(const A& a, const detail::AnyPlaced<T>& b) {
+    return detail::Pointwise<T>::multiply(detail::operand<T>(a), *b, b.op("multiply"));
 }
-template <class T, class B>
-requires detail::OperandOf<T, B> Variable<T>
-&operator+=(Variable<T>& a, const B& b) { return a = a + b; }
-template <class T, class B>
-requires detail::OperandOf<T, B> Variable<T>
-&operator-=(Variable<T>& a, const B& b) { return a = a - b; }
-template <class T, class B>
-requires detail::OperandOf<T, B> Variable<T>
-&operator*=(Variable<T>& a, const B& b) { return a = a * b; }
-template <class T, class B>
-requires detail::OperandOf<T, B> Variable<T>
-&operator/=(Variable<T>& a, const B& b) { return a = a / b; }
+template <detail::Tracked B, class T = typename B::value_type>
+Variable<T> operator*(const detail::NumberPlaced<T>& a, const B& b) {
+    return detail::Pointwise<T>::multiply(*a, detail::operand<T>(b), a.op("multiply"));
+}
+template <detail::Tracked A, class T = typename A::value_type>
+Variable<T> operator/(const A& a, const detail::AnyPlaced<T>& b) {
+    return detail::Pointwise<T>::divide(detail::operand<T>(a), *b, b.op("divide"));
+}
+template <detail::Tracked B, class T = typename B::value_type>
+Variable<T> operator/(const detail::NumberPlaced<T>& a, const B& b) {
+    return detail::Pointwise<T>::divide(*a, detail::operand<T>(b), a.op("divide"));
+}
+template <detail::Tracked A, class T = typename A::value_type>
+Variable<T> operator-(const A& a) {
+    return detail::Pointwise<T>::multiply(detail::operand<T>(a), Variable<T>(T(-1)),
+                                          Op::unplaced("negative"));
+}
+template <class T>
+Variable<T>& operator+=(Variable<T>& a, const detail::AnyPlaced<T>& b) {
+    return a = detail::Pointwise<T>::add(a, *b, b.op("add"));
+}
+template <class T>
+Variable<T>& operator-=(Variable<T>& a, const detail::AnyPlaced<T>& b) {
+    return a = detail::Pointwise<T>::subtract(a, *b, b.op("subtract"));
+}
+template <class T>
+Variable<T>& operator*=(Variable<T>& a, const detail::AnyPlaced<T>& b) {
+    return a = detail::Pointwise<T>::multiply(a, *b, b.op("multiply"));
+}
+template <class T>
+Variable<T>& operator/=(Variable<T>& a, const detail::AnyPlaced<T>& b) {
+    return a = detail::Pointwise<T>::divide(a, *b, b.op("divide"));
+}
 
 // a^b; the derivative by b is that of exp(b log a), and 0 where a is 0.
 template <class A, class B, class T = typename detail::Common<A, B>::type>
@@ -120,25 +167,37 @@ where(const Mask& condition, const A& a, const B& b, Op op = "where") {
 }
 
 // Comparisons of values; no gradient.
-template <class A, class B, class T = typename detail::Common<A, B>::type>
-requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Mask operator<(const A& a, const B& b) {
-    return detail::Pointwise<T>::less(detail::operand<T>(a), detail::operand<T>(b), "less");
+template <detail::Tracked A, class T = typename A::value_type>
+Mask operator<(const A& a, const detail::AnyPlaced<T>& b) {
+    return detail::Pointwise<T>::less(detail::operand<T>(a), *b, b.op("less"));
 }
-template <class A, class B, class T = typename detail::Common<A, B>::type>
-requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Mask operator>(const A& a, const B& b) {
-    return detail::Pointwise<T>::less(detail::operand<T>(b), detail::operand<T>(a), "greater");
+template <detail::Tracked B, class T = typename B::value_type>
+Mask operator<(const detail::NumberPlaced<T>& a, const B& b) {
+    return detail::Pointwise<T>::less(*a, detail::operand<T>(b), a.op("less"));
 }
-template <class A, class B, class T = typename detail::Common<A, B>::type>
-requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Mask operator<=(const A& a,
-                                                                            const B& b) {
-    return detail::Pointwise<T>::less_equal(detail::operand<T>(a), detail::operand<T>(b),
-                                            "less_equal");
+template <detail::Tracked A, class T = typename A::value_type>
+Mask operator>(const A& a, const detail::AnyPlaced<T>& b) {
+    return detail::Pointwise<T>::less(*b, detail::operand<T>(a), b.op("greater"));
 }
-template <class A, class B, class T = typename detail::Common<A, B>::type>
-requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Mask operator>=(const A& a,
-                                                                            const B& b) {
-    return detail::Pointwise<T>::less_equal(detail::operand<T>(b), detail::operand<T>(a),
-                                            "greater_equal");
+template <detail::Tracked B, class T = typename B::value_type>
+Mask operator>(const detail::NumberPlaced<T>& a, const B& b) {
+    return detail::Pointwise<T>::less(detail::operand<T>(b), *a, a.op("greater"));
+}
+template <detail::Tracked A, class T = typename A::value_type>
+Mask operator<=(const A& a, const detail::AnyPlaced<T>& b) {
+    return detail::Pointwise<T>::less_equal(detail::operand<T>(a), *b, b.op("less_equal"));
+}
+template <detail::Tracked B, class T = typename B::value_type>
+Mask operator<=(const detail::NumberPlaced<T>& a, const B& b) {
+    return detail::Pointwise<T>::less_equal(*a, detail::operand<T>(b), a.op("less_equal"));
+}
+template <detail::Tracked A, class T = typename A::value_type>
+Mask operator>=(const A& a, const detail::AnyPlaced<T>& b) {
+    return detail::Pointwise<T>::less_equal(*b, detail::operand<T>(a), b.op("greater_equal"));
+}
+template <detail::Tracked B, class T = typename B::value_type>
+Mask operator>=(const detail::NumberPlaced<T>& a, const B& b) {
+    return detail::Pointwise<T>::less_equal(detail::operand<T>(b), *a, a.op("greater_equal"));
 }
 template <class A, class B, class T = typename detail::Common<A, B>::type>
 requires detail::OperandOf<T, A> && detail::OperandOf<T, B> Mask equal(const A& a, const B& b,

@@ -1,3 +1,4 @@
+#include <unroll/core/linear.hpp>
 #include <unroll/ops/fuse.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -47,13 +48,7 @@ Variable<T> shaped(const Variable<T>& kept, const Reduction& r, bool keep_dims) 
 template <class T>
 Variable<T> sum_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims,
                      T scale) {
-    Tensor<T> value(r.kept);
-    map_elements(x.shape(), std::array{Source<T>(x.value())}, std::array{Sink<T>(value)},
-                 [scale](auto v) { return v * scale; });
-    return shaped(
-        record<T>(op, {&x}, std::move(value), keep(),
-                  [scale](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(g, scale); }),
-        r, keep_dims);
+    return shaped(fit(op, x, r.kept, scale), r, keep_dims);
 }
 
 template <class T>
@@ -92,18 +87,19 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
     Tensor<T> value(r.kept);
     for (std::size_t i = 0; i < best.size(); ++i)
         value.data()[i] = all.data()[i * r.count + static_cast<std::size_t>(best.data()[i])];
+    // Where the chosen elements stand in x.
+    Indices places(Shape{best.size()});
+    const Strides strides = row_major(x.shape());
+    for (std::size_t i = 0; i < best.size(); ++i) {
+        std::size_t rest = i * r.count + static_cast<std::size_t>(best.data()[i]);
+        std::ptrdiff_t at = 0;
+        for (std::size_t a = r.order.size(); a-- > 0; rest /= x.shape(r.order[a]))
+            at += static_cast<std::ptrdiff_t>(rest % x.shape(r.order[a])) * strides[r.order[a]];
+        places.data()[i] = at;
+    }
     return shaped(record<T>(op, {&x}, std::move(value), keep(),
-                            [best, order = r.order, shape = x.shape(),
-                             count = r.count](const Adjoints<T>& to, const Variable<T>& g) {
-                                const Tensor<T> incoming = g.value().contiguous();
-                                Tensor<T> share = Tensor<T>::zeros({best.size(), count});
-                                for (std::size_t i = 0; i < best.size(); ++i)
-                                    share(i, best.data()[i]) = incoming.data()[i];
-                                Shape ordered, back(order.size());
-                                for (const std::size_t axis : order) ordered.push_back(shape[axis]);
-                                for (std::size_t i = 0; i < order.size(); ++i) back[order[i]] = i;
-                                to[0].add(Variable<T>(
-                                    share.reshape(ordered).transpose({back.begin(), back.size()})));
+                            [places](const Adjoints<T>& to, const Variable<T>& g) {
+                                to[0].add_picked(places, g);
                             }),
                   r, keep_dims);
 }

@@ -1,5 +1,6 @@
 #include <unroll/core/error.hpp>
 #include <unroll/core/loops.hpp>
+#include <unroll/core/statistics.hpp>
 #include <unroll/optim/optimizer.hpp>
 
 #include <cmath>
@@ -19,14 +20,6 @@ double square_sum(const Tensor<T>& x) {
     map_elements(x.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(total)},
                  [](auto v) { return v * v; });
     return static_cast<double>(total.item());
-}
-
-template <class T>
-bool is_finite(const Tensor<T>& x) {
-    Tensor<T> total = Tensor<T>::scalar(0);
-    map_elements(x.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(total)},
-                 [](auto v) { return v * 0; });
-    return total.item() == T(0);
 }
 
 // Value, gradient and slots pass once: f(w, g, slots...) -> (w, slots...), with weight decay

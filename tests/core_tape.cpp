@@ -138,6 +138,25 @@ TEST_CASE("messages carry the module path and the caller's line") {
     CHECK(contains(error, "core_tape.cpp:"));
 }
 
+TEST_CASE("operators know the line that they stand in") {
+    const Variable<double> a(Tensor<double>::ones({2})), b(Tensor<double>::ones({3}));
+    const auto line = [](const std::string& message) {
+        return contains(message, "core_tape.cpp:")
+                   ? std::stoi(message.substr(message.rfind(':') + 1))
+                   : 0;
+    };
+    const int here = __LINE__;
+    CHECK(line(error_of([&] { a + b; })) == here + 1);
+    CHECK(line(error_of([&] { Tensor<double>::ones({2}) * b; })) == here + 2);
+    CHECK(line(error_of([&] { a < b; })) == here + 3);
+    Tape<double> one, other;
+    const auto x = one.variable(Tensor<double>::ones({2}));
+    auto y = other.variable(Tensor<double>::ones({2}));
+    CHECK(line(error_of([&] { y -= x; })) == here + 7);
+    one.clear();
+    CHECK(line(error_of([&] { 2 / x; })) == here + 9);
+}
+
 TEST_CASE("fan-out, views and overlapping views") {
     const auto x = random_tensor({6});
     CHECK(gradcheck([](const auto& x) { return x * x * x + x; }, x));
@@ -289,4 +308,20 @@ TEST_CASE("values that no rule keeps die early") {
     y = Variable<float>();
     tape.clear();
     CHECK(memory_use().bytes_in_use <= before + 2 * 1024 * 1024);
+}
+
+TEST_CASE("products for the transpose of a vector, whose strides tell it not from the vector") {
+    for (const Shape& shape : {Shape{3, 1}, Shape{1, 3}}) {
+        Tape<double> tape;
+        const auto w = tape.variable(random_tensor(shape, 2));
+        const auto x = random_tensor({4, shape[1]}, 3);
+        const auto seed = random_tensor({4, shape[0]}, 4);
+        tape.backward(matmul(Variable<double>(x), transpose(w)), seed);
+        for (std::size_t i = 0; i < shape[0]; ++i)
+            for (std::size_t j = 0; j < shape[1]; ++j) {
+                double sum = 0;
+                for (std::size_t b = 0; b < 4; ++b) sum += seed(b, i) * x(b, j);
+                CHECK(tape.gradient(w)(i, j) == doctest::Approx(sum).epsilon(1e-14));
+            }
+    }
 }

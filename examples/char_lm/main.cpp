@@ -1,3 +1,4 @@
+#include "../common/chart.hpp"
 #include "../common/graph_options.hpp"
 #include "../common/program.hpp"
 #include "model.hpp"

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-// What the example programs share: interruption, progress, curves.
+// What the example programs share: interruption, progress, results.
 namespace example {
 
 // From the first call on, Ctrl-C and SIGTERM set a flag instead of ending the program; a second one
@@ -45,20 +45,6 @@ private:
 std::string duration(double seconds);
 // printf's %.*g or %.*f
 std::string number(double value, int decimals);
-
-// Named values over steps: written as CSV, and drawn as an SVG line chart.
-class Curves {
-public:
-    explicit Curves(std::vector<std::string> columns) : columns_(std::move(columns)) {}
-    void add(std::vector<double> row) { rows_.push_back(std::move(row)); }
-    std::string csv() const;
-    // The columns named over the first one. Rows in which a value is no number are passed over.
-    std::string svg(const std::string& title, const std::vector<std::string>& names) const;
-
-private:
-    std::vector<std::string> columns_;
-    std::vector<std::vector<double>> rows_;
-};
 
 // The last line of a program: "result: key=value ...".
 void print_result(const std::vector<std::pair<std::string, std::string>>& values);

@@ -1,0 +1,250 @@
+#include <unroll/core/checking.hpp>
+#include <unroll/core/statistics.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace unroll {
+
+namespace {
+
+template <class T>
+constexpr T infinity = std::numeric_limits<T>::infinity();
+
+std::string short_text(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.5g", std::isnan(value) ? std::abs(value) : value);
+    return text;
+}
+
+// "inf at [1, 3] of [2, 4]": the first NaN, or else the first element equal to `otherwise`.
+template <class T>
+std::string where_not_finite(const Tensor<T>& x, const Range& range, T otherwise) {
+    const Tensor<T> dense = x.contiguous();
+    const auto* end = dense.data() + dense.size();
+    const auto* found = std::find_if(
+        dense.data(), end, [&](T v) { return range.nans > 0 ? std::isnan(v) : v == otherwise; });
+    auto rest = static_cast<std::size_t>(found - dense.data());
+    Shape at = x.shape();
+    for (std::size_t a = at.size(); a-- > 0; rest /= x.shape(a)) at[a] = rest % x.shape(a);
+    return short_text(static_cast<double>(*found)) + (at.empty() ? "" : " at " + to_string(at)) +
+           " of " + to_string(x.shape());
+}
+
+template <class T>
+std::string first_not_finite(const Tensor<T>& x) {
+    const Range range = range_of(x);
+    return where_not_finite(x, range, range.plus > 0 ? infinity<T> : -infinity<T>);
+}
+
+// "[2, 3] lies in [0, 1.5] but for 2 nan, the first at [0, 1]"
+template <class T>
+std::string range_text(const Tensor<T>& x) {
+    const Range r = range_of(x);
+    std::string text = to_string(x.shape());
+    if (x.size() == 0) return text + " is empty";
+    const std::size_t others = r.nans + r.plus + r.minus;
+    if (others < x.size())
+        text += " lies in [" + short_text(r.least) + ", " + short_text(r.largest) + "]";
+    if (others == 0) return text;
+    text += others < x.size() ? " but for" : " holds nothing but";
+    const char* comma = " ";
+    for (const auto& [count, name] :
+         {std::pair(r.nans, " nan"), std::pair(r.plus, " inf"), std::pair(r.minus, " -inf")}) {
+        if (count == 0) continue;
+        text += comma + std::to_string(count) + name;
+        comma = ", ";
+    }
+    if (r.nans > 0 && others < x.size()) text += ", the first " + first_not_finite(x);
+    return text;
+}
+
+template <class T>
+bool share_memory(const Tensor<T>& a, const Tensor<T>& b) {
+    return a.storage() == b.storage() && a.data() == b.data();
+}
+
+std::string among(const char* what, std::size_t number, std::size_t count) {
+    return what + (count > 1 ? " " + std::to_string(number) : std::string());
+}
+
+} // namespace
+
+template <class T>
+unsigned char& Checking<T>::mark(NodeId id) {
+    if (id >= marks_.size()) marks_.resize(2 * std::size_t{id} + 1, 0);
+    return marks_[id];
+}
+
+template <class T>
+void Checking<T>::complain(const Node<T>& node, const std::string& problem) const {
+    fail(node.op, problem, this->tape()->scope_path(node.scope));
+}
+
+template <class T>
+std::string Checking<T>::input_name(const Node<T>& node, std::size_t input) const {
+    std::string text = "input " + std::to_string(input);
+    const NodeId id = node.inputs[input];
+    if (id == no_node) return text + ", a constant, of ";
+    const Node<T>& from = this->tape()->node(id);
+    if (from.parameter != nullptr)
+        return text + ", the parameter '" + from.parameter->name() + "', of ";
+    if (from.input_count > 0) return text + ", from '" + from.op.name + "', of ";
+    return text + ", '" + from.op.name + "', of ";
+}
+
+template <class T>
+std::string Checking<T>::inputs_text(const Node<T>& node, Inputs inputs, Values results) const {
+    std::string text;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const Tensor<T>& value = inputs[i]->value();
+        const bool overwritten = std::any_of(results.begin(), results.end(), [&](const auto& r) {
+            return share_memory(r.value(), value);
+        });
+        text += "; " + input_name(node, i) +
+                (overwritten ? to_string(value.shape()) + " was overwritten by the result"
+                             : range_text(value));
+    }
+    return text;
+}
+
+template <class T>
+void Checking<T>::check_parameters(const Node<T>& node, Inputs inputs) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const NodeId id = node.inputs[i];
+        if (id == no_node || this->tape()->node(id).parameter == nullptr) continue;
+        if ((mark(id) & looked_at) != 0) continue;
+        const Tensor<T>& value = this->tape()->node(id).parameter->value();
+        if (!is_finite(value)) complain(node, input_name(node, i) + range_text(value));
+        mark(id) |= looked_at;
+    }
+}
+
+template <class T>
+bool Checking<T>::was_infinite(const Node<T>& node, Inputs inputs, Values results, Mark sign) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const Tensor<T>& value = inputs[i]->value();
+        const bool overwritten = std::any_of(results.begin(), results.end(), [&](const auto& r) {
+            return share_memory(r.value(), value);
+        });
+        if (overwritten) {
+            const NodeId id = node.inputs[i];
+            if (id != no_node && (mark(this->tape()->node(id).root) & sign) != 0) return true;
+        } else {
+            const Range range = range_of(value);
+            if ((sign == plus_infinity ? range.plus : range.minus) > 0) return true;
+        }
+    }
+    return false;
+}
+
+template <class T>
+void Checking<T>::recorded(NodeId first, Inputs inputs, Values results) {
+    const Node<T>& node = this->tape()->node(first);
+    check_parameters(node, inputs);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        const Tensor<T>& value = results[i].value();
+        if (is_finite(value)) continue;
+        const Range range = range_of(value);
+        const auto is_meant = [&](std::size_t count, Mark sign) {
+            if (count == 0) return true;
+            if (!was_infinite(node, inputs, results, sign)) return false;
+            mark(this->tape()->node(first + static_cast<NodeId>(i)).root) |= sign;
+            return true;
+        };
+        const bool plus = is_meant(range.plus, plus_infinity);
+        if (plus && is_meant(range.minus, minus_infinity) && range.nans == 0) continue;
+        complain(node, among("the value", i, results.size()) + " is " +
+                           where_not_finite(value, range, plus ? -infinity<T> : infinity<T>) +
+                           inputs_text(node, inputs, results));
+    }
+}
+
+template <class T>
+void Checking<T>::before_rule(NodeId first, Values gradients) {
+    const Tape<T>& tape = *this->tape();
+    const Node<T>& node = tape.node(first);
+    arrived_.clear();
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+        const Tensor<T>& gradient = arrived_.emplace_back(gradients[i].value());
+        // Every rule is looked at when it has run: this one was handed in.
+        if (gradient.storage() && !is_finite(gradient))
+            complain(node,
+                     "the gradient that backward began with is " + first_not_finite(gradient));
+    }
+    for (std::uint32_t i = 0; i < node.input_count; ++i) {
+        if (node.inputs[i] == no_node) continue;
+        const Node<T>& input = tape.node(node.inputs[i]);
+        if (input.parameter == nullptr || input.gradient != nullptr ||
+            tape.keeps_gradients_apart() || !input.parameter->has_gradient())
+            continue;
+        const Tensor<T>& before = input.parameter->gradient();
+        if (!is_finite(before))
+            complain(node, "the parameter '" + input.parameter->name() +
+                               "' held a gradient before this pass that is " +
+                               first_not_finite(before));
+    }
+}
+
+template <class T>
+void Checking<T>::after_rule(NodeId first) {
+    const Tape<T>& tape = *this->tape();
+    const Node<T>& node = tape.node(first);
+    for (std::uint32_t i = 0; i < node.input_count; ++i) {
+        if (node.inputs[i] == no_node) continue;
+        const Region& part = *tape.node(node.inputs[i]).region;
+        const Gradient<T>* buffer = tape.node(tape.node(node.inputs[i]).root).gradient;
+        if (buffer == nullptr || !buffer->storage) continue;
+        const Tensor<T> gradient(buffer->storage, buffer->data + part.offset, part.shape,
+                                 part.strides);
+        if (is_finite(gradient)) continue;
+        std::string text = input_name(node, i);
+        text.resize(text.size() - std::string(", of ").size() + 1);
+        text = "the gradient of " + text + " is " + first_not_finite(gradient);
+        for (std::size_t r = 0; r < arrived_.size(); ++r)
+            if (arrived_[r].storage())
+                text += "; " + among("what arrived", r, arrived_.size()) + ", of " +
+                        range_text(arrived_[r]);
+        complain(node, text + kept_text(node));
+    }
+    arrived_.clear();
+}
+
+// What the rule had to read, by the names that it has for whoever wrote the operation.
+template <class T>
+std::string Checking<T>::kept_text(const Node<T>& node) const {
+    std::string text;
+    for (const Saved<T>& kept : node.rule->kept()) {
+        const Tensor<T> value(kept.storage, kept.data, kept.layout->shape, kept.layout->strides);
+        const auto* end = node.inputs + node.input_count;
+        const auto* input = std::find(node.inputs, end, kept.node);
+        const NodeId result = kept.node - node.operation;
+        if (kept.node != no_node && input != end)
+            text += "; " + input_name(node, static_cast<std::size_t>(input - node.inputs));
+        else if (kept.node != no_node && kept.node >= node.operation && result < node.outputs)
+            text += "; " + among("the value", result, node.outputs) + ", of ";
+        else
+            text += "; a constant, of ";
+        text += range_text(value);
+    }
+    return text;
+}
+
+template <class T>
+void Checking<T>::leaf(NodeId id, const Tensor<T>& gradient) {
+    if (!is_finite(gradient))
+        complain(this->tape()->node(id),
+                 "the gradient that backward began with is " + first_not_finite(gradient));
+}
+
+template <class T>
+void Checking<T>::cleared() {
+    marks_.clear();
+    arrived_.clear();
+}
+
+template class Checking<float>;
+template class Checking<double>;
+
+} // namespace unroll

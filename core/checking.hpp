@@ -1,0 +1,51 @@
+#pragma once
+
+#include <unroll/core/tape.hpp>
+
+#include <vector>
+
+namespace unroll {
+
+// While it lives, looks at everything that its tape records and runs backwards. The first value or
+// gradient that is not finite throws Error: operation, position and shape, module path and time
+// step, the caller's line, and the ranges of what it was computed from.
+// An infinite value is taken to be meant where an operand holds an infinity of the same sign, as
+// scores masked with -inf do; NaN never is, nor an infinite gradient or parameter. A constant or
+// variable with NaN that an operation passes over, as where() does, is none of its business.
+// After an Error, clear the tape and the parameters' gradients.
+template <class T>
+class Checking final : public Monitor<T> {
+public:
+    explicit Checking(Tape<T>& tape) : Monitor<T>(tape) {}
+
+    void recorded(NodeId first, std::span<const Variable<T>* const> inputs,
+                  std::span<const Variable<T>> results) override;
+    void before_rule(NodeId first, std::span<const Variable<T>> gradients) override;
+    void after_rule(NodeId first) override;
+    void leaf(NodeId id, const Tensor<T>& gradient) override;
+    void cleared() override;
+    bool needs_whole_gradients() const override { return true; }
+
+private:
+    using Inputs = std::span<const Variable<T>* const>;
+    using Values = std::span<const Variable<T>>;
+    // What is known of a node: of a parameter, that it was looked at; of the owner of a buffer,
+    // which infinities were let into it.
+    enum Mark : unsigned char { looked_at = 1, plus_infinity = 2, minus_infinity = 4 };
+
+    unsigned char& mark(NodeId id);
+    void check_parameters(const Node<T>& node, Inputs inputs);
+    bool was_infinite(const Node<T>& node, Inputs inputs, Values results, Mark sign);
+    std::string inputs_text(const Node<T>& node, Inputs inputs, Values results) const;
+    std::string kept_text(const Node<T>& node) const;
+    std::string input_name(const Node<T>& node, std::size_t input) const;
+    [[noreturn]] void complain(const Node<T>& node, const std::string& problem) const;
+
+    std::vector<unsigned char> marks_;
+    std::vector<Tensor<T>> arrived_; // at the operation whose rule is running
+};
+
+extern template class Checking<float>;
+extern template class Checking<double>;
+
+} // namespace unroll

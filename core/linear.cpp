@@ -1,0 +1,201 @@
+#include <unroll/core/linear.hpp>
+#include <unroll/core/loops.hpp>
+#include <unroll/core/product.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace unroll {
+
+namespace {
+
+// Whether the elements that two regions lie between overlap.
+bool meet(const Region& a, const Region& b) {
+    const auto [a_low, a_high] = hull(a);
+    const auto [b_low, b_high] = hull(b);
+    return std::max(a_low, b_low) < std::min(a_high, b_high);
+}
+
+// The rows of a part that meet the target, cut along its widest axis: of a part that spans many
+// time steps and a target that is one, what remains is one step.
+template <class T>
+Part<T> cut(const Part<T>& part, const Region& target) {
+    if (lies_in(part.region, target)) return part;
+    Region r = part.region;
+    std::size_t axis = r.shape.size();
+    for (std::size_t a = 0; a < r.shape.size(); ++a)
+        if (r.shape[a] > 1 && r.strides[a] != 0 &&
+            (axis == r.shape.size() || std::abs(r.strides[a]) > std::abs(r.strides[axis])))
+            axis = a;
+    if (axis == r.shape.size()) return part;
+    // Row i lies between first + i * stride and last + i * stride.
+    const auto rows = static_cast<std::ptrdiff_t>(r.shape[axis]), stride = r.strides[axis];
+    const auto signed_hull = [](const Region& region) {
+        const auto [low, high] = hull(region);
+        return std::pair(static_cast<std::ptrdiff_t>(low), static_cast<std::ptrdiff_t>(high));
+    };
+    Region row = r;
+    row.shape[axis] = 1;
+    const auto [first, last] = signed_hull(row);
+    const auto [low, high] = signed_hull(target);
+    const auto at_most = [&](std::ptrdiff_t n, std::ptrdiff_t d) { // rows before n / d, rounded up
+        return std::clamp<std::ptrdiff_t>(n <= 0 ? 0 : (n + d - 1) / d, 0, rows);
+    };
+    std::ptrdiff_t begin, end;
+    if (stride > 0) {
+        begin = at_most(low - last + 1, stride);
+        end = at_most(high - first, stride);
+    } else {
+        begin = at_most(first - high + 1, -stride);
+        end = at_most(last - low, -stride);
+    }
+    begin = std::min(begin, end);
+    r.offset += static_cast<std::size_t>(begin * stride);
+    r.shape[axis] = static_cast<std::size_t>(end - begin);
+    return {r, record_view(Op::unplaced("part"), part.value,
+                           part.value.value().slice(static_cast<std::ptrdiff_t>(axis),
+                                                    static_cast<std::size_t>(begin),
+                                                    static_cast<std::size_t>(end)))};
+}
+
+bool same_place(const Region& a, const Region& b) {
+    return a.offset == b.offset && a.shape == b.shape && a.strides == b.strides;
+}
+
+} // namespace
+
+template <class T>
+Variable<T> transposed(const Variable<T>& x) {
+    Shape order;
+    for (std::size_t i = 0; i < x.dimension(); ++i) order.push_back(i);
+    std::swap(order[order.size() - 1], order[order.size() - 2]);
+    return record_view(Op::unplaced("transpose"), x,
+                       x.value().transpose({order.begin(), order.size()}));
+}
+
+template <class T>
+void add_rows(Tensor<T>& target, const Indices& indices, const Tensor<T>& rows) {
+    const Indices flat = indices.contiguous();
+    Shape shape = target.shape();
+    shape[0] = flat.size();
+    const Tensor<T> shares = rows.reshape(shape);
+    Tensor<T> row;
+    for (std::size_t i = 0; i < flat.size(); ++i) {
+        row = target.select(0, static_cast<std::size_t>(flat.data()[i]));
+        add_into(row, shares.select(0, i), T(1));
+    }
+}
+
+template <class T>
+Variable<T> fit(const Op& op, const Variable<T>& x, const Shape& shape, T scale) {
+    Tensor<T> value(shape);
+    map_elements(broadcast(op, x.shape(), shape), std::array{Source<T>(x.value())},
+                 std::array{Sink<T>(value)}, [scale](auto v) { return v * scale; });
+    return record<T>(op, {&x}, std::move(value), keep(),
+                     [scale](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(g, scale); });
+}
+
+template <class T>
+Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b) {
+    Shape shape = broadcast(op, Shape(a.shape().begin(), a.shape().end() - 2),
+                            Shape(b.shape().begin(), b.shape().end() - 2));
+    shape.push_back(a.shape(a.dimension() - 2));
+    shape.push_back(b.shape().back());
+    Tensor<T> value(shape);
+    multiply(a.value(), b.value(), T(1), T(0), value);
+    return record<T>(op, {&a, &b}, std::move(value), keep(a, b),
+                     [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
+                        const Variable<T>& b) {
+                         if (to[0].wanted()) to[0].add_product(g, transposed(b));
+                         if (to[1].wanted()) to[1].add_product(transposed(a), g);
+                     });
+}
+
+template <class T>
+Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices) {
+    const Indices rows = indices.contiguous();
+    Shape shape = rows.shape();
+    std::size_t width = 1;
+    for (std::size_t a = 1; a < x.dimension(); ++a) {
+        shape.push_back(x.shape(a));
+        width *= x.shape(a);
+    }
+    Tensor<T> value(shape);
+    const Tensor<T> source = x.value().contiguous();
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        std::copy_n(source.data() + static_cast<std::size_t>(rows.data()[i]) * width, width,
+                    value.data() + i * width);
+    return record<T>(
+        op, {&x}, std::move(value), keep(),
+        [rows](const Adjoints<T>& to, const Variable<T>& g) { to[0].add_rows(rows, g); });
+}
+
+template <class T>
+Variable<T> put_rows(const Op& op, const Variable<T>& x, const Indices& indices,
+                     const Shape& shape) {
+    Tensor<T> value = Tensor<T>::zeros(shape);
+    add_rows(value, indices, x.value());
+    return record<T>(
+        op, {&x}, std::move(value), keep(),
+        [indices, like = x.shape()](const Adjoints<T>& to, const Variable<T>& g) {
+            const Variable<T> rows = take_rows(Op::unplaced("take"), g, indices);
+            to[0].add(record_view(Op::unplaced("reshape"), rows, rows.value().reshape(like)));
+        });
+}
+
+template <class T>
+Variable<T> gather(const Op& op, std::span<const Part<T>> parts, const Region& target) {
+    std::vector<Part<T>> near;
+    auto [low, high] = hull(target);
+    for (const Part<T>& part : parts) {
+        if (!meet(part.region, target)) continue;
+        near.push_back(cut(part, target));
+        const auto [begin, end] = hull(near.back().region);
+        low = std::min(low, begin);
+        high = std::max(high, end);
+    }
+    if (near.size() == 1 && same_place(near[0].region, target)) return near[0].value;
+
+    // Everything meets in a copy of the part of the buffer that is concerned.
+    Tensor<T> buffer(Shape{high - low});
+    const Region whole = Region::whole(buffer.shape());
+    Coverage covered;
+    std::vector<const Variable<T>*> inputs;
+    std::vector<Region> places;
+    for (const Part<T>& part : near) {
+        Region place = part.region;
+        place.offset -= low;
+        Tensor<T> window(buffer.storage(), buffer.data() + place.offset, place.shape,
+                         place.strides);
+        const bool add = covered.take(buffer.data(), whole, place);
+        map_elements(place.shape, std::array{Source<T>(part.value.value())},
+                     std::array{Sink<T>(window, add)}, [](auto v) { return v; });
+        inputs.push_back(&part.value);
+        places.push_back(part.region);
+    }
+    covered.settle(buffer.data(), buffer.size());
+    const Tensor<T> window(buffer.storage(), buffer.data() + (target.offset - low), target.shape,
+                           target.strides);
+    Tensor<T> value = window.contiguous();
+    return record<T>(op, std::span(inputs), std::move(value), keep(),
+                     [op, target, places](const Adjoints<T>& to, const Variable<T>& g) {
+                         const Part<T> all[] = {{target, g}};
+                         for (std::size_t i = 0; i < places.size(); ++i)
+                             if (to[i].wanted())
+                                 to[i].add(gather(op, std::span<const Part<T>>(all), places[i]));
+                     });
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template Variable<T> fit(const Op&, const Variable<T>&, const Shape&, T);                      \
+    template Variable<T> transposed(const Variable<T>&);                                           \
+    template Variable<T> product(const Op&, const Variable<T>&, const Variable<T>&);               \
+    template Variable<T> take_rows(const Op&, const Variable<T>&, const Indices&);                 \
+    template Variable<T> put_rows(const Op&, const Variable<T>&, const Indices&, const Shape&);    \
+    template Variable<T> gather(const Op&, std::span<const Part<T>>, const Region&);               \
+    template void add_rows(Tensor<T>&, const Indices&, const Tensor<T>&);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll

@@ -1,0 +1,189 @@
+#include "chart.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+namespace example {
+
+namespace {
+
+constexpr double width = 760, height = 400, left = 70, right = 190, top = 40, bottom = 50;
+constexpr double plot_width = width - left - right, plot_height = height - top - bottom;
+const char* const colours[] = {"#1f6fb4", "#d1495b", "#3d8b5f", "#8d5a97",
+                               "#c9820a", "#3aa6b9", "#7a5c3e", "#555555"};
+
+template <class... A>
+std::string format(const char* pattern, A... values) {
+    char text[512];
+    std::snprintf(text, sizeof text, pattern, values...);
+    return text;
+}
+
+std::string escaped(const std::string& text) {
+    std::string out;
+    for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
+    return out;
+}
+
+std::string text_at(double x, double y, const char* anchor, const std::string& what,
+                    const char* more = "") {
+    return format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"%s>", x, y, anchor, more) + what +
+           "</text>\n";
+}
+
+// A range of values, and a place on the page for each.
+struct Axis {
+    double low, high, from, length; // in places: from `from` on
+    double step = 1;                // between ticks
+    bool logarithmic = false;
+
+    // Widened to whole ticks, about `ticks` of them.
+    void round(int ticks) {
+        const double raw = std::max((high - low) / ticks, 1e-12);
+        const double decade = std::pow(10, std::floor(std::log10(raw)));
+        step = decade;
+        for (const double nice : {2.0, 5.0, 10.0})
+            if (step < raw) step = nice * decade;
+        if (logarithmic) step = std::max(std::ceil(step), 1.0);
+        low = std::floor(low / step + 1e-9) * step;
+        high = std::max(std::ceil(high / step - 1e-9) * step, low + step);
+    }
+    double place(double value) const { return from + (value - low) / (high - low) * length; }
+    int ticks() const { return static_cast<int>(std::lround((high - low) / step)); }
+    double tick(int i) const { return low + step * i; }
+    std::string label(int i) const {
+        if (logarithmic)
+            return format("10<tspan dy=\"-5\" font-size=\"9\">%d</tspan>",
+                          static_cast<int>(std::lround(tick(i))));
+        const int decimals = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
+        return format("%.*f", decimals, tick(i) == 0 ? 0.0 : tick(i));
+    }
+};
+
+std::vector<std::pair<double, double>> points(const Line& line, bool logarithmic) {
+    std::vector<std::pair<double, double>> found;
+    for (std::size_t i = 0; i < line.x.size(); ++i) {
+        const double y = logarithmic ? std::log10(line.y[i]) : line.y[i];
+        if (std::isfinite(line.x[i]) && std::isfinite(y)) found.emplace_back(line.x[i], y);
+    }
+    return found;
+}
+
+} // namespace
+
+std::string Chart::svg() const {
+    const double infinity = std::numeric_limits<double>::infinity();
+    Axis across{infinity, -infinity, left, plot_width};
+    Axis up{infinity, -infinity, top + plot_height, -plot_height};
+    up.logarithmic = logarithmic;
+    for (const Line& line : lines)
+        for (const auto& [px, py] : points(line, logarithmic)) {
+            across.low = std::min(across.low, px);
+            across.high = std::max(across.high, px);
+            up.low = std::min(up.low, py);
+            up.high = std::max(up.high, py);
+        }
+    for (Axis* axis : {&across, &up})
+        if (!(axis->low <= axis->high)) axis->low = 0, axis->high = 1;
+    if (logarithmic) up.low = std::max(up.low, up.high - 12);
+    const double last = across.high;
+    across.round(6);
+    across.high = std::max(last, across.low + across.step);
+    up.round(6);
+
+    std::string out =
+        format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" "
+               "font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">\n"
+               "<rect width=\"%g\" height=\"%g\" fill=\"white\"/>\n"
+               "<clipPath id=\"plot\"><rect x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\"/>"
+               "</clipPath>\n",
+               width, height, width, height, left, top - 2, plot_width, plot_height + 4);
+    out += text_at(left + plot_width / 2, 24, "middle", escaped(title), " font-size=\"14\"");
+    out += text_at(left + plot_width / 2, height - 10, "middle", escaped(x));
+    const double middle = top + plot_height / 2;
+    out += text_at(18, middle, "middle", escaped(y),
+                   format(" transform=\"rotate(-90 18 %g)\"", middle).c_str());
+    for (int i = 0; i <= up.ticks(); ++i) {
+        const double at = up.place(up.tick(i));
+        out += format("<path d=\"M%.1f %.1fh%.1f\" stroke=\"%s\"/>\n", left, at, plot_width,
+                      i == 0 ? "#888888" : "#e2e2e2");
+        out += text_at(left - 8, at + 4, "end", up.label(i));
+    }
+    for (int i = 0; across.tick(i) <= across.high + 1e-9 * across.step; ++i) {
+        const double at = across.place(across.tick(i));
+        out += format("<path d=\"M%.1f %.1fv5\" stroke=\"#888888\"/>\n", at, top + plot_height);
+        out += text_at(at, top + plot_height + 19, "middle", across.label(i));
+    }
+    double legend = top + 10;
+    for (const Line& line : lines) {
+        const std::string look =
+            format("fill=\"none\" stroke-width=\"1.8\" stroke-linejoin=\"round\" stroke=\"%s\"%s",
+                   colours[line.colour % 8], line.dashed ? " stroke-dasharray=\"5 4\"" : "");
+        out += "<polyline clip-path=\"url(#plot)\" " + look + " points=\"";
+        for (const auto& [px, py] : points(line, logarithmic))
+            out += format("%.1f,%.1f ", across.place(px), up.place(py));
+        out += "\"/>\n" + format("<path d=\"M%.1f %.1fh24\" ", width - right + 16, legend) + look +
+               "/>\n" + text_at(width - right + 46, legend + 4, "start", escaped(line.name));
+        legend += 20;
+    }
+    return out + "</svg>\n";
+}
+
+Line averaged(const std::string& name, const std::vector<double>& values, std::size_t points,
+              int colour, bool dashed) {
+    Line line{name, {}, {}, colour, dashed};
+    const std::size_t window = (values.size() + points - 1) / std::max<std::size_t>(points, 1);
+    for (std::size_t i = 0; i < values.size(); i += window) {
+        const std::size_t end = std::min(i + window, values.size());
+        double sum = 0;
+        for (std::size_t j = i; j < end; ++j) sum += values[j];
+        line.x.push_back(static_cast<double>(i));
+        line.y.push_back(sum / static_cast<double>(end - i));
+    }
+    return line;
+}
+
+void Curves::add(const std::vector<double>& row) {
+    for (std::size_t c = 0; c < columns_.size(); ++c) columns_[c].push_back(row[c]);
+}
+
+void Curves::add_column(const std::string& name, std::vector<double> values) {
+    names_.push_back(name);
+    columns_.push_back(std::move(values));
+}
+
+std::string Curves::csv(const std::string& count) const {
+    std::string text = count;
+    std::size_t rows = 0;
+    for (std::size_t c = 0; c < columns_.size(); ++c) {
+        text += (text.empty() ? "" : ",") + names_[c];
+        rows = std::max(rows, columns_[c].size());
+    }
+    text += "\n";
+    for (std::size_t i = 0; i < rows; ++i) {
+        std::string line = count.empty() ? "" : std::to_string(i);
+        for (std::size_t c = 0; c < columns_.size(); ++c) {
+            if (c > 0 || !count.empty()) line += ",";
+            if (i < columns_[c].size())
+                line += format("%.8g", std::isnan(columns_[c][i]) ? std::abs(columns_[c][i])
+                                                                  : columns_[c][i]);
+        }
+        text += line + "\n";
+    }
+    return text;
+}
+
+std::string Curves::svg(const std::string& title, const std::vector<std::string>& names) const {
+    Chart chart{.title = title, .x = names_[0], .y = ""};
+    for (const auto& name : names) {
+        const auto at = std::find(names_.begin(), names_.end(), name) - names_.begin();
+        const auto colour = static_cast<int>(chart.lines.size());
+        chart.lines.push_back(
+            {name, columns_[0], columns_[static_cast<std::size_t>(at)], colour, false});
+    }
+    return chart.svg();
+}
+
+} // namespace example

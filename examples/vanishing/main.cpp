@@ -1,0 +1,215 @@
+#include "../common/chart.hpp"
+#include "../common/program.hpp"
+#include "model.hpp"
+
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+namespace vanishing {
+
+using example::number;
+
+class Study {
+public:
+    explicit Study(const Settings& settings) : o_(settings) {}
+
+    // `start` is given the recurrent weights; clip 0: none.
+    template <class Cell, class Optimizer>
+    Course train(std::string name, std::string shown, typename Cell::Options cell, double clip,
+                 double rate, const std::function<void(Parameter<float>&)>& start = {}) {
+        nn::seed(o_.seed);
+        Model<Cell> model(o_, cell);
+        if (start) start(model.net.cells()[0].weight_hh);
+        Random random = Random(o_.seed).split(1);
+        const Batch shown_batch = draw(o_, random);
+        Course course;
+        course.name = std::move(name);
+        course.shown = std::move(shown);
+        course.before = reach(model, shown_batch);
+        Optimizer optimizer(parameters(model), {.rate = rate});
+        Tape<float> tape;
+        const double end = 60 * o_.minutes * static_cast<double>(++run_) / runs;
+        for (std::size_t step = 0; step < o_.steps && !example::interrupted(); ++step) {
+            if (step > 0 && watch_.seconds() > end) break;
+            const Batch batch = draw(o_, random);
+            tape.clear();
+            const auto loss = cross_entropy(model(tape, batch), batch.first);
+            course.losses.push_back(static_cast<double>(loss.item()));
+            tape.backward(loss);
+            try {
+                if (clip > 0) optim::clip_norm(optimizer.parameters(), clip);
+                optimizer.step();
+            } catch (const Error&) { // the gradient is not finite
+                course.error = diagnosis(model, batch);
+                break;
+            }
+            const double part = static_cast<double>(step + 1) / static_cast<double>(o_.steps);
+            progress_.show((run_ - 1 + part) / runs,
+                           course.name + ": loss " + number(course.losses.back(), 4));
+        }
+        if (course.losses.empty()) return course;
+        course.after = reach(model, shown_batch);
+        if (course.error.empty()) course.accuracy = accuracy(model, o_);
+        const std::string steps = std::to_string(course.losses.size()) + " steps";
+        if (course.error.empty())
+            progress_.note(course.name + ": loss " + number(course.losses.back(), 4) + ", " +
+                           number(100 * course.accuracy, 1) + " % right after " + steps);
+        else
+            progress_.note(course.name + ": broke off after " + steps + "; checking mode says\n  " +
+                           course.error);
+        return course;
+    }
+
+private:
+    static constexpr double runs = 9;
+    Settings o_;
+    int run_ = 0;
+    example::Stopwatch watch_;
+    example::Progress progress_;
+};
+
+example::Line loss_line(const std::string& name, std::vector<double> losses, int colour,
+                        bool dashed = false) {
+    return example::averaged(name, losses, 200, colour, dashed);
+}
+
+// Relative to the gradient at the last step, so that losses of different size compare.
+example::Line reach_line(const std::string& name, std::vector<double> norms, int colour,
+                         bool dashed = false) {
+    const double end = norms.empty() ? 1 : norms[0];
+    for (double& norm : norms) norm /= end;
+    return example::averaged(name, norms, norms.size(), colour, dashed);
+}
+
+// The courses before `compared` learn the task; of those after it each second one is clipped.
+void write(const Settings& o, const std::vector<Course>& courses, std::size_t compared) {
+    const std::string steps = "training step", nats = "loss in nats";
+    example::Chart reach{.title = "How far back the gradient of the loss reaches",
+                         .x = "steps back from the end, T − t",
+                         .y = "gradient at h(t), relative to that at h(T)",
+                         .logarithmic = true};
+    example::Chart loss{.title = "Naming the first of " + std::to_string(o.length) + " letters",
+                        .x = steps,
+                        .y = nats};
+    example::Chart explosion{.title = "The first steps of a ReLU network whose gradients explode",
+                             .x = steps,
+                             .y = nats,
+                             .logarithmic = true};
+    example::Chart clipping{
+        .title = "A tanh network whose gradients explode", .x = steps, .y = nats};
+    example::Curves reaches, losses;
+    for (std::size_t i = 0; i < courses.size(); ++i) {
+        const Course& course = courses[i];
+        const bool learns = i < compared, clipped = (i - compared) % 2 == 1;
+        reaches.add_column(course.name + "_before", course.before);
+        reaches.add_column(course.name + "_after", course.after);
+        losses.add_column(course.name, course.losses);
+        const auto colour = static_cast<int>(learns ? i : compared + (i - compared) / 2);
+        if (learns || !clipped)
+            reach.lines.push_back(
+                reach_line(course.shown + ", at first", course.before, colour, true));
+        if (learns) {
+            reach.lines.push_back(reach_line(course.shown, course.after, colour));
+            loss.lines.push_back(loss_line(course.shown, course.losses, colour));
+            continue;
+        }
+        const std::string name = course.shown + (clipped ? ", clipped" : ", unclipped");
+        if (i < compared + 2) {
+            const std::size_t shown = std::min<std::size_t>(course.losses.size(), 20);
+            explosion.lines.push_back(loss_line(
+                name,
+                {course.losses.begin(), course.losses.begin() + static_cast<std::ptrdiff_t>(shown)},
+                clipped ? 0 : 1, !clipped));
+        } else {
+            clipping.lines.push_back(loss_line(name, course.losses, clipped ? 0 : 1, !clipped));
+        }
+    }
+    const std::string folder = o.out + "/";
+    write_file_atomically(folder + "gradients.svg", reach.svg());
+    write_file_atomically(folder + "loss.svg", loss.svg());
+    write_file_atomically(folder + "explosion.svg", explosion.svg());
+    write_file_atomically(folder + "clipping.svg", clipping.svg());
+    write_file_atomically(folder + "gradients.csv", reaches.csv("distance"));
+    write_file_atomically(folder + "loss.csv", losses.csv("step"));
+}
+
+int run(const Settings& o) {
+    example::catch_interrupts();
+    std::filesystem::create_directories(o.out);
+    using Rnn = nn::RnnCell<float>;
+    using Adam = optim::Adam<float>;
+    using Sgd = optim::Sgd<float>;
+    const auto orthogonal = [](double radius) {
+        return [radius](Parameter<float>& weight) {
+            const Variable<float> start = nn::orthogonal<float>(weight.shape(), nn::next_stream());
+            weight.set((start * radius).value());
+        };
+    };
+    const example::Stopwatch watch;
+    Study study(o);
+    std::vector<Course> all;
+    all.push_back(study.train<Rnn, Adam>("rnn_tanh", "RNN, tanh", {}, o.clip, o.rate));
+    all.push_back(study.train<Rnn, Adam>("rnn_relu", "RNN, ReLU", {.relu = true}, o.clip, o.rate));
+    all.push_back(study.train<Rnn, Adam>("rnn_orthogonal", "RNN, orthogonal", {}, o.clip, o.rate,
+                                         orthogonal(1)));
+    all.push_back(
+        study.train<nn::LstmCell<float>, Adam>("lstm", "LSTM", {.forget_bias = 2}, o.clip, o.rate));
+    all.push_back(study.train<nn::GruCell<float>, Adam>("gru", "GRU", {}, o.clip, o.rate));
+    const std::size_t compared = all.size();
+    for (const bool relu : {true, false})
+        for (const double clip : {0.0, o.clip}) {
+            const std::string what = relu ? "ReLU" : "tanh";
+            all.push_back(study.train<Rnn, Sgd>(std::string(relu ? "relu" : "tanh") +
+                                                    (clip > 0 ? "_clipped" : "_unclipped"),
+                                                what + " × " + number(o.radius, 1), {.relu = relu},
+                                                clip, 0.1, orthogonal(o.radius)));
+        }
+    write(o, all, compared);
+    std::vector<std::pair<std::string, std::string>> result;
+    for (const Course& course : all) result.emplace_back(course.name, number(course.accuracy, 3));
+    result.insert(result.end(), {{"seconds", number(watch.seconds(), 1)}, {"out", o.out}});
+    example::print_result(result);
+    return example::interrupted() ? 130 : 0;
+}
+
+} // namespace vanishing
+
+int main(int argc, char** argv) {
+    vanishing::Settings o;
+    CLI::App app{
+        "How far back through time gradients reach: trains five recurrent networks to name "
+        "the first letter of a sequence at its end, and two whose gradients explode, with "
+        "and without clipping. Writes charts and tables into a folder."};
+    app.footer("Examples:\n"
+               "  vanishing\n"
+               "  vanishing --length 60 --steps 6000 --minutes 5 --out far\n"
+               "  vanishing --radius 2 --clip 0.5");
+    const auto count = [&](const char* name, std::size_t& value, std::size_t least,
+                           const char* what) {
+        app.add_option(name, value, what)
+            ->capture_default_str()
+            ->check(CLI::Range(least, std::size_t{1} << 20));
+    };
+    count("--length", o.length, 2, "letters in a sequence");
+    count("--hidden", o.hidden, 1, "width of a network");
+    count("--batch", o.batch, 1, "sequences in a training step");
+    count("--steps", o.steps, 1, "training steps of each network");
+    for (const auto& [name, value, what] :
+         {std::tuple("--rate", &o.rate, "Adam's rate"),
+          std::tuple("--clip", &o.clip, "largest norm of the gradient, where it is clipped"),
+          std::tuple("--radius", &o.radius, "spectral radius of recurrent weights that explode"),
+          std::tuple("--minutes", &o.minutes, "the most that training may take")})
+        app.add_option(name, *value, what)->capture_default_str()->check(CLI::PositiveNumber);
+    app.add_option("--seed", o.seed, "of weights and sequences")->capture_default_str();
+    app.add_option("-o,--out", o.out, "folder for charts and tables")->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
+    try {
+        return vanishing::run(o);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "vanishing: %s\n", error.what());
+        return 1;
+    }
+}

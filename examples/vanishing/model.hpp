@@ -1,0 +1,105 @@
+#pragma once
+
+#include <unroll/unroll.hpp>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace vanishing {
+
+using namespace unroll;
+
+constexpr std::size_t symbols = 4; // that a first letter may be, and as many others of noise
+
+struct Settings {
+    std::size_t length = 30, hidden = 32, batch = 32, steps = 3000;
+    double rate = 3e-3, clip = 1, radius = 1.6, minutes = 3;
+    std::uint64_t seed = 1;
+    std::string out = "vanishing";
+};
+
+// Sequences of letters [T, B]: the first is to be named at the end, the others are noise.
+struct Batch {
+    Indices x, first;
+};
+
+inline Batch draw(const Settings& o, Random& random) {
+    Batch batch{Indices({o.length, o.batch}), Indices({o.batch})};
+    for (std::size_t i = 0; i < batch.x.size(); ++i)
+        batch.x.data()[i] =
+            static_cast<std::int64_t>(random.below(symbols) + (i < o.batch ? 0 : symbols));
+    for (std::size_t b = 0; b < o.batch; ++b) batch.first.data()[b] = batch.x.data()[b];
+    return batch;
+}
+
+template <class Cell>
+struct Model {
+    using value_type = float;
+    nn::Embedding<float> embed;
+    nn::Recurrent<Cell> net;
+    nn::Linear<float> head;
+
+    Model(const Settings& o, typename Cell::Options cell)
+        : embed({.vocabulary = 2 * symbols, .width = 2 * symbols}),
+          net({.input = 2 * symbols, .hidden = o.hidden, .cell = cell}),
+          head({.input = o.hidden, .output = symbols}) {}
+
+    Variable<float> operator()(Tape<float>& tape, const Batch& batch) const {
+        return head(select(net(embed(tape, batch.x)).output, 0, batch.x.shape(0) - 1));
+    }
+    void members(nn::Members<float>& m) { m("embed", embed)("net", net)("head", head); }
+};
+
+// Norms of the loss's gradient at h_t, by the distance from the last step, and what is learned.
+struct Course {
+    std::string name, shown;
+    std::vector<double> before, after, losses;
+    double accuracy = std::nan("");
+    std::string error; // where the training broke off
+};
+
+template <class Cell>
+std::vector<double> reach(Model<Cell>& model, const Batch& batch) {
+    Tape<float> tape;
+    const Statistics<float> statistics(tape);
+    tape.backward(cross_entropy(model(tape, batch), batch.first));
+    for (auto* parameter : parameters(model)) parameter->clear_gradient();
+    // The gradient of h is what arrives at the first result of the cell's last operation.
+    std::string last;
+    for (const GradientRow& row : statistics.steps()) last = row.name;
+    std::vector<double> norms;
+    for (const GradientRow& row : statistics.steps())
+        if (row.name == last && row.output == 0) norms.insert(norms.begin(), row.gradient.norm);
+    return norms;
+}
+
+template <class Cell>
+double accuracy(const Model<Cell>& model, const Settings& o) {
+    Random random = Random(o.seed).split(2);
+    Tape<float> tape;
+    tape.set_recording(false);
+    std::size_t right = 0, all = 0;
+    for (int i = 0; i < 20; ++i) {
+        const Batch batch = draw(o, random);
+        const Indices named = argmax(model(tape, batch));
+        for (std::size_t b = 0; b < o.batch; ++b, ++all)
+            right += named.data()[b] == batch.first.data()[b];
+    }
+    return static_cast<double>(right) / static_cast<double>(all);
+}
+
+// The same batch once more in checking mode, which names the operation and the time step.
+template <class Cell>
+std::string diagnosis(const Model<Cell>& model, const Batch& batch) {
+    Tape<float> tape;
+    const Checking<float> checking(tape);
+    try {
+        tape.backward(cross_entropy(model(tape, batch), batch.first));
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "every number is finite, but the norm of the gradient overflowed";
+}
+
+} // namespace vanishing

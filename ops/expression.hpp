@@ -1,0 +1,52 @@
+#pragma once
+
+#include <unroll/core/record.hpp>
+
+#include <memory>
+#include <vector>
+
+namespace unroll {
+
+// What a lambda computes, as data: terms in the order of evaluation, equal ones once. The first
+// ones are the inputs.
+struct Expression {
+    struct Term {
+        std::uint16_t function; // which one: a row of the table in symbol.cpp
+        std::array<std::uint32_t, 3> arguments{};
+        double number = 0; // of a constant
+
+        friend bool operator==(const Term&, const Term&) = default;
+    };
+    std::uint32_t inputs = 0;
+    std::vector<Term> terms;
+    std::vector<std::uint32_t> outputs;
+
+    friend bool operator==(const Expression&, const Expression&) = default;
+
+    // `names`, where given: the inputs' and then the outputs', as in "i f g o c -> h c'".
+    Formula formula(const char* names) const;
+};
+
+// For the inputs x of an expression and adjoints g of its outputs, sum_j g_j d out_j / d x_i as an
+// expression in turn: of the x and g that it reads, which `reads` numbers (g after x). One output
+// for each i of `wanted`. The g that are not among `arrived` are 0.
+struct Pullback {
+    Expression expression;
+    std::vector<std::uint32_t> reads;
+};
+std::shared_ptr<const Pullback> pull_back(const Expression& expression,
+                                          const std::vector<bool>& wanted,
+                                          const std::vector<bool>& arrived);
+
+// An expression at every position of operands that broadcast, recorded as one operation; the
+// terms are evaluated piece by piece, so that what lies between them stays in the cache.
+template <class T>
+std::vector<Variable<T>> evaluate(const Op& op, std::shared_ptr<const Expression> expression,
+                                  std::span<const Variable<T>> x);
+
+// For the rule of an expression at `x`: adds what it owes for the gradients of its outputs.
+template <class T>
+void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
+                     std::span<const Variable<T>> x, std::span<const Variable<T>> gradients);
+
+} // namespace unroll

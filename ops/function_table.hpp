@@ -1,0 +1,64 @@
+#pragma once
+
+#include <unroll/ops/symbol.hpp>
+
+namespace unroll {
+
+// The functions that expressions are made of.
+enum class Code : std::uint16_t {
+    input,
+    number,
+    add,
+    subtract,
+    multiply,
+    divide,
+    negate,
+    less,
+    less_equal,
+    equal,
+    both,
+    either,
+    negation,
+    where,
+    exp,
+    expm1,
+    log,
+    log1p,
+    sqrt,
+    square,
+    reciprocal,
+    sin,
+    cos,
+    erf,
+    abs,
+    sign,
+    tanh,
+    sigmoid,
+    relu,
+    leaky_relu,
+    elu,
+    silu,
+    softplus,
+    normal_pdf,
+    normal_cdf,
+    gelu,
+    pow,
+    count
+};
+
+struct Function {
+    Code code;
+    unsigned arguments;
+    const char* text;
+    const char* latex;
+    Formula::Kind kind;
+    // out[i] = f(a[i], b[i], c[i]) for i < n, a multiple of the width of Lanes. Truth is 1 or 0.
+    void (*in_float)(const float* a, const float* b, const float* c, float* out, std::size_t n);
+    void (*in_double)(const double* a, const double* b, const double* c, double* out,
+                      std::size_t n);
+    // d f / d x[by], written into the expression being read; null where there is none.
+    Symbol (*derivative)(std::span<const Symbol> x, unsigned by);
+};
+const Function& function(Code code);
+
+} // namespace unroll

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <unroll/ops/expression.hpp>
+
+#include <concepts>
+
+namespace unroll {
+
+// The third reading of a lambda handed to fuse(): a number that stands for a term of the expression
+// being read. Arithmetic with it writes the expression down.
+class Symbol {
+public:
+    template <class S>
+    requires std::is_arithmetic_v<S> Symbol(S number)
+        : term_(of_number(static_cast<double>(number))) {}
+    static Symbol at(std::uint32_t term) {
+        Symbol s;
+        s.term_ = term;
+        return s;
+    }
+    std::uint32_t term() const { return term_; }
+
+    Symbol& operator+=(Symbol b);
+    Symbol& operator-=(Symbol b);
+    Symbol& operator*=(Symbol b);
+    Symbol& operator/=(Symbol b);
+
+private:
+    Symbol() = default;
+    static std::uint32_t of_number(double number);
+    std::uint32_t term_;
+};
+
+// The outcome of a comparison of symbols.
+struct Condition {
+    std::uint32_t term;
+};
+
+Symbol operator+(Symbol a, Symbol b);
+Symbol operator-(Symbol a, Symbol b);
+Symbol operator*(Symbol a, Symbol b);
+Symbol operator/(Symbol a, Symbol b);
+Symbol operator-(Symbol a);
+inline Symbol operator+(Symbol a) { return a; }
+
+Condition operator<(Symbol a, Symbol b);
+Condition operator<=(Symbol a, Symbol b);
+Condition operator==(Symbol a, Symbol b);
+Condition operator!=(Symbol a, Symbol b);
+inline Condition operator>(Symbol a, Symbol b) { return b < a; }
+inline Condition operator>=(Symbol a, Symbol b) { return b <= a; }
+Condition operator&&(Condition a, Condition b);
+Condition operator||(Condition a, Condition b);
+Condition operator!(Condition a);
+
+Symbol where(Condition condition, Symbol a, Symbol b);
+Symbol minimum(Symbol a, Symbol b);
+Symbol maximum(Symbol a, Symbol b);
+Symbol clamp(Symbol x, Symbol low, Symbol high);
+Symbol exp(Symbol x);
+Symbol expm1(Symbol x);
+Symbol log(Symbol x);
+Symbol log1p(Symbol x);
+Symbol sqrt(Symbol x);
+Symbol square(Symbol x);
+Symbol reciprocal(Symbol x);
+Symbol sin(Symbol x);
+Symbol cos(Symbol x);
+Symbol erf(Symbol x);
+Symbol abs(Symbol x);
+Symbol sign(Symbol x);
+Symbol tanh(Symbol x);
+Symbol sigmoid(Symbol x);
+Symbol relu(Symbol x);
+Symbol leaky_relu(Symbol x, Symbol slope = 0.01);
+Symbol elu(Symbol x, Symbol alpha = 1.0);
+Symbol silu(Symbol x);
+Symbol softplus(Symbol x);
+Symbol normal_pdf(Symbol x);
+Symbol normal_cdf(Symbol x);
+Symbol gelu(Symbol x);
+Symbol pow(Symbol a, Symbol b);
+
+// Reads an expression: its inputs, the terms that are written while this lives, its outputs.
+// Reading nests.
+class Reading {
+public:
+    explicit Reading(std::uint32_t inputs);
+    ~Reading();
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+
+    Symbol input(std::uint32_t i) const { return Symbol::at(i); }
+    void output(Symbol y) { expression.outputs.push_back(y.term()); }
+
+    Expression expression;
+
+private:
+    Reading* outer_;
+};
+
+} // namespace unroll
