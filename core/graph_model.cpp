@@ -263,6 +263,10 @@ private:
         for (NodeId out = id; out < id + n.outputs; ++out)
             item.shapes.push_back(to_string(node(out).region->shape));
         if (options_.open && n.rule != nullptr) item.formula = n.rule->formula();
+        // A single operator says nothing that its name does not.
+        if (std::count_if(item.formula.terms.begin(), item.formula.terms.end(),
+                          [](const auto& t) { return !t.arguments.empty(); }) < 2)
+            item.formula = {};
         return item;
     }
 
