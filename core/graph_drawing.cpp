@@ -474,7 +474,8 @@ private:
         measure(drawn.scale, drawn.scale);
         drawn.against = drawn.against && arrow.against;
         auto& lines = drawn.lines;
-        if (is_short || line.empty() || std::find(lines.begin(), lines.end(), line) != lines.end())
+        if (is_short || arrow.crosses || line.empty() ||
+            std::find(lines.begin(), lines.end(), line) != lines.end())
             return;
         if (lines.size() < most_lines)
             lines.push_back(line);
