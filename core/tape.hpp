@@ -104,6 +104,11 @@ public:
     // retained value. Zeros where none arrived.
     Tensor<T> gradient(const Variable<T>& x) const;
 
+    // Names a value for pictures, as the state that a loop carries. The name must outlive the tape.
+    void name(const Variable<T>& x, const char* name) {
+        if (recording_ && x.is_recorded()) names_.push_back({x.node(), name});
+    }
+
     // Forgets everything; the memory is used again.
     void clear();
 
@@ -140,6 +145,7 @@ public:
     // outermost.
     std::int64_t time_step(std::uint32_t scope) const;
     std::uint32_t around_steps(std::uint32_t scope) const;
+    const std::vector<std::pair<NodeId, const char*>>& names() const { return names_; }
     std::uint64_t generation() const { return slot_->generation; }
 
     // ---- for record() and Adjoint ----
@@ -245,6 +251,7 @@ private:
     std::vector<std::pair<const Parameter<T>*, NodeId>> leaves_; // open addressing
     std::vector<NodeId> leaf_order_;
     std::vector<Tensor<T>> retained_;
+    std::vector<std::pair<NodeId, const char*>> names_;
     std::vector<std::vector<NodeId>> rows_; // last writer of each row, for buffers written in place
     std::size_t rows_used_ = 0;
     std::vector<Product> deferred_;

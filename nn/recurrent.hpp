@@ -63,6 +63,11 @@ private:
         const std::size_t bytes = batch * 4 * cell.hidden * sizeof(T);
         return std::max<std::size_t>(cache / std::max<std::size_t>(bytes, 1), 1);
     }
+    // For pictures: h, and c where a cell carries more.
+    static void name_states(const States& state) {
+        for (std::size_t s = 0; s < state.size(); ++s)
+            if (auto* tape = state[s].tape()) tape->name(state[s], s == 0 ? "h" : "c");
+    }
     // 1 for the sequences that have a step t, [B, 1].
     static Variable<T> active(std::span<const std::size_t> lengths, std::size_t t);
 };
@@ -231,12 +236,14 @@ typename Scan<Cell>::Result Scan<Cell>::run(const Cell& cell, const Variable<T>&
                                            state[s], next[s], options.zoneout);
         if (all_active) {
             state = next;
+            name_states(state);
             continue;
         }
         const Variable<T> mask = active(lengths, t);
         detail::choose_active(output.row(t), mask, next[0], zero);
         for (std::size_t s = 0; s < Cell::states; ++s)
             state[s] = detail::choose_active({}, mask, next[s], state[s]);
+        name_states(state);
     }
     return {output.rows(0, steps), state};
 }

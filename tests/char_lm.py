@@ -5,6 +5,7 @@ usage: char_lm.py PROGRAM
 """
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -75,6 +76,12 @@ with tempfile.TemporaryDirectory() as name:
     run("graph", folder / "graph.svg", "--cell", "lstm")
     run("graph", folder / "graph.dot", "--cell", "gru")
     assert "digraph" in (folder / "graph.dot").read_text()
+    run("graph", folder / "graph.html", "--fold", "layers", "--color", "gradient-norm", "--open")
+    assert "<!DOCTYPE html>" in (folder / "graph.html").read_text()[:40]
+    drawn = folder / "first.dot"
+    run("train", text, *SMALL, "--epochs", 0.2, "--out", folder / "other", "--dump-graph", drawn,
+        "--depth", 1, "--color", "time", "--annotate")
+    assert "× 8" not in drawn.read_text() and " forward, " in drawn.read_text()
     for cell in ("rnn", "lstm", "gru"):
         run("gradcheck", "--cell", cell)
 
@@ -90,7 +97,12 @@ with tempfile.TemporaryDirectory() as name:
     refuses("sample", text, naming=["text.txt"])
     refuses("sample", whole, "--prompt", "Ω", naming=["vocabulary", "position 0"])
     refuses("eval", folder / "none.safetensors", text, naming=["none.safetensors"])
-    refuses("graph", folder / "graph.gif", naming=["graph.gif"])
+    refuses("graph", folder / "graph.gif", naming=["graph.gif", ".svg"])
+    refuses("graph", folder / "graph.svg", "--budget", 0, naming=["--budget"])
+    # Without Graphviz's plugins a picture is refused in words, and text is still written.
+    os.environ["GVBINDIR"] = str(folder / "nowhere")
+    refuses("graph", folder / "none.svg", naming=["none.svg", "graphviz", ".dot"])
+    run("graph", folder / "plain.dot")
     short = folder / "short.txt"
     short.write_text("ab")
     refuses("train", short, *SMALL, naming=["short"])

@@ -1,4 +1,5 @@
 #include "../common/chart.hpp"
+#include "../common/graph_options.hpp"
 #include "../common/program.hpp"
 #include "model.hpp"
 
@@ -23,6 +24,7 @@ struct Training {
     std::uint64_t seed = 1;
     std::string out = "char_lm.safetensors", csv, svg;
     bool resume = false;
+    example::GraphOptions graph;
 };
 
 struct Loaded {
@@ -126,6 +128,10 @@ int train(Training o) {
     std::printf("%s bytes, %zu different; %zu parameters; %zu threads; %s\n",
                 std::to_string(text.size()).c_str(), vocabulary.size(), nn::parameter_count(model),
                 threads::count(), gemm_backend().c_str());
+    if (!o.graph.path.empty()) {
+        const auto [x, y] = stream.batch(0, 0, o.batch);
+        o.graph.draw<float>([&](Tape<float>& tape) { return cross_entropy(model(tape, x), y); });
+    }
     example::Progress progress;
     example::Curves curves({"tokens", "train_nats", "validation_nats", "rate", "seconds"});
     const auto last_batch =
@@ -220,15 +226,12 @@ int run_sample(const std::string& path, const std::string& prompt, const Samplin
     return 0;
 }
 
-int run_graph(const Settings& settings, const std::string& path, std::size_t steps) {
+int run_graph(const Settings& settings, example::GraphOptions& graph, std::size_t steps) {
     nn::seed(1);
-    const Model<float> model(settings, 65);
-    Tape<float> tape;
     Indices x({steps, 2});
     x.fill(0);
-    const auto loss = cross_entropy(model(tape, x), x);
-    graph::write(path, loss);
-    example::print_result({{"nodes", std::to_string(tape.size())}, {"picture", path}});
+    const Model<float> model(settings, 65);
+    graph.draw<float>([&](Tape<float>& tape) { return cross_entropy(model(tape, x), x); });
     return 0;
 }
 
@@ -287,7 +290,7 @@ int main(int argc, char** argv) {
                "  char_lm train book.txt --minutes 3 --svg loss.svg\n"
                "  char_lm sample char_lm.safetensors --prompt 'ROMEO:' --temperature 0.7\n"
                "  char_lm eval char_lm.safetensors other.txt\n"
-               "  char_lm graph lstm.svg --cell lstm --steps 6\n"
+               "  char_lm graph lstm.html --cell lstm --steps 100\n"
                "  char_lm gradcheck --cell gru");
     app.require_subcommand(1);
 
@@ -319,8 +322,10 @@ int main(int argc, char** argv) {
     train_command->add_option("--csv", o.csv, "losses over time as a table");
     train_command->add_option("--svg", o.svg, "losses over time as a picture");
     train_command->add_flag("--resume", o.resume, "go on with the run saved in --out");
+    o.graph.add_to(*train_command);
 
-    std::string path, prompt, picture = "char_lm.svg";
+    std::string path, prompt;
+    example::GraphOptions picture{.path = "char_lm.svg"};
     std::vector<std::string> text;
     Sampling how;
     std::uint64_t seed = 1;
@@ -342,8 +347,9 @@ int main(int argc, char** argv) {
     sample_command->add_option("--seed", seed)->capture_default_str();
     auto* graph_command =
         app.add_subcommand("graph", "draw a small model unrolled over some steps");
-    graph_command->add_option("PICTURE", picture, ".svg, .png, .pdf or .dot")
+    graph_command->add_option("PICTURE", picture.path, ".svg, .png, .pdf, .dot or .html")
         ->capture_default_str();
+    picture.add_to(*graph_command, false);
     graph_command->add_option("--steps", steps)
         ->capture_default_str()
         ->check(CLI::Range(1, 100000));
