@@ -146,9 +146,9 @@ def walk(browser, page, screenshot):
 
     # Searching leads to a node inside a module and marks it.
     browser.click("#search")
-    browser.type("weight_hh layer 1")
-    browser.until("document.querySelectorAll('#results button').length === 1")
-    browser.click("#results button")
+    browser.type("weight_hh layer")
+    browser.until("document.querySelectorAll('#results button').length === 2")
+    browser.click("#results button:last-child")
     browser.until("document.querySelector('#paper .found')?.textContent.includes('weight_hh')")
     x, y = browser.centre("#paper .found")
     assert 0 < x < 1200 and 0 < y < 800, "what was found is out of sight"
@@ -192,8 +192,10 @@ def main(char_lm, screenshot=None):
         return 77
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         page = pathlib.Path(name, "graph.html")
-        subprocess.run([char_lm, "graph", page, "--cell", "lstm", "--layers", "2", "--steps", "30"],
-                       check=True, stdout=subprocess.DEVNULL)
+        text = pathlib.Path(name, "text.txt")
+        text.write_text("a line of text\n" * 200)
+        subprocess.run([char_lm, "train", text, "--cell", "lstm", "--layers", "2", "--steps", "30", "--batch", "2",
+                        "--dump-graph", page], check=True, stdout=subprocess.DEVNULL)
         browser = Browser(program, name)
         try:
             walk(browser, page, screenshot)

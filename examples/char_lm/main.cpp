@@ -1,5 +1,5 @@
 #include "../common/chart.hpp"
-#include "../common/graph_options.hpp"
+#include "../common/inspection.hpp"
 #include "../common/program.hpp"
 #include "model.hpp"
 
@@ -24,7 +24,7 @@ struct Training {
     std::uint64_t seed = 1;
     std::string out = "char_lm.safetensors", csv, svg;
     bool resume = false;
-    example::GraphOptions graph;
+    example::Inspection inspection;
 };
 
 struct Loaded {
@@ -128,9 +128,10 @@ int train(Training o) {
     std::printf("%s bytes, %zu different; %zu parameters; %zu threads; %s\n",
                 std::to_string(text.size()).c_str(), vocabulary.size(), nn::parameter_count(model),
                 threads::count(), gemm_backend().c_str());
-    if (!o.graph.path.empty()) {
+    if (o.inspection.draws()) {
         const auto [x, y] = stream.batch(0, 0, o.batch);
-        o.graph.draw<float>([&](Tape<float>& tape) { return cross_entropy(model(tape, x), y); });
+        return o.inspection.draw<float>(
+            [&](Tape<float>& tape) { return cross_entropy(model(tape, x), y); });
     }
     example::Progress progress;
     example::Curves curves({"tokens", "train_nats", "validation_nats", "rate", "seconds"});
@@ -226,38 +227,19 @@ int run_sample(const std::string& path, const std::string& prompt, const Samplin
     return 0;
 }
 
-int run_graph(const Settings& settings, example::GraphOptions& graph, std::size_t steps) {
-    nn::seed(1);
-    Indices x({steps, 2});
-    x.fill(0);
-    const Model<float> model(settings, 65);
-    graph.draw<float>([&](Tape<float>& tape) { return cross_entropy(model(tape, x), x); });
-    return 0;
-}
-
-int run_gradcheck(const Settings& settings) {
-    nn::seed(1);
-    Model<double> model(settings, 17);
+// A small model of the kind asked for, over bytes at random.
+int check_gradients(Training o) {
+    nn::seed(o.seed);
+    o.model.hidden = o.model.embedding = 8;
+    Model<double> model(o.model, 17);
     Random random(2);
     Indices x({5, 3}), y({5, 3});
     for (std::size_t i = 0; i < x.size(); ++i) {
         x.data()[i] = static_cast<std::int64_t>(random.below(17));
         y.data()[i] = static_cast<std::int64_t>(random.below(17));
     }
-    const auto named = nn::named_parameters(model);
-    std::vector<Parameter<double>*> all;
-    for (const auto& entry : named) {
-        entry.parameter->rename(entry.path);
-        all.push_back(entry.parameter);
-    }
-    const auto report = gradcheck(
-        [&](Tape<double>& tape, const std::vector<Variable<double>>&) {
-            return cross_entropy(model(tape, x), y);
-        },
-        {}, all);
-    std::cout << report;
-    example::print_result({{"passed", report ? "yes" : "no"}});
-    return report ? 0 : 1;
+    return o.inspection.check([&](Tape<double>& tape) { return cross_entropy(model(tape, x), y); },
+                              nn::named_parameters(model));
 }
 
 void add_model_options(CLI::App* app, Settings& s) {
@@ -290,8 +272,8 @@ int main(int argc, char** argv) {
                "  char_lm train book.txt --minutes 3 --svg loss.svg\n"
                "  char_lm sample char_lm.safetensors --prompt 'ROMEO:' --temperature 0.7\n"
                "  char_lm eval char_lm.safetensors other.txt\n"
-               "  char_lm graph lstm.html --cell lstm --steps 100\n"
-               "  char_lm gradcheck --cell gru");
+               "  char_lm train --cell lstm --steps 100 --dump-graph lstm.html\n"
+               "  char_lm train --cell gru --check-gradients");
     app.require_subcommand(1);
 
     Training o;
@@ -322,15 +304,12 @@ int main(int argc, char** argv) {
     train_command->add_option("--csv", o.csv, "losses over time as a table");
     train_command->add_option("--svg", o.svg, "losses over time as a picture");
     train_command->add_flag("--resume", o.resume, "go on with the run saved in --out");
-    o.graph.add_to(*train_command);
+    o.inspection.add_to(*train_command);
 
     std::string path, prompt;
-    example::GraphOptions picture{.path = "char_lm.svg"};
     std::vector<std::string> text;
     Sampling how;
     std::uint64_t seed = 1;
-    Settings settings{.layers = 1, .hidden = 8, .embedding = 6, .dropout = 0};
-    std::size_t steps = 5;
     auto* eval_command = app.add_subcommand("eval", "how well a model predicts a text");
     eval_command->add_option("MODEL", path)->required()->check(CLI::ExistingFile);
     eval_command->add_option("TEXT", text)->check(CLI::ExistingPath);
@@ -345,26 +324,12 @@ int main(int argc, char** argv) {
     sample_command->add_option("--top-p", how.top_p, "only the likeliest that make up this share")
         ->capture_default_str();
     sample_command->add_option("--seed", seed)->capture_default_str();
-    auto* graph_command =
-        app.add_subcommand("graph", "draw a small model unrolled over some steps");
-    graph_command->add_option("PICTURE", picture.path, ".svg, .png, .pdf, .dot or .html")
-        ->capture_default_str();
-    picture.add_to(*graph_command, false);
-    graph_command->add_option("--steps", steps)
-        ->capture_default_str()
-        ->check(CLI::Range(1, 100000));
-    add_model_options(graph_command, settings);
-    auto* check_command =
-        app.add_subcommand("gradcheck", "compare a small model's gradients with differences");
-    add_model_options(check_command, settings);
 
     CLI11_PARSE(app, argc, argv);
     try {
-        if (*train_command) return train(o);
+        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
         if (*eval_command) return run_eval(path, text);
-        if (*sample_command) return run_sample(path, prompt, how, seed);
-        if (*graph_command) return run_graph(settings, picture, steps);
-        return run_gradcheck(settings);
+        return run_sample(path, prompt, how, seed);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "char_lm: %s\n", error.what());
         return 1;
