@@ -191,6 +191,8 @@ public:
 
     // Where the verbs of a pass that is computed with variables leave their shares; null: in place.
     Shares<T>* shares() const { return shares_; }
+    // For the operations of such a pass: that of the rule that is running, "∂tanh".
+    const char* derivative_name() const { return derivative_name_; }
     // Makes sure that the buffer of a root is there, and that no product put off still reads the
     // part that is about to change. True: add to what the part holds; false: overwrite it.
     bool open_part(NodeId root, const Region& part);
@@ -230,6 +232,7 @@ private:
     NodeId find_path(std::span<const NodeId> from);
     void find_needed(std::span<const NodeId> wrt, std::vector<unsigned char>& needed) const;
     std::uint32_t twin(std::uint32_t scope);
+    const char* derivative_name_of(const char* name);
     void sweep(NodeId from, bool retain);
     void run_rule(NodeId id, bool retain);
     void run_with_variables(NodeId id, bool retain);
@@ -260,6 +263,8 @@ private:
     Monitor<T>* monitors_ = nullptr;
     bool whole_gradients_ = false;
     Shares<T>* shares_ = nullptr;
+    const char* derivative_name_ = "";
+    std::vector<std::pair<const char*, const char*>> derivative_names_; // of this pass
     std::vector<std::uint32_t> twins_;          // by scope: the one for its backward operations
     std::uint32_t recording_scope_ = no_scope_; // where operations belong instead of Scope::current
     Random random_;
