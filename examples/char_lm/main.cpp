@@ -1,6 +1,4 @@
-#include "../common/chart.hpp"
-#include "../common/inspection.hpp"
-#include "../common/program.hpp"
+#include "../common/trainer.hpp"
 #include "model.hpp"
 
 #include <cmath>
@@ -16,15 +14,15 @@ namespace {
 
 using example::number;
 
-struct Training {
+struct Training : example::TrainingOptions {
     std::vector<std::string> text;
     Settings model;
-    std::size_t batch = 16, steps = 64, shards = 2, threads = 0;
-    double rate = 3e-3, clip = 1.0, minutes = 3, epochs = 0;
-    std::uint64_t seed = 1;
-    std::string out = "char_lm.safetensors", csv, svg;
-    bool resume = false;
-    example::Inspection inspection;
+    std::size_t steps = 64;
+
+    Training() {
+        batch = 16;
+        out = "char_lm.safetensors";
+    }
 };
 
 struct Loaded {
@@ -54,25 +52,8 @@ std::vector<std::string> or_own_sources(const std::vector<std::string>& paths) {
 
 double bits(double nats) { return nats / std::log(2.0); }
 
-// What a resumed run reads back beside weights and optimiser.
-struct Position {
-    std::uint64_t batch = 0;
-    double seconds = 0;
-
-    std::string words() const { return std::to_string(batch) + " " + number(seconds, 3); }
-    static Position from(const std::string& words) {
-        Position p;
-        if (!(std::istringstream(words) >> p.batch >> p.seconds))
-            fail("char_lm", "the position '" + words + "' of the run cannot be read");
-        return p;
-    }
-};
-
 int train(Training o) {
-    example::catch_interrupts();
-    if (o.threads > 0) threads::set(o.threads);
     const std::string text = example::read_texts(or_own_sources(o.text));
-    Position position;
     std::optional<Loaded> before;
     if (o.resume) {
         before = read_header(o.out);
@@ -84,125 +65,62 @@ int train(Training o) {
     const std::size_t held_out = numbers.size() / 10;
     const std::span<const std::int64_t> all(numbers);
     const auto learned = all.first(numbers.size() - held_out), valid = all.last(held_out);
-    if (o.shards == 0 || o.batch % o.shards != 0)
-        fail("char_lm", "a batch of " + std::to_string(o.batch) + " cannot be cut into " +
-                            std::to_string(o.shards) + " equal shards");
+    example::check_shards(o);
     const Stream stream(learned, o.batch, o.steps);
 
     nn::seed(o.seed);
     Model<float> model(o.model, vocabulary.size());
-    optim::Adam<float> adam(parameters(model), {.rate = o.rate});
-    optim::Shards<float> shards(o.shards, adam.parameters(), Random(o.seed).split(1));
-    std::vector<Model<float>::Carried> states(o.shards);
-
-    optim::Checkpoint<float> checkpoint;
-    checkpoint.parameters = optim::by_name<float>(nn::named_parameters(model));
-    checkpoint.optimizer = &adam;
-    if (before) {
-        checkpoint.load(o.out);
-        position = Position::from(checkpoint.words["position"]);
-        for (std::size_t s = 0; s < o.shards; ++s) {
-            const std::string name = "shard" + std::to_string(s);
-            shards.tape(s).set_random(Random::restore(optim::random_state(checkpoint.words[name])));
-            for (std::size_t i = 0; i < states[s].size(); ++i) {
-                const auto found = checkpoint.tensors.find(name + "." + std::to_string(i));
-                if (found != checkpoint.tensors.end()) states[s][i] = found->second;
-            }
-        }
-    }
-    const auto save = [&](double seconds) {
-        checkpoint.words = o.model.words();
-        checkpoint.words["vocabulary"] = vocabulary.hex();
-        checkpoint.words["position"] = Position{position.batch, seconds}.words();
-        checkpoint.tensors.clear();
-        for (std::size_t s = 0; s < o.shards; ++s) {
-            const std::string name = "shard" + std::to_string(s);
-            checkpoint.words[name] = optim::to_words(shards.tape(s).random().state());
-            for (std::size_t i = 0; i < states[s].size(); ++i)
-                if (states[s][i].storage())
-                    checkpoint.tensors[name + "." + std::to_string(i)] = states[s][i];
-        }
-        checkpoint.save(o.out);
-    };
-
-    std::printf("%s bytes, %zu different; %zu parameters; %zu threads; %s\n",
-                std::to_string(text.size()).c_str(), vocabulary.size(), nn::parameter_count(model),
-                threads::count(), gemm_backend().c_str());
+    std::printf("%zu bytes, %zu different; %zu parameters; %zu threads; %s\n", text.size(),
+                vocabulary.size(), nn::parameter_count(model), threads::count(),
+                gemm_backend().c_str());
     if (o.inspection.draws()) {
         const auto [x, y] = stream.batch(0, 0, o.batch);
         return o.inspection.draw<float>(
             [&](Tape<float>& tape) { return cross_entropy(model(tape, x), y); });
     }
-    example::Progress progress;
-    example::Curves curves({"tokens", "train_nats", "validation_nats", "rate", "seconds"});
-    const auto last_batch =
-        static_cast<std::uint64_t>(std::ceil(o.epochs * static_cast<double>(stream.batches())));
-    // Ten reports in a run, on so much of the text held out that they cost little of its time.
-    const auto glance = valid.first(std::min<std::size_t>(valid.size(), 32768));
-    const example::Stopwatch watch;
-    double recent = 0, validation = 0, evaluating = 0, tokens = 0;
-    std::size_t counted = 0;
-    const auto done = [&] {
-        // By batches the run is the same every time; by minutes it depends on the machine.
-        if (last_batch > 0)
-            return static_cast<double>(position.batch) / static_cast<double>(last_batch);
-        return (position.seconds + watch.seconds()) / (60 * o.minutes);
+
+    // A reader of the text carries its state from batch to batch.
+    std::vector<Model<float>::Carried> states(o.shards);
+    const auto for_states = [&](const auto& f) {
+        for (std::size_t s = 0; s < o.shards; ++s)
+            for (std::size_t i = 0; i < states[s].size(); ++i)
+                f("shard" + std::to_string(s) + "." + std::to_string(i), states[s][i]);
     };
-    double next_report = (std::floor(10 * done()) + 1) / 10;
-    while (done() < 1 && !example::interrupted()) {
-        const std::size_t i = position.batch % stream.batches();
-        if (i == 0)
-            for (auto& state : states) state = {};
-        const double warm = std::min(1.0, static_cast<double>(adam.steps() + 1) / 50);
-        adam.set_rate(o.rate * warm *
-                      (0.5 * (1 + std::cos(3.141592653589793 * done())) * 0.98 + 0.02));
+    const auto figures = [&](std::span<const std::int64_t> held) {
+        const double nats = evaluate(model, held);
+        return example::Figures{{"validation_nats", nats}, {"bits_per_byte", bits(nats)}};
+    };
+    example::Task task;
+    task.batches = stream.batches();
+    task.units = static_cast<double>(o.batch * o.steps);
+    task.unit = "bytes";
+    task.begin_epoch = [&](std::uint64_t) {
+        for (auto& state : states) state = {};
+    };
+    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
         const std::size_t width = o.batch / o.shards;
-        recent += shards.backward([&](std::size_t s, Tape<float>& tape) {
-            const auto [x, y] = stream.batch(i, s * width, (s + 1) * width);
-            return cross_entropy(model(tape, x, &states[s]), y);
+        const auto [x, y] = stream.batch(batch, shard * width, (shard + 1) * width);
+        return cross_entropy(model(tape, x, &states[shard]), y);
+    };
+    // On so much of the text held out that looking costs little of a run's time.
+    task.glance = [&] { return figures(valid.first(std::min<std::size_t>(valid.size(), 32768))); };
+    task.result = [&] { return figures(valid); };
+    task.words = o.model.words();
+    task.words["vocabulary"] = vocabulary.hex();
+    task.carried = [&] {
+        std::map<std::string, Tensor<float>> kept;
+        for_states([&](const std::string& name, const Tensor<float>& state) {
+            if (state.storage()) kept[name] = state;
         });
-        ++counted;
-        optim::clip_norm(adam.parameters(), o.clip);
-        adam.step();
-        ++position.batch;
-        tokens += static_cast<double>(o.batch * o.steps);
-        const double speed = tokens / (watch.seconds() - evaluating);
-        progress.show(done(), "loss " + number(recent / static_cast<double>(counted), 3) +
-                                  " nats  " + number(speed / 1000, 1) + "k bytes/s");
-        if (done() >= next_report) {
-            next_report += 0.1;
-            const double began = watch.seconds();
-            validation = evaluate(model, glance);
-            evaluating += watch.seconds() - began;
-            const double loss = recent / static_cast<double>(counted);
-            const double epoch =
-                static_cast<double>(position.batch) / static_cast<double>(stream.batches());
-            progress.note("epoch " + number(epoch, 2) + ": training " + number(loss, 4) +
-                          " nats, validation " + number(validation, 4) + " nats (" +
-                          number(bits(validation), 3) + " bits per byte)");
-            curves.add({static_cast<double>(position.batch * o.batch * o.steps), loss, validation,
-                        adam.rate(), position.seconds + watch.seconds()});
-            recent = 0;
-            counted = 0;
-        }
-    }
-    const double seconds = position.seconds + watch.seconds();
-    save(seconds);
-    if (!o.csv.empty()) write_file_atomically(o.csv, curves.csv());
-    if (!o.svg.empty())
-        write_file_atomically(
-            o.svg, curves.svg("Loss in nats per byte", {"train_nats", "validation_nats"}));
-    if (example::interrupted())
-        progress.note("interrupted; the run is saved in " + o.out + ", --resume goes on");
-    validation = evaluate(model, valid);
-    example::print_result(
-        {{"validation_nats", number(validation, 4)},
-         {"bits_per_byte", number(bits(validation), 4)},
-         {"tokens_per_second", number(tokens / (watch.seconds() - evaluating), 0)},
-         {"seconds", number(seconds, 1)},
-         {"batches", std::to_string(position.batch)},
-         {"model", o.out}});
-    return example::interrupted() ? 130 : 0;
+        return kept;
+    };
+    task.carry_on = [&](const std::map<std::string, Tensor<float>>& kept) {
+        for_states([&](const std::string& name, Tensor<float>& state) {
+            const auto found = kept.find(name);
+            if (found != kept.end()) state = found->second;
+        });
+    };
+    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
 }
 
 int run_eval(const std::string& path, const std::vector<std::string>& text) {
@@ -282,29 +200,9 @@ int main(int argc, char** argv) {
     train_command->add_option("TEXT", o.text, "files, or folders of sources")
         ->check(CLI::ExistingPath);
     add_model_options(train_command, o.model);
-    train_command->add_option("--batch", o.batch, "pieces of the text read side by side")
-        ->capture_default_str();
     train_command->add_option("--steps", o.steps, "bytes a gradient flows back through")
         ->capture_default_str();
-    train_command->add_option("--rate", o.rate, "Adam's rate, which falls along a cosine")
-        ->capture_default_str();
-    train_command->add_option("--clip", o.clip, "largest norm of the gradient")
-        ->capture_default_str();
-    train_command->add_option("--minutes", o.minutes, "how long to train")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    train_command->add_option("--epochs", o.epochs, "passes over the text, instead of minutes")
-        ->check(CLI::PositiveNumber);
-    train_command->add_option("--shards", o.shards, "parts of a batch that run side by side")
-        ->capture_default_str();
-    train_command->add_option("--threads", o.threads, "threads; all cores unless given");
-    train_command->add_option("--seed", o.seed, "of weights and dropout")->capture_default_str();
-    train_command->add_option("-o,--out", o.out, "the model, with everything to resume")
-        ->capture_default_str();
-    train_command->add_option("--csv", o.csv, "losses over time as a table");
-    train_command->add_option("--svg", o.svg, "losses over time as a picture");
-    train_command->add_flag("--resume", o.resume, "go on with the run saved in --out");
-    o.inspection.add_to(*train_command);
+    o.add_to(*train_command, "pieces of the text read side by side");
 
     std::string path, prompt;
     std::vector<std::string> text;
