@@ -247,6 +247,7 @@ private:
         } else if (g.look == Group::Look::formula) {
             fill = "#fdfbff";
             color = "#b9a8d6";
+            more += " labelloc=b;"; // most edges enter from above
         } else if (g.look == Group::Look::side) {
             fill = "#fbfcfd";
             more += " margin=14;";
