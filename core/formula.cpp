@@ -1,4 +1,5 @@
 #include <unroll/core/formula.hpp>
+#include <unroll/core/tape.hpp>
 
 namespace unroll {
 
@@ -102,5 +103,21 @@ private:
 
 std::string text(const Formula& formula) { return Writer(formula, false).lines(); }
 std::string latex(const Formula& formula) { return Writer(formula, true).lines(); }
+
+template <class T>
+Formula formula(const Variable<T>& x) {
+    const Tape<T>* tape = x.tape();
+    if (tape == nullptr || !x.is_recorded()) fail("formula", "a constant has no formula");
+    const Node<T>& node = tape->node(tape->node(x.node()).operation);
+    if (node.is_used_up)
+        fail("formula", "'" + std::string(node.op.name) +
+                            "' was used up by a backward pass without retain = true");
+    Formula found = node.rule ? node.rule->formula() : Formula();
+    if (found.empty()) fail("formula", "'" + std::string(node.op.name) + "' is no fused operation");
+    return found;
+}
+
+template Formula formula(const Variable<float>&);
+template Formula formula(const Variable<double>&);
 
 } // namespace unroll

@@ -6,6 +6,9 @@
 
 namespace unroll {
 
+template <class T>
+class Variable;
+
 // What a fused operation computes at every element, as a small graph in the order of evaluation:
 // for pictures and for print.
 struct Formula {
@@ -41,5 +44,10 @@ struct Formula {
 // terms that are used more than once ("t1 = ...").
 std::string text(const Formula& formula);
 std::string latex(const Formula& formula);
+
+// That of the fused operation which a variable is a result of. Throws Error for a constant, for the
+// result of another operation, and after a backward pass that did not retain.
+template <class T>
+Formula formula(const Variable<T>& x);
 
 } // namespace unroll
