@@ -180,6 +180,7 @@ Vocabulary Vocabulary::load(const std::string& path) {
     try {
         Vocabulary vocabulary(SpecialSymbols{symbol(0), symbol(1), symbol(2), symbol(3)});
         for (i = 4; i < lines.size(); ++i) vocabulary.append(symbol(i), 0);
+        if (vocabulary.size() == 0) fail(name, "the file ends; expected a symbol");
         return vocabulary;
     } catch (const Error& error) {
         refuse_line(name, path, i + 1, error.what());
