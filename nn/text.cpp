@@ -123,6 +123,14 @@ void refuse_line(const char* reader, const std::string& path, std::size_t line,
     fail(reader, "'" + path + "', line " + std::to_string(line) + ": " + problem);
 }
 
+std::string quoted(std::string_view text) {
+    constexpr std::size_t enough = 60;
+    std::string shown;
+    for (const char c : text.substr(0, enough))
+        shown += static_cast<unsigned char>(c) < ' ' || c == 127 ? ' ' : c;
+    return "'" + shown + (text.size() > enough ? "...'" : "'");
+}
+
 std::vector<std::string> read_lines(const std::string& path) {
     const auto bytes = read_file(path);
     std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -164,7 +172,7 @@ std::vector<TaggedSentence> read_columns(const std::string& path, const ColumnOp
     bool is_open = false;
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const auto refuse = [&](const std::string& problem) {
-            refuse_line(name, path, i + 1, problem + ", in '" + lines[i] + "'");
+            refuse_line(name, path, i + 1, problem + ", in " + quoted(lines[i]));
         };
         if (is_blank(lines[i]) || lines[i].starts_with("-DOCSTART-")) {
             is_open = false;
@@ -188,8 +196,8 @@ std::vector<TaggedSentence> read_columns(const std::string& path, const ColumnOp
             refuse(std::string("the ") + (columns[tag].empty() ? "tag" : "word") + " is empty");
         if (!options.tags.empty() &&
             std::find(options.tags.begin(), options.tags.end(), columns[tag]) == options.tags.end())
-            refuse("unknown tag '" + columns[tag] + "', expected one of " +
-                   std::to_string(options.tags.size()) + " such as '" + options.tags[0] + "'");
+            refuse("unknown tag " + quoted(columns[tag]) + ", expected one of " +
+                   std::to_string(options.tags.size()) + " such as " + quoted(options.tags[0]));
         if (!is_open) sentences.push_back({{}, {}, i + 1});
         is_open = true;
         sentences.back().words.push_back(columns[options.word]);

@@ -52,5 +52,7 @@ std::vector<TaggedSentence> read_columns(const std::string& path,
 // Throws Error: "reader: 'path', line 3: problem".
 [[noreturn]] void refuse_line(const char* reader, const std::string& path, std::size_t line,
                               const std::string& problem);
+// What was read, for such a message: in quotes, without control characters and not too long.
+std::string quoted(std::string_view text);
 
 } // namespace unroll::nn

@@ -42,7 +42,7 @@ std::string unescaped(const std::string& line) {
         }
         const char c = ++i < line.size() ? line[i] : '\0';
         if (c != 'n' && c != 'r' && c != '\\')
-            fail(name, "expected n, r or \\ after a \\, in '" + line + "'");
+            fail(name, "expected n, r or \\ after a \\, in " + quoted(line));
         symbol += c == 'n' ? '\n' : c == 'r' ? '\r' : '\\';
     }
     return symbol;
@@ -113,10 +113,17 @@ bool Vocabulary::contains(std::string_view symbol) const {
 }
 
 std::int64_t Vocabulary::number(std::string_view symbol) const {
+    return number(symbol, std::nullopt);
+}
+
+std::int64_t Vocabulary::number(std::string_view symbol,
+                                std::optional<std::size_t> position) const {
     const auto found = numbers_.find(symbol);
     if (found != numbers_.end()) return found->second;
     if (unknown_ < 0)
-        fail(name, "'" + std::string(symbol) + "' is not among its " + std::to_string(size()) +
+        fail(name, "'" + std::string(symbol) + "'" +
+                       (position ? " at position " + std::to_string(*position) : "") +
+                       " is not among its " + std::to_string(size()) +
                        " symbols, and there is no unknown symbol");
     return unknown_;
 }
@@ -138,13 +145,7 @@ std::vector<std::int64_t> Vocabulary::encode(std::span<const std::string> symbol
     std::vector<std::int64_t> numbers;
     numbers.reserve(symbols.size() + 2);
     if (with_start) numbers.push_back(start_);
-    for (std::size_t i = 0; i < symbols.size(); ++i) {
-        if (unknown_ < 0 && !contains(symbols[i]))
-            fail(name, "'" + symbols[i] + "' at position " + std::to_string(i) +
-                           " is not among its " + std::to_string(size()) +
-                           " symbols, and there is no unknown symbol");
-        numbers.push_back(number(symbols[i]));
-    }
+    for (std::size_t i = 0; i < symbols.size(); ++i) numbers.push_back(number(symbols[i], i));
     if (with_end) numbers.push_back(end_);
     return numbers;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -81,6 +82,7 @@ private:
     };
 
     explicit Vocabulary(const SpecialSymbols& special);
+    std::int64_t number(std::string_view symbol, std::optional<std::size_t> position) const;
     std::int64_t append(const std::string& symbol, std::size_t count);
 
     Tokens symbols_;

@@ -49,14 +49,6 @@ std::optional<Counts> counts_in(std::string_view line) {
     return Counts{*words, *width};
 }
 
-std::string quoted(std::string_view text) {
-    constexpr std::size_t enough = 40;
-    std::string shown;
-    for (const char c : text.substr(0, enough))
-        shown += static_cast<unsigned char>(c) < ' ' || c == 127 ? '?' : c;
-    return "'" + shown + (text.size() > enough ? "...'" : "'");
-}
-
 std::string refused_count(const Counts& expected, const std::string& got) {
     return "expected " + std::to_string(expected.words) + " words, as the first line says, got " +
            got;
