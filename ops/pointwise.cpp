@@ -70,17 +70,15 @@ Variable<T> Pointwise<T>::where(const Mask& condition, const V& a, const V& b, O
 }
 template <class T>
 Mask Pointwise<T>::less(const V& a, const V& b, Op op) {
-    return compare(op, a, b, [](auto a, auto b) { return unroll::where(a < b, a * 0 + 1, a * 0); });
+    return compare(op, a, b, [](auto a, auto b) { return unroll::where(a < b, 1, 0); });
 }
 template <class T>
 Mask Pointwise<T>::less_equal(const V& a, const V& b, Op op) {
-    return compare(op, a, b,
-                   [](auto a, auto b) { return unroll::where(a <= b, a * 0 + 1, a * 0); });
+    return compare(op, a, b, [](auto a, auto b) { return unroll::where(a <= b, 1, 0); });
 }
 template <class T>
 Mask Pointwise<T>::equal(const V& a, const V& b, Op op) {
-    return compare(op, a, b,
-                   [](auto a, auto b) { return unroll::where(a == b, a * 0 + 1, a * 0); });
+    return compare(op, a, b, [](auto a, auto b) { return unroll::where(a == b, 1, 0); });
 }
 
 template struct Pointwise<float>;

@@ -112,7 +112,8 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
     for (std::size_t i = 0; i < value.size(); ++i) {
         const T* row = all.data() + i * r.count;
         T top = -infinity;
-        for (std::size_t j = 0; j < r.count; ++j) top = std::max(top, row[j]);
+        for (std::size_t j = 0; j < r.count; ++j) // what is no number stays
+            top = row[j] > top || std::isnan(row[j]) ? row[j] : top;
         T total = 0;
         if (top > -infinity && top < infinity)
             for (std::size_t j = 0; j < r.count; ++j) total += std::exp(row[j] - top);
@@ -125,8 +126,8 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
                                     to[0],
                                     [](auto g, auto x, auto y) {
                                         // Of an infinite sum the infinite parts are all of it.
-                                        return g * where(abs(y) < infinity, exp(x - y),
-                                                         where(x == y && y > 0, 1, 0));
+                                        return g * where(abs(y) == infinity,
+                                                         where(x == y && y > 0, 1, 0), exp(x - y));
                                     },
                                     g, x, y);
                             }),

@@ -597,4 +597,9 @@ TEST_CASE("what has no gradient") {
     CHECK((x > 4.0) == Mask({2, 3}, {false, true, false, true, true, false}));
     CHECK((x <= 2.0) == Mask({2, 3}, {true, false, true, false, false, true}));
     CHECK(equal(x, 7.0) == Mask({2, 3}, {false, false, false, true, true, false}));
+    const V extreme(Tensor<double>({4}, {-inf, 0, inf, std::nan("")}));
+    CHECK((extreme < inf) == Mask({4}, {true, true, false, false}));
+    CHECK((extreme > -inf) == Mask({4}, {false, true, true, false}));
+    CHECK((extreme <= -inf) == Mask({4}, {true, false, false, false}));
+    CHECK(equal(extreme, inf) == Mask({4}, {false, false, true, false}));
 }

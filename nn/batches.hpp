@@ -1,0 +1,49 @@
+#pragma once
+
+#include <unroll/core/random.hpp>
+#include <unroll/core/tensor.hpp>
+
+#include <span>
+#include <vector>
+
+namespace unroll::nn {
+
+// Sequences side by side, as recurrent layers take them.
+struct PaddedBatch {
+    Indices numbers;                  // [T, B]
+    std::vector<std::size_t> lengths; // of the B sequences
+};
+
+// Sequences, or those listed by `which`, beside each other and filled up with `padding` to the
+// length of the longest. Throws Error for a number in `which` that is no sequence's.
+PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
+                          std::int64_t padding);
+PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
+                          std::span<const std::size_t> which, std::int64_t padding);
+
+struct BucketOptions {
+    std::size_t batch = 32; // sequences in a batch; the last of all may have fewer
+    std::size_t pool = 100; // batches' worth of sequences, drawn at random, that are sorted
+};
+
+// Batches of sequences of nearly one length, as their numbers: the sequences are shuffled, sorted
+// by length within pools, cut into batches, and the batches shuffled. Every sequence is in one.
+// Throws Error for a batch or pool of 0.
+std::vector<std::vector<std::size_t>> bucket_by_length(std::span<const std::size_t> lengths,
+                                                       Random& random,
+                                                       const BucketOptions& options = {});
+
+// Numbers of elements, for bucket_by_length.
+template <class Sequences>
+std::vector<std::size_t> lengths_of(const Sequences& sequences) {
+    std::vector<std::size_t> lengths;
+    for (const auto& sequence : sequences) lengths.push_back(sequence.size());
+    return lengths;
+}
+
+// Whether step t of sequence b is before its end, [T, B]; all are where no lengths are given.
+// Throws Error, for `owner`, where their number is not B or one is beyond T.
+Mask active_steps(const char* owner, std::size_t steps, std::size_t batch,
+                  std::span<const std::size_t> lengths);
+
+} // namespace unroll::nn

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <unroll/core/record.hpp>
+#include <unroll/nn/module.hpp>
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace unroll::nn {
+
+// What a path of tags may do.
+struct TagConstraints {
+    Mask transitions; // [K, K]: from, to
+    Mask starts;      // [K]
+    Mask ends;        // [K]
+};
+
+// Of tags named O, B-x and I-x: I-x stands only behind B-x or I-x, and not first. Throws Error for
+// a name of another form, listed twice, or none.
+TagConstraints bio_constraints(std::span<const std::string> tags);
+
+struct CrfOptions {
+    std::size_t tags = 0;
+    TagConstraints constraints = {}; // empty masks: all is allowed
+};
+
+// Linear-chain conditional random field (Lafferty, McCallum and Pereira 2001; on a recurrent
+// network: Huang, Xu and Yu 2015). For emissions e [T, B, K] a path y of tags has the score
+//   start[y_0] + sum_t e[t, y_t] + sum_t transitions[y_(t-1), y_t] + end[y_(T-1)]
+// and the probability exp(score - log Z), Z the sum of exp(score) over all paths. Z is computed by
+// the forward recursion in operations; its gradient by e holds the marginal probabilities.
+// What is forbidden, or has an emission of -inf, has probability 0.
+//
+// `lengths`, one for each of the B sequences, are within [0, T]; of length 0 there is one path,
+// empty, with score 0. What emissions and tags hold beyond a length, NaN included, changes nothing.
+// All throw Error for shapes and lengths that do not fit.
+template <class T>
+class Crf {
+public:
+    using value_type = T;
+    using Lengths = std::span<const std::size_t>;
+    // Begins uniform within 0.1. Throws Error for no tags and for constraints of other shapes.
+    explicit Crf(const CrfOptions& options);
+
+    // log Z, [B]; -inf where no path is possible.
+    Variable<T> log_partition(const Variable<T>& emissions, Lengths lengths = {}) const;
+    // Scores of given paths, tags [T, B] -> [B]. Throws Error, with the position, for a tag outside
+    // [0, K) and for a step that is forbidden.
+    Variable<T> score(const Variable<T>& emissions, const Indices& tags,
+                      Lengths lengths = {}) const;
+    // score - log Z, [B]; -inf, without a gradient, where the emissions make the path impossible.
+    Variable<T> log_likelihood(const Variable<T>& emissions, const Indices& tags,
+                               Lengths lengths = {}) const;
+    // Minus the mean log-likelihood of the B sequences.
+    Variable<T> loss(const Variable<T>& emissions, const Indices& tags, Lengths lengths = {}) const;
+
+    struct Path {
+        std::vector<std::int64_t> tags;
+        T score = 0;
+    };
+    // The best path of each sequence (Viterbi 1967); of equals the lower tag, from the end. Throws
+    // Error where no path is possible.
+    std::vector<Path> decode(const Tensor<T>& emissions, Lengths lengths = {}) const;
+
+    void members(Members<T>& m);
+
+    CrfOptions options;
+    Parameter<T> transitions; // [K, K]: from, to
+    Parameter<T> start, end;  // [K]
+
+private:
+    struct Weights {
+        Variable<T> transitions, start, end; // -inf where forbidden
+    };
+    Weights weights(const Variable<T>& like) const;
+    Mask check(const Variable<T>& emissions, Lengths lengths) const;
+    Indices checked_tags(const Indices& tags, const Mask& active) const;
+    Variable<T> partition_of(const Variable<T>& emissions, const Weights& w,
+                             const Mask& active) const;
+    Variable<T> score_of(const Variable<T>& emissions, const Weights& w, const Indices& tags,
+                         const Mask& active) const;
+};
+
+} // namespace unroll::nn

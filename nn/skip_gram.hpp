@@ -1,0 +1,70 @@
+#pragma once
+
+#include <unroll/core/random.hpp>
+#include <unroll/nn/layers.hpp>
+#include <unroll/nn/vocabulary.hpp>
+#include <unroll/nn/word_vectors.hpp>
+
+#include <span>
+#include <vector>
+
+namespace unroll::nn {
+
+// Draws words with probability count^power / sum of count^power. Throws Error where one word has
+// all but a millionth of the probability, as in a vocabulary of one, and for infinite weights.
+class NoiseTable {
+public:
+    explicit NoiseTable(std::span<const std::size_t> counts, double power = 0.75);
+
+    std::size_t size() const { return sums_.size(); }
+    double probability(std::int64_t word) const;
+    std::int64_t draw(Random& random) const;
+    // For each of the contexts [N], K draws of words other than it: [N, K].
+    Indices draw_beside(const Indices& contexts, std::size_t draws, Random& random) const;
+
+private:
+    std::vector<double> sums_; // of the weights up to and with each word, over that of all
+};
+
+// Pairs of a word and one in its neighbourhood, both [N].
+struct SkipGramPairs {
+    Indices centres, contexts;
+};
+// All pairs within a distance that is drawn for each centre from 1 ... window. Throws Error for a
+// window of 0.
+SkipGramPairs skip_gram_pairs(std::span<const std::int64_t> text, std::size_t window,
+                              Random& random);
+// A text without most occurrences of frequent words: each is kept with probability
+// min(1, sqrt(threshold / f)), f the word's share of all counts. Throws Error for a threshold that
+// is not positive and a word without a count.
+std::vector<std::int64_t> subsample(std::span<const std::int64_t> text,
+                                    std::span<const std::size_t> counts, double threshold,
+                                    Random& random);
+
+struct SkipGramOptions {
+    std::size_t vocabulary = 0;
+    std::size_t width = 0;
+};
+
+// Skip-gram with negative sampling (Mikolov, Sutskever, Chen, Corrado and Dean 2013): for vectors v
+// of centres and u of contexts, the mean over pairs of
+//   -log sigmoid(u_context . v_centre) - sum over negatives n of log sigmoid(-u_n . v_centre).
+template <class T>
+class SkipGram {
+public:
+    using value_type = T;
+    // v begins uniform within 0.5 / width, u with zeros, as word2vec does.
+    explicit SkipGram(const SkipGramOptions& options);
+
+    // Centres and contexts [N], negatives [N, K]. Throws Error where they do not fit, and for a
+    // number outside the vocabulary.
+    Variable<T> loss(Tape<T>& tape, const Indices& centres, const Indices& contexts,
+                     const Indices& negatives) const;
+    // What was learned: v by word. Throws Error for another number of words.
+    WordVectors<T> vectors(const Vocabulary& vocabulary) const;
+    void members(Members<T>& m);
+
+    Embedding<T> centre, context;
+};
+
+} // namespace unroll::nn

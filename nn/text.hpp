@@ -1,0 +1,58 @@
+#pragma once
+
+#include <unroll/nn/vocabulary.hpp>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace unroll::nn {
+
+// Tokenisers. Text is UTF-8; all throw Error for bytes that are not, with their position.
+
+// What stands between white space, Unicode's included.
+Tokens split_whitespace(std::string_view text);
+// Words, which are runs of letters, digits, '_' and marks, and every other character by itself:
+// "don't stop" -> don ' t stop.
+Tokens split_words(std::string_view text);
+// Code points, white space included.
+Tokens split_characters(std::string_view text);
+
+// A to Z in small letters; all else as it is.
+std::string to_lower(std::string_view text);
+
+using Tokenizer = std::function<Tokens(std::string_view)>;
+
+// The lines of a text file, without their ends and a byte order mark. Throws Error with path and
+// line for a file that is no text: with a byte 0, or not UTF-8.
+std::vector<std::string> read_lines(const std::string& path);
+// A sentence a line; empty lines are left out.
+std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tokenizer);
+
+struct TaggedSentence {
+    Tokens words, tags; // of one length
+    std::size_t line;   // of the first word, from 1
+};
+
+struct ColumnOptions {
+    std::size_t word = 0;
+    std::size_t tag = 0;    // a column; 0: the last one
+    bool only_tabs = false; // columns may hold spaces
+    Tokens tags;            // the only tags that there are; empty: any
+};
+
+// A file with a word and its columns a line and blank lines between sentences, as the shared tasks
+// of CoNLL have them; lines that begin with -DOCSTART- are left out. Throws Error with path and
+// line for a file that is no text, a column that is missing or empty, a line whose number of
+// columns is not that of the first, a tag not among those given, and a file without a sentence.
+std::vector<TaggedSentence> read_columns(const std::string& path,
+                                         const ColumnOptions& options = {});
+
+// Throws Error: "reader: 'path', line 3: problem".
+[[noreturn]] void refuse_line(const char* reader, const std::string& path, std::size_t line,
+                              const std::string& problem);
+// What was read, for such a message: in quotes, without control characters and not too long.
+std::string quoted(std::string_view text);
+
+} // namespace unroll::nn

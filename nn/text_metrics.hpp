@@ -1,0 +1,81 @@
+#pragma once
+
+#include <unroll/core/table.hpp>
+#include <unroll/nn/metrics.hpp>
+#include <unroll/nn/vocabulary.hpp>
+
+#include <map>
+
+namespace unroll::nn {
+
+// A chunk of a sentence: tokens [begin, end).
+struct Entity {
+    std::string type;
+    std::size_t begin, end;
+
+    friend auto operator<=>(const Entity&, const Entity&) = default;
+};
+// The chunks that the shared tasks' conlleval finds (Tjong Kim Sang and Buchholz 2000), in order:
+// one begins at B, at an I behind O or at the beginning, and at an I of another type than the tag
+// before, so that BIO, IOB1 and ill-formed tags are all read. Throws Error, with the position, for
+// a tag other than O, B, I, B-type and I-type.
+std::vector<Entity> entities(std::span<const std::string> tags);
+
+// Precision, recall and F1 of entities as conlleval counts them: one is right where its type and
+// both its ends are.
+class EntityScores {
+public:
+    // A sentence's tags; throws Error, having counted nothing, for other numbers of tags and as
+    // entities() does.
+    void add(std::span<const std::string> targets, std::span<const std::string> predicted);
+
+    Scores overall() const;
+    Scores of_type(const std::string& type) const;
+    std::vector<std::string> types() const; // in the order of their bytes
+    double token_accuracy() const;          // 0 of nothing
+    // A row for all and one for each type, in percent.
+    Table table() const;
+
+private:
+    struct Count {
+        std::size_t right = 0, predicted = 0, there = 0;
+        Scores scores() const { return Scores::of(right, predicted, there); }
+    };
+    Count sum() const;
+    std::map<std::string, Count> types_;
+    std::size_t tokens_ = 0, right_tokens_ = 0;
+};
+
+// BLEU of a corpus (Papineni, Roukos, Ward and Zhu 2002): BP exp(mean over n = 1 ... N of
+// log p_n). p_n: the n-grams of all candidates that are in a reference, each counted no more often
+// than in the one reference that has most of it, over all n-grams of candidates.
+// BP = min(1, exp(1 - r / c)): c the candidates' length, r that of the references closest to each
+// in length, the shorter of two. In [0, 1].
+class Bleu {
+public:
+    enum class Smoothing {
+        none,   // 0 as soon as one p_n is
+        add_one // to both counts of p_n, n > 1  (Lin and Och 2004)
+    };
+    // Throws Error for an order of 0.
+    explicit Bleu(std::size_t order = 4, Smoothing smoothing = Smoothing::none);
+
+    // Throws Error without references.
+    void add(const Tokens& candidate, std::span<const Tokens> references);
+
+    double score() const; // 0 where nothing was added
+    double precision(std::size_t n) const;
+    double brevity_penalty() const;
+
+private:
+    Smoothing smoothing_;
+    std::vector<std::size_t> matched_, all_; // by n - 1
+    std::size_t candidates_ = 0, references_ = 0;
+};
+
+// The fewest insertions, deletions and substitutions that make one sequence of the other
+// (Levenshtein 1966). Divided by a reference's length it is an error rate of words or characters.
+std::size_t edit_distance(std::span<const std::string> a, std::span<const std::string> b);
+std::size_t edit_distance(std::span<const std::int64_t> a, std::span<const std::int64_t> b);
+
+} // namespace unroll::nn

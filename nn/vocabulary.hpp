@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace unroll::nn {
+
+using Tokens = std::vector<std::string>;
+
+// Special symbols; an empty name: there is none.
+struct SpecialSymbols {
+    std::string padding = "<pad>", unknown = "<unk>", start = "<s>", end = "</s>";
+
+    static SpecialSymbols none() { return {"", "", "", ""}; }
+};
+
+struct VocabularyOptions {
+    std::size_t min_count = 1; // what is rarer is left out
+    std::size_t max_size = 0;  // only the most frequent, special symbols included; 0: all
+    SpecialSymbols special = {};
+};
+
+// Numbers for words, characters or tags. The special symbols come first, in the order padding,
+// unknown, start, end; then the others.
+class Vocabulary {
+public:
+    using Counts = std::map<std::string, std::size_t>;
+
+    // The symbols of sentences by falling frequency, equally frequent ones in the order of their
+    // bytes. Occurrences of a special symbol's name count for that. Throws Error where nothing is
+    // left, and for a max_size that the special symbols do not fit in.
+    explicit Vocabulary(std::span<const Tokens> sentences, const VocabularyOptions& options = {});
+    explicit Vocabulary(const Counts& counts, const VocabularyOptions& options = {});
+    // Symbols in the order given, which counted 0. Throws Error for an empty or repeated one.
+    static Vocabulary of(std::span<const std::string> symbols,
+                         const SpecialSymbols& special = SpecialSymbols::none());
+
+    std::size_t size() const { return symbols_.size(); }
+    const Tokens& symbols() const { return symbols_; }
+    // How often each symbol occurred; the unknown one: all that was left out.
+    const std::vector<std::size_t>& counts() const { return counts_; }
+
+    bool contains(std::string_view symbol) const;
+    // The unknown symbol's number for one that is not here; throws Error where there is none.
+    std::int64_t number(std::string_view symbol) const;
+    // Throws Error for a number outside the vocabulary.
+    const std::string& symbol(std::int64_t number) const;
+
+    // Numbers of special symbols, or -1.
+    std::int64_t padding() const { return padding_; }
+    std::int64_t unknown() const { return unknown_; }
+    std::int64_t start() const { return start_; }
+    std::int64_t end() const { return end_; }
+
+    enum class Ends { none, start, end, both };
+    // Numbers of symbols, between the start and end symbols where asked for. Throws Error, with the
+    // position, for what is not here where there is no unknown symbol, and for ends that are not.
+    std::vector<std::int64_t> encode(std::span<const std::string> symbols,
+                                     Ends ends = Ends::none) const;
+    // Symbols of numbers up to the first end symbol, without start and padding symbols. Throws
+    // Error for a number outside the vocabulary.
+    Tokens decode(std::span<const std::int64_t> numbers) const;
+
+    // A text file: four lines with the special symbols, which may be empty, then one symbol a line;
+    // \n, \r and \\ stand for what they do in C. Counts are not kept. load throws Error with path
+    // and line.
+    void save(const std::string& path) const;
+    static Vocabulary load(const std::string& path);
+
+private:
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view s) const {
+            return std::hash<std::string_view>()(s);
+        }
+    };
+
+    explicit Vocabulary(const SpecialSymbols& special);
+    std::int64_t number(std::string_view symbol, std::optional<std::size_t> position) const;
+    std::int64_t append(const std::string& symbol, std::size_t count);
+
+    Tokens symbols_;
+    std::vector<std::size_t> counts_;
+    std::unordered_map<std::string, std::int64_t, Hash, std::equal_to<>> numbers_;
+    std::int64_t padding_ = -1, unknown_ = -1, start_ = -1, end_ = -1;
+};
+
+} // namespace unroll::nn

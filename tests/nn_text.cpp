@@ -1,0 +1,253 @@
+#include "files.hpp"
+#include "support.hpp"
+
+#include <unroll/nn/batches.hpp>
+#include <unroll/nn/initialize.hpp>
+#include <unroll/nn/layers.hpp>
+#include <unroll/nn/recurrent.hpp>
+#include <unroll/nn/text.hpp>
+#include <unroll/nn/vocabulary.hpp>
+
+#include <algorithm>
+#include <set>
+
+using namespace test;
+using nn::Tokens;
+using Numbers = std::vector<std::int64_t>;
+
+namespace {
+
+const std::vector<Tokens> sentences{{"the", "cat", "sat"}, {"the", "dog"}, {"a", "cat", "the"}};
+
+std::string joined(const Tokens& tokens) {
+    std::string text;
+    for (const auto& token : tokens) text += token + "|";
+    return text;
+}
+
+std::string refused_file(const std::string& content, const nn::ColumnOptions& options = {}) {
+    const Folder folder;
+    put(folder / "x", content);
+    const std::string message =
+        refusal([&] { nn::read_columns((folder / "x").string(), options); });
+    if (!message.empty()) says(message, (folder / "x").string());
+    return message;
+}
+
+} // namespace
+
+TEST_CASE("vocabularies number symbols by frequency") {
+    const nn::Vocabulary v(sentences);
+    CHECK(joined(v.symbols()) == "<pad>|<unk>|<s>|</s>|the|cat|a|dog|sat|");
+    CHECK(v.padding() == 0);
+    CHECK(v.unknown() == 1);
+    CHECK(v.start() == 2);
+    CHECK(v.end() == 3);
+    CHECK(v.counts() == std::vector<std::size_t>{0, 0, 0, 0, 3, 2, 1, 1, 1});
+    CHECK(v.number("cat") == 5);
+    CHECK(v.number("bird") == 1);
+    CHECK(v.symbol(8) == "sat");
+    CHECK(v.encode(sentences[1]) == Numbers{4, 7});
+    CHECK(v.encode(Tokens{"a", "bird"}, nn::Vocabulary::Ends::both) == Numbers{2, 6, 1, 3});
+    CHECK(v.encode(Tokens{}, nn::Vocabulary::Ends::end) == Numbers{3});
+    CHECK(joined(v.decode(Numbers{2, 6, 1, 0, 3, 4})) == "a|<unk>|");
+
+    const nn::Vocabulary frequent(sentences, {.min_count = 2});
+    CHECK(joined(frequent.symbols()) == "<pad>|<unk>|<s>|</s>|the|cat|");
+    CHECK(frequent.counts()[1] == 3);
+    const nn::Vocabulary small(sentences, {.max_size = 5});
+    CHECK(small.size() == 5);
+    CHECK(small.counts()[1] == 5);
+    const nn::Vocabulary two(sentences, {.special = {"", "?", "", ""}});
+    CHECK(two.unknown() == 0);
+    CHECK(two.padding() == -1);
+    CHECK(two.encode(Tokens{"x"}) == Numbers{0});
+
+    const nn::Vocabulary characters(std::vector<Tokens>{nn::split_characters("naïve\n")});
+    CHECK(characters.size() == 10);
+    CHECK(characters.contains("ï"));
+    CHECK(nn::Vocabulary(std::vector<Tokens>{{"<unk>", "x"}}).counts()[1] == 1);
+}
+
+TEST_CASE("vocabularies refuse what they cannot number") {
+    const auto none = nn::SpecialSymbols::none();
+    const nn::Vocabulary tags = nn::Vocabulary::of(Tokens{"O"});
+    CHECK(tags.size() == 1);
+    CHECK(tags.encode(Tokens{"O", "O"}) == Numbers{0, 0});
+    CHECK(contains(error_of([&] {
+                       tags.encode(Tokens{"O", "B-x"});
+                   }),
+                   "'B-x' at position 1 is not among its 1 symbols"));
+    CHECK(contains(error_of([&] { tags.number("B"); }), "there is no unknown symbol"));
+    CHECK(contains(error_of([&] { tags.symbol(1); }), "number 1 is outside [0, 1)"));
+    CHECK(contains(error_of([&] { tags.decode(Numbers{-1}); }), "number -1 is outside"));
+    CHECK(contains(error_of([&] { tags.encode(Tokens{"O"}, nn::Vocabulary::Ends::end); }),
+                   "there is no end symbol"));
+    CHECK(contains(error_of([&] { tags.encode(Tokens{"O"}, nn::Vocabulary::Ends::both); }),
+                   "there is no start symbol"));
+    CHECK(contains(error_of([] {
+                       nn::Vocabulary::of(Tokens{"a", "b", "a"});
+                   }),
+                   "'a' stands twice, as 0 and 2"));
+    CHECK(contains(error_of([] { nn::Vocabulary::of(Tokens{""}); }), "symbol 0 is empty"));
+    CHECK(contains(error_of([] { nn::Vocabulary::of(Tokens{}); }), "no symbols"));
+    CHECK(contains(error_of([] { nn::Vocabulary(sentences, {.max_size = 3}); }),
+                   "max_size 3 has no room for 4 special symbols"));
+    CHECK(contains(error_of([&] { nn::Vocabulary(sentences, {.min_count = 9, .special = none}); }),
+                   "no symbol is left of 5 that occur"));
+    CHECK(nn::Vocabulary(std::vector<Tokens>{}).size() == 4);
+}
+
+TEST_CASE("vocabularies are saved and loaded") {
+    const Folder folder;
+    const std::string path = (folder / "v").string();
+    const nn::Vocabulary v(std::vector<Tokens>{{"a", "\n", "\\n", "\r", "ï", " ", "a"}},
+                           {.special = {"<pad>", "", "", "\\"}});
+    v.save(path);
+    const auto loaded = nn::Vocabulary::load(path);
+    CHECK(loaded.symbols() == v.symbols());
+    CHECK(loaded.padding() == 0);
+    CHECK(loaded.unknown() == -1);
+    CHECK(loaded.end() == 1);
+    const auto refused = [&](const std::string& content) {
+        put(path, content);
+        const auto message = refusal([&] { nn::Vocabulary::load(path); });
+        says(message, path);
+        return message;
+    };
+    CHECK(contains(refused("\n\n\n"), "line 4: the file ends; expected four lines"));
+    CHECK(contains(refused("\n\n\n\na\n\nb\n"), "line 6: "));
+    CHECK(contains(refused("\n\n\n\na\nb\na\n"), "line 7: Vocabulary: 'a' stands twice"));
+    CHECK(contains(refused("<p>\n<p>\n\n\na\n"), "'<p>' stands twice"));
+    CHECK(contains(refused("\n\n\n\n\\x\n"), "line 5: Vocabulary: expected n, r or \\"));
+    CHECK(contains(refused("\n\n\n\na\nb\xff\n"), "line 6: expected text in UTF-8, got byte 255"));
+    CHECK(contains(refused("\n\n\n\n"), "line 5: Vocabulary: the file ends; expected a symbol"));
+}
+
+TEST_CASE("tokenisers") {
+    CHECK(joined(nn::split_whitespace("  two  words\t\n")) == "two|words|");
+    CHECK(joined(nn::split_whitespace("Ça va\u202f?")) == "Ça|va|?|");
+    CHECK(nn::split_whitespace(" \t").empty());
+    CHECK(joined(nn::split_words("Don't stop: naïve_3 “été”… 3.5€!")) ==
+          "Don|'|t|stop|:|naïve_3|“|été|”|…|3|.|5|€|!|");
+    CHECK(joined(nn::split_words("日本、東京")) == "日本|、|東京|");
+    CHECK(nn::split_words("").empty());
+    CHECK(joined(nn::split_characters("aé 😀")) == "a|é| |😀|");
+    CHECK(nn::to_lower("ABC xyz É") == "abc xyz É");
+    for (const std::string bad : {"\x80", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                  "\xe2\x82", "\xff", "\xc3\x28", "\xf0\x80\x80\x80"}) {
+        CHECK(contains(error_of([&] { nn::split_characters("ab" + bad); }),
+                       "at position 2 is not UTF-8"));
+        CHECK(contains(error_of([&] { nn::split_words("ab" + bad); }), "split_words: byte"));
+        CHECK(contains(error_of([&] { nn::split_whitespace("ab" + bad); }), "is not UTF-8"));
+    }
+}
+
+TEST_CASE("lines and sentences of files") {
+    const Folder folder;
+    const std::string path = (folder / "x").string();
+    put(path, "\xef\xbb\xbfone two\r\n\n \nthree");
+    CHECK(nn::read_lines(path) == std::vector<std::string>{"one two", "", " ", "three"});
+    const auto read = nn::read_sentences(path, nn::split_whitespace);
+    CHECK(read == std::vector<Tokens>{{"one", "two"}, {"three"}});
+    put(path, "");
+    CHECK(nn::read_lines(path).empty());
+    put(path, std::string("good\nb\0d\n", 9));
+    CHECK(contains(refusal([&] { nn::read_lines(path); }),
+                   "', line 2: expected text in UTF-8, got byte 0 as character 2 of the line"));
+    CHECK(contains(refusal([&] { nn::read_lines("/nowhere/x"); }), "/nowhere/x"));
+}
+
+TEST_CASE("column files") {
+    const Folder folder;
+    const std::string path = (folder / "x").string();
+    put(path, "-DOCSTART- -X- O O\n\nEU NNP I-NP B-ORG\nrejects VBZ I-VP O\n\n\n"
+              "Peter NNP I-NP B-PER\n \t\nYes UH O O");
+    auto read = nn::read_columns(path);
+    REQUIRE(read.size() == 3);
+    CHECK(read[0].words == Tokens{"EU", "rejects"});
+    CHECK(read[0].tags == Tokens{"B-ORG", "O"});
+    CHECK(read[0].line == 3);
+    CHECK(read[1].words.size() == 1);
+    CHECK(read[1].line == 7);
+    CHECK(read[2].tags == Tokens{"O"});
+    read = nn::read_columns(path, {.tag = 1});
+    CHECK(read[0].tags == Tokens{"NNP", "VBZ"});
+    put(path, "New York\tB-loc\n");
+    CHECK(nn::read_columns(path, {.only_tabs = true})[0].words == Tokens{"New York"});
+
+    CHECK(contains(refused_file("a O\nb\n"), "line 2: expected a word in column 0 and a tag in "
+                                             "column 1, got 1 column, in 'b'"));
+    CHECK(contains(refused_file("a\n"), "line 1: expected a word in column 0"));
+    CHECK(contains(refused_file("a O\n", {.tag = 3}), "a tag in column 3, got 2 columns"));
+    CHECK(contains(refused_file("\na x O\nb O\n"), "line 3: expected a word in column 0 and a tag "
+                                                   "in column 2, got 2 columns, in 'b O'"));
+    CHECK(contains(refused_file("\na O\nb x O\n"),
+                   "line 3: expected 2 columns, as in line 2, got 3"));
+    CHECK(contains(refused_file("a O\nb c O\n"), "line 2: expected 2 columns"));
+    CHECK(contains(refused_file("a O\n\nb X\n", {.tags = {"O", "B-a"}}),
+                   "line 3: unknown tag 'X', expected one of 2 such as 'O', in 'b X'"));
+    CHECK(contains(refused_file("a\t\n", {.only_tabs = true}), "line 1: the tag is empty"));
+    CHECK(contains(refused_file("\tO\n", {.only_tabs = true}), "line 1: the word is empty"));
+    CHECK(contains(refused_file(""), "line 1: the file ends; expected a sentence"));
+    CHECK(contains(refused_file("\n\n"), "line 3: the file ends; expected a sentence"));
+    CHECK(
+        contains(refused_file("a O\n\x89PNG\r\n"), "line 2: expected text in UTF-8, got byte 137"));
+}
+
+TEST_CASE("batches of one length") {
+    Random random(3);
+    std::vector<Numbers> sequences;
+    for (std::size_t i = 0; i < 103; ++i)
+        sequences.push_back(Numbers(random.below(20), static_cast<std::int64_t>(i)));
+    const auto lengths = nn::lengths_of(sequences);
+    const auto batches = nn::bucket_by_length(lengths, random, {.batch = 8, .pool = 100});
+    CHECK(batches.size() == 13);
+    std::set<std::size_t> seen;
+    std::size_t filled = 0, real = 0;
+    for (const auto& batch : batches) {
+        const auto padded = nn::pad_sequences(sequences, batch, -7);
+        CHECK(padded.numbers.shape(1) == batch.size());
+        for (std::size_t b = 0; b < batch.size(); ++b) {
+            seen.insert(batch[b]);
+            CHECK(padded.lengths[b] == sequences[batch[b]].size());
+            for (std::size_t t = 0; t < padded.numbers.shape(0); ++t)
+                CHECK(padded.numbers(t, b) ==
+                      (t < padded.lengths[b] ? static_cast<std::int64_t>(batch[b]) : -7));
+            real += padded.lengths[b];
+        }
+        filled += padded.numbers.size();
+    }
+    CHECK(seen.size() == 103);
+    CHECK(filled < 1.15 * static_cast<double>(real)); // unsorted, about twice
+    Random a(1), b(1);
+    CHECK(nn::bucket_by_length(lengths, a) == nn::bucket_by_length(lengths, b));
+    CHECK(nn::bucket_by_length(lengths, a) != nn::bucket_by_length(lengths, b, {.batch = 16}));
+    CHECK(nn::bucket_by_length({}, a).empty());
+    CHECK(nn::bucket_by_length(lengths, a, {.batch = ~std::size_t{0}, .pool = 9}).size() == 1);
+    CHECK(contains(error_of([&] { nn::bucket_by_length(lengths, a, {.batch = 0}); }),
+                   "batch and pool must be at least 1, got 0 and 100"));
+
+    CHECK(nn::pad_sequences(std::vector<Numbers>{}, 0).numbers.shape() == Shape{0, 0});
+    CHECK(nn::pad_sequences(std::vector<Numbers>{{}}, 0).numbers.shape() == Shape{0, 1});
+    CHECK(
+        contains(error_of([&] { nn::pad_sequences(sequences, std::vector<std::size_t>{103}, 0); }),
+                 "sequence 103 of 103"));
+}
+
+TEST_CASE("padding never changes what a network reads from a sentence") {
+    const nn::Vocabulary v(sentences);
+    nn::seed(2);
+    const nn::Embedding<double> embed({.vocabulary = v.size(), .width = 3, .padding = v.padding()});
+    const nn::Lstm<double> lstm({.input = 3, .hidden = 4, .bidirectional = true});
+    std::vector<Numbers> numbers;
+    for (const auto& sentence : sentences) numbers.push_back(v.encode(sentence));
+    Tape<double> tape;
+    const auto together = nn::pad_sequences(numbers, v.padding());
+    const auto all = lstm(embed(tape, together.numbers), {}, together.lengths).state[0].value();
+    for (std::size_t b = 0; b < numbers.size(); ++b) {
+        const auto one = nn::pad_sequences(numbers, std::vector{b}, v.padding());
+        const auto alone = lstm(embed(tape, one.numbers)).state[0].value();
+        CHECK(distance(all.slice(1, b, b + 1), alone) < 1e-15);
+    }
+}
