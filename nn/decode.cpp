@@ -270,29 +270,31 @@ void Beam<T>::advance(const Variable<T>& log_probabilities, const Variable<T>& w
     const Tensor<T> table = this->checked(log_probabilities, weights);
     const std::size_t vocabulary = table.shape(1);
     const auto& rows = this->rows_;
-    std::vector<Row> chosen, candidates;
+    const auto better = [](const Row& a, const Row& b) { // rows stand best first
+        if (a.log_probability != b.log_probability) return a.log_probability > b.log_probability;
+        return a.parent != b.parent ? a.parent < b.parent : a.token < b.token;
+    };
+    std::vector<Row> chosen, best; // a heap with its worst in front
     for (std::size_t begin = 0, end; begin < rows.size(); begin = end) {
         const std::size_t sequence = rows[begin].sequence;
-        candidates.clear();
+        best.clear();
         for (end = begin; end < rows.size() && rows[end].sequence == sequence; ++end)
             for (std::size_t v = 0; v < vocabulary; ++v) {
                 const auto p = static_cast<double>(table.data()[end * vocabulary + v]);
-                if (p > -infinity)
-                    candidates.push_back({sequence, end, static_cast<std::int64_t>(v),
-                                          rows[end].log_probability + p, -1});
+                const Row row{sequence, end, static_cast<std::int64_t>(v),
+                              rows[end].log_probability + p, -1};
+                const bool full = best.size() == options_.beam;
+                if (p == -infinity || (full && !better(row, best.front()))) continue;
+                if (full) {
+                    std::pop_heap(best.begin(), best.end(), better);
+                    best.pop_back();
+                }
+                best.push_back(row);
+                std::push_heap(best.begin(), best.end(), better);
             }
-        if (candidates.empty() && results_[sequence].empty()) this->no_token(sequence);
-        // Rows stand best first and were gone through in order.
-        const std::size_t kept = std::min(options_.beam, candidates.size());
-        std::partial_sort(candidates.begin(),
-                          candidates.begin() + static_cast<std::ptrdiff_t>(kept), candidates.end(),
-                          [](const Row& a, const Row& b) {
-                              if (a.log_probability != b.log_probability)
-                                  return a.log_probability > b.log_probability;
-                              return a.parent != b.parent ? a.parent < b.parent : a.token < b.token;
-                          });
-        chosen.insert(chosen.end(), candidates.begin(),
-                      candidates.begin() + static_cast<std::ptrdiff_t>(kept));
+        if (best.empty() && results_[sequence].empty()) this->no_token(sequence);
+        std::sort_heap(best.begin(), best.end(), better);
+        chosen.insert(chosen.end(), best.begin(), best.end());
     }
     this->continue_with(std::move(chosen), weights);
     bool decided = false;

@@ -29,6 +29,8 @@ Variable<T> reorder(const Variable<T>& state, const Indices& parents);
 template <class State>
 requires requires(const State& state, const Indices& parents) { state.reordered(parents); }
 State reorder(const State& state, const Indices& parents) { return state.reordered(parents); }
+template <class X>
+std::vector<X> reorder(std::vector<X> states, const Indices& parents);
 template <class X, std::size_t N>
 std::array<X, N> reorder(std::array<X, N> states, const Indices& parents) {
     for (auto& state : states) state = reorder(state, parents);

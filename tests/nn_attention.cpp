@@ -157,7 +157,7 @@ void check_masked(typename Score::Options options) {
         for (const double g : entry.parameter->gradient().to_vector()) CHECK(std::isfinite(g));
 
     const auto nothing =
-        attention(queries, attention.prepare(random_tensor({0, 2, options.memory})));
+        attention(queries, attention.prepare(tape.constant(random_tensor({0, 2, options.memory}))));
     CHECK(nothing.context.value() == Tensor<double>::zeros({2, 2, options.memory}));
     CHECK(nothing.weights.shape() == Shape{2, 2, 0});
     const auto none = attention(random_tensor({0, 2, options.query}),
@@ -249,6 +249,21 @@ TEST_CASE("multi-head attention equals PyTorch's") {
     }
 }
 
+TEST_CASE("scaled dot-product attention equals PyTorch's") {
+    const auto file = golden("attention");
+    const auto get = [&](const std::string& key) { return file.get<double>("scaled_dot." + key); };
+    Tape<double> tape;
+    const auto q = tape.variable(get("q")), k = tape.variable(get("k")),
+               v = tape.variable(get("v"));
+    const auto found = nn::scaled_dot_product_attention(q, k, v, mask_of(file, "scaled_dot.pairs"));
+    CHECK(distance(found.context.value(), get("output")) < 1e-12);
+    CHECK(distance(found.weights.value(), get("weights")) < 1e-12);
+    tape.backward(sum(found.context * get("seed.output")));
+    CHECK(distance(tape.gradient(q), get("grad.q")) < 1e-12);
+    CHECK(distance(tape.gradient(k), get("grad.k")) < 1e-12);
+    CHECK(distance(tape.gradient(v), get("grad.v")) < 1e-12);
+}
+
 TEST_CASE("multi-head attention passes the gradient check") {
     nn::MultiHeadAttention<double> attention({.width = 4, .heads = 2, .dropout = 0.3});
     const std::vector<std::size_t> lengths{3, 0};
@@ -285,9 +300,9 @@ TEST_CASE("a query that may see nothing") {
     for (const auto& entry : nn::named_parameters(attention))
         for (const double g : entry.parameter->gradient().to_vector()) CHECK(std::isfinite(g));
 
-    const auto x = random_tensor({0, 2, 4});
+    const auto x = tape.constant(random_tensor({0, 2, 4}));
     CHECK(attention(q, x, x).context.value() == Tensor<double>::zeros({2, 2, 4}));
-    CHECK(attention(x, memory, memory).context.shape() == Shape{0, 2, 4});
+    CHECK(attention(x, m, m).context.shape() == Shape{0, 2, 4});
     CHECK(attention(x).weights.shape() == Shape{2, 2, 0, 0});
 }
 

@@ -377,7 +377,8 @@ TEST_CASE("states and weights follow their hypotheses; nothing is recorded") {
 
     const Indices parents({3}, {2, 0, 2});
     const Variable<double> x = random_tensor({2, 3, 4});
-    const auto moved = nn::reorder(std::vector{std::array{x}}, parents)[0][0].value();
+    const auto moved =
+        nn::reorder(std::array{std::vector{std::array{x}}}, parents)[0][0][0].value();
     CHECK(moved.select(1, 1) == x.value().select(1, 0));
     CHECK(moved.select(1, 2) == x.value().select(1, 2));
     CHECK(contains(error_of([&] { nn::reorder(Variable<double>(1.0), parents); }),

@@ -1,5 +1,6 @@
 #include "support.hpp"
 
+#include <unroll/nn/initialize.hpp>
 #include <unroll/nn/seq2seq.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -175,6 +176,20 @@ TEST_CASE("beam search over an encoder-decoder finds what enumeration finds") {
     }
 }
 
+TEST_CASE("hypotheses of one sequence share its memory") {
+    using M = Model<Gru, Gru, nn::GeneralAttention<double>>;
+    const M model(small<M>());
+    const auto state = model.start(random_tensor({3, 2, 2}), lengths);
+    const auto two = state.reordered(Indices({4}, {0, 0, 1, 1}));
+    CHECK(two.memory.keys.value().select(0, 1) == state.memory.keys.value().select(0, 0));
+    CHECK(two.memory.mask.select(0, 2) == state.memory.mask.select(0, 1));
+    const auto swapped = two.reordered(Indices({4}, {1, 0, 2, 2}));
+    CHECK(swapped.memory.keys.value().data() == two.memory.keys.value().data());
+    CHECK(swapped.cells[0][0].value().select(0, 3) == two.cells[0][0].value().select(0, 2));
+    const auto fewer = swapped.reordered(Indices({1}, {3}));
+    CHECK(fewer.memory.values.value().select(0, 0) == state.memory.values.value().select(0, 1));
+}
+
 TEST_CASE("scheduled sampling without truth feeds what greedy decoding writes") {
     using M = Model<Gru, Gru, nn::DotAttention<double>>;
     auto options = small<M>();
@@ -244,11 +259,11 @@ TEST_CASE("an encoder-decoder learns to turn sequences round") {
             wanted(n, b) = 0;
         }
     };
-    for (std::size_t i = 0; i < 250; ++i) {
+    for (std::size_t i = 0; i < 400; ++i) {
         draw();
         tape.clear();
         const auto out = model(embed(tape, source), wanted, long_as,
-                               {.truth = nn::linear_decay(i, 1, 0.002, 0.7)});
+                               {.truth = nn::linear_decay(i, 1, 0.001, 0.7)});
         tape.backward(cross_entropy(out.logits, wanted));
         optim::clip_norm(adam.parameters(), 5.0);
         adam.step();

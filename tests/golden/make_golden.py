@@ -164,6 +164,12 @@ def attention():
         if mask is not None:
             more["pairs"] = mask.long()
         found.update({f"{case}.{key}": value for key, value in more.items()})
+    q, k, v = (torch.randn(B, n, 2, dtype=torch.float64, requires_grad=True) for n in (queries, keys, keys))
+    out, weights = nn.functional._scaled_dot_product_attention(q, k, v, attn_mask=pairs)
+    seed = torch.randn_like(out)
+    out.backward(seed)
+    case = {"q": q, "k": k, "v": v, "grad.q": q.grad, "grad.k": k.grad, "grad.v": v.grad, "pairs": pairs.long(), "output": out, "weights": weights, "seed.output": seed}
+    found.update({f"scaled_dot.{key}": value for key, value in case.items()})
     write("attention.safetensors", found)
 
 
