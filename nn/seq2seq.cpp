@@ -29,47 +29,6 @@ Attended<T> FixedContext<T>::step(const Variable<T>& query, const Memory<T>& mem
     return {squeeze(memory.values, 1), with_tape_of(query, Tensor<T>::ones({query.shape(0), 1}))};
 }
 
-template <class T>
-Bridge<T>::Bridge(const Options& options) : options(options) {
-    if (options.kind == BridgeKind::copy && options.from != options.hidden)
-        fail("Bridge", "states of width " + std::to_string(options.from) +
-                           " cannot be copied to a decoder of " + std::to_string(options.hidden));
-    if (options.kind != BridgeKind::project) return;
-    for (std::size_t i = 0; i < options.layers * options.states; ++i)
-        projections.push_back(Linear<T>({.input = options.from, .output = options.hidden}));
-}
-
-template <class T>
-Variable<T> layer_state(const Variable<T>& states, std::size_t layer, std::size_t directions) {
-    if (directions == 1) return select(states, 0, layer);
-    std::vector<Variable<T>> both;
-    for (std::size_t d = 0; d < directions; ++d)
-        both.push_back(select(states, 0, layer * directions + d));
-    return concatenate(both, -1);
-}
-
-template <class T>
-std::vector<std::vector<Variable<T>>> Bridge<T>::operator()(std::span<const Variable<T>> states,
-                                                            std::size_t directions) const {
-    const Scope scope("Bridge");
-    const Variable<T>& h = states[0];
-    const std::size_t from_layers = h.shape(0) / directions, batch = h.shape(1);
-    std::vector<std::vector<Variable<T>>> first(options.layers);
-    for (std::size_t layer = 0; layer < options.layers; ++layer)
-        for (std::size_t s = 0; s < options.states; ++s) {
-            if (options.kind == BridgeKind::zeros) {
-                first[layer].push_back(with_tape_of(h, Tensor<T>::zeros({batch, options.hidden})));
-                continue;
-            }
-            const Variable<T> state = layer_state(s < states.size() ? states[s] : h,
-                                                  std::min(layer, from_layers - 1), directions);
-            first[layer].push_back(options.kind == BridgeKind::copy
-                                       ? state
-                                       : tanh(projections[layer * options.states + s](state)));
-        }
-    return first;
-}
-
 namespace detail {
 
 template <class T>
@@ -132,8 +91,6 @@ void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template class FixedContext<T>;                                                                \
-    template class Bridge<T>;                                                                      \
-    template Variable<T> layer_state(const Variable<T>&, std::size_t, std::size_t);                \
     template class detail::Feed<T>;                                                                \
     template Memory<T> detail::reordered(const Memory<T>&, const Indices&);
 

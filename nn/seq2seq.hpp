@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/nn/attention.hpp>
+#include <unroll/nn/bridge.hpp>
 #include <unroll/nn/decode.hpp>
 #include <unroll/nn/layers.hpp>
 #include <unroll/nn/recurrent.hpp>
@@ -127,38 +128,6 @@ private:
     Options options_;
 };
 
-// How a decoder's first states come from the encoder's last: zeros, the same where the shapes
-// agree, or tanh(W h + b) for each layer and state.
-enum class BridgeKind { zeros, copy, project };
-
-// Last states of an encoder -> first states of a decoder, for layers and cells of any two kinds. Of
-// a bidirectional encoder the two directions are read side by side; decoder layers without a
-// counterpart read the encoder's top layer, and states without one (an Lstm's c after a Gru) its h.
-template <class T>
-class Bridge {
-public:
-    using value_type = T;
-    struct Options {
-        BridgeKind kind = BridgeKind::project;
-        std::size_t from = 0; // width of an encoder layer's state, all directions
-        std::size_t hidden = 0, layers = 1, states = 1; // of the decoder
-    };
-
-    explicit Bridge(const Options& options);
-    // Encoder states [layers * directions, B, H] -> for each decoder layer, each state [B, hidden].
-    std::vector<std::vector<Variable<T>>> operator()(std::span<const Variable<T>> states,
-                                                     std::size_t directions) const;
-    void members(Members<T>& m) { m("projections", projections); }
-
-    Options options;
-    std::vector<Linear<T>> projections; // layer by layer, state by state
-};
-
-// The state of one layer, all directions side by side: [B, directions * H] of an encoder's state
-// [layers * directions, B, H].
-template <class T>
-Variable<T> layer_state(const Variable<T>& states, std::size_t layer, std::size_t directions);
-
 template <class EncoderCell, class DecoderCell, class Attention>
 struct EncoderDecoderOptions {
     RecurrentOptions<EncoderCell> encoder;
@@ -169,7 +138,8 @@ struct EncoderDecoderOptions {
 // A recurrent network reads x, a decoder writes tokens:
 //   model(x, targets, lengths).logits          to train
 //   beam_search(tape, model.step(), model.start(x, lengths), model.starts(B), {...})
-// Attention is Attention<any score>, or FixedContext.
+// Attention is Attention<any score>, MultiHeadAttention, FixedContext, or what has their Options,
+// prepare(), step() and context_width().
 template <class EncoderCell, class DecoderCell, class Attention>
 class EncoderDecoder {
 public:

@@ -180,7 +180,8 @@ void compare_multi_head(const std::string& what, bool bias, double tolerance) {
     const auto get = [&](const std::string& key) {
         return file.get<T>(what + "." + key, Narrowing::allow);
     };
-    nn::MultiHeadAttention<T> attention({.width = 6, .heads = 3, .bias = bias});
+    nn::MultiHeadAttention<T> attention(
+        {.width = 6, .heads = 3, .bias = bias, .memory = what == "widths" ? 4u : 0u});
     for (const auto& entry : nn::named_parameters(attention)) entry.parameter->set(get(entry.path));
     nn::Visibility visible;
     if (file.contains(what + ".keys")) visible.keys = mask_of(file, what + ".keys");
@@ -243,7 +244,7 @@ TEST_CASE("what is masked has no influence, and nothing attended to is zeros") {
 TEST_CASE("multi-head attention equals PyTorch's") {
     for (const auto& [what, bias] :
          {std::pair("plain", true), std::pair("padded", true), std::pair("masked", false),
-          std::pair("self", true), std::pair("causal", true)}) {
+          std::pair("self", true), std::pair("causal", true), std::pair("widths", true)}) {
         compare_multi_head<double>(what, bias, 1e-12);
         compare_multi_head<float>(what, bias, 1e-5);
     }
@@ -384,7 +385,7 @@ TEST_CASE("attention names what does not fit") {
     CHECK(contains(error_of([&] {
                        heads(random_tensor({2, 2, 4}), k, k);
                    }),
-                   "query has shape [2, 2, 4], expected [T, 3, 4]"));
+                   "query has shape [2, 2, 4], expected [steps, 3, 4]"));
     CHECK(contains(error_of([&] {
                        heads(q, k, k, {.keys = Mask::ones({3, 2})});
                    }),

@@ -1,6 +1,7 @@
 #include "support.hpp"
 
 #include <unroll/nn/initialize.hpp>
+#include <unroll/nn/multi_head.hpp>
 #include <unroll/nn/seq2seq.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -79,6 +80,12 @@ TEST_CASE("encoder-decoders pass the gradient check") {
         using M = Model<Rnn, Gru, nn::LocationAttention<double>>;
         auto options = small<M>();
         options.decoder.attention = {.width = 2, .filters = 2, .window = 3};
+        check_gradients_of<M>(options);
+    }
+    SUBCASE("several heads") {
+        using M = Model<Rnn, Gru, nn::MultiHeadAttention<double>>;
+        auto options = small<M>();
+        options.decoder.attention = {.heads = 3};
         check_gradients_of<M>(options);
     }
     SUBCASE("without attention") {

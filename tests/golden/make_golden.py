@@ -136,18 +136,19 @@ def attention():
     pairs[:, 0] = True
     causal = torch.ones(keys, keys).tril().bool()
     found = {}
-    for case, own, key_mask, mask, bias in (
-        ("plain", False, None, None, True),
-        ("padded", False, seen, None, True),
-        ("masked", False, seen, pairs, False),
-        ("self", True, None, None, True),
-        ("causal", True, seen, causal, True),
+    for case, own, key_mask, mask, bias, M in (
+        ("plain", False, None, None, True, E),
+        ("padded", False, seen, None, True, E),
+        ("masked", False, seen, pairs, False, E),
+        ("self", True, None, None, True, E),
+        ("causal", True, seen, causal, True, E),
+        ("widths", False, seen, None, True, 4),
     ):
-        layer = nn.MultiheadAttention(E, heads, bias=bias).double()
+        layer = nn.MultiheadAttention(E, heads, bias=bias, kdim=M, vdim=M).double()
         for p in layer.parameters():
             nn.init.uniform_(p, -0.8, 0.8)
         q = torch.randn(keys if own else queries, B, E, dtype=torch.float64, requires_grad=True)
-        k, v = (q, q) if own else (torch.randn(keys, B, E, dtype=torch.float64, requires_grad=True) for _ in range(2))
+        k, v = (q, q) if own else (torch.randn(keys, B, M, dtype=torch.float64, requires_grad=True) for _ in range(2))
         out, weights = layer(
             q, k, v, average_attn_weights=False,
             key_padding_mask=None if key_mask is None else ~key_mask, attn_mask=None if mask is None else ~mask,
