@@ -197,21 +197,48 @@ TEST_CASE("hypotheses of one sequence share its memory") {
     CHECK(fewer.memory.values.value().select(0, 0) == state.memory.values.value().select(0, 1));
 }
 
-TEST_CASE("scheduled sampling without truth feeds what greedy decoding writes") {
+TEST_CASE("scheduled sampling") {
     using M = Model<Gru, Gru, nn::DotAttention<double>>;
     auto options = small<M>();
     options.encoder.hidden = 3;
     options.bridge = nn::BridgeKind::copy;
     options.decoder.attend = decltype(options.decoder)::Attend::after;
-    const M model(options);
+    M model(options);
+    std::uint64_t seed = 1;
+    for (const auto& entry : nn::named_parameters(model))
+        entry.parameter->set(random_tensor(entry.parameter->shape(), ++seed, 2.0));
     Tape<double> tape;
     const auto x = tape.constant(random_tensor({3, 2, 2}));
+
+    // Without truth it feeds what greedy decoding writes.
     const auto written =
-        nn::greedy(tape, model.step(), model.start(x, lengths), model.starts(2), {.max_length = 5});
-    const auto logits = model(x, Indices::zeros({5, 2}), lengths, {.truth = 0}).logits;
-    const auto best = argmax(logits);
+        nn::greedy(tape, model.step(), model.start(x, lengths), model.starts(2), {.max_length = 6});
+    const Indices truth = Indices::full({6, 2}, 1);
+    const auto best = argmax(model(x, truth, lengths, {.truth = 0}).logits);
+    const auto told = argmax(model(x, truth, lengths).logits);
+    CHECK(!(best == told));
     for (std::size_t b = 0; b < 2; ++b)
-        for (std::size_t t = 0; t < 5; ++t) CHECK(best(t, b) == written[b].tokens[t]);
+        for (std::size_t t = 0; t < 6; ++t) CHECK(best(t, b) == written[b].tokens[t]);
+
+    // How often the truth is fed, for a model that writes 2 whatever it is told.
+    const nn::detail::Feed<double> likeliest(truth, 2, 0, {.truth = 0.7});
+    const nn::detail::Feed<double> drawn(
+        truth, 2, 0, {.truth = 0.7, .feedback = nn::Forcing::Feedback::sampled});
+    const Variable<double> logits = Tensor<double>({2, 4}, {1, -50, 2, -50, 1, -50, 2, -50});
+    std::vector<double> counts(4), drawn_counts(4);
+    const int n = 5000;
+    for (int i = 0; i < n; ++i)
+        for (std::size_t b = 0; b < 2; ++b) {
+            ++counts[static_cast<std::size_t>(likeliest(1, &tape, logits)(b))];
+            ++drawn_counts[static_cast<std::size_t>(drawn(1, &tape, logits)(b))];
+        }
+    CHECK(likeliest(0, &tape, logits) == Indices::zeros({2}));
+    CHECK(counts[1] / (2 * n) == doctest::Approx(0.7).epsilon(0.03));
+    CHECK(counts[2] / (2 * n) == doctest::Approx(0.3).epsilon(0.06));
+    const double share = 1 / (1 + std::exp(-1.0)); // of 2 among 0 and 2
+    CHECK(drawn_counts[1] / (2 * n) == doctest::Approx(0.7).epsilon(0.03));
+    CHECK(drawn_counts[2] / (2 * n) == doctest::Approx(0.3 * share).epsilon(0.08));
+    CHECK(drawn_counts[0] / (2 * n) == doctest::Approx(0.3 * (1 - share)).epsilon(0.15));
 
     CHECK(nn::linear_decay(3, 1, 0.25) == 0.25);
     CHECK(nn::linear_decay(9, 1, 0.25, 0.1) == 0.1);
