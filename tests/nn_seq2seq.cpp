@@ -55,6 +55,53 @@ double score(const M& model, const Tensor<double>& x, const std::vector<std::int
     return sum;
 }
 
+using Vector = std::vector<double>;
+
+Vector times(const Parameter<double>& w, const Vector& v) {
+    Vector y(w.shape()[0]);
+    for (std::size_t i = 0; i < y.size(); ++i)
+        for (std::size_t j = 0; j < v.size(); ++j) y[i] += w.value()(i, j) * v[j];
+    return y;
+}
+Vector plus(Vector a, const Parameter<double>& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) a[i] += b.value()(i);
+    return a;
+}
+Vector squashed(Vector a) {
+    for (double& v : a) v = std::tanh(v);
+    return a;
+}
+Vector joined(std::initializer_list<Vector> parts) {
+    Vector all;
+    for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+    return all;
+}
+
+template <class M>
+Vector embedded(const M& model, std::size_t token) {
+    return model.decoder.embedding.weight.value().select(0, token).to_vector();
+}
+template <class M>
+Vector first_state(const M& model, const Vector& encoded) {
+    const auto& bridge = model.bridge.projections[0];
+    return squashed(plus(times(bridge.weight, encoded), bridge.bias));
+}
+template <class M>
+Vector next_state(const M& model, const Vector& in, const Vector& h) {
+    const auto& cell = model.decoder.cells[0];
+    Vector sum = plus(plus(times(cell.weight_ih, in), cell.bias_ih), cell.bias_hh);
+    const Vector recurrent = times(cell.weight_hh, h);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += recurrent[i];
+    return squashed(sum);
+}
+template <class M>
+void check_logits(const M& model, const Vector& readout, const Tensor<double>& got) {
+    const auto& output = model.decoder.output;
+    const Vector logits = plus(times(output.weight, readout), output.bias);
+    for (std::size_t v = 0; v < logits.size(); ++v)
+        CHECK(got(0, v) == doctest::Approx(logits[v]).epsilon(1e-12));
+}
+
 } // namespace
 
 TEST_CASE("encoder-decoders pass the gradient check") {
@@ -98,49 +145,47 @@ TEST_CASE("encoder-decoders pass the gradient check") {
     }
 }
 
-TEST_CASE("a decoder's step equals its formula") {
+TEST_CASE("a decoder's step equals its formula, attending before") {
     using M = Model<Rnn, Rnn, nn::FixedContext<double>>;
     auto options = small<M>();
     options.decoder.input_feeding = true;
     const M model(options);
     const auto x = random_tensor({3, 1, 2});
     const auto out = model(x, Indices({2, 1}, {2, 1})).logits.value();
-
-    using Vector = std::vector<double>;
-    const auto times = [](const Parameter<double>& w, const Vector& v) {
-        Vector y(w.shape()[0]);
-        for (std::size_t i = 0; i < y.size(); ++i)
-            for (std::size_t j = 0; j < v.size(); ++j) y[i] += w.value()(i, j) * v[j];
-        return y;
-    };
-    const auto with = [](Vector a, const Vector& b) {
-        for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
-        return a;
-    };
-    const auto squashed = [](Vector a) {
-        for (double& v : a) v = std::tanh(v);
-        return a;
-    };
-    const auto joined = [](std::initializer_list<Vector> parts) {
-        Vector all;
-        for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
-        return all;
-    };
-    const auto of = [](const Parameter<double>& p) { return p.value().to_vector(); };
     const Vector context = model.encoder(x).state[0].value().to_vector();
-    const auto& bridge = model.bridge.projections[0];
-    Vector h = squashed(with(times(bridge.weight, context), of(bridge.bias))), readout(3);
-    const auto& decoder = model.decoder;
-    const auto& cell = decoder.cells[0];
+    Vector h = first_state(model, context), readout(3);
     for (std::size_t t = 0; t < 2; ++t) {
-        const auto y = decoder.embedding.weight.value().select(0, t == 0 ? 0 : 2).to_vector();
-        h = squashed(
-            with(with(times(cell.weight_ih, joined({y, context, readout})), of(cell.bias_ih)),
-                 with(times(cell.weight_hh, h), of(cell.bias_hh))));
-        readout = squashed(times(decoder.readout.weight, joined({h, context, y})));
-        const Vector logits = with(times(decoder.output.weight, readout), of(decoder.output.bias));
-        for (std::size_t v = 0; v < 4; ++v)
-            CHECK(out(t, 0, v) == doctest::Approx(logits[v]).epsilon(1e-12));
+        const auto y = embedded(model, t == 0 ? 0 : 2);
+        h = next_state(model, joined({y, context, readout}), h);
+        readout = squashed(times(model.decoder.readout.weight, joined({h, context, y})));
+        check_logits(model, readout, out.select(0, t));
+    }
+}
+
+TEST_CASE("a decoder's step equals its formula, attending after") {
+    using M = Model<Rnn, Rnn, nn::DotAttention<double>>;
+    auto options = small<M>();
+    options.encoder.hidden = 3;
+    options.decoder.attend = decltype(options.decoder)::Attend::after;
+    const M model(options);
+    const auto x = random_tensor({4, 1, 2});
+    const auto out = model(x, Indices({2, 1}, {2, 1}));
+    const auto memory = model.encoder(x).output.value();
+    Vector h = first_state(model, memory.select(0, 3).to_vector());
+    for (std::size_t t = 0; t < 2; ++t) {
+        h = next_state(model, embedded(model, t == 0 ? 0 : 2), h);
+        Vector context(3), weights(4);
+        double total = 0;
+        for (std::size_t s = 0; s < 4; ++s) {
+            for (std::size_t i = 0; i < 3; ++i) weights[s] += h[i] * memory(s, 0, i);
+            total += weights[s] = std::exp(weights[s]);
+        }
+        for (std::size_t s = 0; s < 4; ++s) {
+            for (std::size_t i = 0; i < 3; ++i) context[i] += weights[s] / total * memory(s, 0, i);
+            CHECK(out.weights.value()(t, 0, s) == doctest::Approx(weights[s] / total));
+        }
+        check_logits(model, squashed(times(model.decoder.readout.weight, joined({h, context}))),
+                     out.logits.value().select(0, t));
     }
 }
 
