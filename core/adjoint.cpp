@@ -20,6 +20,11 @@ bool Adjoint<T>::is_recording() const {
 }
 
 template <class T>
+Op Adjoint<T>::operation() const {
+    return Op::unplaced(tape_->derivative_name());
+}
+
+template <class T>
 Sink<T> Adjoint<T>::open() const& {
     if (!wanted()) return {};
     const bool add = tape_->open_part(node_, region_);
@@ -53,7 +58,7 @@ void Adjoint<T>::add(const Variable<T>& share, T scale) const {
         const bool fits = scale == T(1) && share.shape() == region_.shape;
         const std::size_t size = element_count(tape_->node(node_).region->shape);
         return shares->add(node_, size, region_,
-                           fits ? share : fit(Op::unplaced("sum"), share, region_.shape, scale));
+                           fits ? share : fit(operation(), share, region_.shape, scale));
     }
     const Tensor<T>& x = share.value();
     const Shape common = broadcast(Op::unplaced("add to an adjoint"), x.shape(), region_.shape);
@@ -81,7 +86,7 @@ void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale
         const bool plain = scale == T(1) && a.dimension() == 2 && b.dimension() == 2;
         if (plain && is_leaf(false)) return shares->add_product(node_, a, b);
         if (plain && is_leaf(true)) return shares->add_product(node_, transposed(b), transposed(a));
-        return add(product(Op::unplaced("product"), a, b), scale);
+        return add(product(operation(), a, b), scale);
     }
     const Tensor<T>&x = a.value(), &y = b.value();
     Shape shape = broadcast(Op::unplaced("add a product to an adjoint"),
@@ -106,7 +111,7 @@ template <class T>
 void Adjoint<T>::add_rows(const Indices& indices, const Variable<T>& share) const {
     if (!wanted()) return;
     if (tape_->shares() != nullptr)
-        return add(put_rows(Op::unplaced("put_rows"), share, indices, region_.shape));
+        return add(put_rows(operation(), share, indices, region_.shape));
     // Some rows may get nothing: open all of it for zeros.
     const Sink<T> sink = open();
     Tensor<T> target = window();
@@ -119,7 +124,7 @@ void Adjoint<T>::add_picked(const Indices& elements, const Variable<T>& share) c
     if (!wanted()) return;
     if (tape_->shares() != nullptr) {
         const Shape flat{element_count(region_.shape)};
-        const Variable<T> all = put_rows(Op::unplaced("put_rows"), share, elements, flat);
+        const Variable<T> all = put_rows(operation(), share, elements, flat);
         return add(record_view(Op::unplaced("reshape"), all, all.value().reshape(region_.shape)));
     }
     const Sink<T> sink = open();

@@ -22,6 +22,8 @@ public:
     const Shape& shape() const { return region_.shape; }
     // Whether shares are kept as variables, as in a pass that is recorded: then there is no open().
     bool is_recording() const;
+    // What operations of such a pass are called.
+    Op operation() const;
 
     // += scale * share. The share may be of any shape that broadcasts to or from this one's.
     void add(const Variable<T>& share, T scale = 1) const;

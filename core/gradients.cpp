@@ -50,11 +50,23 @@ std::uint32_t Tape<T>::twin(std::uint32_t scope) {
 }
 
 template <class T>
+const char* Tape<T>::derivative_name_of(const char* name) {
+    for (const auto& [of, derivative] : derivative_names_)
+        if (of == name) return derivative;
+    const std::string text = std::string("∂") + name;
+    char* copy = arena_.array<char>(text.size() + 1);
+    std::copy_n(text.c_str(), text.size() + 1, copy);
+    derivative_names_.push_back({name, copy});
+    return copy;
+}
+
+template <class T>
 void Tape<T>::run_with_variables(NodeId id, bool retain) {
     Node<T>& n = node(id);
     std::vector<Variable<T>> arrived;
     bool any = false;
     if (recording_) recording_scope_ = twin(n.scope);
+    derivative_name_ = recording_ ? derivative_name_of(n.op.name) : n.op.name;
     for (NodeId out = id; out < id + n.outputs; ++out) {
         arrived.push_back(shares_->arrived(node(out).root, *node(out).region));
         any = any || arrived.back().value().storage();
@@ -103,6 +115,7 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
     const Restore<bool> recording(recording_, options.create_graph);
     const Restore<std::uint32_t> scope(recording_scope_, recording_scope_);
     twins_.clear();
+    derivative_names_.clear();
     for (std::size_t i = 0; i < y.size(); ++i)
         Adjoint<T>(this, node(from[i]).root, *node(from[i]).region).add(attach(seeds[i]));
 

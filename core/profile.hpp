@@ -26,18 +26,26 @@ struct ProfileRow {
 // With milliseconds, the share of all time, and bytes.
 Table table(const std::vector<ProfileRow>& rows);
 
-// While it lives, measures the operations of its tape. An operation's time runs from the end of the
-// one before, so that what a program does between two counts to the second; a parameter's is that
-// of the products which are left to its gradient. Begins anew when the tape is cleared.
-template <class T>
-class Profile final : public Monitor<T> {
+// What the operations of a tape cost.
+class Costs {
 public:
-    explicit Profile(Tape<T>& tape) : Monitor<T>(tape), last_(Clock::now()) {}
-
     // Of an operation by its first node, or of a leaf; null where it was not seen.
     const Cost* cost(NodeId first) const {
         return first < costs_.size() && costs_[first].bytes != unseen ? &costs_[first] : nullptr;
     }
+
+protected:
+    static constexpr std::size_t unseen = ~std::size_t{0};
+    std::vector<Cost> costs_;
+};
+
+// While it lives, measures the operations of its tape. An operation's time runs from the end of the
+// one before, so that what a program does between two counts to the second; a parameter's is that
+// of the products which are left to its gradient. Begins anew when the tape is cleared.
+template <class T>
+class Profile final : public Monitor<T>, public Costs {
+public:
+    explicit Profile(Tape<T>& tape) : Monitor<T>(tape), last_(Clock::now()) {}
 
     // The costliest first. Modules are paths without the numbers of time steps, as "encoder.t",
     // or "(outside)".
@@ -55,7 +63,6 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    static constexpr std::size_t unseen = ~std::size_t{0};
     double lap() {
         const auto now = Clock::now();
         const double seconds = std::chrono::duration<double>(now - last_).count();
@@ -65,7 +72,6 @@ private:
     template <class Name>
     std::vector<ProfileRow> grouped(const Name& name) const;
 
-    std::vector<Cost> costs_;
     Clock::time_point last_;
     NodeId last_rule_ = 0; // of this pass; a pass goes down
 };

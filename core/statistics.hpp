@@ -40,16 +40,31 @@ struct GradientRow {
 // Their table; without time steps it has no columns for output and step.
 Table table(const std::vector<GradientRow>& rows);
 
-// While it lives, summarises the values that operations of its tape compute and the gradients that
-// arrive at them. Begins anew when the tape is cleared.
-template <class T>
-class Statistics final : public Monitor<T> {
+// What was seen of the values and gradients of a tape's nodes.
+class Summaries {
 public:
-    explicit Statistics(Tape<T>& tape) : Monitor<T>(tape) {}
-
     // Of a node of the tape; null where nothing was seen.
     const Summary* value(NodeId id) const { return found(values_, id); }
     const Summary* gradient(NodeId id) const { return found(gradients_, id); }
+
+protected:
+    struct Seen {
+        Summary summary;
+        bool is_there = false;
+    };
+    static const Summary* found(const std::vector<Seen>& all, NodeId id) {
+        return id < all.size() && all[id].is_there ? &all[id].summary : nullptr;
+    }
+
+    std::vector<Seen> values_, gradients_;
+};
+
+// While it lives, summarises the values that operations of its tape compute and the gradients that
+// arrive at them. Begins anew when the tape is cleared.
+template <class T>
+class Statistics final : public Monitor<T>, public Summaries {
+public:
+    explicit Statistics(Tape<T>& tape) : Monitor<T>(tape) {}
 
     // Parameters that a gradient arrived at, in the order of their first use. A gradient is all
     // that backward passes have added to it.
@@ -64,16 +79,7 @@ public:
     void cleared() override;
 
 private:
-    struct Seen {
-        Summary summary;
-        bool is_there = false;
-    };
-    static const Summary* found(const std::vector<Seen>& all, NodeId id) {
-        return id < all.size() && all[id].is_there ? &all[id].summary : nullptr;
-    }
     static void see(std::vector<Seen>& all, NodeId id, const Tensor<T>& x);
-
-    std::vector<Seen> values_, gradients_;
 };
 
 extern template class Statistics<float>;

@@ -82,6 +82,7 @@ void Tape<T>::clear() {
     std::fill(leaves_.begin(), leaves_.end(), std::pair<const Parameter<T>*, NodeId>{nullptr, 0});
     leaf_order_.clear();
     retained_.clear();
+    names_.clear();
     rows_used_ = 0;
     slot_->generation = ++generations;
     tell([](Monitor<T>& m) { m.cleared(); });

@@ -104,6 +104,11 @@ public:
     // retained value. Zeros where none arrived.
     Tensor<T> gradient(const Variable<T>& x) const;
 
+    // Names a value for pictures, as the state that a loop carries. The name must outlive the tape.
+    void name(const Variable<T>& x, const char* name) {
+        if (recording_ && x.is_recorded()) names_.push_back({x.node(), name});
+    }
+
     // Forgets everything; the memory is used again.
     void clear();
 
@@ -140,6 +145,7 @@ public:
     // outermost.
     std::int64_t time_step(std::uint32_t scope) const;
     std::uint32_t around_steps(std::uint32_t scope) const;
+    const std::vector<std::pair<NodeId, const char*>>& names() const { return names_; }
     std::uint64_t generation() const { return slot_->generation; }
 
     // ---- for record() and Adjoint ----
@@ -185,6 +191,8 @@ public:
 
     // Where the verbs of a pass that is computed with variables leave their shares; null: in place.
     Shares<T>* shares() const { return shares_; }
+    // For the operations of such a pass: that of the rule that is running, "∂tanh".
+    const char* derivative_name() const { return derivative_name_; }
     // Makes sure that the buffer of a root is there, and that no product put off still reads the
     // part that is about to change. True: add to what the part holds; false: overwrite it.
     bool open_part(NodeId root, const Region& part);
@@ -224,6 +232,7 @@ private:
     NodeId find_path(std::span<const NodeId> from);
     void find_needed(std::span<const NodeId> wrt, std::vector<unsigned char>& needed) const;
     std::uint32_t twin(std::uint32_t scope);
+    const char* derivative_name_of(const char* name);
     void sweep(NodeId from, bool retain);
     void run_rule(NodeId id, bool retain);
     void run_with_variables(NodeId id, bool retain);
@@ -245,6 +254,7 @@ private:
     std::vector<std::pair<const Parameter<T>*, NodeId>> leaves_; // open addressing
     std::vector<NodeId> leaf_order_;
     std::vector<Tensor<T>> retained_;
+    std::vector<std::pair<NodeId, const char*>> names_;
     std::vector<std::vector<NodeId>> rows_; // last writer of each row, for buffers written in place
     std::size_t rows_used_ = 0;
     std::vector<Product> deferred_;
@@ -253,6 +263,8 @@ private:
     Monitor<T>* monitors_ = nullptr;
     bool whole_gradients_ = false;
     Shares<T>* shares_ = nullptr;
+    const char* derivative_name_ = "";
+    std::vector<std::pair<const char*, const char*>> derivative_names_; // of this pass
     std::vector<std::uint32_t> twins_;          // by scope: the one for its backward operations
     std::uint32_t recording_scope_ = no_scope_; // where operations belong instead of Scope::current
     Random random_;

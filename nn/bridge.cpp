@@ -9,12 +9,16 @@ namespace unroll::nn {
 
 template <class T>
 Bridge<T>::Bridge(const Options& options) : options(options) {
-    if (options.kind == BridgeKind::copy && options.from != options.hidden)
-        fail("Bridge", "states of width " + std::to_string(options.from) +
-                           " cannot be copied to a decoder of " + std::to_string(options.hidden));
+    for (std::size_t s = 0; s < options.to.size(); ++s)
+        if (options.kind == BridgeKind::copy && options.from[source(s)] != options.to[s])
+            fail("Bridge", "states of width " + std::to_string(options.from[source(s)]) +
+                               " cannot be copied to a decoder of " +
+                               std::to_string(options.to[s]));
     if (options.kind != BridgeKind::project) return;
-    for (std::size_t i = 0; i < options.layers * options.states; ++i)
-        projections.push_back(Linear<T>({.input = options.from, .output = options.hidden}));
+    for (std::size_t layer = 0; layer < options.layers; ++layer)
+        for (std::size_t s = 0; s < options.to.size(); ++s)
+            projections.push_back(
+                Linear<T>({.input = options.from[source(s)], .output = options.to[s]}));
 }
 
 template <class T>
@@ -34,16 +38,16 @@ std::vector<std::vector<Variable<T>>> Bridge<T>::operator()(std::span<const Vari
     const std::size_t from_layers = h.shape(0) / directions, batch = h.shape(1);
     std::vector<std::vector<Variable<T>>> first(options.layers);
     for (std::size_t layer = 0; layer < options.layers; ++layer)
-        for (std::size_t s = 0; s < options.states; ++s) {
+        for (std::size_t s = 0; s < options.to.size(); ++s) {
             if (options.kind == BridgeKind::zeros) {
-                first[layer].push_back(with_tape_of(h, Tensor<T>::zeros({batch, options.hidden})));
+                first[layer].push_back(with_tape_of(h, Tensor<T>::zeros({batch, options.to[s]})));
                 continue;
             }
-            const Variable<T> state = layer_state(s < states.size() ? states[s] : h,
-                                                  std::min(layer, from_layers - 1), directions);
+            const Variable<T> state =
+                layer_state(states[source(s)], std::min(layer, from_layers - 1), directions);
             first[layer].push_back(options.kind == BridgeKind::copy
                                        ? state
-                                       : tanh(projections[layer * options.states + s](state)));
+                                       : tanh(projections[layer * options.to.size() + s](state)));
         }
     return first;
 }

@@ -19,18 +19,22 @@ public:
     using value_type = T;
     struct Options {
         BridgeKind kind = BridgeKind::project;
-        std::size_t from = 0; // width of an encoder layer's state, all directions
-        std::size_t hidden = 0, layers = 1, states = 1; // of the decoder
+        std::vector<std::size_t> from; // widths of an encoder layer's states, all directions
+        std::vector<std::size_t> to;   // widths of a decoder layer's states
+        std::size_t layers = 1;        // of the decoder
     };
 
     explicit Bridge(const Options& options);
-    // Encoder states [layers * directions, B, H] -> for each decoder layer, each state [B, hidden].
+    // Encoder states [layers * directions, B, H] -> for each decoder layer, each state [B, to].
     std::vector<std::vector<Variable<T>>> operator()(std::span<const Variable<T>> states,
                                                      std::size_t directions) const;
     void members(Members<T>& m) { m("projections", projections); }
 
     Options options;
     std::vector<Linear<T>> projections; // layer by layer, state by state
+
+private:
+    std::size_t source(std::size_t state) const { return state < options.from.size() ? state : 0; }
 };
 
 // The state of one layer, all directions side by side: [B, directions * H] of an encoder's state

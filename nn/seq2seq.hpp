@@ -75,10 +75,11 @@ public:
     using value_type = typename Cell::value_type;
     using T = value_type;
     using Options = DecoderOptions<Cell, Attention>;
+    using Widths = std::array<std::size_t, Cell::states>;
 
     // What a step hands to the next, for B sequences.
     struct DecoderState {
-        std::vector<State<T, Cell::states>> cells; // of each layer, [B, hidden]
+        std::vector<State<T, Cell::states>> cells; // of each layer, [B, width of the state]
         Variable<T> readout;                       // [B, hidden]
         Variable<T> weights;                       // of the attention, [B, S]; none before a step
         Memory<T> memory;
@@ -96,9 +97,9 @@ public:
     };
 
     // Throws Error for options that make no sense.
-    explicit Decoder(const Options& options);
+    explicit Decoder(const Options& options) : Decoder(options, state_widths(options)) {}
 
-    // First states of each layer, [B, hidden], and a memory that the attention has prepared.
+    // First states of each layer and a memory that the attention has prepared.
     DecoderState start(std::vector<State<T, Cell::states>> cells, Memory<T> memory) const;
     Output step(const DecoderState& state, const Indices& tokens) const;
     // Targets [T, B]: step t is fed with target t - 1, the first one with the start. Targets below
@@ -113,6 +114,8 @@ public:
     void members(Members<T>& m);
 
     const Options& options() const { return options_; }
+    // The width of each state, h first.
+    const Widths& widths() const { return widths_; }
 
     Attention attention;
     Embedding<T> embedding;
@@ -121,11 +124,14 @@ public:
     Linear<T> output;  // W'
 
 private:
+    Decoder(const Options& options, const Widths& widths);
     bool before() const { return options_.attend == Options::Attend::before; }
-    static typename Attention::Options attention_options(const Options& options);
-    static std::size_t input_width(const Options& options, std::size_t context);
+    // Of a cell like those to come.
+    static Widths state_widths(const Options& options);
+    static typename Attention::Options attention_options(const Options& options, std::size_t h);
 
     Options options_;
+    Widths widths_;
 };
 
 template <class EncoderCell, class DecoderCell, class Attention>
@@ -170,17 +176,20 @@ public:
     void members(Members<T>& m) { m("encoder", encoder)("bridge", bridge)("decoder", decoder); }
 
     Recurrent<EncoderCell> encoder;
-    Bridge<T> bridge;
     Writer decoder;
+    Bridge<T> bridge;
 
 private:
     static constexpr bool attends = !std::is_same_v<Attention, FixedContext<T>>;
-    static std::size_t state_width(const RecurrentOptions<EncoderCell>& options) {
-        return options.hidden * (options.bidirectional ? 2 : 1);
+    static std::vector<std::size_t> state_widths(const Recurrent<EncoderCell>& encoder) {
+        std::vector<std::size_t> all;
+        for (const std::size_t width : encoder.widths())
+            all.push_back(width * encoder.directions());
+        return all;
     }
     static typename Writer::Options decoder_options(const Recurrent<EncoderCell>& encoder,
                                                     typename Writer::Options options) {
-        options.memory = attends ? encoder.output_width() : state_width(encoder.options());
+        options.memory = attends ? encoder.output_width() : state_widths(encoder)[0];
         return options;
     }
 };
@@ -210,34 +219,36 @@ void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers
 } // namespace detail
 
 template <class Cell, class Attention>
-typename Attention::Options Decoder<Cell, Attention>::attention_options(const Options& options) {
+typename Decoder<Cell, Attention>::Widths
+Decoder<Cell, Attention>::state_widths(const Options& options) {
     detail::check_decoder(options.vocabulary, options.width, options.layers, options.dropout,
                           options.start);
+    return detail::widths(Cell(1, options.hidden, options.cell));
+}
+
+template <class Cell, class Attention>
+typename Attention::Options Decoder<Cell, Attention>::attention_options(const Options& options,
+                                                                        std::size_t h) {
     auto attention = options.attention;
-    attention.query = options.hidden;
+    attention.query = h;
     attention.memory = options.memory;
     return attention;
 }
 
 template <class Cell, class Attention>
-std::size_t Decoder<Cell, Attention>::input_width(const Options& options, std::size_t context) {
-    return options.width + (options.attend == Options::Attend::before ? context : 0) +
-           (options.input_feeding ? options.hidden : 0);
-}
-
-template <class Cell, class Attention>
-Decoder<Cell, Attention>::Decoder(const Options& options)
-    : attention(attention_options(options)),
+Decoder<Cell, Attention>::Decoder(const Options& options, const Widths& widths)
+    : attention(attention_options(options, widths[0])),
       embedding(EmbeddingOptions{.vocabulary = options.vocabulary, .width = options.width}),
-      readout({.input = options.hidden + attention.context_width() +
+      readout({.input = widths[0] + attention.context_width() +
                         (options.attend == Options::Attend::before ? options.width : 0),
                .output = options.hidden,
                .bias = false}),
-      output({.input = options.hidden, .output = options.vocabulary}), options_(options) {
+      output({.input = options.hidden, .output = options.vocabulary}), options_(options),
+      widths_(widths) {
+    const std::size_t in = options.width + (before() ? attention.context_width() : 0) +
+                           (options.input_feeding ? options.hidden : 0);
     for (std::size_t layer = 0; layer < options.layers; ++layer)
-        cells.emplace_back(layer == 0 ? input_width(options, attention.context_width())
-                                      : options.hidden,
-                           options.hidden, options.cell);
+        cells.emplace_back(layer == 0 ? in : widths[0], options.hidden, options.cell);
 }
 
 template <class Cell, class Attention>
@@ -266,18 +277,18 @@ template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::DecoderState
 Decoder<Cell, Attention>::start(std::vector<State<T, Cell::states>> first, Memory<T> memory) const {
     const std::size_t batch = memory.keys.shape(0);
-    const Shape expected{batch, options_.hidden};
     if (first.size() != options_.layers)
         fail("Decoder", std::to_string(first.size()) + " states for " +
                             std::to_string(options_.layers) + " layers");
     for (const auto& layer : first)
-        for (const auto& state : layer)
-            if (state.shape() != expected)
-                fail("Decoder", "a first state has shape " + to_string(state.shape()) +
+        for (std::size_t s = 0; s < Cell::states; ++s)
+            if (const Shape expected{batch, widths_[s]}; layer[s].shape() != expected)
+                fail("Decoder", "a first state has shape " + to_string(layer[s].shape()) +
                                     ", expected " + to_string(expected));
     Indices sources(Shape{batch});
     for (std::size_t b = 0; b < batch; ++b) sources.data()[b] = static_cast<std::int64_t>(b);
-    const Variable<T> nothing = with_tape_of(memory.keys, Tensor<T>::zeros(expected));
+    const Variable<T> nothing =
+        with_tape_of(memory.keys, Tensor<T>::zeros({batch, options_.hidden}));
     return {std::move(first), nothing, {}, std::move(memory), sources};
 }
 
@@ -339,10 +350,11 @@ Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
 
 template <class EncoderCell, class DecoderCell, class Attention>
 EncoderDecoder<EncoderCell, DecoderCell, Attention>::EncoderDecoder(const Options& options)
-    : encoder(options.encoder),
-      bridge({options.bridge, state_width(options.encoder), options.decoder.hidden,
-              options.decoder.layers, DecoderCell::states}),
-      decoder(decoder_options(encoder, options.decoder)) {}
+    : encoder(options.encoder), decoder(decoder_options(encoder, options.decoder)),
+      bridge({options.bridge,
+              state_widths(encoder),
+              {decoder.widths().begin(), decoder.widths().end()},
+              options.decoder.layers}) {}
 
 template <class EncoderCell, class DecoderCell, class Attention>
 typename EncoderDecoder<EncoderCell, DecoderCell, Attention>::DecoderState

@@ -303,7 +303,8 @@ void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
     const std::shared_ptr<const Expression> shares(pullback, &pullback->expression);
 
     if (to.tape().shares() != nullptr) {
-        const auto added = evaluate<T>(Op::unplaced("pull_back"), shares, operands);
+        const Op op = Op::unplaced(to.tape().derivative_name());
+        const auto added = evaluate<T>(op, shares, operands);
         std::size_t next = 0;
         for (std::size_t i = 0; i < x.size(); ++i) {
             if (!wanted[i]) continue;

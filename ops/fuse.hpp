@@ -134,7 +134,7 @@ void add_fused(const Adjoint<T>& place, const F& f, const V&... x) {
     if (!place.wanted()) return;
     if (place.is_recording()) {
         const auto expression = std::make_shared<const Expression>(detail::read<sizeof...(V)>(f));
-        return place.add(evaluate<T>(Op::unplaced("fuse"), expression, std::array{x...})[0]);
+        return place.add(evaluate<T>(place.operation(), expression, std::array{x...})[0]);
     }
     const std::array<const Shape*, sizeof...(V) + 1> shapes{&place.shape(), &x.shape()...};
     const Shape shape = broadcast(Op::unplaced("add to an adjoint"), shapes);

@@ -5,6 +5,7 @@ usage: char_lm.py PROGRAM
 """
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -72,11 +73,20 @@ with tempfile.TemporaryDirectory() as name:
     run("sample", whole, "--temperature", 0, "--length", 10)
     run("sample", whole, "--top-k", 3, "--top-p", 0.9, "--length", 10)
     assert float(result(run("eval", whole, text))["nats"]) < 3.0
-    run("graph", folder / "graph.svg", "--cell", "lstm")
-    run("graph", folder / "graph.dot", "--cell", "gru")
+    draw = ["train", text, *SMALL, "--dump-graph"]
+    assert int(result(run(*draw, folder / "graph.svg"))["nodes"]) > 20
+    run(*draw, folder / "graph.dot", "--cell", "gru")
     assert "digraph" in (folder / "graph.dot").read_text()
+    run(*draw, folder / "graph.html", "--fold", "layers", "--color", "gradient-norm", "--open")
+    assert "<!DOCTYPE html>" in (folder / "graph.html").read_text()[:40]
+    run(*draw, folder / "first.dot", "--depth", 1, "--color", "time", "--annotate")
+    drawn = (folder / "first.dot").read_text()
+    assert "× 8" not in drawn and " forward, " in drawn
     for cell in ("rnn", "lstm", "gru"):
-        run("gradcheck", "--cell", cell)
+        report = folder / "report.json"
+        found = result(run("train", "--cell", cell, "--check-gradients", "--check-report", report))
+        assert found["passed"] == "yes" and json.loads(report.read_text())["passed"] is True
+    run("train", "--cell", "lstm", "--layers", 1, "--check-gradients", "--check-order", 2)
 
     def refuses(*arguments, naming, code=None):
         done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
@@ -90,7 +100,12 @@ with tempfile.TemporaryDirectory() as name:
     refuses("sample", text, naming=["text.txt"])
     refuses("sample", whole, "--prompt", "Ω", naming=["vocabulary", "position 0"])
     refuses("eval", folder / "none.safetensors", text, naming=["none.safetensors"])
-    refuses("graph", folder / "graph.gif", naming=["graph.gif"])
+    refuses(*draw, folder / "graph.gif", naming=["graph.gif", ".svg"])
+    refuses(*draw, folder / "graph.svg", "--budget", 0, naming=["--budget"])
+    # Without Graphviz's plugins a picture is refused in words, and text is still written.
+    os.environ["GVBINDIR"] = str(folder / "nowhere")
+    refuses(*draw, folder / "none.svg", naming=["none.svg", "graphviz", ".dot"])
+    run(*draw, folder / "plain.dot")
     short = folder / "short.txt"
     short.write_text("ab")
     refuses("train", short, *SMALL, naming=["short"])

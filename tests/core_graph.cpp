@@ -1,49 +1,436 @@
 #include "support.hpp"
 
 #include <unroll/core/graph.hpp>
+#include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers.hpp>
 #include <unroll/nn/recurrent.hpp>
+#include <unroll/ops/fuse.hpp>
+#include <unroll/ops/matrix.hpp>
 #include <unroll/ops/reduce.hpp>
+#include <unroll/ops/softmax.hpp>
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
 
 #include <unistd.h>
 
 using namespace test;
+using graph::Color;
+using graph::Fold;
 
-TEST_CASE("a tape as a picture") {
-    nn::Lstm<float> lstm({.input = 2, .hidden = 3});
+namespace {
+
+// What a picture shows, read back from its text: nodes by class, edges with their attributes.
+struct Seen {
+    std::string text;
+    std::vector<std::string> nodes; // the attributes of each
+    std::vector<std::string> edges;
+
+    explicit Seen(std::string dot) : text(std::move(dot)) {
+        std::istringstream lines(text);
+        for (std::string line; std::getline(lines, line);) {
+            if (contains(line, ", id=\"")) nodes.push_back(line);
+            if (contains(line, " -> ")) edges.push_back(line);
+        }
+    }
+    std::size_t nodes_with(const std::string& part) const { return count(nodes, part); }
+    std::size_t edges_with(const std::string& part) const { return count(edges, part); }
+    std::size_t clusters(const std::string& title) const {
+        std::size_t n = 0;
+        for (auto at = text.find("label=\"" + title + "\";"); at != std::string::npos;
+             at = text.find("label=\"" + title + "\";", at + 1))
+            ++n;
+        return n;
+    }
+    // The name, as in n12, of the only node whose label begins so.
+    std::string node(const std::string& label) const {
+        std::string found;
+        for (const auto& line : nodes)
+            if (contains(line, "[label=\"" + label)) {
+                REQUIRE(found.empty());
+                found = line.substr(line.find_first_not_of(' '));
+                found.resize(found.find(' '));
+            }
+        REQUIRE_FALSE(found.empty());
+        return found;
+    }
+    std::string edge(const std::string& from, const std::string& to) const {
+        for (const auto& line : edges)
+            if (contains(line, "  " + from + " -> " + to + " ") ||
+                contains(line, "  " + from + " -> " + to + ";"))
+                return line;
+        return "";
+    }
+
+private:
+    static std::size_t count(const std::vector<std::string>& lines, const std::string& part) {
+        return static_cast<std::size_t>(std::count_if(
+            lines.begin(), lines.end(), [&](const auto& line) { return contains(line, part); }));
+    }
+};
+
+struct File {
+    std::filesystem::path path;
+    explicit File(const std::string& ending)
+        : path(std::filesystem::temp_directory_path() /
+               ("unroll_graph_" + std::to_string(::getpid()) + ending)) {}
+    ~File() { std::filesystem::remove(path); }
+    std::string text() const {
+        std::ifstream in(path, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+};
+
+template <class Net = nn::Lstm<float>>
+Variable<float> unrolled(Tape<float>& tape, const Net& net, std::size_t steps,
+                         std::size_t input = 2) {
+    return sum(net(tape.variable(random_tensor<float>({steps, 1, input}), "letters")).output);
+}
+
+// Encoder of two layers, decoder that attends to it.
+Variable<float> translated(Tape<float>& tape, std::size_t steps) {
+    const nn::Lstm<float> encoder({.input = 4, .hidden = 8, .layers = 2});
+    static std::vector<std::unique_ptr<nn::LstmCell<float>>> cells; // outlive the tape
+    static std::vector<std::unique_ptr<nn::Lstm<float>>> encoders;
+    encoders.push_back(std::make_unique<nn::Lstm<float>>(encoder));
+    cells.push_back(std::make_unique<nn::LstmCell<float>>(12, 8));
+    const auto& cell = *cells.back();
+    const auto x = tape.variable(random_tensor<float>({steps, 2, 4}), "words");
+    const auto [memory, state] = (*encoders.back())(x);
+    const auto keys = transpose(memory, {1, 2, 0}), values = transpose(memory, {1, 0, 2});
+    nn::State<float, 2> s{select(state[0], 0, 1), select(state[1], 0, 1)};
+    Variable<float> context = tape.constant(Tensor<float>::zeros({2, 8})), total;
+    const Scope decoder("decoder");
+    for (std::size_t t = 0; t < steps; ++t) {
+        const Scope step("t", static_cast<std::int64_t>(t));
+        s = cell.step(cell.project(concatenate({select(x, 0, t), context}, -1)), s);
+        tape.name(s[0], "h");
+        tape.name(s[1], "c");
+        const Scope attention("Attention");
+        const auto weights = softmax(matmul(reshape(s[0], {2, 1, 8}), keys));
+        context = reshape(matmul(weights, values), {2, 8});
+        tape.name(context, "context");
+    }
+    return sum(context);
+}
+
+} // namespace
+
+TEST_CASE("time steps are drawn once, with loops for what they carry") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
     Tape<float> tape;
-    const auto loss = sum(lstm(tape.variable(random_tensor<float>({8, 1, 2}), "letters")).output);
-    const std::string dot = graph::dot(tape);
-    CHECK(contains(dot, "letters\\n[8, 1, 2]"));
-    CHECK(contains(dot, "weight_hh\\n[12, 3]"));
-    CHECK(contains(dot, "label=\"Lstm\""));
-    CHECK(contains(dot, "label=\"t = 0\""));
-    CHECK(contains(dot, "t = 2 to 5\\n4 more steps"));
-    CHECK_FALSE(contains(dot, "label=\"t = 3\""));
-    CHECK(contains(graph::dot(tape, {.steps = 0}), "label=\"t = 3\""));
+    const auto loss = unrolled(tape, lstm, 8);
+    const Seen folded(graph::dot(tape));
+    CHECK(folded.clusters("t = 0 … 7    × 8") == 1);
+    CHECK(folded.nodes_with("label=\"lstm") == 1);
+    CHECK(folded.nodes_with("label=\"letters\\n[8, 1, 2]\"") == 1);
+    CHECK(folded.nodes_with("label=\"weight_hh\\n[12, 3]\"") == 1);
+    const std::string cell = folded.node("lstm"), sum = folded.node("add_linear");
+    CHECK(contains(folded.edge(cell, cell), "label=\" c\""));
+    CHECK(contains(folded.edge(cell, sum), "label=\" h\""));
+    CHECK(folded.edges_with("class=carried") == 2);
+    CHECK(contains(folded.edge(sum, cell), "4 × block [1, 3]"));
+    // Parameters stand outside the steps that use them.
+    CHECK(folded.text.find("label=\"weight_hh") < folded.text.find("t = 0 …"));
     CHECK(contains(graph::dot(loss), "sum"));
 
-    const auto folder = std::filesystem::temp_directory_path();
-    for (const char* ending : {".dot", ".svg", ".png", ".pdf"}) {
-        const auto path = folder / ("unroll_graph_" + std::to_string(::getpid()) + ending);
-        graph::write(path.string(), tape);
-        CHECK(std::filesystem::file_size(path) > 500);
-        std::filesystem::remove(path);
+    SUBCASE("as often as there are steps, where nothing is folded") {
+        const Seen all(graph::dot(tape, {.fold = Fold::none}));
+        CHECK(all.nodes_with("label=\"lstm") == 8);
+        CHECK(all.edges_with("label=\" h\"") == 7);
+        CHECK(all.clusters("t = 3") == 1);
     }
-    CHECK(contains(error_of([&] { graph::write("picture.jpeg", tape); }), "must end in"));
-    CHECK(contains(error_of([&] { graph::write("/nowhere/at/all.dot", tape); }),
-                   "/nowhere/at/all.dot"));
-    CHECK(contains(error_of([&] { graph::dot(Variable<float>(1.f)); }), "constant"));
+    SUBCASE("but for the first and last") {
+        const Seen ends(graph::dot(tape, {.first_steps = 2, .last_steps = 1}));
+        for (const char* title : {"t = 0", "t = 1", "t = 2 … 6    × 5", "t = 7"})
+            CHECK(ends.clusters(title) == 1);
+        CHECK(ends.nodes_with("label=\"lstm") == 4);
+        CHECK(ends.edges_with("label=\" c\"") == 4); // 0 to 1 to folded, itself, to 7
+    }
+    SUBCASE("the same each time") { CHECK(graph::dot(tape) == folded.text); }
+    SUBCASE("and no more nodes for a thousand") {
+        Tape<float> longer;
+        static_cast<void>(unrolled(longer, lstm, 1000));
+        CHECK(Seen(graph::dot(longer)).nodes.size() == folded.nodes.size());
+    }
+}
+
+TEST_CASE("steps that differ are not folded together") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
+    Tape<float> tape;
+    const std::vector<std::size_t> lengths{5, 3};
+    const auto x = tape.variable(random_tensor<float>({6, 2, 2}), "x");
+    static_cast<void>(lstm(x, {}, lengths));
+    const Seen seen(graph::dot(tape));
+    CHECK(seen.clusters("t = 0 … 2    × 3") == 1);
+    CHECK(seen.clusters("t = 3 … 5    × 3") == 1);
+}
+
+TEST_CASE("layers of one structure are drawn once") {
+    const nn::Lstm<float> lstm({.input = 3, .hidden = 3, .layers = 4});
+    Tape<float> tape;
+    static_cast<void>(unrolled(tape, lstm, 5, 3));
+    const Seen apart(graph::dot(tape)), folded(graph::dot(tape, {.fold = Fold::layers}));
+    CHECK(apart.nodes_with("label=\"lstm") == 4);
+    CHECK(folded.nodes_with("label=\"lstm") == 1);
+    CHECK(folded.clusters("layer 0 … 3    × 4") == 1);
+    CHECK(folded.clusters("t = 0 … 4    × 5") == 1);
+}
+
+TEST_CASE("modules below the depth are boxes with parameters and shapes") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 3, .layers = 2});
+    Tape<float> tape;
+    static_cast<void>(unrolled(tape, lstm, 8));
+    const Seen top(graph::dot(tape, {.depth = 0}));
+    CHECK(top.nodes.size() == 3); // letters, Lstm, sum
+    const std::size_t parameters = 4 * 3 * (2 + 3 + 2) + 4 * 3 * (3 + 3 + 2);
+    CHECK(top.nodes_with("label=\"Lstm\\n" + std::to_string(parameters) +
+                         " parameters\\n[8, 1, 2] → [8, 1, 3]\"") == 1);
+    const Seen one(graph::dot(tape, {.depth = 1}));
+    CHECK(one.clusters("Lstm") == 1);
+    CHECK(one.nodes_with("class=\"module\"") == 2);
+    // A closed series keeps its loops.
+    const Seen two(graph::dot(tape, {.depth = 2}));
+    CHECK(two.nodes_with("label=\"t = 0 … 7   × 8") == 2);
+    CHECK(two.edges_with("label=\" h\\nc\"") == 2);
+}
+
+TEST_CASE("a budget is kept, and what was done for it is said") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 2, .layers = 6});
+    Tape<float> tape;
+    static_cast<void>(unrolled(tape, lstm, 60));
+    for (const std::size_t budget : {1, 2, 3, 5, 17, 40, 100, 400}) {
+        const Seen seen(graph::dot(tape, {.fold = Fold::none, .budget = budget}));
+        CHECK(seen.nodes.size() <= budget);
+        CHECK(contains(seen.text, "To stay within " + std::to_string(budget) + " nodes"));
+    }
+    CHECK(contains(graph::dot(tape, {.fold = Fold::none}), "time steps are folded"));
+    CHECK_FALSE(contains(graph::dot(tape), "To stay within"));
+
+    Tape<float> flat;
+    Variable<float> y = flat.variable(Tensor<float>::ones({2}), "x");
+    for (int i = 0; i < 5000; ++i) y = y + 1.f;
+    const Seen seen(graph::dot(y));
+    CHECK(seen.nodes.size() == 400);
+    CHECK(seen.nodes_with("label=\"4,602 more nodes\"") == 1);
+    CHECK(seen.edges.size() == 399);
+    CHECK(contains(error_of([&] { graph::dot(flat, {.budget = 0}); }), "budget"));
+}
+
+TEST_CASE("two layers with attention over a hundred steps fit on a page") {
+    Tape<float> tape;
+    const Seen seen(graph::dot(translated(tape, 100)));
+    CHECK(seen.nodes.size() <= 60);
+    CHECK(seen.edges_with("label=\" context\"") == 1);
+    CHECK(seen.clusters("t = 0 … 99    × 100") == 3);
+    CHECK(seen.clusters("Attention") == 1);
+}
+
+TEST_CASE("sources, sinks and parameters are told apart") {
+    const nn::Linear<float> layer({.input = 2, .output = 2});
+    Tape<float> tape;
+    static_cast<void>(layer(tape.variable(Tensor<float>::ones({1, 2}), "x")));
+    const Seen seen(graph::dot(tape));
+    CHECK(contains(seen.text, "label=\"x\\n[1, 2]\", id=\"n0\", class=\"source\""));
+    CHECK(seen.nodes_with("class=\"parameter\"") == 2);
+    CHECK(seen.nodes_with("class=\"sink\"") == 1);
+    CHECK(contains(seen.edge(seen.node("x"), seen.node("linear")), "[1, 2]"));
+    CHECK(Seen(graph::dot(tape, {.parameters = false})).nodes.size() == 2);
+}
+
+TEST_CASE("rows of a buffer come from those that wrote them") {
+    const nn::Rnn<float> rnn({.input = 2, .hidden = 2});
+    Tape<float> tape;
+    const auto y = rnn(tape.variable(random_tensor<float>({4, 1, 2}), "x")).output;
+    const auto last = sum(select(y, 0, 3));
+    const Seen seen(graph::dot(last, {.fold = Fold::none}));
+    CHECK(seen.edges_with("-> " + seen.node("sum")) == 1);
+}
+
+template <class Net>
+double shade_of_first_step(const Net& net) {
+    Tape<float> tape;
+    const Statistics<float> statistics(tape);
+    const auto y = net(tape.variable(random_tensor<float>({50, 1, 2}), "x")).output;
+    const auto loss = sum(select(y, 0, 49));
+    tape.backward(loss);
+    const Seen seen(graph::dot(loss, {.fold = Fold::none,
+                                      .depth = 2,
+                                      .color = Color::gradient_norm,
+                                      .statistics = &statistics}));
+    CHECK(contains(seen.text, "gradient norm, log scale"));
+    const auto line = std::find_if(seen.nodes.begin(), seen.nodes.end(),
+                                   [](const auto& n) { return contains(n, "label=\"t = 0\""); });
+    REQUIRE(line != seen.nodes.end());
+    std::smatch color;
+    REQUIRE(std::regex_search(*line, color, std::regex("fillcolor=\"#(..)")));
+    return std::stoi(color[1], nullptr, 16); // red: 247 where pale, 8 where dark
+}
+
+TEST_CASE("gradients of a plain network fade into the past, those of an LSTM do not") {
+    nn::seed(3);
+    CHECK(shade_of_first_step(nn::Rnn<float>({.input = 2, .hidden = 8})) > 200);
+    CHECK(shade_of_first_step(
+              nn::Lstm<float>({.input = 2, .hidden = 8, .cell = {.forget_bias = 3}})) < 100);
+}
+
+TEST_CASE("colours and annotations from statistics and profile") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
+    Tape<float> tape;
+    const Statistics<float> statistics(tape);
+    const Profile<float> profile(tape);
+    const auto loss = unrolled(tape, lstm, 4);
+    CHECK(contains(graph::dot(tape, {.color = Color::memory}), "bytes kept for backward"));
+    tape.backward(loss);
+    CHECK(contains(graph::dot(tape, {.color = Color::memory}), "bytes of results"));
+    CHECK(contains(graph::dot(tape, {.color = Color::time, .profile = &profile}),
+                   "time, forward and backward"));
+    const Seen told(
+        graph::dot(tape, {.annotate = true, .statistics = &statistics, .profile = &profile}));
+    CHECK(std::regex_search(told.text, std::regex("label=\"lstm[^\"]*\\|x\\| [0-9.e-]+  "
+                                                  "\\|∂x\\| [0-9.e-]+\\\\n[^\"]*s forward, ")));
+    CHECK(contains(error_of([&] { graph::dot(tape, {.color = Color::gradient_norm}); }),
+                   "Options::statistics"));
+    CHECK(
+        contains(error_of([&] { graph::dot(tape, {.color = Color::time}); }), "Options::profile"));
+    Tape<float> two;
+    const nn::Linear<float> layer({.input = 3, .output = 3});
+    static_cast<void>(layer(lstm(two.variable(random_tensor<float>({2, 1, 2}), "x")).output));
+    const Seen colored(graph::dot(two, {.color = Color::module}));
+    CHECK(colored.nodes_with("fillcolor=\"#cfe2f3\"") > 0);
+    CHECK(colored.nodes_with("fillcolor=\"#fbe3c4\"") > 0);
+}
+
+namespace {
+
+// h = tanh(a) b, and what it is before the product.
+class Written final : public Rule<float> {
+public:
+    void run(const Adjoints<float>&, std::span<const Variable<float>>) override {}
+    std::span<const Saved<float>> kept() const override { return {}; }
+    Formula formula() const override {
+        using Kind = Formula::Kind;
+        return {{{Kind::input, "a", "a", {}},
+                 {Kind::input, "b", "b", {}},
+                 {Kind::function, "tanh", "\\tanh", {0}},
+                 {Kind::product, "", "", {2, 1}}},
+                {{"h", 3}}};
+    }
+};
+
+} // namespace
+
+TEST_CASE("fused operations are opened on request") {
+    Tape<float> tape;
+    const auto a = tape.variable(Tensor<float>::ones({2}), "left"),
+               b = tape.variable(Tensor<float>::ones({2}), "right");
+    const auto y = fuse(
+        "cell", [](auto a, auto b) { return tanh(a) * b; }, a, b);
+    Rule<float>*& rule = tape.node(y.node()).rule;
+    rule->~Rule();
+    rule = new (tape.arena().allocate(sizeof(Written), alignof(Written))) Written;
+    static_cast<void>(sum(y));
+    CHECK(Seen(graph::dot(tape)).nodes_with("class=\"term\"") == 0);
+    const Seen open(graph::dot(tape, {.open = true}));
+    CHECK(open.nodes_with("class=\"term\"") == 4);
+    CHECK(contains(open.text, "cluster_n2"));
+    CHECK_FALSE(open.edge(open.node("left"), open.node("a\"")).empty());
+    CHECK_FALSE(open.edge(open.node("right"), open.node("b\"")).empty());
+    CHECK_FALSE(open.edge(open.node("tanh"), open.node("×")).empty());
+    CHECK_FALSE(open.edge(open.node("×"), open.node("sum")).empty());
+    // Used up, it is closed.
+    rule->~Rule();
+    rule = nullptr;
+    tape.node(y.node()).is_used_up = true;
+    CHECK(Seen(graph::dot(tape, {.open = true})).nodes_with("label=\"cell") == 1);
+}
+
+TEST_CASE("what stands in a scope named backward is drawn beside the rest") {
+    Tape<float> tape;
+    auto x = tape.variable(Tensor<float>::ones({2}), "x");
+    std::vector<Variable<float>> states;
+    {
+        const Scope forward("Rnn");
+        for (int t = 0; t < 6; ++t) {
+            const Scope step("t", t);
+            states.push_back(x = tanh(x));
+        }
+    }
+    for (int t = 6; t-- > 0;) {
+        const Scope back("backward");
+        const Scope mirrored("Rnn");
+        const Scope step("t", t);
+        x = x * states[static_cast<std::size_t>(t)];
+    }
+    const Seen seen(graph::dot(tape));
+    CHECK(seen.clusters("forward") == 1);
+    CHECK(seen.clusters("backward") == 1);
+    CHECK(seen.clusters("Rnn") == 2);
+    CHECK(seen.clusters("t = 0 … 5    × 6") == 2);
+    CHECK(seen.nodes.size() == 3);
+    CHECK(seen.edges_with("style=dotted") >= 1);
 }
 
 TEST_CASE("names with quotes, newlines and great length survive") {
-    Parameter<float> odd("a \"quoted\"\nname \\ \xc3\xa9" + std::string(10000, 'x'),
-                         Tensor<float>::ones({2}));
+    const std::string name =
+        "a \"quoted\"\nname \\ &lt; </script> \xc3\xa9 \xff\x01" + std::string(10000, 'x') + "end";
+    Parameter<float> odd(name, Tensor<float>::ones({2}));
     Tape<float> tape;
-    static_cast<void>(sum(tape.attach(Variable<float>(odd))));
+    {
+        const Scope scope("sc\"ope <b> \\N");
+        static_cast<void>(sum(tape.attach(Variable<float>(odd))));
+    }
     const std::string dot = graph::dot(tape);
-    CHECK(contains(dot, "a \\\"quoted\\\"\\nname \\\\ \xc3\xa9xxx"));
-    CHECK(dot.size() < 2000);
+    CHECK(contains(dot, "a \\\"quoted\\\"\\nname \\\\ &amp;lt; </script> \xc3\xa9 \xef\xbf\xbd"));
+    CHECK(contains(dot, "xxxend"));
+    const File svg(".svg"), html(".html");
+    graph::write(svg.path.string(), tape);
+    CHECK(contains(svg.text(), "name \\ &amp;lt; &lt;/script&gt; \xc3\xa9"));
+    CHECK(contains(svg.text(), "&lt;b&gt; \\N"));
+    CHECK(contains(svg.text(), "xxxend"));
+    graph::write(html.path.string(), tape);
+    CHECK_FALSE(contains(html.text(), "</script> \xc3"));
+    CHECK_FALSE(contains(html.text(), "<b>"));
+}
+
+TEST_CASE("pictures are written by their ending") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
+    Tape<float> tape;
+    const auto loss = unrolled(tape, lstm, 8);
+    const std::pair<const char*, const char*> begins[] = {{".dot", "digraph"},
+                                                          {".svg", "<?xml"},
+                                                          {".png", "\x89PNG"},
+                                                          {".pdf", "%PDF"},
+                                                          {".html", "<!DOCTYPE html>"}};
+    for (const auto& [ending, begin] : begins) {
+        const File file(ending);
+        graph::write(file.path.string(), tape);
+        CHECK(file.text().substr(0, std::string(begin).size()) == begin);
+        graph::write(file.path.string(), loss);
+        CHECK(file.text().size() > 500);
+    }
+    for (const char* path : {"picture.jpeg", "picture", "svg"})
+        CHECK(contains(error_of([&] { graph::write(path, tape); }), "must end in"));
+    for (const char* path : {"/nowhere/at/all.dot", "/nowhere/at/all.svg"})
+        CHECK(contains(error_of([&] { graph::write(path, tape); }), path));
+    CHECK(contains(error_of([&] { graph::dot(Variable<float>(1.f)); }), "constant"));
+    Tape<float> empty;
+    CHECK(contains(graph::dot(empty), "digraph"));
+    const File file(".svg");
+    graph::write(file.path.string(), empty);
+    CHECK(contains(file.text(), "<svg"));
+}
+
+TEST_CASE("a large tape is drawn without folding") {
+    const nn::Rnn<float> rnn({.input = 2, .hidden = 2, .layers = 2});
+    Tape<float> tape;
+    static_cast<void>(unrolled(tape, rnn, 17000));
+    REQUIRE(tape.size() >= 100000);
+    const File file(".svg");
+    graph::write(file.path.string(), tape, {.fold = Fold::none});
+    CHECK(contains(file.text(), "time steps are folded"));
 }

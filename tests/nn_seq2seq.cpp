@@ -129,6 +129,17 @@ TEST_CASE("encoder-decoders pass the gradient check") {
         options.decoder.attention = {.width = 2, .filters = 2, .window = 3};
         check_gradients_of<M>(options);
     }
+    SUBCASE("projected states, learned ones") {
+        using M = Model<Lstm, Lstm, Additive>;
+        auto options = small<M>();
+        options.encoder.hidden = 4;
+        options.encoder.cell.projection = 2;
+        options.encoder.learned_state = true;
+        options.decoder.layers = 2;
+        options.decoder.cell.projection = 1;
+        options.decoder.attention.width = 2;
+        check_gradients_of<M>(options);
+    }
     SUBCASE("several heads") {
         using M = Model<Rnn, Gru, nn::MultiHeadAttention<double>>;
         auto options = small<M>();
@@ -296,18 +307,18 @@ TEST_CASE("bridges") {
     const Variable<double> h = random_tensor({2, 3, 2}), c = random_tensor({2, 3, 2}, 2);
     const std::vector<Variable<double>> states{h, c};
     const nn::Bridge<double> copy(
-        {.kind = nn::BridgeKind::copy, .from = 2, .hidden = 2, .layers = 3, .states = 2});
+        {.kind = nn::BridgeKind::copy, .from = {2, 2}, .to = {2, 2}, .layers = 3});
     const auto first = copy(states, 1);
     CHECK(first[0][1].value() == c.value().select(0, 0));
     CHECK(first[2][0].value() == h.value().select(0, 1));
-    const nn::Bridge<double> zeros({.kind = nn::BridgeKind::zeros, .from = 4, .hidden = 5});
+    const nn::Bridge<double> zeros({.kind = nn::BridgeKind::zeros, .from = {4}, .to = {5}});
     CHECK(zeros(states, 2)[0][0].value() == Tensor<double>::zeros({3, 5}));
-    const nn::Bridge<double> project({.from = 4, .hidden = 5, .states = 2});
+    const nn::Bridge<double> project({.from = {4}, .to = {5, 5}});
     const auto both = project(std::span(states).first(1), 2)[0];
     const auto joined = concatenate({select(h, 0, 0), select(h, 0, 1)}, -1);
     CHECK(distance(both[1].value(), tanh(project.projections[1](joined)).value()) == 0);
     CHECK(contains(error_of([] {
-                       nn::Bridge<double>({.kind = nn::BridgeKind::copy, .from = 4, .hidden = 5});
+                       nn::Bridge<double>({.kind = nn::BridgeKind::copy, .from = {4}, .to = {5}});
                    }),
                    "Bridge: states of width 4 cannot be copied to a decoder of 5"));
 }

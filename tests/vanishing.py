@@ -50,6 +50,13 @@ with tempfile.TemporaryDirectory() as name:
     assert set(TRAINED) < set(found) and found["out"] == str(one), found
     assert written(one) == {"gradients": 12, "loss": 5, "explosion": 2, "clipping": 2}, written(one)
 
+    for network in ("rnn_tanh", "lstm"):
+        assert "t = 19" in (one / f"{network}.svg").read_text(), network
+    assert result(run(*SMALL, "--check-gradients"))["passed"] == "yes"
+    drawn = folder / "lstm.dot"
+    run(*SMALL, "--dump-graph", drawn)
+    assert "× 20" in drawn.read_text()
+
     # The share of the gradient that is left after all the steps.
     left = {}
     for network in [*TRAINED, "relu_unclipped", "tanh_unclipped"]:

@@ -1,4 +1,5 @@
 #include "../common/chart.hpp"
+#include "../common/inspection.hpp"
 #include "../common/program.hpp"
 #include "model.hpp"
 
@@ -28,7 +29,7 @@ public:
         Course course;
         course.name = std::move(name);
         course.shown = std::move(shown);
-        course.before = reach(model, shown_batch);
+        course.before = reach(model, shown_batch, o_.out + "/" + course.name + ".svg");
         Optimizer optimizer(parameters(model), {.rate = rate});
         Tape<float> tape;
         const double end = 60 * o_.minutes * static_cast<double>(++run_) / runs;
@@ -175,6 +176,23 @@ int run(const Settings& o) {
     return example::interrupted() ? 130 : 0;
 }
 
+int inspect(Settings o, example::Inspection& inspection) {
+    nn::seed(o.seed);
+    Random random = Random(o.seed).split(1);
+    if (inspection.draws()) {
+        const Model<nn::LstmCell<float>> model(o, {.forget_bias = 2});
+        const Batch batch = draw(o, random);
+        return inspection.draw<float>(
+            [&](Tape<float>& tape) { return cross_entropy(model(tape, batch), batch.first); });
+    }
+    o.hidden = o.length = o.batch = 5;
+    const Batch batch = draw(o, random);
+    Model<nn::LstmCell<double>> model(o, {.forget_bias = 2});
+    return inspection.check(
+        [&](Tape<double>& tape) { return cross_entropy(model(tape, batch), batch.first); },
+        nn::named_parameters(model));
+}
+
 } // namespace vanishing
 
 int main(int argc, char** argv) {
@@ -182,7 +200,8 @@ int main(int argc, char** argv) {
     CLI::App app{
         "How far back through time gradients reach: trains five recurrent networks to name "
         "the first letter of a sequence at its end, and two whose gradients explode, with "
-        "and without clipping. Writes charts and tables into a folder."};
+        "and without clipping. Writes charts, tables and the graphs coloured by the norms of their "
+        "gradients at first into a folder. --dump-graph and --check-gradients look at the LSTM."};
     app.footer("Examples:\n"
                "  vanishing\n"
                "  vanishing --length 60 --steps 6000 --minutes 5 --out far\n"
@@ -205,8 +224,11 @@ int main(int argc, char** argv) {
         app.add_option(name, *value, what)->capture_default_str()->check(CLI::PositiveNumber);
     app.add_option("--seed", o.seed, "of weights and sequences")->capture_default_str();
     app.add_option("-o,--out", o.out, "folder for charts and tables")->capture_default_str();
+    example::Inspection inspection;
+    inspection.add_to(app);
     CLI11_PARSE(app, argc, argv);
     try {
+        if (inspection.draws() || inspection.checks()) return vanishing::inspect(o, inspection);
         return vanishing::run(o);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "vanishing: %s\n", error.what());

@@ -35,20 +35,21 @@ inline Batch draw(const Settings& o, Random& random) {
 
 template <class Cell>
 struct Model {
-    using value_type = float;
-    nn::Embedding<float> embed;
+    using value_type = typename Cell::value_type;
+    using T = value_type;
+    nn::Embedding<T> embed;
     nn::Recurrent<Cell> net;
-    nn::Linear<float> head;
+    nn::Linear<T> head;
 
     Model(const Settings& o, typename Cell::Options cell)
         : embed({.vocabulary = 2 * symbols, .width = 2 * symbols}),
           net({.input = 2 * symbols, .hidden = o.hidden, .cell = cell}),
           head({.input = o.hidden, .output = symbols}) {}
 
-    Variable<float> operator()(Tape<float>& tape, const Batch& batch) const {
+    Variable<T> operator()(Tape<T>& tape, const Batch& batch) const {
         return head(select(net(embed(tape, batch.x)).output, 0, batch.x.shape(0) - 1));
     }
-    void members(nn::Members<float>& m) { m("embed", embed)("net", net)("head", head); }
+    void members(nn::Members<T>& m) { m("embed", embed)("net", net)("head", head); }
 };
 
 // Norms of the loss's gradient at h_t, by the distance from the last step, and what is learned.
@@ -59,12 +60,22 @@ struct Course {
     std::string error; // where the training broke off
 };
 
+// Draws them into `picture`, too, where one is wanted.
 template <class Cell>
-std::vector<double> reach(Model<Cell>& model, const Batch& batch) {
+std::vector<double> reach(Model<Cell>& model, const Batch& batch, const std::string& picture = "") {
     Tape<float> tape;
     const Statistics<float> statistics(tape);
-    tape.backward(cross_entropy(model(tape, batch), batch.first));
+    const auto loss = cross_entropy(model(tape, batch), batch.first);
+    tape.backward(loss);
     for (auto* parameter : parameters(model)) parameter->clear_gradient();
+    if (!picture.empty())
+        graph::write(picture, loss,
+                     {.fold = graph::Fold::none,
+                      .depth = 2,
+                      .parameters = false,
+                      .left_to_right = true,
+                      .color = graph::Color::gradient_norm,
+                      .statistics = &statistics});
     // The gradient of h is what arrives at the first result of the cell's last operation.
     std::string last;
     for (const GradientRow& row : statistics.steps()) last = row.name;

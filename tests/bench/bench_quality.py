@@ -17,7 +17,7 @@ with tempfile.TemporaryDirectory() as folder:
     model = f"{folder}/model.safetensors"
     result = figures.run(char_lm, "train", text, "--minutes", 3, "--out", model)
     figures.figure("quality.tinyshakespeare", float(result["validation_nats"]), "nats", "<=", 1.5)
-    print(f"{result['tokens_per_second']} characters a second")
+    print(f"{result['bytes_per_second']} characters a second")
     if "--torch" in sys.argv:
         try:
             import torch_char_lm
@@ -27,7 +27,7 @@ with tempfile.TemporaryDirectory() as folder:
         for _ in range(3):
             result = figures.run(char_lm, "train", text, "--cell", "lstm", "--dropout", 0.2, "--batch", 32,
                                  "--minutes", 0.2, "--out", model)
-            speeds.append(float(result["tokens_per_second"]))
+            speeds.append(float(result["bytes_per_second"]))
             opponents.append(torch_char_lm.characters_per_second(text))
         speed, opponent = figures.median(speeds), figures.median(opponents)
         print(f"LSTM of 2 x 256, characters a second: {speed:.0f}, PyTorch {opponent:.0f}")

@@ -17,7 +17,7 @@ with tempfile.TemporaryDirectory() as folder:
         for threads, found in speeds.items():
             result = figures.run(char_lm, "train", *text, "--minutes", 0.3, "--threads", threads,
                                  "--out", f"{folder}/model.safetensors")
-            found.append(float(result["tokens_per_second"]))
+            found.append(float(result["bytes_per_second"]))
 one, two = (figures.median(speeds[n]) for n in (1, 2))
 print(f"tokens a second: {one:.0f} on one thread, {two:.0f} on two")
 figures.figure("threads.char_lm", two / one, "ratio", ">=", 1.8)

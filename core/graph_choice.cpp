@@ -1,0 +1,138 @@
+#include <unroll/core/graph_model.hpp>
+
+#include <algorithm>
+#include <numeric>
+
+namespace unroll::graph::detail {
+
+std::size_t weight(const Item& item, const Options& options) {
+    if (item.kind == Item::Kind::parameter && !options.parameters) return 0;
+    return std::max<std::size_t>(item.formula.terms.size(), 1);
+}
+
+namespace {
+
+// Which modules are open, and how many nodes that makes.
+struct Choice {
+    std::vector<bool> open;
+    std::size_t nodes = 0;
+    std::size_t closed = 0; // for want of room
+};
+
+// Opens modules from the outermost inwards for as long as there is room.
+Choice choose(const Model& model, const Options& options) {
+    Choice choice;
+    choice.open.assign(model.modules.size(), false);
+    choice.open[0] = true;
+    const auto content = [&](const Module& m) {
+        std::size_t n = m.children.size();
+        for (const std::uint32_t i : m.items) n += weight(model.items[i], options);
+        return n;
+    };
+    choice.nodes = content(model.modules[0]);
+    std::vector<std::uint32_t> order(model.modules.size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+        return model.modules[a].level < model.modules[b].level;
+    });
+    for (const std::uint32_t m : order) {
+        const Module& module = model.modules[m];
+        if (m == 0 || !choice.open[module.parent] || module.level > options.depth) continue;
+        const std::size_t more = content(module) - 1;
+        if (choice.nodes + more > options.budget) {
+            ++choice.closed;
+            continue;
+        }
+        choice.open[m] = true;
+        choice.nodes += more;
+    }
+    return choice;
+}
+
+void check(const Options& options) {
+    if (options.budget == 0) fail("graph::dot", "the budget must be at least 1 node, got 0");
+    if (options.color == Color::gradient_norm && options.statistics == nullptr)
+        fail("graph::dot", "colours by gradient norm need Options::statistics, got none");
+    if (options.color == Color::time && options.profile == nullptr)
+        fail("graph::dot", "colours by time need Options::profile, got none");
+}
+
+// Ways to fold, from what was asked for to what leaves least.
+std::vector<Options> ways(const Options& options) {
+    std::vector<Options> all{options};
+    for (const Fold fold : {Fold::time, Fold::layers}) {
+        if (fold < options.fold) continue;
+        all.push_back(options);
+        all.back().fold = fold;
+        all.back().first_steps = all.back().last_steps = 0;
+    }
+    return all;
+}
+
+std::string what_was_done(const Options& asked, const Options& used, const Choice& choice,
+                          const std::vector<std::string>& notes) {
+    std::vector<std::string> done = notes;
+    const bool drawn_apart = asked.first_steps + asked.last_steps > 0;
+    if (choice.closed > 0)
+        done.insert(done.begin(),
+                    thousands(choice.closed) +
+                        (choice.closed == 1 ? " module is closed" : " modules are closed"));
+    if (used.fold != asked.fold)
+        done.insert(done.begin(), used.fold == Fold::time ? "time steps are folded"
+                                                          : "time steps and layers are folded");
+    else if (drawn_apart && used.first_steps + used.last_steps == 0)
+        done.insert(done.begin(), "no step is drawn apart");
+    std::string text;
+    for (const std::string& part : done) text += (text.empty() ? "" : ", ") + part;
+    return text;
+}
+
+} // namespace
+
+template <class T>
+Drawing picture(const Tape<T>& tape, NodeId of, const Options& options) {
+    check(options);
+    Model model;
+    Choice choice;
+    const Options* used = &options;
+    const std::vector<Options> all = ways(options);
+    for (const Options& way : all) {
+        const std::size_t before = model.items.size();
+        model = fold(tape, of, way);
+        if (model.items.size() != before) used = &way;
+        choice = choose(model, options);
+        if (choice.closed == 0 && choice.nodes <= options.budget) break;
+    }
+    Drawing drawing = draw(model, 0, choice.open, options);
+    const std::string done = what_was_done(options, *used, choice, drawing.notes);
+    drawing.notes.clear();
+    if (!done.empty())
+        drawing.notes.push_back("To stay within " + thousands(options.budget) + " nodes, of " +
+                                thousands(model.size) + ": " + done + ".");
+    return drawing;
+}
+
+template <class T>
+Model walkable(const Tape<T>& tape, NodeId of, const Options& options) {
+    check(options);
+    constexpr std::size_t most_modules = 200;
+    Model model;
+    for (const Options& way : ways(options)) {
+        model = fold(tape, of, way);
+        if (model.modules.size() <= most_modules) break;
+    }
+    return model;
+}
+
+Drawing inside_of(const Model& model, std::uint32_t module, const Options& options) {
+    std::vector<bool> open(model.modules.size(), false);
+    open[module] = true;
+    return draw(model, module, open, options);
+}
+
+template Drawing picture(const Tape<float>&, NodeId, const Options&);
+template Drawing picture(const Tape<double>&, NodeId, const Options&);
+template Model walkable(const Tape<float>&, NodeId, const Options&);
+template Model walkable(const Tape<double>&, NodeId, const Options&);
+
+} // namespace unroll::graph::detail

@@ -1,0 +1,297 @@
+#include <unroll/core/graph_model.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace unroll::graph::detail {
+
+namespace {
+
+constexpr const char* ink = "#2f3b4a";
+constexpr const char* quiet = "#7d8a99";
+constexpr const char* carried = "#b3541e";
+constexpr std::array<const char*, 8> hues{"#cfe2f3", "#fbe3c4", "#d3ead0", "#eedaf0",
+                                          "#f7d4d4", "#d2ecec", "#ece8c0", "#dcdcdc"};
+constexpr std::array<const char*, 8> strong_hues{"#3f7fb5", "#c9842b", "#4f9a49", "#96589c",
+                                                 "#bd5050", "#3c9494", "#958a27", "#777777"};
+
+// Well-formed UTF-8 without control characters; what is none becomes a replacement character.
+std::string clean(const std::string& text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const std::size_t length = c < 0x80   ? 1
+                                   : c < 0xc2 ? 0
+                                   : c < 0xe0 ? 2
+                                   : c < 0xf0 ? 3
+                                   : c < 0xf5 ? 4
+                                              : 0;
+        bool good = length > 0 && i + length <= text.size();
+        for (std::size_t k = 1; good && k < length; ++k)
+            good = (static_cast<unsigned char>(text[i + k]) & 0xc0) == 0x80;
+        if (good && length == 3) {
+            const auto next = static_cast<unsigned char>(text[i + 1]);
+            // Overlong forms, surrogates and U+FFFE, U+FFFF are no characters of XML.
+            good = !(c == 0xe0 && next < 0xa0) && !(c == 0xed && next >= 0xa0) &&
+                   !(c == 0xef && next == 0xbf && static_cast<unsigned char>(text[i + 2]) >= 0xbe);
+        }
+        if (good && length == 4) {
+            const auto next = static_cast<unsigned char>(text[i + 1]);
+            good = !(c == 0xf0 && next < 0x90) && !(c == 0xf4 && next >= 0x90);
+        }
+        if (!good) {
+            out += "\xef\xbf\xbd";
+            ++i;
+            continue;
+        }
+        if (c >= 0x20 ? c != 0x7f : c == '\n') out.append(text, i, length);
+        i += length;
+    }
+    return out;
+}
+
+std::string shortened(const std::string& text, std::size_t most) {
+    std::size_t characters = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if ((static_cast<unsigned char>(text[i]) & 0xc0) == 0x80) continue;
+        if (characters++ == most) return text.substr(0, i) + "…";
+    }
+    return text;
+}
+
+// A string of Graphviz's language, in which backslashes and the entities of HTML mean something.
+std::string quoted(const std::string& text) {
+    std::string out = "\"";
+    for (const char c : clean(text)) {
+        if (c == '\n')
+            out += "\\n";
+        else if (c == '&')
+            out += "&amp;";
+        else if (c == '"' || c == '\\')
+            out += std::string("\\") + c;
+        else
+            out += c;
+    }
+    return out + "\"";
+}
+
+std::string in_html(const std::string& text) {
+    std::string out;
+    for (const char c : clean(text)) {
+        switch (c) {
+        case '&': out += "&amp;"; break;
+        case '<': out += "&lt;"; break;
+        case '>': out += "&gt;"; break;
+        case '"': out += "&quot;"; break;
+        case '\n': out += "<BR/>"; break;
+        default: out += c;
+        }
+    }
+    return out;
+}
+
+std::string joined(const std::vector<std::string>& lines, std::size_t width) {
+    std::string text;
+    for (const std::string& line : lines) {
+        if (&line != &lines.front()) text += '\n';
+        text += shortened(line, width);
+    }
+    return text;
+}
+
+// From nearly white to deep blue.
+std::string shade(double scale, double from = 0) {
+    constexpr double stops[][3] = {{247, 251, 255}, {208, 225, 242}, {148, 196, 223},
+                                   {74, 152, 201},  {23, 100, 171},  {8, 48, 107}};
+    const double at = (from + (1 - from) * scale) * 5;
+    const int low = at >= 5 ? 4 : static_cast<int>(at);
+    char text[8];
+    int rgb[3];
+    for (int c = 0; c < 3; ++c)
+        rgb[c] = static_cast<int>(stops[low][c] + (at - low) * (stops[low + 1][c] - stops[low][c]) +
+                                  0.5);
+    std::snprintf(text, sizeof text, "#%02x%02x%02x", rgb[0], rgb[1], rgb[2]);
+    return text;
+}
+
+std::string style_of(const Box& box) {
+    std::string fill = "#ffffff", style = "rounded,filled", more;
+    switch (box.look) {
+    case Box::Look::parameter:
+        fill = "#fdf1d0";
+        style = "filled";
+        more = ", shape=cylinder, color=\"#b79a4b\"";
+        break;
+    case Box::Look::source:
+        fill = "#dcefdc";
+        style = "filled";
+        more = ", shape=ellipse, color=\"#6a9a6a\"";
+        break;
+    case Box::Look::sink:
+        fill = "#f9dfdb";
+        more = ", peripheries=2, color=\"#b0695f\"";
+        break;
+    case Box::Look::module:
+        fill = "#dde6f2";
+        more = ", penwidth=1.4, margin=\"0.16,0.09\"";
+        break;
+    case Box::Look::step:
+        fill = "#dde6f2";
+        more = ", height=0.7, width=0.4, margin=\"0.03,0.02\"";
+        break;
+    case Box::Look::term:
+        fill = "#f7f3fb";
+        style = "filled";
+        more = ", shape=ellipse, color=\"#8a78a8\", width=0.35, height=0.3, margin=\"0.04,0.02\"";
+        break;
+    case Box::Look::more: more = ", shape=box3d", fill = "#e4e4e4", style = "filled"; break;
+    case Box::Look::operation: break;
+    }
+    if (box.outside) {
+        style += ",dashed";
+        fill = "#fafafa";
+        more += ", fontcolor=\"" + std::string(quiet) + "\"";
+    }
+    if (box.hue != none) fill = hues[box.hue % hues.size()];
+    if (box.scale >= 0) {
+        fill = shade(box.scale);
+        if (box.scale > 0.55) more += ", fontcolor=white";
+    }
+    return ", style=\"" + style + "\", fillcolor=\"" + fill + "\"" + more;
+}
+
+const char* class_of(const Box& box) {
+    if (box.outside) return "outside";
+    switch (box.look) {
+    case Box::Look::parameter: return "parameter";
+    case Box::Look::source: return "source";
+    case Box::Look::sink: return "sink";
+    case Box::Look::module:
+    case Box::Look::step: return "module";
+    case Box::Look::term: return "term";
+    case Box::Look::more: return "more";
+    case Box::Look::operation: break;
+    }
+    return "operation";
+}
+
+class Writer {
+public:
+    explicit Writer(const Drawing& drawing) : drawing_(drawing) {
+        const bool large = drawing.boxes.size() > 600 || drawing.arrows.size() > 1500;
+        const auto steps = std::count_if(drawing.boxes.begin(), drawing.boxes.end(),
+                                         [](const Box& b) { return b.look == Box::Look::step; });
+        text_ = "digraph unroll {\n  rankdir=" + std::string(drawing.left_to_right ? "LR" : "TB") +
+                ";\n  fontname=\"Helvetica\"; fontsize=11; nodesep=0.22; ranksep=" +
+                (steps > 20 ? "0.12" : "0.34") +
+                ";\n"
+                "  node [shape=box, fontname=\"Helvetica\", fontsize=11, fontcolor=\"" +
+                ink + "\", color=\"" + quiet + "\", height=0.3, margin=\"0.11,0.06\"];\n" +
+                "  edge [fontname=\"Helvetica\", fontsize=8, fontcolor=\"" + quiet +
+                "\", color=\"" + quiet + "\", arrowsize=0.6];\n";
+        if (large) text_ += "  splines=false; nslimit=2; nslimit1=2; mclimit=0.5;\n";
+        legend();
+        children_.resize(drawing.groups.size());
+        members_.resize(drawing.groups.size());
+        for (std::size_t g = 1; g < drawing.groups.size(); ++g)
+            children_[drawing.groups[g].parent].push_back(g);
+        for (std::size_t b = 0; b < drawing.boxes.size(); ++b)
+            members_[drawing.boxes[b].group].push_back(b);
+        group(0);
+        for (const Arrow& a : drawing.arrows) arrow(a);
+        text_ += "}\n";
+    }
+
+    std::string take() { return std::move(text_); }
+
+private:
+    void legend() {
+        if (drawing_.notes.empty() && drawing_.measure.empty()) return;
+        std::string rows;
+        if (!drawing_.measure.empty()) {
+            rows += "<TR><TD>" + in_html(drawing_.measure) + "  </TD><TD>" +
+                    in_html(drawing_.least) + "</TD>";
+            for (int i = 0; i <= 10; ++i)
+                rows += "<TD WIDTH=\"14\" HEIGHT=\"10\" BGCOLOR=\"" + shade(i / 10.0) + "\"></TD>";
+            rows += "<TD>" + in_html(drawing_.most) + "</TD></TR>";
+        }
+        for (const std::string& note : drawing_.notes)
+            rows += "<TR><TD COLSPAN=\"14\">" + in_html(note) + "</TD></TR>";
+        text_ += "  labelloc=b; label=<<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"0\">" +
+                 rows + "</TABLE>>;\n";
+    }
+
+    void group(std::size_t number) {
+        const Group& g = drawing_.groups[number];
+        const std::string indent(2 * g.depth, ' ');
+        if (number != 0) {
+            text_ += indent + "subgraph " + quoted(g.id) + " {\n" + indent + "  label=" +
+                     quoted(shortened(g.title, g.look == Group::Look::formula ? 300 : 60)) + "; " +
+                     look(g) + "\n";
+        }
+        for (const std::size_t b : members_[number]) box(drawing_.boxes[b], indent + "  ");
+        for (const std::size_t child : children_[number]) group(child);
+        if (number != 0) text_ += indent + "}\n";
+    }
+
+    static std::string look(const Group& g) {
+        const char* fill = g.depth % 2 == 1 ? "#f4f7fb" : "#eaf0f7";
+        std::string style = "rounded,filled", color = "#c3cfde", more = "labeljust=l; fontsize=11;",
+                    ink_color = ink;
+        if (g.look == Group::Look::series) {
+            style += ",dashed";
+            color = carried;
+            fill = "#fdf8f3";
+            ink_color = carried;
+        } else if (g.look == Group::Look::formula) {
+            fill = "#fdfbff";
+            color = "#b9a8d6";
+        } else if (g.look == Group::Look::side) {
+            fill = "#fbfcfd";
+            more += " margin=14;";
+        }
+        return "style=\"" + style + "\"; color=\"" + color + "\"; fillcolor=\"" + fill + "\"; " +
+               more + " fontcolor=\"" + ink_color + "\";";
+    }
+
+    void box(const Box& b, const std::string& indent) {
+        text_ += indent + b.id + " [label=" + quoted(joined(b.lines, 40)) + ", id=\"" + b.id +
+                 "\", class=\"" + class_of(b) + "\", tooltip=" + quoted(b.tooltip) + style_of(b) +
+                 "];\n";
+    }
+
+    void arrow(const Arrow& a) {
+        std::string look;
+        const auto add = [&](const std::string& attribute) {
+            look += (look.empty() ? "" : ", ") + attribute;
+        };
+        if (!a.lines.empty()) add("label=" + quoted(" " + joined(a.lines, 40)));
+        if (a.carried)
+            add("class=carried, style=bold, color=\"" + std::string(carried) + "\", fontcolor=\"" +
+                carried + "\", fontsize=10");
+        if (a.against || a.crosses) add("constraint=false");
+        if (a.crosses) add("style=dotted");
+        if (a.hue != none)
+            add("color=\"" + std::string(strong_hues[a.hue % strong_hues.size()]) + "\"");
+        if (a.scale >= 0)
+            add("color=\"" + shade(a.scale, 0.25) +
+                "\", penwidth=" + (a.scale > 0.5 ? "2" : "1.3"));
+        std::string from = a.from, to = a.to;
+        if (a.reversed && !a.against) {
+            std::swap(from, to);
+            add("dir=back");
+        }
+        text_ += "  " + from + " -> " + to + (look.empty() ? "" : " [" + look + "]") + ";\n";
+    }
+
+    const Drawing& drawing_;
+    std::string text_;
+    std::vector<std::vector<std::size_t>> children_, members_;
+};
+
+} // namespace
+
+std::string to_dot(const Drawing& drawing) { return Writer(drawing).take(); }
+
+} // namespace unroll::graph::detail

@@ -1,0 +1,562 @@
+#include <unroll/core/graph_model.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <set>
+
+namespace unroll::graph::detail {
+
+std::string thousands(std::size_t n) {
+    std::string text = std::to_string(n);
+    for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+    return text;
+}
+
+std::string brief(double value, const char* unit) {
+    char text[64];
+    if (*unit == '\0') {
+        std::snprintf(text, sizeof text, "%.3g", value);
+        return text;
+    }
+    const bool bytes = *unit == 'B';
+    const char* const prefixes[] = {"n", "µ", "m", "", "k", "M", "G", "T"};
+    std::size_t prefix = 3;
+    for (; value >= 1000 && prefix < 7; ++prefix) value /= 1000;
+    for (; !bytes && value > 0 && value < 1 && prefix > 0; --prefix) value *= 1000;
+    std::snprintf(text, sizeof text, "%.3g %s%s", value, prefixes[prefix], unit);
+    return text;
+}
+
+namespace {
+
+class Drawer {
+public:
+    Drawer(const Model& model, const Options& options, std::uint32_t root,
+           const std::vector<bool>& open)
+        : model_(model), options_(options), root_(root), open_(open) {
+        drawing_.left_to_right = options.left_to_right;
+        choose_hues();
+        show_modules();
+        shorten();
+        for (std::uint32_t i = 0; i < model.items.size(); ++i)
+            if (shown_[model.items[i].module] != outside) place(i);
+        hide_parameters();
+        draw_groups();
+        draw_boxes();
+        find_fans();
+        for (std::size_t l = 0; l < model.links.size(); ++l)
+            if (fans_[l] != Fan::dropped) draw(model.links[l], fans_[l] == Fan::drawn);
+        finish();
+    }
+
+    Drawing take() { return std::move(drawing_); }
+
+private:
+    static constexpr std::uint32_t outside = none - 1;
+    static constexpr std::size_t most_lines = 3;
+
+    const Module& module_of(const Item& item) const { return model_.modules[item.module]; }
+
+    // The modules at the first level that has more than one of them have colours of their own.
+    void choose_hues() {
+        const auto& modules = model_.modules;
+        std::map<std::size_t, std::size_t> at_level;
+        for (const Module& m : modules) ++at_level[m.level];
+        std::size_t level = 1;
+        while (at_level[level] == 1) ++level;
+        hues_.assign(modules.size(), none);
+        std::map<std::string, std::uint32_t> by_title;
+        for (std::uint32_t m = 1; m < modules.size(); ++m) {
+            if (modules[m].level < level) continue;
+            if (modules[m].level > level)
+                hues_[m] = hues_[modules[m].parent];
+            else
+                hues_[m] =
+                    by_title.emplace(modules[m].title, static_cast<std::uint32_t>(by_title.size()))
+                        .first->second;
+        }
+    }
+
+    // For every module: none where it is open, else the closed one that stands for it.
+    void show_modules() {
+        shown_.assign(model_.modules.size(), none);
+        for (std::uint32_t m = 0; m < model_.modules.size(); ++m) {
+            const std::uint32_t parent = model_.modules[m].parent;
+            if (!model_.inside(m, root_))
+                shown_[m] = outside;
+            else if (m != root_ && shown_[parent] != none)
+                shown_[m] = shown_[parent];
+            else if (m != root_ && !open_[m])
+                shown_[m] = m;
+        }
+        if (root_ != 0) return;
+        for (const std::uint32_t m : model_.modules[0].children)
+            if (model_.modules[m].name == "backward" && open_[m]) backward_ = m;
+    }
+
+    // Of more nodes in the module that is drawn than there is room for, the middle becomes one.
+    void shorten() {
+        const Module& root = model_.modules[root_];
+        struct Entry {
+            std::uint32_t order, item, module;
+        };
+        std::vector<Entry> entries;
+        std::size_t nodes = 0;
+        for (const std::uint32_t i : root.items) {
+            entries.push_back({i, i, none});
+            nodes += weight(model_.items[i], options_);
+        }
+        std::vector<std::uint32_t> first(model_.modules.size(), none);
+        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
+            for (std::uint32_t m = model_.items[i].module; m != 0; m = model_.modules[m].parent)
+                first[m] = std::min(first[m], i);
+        for (const std::uint32_t m : root.children) entries.push_back({first[m], none, m});
+        nodes += root.children.size();
+        if (nodes <= options_.budget) return;
+        std::sort(entries.begin(), entries.end(),
+                  [](const Entry& a, const Entry& b) { return a.order < b.order; });
+        const std::size_t kept = options_.budget - 1;
+        left_out_items_.assign(model_.items.size(), false);
+        std::vector<bool> modules(model_.modules.size(), false);
+        for (std::size_t e = (kept + 1) / 2; e + kept / 2 < entries.size(); ++e) {
+            if (entries[e].item != none) left_out_items_[entries[e].item] = true;
+            if (entries[e].module != none) modules[entries[e].module] = true;
+            ++left_out_;
+        }
+        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
+            for (std::uint32_t m = model_.items[i].module; m != 0; m = model_.modules[m].parent)
+                if (modules[m]) left_out_items_[i] = true;
+        // Formulas would need more room than there is.
+        closed_formulas_ = true;
+    }
+
+    bool is_left_out(std::uint32_t i) const { return left_out_ > 0 && left_out_items_[i]; }
+    bool is_opened(std::uint32_t i) const {
+        return !closed_formulas_ && !model_.items[i].formula.empty() &&
+               shown_[model_.items[i].module] == none;
+    }
+
+    void place(std::uint32_t i) {
+        const std::uint32_t closed = shown_[model_.items[i].module];
+        ids_.resize(model_.items.size());
+        if (is_left_out(i))
+            ids_[i] = "more";
+        else
+            ids_[i] = closed == none ? "n" + std::to_string(i) : "m" + std::to_string(closed);
+    }
+
+    // A parameter that only one closed module uses is part of it, but on the page of its own
+    // module, which is where one looks for it.
+    void hide_parameters() {
+        ids_.resize(model_.items.size());
+        std::map<std::uint32_t, std::string> user;
+        for (const Link& l : model_.links) {
+            if (model_.items[l.from].kind != Item::Kind::parameter || ids_[l.from].empty() ||
+                ids_[l.from][0] != 'n')
+                continue;
+            const std::string& to = ids_[l.to];
+            const auto [found, fresh] = user.emplace(l.from, to);
+            if (!fresh && found->second != to) found->second = "";
+        }
+        hidden_.assign(model_.items.size(), false);
+        for (const auto& [item, id] : user) {
+            const bool at_home = root_ != 0 && model_.items[item].module == root_;
+            if (id.empty() || id[0] == 'n' || at_home) continue;
+            hidden_[item] = true;
+            ids_[item] = id;
+        }
+        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
+            if (model_.items[i].kind == Item::Kind::parameter && !options_.parameters)
+                hidden_[i] = true;
+    }
+
+    void draw_groups() {
+        const auto& modules = model_.modules;
+        drawing_.groups.push_back({Group::Look::plain, none, "unroll", "", 0});
+        group_of_.assign(modules.size(), 0);
+        std::uint32_t forward = 0;
+        if (backward_ != none) {
+            forward = 1;
+            drawing_.groups.push_back({Group::Look::side, 0, "cluster_forward", "forward", 1});
+            group_of_[0] = forward;
+        }
+        for (std::uint32_t m = 1; m < modules.size(); ++m) {
+            if (m == root_ || shown_[m] != none) continue;
+            if (left_out_ > 0 && all_left_out(m)) continue;
+            const bool side = m == backward_;
+            const std::uint32_t parent =
+                modules[m].parent == root_ ? (side ? 0 : forward) : group_of_[modules[m].parent];
+            group_of_[m] = static_cast<std::uint32_t>(drawing_.groups.size());
+            std::string title = modules[m].title;
+            if (modules[m].folded) title += "    × " + thousands(modules[m].count);
+            drawing_.groups.push_back({side ? Group::Look::side
+                                       : modules[m].folded || modules[m].name == "t"
+                                           ? Group::Look::series
+                                           : Group::Look::module,
+                                       parent, "cluster_m" + std::to_string(m), title,
+                                       drawing_.groups[parent].depth + 1});
+        }
+    }
+
+    bool all_left_out(std::uint32_t m) const {
+        const Module& module = model_.modules[m];
+        return std::all_of(module.items.begin(), module.items.end(),
+                           [&](std::uint32_t i) { return is_left_out(i); }) &&
+               std::all_of(module.children.begin(), module.children.end(),
+                           [&](std::uint32_t c) { return all_left_out(c); });
+    }
+
+    void draw_boxes() {
+        for (std::uint32_t i = 0; i < model_.items.size(); ++i) {
+            const Item& item = model_.items[i];
+            if (shown_[item.module] != none || hidden_[i] || is_left_out(i)) continue;
+            if (is_opened(i))
+                open_formula(i);
+            else
+                box(i);
+        }
+        for (std::uint32_t m = 0; m < model_.modules.size(); ++m)
+            if (shown_[m] == m && !(left_out_ > 0 && all_left_out(m))) box_of_module(m);
+        if (left_out_ > 0)
+            drawing_.boxes.push_back({Box::Look::more,
+                                      "more",
+                                      {thousands(left_out_) + " more nodes"},
+                                      "left out to stay within the budget",
+                                      group_of_[0]});
+    }
+
+    // Shapes one below the other, equal ones once.
+    static void list(const std::vector<std::string>& shapes, std::vector<std::string>& lines) {
+        for (std::size_t s = 0, equal; s < shapes.size() && lines.size() <= most_lines;
+             s += equal) {
+            for (equal = 1; s + equal < shapes.size() && shapes[s + equal] == shapes[s];) ++equal;
+            lines.push_back(equal > 1 ? std::to_string(equal) + " × " + shapes[s] : shapes[s]);
+        }
+    }
+    static std::string some(const std::set<std::string>& shapes) {
+        std::string text;
+        for (auto s = shapes.begin(); s != shapes.end(); ++s) {
+            if (std::distance(shapes.begin(), s) == 2) return text + ", …";
+            text += (text.empty() ? "" : ", ") + *s;
+        }
+        return text;
+    }
+
+    // Annotations, below the title and shapes of a node.
+    void annotate(const Measure& m, std::vector<std::string>& lines) const {
+        if (!options_.annotate) return;
+        std::string norms;
+        if (m.value_norm >= 0) norms = "|x| " + brief(m.value_norm);
+        if (m.gradient_norm >= 0)
+            norms += (norms.empty() ? "" : "  ") + ("|∂x| " + brief(m.gradient_norm));
+        if (!norms.empty()) lines.push_back(norms);
+        if (m.forward + m.backward > 0)
+            lines.push_back(brief(m.forward, "s") + " forward, " + brief(m.backward, "s") +
+                            " backward");
+        if (m.kept > 0)
+            lines.push_back("keeps " + brief(m.kept, "B"));
+        else if (m.results > 0)
+            lines.push_back(brief(m.results, "B"));
+    }
+
+    bool knows_kept() const { return options_.profile != nullptr || !model_.is_used_up; }
+
+    double told(const Measure& m) const {
+        switch (options_.color) {
+        case Color::gradient_norm: return m.gradient_norm;
+        case Color::time: return m.forward + m.backward;
+        case Color::memory: return knows_kept() ? m.kept : m.results;
+        default: return -1;
+        }
+    }
+
+    // Measures are put on the scale when all are known.
+    void measure(double value, double& scale) {
+        scale = value;
+        if (!(value >= 0) || std::isinf(value)) return;
+        most_ = std::max(most_, value);
+        if (value > 0) least_ = std::min(least_, value);
+    }
+
+    void box(std::uint32_t i) {
+        const Item& item = model_.items[i];
+        Box box{};
+        box.look = item.kind == Item::Kind::parameter ? Box::Look::parameter
+                   : item.kind == Item::Kind::source  ? Box::Look::source
+                   : item.is_sink                     ? Box::Look::sink
+                                                      : Box::Look::operation;
+        box.id = "n" + std::to_string(i);
+        box.group = group_of_[item.module];
+        box.lines.push_back(item.name);
+        list(item.shapes, box.lines);
+        annotate(item.measure, box.lines);
+        box.tooltip = item.name + "\n" + item.path;
+        if (item.count > 1) box.tooltip += "\n× " + thousands(item.count);
+        if (options_.color == Color::module) box.hue = hues_[item.module];
+        measure(told(item.measure), box.scale);
+        drawing_.boxes.push_back(std::move(box));
+    }
+
+    void box_of_module(std::uint32_t m) {
+        const Module& module = model_.modules[m];
+        Box box{};
+        // Of many steps in a row, each says which it is and no more.
+        const bool is_step = module.name == "t" && !module.folded;
+        box.look = is_step ? Box::Look::step : Box::Look::module;
+        box.id = "m" + std::to_string(m);
+        box.group = group_of_[module.parent];
+        box.count = module.count;
+        box.lines.push_back(module.title +
+                            (module.folded ? "   × " + thousands(module.count) : ""));
+        if (module.parameters > 0 && !is_step)
+            box.lines.push_back(thousands(module.parameters) + " parameters");
+        std::set<std::string> in, out;
+        for (const Link& l : model_.links) {
+            const bool leaves = ids_[l.from] == box.id, enters = ids_[l.to] == box.id;
+            if (leaves != enters && model_.items[l.from].kind != Item::Kind::parameter)
+                (leaves ? out : in).insert(l.whole);
+        }
+        if (!is_step && (!in.empty() || !out.empty()))
+            box.lines.push_back(some(in) + " → " + some(out));
+        if (!is_step) annotate(module.measure, box.lines);
+        box.tooltip = model_.path(m);
+        if (options_.color == Color::module) box.hue = hues_[m];
+        measure(told(module.measure), box.scale);
+        drawing_.boxes.push_back(std::move(box));
+    }
+
+    static std::string sign(const Formula::Term& term) {
+        using Kind = Formula::Kind;
+        switch (term.kind) {
+        case Kind::sum: return "+";
+        case Kind::difference: return "−";
+        case Kind::product: return "×";
+        case Kind::quotient: return "÷";
+        case Kind::negative: return "−";
+        case Kind::power: return term.text.empty() ? "^" : term.text;
+        default: return term.text;
+        }
+    }
+
+    void open_formula(std::uint32_t i) {
+        const Item& item = model_.items[i];
+        const auto group = static_cast<std::uint32_t>(drawing_.groups.size());
+        const std::uint32_t parent = group_of_[item.module];
+        const std::string id = "n" + std::to_string(i);
+        drawing_.groups.push_back({Group::Look::formula, parent, "cluster_" + id,
+                                   item.name + "\n" + text(item.formula),
+                                   drawing_.groups[parent].depth + 1});
+        std::vector<std::string>& inputs = inputs_[i];
+        std::vector<std::string>& outputs = outputs_[i];
+        for (std::size_t t = 0; t < item.formula.terms.size(); ++t) {
+            const Formula::Term& term = item.formula.terms[t];
+            Box box{};
+            box.look = Box::Look::term;
+            box.id = id + "_" + std::to_string(t);
+            box.group = group;
+            box.lines.push_back(sign(term));
+            box.tooltip = item.name;
+            if (options_.color == Color::module) box.hue = hues_[item.module];
+            if (term.kind == Formula::Kind::input) inputs.push_back(box.id);
+            for (const std::uint32_t argument : term.arguments)
+                drawing_.arrows.push_back({id + "_" + std::to_string(argument), box.id, {}});
+            drawing_.boxes.push_back(std::move(box));
+        }
+        for (const auto& output : item.formula.outputs) {
+            outputs.push_back(id + "_" + std::to_string(output.term));
+            if (!output.name.empty())
+                drawing_.boxes[drawing_.boxes.size() - item.formula.terms.size() + output.term]
+                    .lines.push_back(output.name);
+        }
+    }
+
+    // Where an arrow ends: at a term of an open formula, or at the node or the module around it.
+    std::string end(std::uint32_t i, std::size_t number,
+                    const std::map<std::uint32_t, std::vector<std::string>>& terms) const {
+        const auto open = terms.find(i);
+        if (open == terms.end() || open->second.empty()) return ids_[i];
+        return open->second[std::min(number, open->second.size() - 1)];
+    }
+
+    // The outermost numbered module around one item and not around the other.
+    std::uint32_t member_apart(std::uint32_t module, std::uint32_t other) const {
+        std::uint32_t found = none;
+        for (; module != 0; module = model_.modules[module].parent)
+            if (model_.modules[module].numbered && !model_.inside(other, module)) found = module;
+        return found;
+    }
+
+    // Of the edges that join one node to every step of a long series one is drawn: the first into
+    // the series, the last out of it.
+    void find_fans() {
+        constexpr std::size_t most = 8;
+        using Key = std::tuple<bool, std::uint32_t, std::uint32_t, std::string, std::uint32_t>;
+        fans_.assign(model_.links.size(), Fan::none);
+        std::map<Key, std::vector<std::size_t>> fans;
+        for (std::size_t l = 0; l < model_.links.size(); ++l) {
+            const Link& link = model_.links[l];
+            const Item &from = model_.items[link.from], &to = model_.items[link.to];
+            if (link.carried) continue;
+            for (const bool into : {true, false}) {
+                const Item &near = into ? to : from, &far = into ? from : to;
+                const std::uint32_t m = member_apart(near.module, far.module);
+                if (m != none)
+                    fans[{into, into ? link.from : link.to, model_.modules[m].parent,
+                          model_.modules[m].name + "/" + near.name, link.output}]
+                        .push_back(l);
+            }
+        }
+        for (const auto& [key, links] : fans) {
+            if (links.size() <= most) continue;
+            for (const std::size_t l : links) fans_[l] = Fan::dropped;
+            fans_[std::get<0>(key) ? links.front() : links.back()] = Fan::drawn;
+        }
+    }
+
+    void draw(const Link& link, bool for_all) {
+        const Item &from = model_.items[link.from], &to = model_.items[link.to];
+        const bool leaves = shown_[to.module] == outside, enters = shown_[from.module] == outside;
+        if (leaves && enters) return;
+        if (from.kind == Item::Kind::parameter && (!options_.parameters || hidden_[link.from]))
+            return;
+        if (enters) beside(link.from);
+        if (leaves) beside(link.to);
+        Arrow arrow{};
+        arrow.from = end(link.from, link.output, outputs_);
+        arrow.to = end(link.to, link.input, inputs_);
+        if (arrow.from == arrow.to) {
+            const std::uint32_t closed = shown_[to.module];
+            if (!link.carried || arrow.to == "more" || (closed != none && closed != link.series))
+                return;
+        }
+        arrow.carried = link.carried;
+        arrow.against = link.carried && link.from >= link.to;
+        if (backward_ != none) {
+            const bool a = model_.inside(from.module, backward_),
+                       b = model_.inside(to.module, backward_);
+            arrow.crosses = a != b;
+            arrow.reversed = a && b;
+        }
+        label(arrow, link, for_all);
+    }
+
+    bool is_step(const std::string& id) const {
+        if (id[0] != 'm' || id == "more") return false;
+        const Module& module = model_.modules[std::stoul(id.substr(1))];
+        return module.name == "t" && !module.folded;
+    }
+
+    void label(Arrow& arrow, const Link& link, bool for_all) {
+        const Item& from = model_.items[link.from];
+        const bool is_short = is_step(arrow.from) && is_step(arrow.to);
+        std::string line = link.state;
+        if (!link.carried) {
+            line = link.views;
+            if (link.parallel > 1 && !line.empty())
+                line = std::to_string(link.parallel) + " × " + line;
+        }
+        if (options_.edge_shapes && !link.carried && from.kind != Item::Kind::parameter)
+            line += (line.empty() ? "" : " ") + link.shape;
+        if (for_all) line += (line.empty() ? "" : ", ") + std::string("for all");
+        const auto [found, fresh] = arrow_of_.emplace(
+            std::make_tuple(arrow.from, arrow.to, arrow.carried), drawing_.arrows.size());
+        if (fresh) {
+            if (options_.color == Color::module) arrow.hue = hues_[from.module];
+            drawing_.arrows.push_back(arrow);
+        }
+        Arrow& drawn = drawing_.arrows[found->second];
+        if (options_.color == Color::gradient_norm)
+            drawn.scale = std::max(drawn.scale, link.gradient_norm);
+        else
+            drawn.scale = std::max(drawn.scale, told(from.measure));
+        measure(drawn.scale, drawn.scale);
+        drawn.against = drawn.against && arrow.against;
+        auto& lines = drawn.lines;
+        if (is_short || arrow.crosses || line.empty() ||
+            std::find(lines.begin(), lines.end(), line) != lines.end())
+            return;
+        if (lines.size() < most_lines)
+            lines.push_back(line);
+        else
+            lines.back() = "…";
+    }
+
+    // What the module that is drawn is joined to.
+    void beside(std::uint32_t i) {
+        if (!ids_[i].empty()) return;
+        constexpr std::size_t most = 40;
+        const Item& item = model_.items[i];
+        ids_[i] = beside_ < most ? "n" + std::to_string(i) : "elsewhere";
+        if (beside_++ > most) return;
+        Box box{};
+        box.look = item.kind == Item::Kind::parameter ? Box::Look::parameter : Box::Look::operation;
+        box.id = ids_[i];
+        box.outside = true;
+        box.lines = {beside_ > most ? std::string("elsewhere") : item.name};
+        if (beside_ <= most && item.module != 0) box.lines.push_back(model_.path(item.module));
+        box.tooltip = item.path;
+        drawing_.boxes.push_back(std::move(box));
+    }
+
+    void finish() {
+        const std::size_t most = 4 * std::max<std::size_t>(options_.budget, 100);
+        if (drawing_.arrows.size() > most) {
+            drawing_.notes.push_back(thousands(drawing_.arrows.size() - most) +
+                                     " edges are left out");
+            drawing_.arrows.resize(most);
+        }
+        if (left_out_ > 0) drawing_.notes.push_back(thousands(left_out_) + " nodes are left out");
+        const bool norms = options_.color == Color::gradient_norm;
+        // Six decades at least, so that what hardly changes looks so.
+        least_ = norms ? std::clamp(least_, most_ * 1e-12, most_ * 1e-6) : 0;
+        const auto rescale = [&](double& value) {
+            if (!(value >= 0) || most_ <= 0 || std::isinf(value))
+                value = -1;
+            else if (!norms)
+                value /= most_;
+            else
+                value = value <= least_ || most_ <= least_
+                            ? (value >= most_ ? 1.0 : 0.0)
+                            : std::log(value / least_) / std::log(most_ / least_);
+        };
+        for (Box& box : drawing_.boxes) rescale(box.scale);
+        for (Arrow& arrow : drawing_.arrows) rescale(arrow.scale);
+        if (most_ <= 0) return;
+        const bool kept = knows_kept();
+        drawing_.measure = norms                           ? "gradient norm, log scale"
+                           : options_.color == Color::time ? "time, forward and backward"
+                           : kept                          ? "bytes kept for backward"
+                                                           : "bytes of results";
+        const char* unit = norms ? "" : options_.color == Color::time ? "s" : "B";
+        drawing_.least = brief(least_, unit);
+        drawing_.most = brief(most_, unit);
+    }
+
+    const Model& model_;
+    const Options& options_;
+    const std::uint32_t root_;
+    const std::vector<bool>& open_;
+    std::uint32_t backward_ = none;
+    Drawing drawing_;
+    std::vector<std::uint32_t> hues_, shown_, group_of_; // by module
+    std::vector<std::string> ids_;                       // by item: the box that stands for it
+    std::vector<bool> hidden_, left_out_items_;
+    enum class Fan { none, dropped, drawn };
+    std::vector<Fan> fans_; // by link
+    std::size_t left_out_ = 0, beside_ = 0;
+    bool closed_formulas_ = false;
+    std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of open formulas
+    std::map<std::tuple<std::string, std::string, bool>, std::size_t> arrow_of_;
+    double least_ = 1e300, most_ = 0;
+};
+
+} // namespace
+
+Drawing draw(const Model& model, std::uint32_t root, const std::vector<bool>& open,
+             const Options& options) {
+    return Drawer(model, options, root, open).take();
+}
+
+} // namespace unroll::graph::detail

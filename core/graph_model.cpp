@@ -1,0 +1,534 @@
+#include <unroll/core/graph_model.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace unroll::graph::detail {
+
+void Measure::add(const Measure& other) {
+    value_norm = std::max(value_norm, other.value_norm);
+    gradient_norm = std::max(gradient_norm, other.gradient_norm);
+    forward += other.forward;
+    backward += other.backward;
+    kept += other.kept;
+    results += other.results;
+}
+
+bool Model::inside(std::uint32_t module, std::uint32_t outer) const {
+    while (modules[module].level > modules[outer].level) module = modules[module].parent;
+    return module == outer;
+}
+
+std::string Model::path(std::uint32_t module) const {
+    if (module == 0) return {};
+    const std::string outer = path(modules[module].parent);
+    return (outer.empty() ? "" : outer + ".") + modules[module].title;
+}
+
+namespace {
+
+using Key = std::uint64_t;
+
+Key mix(Key a, Key b) {
+    a ^= b + 0x9e3779b97f4a7c15u + (a << 6) + (a >> 2);
+    a *= 0xff51afd7ed558ccdu;
+    return a ^ (a >> 32);
+}
+
+Key hash(std::string_view text) { return std::hash<std::string_view>{}(text); }
+
+// A scope as the pictures see it.
+struct Place {
+    std::uint32_t parent = 0;
+    Key name = 0;
+    std::int64_t index = Scope::no_index;
+    bool is_step = false;
+    bool is_backward = false;
+    bool folds = false;
+    Key structure = 0;        // of all that is in it
+    std::uint32_t like = 0;   // the place that it is drawn as
+    std::uint32_t first = 0;  // the scope that it was made from
+    std::uint32_t lifted = 0; // the place of parameters that were first met here
+};
+
+template <class T>
+class Folding {
+public:
+    Folding(const Tape<T>& tape, NodeId of, const Options& options)
+        : tape_(tape), options_(options) {
+        choose(of);
+        find_places();
+        find_structure();
+        find_likeness();
+        make_items();
+        make_links();
+        make_modules();
+    }
+    Model model;
+
+private:
+    const Node<T>& node(NodeId id) const { return tape_.node(id); }
+
+    bool is_view(NodeId id) const {
+        const Node<T>& n = node(id);
+        return n.is_view && n.input_count == 1 && n.rule == nullptr && !n.is_used_up;
+    }
+    bool is_buffer(NodeId id) const {
+        return node(id).input_count == 0 && node(id).rows != no_node;
+    }
+    // Views are drawn as labels, further outputs as the operation.
+    bool is_drawn(NodeId id) const {
+        return wanted_[id] && node(id).operation == id && !is_view(id) && !is_buffer(id);
+    }
+    bool is_parameter(NodeId id) const { return node(id).parameter != nullptr; }
+
+    void choose(NodeId of) {
+        wanted_.assign(tape_.size(), of == no_node);
+        if (of == no_node) return;
+        wanted_[of] = true;
+        for (NodeId id = of + 1; id-- > 0;) {
+            const Node<T>& n = node(id);
+            // What is written into a buffer belongs to whoever reads its rows later.
+            if (wanted_[n.root] && is_buffer(n.root)) wanted_[id] = true;
+            if (!wanted_[id]) continue;
+            wanted_[n.root] = wanted_[n.operation] = true;
+            for (std::uint32_t i = 0; i < n.input_count; ++i)
+                if (n.inputs[i] != no_node) wanted_[n.inputs[i]] = true;
+        }
+    }
+
+    // Scopes become places: a numbered scope that is entered again is the same one, and so is any
+    // on the way back, where each rule enters its own.
+    void find_places() {
+        const auto& scopes = tape_.scopes();
+        place_of_.assign(std::max<std::size_t>(scopes.size(), 1), 0);
+        places_.emplace_back();
+        std::unordered_map<Key, std::uint32_t> seen;
+        for (std::uint32_t s = 1; s < scopes.size(); ++s) {
+            Place place;
+            place.parent = place_of_[scopes[s].parent];
+            const Place& outer = places_[place.parent];
+            place.name = hash(scopes[s].name);
+            place.index = scopes[s].index;
+            place.is_step = place.index != Scope::no_index && scopes[s].name == "t";
+            place.is_backward =
+                outer.is_backward || (place.parent == 0 && scopes[s].name == "backward");
+            place.first = s;
+            const auto number = static_cast<std::uint32_t>(places_.size());
+            place.lifted = place.is_step || outer.lifted != place.parent ? outer.lifted : number;
+            if (place.index != Scope::no_index || place.is_backward) {
+                const Key key = mix(mix(place.parent, place.name), static_cast<Key>(place.index));
+                const auto [found, fresh] = seen.emplace(key, number);
+                if (!fresh) {
+                    place_of_[s] = found->second;
+                    continue;
+                }
+            }
+            place_of_[s] = number;
+            places_.push_back(place);
+        }
+        std::unordered_map<Key, std::int64_t> last;
+        for (const Place& p : places_)
+            if (p.is_step) {
+                auto& most = last[mix(p.parent, p.name)];
+                most = std::max(most, p.index);
+            }
+        const auto first_steps = static_cast<std::int64_t>(
+                       std::min<std::size_t>(options_.first_steps, 1u << 30)),
+                   last_steps = static_cast<std::int64_t>(
+                       std::min<std::size_t>(options_.last_steps, 1u << 30));
+        for (Place& p : places_) {
+            if (p.index == Scope::no_index || options_.fold == Fold::none) continue;
+            if (p.is_step)
+                p.folds =
+                    p.index >= first_steps && p.index + last_steps <= last[mix(p.parent, p.name)];
+            else
+                p.folds = options_.fold == Fold::layers;
+        }
+    }
+
+    std::uint32_t place_of(NodeId id) const {
+        const std::uint32_t place = place_of_[node(id).scope];
+        return is_parameter(id) ? places_[place].lifted : place;
+    }
+
+    // Two places are alike where the same operations were recorded in the same order, in them and
+    // in the modules in them; how often a series in them is repeated does not count.
+    void find_structure() {
+        for (NodeId id = 0; id < tape_.size(); ++id)
+            if (is_drawn(id) && !is_parameter(id)) {
+                Place& p = places_[place_of(id)];
+                p.structure = mix(mix(p.structure, hash(node(id).op.name)), node(id).outputs);
+            }
+        std::unordered_set<Key> seen;
+        for (auto p = static_cast<std::uint32_t>(places_.size()); p-- > 1;) {
+            const Place& place = places_[p];
+            const Key own = mix(place.name, place.structure);
+            if (place.folds && !seen.insert(mix(place.parent, own)).second) continue;
+            Key& outer = places_[place.parent].structure;
+            outer = mix(outer, place.folds ? own : mix(own, static_cast<Key>(place.index)));
+        }
+    }
+
+    void find_likeness() {
+        std::unordered_map<Key, std::uint32_t> seen;
+        std::unordered_map<Key, Key> ordinals;
+        for (std::uint32_t p = 1; p < places_.size(); ++p) {
+            Place& place = places_[p];
+            const Key outer = mix(places_[place.parent].like, place.name);
+            Key key = mix(outer, place.structure);
+            if (!place.folds)
+                key = mix(
+                    mix(outer, static_cast<Key>(place.index)),
+                    ++ordinals[mix(mix(place.parent, place.name), static_cast<Key>(place.index))]);
+            place.like = seen.emplace(key, p).first->second;
+        }
+    }
+
+    Measure measure(NodeId id) const {
+        Measure m;
+        const Node<T>& n = node(id);
+        for (NodeId out = id; out < id + n.outputs; ++out) {
+            if (n.parameter == nullptr)
+                m.results +=
+                    static_cast<double>(element_count(node(out).region->shape) * sizeof(T));
+            if (options_.statistics == nullptr) continue;
+            if (const Summary* s = options_.statistics->value(out))
+                m.value_norm = std::max(m.value_norm, s->norm);
+            if (const Summary* s = options_.statistics->gradient(out))
+                m.gradient_norm = std::max(m.gradient_norm, s->norm);
+        }
+        if (n.rule != nullptr)
+            for (const Saved<T>& x : n.rule->kept())
+                if (x.storage && (x.node == no_node || node(x.node).parameter == nullptr))
+                    m.kept += static_cast<double>(element_count(x.layout->shape) * sizeof(T));
+        if (options_.profile != nullptr)
+            if (const Cost* cost = options_.profile->cost(id)) {
+                m.forward = cost->forward;
+                m.backward = cost->backward;
+                m.kept = static_cast<double>(cost->kept);
+            }
+        return m;
+    }
+
+    void make_items() {
+        item_of_.assign(tape_.size(), none);
+        // Of each place: operations and sources, and apart from them parameters, in order.
+        std::vector<std::vector<std::uint32_t>> members[2];
+        std::vector<std::uint32_t> reached[2];
+        for (int k : {0, 1}) {
+            members[k].resize(places_.size());
+            reached[k].assign(places_.size(), 0);
+        }
+        for (NodeId id = 0; id < tape_.size(); ++id) {
+            if (!is_drawn(id)) continue;
+            ++model.size;
+            model.is_used_up = model.is_used_up || node(id).is_used_up;
+            const std::uint32_t place = place_of(id), like = places_[place].like;
+            const int k = is_parameter(id);
+            const std::uint32_t ordinal = reached[k][place]++;
+            if (place == like || ordinal >= members[k][like].size()) {
+                members[k][like].push_back(static_cast<std::uint32_t>(model.items.size()));
+                model.items.push_back(new_item(id, like));
+            }
+            const std::uint32_t number =
+                members[k][like]
+                       [ordinal < members[k][like].size() ? ordinal : members[k][like].size() - 1];
+            Item& item = model.items[number];
+            item_of_[id] = number;
+            ++item.count;
+            if (k == 1) item.elements += node(id).parameter->size();
+            item.measure.add(measure(id));
+        }
+    }
+
+    Item new_item(NodeId id, std::uint32_t place) const {
+        const Node<T>& n = node(id);
+        Item item{};
+        item.node = id;
+        item.module = place;
+        item.kind = is_parameter(id)     ? Item::Kind::parameter
+                    : n.input_count == 0 ? Item::Kind::source
+                                         : Item::Kind::operation;
+        item.name = is_parameter(id) ? n.parameter->name() : n.op.name;
+        item.path = tape_.scope_path(n.scope);
+        if (n.op.where.line() > 0)
+            item.path += std::string(item.path.empty() ? "" : ", ") + n.op.where.file_name() + ":" +
+                         std::to_string(n.op.where.line());
+        for (NodeId out = id; out < id + n.outputs; ++out)
+            item.shapes.push_back(to_string(node(out).region->shape));
+        if (options_.open && n.rule != nullptr) item.formula = n.rule->formula();
+        // A single operator says nothing that its name does not.
+        if (std::count_if(item.formula.terms.begin(), item.formula.terms.end(),
+                          [](const auto& t) { return !t.arguments.empty(); }) < 2)
+            item.formula = {};
+        return item;
+    }
+
+    void make_links() {
+        for (const auto& [id, name] : tape_.names()) names_[id] = name;
+        for (NodeId id = 0; id < tape_.size(); ++id) {
+            const NodeId root = node(id).root;
+            if (item_of_[id] == none || root == id || !is_buffer(root)) continue;
+            const auto [low, high] = span_of(id);
+            writers_[root].push_back({id, low, high});
+        }
+        for (auto& [root, writers] : writers_)
+            std::sort(writers.begin(), writers.end(), [](const Writer& a, const Writer& b) {
+                return std::tie(a.low, a.node) < std::tie(b.low, b.node);
+            });
+        for (NodeId id = 0; id < tape_.size(); ++id) {
+            if (item_of_[id] == none) continue;
+            const Node<T>& n = node(id);
+            for (std::uint32_t i = 0; i < n.input_count; ++i)
+                if (n.inputs[i] != no_node) trace(n.inputs[i], id, i);
+        }
+    }
+
+    // The elements of its root that a value lies in, from the first to the last.
+    std::pair<std::size_t, std::size_t> span_of(NodeId id) const {
+        const Region& region = *node(id).region;
+        std::size_t low = region.offset, high = region.offset;
+        for (std::size_t i = 0; i < region.shape.size(); ++i) {
+            const auto reach =
+                region.strides[i] * (static_cast<std::ptrdiff_t>(region.shape[i]) - 1);
+            (reach < 0 ? low : high) += static_cast<std::size_t>(reach);
+        }
+        return {low, high};
+    }
+
+    // What wrote rows that `input` shows, each item once.
+    std::vector<NodeId> writers_of(NodeId buffer, NodeId input, NodeId to) const {
+        const auto found = writers_.find(buffer);
+        if (found == writers_.end()) return {};
+        const std::vector<Writer>& all = found->second;
+        const auto [low, high] = span_of(input);
+        auto begin = std::partition_point(all.begin(), all.end(),
+                                          [low = low](const Writer& w) { return w.high < low; });
+        std::vector<NodeId> writers;
+        std::unordered_set<std::uint32_t> seen;
+        for (; begin != all.end() && begin->low <= high; ++begin)
+            if (begin->node < to && seen.insert(item_of_[begin->node]).second)
+                writers.push_back(begin->node);
+        return writers;
+    }
+
+    struct Writer {
+        NodeId node;
+        std::size_t low, high;
+    };
+    struct End {
+        NodeId from, rows; // `rows`: what made one value of the rows of a buffer
+        NodeId input, to;
+        std::uint32_t number;
+    };
+
+    // Follows views back to what was computed; rows of a buffer come from all that wrote them.
+    void trace(NodeId input, NodeId to, std::uint32_t number) {
+        std::vector<const char*> views;
+        NodeId from = input, rows = no_node;
+        while (item_of_[from] == none) {
+            const Node<T>& n = node(from);
+            if (n.operation != from) break;
+            if (is_buffer(from)) {
+                for (const NodeId id : writers_of(from, input, to))
+                    link({id, rows, input, to, number}, views);
+                return;
+            }
+            views.push_back(n.op.name);
+            rows = from;
+            from = n.inputs[0];
+        }
+        link({from, no_node, input, to, number}, views);
+    }
+
+    // How many steps a tensor is carried, 0 within a step and outside series.
+    std::int64_t steps_between(NodeId from, NodeId to, std::uint32_t& series) const {
+        const auto depth = [&](std::uint32_t p) {
+            std::size_t d = 0;
+            for (; p != 0; p = places_[p].parent) ++d;
+            return d;
+        };
+        std::uint32_t a = place_of(from), b = place_of(to);
+        std::size_t i = depth(a), j = depth(b);
+        for (; i > j; --i) a = places_[a].parent;
+        for (; j > i; --j) b = places_[b].parent;
+        if (a == b) return 0;
+        while (places_[a].parent != places_[b].parent) {
+            a = places_[a].parent;
+            b = places_[b].parent;
+        }
+        if (places_[a].index == Scope::no_index || places_[b].index == Scope::no_index ||
+            places_[a].name != places_[b].name)
+            return 0;
+        const bool within_one = places_[a].like == places_[b].like;
+        if (within_one) series = places_[a].like;
+        return places_[a].is_step || within_one ? places_[b].index - places_[a].index : 0;
+    }
+
+    void link(const End& end, const std::vector<const char*>& views) {
+        const NodeId from = end.from, to = end.to;
+        const NodeId first = node(from).operation;
+        Link link{};
+        link.from = item_of_[first];
+        link.to = item_of_[to];
+        if (link.from == none) return;
+        link.output = from - first;
+        if (!model.items[link.to].formula.empty()) link.input = end.number;
+        const std::int64_t steps = is_parameter(from) ? 0 : steps_between(from, to, link.series);
+        link.carried = steps != 0;
+        Key key = mix(mix(link.from, link.to), mix(link.output, link.input));
+        key = mix(key, link.carried ? (steps > 0 ? 1 : 2) : 0);
+        const auto [found, fresh] = link_of_.emplace(key, model.links.size());
+        if (fresh) {
+            for (const char* view : views)
+                link.views = view + (link.views.empty() ? "" : ", " + link.views);
+            link.shape = to_string(node(end.input).region->shape);
+            link.whole = to_string(node(end.rows == no_node ? from : end.rows).region->shape);
+            if (link.carried) link.state = state(from, end.input);
+            model.items[link.from].is_sink = false;
+            farthest_.push_back(steps);
+            model.links.push_back(std::move(link));
+            reader_.push_back(to);
+        } else if (reader_[found->second] == to) {
+            ++model.links[found->second].parallel;
+        }
+        Link& known = model.links[found->second];
+        if (farthest_[found->second] != steps) farthest_[found->second] = 0;
+        if (options_.statistics != nullptr)
+            if (const Summary* s = options_.statistics->gradient(from))
+                known.gradient_norm = std::max(known.gradient_norm, s->norm);
+    }
+
+    std::string state(NodeId from, NodeId view) const {
+        for (const NodeId id : {view, from}) {
+            const auto name = names_.find(id);
+            if (name != names_.end()) return name->second;
+        }
+        const Node<T>& n = node(node(from).operation);
+        const std::uint32_t output = from - n.operation;
+        if (n.rule != nullptr) {
+            const Formula formula = n.rule->formula();
+            if (output < formula.outputs.size() && !formula.outputs[output].name.empty())
+                return formula.outputs[output].name;
+        }
+        return n.op.name + (n.outputs > 1 ? " " + std::to_string(output) : std::string());
+    }
+
+    // Far apart: how far, where that is always the same.
+    void tell_distances() {
+        for (std::size_t i = 0; i < model.links.size(); ++i) {
+            Link& l = model.links[i];
+            if (!l.carried || std::abs(farthest_[i]) == 1) continue;
+            l.state += farthest_[i] == 0 ? ", earlier steps"
+                                         : ", " + std::to_string(std::abs(farthest_[i])) + " steps";
+        }
+    }
+
+    void make_modules() {
+        tell_distances();
+        std::vector<bool> used(places_.size(), false);
+        used[0] = true;
+        for (const Item& item : model.items)
+            for (std::uint32_t p = item.module; !used[p]; p = places_[places_[p].parent].like)
+                used[p] = true;
+        std::vector<std::uint32_t> number(places_.size(), none);
+        for (std::uint32_t p = 0; p < places_.size(); ++p)
+            if (used[p] && places_[p].like == p) add_module(p, number);
+        // The members of a series under one parent, with their first and last number.
+        std::vector<std::set<std::int64_t>> indices(model.modules.size());
+        for (const Place& p : places_) {
+            const std::uint32_t m = number[p.like];
+            if (p.folds && m != none && p.parent == places_[p.like].parent)
+                indices[m].insert(p.index);
+        }
+        for (std::uint32_t m = 0; m < model.modules.size(); ++m)
+            if (indices[m].size() > 1) name_series(model.modules[m], indices[m]);
+        for (std::uint32_t i = 0; i < model.items.size(); ++i) {
+            Item& item = model.items[i];
+            item.module = number[item.module];
+            model.modules[item.module].items.push_back(i);
+            for (std::uint32_t m = item.module;; m = model.modules[m].parent) {
+                if (item.kind != Item::Kind::parameter) model.modules[m].measure.add(item.measure);
+                if (m == 0) break;
+            }
+        }
+        for (Link& l : model.links)
+            if (l.series != none) l.series = number[l.series];
+        count_parameters();
+    }
+
+    void add_module(std::uint32_t p, std::vector<std::uint32_t>& number) {
+        const Place& place = places_[p];
+        number[p] = static_cast<std::uint32_t>(model.modules.size());
+        Module module{};
+        if (p != 0) {
+            const ScopeEntry& entry = tape_.scopes()[place.first];
+            module.parent = number[places_[place.parent].like];
+            module.level = model.modules[module.parent].level + 1;
+            module.name = module.title = entry.name;
+            module.numbered = place.index != Scope::no_index;
+            if (module.numbered)
+                module.title += (place.is_step ? " = " : " ") + std::to_string(place.index);
+            model.modules[module.parent].children.push_back(number[p]);
+        }
+        model.modules.push_back(std::move(module));
+    }
+
+    static void name_series(Module& module, const std::set<std::int64_t>& indices) {
+        const auto first = *indices.begin(), last = *indices.rbegin();
+        const bool whole = static_cast<std::size_t>(last - first + 1) == indices.size();
+        const std::string next = std::to_string(*std::next(indices.begin()));
+        module.folded = true;
+        module.count = indices.size();
+        module.title = module.name + (module.name == "t" ? " = " : " ") + std::to_string(first) +
+                       (indices.size() == 2 ? ", " + next
+                        : whole             ? " … " + std::to_string(last)
+                                            : ", " + next + ", … " + std::to_string(last));
+    }
+
+    void count_parameters() {
+        std::set<std::pair<std::uint32_t, std::uint32_t>> seen;
+        const auto count = [&](std::uint32_t item, std::uint32_t module) {
+            for (std::uint32_t m = module; seen.insert({item, m}).second;
+                 m = model.modules[m].parent) {
+                model.modules[m].parameters += model.items[item].elements;
+                if (m == 0) break;
+            }
+        };
+        for (const Link& l : model.links)
+            if (model.items[l.from].kind == Item::Kind::parameter) {
+                count(l.from, model.items[l.to].module);
+                count(l.from, model.items[l.from].module);
+            }
+    }
+
+    const Tape<T>& tape_;
+    const Options& options_;
+    std::vector<bool> wanted_;
+    std::vector<Place> places_;
+    std::vector<std::uint32_t> place_of_;                     // by scope
+    std::vector<std::uint32_t> item_of_;                      // by node
+    std::unordered_map<NodeId, std::vector<Writer>> writers_; // by where they write
+    std::unordered_map<NodeId, const char*> names_;
+    std::unordered_map<Key, std::size_t> link_of_;
+    std::vector<NodeId> reader_;         // by link: the node that it was first seen at
+    std::vector<std::int64_t> farthest_; // by link: steps that it is carried; 0: they differ
+};
+
+} // namespace
+
+template <class T>
+Model fold(const Tape<T>& tape, NodeId of, const Options& options) {
+    return Folding<T>(tape, of, options).model;
+}
+
+template Model fold(const Tape<float>&, NodeId, const Options&);
+template Model fold(const Tape<double>&, NodeId, const Options&);
+
+} // namespace unroll::graph::detail

@@ -1,0 +1,87 @@
+#include "inspection.hpp"
+
+#include <unroll/core/file.hpp>
+
+#include <cstdio>
+#include <map>
+
+#include <CLI/CLI.hpp>
+
+namespace example {
+
+namespace {
+
+using unroll::graph::Color;
+using unroll::graph::Fold;
+
+const std::map<std::string, Fold> folds{
+    {"none", Fold::none}, {"time", Fold::time}, {"layers", Fold::layers}};
+const std::map<std::string, Color> colors{{"kind", Color::kind},
+                                          {"module", Color::module},
+                                          {"gradient-norm", Color::gradient_norm},
+                                          {"time", Color::time},
+                                          {"memory", Color::memory}};
+
+template <class Value>
+void choice(CLI::App& command, const char* name, Value& value,
+            const std::map<std::string, Value>& names, const char* about) {
+    std::vector<std::string> words;
+    for (const auto& [word, meaning] : names) words.push_back(word);
+    command
+        .add_option_function<std::string>(
+            name, [&value, &names](const std::string& word) { value = names.at(word); }, about)
+        ->check(CLI::IsMember(words));
+}
+
+} // namespace
+
+void Inspection::add_to(CLI::App& command) {
+    const auto before = command.get_options().size();
+    command.add_option("--dump-graph", path_,
+                       "draw the first batch and stop: .svg, .png, .pdf, .dot or .html");
+    choice(command, "--fold", graph_.fold, folds, "repetitions that are drawn once; time");
+    command.add_option("--first-steps", graph_.first_steps, "steps drawn apart at the beginning");
+    command.add_option("--last-steps", graph_.last_steps, "steps drawn apart at the end");
+    command.add_option("--depth", graph_.depth, "levels of modules that are opened; all");
+    command.add_option("--budget", graph_.budget, "most nodes to draw")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 100000));
+    choice(command, "--color", graph_.color, colors, "what colours tell; kind");
+    command.add_flag("--open", graph_.open, "draw what fused operations compute");
+    command.add_flag("--annotate", graph_.annotate, "write norms, times and bytes into nodes");
+    command.add_flag("--left-to-right", graph_.left_to_right, "draw what comes later to the right");
+    command.add_flag("!--no-parameters", graph_.parameters, "leave parameters out");
+    command.add_flag("--check-gradients", checks_,
+                     "compare the gradients of a small model with differences, and stop");
+    command.add_option("--check-order", order_, "1: gradients; 2: gradients of gradients")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 2));
+    command.add_option("--check-report", report_, "write the comparison as JSON");
+    const auto all = command.get_options();
+    for (std::size_t i = before; i < all.size(); ++i) all[i]->group("Looking at the model");
+}
+
+int Inspection::check(const std::function<unroll::Variable<double>(unroll::Tape<double>&)>& loss,
+                      const unroll::GradcheckParameters& parameters) const {
+    const auto report =
+        unroll::gradcheck([&](unroll::Tape<double>& tape,
+                              const std::vector<unroll::Variable<double>>&) { return loss(tape); },
+                          {}, parameters, {.order = order_});
+    std::fputs(report.text().c_str(), stdout);
+    if (!report_.empty()) unroll::write_file_atomically(report_, report.json());
+    std::size_t kinks = 0;
+    for (const auto& entry : report.entries)
+        kinks += entry.verdict == unroll::GradcheckReport::Verdict::kink;
+    print_result({{"passed", report ? "yes" : "no"},
+                  {"parameters", std::to_string(report.entries.size())},
+                  {"kinks", std::to_string(kinks)}});
+    return report ? 0 : 1;
+}
+
+bool Inspection::needs_statistics() const {
+    return graph_.annotate || graph_.color == Color::gradient_norm;
+}
+
+bool Inspection::needs_profile() const { return graph_.annotate || graph_.color == Color::time; }
+
+} // namespace example

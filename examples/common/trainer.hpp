@@ -1,0 +1,80 @@
+#pragma once
+
+#include "inspection.hpp"
+
+#include <unroll/unroll.hpp>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace example {
+
+// The options of every program that trains.
+struct TrainingOptions {
+    std::size_t batch = 32, shards = 2, threads = 0;
+    double rate = 3e-3, clip = 1, minutes = 3, epochs = 0;
+    std::uint64_t seed = 1;
+    std::string out, csv, svg;
+    bool resume = false;
+    Inspection inspection;
+
+    // `batch`: what a batch is made of.
+    void add_to(CLI::App& command, const char* batch);
+};
+
+// Named numbers in the order in which they are told.
+using Figures = std::vector<std::pair<std::string, double>>;
+
+// What is trained.
+struct Task {
+    std::size_t batches = 0; // in an epoch
+    double units = 1;        // in a batch, for the speed
+    std::string unit = "sequences";
+    // The mean loss of a shard's part of a batch of the epoch that was begun last.
+    std::function<unroll::Variable<float>(std::size_t shard, unroll::Tape<float>& tape,
+                                          std::size_t batch)>
+        loss;
+    std::function<void(std::uint64_t epoch)> begin_epoch = [](std::uint64_t) {};
+    // Looked at ten times in a run, beside the training loss, and at its end.
+    std::function<Figures()> glance = [] { return Figures(); };
+    std::function<Figures()> result = glance;
+    // What a model is read with, and what a resumed run goes on with.
+    std::map<std::string, std::string> words = {};
+    std::function<std::map<std::string, unroll::Tensor<float>>()> carried = [] {
+        return std::map<std::string, unroll::Tensor<float>>();
+    };
+    std::function<void(const std::map<std::string, unroll::Tensor<float>>&)> carry_on =
+        [](const auto&) {};
+};
+
+// Trains parameters with Adam on the shards of batches, by minutes or epochs, with a rate that
+// warms up and falls along a cosine; shows its progress, saves where it ends or is interrupted, and
+// resumes bit for bit. Returns the program's exit status.
+int train(const TrainingOptions& options, const Task& task,
+          const unroll::optim::NamedParameters<float>& parameters);
+
+// Throws Error unless a batch can be cut into as many equal shards.
+void check_shards(const TrainingOptions& options);
+
+// The numbers [0, n) in another order each epoch, some at a time; the last ones that make no whole
+// batch wait for another epoch.
+class Shuffled {
+public:
+    // Throws Error where n is less than a batch.
+    Shuffled(std::size_t n, std::size_t batch, std::uint64_t seed);
+    std::size_t batches() const { return order_.size() / batch_; }
+    void begin_epoch(std::uint64_t epoch);
+    // Part `shard` of `shards` equal ones of a batch.
+    std::span<const std::size_t> part(std::size_t batch, std::size_t shard,
+                                      std::size_t shards) const;
+
+private:
+    std::vector<std::size_t> order_;
+    std::size_t batch_;
+    std::uint64_t seed_;
+};
+
+} // namespace example
