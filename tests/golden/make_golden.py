@@ -127,8 +127,56 @@ def optimisers():
     write("optimisers.safetensors", found)
 
 
+def attention():
+    E, heads, queries, keys = 6, 3, 4, 5
+    seen = torch.ones(B, keys, dtype=torch.bool)
+    for b, n in enumerate((5, 2, 4)):
+        seen[b, n:] = False
+    pairs = torch.rand(queries, keys) < 0.7
+    pairs[:, 0] = True
+    causal = torch.ones(keys, keys).tril().bool()
+    found = {}
+    for case, own, key_mask, mask, bias, M in (
+        ("plain", False, None, None, True, E),
+        ("padded", False, seen, None, True, E),
+        ("masked", False, seen, pairs, False, E),
+        ("self", True, None, None, True, E),
+        ("causal", True, seen, causal, True, E),
+        ("widths", False, seen, None, True, 4),
+    ):
+        layer = nn.MultiheadAttention(E, heads, bias=bias, kdim=M, vdim=M).double()
+        for p in layer.parameters():
+            nn.init.uniform_(p, -0.8, 0.8)
+        q = torch.randn(keys if own else queries, B, E, dtype=torch.float64, requires_grad=True)
+        k, v = (q, q) if own else (torch.randn(keys, B, M, dtype=torch.float64, requires_grad=True) for _ in range(2))
+        out, weights = layer(
+            q, k, v, average_attn_weights=False,
+            key_padding_mask=None if key_mask is None else ~key_mask, attn_mask=None if mask is None else ~mask,
+        )
+        seeds = [torch.randn_like(out), torch.randn_like(weights)]
+        torch.autograd.backward([out, weights], seeds)
+        more = {"q": q, "grad.q": q.grad, "output": out, "weights": weights, "seed.output": seeds[0], "seed.weights": seeds[1]}
+        if not own:
+            more.update({"k": k, "v": v, "grad.k": k.grad, "grad.v": v.grad})
+        for name, p in layer.named_parameters():
+            more[name], more[f"grad.{name}"] = p, p.grad
+        if key_mask is not None:
+            more["keys"] = key_mask.long()
+        if mask is not None:
+            more["pairs"] = mask.long()
+        found.update({f"{case}.{key}": value for key, value in more.items()})
+    q, k, v = (torch.randn(B, n, 2, dtype=torch.float64, requires_grad=True) for n in (queries, keys, keys))
+    out, weights = nn.functional._scaled_dot_product_attention(q, k, v, attn_mask=pairs)
+    seed = torch.randn_like(out)
+    out.backward(seed)
+    case = {"q": q, "k": k, "v": v, "grad.q": q.grad, "grad.k": k.grad, "grad.v": v.grad, "pairs": pairs.long(), "output": out, "weights": weights, "seed.output": seed}
+    found.update({f"scaled_dot.{key}": value for key, value in case.items()})
+    write("attention.safetensors", found)
+
+
 if __name__ == "__main__":
     torch.manual_seed(0)
     all_recurrent()
     functions()
     optimisers()
+    attention()

@@ -1,0 +1,278 @@
+#pragma once
+
+#include <unroll/core/record.hpp>
+#include <unroll/nn/module.hpp>
+#include <unroll/ops/join.hpp>
+#include <unroll/ops/matrix.hpp>
+#include <unroll/ops/softmax.hpp>
+#include <unroll/ops/views.hpp>
+
+#include <span>
+
+namespace unroll::nn {
+
+// Masks say true where something takes part.
+
+// [B, steps]: true for the steps of each sequence. Throws Error for a length above `steps`.
+Mask length_mask(std::span<const std::size_t> lengths, std::size_t steps);
+// [queries, keys]: the queries are the last of the keys' steps, and each sees those up to its own.
+// Throws Error for more queries than keys.
+Mask causal_mask(std::size_t queries, std::size_t keys);
+// Where all of them are true; they broadcast. A mask without memory is true everywhere.
+Mask all_of(const Mask& a, const Mask& b);
+
+// What is attended to, projected once for all queries. The batch comes first.
+template <class T>
+struct Memory {
+    Variable<T> keys;   // [B, S, ...]
+    Variable<T> values; // [B, S, ...]
+    Mask mask;          // [B, S]; without memory of its own: everything takes part
+
+    std::size_t steps() const { return keys.shape(1); }
+};
+
+// What queries found: the mean of the values, and with which weights.
+template <class T>
+struct Attended {
+    Variable<T> context; // [T, B, M], or [B, M] of one step
+    Variable<T> weights; // [T, B, S], or [B, S]
+};
+
+// A score says how well queries match keys. Attention<Score> works with any struct that has
+//   value_type, Options { query, memory, ... }, options, uses_previous, name, members(m),
+//   keys: memory [S, B, M] -> [S, B, ...], what of the memory is the same for all queries
+//   operator(): queries [T, B, Q], keys [B, S, ...], previous [B, S] -> [B, T, S]
+// where `previous`, the weights of the step before, is read where uses_previous says so.
+
+// q . m, or q . m / sqrt(Q)  (Luong et al. 2015; Vaswani et al. 2017). Q = M.
+struct DotScoreOptions {
+    std::size_t query = 0, memory = 0;
+    bool scaled = false;
+};
+template <class T>
+struct DotScore {
+    using value_type = T;
+    using Options = DotScoreOptions;
+    static constexpr bool uses_previous = false;
+    static constexpr const char* name = "DotScore";
+
+    explicit DotScore(const Options& options);
+    Variable<T> keys(const Variable<T>& memory) const { return memory; }
+    Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
+                           const Variable<T>& previous) const;
+    void members(Members<T>&) {}
+
+    Options options;
+};
+
+// q . W m  (Luong et al. 2015)
+struct GeneralScoreOptions {
+    std::size_t query = 0, memory = 0;
+};
+template <class T>
+struct GeneralScore {
+    using value_type = T;
+    using Options = GeneralScoreOptions;
+    static constexpr bool uses_previous = false;
+    static constexpr const char* name = "GeneralScore";
+
+    explicit GeneralScore(const Options& options);
+    Variable<T> keys(const Variable<T>& memory) const;
+    Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
+                           const Variable<T>& previous) const;
+    void members(Members<T>& m) { m("weight", weight); }
+
+    Options options;
+    Parameter<T> weight; // [Q, M]
+};
+
+// v . tanh(W [q; m])  (Luong et al. 2015)
+struct ConcatScoreOptions {
+    std::size_t query = 0, memory = 0, width = 0;
+};
+template <class T>
+struct ConcatScore {
+    using value_type = T;
+    using Options = ConcatScoreOptions;
+    static constexpr bool uses_previous = false;
+    static constexpr const char* name = "ConcatScore";
+
+    explicit ConcatScore(const Options& options);
+    Variable<T> keys(const Variable<T>& memory) const;
+    Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
+                           const Variable<T>& previous) const;
+    void members(Members<T>& m) { m("weight", weight)("v", v); }
+
+    Options options;
+    Parameter<T> weight; // [width, Q + M]
+    Parameter<T> v;      // [width]
+};
+
+// v . tanh(W q + U m + b); the paper has no b  (Bahdanau, Cho, Bengio 2015)
+struct AdditiveScoreOptions {
+    std::size_t query = 0, memory = 0, width = 0;
+    bool bias = true;
+};
+template <class T>
+struct AdditiveScore {
+    using value_type = T;
+    using Options = AdditiveScoreOptions;
+    static constexpr bool uses_previous = false;
+    static constexpr const char* name = "AdditiveScore";
+
+    explicit AdditiveScore(const Options& options);
+    Variable<T> keys(const Variable<T>& memory) const;
+    Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
+                           const Variable<T>& previous) const;
+    void members(Members<T>& m);
+
+    Options options;
+    Parameter<T> query_weight;  // W [width, Q]
+    Parameter<T> memory_weight; // U [width, M]
+    Parameter<T> bias;          // b [width], or empty
+    Parameter<T> v;             // [width]
+};
+
+// v . tanh(W q + U m + L f + b), f_s = sum over j of F_j previous_(s + j - (window - 1) / 2): where
+// the step before looked, seen through `filters` filters  (Chorowski et al. 2015)
+struct LocationScoreOptions {
+    std::size_t query = 0, memory = 0, width = 0;
+    std::size_t filters = 10, window = 31;
+};
+template <class T>
+struct LocationScore {
+    using value_type = T;
+    using Options = LocationScoreOptions;
+    static constexpr bool uses_previous = true;
+    static constexpr const char* name = "LocationScore";
+
+    explicit LocationScore(const Options& options);
+    Variable<T> keys(const Variable<T>& memory) const { return content.keys(memory); }
+    // One query, [1, B, Q]: the next one needs its weights.
+    Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
+                           const Variable<T>& previous) const;
+    void members(Members<T>& m) {
+        m("", content)("location_weight", location_weight)("filters", filters);
+    }
+
+    Options options;
+    AdditiveScore<T> content;     // W, U, b, v
+    Parameter<T> location_weight; // L [width, filters]
+    Parameter<T> filters;         // F [filters, window]
+};
+
+// weights = softmax over the memory's steps of score(query, memory); context = weights . memory.
+// What the mask excludes gets weight 0 and no gradient, whatever it holds; where nothing takes
+// part, or there is no step, weights and context are 0.
+template <class Score>
+class Attention {
+public:
+    using value_type = typename Score::value_type;
+    using T = value_type;
+    using Options = typename Score::Options;
+
+    explicit Attention(const Options& options) : score(options) {}
+    std::size_t context_width() const { return score.options.memory; }
+
+    // memory [S, B, M], mask [B, S] or none: once a sequence. Throws Error where they do not fit.
+    Memory<T> prepare(const Variable<T>& memory, const Mask& mask = {}) const;
+    // queries [T, B, Q], all at once unless the score reads the weights of the step before, which
+    // begin as 0. Throws Error where they do not fit the memory.
+    Attended<T> operator()(const Variable<T>& queries, const Memory<T>& memory) const;
+    // One query [B, Q]; `previous` are the weights of the step before, [B, S], 0 where not given.
+    Attended<T> step(const Variable<T>& query, const Memory<T>& memory,
+                     const Variable<T>& previous = {}) const;
+    void members(Members<T>& m) { m("", score); }
+
+    Score score;
+};
+
+template <class T>
+using DotAttention = Attention<DotScore<T>>;
+template <class T>
+using GeneralAttention = Attention<GeneralScore<T>>;
+template <class T>
+using ConcatAttention = Attention<ConcatScore<T>>;
+template <class T>
+using AdditiveAttention = Attention<AdditiveScore<T>>;
+template <class T>
+using LocationAttention = Attention<LocationScore<T>>;
+
+// ---- implementation ----
+
+namespace detail {
+
+void check_memory(const char* name, const Shape& memory, std::size_t width, const Mask& mask);
+void check_queries(const char* name, const Shape& queries, std::size_t width, const Shape& keys);
+void check_previous(const char* name, const Shape& previous, const Shape& keys);
+
+// x [S, B, M] as [B, S, M], with zeros where the mask [B, S] is false.
+template <class T>
+Variable<T> batch_first(const Variable<T>& x, const Mask& mask);
+// Weights and means of the values from scores [B, T, S].
+template <class T>
+Attended<T> attend(const Variable<T>& scores, const Memory<T>& memory);
+
+} // namespace detail
+
+template <class Score>
+Memory<typename Score::value_type> Attention<Score>::prepare(const Variable<T>& memory,
+                                                             const Mask& mask) const {
+    const Scope scope(Score::name);
+    detail::check_memory(Score::name, memory.shape(), score.options.memory, mask);
+    const Variable<T> values = detail::batch_first(memory, mask);
+    return {swapaxes(score.keys(swapaxes(values, 0, 1)), 0, 1), values, mask};
+}
+
+template <class Score>
+Attended<typename Score::value_type> Attention<Score>::operator()(const Variable<T>& queries,
+                                                                  const Memory<T>& memory) const {
+    const Scope scope(Score::name);
+    detail::check_queries(Score::name, queries.shape(), score.options.query, memory.keys.shape());
+    if constexpr (!Score::uses_previous) {
+        return detail::attend(score(queries, memory.keys, Variable<T>()), memory);
+    } else {
+        std::vector<Variable<T>> contexts, weights;
+        Attended<T> last;
+        for (std::size_t t = 0; t < queries.shape(0); ++t) {
+            const Scope step_scope("t", static_cast<std::int64_t>(t));
+            last = step(select(queries, 0, t), memory, last.weights);
+            contexts.push_back(last.context);
+            weights.push_back(last.weights);
+        }
+        const std::size_t batch = queries.shape(1);
+        if (contexts.empty())
+            return {Tensor<T>::zeros({0, batch, context_width()}),
+                    Tensor<T>::zeros({0, batch, memory.steps()})};
+        return {stack(contexts), stack(weights)};
+    }
+}
+
+template <class Score>
+Attended<typename Score::value_type> Attention<Score>::step(const Variable<T>& query,
+                                                            const Memory<T>& memory,
+                                                            const Variable<T>& previous) const {
+    const Scope scope(Score::name);
+    const Variable<T> queries = query.dimension() == 2 ? expand_dims(query, 0) : query;
+    detail::check_queries(Score::name, queries.shape(), score.options.query, memory.keys.shape());
+    Variable<T> before = previous;
+    if (Score::uses_previous && !before.value().storage())
+        before = with_tape_of(queries, Tensor<T>::zeros({query.shape(0), memory.steps()}));
+    if (Score::uses_previous)
+        detail::check_previous(Score::name, before.shape(), memory.keys.shape());
+    const Attended<T> found = detail::attend(score(queries, memory.keys, before), memory);
+    return {squeeze(found.context, 0), squeeze(found.weights, 0)};
+}
+
+#define UNROLL_DECLARE(T)                                                                          \
+    extern template class Attention<DotScore<T>>;                                                  \
+    extern template class Attention<GeneralScore<T>>;                                              \
+    extern template class Attention<ConcatScore<T>>;                                               \
+    extern template class Attention<AdditiveScore<T>>;                                             \
+    extern template class Attention<LocationScore<T>>;
+
+UNROLL_DECLARE(float)
+UNROLL_DECLARE(double)
+#undef UNROLL_DECLARE
+
+} // namespace unroll::nn

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <unroll/nn/layers.hpp>
+
+#include <span>
+
+namespace unroll::nn {
+
+// How a decoder's first states come from the encoder's last: zeros, the same where the shapes
+// agree, or tanh(W h + b) for each layer and state.
+enum class BridgeKind { zeros, copy, project };
+
+// Last states of an encoder -> first states of a decoder, for layers and cells of any two kinds. Of
+// a bidirectional encoder the two directions are read side by side; decoder layers without a
+// counterpart read the encoder's top layer, and states without one (an Lstm's c after a Gru) its h.
+template <class T>
+class Bridge {
+public:
+    using value_type = T;
+    struct Options {
+        BridgeKind kind = BridgeKind::project;
+        std::vector<std::size_t> from; // widths of an encoder layer's states, all directions
+        std::vector<std::size_t> to;   // widths of a decoder layer's states
+        std::size_t layers = 1;        // of the decoder
+    };
+
+    explicit Bridge(const Options& options);
+    // Encoder states [layers * directions, B, H] -> for each decoder layer, each state [B, to].
+    std::vector<std::vector<Variable<T>>> operator()(std::span<const Variable<T>> states,
+                                                     std::size_t directions) const;
+    void members(Members<T>& m) { m("projections", projections); }
+
+    Options options;
+    std::vector<Linear<T>> projections; // layer by layer, state by state
+
+private:
+    std::size_t source(std::size_t state) const { return state < options.from.size() ? state : 0; }
+};
+
+// The state of one layer, all directions side by side: [B, directions * H] of an encoder's state
+// [layers * directions, B, H].
+template <class T>
+Variable<T> layer_state(const Variable<T>& states, std::size_t layer, std::size_t directions);
+
+} // namespace unroll::nn

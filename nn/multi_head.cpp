@@ -1,0 +1,195 @@
+#include <unroll/nn/initialize.hpp>
+#include <unroll/nn/multi_head.hpp>
+#include <unroll/ops/normalization.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+
+#include <cmath>
+#include <string>
+
+namespace unroll::nn {
+
+template <class T>
+Attended<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>& k,
+                                         const Variable<T>& v, const Mask& mask, double dropout) {
+    const char* const name = "scaled_dot_product_attention";
+    if (q.dimension() < 2 || k.dimension() < 2 || v.dimension() < 2 ||
+        q.shape().back() != k.shape().back() ||
+        k.shape(k.dimension() - 2) != v.shape(v.dimension() - 2))
+        fail(name, "q " + to_string(q.shape()) + ", k " + to_string(k.shape()) + ", v " +
+                       to_string(v.shape()) + "; expected [..., T, d], [..., S, d], [..., S, e]");
+    const double scale = 1 / std::sqrt(static_cast<double>(q.shape().back()));
+    const Variable<T> scores = matmul(q * scale, swapaxes(k, -1, -2));
+    if (mask.storage() && !broadcasts_to(mask.shape(), scores.shape()))
+        fail(name, "the mask " + to_string(mask.shape()) +
+                       " does not broadcast to [..., T, S] = " + to_string(scores.shape()));
+    const Variable<T> weights = mask.storage() ? softmax(scores, mask) : softmax(scores);
+    return {matmul(unroll::dropout(weights, dropout), v), weights};
+}
+
+namespace {
+
+constexpr const char* module = "MultiHeadAttention";
+
+void check(const char* what, const Shape& x, std::size_t batch, std::size_t width) {
+    if (x.size() != 3 || x[1] != batch || x[2] != width)
+        fail(module, std::string(what) + " has shape " + to_string(x) + ", expected [steps, " +
+                         std::to_string(batch) + ", " + std::to_string(width) + "]");
+}
+
+// The second extent, B, or what is expected where there is none.
+std::size_t batch_of(const Shape& x) { return x.size() > 1 ? x[1] : 1; }
+
+MultiHeadOptions completed(MultiHeadOptions options) {
+    if (options.width == 0) options.width = options.query;
+    if (options.memory == 0) options.memory = options.width;
+    if (options.query != 0 && options.query != options.width)
+        fail(module, "queries of width " + std::to_string(options.query) + " for a width of " +
+                         std::to_string(options.width));
+    options.query = options.width;
+    if (options.heads == 0 || options.width == 0 || options.width % options.heads != 0)
+        fail(module, "a width of " + std::to_string(options.width) + " has no " +
+                         std::to_string(options.heads) + " equal heads");
+    return options;
+}
+
+} // namespace
+
+template <class T>
+MultiHeadAttention<T>::MultiHeadAttention(const MultiHeadOptions& given)
+    : options(completed(given)),
+      out_proj({.input = options.width, .output = options.width, .bias = options.bias}) {
+    const std::size_t width = options.width;
+    const auto fresh = [](const char* name, const Shape& shape) {
+        return Parameter<T>(name, xavier<T>(shape, next_stream()));
+    };
+    if (is_joint()) {
+        in_proj_weight = fresh("in_proj_weight", {3 * width, width});
+    } else {
+        q_proj_weight = fresh("q_proj_weight", {width, width});
+        k_proj_weight = fresh("k_proj_weight", {width, options.memory});
+        v_proj_weight = fresh("v_proj_weight", {width, options.memory});
+    }
+    if (!options.bias) return;
+    in_proj_bias = Parameter<T>("in_proj_bias", Tensor<T>::zeros({3 * width}));
+    out_proj.bias.change().fill(T(0));
+}
+
+template <class T>
+void MultiHeadAttention<T>::members(Members<T>& m) {
+    if (is_joint())
+        m("in_proj_weight", in_proj_weight);
+    else
+        m("q_proj_weight", q_proj_weight)("k_proj_weight", k_proj_weight)("v_proj_weight",
+                                                                          v_proj_weight);
+    if (options.bias) m("in_proj_bias", in_proj_bias);
+    m("out_proj", out_proj);
+}
+
+// Projections first, first + 1, ... to queries, keys and values, side by side.
+template <class T>
+Variable<T> MultiHeadAttention<T>::project(const Variable<T>& x, std::size_t first,
+                                           std::size_t count) const {
+    const std::size_t begin = first * options.width, end = begin + count * options.width;
+    const Parameter<T>* const apart[] = {&q_proj_weight, &k_proj_weight, &v_proj_weight};
+    const Variable<T> weight = is_joint() ? slice(with_tape_of(x, in_proj_weight), 0, begin, end)
+                                          : Variable<T>(*apart[first]);
+    return options.bias ? linear(x, weight, slice(with_tape_of(x, in_proj_bias), 0, begin, end))
+                        : linear(x, weight);
+}
+
+// [T, B, E] -> [B, T, heads, E / heads]
+template <class T>
+Variable<T> MultiHeadAttention<T>::heads(const Variable<T>& x) const {
+    const Shape shape{x.shape(0), x.shape(1), options.heads, options.width / options.heads};
+    return swapaxes(reshape(x, shape), 0, 1);
+}
+
+template <class T>
+Memory<T> MultiHeadAttention<T>::prepare(const Variable<T>& key, const Variable<T>& value,
+                                         const Mask& keys) const {
+    const Scope scope(module);
+    const std::size_t batch = batch_of(key.shape());
+    check("key", key.shape(), batch, options.memory);
+    check("value", value.shape(), batch, options.memory);
+    if (key.shape(0) != value.shape(0))
+        fail(module, std::to_string(key.shape(0)) + " keys and " + std::to_string(value.shape(0)) +
+                         " values");
+    detail::check_memory(module, key.shape(), options.memory, keys);
+    const auto filled = [&](const Variable<T>& x) {
+        return keys.storage() ? where(keys.transpose().expand_dims(2), x, 0) : x;
+    };
+    return {heads(project(filled(key), 1, 1)), heads(project(filled(value), 2, 1)), keys};
+}
+
+template <class T>
+Attended<T> MultiHeadAttention<T>::attend(const Variable<T>& queries, const Memory<T>& memory,
+                                          const Visibility& visible) const {
+    const std::size_t batch = memory.keys.shape(0), steps = memory.steps(),
+                      count = queries.shape(0);
+    const Shape all{batch, options.heads, count, steps};
+    if (visible.pairs.storage() && !broadcasts_to(visible.pairs.shape(), all))
+        fail(module, "the mask " + to_string(visible.pairs.shape()) +
+                         " does not broadcast to [B, heads, T, S] = " + to_string(all));
+    Mask mask = visible.pairs;
+    if (visible.causal) mask = all_of(mask, causal_mask(count, steps));
+    for (const Mask& keys : {memory.mask, visible.keys}) {
+        if (!keys.storage()) continue;
+        detail::check_memory(module, {steps, batch, options.memory}, options.memory, keys);
+        mask = all_of(mask, keys.expand_dims(1).expand_dims(1));
+    }
+    const auto by_head = [](const Variable<T>& x) { return swapaxes(x, 1, 2); };
+    const Attended<T> found =
+        scaled_dot_product_attention(by_head(heads(queries)), by_head(memory.keys),
+                                     by_head(memory.values), mask, options.dropout);
+    const Variable<T> joined =
+        reshape(transpose(found.context, {2, 0, 1, 3}), Shape{count, batch, options.width});
+    return {out_proj(joined), found.weights};
+}
+
+template <class T>
+Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& query, const Memory<T>& memory,
+                                              const Visibility& visible) const {
+    const Scope scope(module);
+    check("query", query.shape(), memory.keys.shape(0), options.width);
+    return attend(project(query, 0, 1), memory, visible);
+}
+
+template <class T>
+Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& query, const Variable<T>& key,
+                                              const Variable<T>& value,
+                                              const Visibility& visible) const {
+    return (*this)(query, prepare(key, value, visible.keys),
+                   {.pairs = visible.pairs, .causal = visible.causal});
+}
+
+template <class T>
+Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x,
+                                              const Visibility& visible) const {
+    const Scope scope(module);
+    check("x", x.shape(), batch_of(x.shape()), options.width);
+    if (!is_joint())
+        fail(module, "x cannot attend to itself: queries have width " +
+                         std::to_string(options.width) + ", keys " +
+                         std::to_string(options.memory));
+    const Variable<T> all = project(x, 0, 3);
+    return attend(block(all, 0, 3), {heads(block(all, 1, 3)), heads(block(all, 2, 3)), {}},
+                  visible);
+}
+
+template <class T>
+Attended<T> MultiHeadAttention<T>::step(const Variable<T>& query, const Memory<T>& memory,
+                                        const Variable<T>&) const {
+    const Attended<T> found = (*this)(expand_dims(query, 0), memory);
+    return {squeeze(found.context, 0), squeeze(mean(found.weights, {1}), 1)};
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template Attended<T> scaled_dot_product_attention(const Variable<T>&, const Variable<T>&,      \
+                                                      const Variable<T>&, const Mask&, double);    \
+    template class MultiHeadAttention<T>;
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::nn

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <unroll/nn/attention.hpp>
+#include <unroll/nn/layers.hpp>
+
+namespace unroll::nn {
+
+// softmax(q k^T / sqrt(d)) v: q [..., T, d], k [..., S, d], v [..., S, e] -> context [..., T, e]
+// and weights [..., T, S]; leading axes and the mask broadcast, dropout is of weights. A query that
+// may see nothing, or has no keys, gets zeros and passes no gradient. Throws Error where shapes do
+// not fit.  (Vaswani et al. 2017)
+template <class T>
+Attended<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>& k,
+                                         const Variable<T>& v, const Mask& mask = {},
+                                         double dropout = 0);
+
+struct MultiHeadOptions {
+    std::size_t width = 0; // E, a multiple of the number of heads
+    std::size_t heads = 1;
+    double dropout = 0; // of weights
+    bool bias = true;
+    std::size_t query = 0;  // E as well; 0: E, or in the place of E
+    std::size_t memory = 0; // M, the width of keys and values; 0: E
+};
+
+// Which keys a query may see. All that are given hold together.
+struct Visibility {
+    Mask keys = {};  // [B, S]: by lengths, for instance
+    Mask pairs = {}; // what broadcasts to [B, heads, T, S]: [T, S] for all alike
+    bool causal = false;
+};
+
+// Attention of several heads side by side, each over its own block of projected features; weights
+// have PyTorch's names and shapes: in_proj_weight [3 E, E] of queries, keys and values, or where M
+// is not E q_proj_weight [E, E], k_proj_weight and v_proj_weight [E, M]; in_proj_bias [3 E],
+// out_proj.weight [E, E], out_proj.bias [E]. A query that may see nothing gets out_proj.bias.
+// (Vaswani et al. 2017)
+template <class T>
+class MultiHeadAttention {
+public:
+    using value_type = T;
+    using Options = MultiHeadOptions;
+    // Throws Error for widths that make no sense.
+    explicit MultiHeadAttention(const MultiHeadOptions& options);
+
+    // query [T, B, E], key and value [S, B, M] -> context [T, B, E], weights [B, heads, T, S].
+    // Throws Error for shapes and masks that do not fit, and for causal queries that outnumber the
+    // keys; fewer of them are the last steps.
+    Attended<T> operator()(const Variable<T>& query, const Variable<T>& key,
+                           const Variable<T>& value, const Visibility& visible = {}) const;
+    // x attends to itself.
+    Attended<T> operator()(const Variable<T>& x, const Visibility& visible = {}) const;
+
+    // In two parts, for keys and values [B, S, heads, E / heads] that serve many queries.
+    Memory<T> prepare(const Variable<T>& key, const Variable<T>& value,
+                      const Mask& keys = {}) const;
+    Attended<T> operator()(const Variable<T>& query, const Memory<T>& memory,
+                           const Visibility& visible = {}) const;
+
+    // What a decoder asks of its attention: one query [B, E], weights [B, S] that are the heads'
+    // mean.
+    std::size_t context_width() const { return options.width; }
+    Memory<T> prepare(const Variable<T>& memory, const Mask& mask = {}) const {
+        return prepare(memory, memory, mask);
+    }
+    Attended<T> step(const Variable<T>& query, const Memory<T>& memory,
+                     const Variable<T>& previous = {}) const;
+    void members(Members<T>& m);
+
+    MultiHeadOptions options;
+    Parameter<T> in_proj_weight;                              // where M = E, else
+    Parameter<T> q_proj_weight, k_proj_weight, v_proj_weight; // these
+    Parameter<T> in_proj_bias;                                // or empty
+    Linear<T> out_proj;
+
+private:
+    bool is_joint() const { return options.memory == options.width; }
+    Variable<T> project(const Variable<T>& x, std::size_t first, std::size_t count) const;
+    Variable<T> heads(const Variable<T>& x) const;
+    Attended<T> attend(const Variable<T>& queries, const Memory<T>& memory,
+                       const Visibility& visible) const;
+};
+
+} // namespace unroll::nn

@@ -1,0 +1,100 @@
+#include <unroll/nn/seq2seq.hpp>
+
+#include <cmath>
+
+namespace unroll::nn {
+
+double linear_decay(std::size_t i, double start, double slope, double lowest) {
+    return std::max(start - slope * static_cast<double>(i), lowest);
+}
+double exponential_decay(std::size_t i, double k) { return std::pow(k, static_cast<double>(i)); }
+double inverse_sigmoid_decay(std::size_t i, double k) {
+    return k / (k + std::exp(static_cast<double>(i) / k));
+}
+
+template <class T>
+Memory<T> FixedContext<T>::prepare(const Variable<T>& summary, const Mask&) const {
+    detail::check_memory("FixedContext", summary.shape(), options.memory, {});
+    if (summary.shape(0) != 1)
+        fail("FixedContext", "the summary has shape " + to_string(summary.shape()) +
+                                 ", expected [1, B, " + std::to_string(options.memory) + "]");
+    const Variable<T> value = swapaxes(summary, 0, 1);
+    const Variable<T> context = slice(value, 2, 0, context_width());
+    return {context, context, {}};
+}
+
+template <class T>
+Attended<T> FixedContext<T>::step(const Variable<T>& query, const Memory<T>& memory,
+                                  const Variable<T>&) const {
+    return {squeeze(memory.values, 1), with_tape_of(query, Tensor<T>::ones({query.shape(0), 1}))};
+}
+
+namespace detail {
+
+template <class T>
+Feed<T>::Feed(const Indices& targets, std::size_t batch, std::int64_t start, Forcing forcing)
+    : targets_(targets), start_(start), forcing_(forcing) {
+    if (targets.dimension() != 2 || targets.shape(1) != batch)
+        fail("Decoder", "targets have shape " + to_string(targets.shape()) + ", expected [T, " +
+                            std::to_string(batch) + "]");
+    if (!(forcing.truth >= 0 && forcing.truth <= 1))
+        fail("Decoder", "the truth must be fed with a probability in [0, 1], got " +
+                            std::to_string(forcing.truth));
+}
+
+template <class T>
+Indices Feed<T>::operator()(std::size_t t, Tape<T>* tape, const Variable<T>& logits) const {
+    Indices tokens = Indices::full({targets_.shape(1)}, start_);
+    if (t == 0) return tokens;
+    for (std::size_t b = 0; b < tokens.size(); ++b)
+        if (targets_(t - 1, b) >= 0) tokens.data()[b] = targets_(t - 1, b);
+    if (forcing_.truth == 1) return tokens;
+    if (tape == nullptr) fail("Decoder", "scheduled sampling draws from a tape; x has none");
+    const bool sampled = forcing_.feedback == Forcing::Feedback::sampled;
+    const Tensor<T> p = sampling_distribution(log_softmax(Variable<T>(logits.value())).value(),
+                                              {.temperature = sampled ? 1.0 : 0.0});
+    for (std::size_t b = 0; b < tokens.size(); ++b) {
+        if (tape->random().uniform() < forcing_.truth) continue;
+        double left = sampled ? tape->random().uniform() : 0.0;
+        for (std::size_t v = 0; v < p.shape(1) && left >= 0; ++v) {
+            const double share = p(b, v);
+            if (share == 0) continue;
+            tokens.data()[b] = static_cast<std::int64_t>(v);
+            left -= share;
+        }
+    }
+    return tokens;
+}
+
+template <class T>
+Memory<T> reordered(const Memory<T>& memory, const Indices& parents) {
+    Memory<T> next{take(memory.keys, parents), take(memory.values, parents), {}};
+    if (!memory.mask.storage()) return next;
+    next.mask = Mask({parents.size(), memory.mask.shape(1)});
+    for (std::size_t i = 0; i < parents.size(); ++i)
+        next.mask.select(0, i).assign(memory.mask.select(0, static_cast<std::size_t>(parents(i))));
+    return next;
+}
+
+void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers, double dropout,
+                   std::int64_t start) {
+    if (vocabulary == 0 || width == 0 || layers == 0)
+        fail("Decoder", "vocabulary, width and layers must be at least 1");
+    if (!(dropout >= 0 && dropout <= 1))
+        fail("Decoder", "dropout must be in [0, 1], got " + std::to_string(dropout));
+    if (start < 0 || static_cast<std::size_t>(start) >= vocabulary)
+        fail("Decoder", "the start is token " + std::to_string(start) + " of a vocabulary of " +
+                            std::to_string(vocabulary));
+}
+
+} // namespace detail
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template class FixedContext<T>;                                                                \
+    template class detail::Feed<T>;                                                                \
+    template Memory<T> detail::reordered(const Memory<T>&, const Indices&);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::nn

@@ -1,0 +1,388 @@
+#pragma once
+
+#include <unroll/nn/attention.hpp>
+#include <unroll/nn/bridge.hpp>
+#include <unroll/nn/decode.hpp>
+#include <unroll/nn/layers.hpp>
+#include <unroll/nn/recurrent.hpp>
+#include <unroll/ops/index.hpp>
+
+namespace unroll::nn {
+
+// In the place of an attention, a context that is the same at every step: the encoder's summary
+// (Cho et al. 2014), or nothing, so that the decoder knows its first state only (Sutskever et al.
+// 2014).
+struct FixedContextOptions {
+    std::size_t query = 0, memory = 0;
+    bool empty = false;
+};
+template <class T>
+class FixedContext {
+public:
+    using value_type = T;
+    using Options = FixedContextOptions;
+
+    explicit FixedContext(const Options& options) : options(options) {}
+    std::size_t context_width() const { return options.empty ? 0 : options.memory; }
+    // The summary, [1, B, M].
+    Memory<T> prepare(const Variable<T>& summary, const Mask& mask = {}) const;
+    Attended<T> step(const Variable<T>& query, const Memory<T>& memory,
+                     const Variable<T>& previous = {}) const;
+    void members(Members<T>&) {}
+
+    Options options;
+};
+
+// How often a decoder in training is fed with the truth rather than with its own last output,
+// drawn for each sequence and step from the tape's randomness: scheduled sampling
+// (Bengio et al. 2015).
+struct Forcing {
+    enum class Feedback { likeliest, sampled };
+    double truth = 1; // 1: teacher forcing
+    Feedback feedback = Feedback::likeliest;
+};
+// Schedules for Forcing::truth: start - slope i, but not below `lowest`; k^i, k < 1;
+// k / (k + e^(i / k)), k >= 1.
+double linear_decay(std::size_t i, double start, double slope, double lowest = 0);
+double exponential_decay(std::size_t i, double k);
+double inverse_sigmoid_decay(std::size_t i, double k);
+
+template <class Cell, class Attention>
+struct DecoderOptions {
+    // When the context is found: before the cells' step, from their last state (Bahdanau et al.
+    // 2015), or after it, from the new one (Luong et al. 2015).
+    enum class Attend { before, after };
+
+    std::size_t vocabulary = 0;
+    std::size_t width = 0; // of a token's embedding
+    std::size_t hidden = 0;
+    std::size_t layers = 1;
+    std::size_t memory = 0; // width of what is attended to; an EncoderDecoder knows it
+    double dropout = 0;     // of what is fed to layers and read out
+    Attend attend = Attend::before;
+    bool input_feeding = false; // the last readout is fed to the cells as well (Luong et al. 2015)
+    std::int64_t start = 0;     // the token before the first
+    typename Cell::Options cell = {};
+    typename Attention::Options attention = {}; // its query and memory widths are filled in
+};
+
+// Writes tokens, reading a memory. At every step, with token y and state h of the top layer,
+//   in = [embedding(y); context if attended before; last readout if fed],  states' = cells(in)
+//   readout = tanh(W [h'; context; embedding(y) if attended before]),  logits = W' readout + b'
+template <class Cell, class Attention>
+class Decoder {
+public:
+    using value_type = typename Cell::value_type;
+    using T = value_type;
+    using Options = DecoderOptions<Cell, Attention>;
+    using Widths = std::array<std::size_t, Cell::states>;
+
+    // What a step hands to the next, for B sequences.
+    struct DecoderState {
+        std::vector<State<T, Cell::states>> cells; // of each layer, [B, width of the state]
+        Variable<T> readout;                       // [B, hidden]
+        Variable<T> weights;                       // of the attention, [B, S]; none before a step
+        Memory<T> memory;
+        Indices sources; // which of the memory's first sequences each row reads
+
+        DecoderState reordered(const Indices& parents) const;
+    };
+    struct Output {
+        DecoderState state;
+        Variable<T> logits; // [B, V]
+    };
+    struct Sequence {
+        Variable<T> logits;  // [T, B, V]
+        Variable<T> weights; // [T, B, S]
+    };
+
+    // Throws Error for options that make no sense.
+    explicit Decoder(const Options& options) : Decoder(options, state_widths(options)) {}
+
+    // First states of each layer and a memory that the attention has prepared.
+    DecoderState start(std::vector<State<T, Cell::states>> cells, Memory<T> memory) const;
+    Output step(const DecoderState& state, const Indices& tokens) const;
+    // Targets [T, B]: step t is fed with target t - 1, the first one with the start. Targets below
+    // 0, which losses ignore, are fed as the start.
+    Sequence operator()(DecoderState state, const Indices& targets, Forcing forcing = {}) const;
+    // The step function that decoders ask for.
+    Prediction<DecoderState, T> predict(const DecoderState& state, const Indices& tokens) const {
+        Output out = step(state, tokens);
+        const Variable<T> weights = out.state.weights;
+        return {std::move(out.state), log_softmax(out.logits), weights};
+    }
+    void members(Members<T>& m);
+
+    const Options& options() const { return options_; }
+    // The width of each state, h first.
+    const Widths& widths() const { return widths_; }
+
+    Attention attention;
+    Embedding<T> embedding;
+    std::vector<Cell> cells;
+    Linear<T> readout; // W
+    Linear<T> output;  // W'
+
+private:
+    Decoder(const Options& options, const Widths& widths);
+    bool before() const { return options_.attend == Options::Attend::before; }
+    // Of a cell like those to come.
+    static Widths state_widths(const Options& options);
+    static typename Attention::Options attention_options(const Options& options, std::size_t h);
+
+    Options options_;
+    Widths widths_;
+};
+
+template <class EncoderCell, class DecoderCell, class Attention>
+struct EncoderDecoderOptions {
+    RecurrentOptions<EncoderCell> encoder;
+    DecoderOptions<DecoderCell, Attention> decoder;
+    BridgeKind bridge = BridgeKind::project;
+};
+
+// A recurrent network reads x, a decoder writes tokens:
+//   model(x, targets, lengths).logits          to train
+//   beam_search(tape, model.step(), model.start(x, lengths), model.starts(B), {...})
+// Attention is Attention<any score>, MultiHeadAttention, FixedContext, or what has their Options,
+// prepare(), step() and context_width().
+template <class EncoderCell, class DecoderCell, class Attention>
+class EncoderDecoder {
+public:
+    using value_type = typename EncoderCell::value_type;
+    using T = value_type;
+    using Options = EncoderDecoderOptions<EncoderCell, DecoderCell, Attention>;
+    using Writer = Decoder<DecoderCell, Attention>;
+    using DecoderState = typename Writer::DecoderState;
+
+    explicit EncoderDecoder(const Options& options);
+
+    // x [S, B, in], targets [T, B] -> logits [T, B, V] and weights [T, B, S]. Throws Error for
+    // shapes and lengths that do not fit.
+    typename Writer::Sequence operator()(const Variable<T>& x, const Indices& targets,
+                                         std::span<const std::size_t> lengths = {},
+                                         Forcing forcing = {}) const;
+    // The encoder's part: the decoder's state before its first step.
+    DecoderState start(const Variable<T>& x, std::span<const std::size_t> lengths = {}) const;
+    // The decoder's part, as a step function and its first tokens.
+    auto step() const {
+        return [this](const DecoderState& state, const Indices& tokens) {
+            return decoder.predict(state, tokens);
+        };
+    }
+    Indices starts(std::size_t batch) const {
+        return Indices::full({batch}, decoder.options().start);
+    }
+    void members(Members<T>& m) { m("encoder", encoder)("bridge", bridge)("decoder", decoder); }
+
+    Recurrent<EncoderCell> encoder;
+    Writer decoder;
+    Bridge<T> bridge;
+
+private:
+    static constexpr bool attends = !std::is_same_v<Attention, FixedContext<T>>;
+    static std::vector<std::size_t> state_widths(const Recurrent<EncoderCell>& encoder) {
+        std::vector<std::size_t> all;
+        for (const std::size_t width : encoder.widths())
+            all.push_back(width * encoder.directions());
+        return all;
+    }
+    static typename Writer::Options decoder_options(const Recurrent<EncoderCell>& encoder,
+                                                    typename Writer::Options options) {
+        options.memory = attends ? encoder.output_width() : state_widths(encoder)[0];
+        return options;
+    }
+};
+
+// ---- implementation ----
+
+namespace detail {
+
+// What step t of a decoder is fed with: targets of the step before, or the model's own tokens.
+template <class T>
+class Feed {
+public:
+    Feed(const Indices& targets, std::size_t batch, std::int64_t start, Forcing forcing);
+    Indices operator()(std::size_t t, Tape<T>* tape, const Variable<T>& logits) const;
+
+private:
+    Indices targets_;
+    std::int64_t start_;
+    Forcing forcing_;
+};
+
+template <class T>
+Memory<T> reordered(const Memory<T>& memory, const Indices& parents);
+void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers, double dropout,
+                   std::int64_t start);
+
+} // namespace detail
+
+template <class Cell, class Attention>
+typename Decoder<Cell, Attention>::Widths
+Decoder<Cell, Attention>::state_widths(const Options& options) {
+    detail::check_decoder(options.vocabulary, options.width, options.layers, options.dropout,
+                          options.start);
+    return detail::widths(Cell(1, options.hidden, options.cell));
+}
+
+template <class Cell, class Attention>
+typename Attention::Options Decoder<Cell, Attention>::attention_options(const Options& options,
+                                                                        std::size_t h) {
+    auto attention = options.attention;
+    attention.query = h;
+    attention.memory = options.memory;
+    return attention;
+}
+
+template <class Cell, class Attention>
+Decoder<Cell, Attention>::Decoder(const Options& options, const Widths& widths)
+    : attention(attention_options(options, widths[0])),
+      embedding(EmbeddingOptions{.vocabulary = options.vocabulary, .width = options.width}),
+      readout({.input = widths[0] + attention.context_width() +
+                        (options.attend == Options::Attend::before ? options.width : 0),
+               .output = options.hidden,
+               .bias = false}),
+      output({.input = options.hidden, .output = options.vocabulary}), options_(options),
+      widths_(widths) {
+    const std::size_t in = options.width + (before() ? attention.context_width() : 0) +
+                           (options.input_feeding ? options.hidden : 0);
+    for (std::size_t layer = 0; layer < options.layers; ++layer)
+        cells.emplace_back(layer == 0 ? in : widths[0], options.hidden, options.cell);
+}
+
+template <class Cell, class Attention>
+void Decoder<Cell, Attention>::members(Members<T>& m) {
+    m("attention", attention)("embedding", embedding)("cells", cells)("readout", readout)("output",
+                                                                                          output);
+}
+
+template <class Cell, class Attention>
+typename Decoder<Cell, Attention>::DecoderState
+Decoder<Cell, Attention>::DecoderState::reordered(const Indices& parents) const {
+    DecoderState next{reorder(cells, parents), reorder(readout, parents), weights, memory,
+                      Indices(parents.shape())};
+    bool same = parents.size() == sources.size();
+    for (std::size_t i = 0; i < parents.size(); ++i) {
+        next.sources.data()[i] = sources(parents(i));
+        same = same && next.sources.data()[i] == sources(i);
+    }
+    if (weights.value().storage()) next.weights = reorder(weights, parents);
+    // Hypotheses of one sequence read the same memory: changing places among them costs nothing.
+    if (!same) next.memory = detail::reordered(memory, parents);
+    return next;
+}
+
+template <class Cell, class Attention>
+typename Decoder<Cell, Attention>::DecoderState
+Decoder<Cell, Attention>::start(std::vector<State<T, Cell::states>> first, Memory<T> memory) const {
+    const std::size_t batch = memory.keys.shape(0);
+    if (first.size() != options_.layers)
+        fail("Decoder", std::to_string(first.size()) + " states for " +
+                            std::to_string(options_.layers) + " layers");
+    for (const auto& layer : first)
+        for (std::size_t s = 0; s < Cell::states; ++s)
+            if (const Shape expected{batch, widths_[s]}; layer[s].shape() != expected)
+                fail("Decoder", "a first state has shape " + to_string(layer[s].shape()) +
+                                    ", expected " + to_string(expected));
+    Indices sources(Shape{batch});
+    for (std::size_t b = 0; b < batch; ++b) sources.data()[b] = static_cast<std::int64_t>(b);
+    const Variable<T> nothing =
+        with_tape_of(memory.keys, Tensor<T>::zeros({batch, options_.hidden}));
+    return {std::move(first), nothing, {}, std::move(memory), sources};
+}
+
+template <class Cell, class Attention>
+typename Decoder<Cell, Attention>::Output
+Decoder<Cell, Attention>::step(const DecoderState& state, const Indices& tokens) const {
+    const Scope scope("Decoder");
+    const Variable<T>& last = state.cells.back()[0];
+    if (tokens.shape() != Shape{last.shape(0)})
+        fail("Decoder", "tokens have shape " + to_string(tokens.shape()) + ", expected [" +
+                            std::to_string(last.shape(0)) + "]");
+    const auto dropped = [&](const Variable<T>& x) { return dropout(x, options_.dropout); };
+    const Variable<T> token = take(with_tape_of(last, embedding.weight), tokens, "Embedding");
+    Attended<T> found;
+    std::vector<Variable<T>> in{token};
+    if (before()) {
+        found = attention.step(last, state.memory, state.weights);
+        in.push_back(found.context);
+    }
+    if (options_.input_feeding) in.push_back(state.readout);
+
+    Output out{state, {}};
+    Variable<T> x = concatenate(in, -1);
+    for (std::size_t layer = 0; layer < cells.size(); ++layer) {
+        const Scope cell_scope("layer", static_cast<std::int64_t>(layer));
+        const Cell& cell = cells[layer];
+        out.state.cells[layer] = cell.step(cell.project(dropped(x)), state.cells[layer]);
+        x = out.state.cells[layer][0];
+    }
+    if (!before()) found = attention.step(x, state.memory, state.weights);
+    std::vector<Variable<T>> seen{x, found.context};
+    if (before()) seen.push_back(token);
+    out.state.readout = tanh(readout(concatenate(seen, -1)));
+    out.state.weights = found.weights;
+    out.logits = output(dropped(out.state.readout));
+    return out;
+}
+
+template <class Cell, class Attention>
+typename Decoder<Cell, Attention>::Sequence
+Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
+                                     Forcing forcing) const {
+    const Variable<T> like = state.readout;
+    const std::size_t batch = like.shape(0);
+    const detail::Feed<T> feed(targets, batch, options_.start, forcing);
+    std::vector<Variable<T>> logits, weights;
+    for (std::size_t t = 0; t < targets.shape(0); ++t) {
+        const Scope scope("t", static_cast<std::int64_t>(t));
+        Output out = step(state, feed(t, like.tape(), t == 0 ? like : logits.back()));
+        state = std::move(out.state);
+        logits.push_back(out.logits);
+        weights.push_back(state.weights);
+    }
+    if (logits.empty())
+        return {Tensor<T>::zeros({0, batch, options_.vocabulary}),
+                Tensor<T>::zeros({0, batch, state.memory.steps()})};
+    return {stack(logits), stack(weights)};
+}
+
+template <class EncoderCell, class DecoderCell, class Attention>
+EncoderDecoder<EncoderCell, DecoderCell, Attention>::EncoderDecoder(const Options& options)
+    : encoder(options.encoder), decoder(decoder_options(encoder, options.decoder)),
+      bridge({options.bridge,
+              state_widths(encoder),
+              {decoder.widths().begin(), decoder.widths().end()},
+              options.decoder.layers}) {}
+
+template <class EncoderCell, class DecoderCell, class Attention>
+typename EncoderDecoder<EncoderCell, DecoderCell, Attention>::DecoderState
+EncoderDecoder<EncoderCell, DecoderCell, Attention>::start(
+    const Variable<T>& x, std::span<const std::size_t> lengths) const {
+    const auto read = encoder(x, {}, lengths);
+    const std::size_t directions = encoder.directions();
+    std::vector<State<T, DecoderCell::states>> first;
+    for (const auto& layer : bridge(read.state, directions)) {
+        first.emplace_back();
+        std::copy(layer.begin(), layer.end(), first.back().begin());
+    }
+    if constexpr (attends) {
+        const Mask mask = lengths.empty() ? Mask() : length_mask(lengths, x.shape(0));
+        return decoder.start(std::move(first), decoder.attention.prepare(read.output, mask));
+    } else {
+        const Variable<T> summary =
+            layer_state(read.state[0], encoder.options().layers - 1, directions);
+        return decoder.start(std::move(first), decoder.attention.prepare(expand_dims(summary, 0)));
+    }
+}
+
+template <class EncoderCell, class DecoderCell, class Attention>
+typename Decoder<DecoderCell, Attention>::Sequence
+EncoderDecoder<EncoderCell, DecoderCell, Attention>::operator()(
+    const Variable<T>& x, const Indices& targets, std::span<const std::size_t> lengths,
+    Forcing forcing) const {
+    return decoder(start(x, lengths), targets, forcing);
+}
+
+} // namespace unroll::nn
