@@ -1,4 +1,3 @@
-#include "../common/sequences.hpp"
 #include "../common/trainer.hpp"
 #include "model.hpp"
 
@@ -23,6 +22,7 @@ struct Training : example::TrainingOptions {
 };
 
 int train(Training o) {
+    if (o.text.empty()) o.subsample = 1; // each of its words is frequent
     const auto text = o.text.empty() ? made_up() : words_of(o.text);
     const nn::Vocabulary words({{text}},
                                {.min_count = o.min_count, .special = nn::SpecialSymbols::none()});
@@ -54,16 +54,6 @@ int train(Training o) {
     const int status = example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
     if (!o.vectors.empty()) model.vectors(words).write_text(o.vectors);
     return status;
-}
-
-// Of a model, or of a text file as GloVe and word2vec write them.
-nn::WordVectors<float> read_vectors(const std::string& path) {
-    if (!path.ends_with(".safetensors")) return nn::WordVectors<float>::read_text(path);
-    const example::Header header(path, "embeddings");
-    const auto words = header.vocabulary("words", nn::SpecialSymbols::none());
-    nn::SkipGram<float> model({.vocabulary = words.size(), .width = header.size("width")});
-    example::load(model, path);
-    return model.vectors(words);
 }
 
 int run_eval(const std::string& path, const std::string& other) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "../common/sequences.hpp"
+
 #include <unroll/unroll.hpp>
 
 #include <cmath>
@@ -73,6 +75,16 @@ private:
     std::size_t piece_, window_, negatives_;
     double threshold_;
 };
+
+// Of a model, or of a text file as GloVe and word2vec write them.
+inline nn::WordVectors<float> read_vectors(const std::string& path) {
+    if (!path.ends_with(".safetensors")) return nn::WordVectors<float>::read_text(path);
+    const example::Header header(path, "embeddings");
+    const auto words = header.vocabulary("words", nn::SpecialSymbols::none());
+    nn::SkipGram<float> model({.vocabulary = words.size(), .width = header.size("width")});
+    example::load(model, path);
+    return model.vectors(words);
+}
 
 struct Agreement {
     std::size_t common = 0;

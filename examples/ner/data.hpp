@@ -75,13 +75,14 @@ inline Sentence encode(const nn::Tokens& words, const nn::Tokens& tags, const Vo
     return s;
 }
 
+// `path` is named where a tag was not learned.
 inline std::vector<Sentence> encode(const std::vector<nn::TaggedSentence>& sentences,
-                                    const Vocabularies& v) {
+                                    const Vocabularies& v, const std::string& path = "") {
     for (const auto& sentence : sentences)
         for (std::size_t i = 0; i < sentence.tags.size(); ++i)
             if (!v.tags.contains(sentence.tags[i]))
-                fail("ner", "line " + std::to_string(sentence.line + i) + ": the tag " +
-                                nn::quoted(sentence.tags[i]) + " was not learned");
+                nn::refuse_line("ner", path, sentence.line + i,
+                                "the tag " + nn::quoted(sentence.tags[i]) + " was not learned");
     std::vector<Sentence> all;
     for (const auto& sentence : sentences) all.push_back(encode(sentence.words, sentence.tags, v));
     return all;

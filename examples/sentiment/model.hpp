@@ -8,8 +8,8 @@ namespace sentiment {
 
 struct Settings {
     std::string pooling = "max"; // last, mean, max, attention
-    std::size_t layers = 1, hidden = 128, embedding = 128;
-    double dropout = 0.5;
+    std::size_t layers = 1, hidden = 100, embedding = 100;
+    double dropout = 0.4;
 };
 
 // Embedding, bidirectional LSTM, one vector for the sentence, classes.
