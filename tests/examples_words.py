@@ -33,7 +33,7 @@ def result(output):
 
 def learns(program, model, *options, factor):
     """Trains; the loss at the end is at most `factor` of the first one told."""
-    output = run(program, "train", "--seed", 1, "--out", model, *options)
+    output = run(program, "train", "--seed", 1, "--threads", 1, "--out", model, *options)
     losses = [float(loss) for loss in re.findall(r"training loss ([0-9.]+)", output)]
     assert len(losses) > 2 and losses[-1] < factor * losses[0], (program, losses)
     return result(output)
@@ -107,7 +107,7 @@ with tempfile.TemporaryDirectory() as name:
     model, vectors = folder / "embeddings.safetensors", folder / "vectors.txt"
     checks(EMBEDDINGS)
     learns(EMBEDDINGS, model, "--epochs", 30, "--width", 16, "--rate", 0.02, "--window", 2,
-           "--vectors", vectors, factor=0.95)
+           "--vectors", vectors, factor=0.6)
     assert vectors.read_text().splitlines()[0].endswith(" 16")
     towns = run(EMBEDDINGS, "neighbours", model, "paris", "--count", 3)
     assert all(town in towns for town in ("london", "rome", "athens")), towns

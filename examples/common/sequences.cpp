@@ -41,7 +41,7 @@ Header::Header(const std::string& path, const std::string& program)
     : path_(path), words_(SafetensorsFile::read(path).metadata()) {
     const auto found = words_.find("program");
     if (found == words_.end() || found->second != program)
-        fail(program.c_str(), "'" + path + "' was not written by " + program);
+        fail("model", "'" + path + "' was not written by " + program);
 }
 
 const std::string& Header::word(const std::string& key) const {
