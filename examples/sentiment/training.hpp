@@ -1,0 +1,113 @@
+#pragma once
+
+#include "../common/sequences.hpp"
+#include "../common/trainer.hpp"
+#include "model.hpp"
+
+#include <cstdio>
+
+namespace sentiment {
+
+struct Training : example::TrainingOptions {
+    std::string train, dev;
+    bool phrases = false;
+    Settings model;
+
+    Training() {
+        batch = 128;
+        rate = 3e-3;
+        out = "sentiment.safetensors";
+    }
+};
+
+struct Numbered {
+    std::vector<std::vector<std::int64_t>> x;
+    std::vector<std::int64_t> labels;
+
+    Numbered(const std::vector<Example>& examples, const nn::Vocabulary& words) {
+        for (const auto& example : examples) {
+            x.push_back(words.encode(example.words));
+            labels.push_back(example.label);
+        }
+    }
+    Indices labels_of(std::span<const std::size_t> which) const {
+        Indices y({which.size()});
+        for (std::size_t b = 0; b < which.size(); ++b) y.data()[b] = labels[which[b]];
+        return y;
+    }
+};
+
+inline std::pair<Settings, nn::Vocabulary> read_header(const std::string& path) {
+    const example::Header header(path, "sentiment");
+    return {{header.word("pooling"), header.size("layers"), header.size("hidden"),
+             header.size("embedding"), header.real("dropout")},
+            header.vocabulary("vocabulary")};
+}
+
+inline nn::Vocabulary words_of(const std::vector<Example>& examples) {
+    std::vector<nn::Tokens> sentences;
+    for (const auto& example : examples) sentences.push_back(example.words);
+    return nn::Vocabulary(sentences);
+}
+
+inline int train(Training o) {
+    auto learned = o.train.empty() ? made_up() : read_trees(o.train, o.phrases);
+    const auto dev = o.dev.empty() ? learned : read_trees(o.dev, false);
+    nn::Vocabulary words = words_of(learned);
+    if (o.resume) std::tie(o.model, words) = read_header(o.out);
+    example::check_shards(o);
+    const Numbered numbers(learned, words), held(dev, words);
+    example::Buckets buckets(nn::lengths_of(numbers.x), o.batch, o.seed);
+
+    nn::seed(o.seed);
+    Model<float> model(o.model, words.size(), words.padding());
+    std::printf("%zu examples, %zu words; %zu parameters\n", learned.size(), words.size(),
+                nn::parameter_count(model));
+    example::Task task;
+    task.batches = buckets.batches();
+    task.units = static_cast<double>(o.batch);
+    task.unit = "examples";
+    task.begin_epoch = [&](std::uint64_t epoch) { buckets.begin_epoch(epoch); };
+    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
+        const auto which = buckets.part(batch, shard, o.shards);
+        auto x = nn::pad_sequences(numbers.x, which, words.padding());
+        // A word in thirty is not known, as some will not be later.
+        for (std::size_t i = 0; i < x.numbers.size(); ++i)
+            if (x.numbers.data()[i] != words.padding() && tape.random().below(30) == 0)
+                x.numbers.data()[i] = words.unknown();
+        return cross_entropy(model(tape, x), numbers.labels_of(which));
+    };
+    if (o.inspection.draws())
+        return o.inspection.draw<float>([&](Tape<float>& tape) { return task.loss(0, tape, 0); });
+    task.glance = [&] {
+        const auto scored = evaluate(model, held.x, held.labels, words.padding());
+        return example::Figures{{"five_class", scored.five.accuracy()},
+                                {"binary", scored.binary.accuracy()}};
+    };
+    task.result = task.glance;
+    task.words = {{"program", "sentiment"},
+                  {"pooling", o.model.pooling},
+                  {"layers", std::to_string(o.model.layers)},
+                  {"hidden", std::to_string(o.model.hidden)},
+                  {"embedding", std::to_string(o.model.embedding)},
+                  {"dropout", example::number(o.model.dropout, 4)},
+                  {"vocabulary", example::joined(words)}};
+    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+}
+
+inline int check_gradients(const Training& o) {
+    nn::seed(o.seed);
+    Settings small = o.model;
+    small.hidden = small.embedding = 4;
+    small.dropout = 0;
+    Model<double> model(small, 12, 0);
+    const std::vector<std::vector<std::int64_t>> x{{4, 5, 6, 7}, {8}, {9, 10, 11}};
+    const auto batch = nn::pad_sequences(x, 0);
+    return o.inspection.check(
+        [&](Tape<double>& tape) {
+            return cross_entropy(model(tape, batch), Indices({3}, {0, 3, 4}));
+        },
+        nn::named_parameters(model));
+}
+
+} // namespace sentiment

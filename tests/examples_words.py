@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Runs the programs about words on the small inputs that they make themselves.
+
+usage: examples_words.py SENTIMENT NER NAMES EMBEDDINGS
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+SENTIMENT, NER, NAMES, EMBEDDINGS = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:5])
+
+
+def run(*arguments):
+    done = subprocess.run([*map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
+    return done.stdout
+
+
+def refuses(*arguments, naming):
+    done = subprocess.run([*map(str, arguments)], capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    assert done.returncode > 0 and all(word in said for word in naming), (arguments, said)
+
+
+def result(output):
+    last = output.strip().splitlines()[-1]
+    assert last.startswith("result: "), output
+    return dict(pair.split("=", 1) for pair in last.split()[1:])
+
+
+def learns(program, model, *options, factor):
+    """Trains; the loss at the end is at most `factor` of the first one told."""
+    output = run(program, "train", "--seed", 1, "--threads", 1, "--out", model, *options)
+    losses = [float(loss) for loss in re.findall(r"training loss ([0-9.]+)", output)]
+    assert len(losses) > 2 and losses[-1] < factor * losses[0], (program, losses)
+    return result(output)
+
+
+def checks(program, *options):
+    assert result(run(program, "train", "--check-gradients", *options))["passed"] == "yes"
+
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+
+    def file(called, text):
+        path = folder / called
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    empty = file("empty.txt", "")
+    binary = file("binary.txt", b"a\x00b\xff\n")
+    none = folder / "none.txt"
+
+    small = ["--hidden", 16, "--embedding", 16, "--batch", 16, "--dropout", 0, "--rate", 0.02]
+    model = folder / "sentiment.safetensors"
+    for pooling in ("last", "mean", "max", "attention"):
+        checks(SENTIMENT, "--pooling", pooling)
+    for pooling in ("max", "attention"):
+        figures = learns(SENTIMENT, model, *small, "--epochs", 20, "--pooling", pooling, factor=0.3)
+        assert float(figures["five_class"]) > 0.9, figures
+    assert float(result(run(SENTIMENT, "eval", model))["binary"]) > 0.9
+    told = run(SENTIMENT, "classify", model, "The film is superb.")
+    assert "superb" in told and "%" in told and int(result(told)["class"]) > 2, told
+    trees = file("trees.txt", "(3 (2 It) (4 (2 is) (4 good)))\n(1 (2 Not) (3 good))\n")
+    run(SENTIMENT, "train", trees, trees, "--phrases", *small[:4], "--batch", 2, "--epochs", 2,
+        "--out", folder / "trees.safetensors")
+    refuses(SENTIMENT, "train", none, naming=["none.txt"])
+    refuses(SENTIMENT, "train", file("bad.txt", "(3 (2 a) (2 b))\n(3 (2 a) (7 b))\n"),
+            naming=["bad.txt", "line 2", "label"])
+    refuses(SENTIMENT, "train", file("gap.txt", "(3 (2 a) (2 b))\n\n(3 (2 a) (3 b))\n"),
+            naming=["gap.txt", "line 2"])
+    refuses(SENTIMENT, "train", binary, naming=["binary.txt", "line 1"])
+    refuses(SENTIMENT, "eval", trees, naming=["trees.txt"])
+
+    small = ["--hidden", 16, "--embedding", 16, "--batch", 8, "--dropout", 0, "--rate", 0.02]
+    model = folder / "ner.safetensors"
+    for how in ([], ["--crf"]):
+        checks(NER, *how)
+        learns(NER, model, *small, "--epochs", 20, *how, factor=0.3)
+    assert float(result(run(NER, "eval", model))["entity_f1"]) > 90
+    told = run(NER, "tag", model, "He met Teddy Roosevelt today .", "Teddy bears are on sale")
+    assert "person: Teddy Roosevelt" in told and result(told)["entities"] == "1", told
+    refuses(NER, "train", none, naming=["none.txt"])
+    refuses(NER, "train", file("bad.conll", "Ada\tB-person\nwrote\n"), naming=["bad.conll", "line 2"])
+    refuses(NER, "eval", model, file("other.conll", "Ada\tO\nwrote\tB-song\n"),
+            naming=["other.conll", "line 2", "B-song"])
+    refuses(NER, "train", binary, naming=["binary.txt"])
+
+    small = ["--hidden", 16, "--batch", 16, "--dropout", 0, "--rate", 0.02]
+    model = folder / "names.safetensors"
+    checks(NAMES)
+    learns(NAMES, model, *small, "--epochs", 40, factor=0.6)
+    assert float(result(run(NAMES, "eval", model))["accuracy"]) > 0.9
+    invented = run(NAMES, "sample", model, "--count", 5, "--seed", 3)
+    assert invented == run(NAMES, "sample", model, "--count", 5, "--seed", 3)
+    assert len(invented.splitlines()) == 6
+    assert result(run(NAMES, "classify", model, "bako"))["class"] == "first"
+    refuses(NAMES, "train", none, naming=["none.txt"])
+    refuses(NAMES, "train", empty, naming=["empty.txt"])
+    refuses(NAMES, "train", file("gap.names", "ada\n\ngrace\n"), naming=["gap.names", "line 2"])
+    refuses(NAMES, "train", binary, naming=["binary.txt", "line 1"])
+
+    model, vectors = folder / "embeddings.safetensors", folder / "vectors.txt"
+    checks(EMBEDDINGS)
+    learns(EMBEDDINGS, model, "--epochs", 30, "--width", 16, "--rate", 0.02, "--window", 2,
+           "--vectors", vectors, factor=0.6)
+    assert vectors.read_text().splitlines()[0].endswith(" 16")
+    towns = run(EMBEDDINGS, "neighbours", model, "paris", "--count", 3)
+    assert all(town in towns for town in ("london", "rome", "athens")), towns
+    run(EMBEDDINGS, "analogy", vectors, "cow", "horse", "paris")
+    agreed = result(run(EMBEDDINGS, "eval", model, vectors))
+    assert float(agreed["correlation_of_cosines"]) > 0.99, agreed
+    refuses(EMBEDDINGS, "train", none, naming=["none.txt"])
+    refuses(EMBEDDINGS, "train", empty, naming=["empty.txt"])
+    refuses(EMBEDDINGS, "neighbours", file("bad.vectors", "3 2\na 1 2\nb 1\n"), "a",
+            naming=["bad.vectors", "line 3"])
+    refuses(EMBEDDINGS, "neighbours", vectors, "xyzzy", naming=["xyzzy"])
+print("the programs about words learn, tell and refuse as they should")
