@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../common/network.hpp"
+#include "../common/learning.hpp"
 
 #include <cmath>
 #include <numbers>

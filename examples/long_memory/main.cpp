@@ -1,16 +1,11 @@
-#include "../common/chart.hpp"
-#include "../common/trainer.hpp"
-#include "model.hpp"
+#include "comparison.hpp"
 
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 
 #include <CLI/CLI.hpp>
 
 namespace long_memory {
-
-using example::number;
 
 struct Training : example::TrainingOptions {
     Settings model;
@@ -29,34 +24,6 @@ Settings settings_of(const std::string& path) {
     const auto words = example::Words::read(path, "long_memory");
     return {example::NetworkOptions::from(words), words.text("problem"), words.size("lag"),
             words.size("symbols")};
-}
-
-// Sequences that no training step has seen: the mean absolute error and the share of errors below
-// 0.04, or the share of symbols that are right.
-example::Figures figures(const Model<float>& model, const Settings& s, std::uint64_t seed,
-                         int batches) {
-    Random random = Random(seed).split(0);
-    Tape<float> tape;
-    tape.set_recording(false);
-    double error = 0, right = 0, loss = 0, all = 0;
-    for (int i = 0; i < batches; ++i) {
-        const Batch<float> batch(s, 100, random);
-        const auto said = model(tape, batch);
-        loss += static_cast<double>(model.loss(said, batch).item()) / batches;
-        const Indices named = s.adds() ? Indices() : argmax(said);
-        const std::size_t n = s.adds() ? said.size() : named.size();
-        all += static_cast<double>(n);
-        for (std::size_t j = 0; j < n; ++j) {
-            const double off =
-                s.adds()
-                    ? std::abs(static_cast<double>(said.value().data()[j] - batch.sums.data()[j]))
-                    : named.data()[j] != batch.symbols.data()[j];
-            error += off;
-            right += off < 0.04;
-        }
-    }
-    return {
-        {s.adds() ? "mean_error" : "wrong", error / all}, {"right", right / all}, {"loss", loss}};
 }
 
 // Trains one network; `found` is told the figures it ends with.
@@ -97,44 +64,27 @@ int train(
     task.words["problem"] = o.model.problem;
     task.words["lag"] = std::to_string(o.model.lag);
     task.words["symbols"] = std::to_string(o.model.symbols);
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    return example::train(o, task, example::named(model));
 }
 
 // Trains every cell at every lag; writes the models, a table and a chart into the folder --out.
 int compare(const Training& o) {
     std::filesystem::create_directories(o.out);
-    const std::vector<std::string> cells{"rnn", "lstm", "gru"};
-    std::vector<std::vector<double>> columns(cells.size());
-    std::vector<double> lags;
+    Comparison found;
     for (const std::size_t lag : o.lags) {
-        lags.push_back(static_cast<double>(lag));
-        for (std::size_t c = 0; c < cells.size(); ++c) {
+        found.lags.push_back(static_cast<double>(lag));
+        for (auto& [cell, errors] : found.errors) {
             Training one = o;
             one.model.lag = lag;
-            one.model.cell = cells[c];
-            one.out = o.out + "/" + cells[c] + "_" + std::to_string(lag) + ".safetensors";
-            const int status = train(
-                one, [&](const example::Figures& found) { columns[c].push_back(found[0].second); });
+            one.model.cell = cell;
+            one.out = o.out + "/" + cell + "_" + std::to_string(lag) + ".safetensors";
+            const int status = train(one, [&, &into = errors](const example::Figures& last) {
+                into.push_back(last[0].second);
+            });
             if (status != 0) return status;
         }
     }
-    example::Curves table({"lag"});
-    table.add_column("lag", lags);
-    const bool adds = o.model.adds();
-    example::Chart chart{.title = adds ? "The adding problem" : "The copying problem",
-                         .x = "lag",
-                         .y = adds ? "mean absolute error" : "share of symbols wrong"};
-    std::vector<std::pair<std::string, std::string>> result;
-    for (std::size_t c = 0; c < cells.size(); ++c) {
-        table.add_column(cells[c], columns[c]);
-        chart.lines.push_back({cells[c], lags, columns[c], static_cast<int>(c)});
-        result.emplace_back(cells[c], number(columns[c].back(), 4));
-    }
-    write_file_atomically(o.out + "/" + o.model.problem + ".csv", table.csv());
-    write_file_atomically(o.out + "/" + o.model.problem + ".svg", chart.svg());
-    std::printf("%s\n%s", chart.y.c_str(), table.csv().c_str());
-    result.insert(result.end(), {{"lag", std::to_string(o.lags.back())}, {"out", o.out}});
-    example::print_result(result);
+    write(found, o.model, o.out);
     return 0;
 }
 
@@ -154,12 +104,9 @@ int check_gradients(Training o) {
 int run_eval(const std::string& path, std::size_t lag, std::uint64_t seed) {
     Settings settings = settings_of(path);
     if (lag > 0) settings.lag = lag;
-    Model<float> model(settings);
-    optim::load_weights(path, optim::by_name<float>(nn::named_parameters(model)));
-    std::vector<std::pair<std::string, std::string>> told{{"lag", std::to_string(settings.lag)}};
-    for (const auto& [name, value] : figures(model, settings, seed, 20))
-        told.emplace_back(name, number(value, 4));
-    example::print_result(told);
+    const auto model = example::load<Model<float>>(path, settings);
+    example::print_figures(figures(model, settings, seed, 20),
+                           {{"lag", std::to_string(settings.lag)}});
     return 0;
 }
 
@@ -203,12 +150,11 @@ int main(int argc, char** argv) {
     eval_command->add_option("--lag", other_lag, "another than it was trained for")->check(lag);
     eval_command->add_option("--seed", seed, "of the sequences")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
-    try {
+    return example::guarded("long_memory", [&] {
         if (*eval_command) return run_eval(path, other_lag, seed);
         if (o.inspection.checks()) return check_gradients(o);
-        return *train_command ? train(o) : compare(o);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "long_memory: %s\n", error.what());
-        return 1;
-    }
+        if (*train_command) return train(o);
+        if (o.out == Training().out) o.out = "long_memory";
+        return compare(o);
+    });
 }

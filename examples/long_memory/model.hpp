@@ -1,6 +1,8 @@
 #pragma once
 
-#include "../common/network.hpp"
+#include "../common/learning.hpp"
+
+#include <cmath>
 
 namespace long_memory {
 
@@ -93,5 +95,33 @@ struct Model {
     }
     void members(nn::Members<T>& m) { m("net", net)("head", head); }
 };
+
+// Sequences that no training step has seen: the mean absolute error and the share of errors below
+// 0.04, or the share of symbols that are right.
+inline example::Figures figures(const Model<float>& model, const Settings& s, std::uint64_t seed,
+                                int batches) {
+    Random random = Random(seed).split(0);
+    Tape<float> tape;
+    tape.set_recording(false);
+    double error = 0, right = 0, loss = 0, all = 0;
+    for (int i = 0; i < batches; ++i) {
+        const Batch<float> batch(s, 100, random);
+        const auto said = model(tape, batch);
+        loss += static_cast<double>(model.loss(said, batch).item()) / batches;
+        const Indices named = s.adds() ? Indices() : argmax(said);
+        const std::size_t n = s.adds() ? said.size() : named.size();
+        all += static_cast<double>(n);
+        for (std::size_t j = 0; j < n; ++j) {
+            const double off =
+                s.adds()
+                    ? std::abs(static_cast<double>(said.value().data()[j] - batch.sums.data()[j]))
+                    : named.data()[j] != batch.symbols.data()[j];
+            error += off;
+            right += off < 0.04;
+        }
+    }
+    return {
+        {s.adds() ? "mean_error" : "wrong", error / all}, {"right", right / all}, {"loss", loss}};
+}
 
 } // namespace long_memory

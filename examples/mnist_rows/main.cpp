@@ -1,8 +1,6 @@
-#include "../common/trainer.hpp"
 #include "model.hpp"
 
 #include <cstdio>
-#include <numeric>
 
 #include <CLI/CLI.hpp>
 
@@ -30,69 +28,25 @@ Settings settings_of(const std::string& path) {
     return {example::NetworkOptions::from(words), words.size("pixels") != 0};
 }
 
-Model<float> read_model(const std::string& path, const Settings& settings) {
-    Model<float> model(settings);
-    optim::load_weights(path, optim::by_name<float>(nn::named_parameters(model)));
-    return model;
-}
-
-// Calls f with numbers of digits, logits and labels, some hundred digits at a time.
-template <class F>
-void look(const Model<float>& model, bool pixels, const Digits& digits, std::size_t begin,
-          std::size_t end, const F& f) {
-    Tape<float> tape;
-    tape.set_recording(false);
-    for (; begin < end; begin += 500) {
-        std::vector<std::size_t> which(std::min<std::size_t>(500, end - begin));
-        std::iota(which.begin(), which.end(), begin);
-        const Batch<float> batch(digits, which, pixels);
-        f(which, model(tape.constant(batch.x)), batch.y);
-    }
-}
-
-example::Figures figures(const Model<float>& model, bool pixels, const Digits& digits,
-                         std::size_t most) {
-    const std::size_t n = std::min(most, digits.size());
-    double right = 0, loss = 0;
-    look(model, pixels, digits, 0, n,
-         [&](const auto& which, const Variable<float>& logits, const Indices& y) {
-             const Indices said = argmax(logits);
-             for (std::size_t b = 0; b < y.size(); ++b) right += said.data()[b] == y.data()[b];
-             loss += static_cast<double>(which.size() * cross_entropy(logits, y).item());
-         });
-    const auto count = static_cast<double>(n);
-    return {{"test_accuracy", right / count}, {"test_nats", loss / count}};
-}
-
 int train(Training o) {
     if (o.resume) o.model = settings_of(o.out);
     const Digits learned = digits_of(o.data, true), test = digits_of(o.data, false);
     nn::seed(o.seed);
     Model<float> model(o.model);
-    example::Shuffled order(learned.size(), o.batch, o.seed);
     std::printf("%zu digits to learn, %zu to test; %zu parameters\n", learned.size(), test.size(),
                 nn::parameter_count(model));
     const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
         const Batch<float> batch(learned, which, o.model.pixels, o.shift, &tape.random());
         return cross_entropy(model(tape.constant(batch.x)), batch.y);
     };
-    if (o.inspection.draws())
-        return o.inspection.draw<float>(
-            [&](Tape<float>& tape) { return loss(tape, order.part(0, 0, 1)); });
     example::Task task;
-    task.batches = order.batches();
-    task.units = static_cast<double>(o.batch);
     task.unit = "digits";
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        return loss(tape, order.part(batch, shard, o.shards));
-    };
-    task.begin_epoch = [&](std::uint64_t epoch) { order.begin_epoch(epoch); };
     // Nothing is chosen by these figures: the run ends when its time is over.
     task.glance = [&] { return figures(model, o.model.pixels, test, 1000); };
     task.result = [&] { return figures(model, o.model.pixels, test, test.size()); };
     task.words = o.model.words("mnist_rows");
     task.words["pixels"] = std::to_string(o.model.pixels);
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    return example::learn(o, learned.size(), task, loss, example::named(model));
 }
 
 int check_gradients(Training o) {
@@ -116,12 +70,9 @@ int check_gradients(Training o) {
 int run_eval(const std::string& path, const std::string& data) {
     const Settings settings = settings_of(path);
     const Digits test = digits_of(data, false);
-    std::vector<std::pair<std::string, std::string>> told;
-    for (const auto& [name, value] :
-         figures(read_model(path, settings), settings.pixels, test, test.size()))
-        told.emplace_back(name, example::number(value, 4));
-    told.emplace_back("digits", std::to_string(test.size()));
-    example::print_result(told);
+    const auto model = example::load<Model<float>>(path, settings);
+    example::print_figures(figures(model, settings.pixels, test, test.size()),
+                           {{"digits", std::to_string(test.size())}});
     return 0;
 }
 
@@ -133,7 +84,7 @@ int predict(const std::string& path, const std::string& data, std::size_t first,
         fail("mnist_rows", "there is no digit " + std::to_string(first) + ", only " +
                                std::to_string(test.size()));
     std::size_t right = 0, all = 0;
-    look(read_model(path, settings), settings.pixels, test, first,
+    look(example::load<Model<float>>(path, settings), settings.pixels, test, first,
          std::min(test.size(), first + count),
          [&](const auto& which, const Variable<float>& logits, const Indices& y) {
              const auto likely = topk(softmax(logits), 1);
@@ -187,11 +138,8 @@ int main(int argc, char** argv) {
     predict_command->add_option("--first", first, "number of a digit")->capture_default_str();
     predict_command->add_option("--count", count, "how many")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
-    try {
+    return example::guarded("mnist_rows", [&] {
         if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
         return *eval_command ? run_eval(path, data) : predict(path, data, first, count);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "mnist_rows: %s\n", error.what());
-        return 1;
-    }
+    });
 }

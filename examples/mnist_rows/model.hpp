@@ -1,9 +1,10 @@
 #pragma once
 
 #include "../common/idx.hpp"
-#include "../common/network.hpp"
+#include "../common/learning.hpp"
 
 #include <filesystem>
+#include <numeric>
 #include <optional>
 
 namespace mnist_rows {
@@ -126,5 +127,33 @@ struct Model {
         m("head", head);
     }
 };
+
+// Calls f with numbers of digits, logits and labels, some hundred digits at a time.
+template <class F>
+void look(const Model<float>& model, bool pixels, const Digits& digits, std::size_t begin,
+          std::size_t end, const F& f) {
+    Tape<float> tape;
+    tape.set_recording(false);
+    for (; begin < end; begin += 500) {
+        std::vector<std::size_t> which(std::min<std::size_t>(500, end - begin));
+        std::iota(which.begin(), which.end(), begin);
+        const Batch<float> batch(digits, which, pixels);
+        f(which, model(tape.constant(batch.x)), batch.y);
+    }
+}
+
+inline example::Figures figures(const Model<float>& model, bool pixels, const Digits& digits,
+                                std::size_t most) {
+    const std::size_t n = std::min(most, digits.size());
+    double right = 0, loss = 0;
+    look(model, pixels, digits, 0, n,
+         [&](const auto& which, const Variable<float>& logits, const Indices& y) {
+             const Indices said = argmax(logits);
+             for (std::size_t b = 0; b < y.size(); ++b) right += said.data()[b] == y.data()[b];
+             loss += static_cast<double>(which.size() * cross_entropy(logits, y).item());
+         });
+    const auto count = static_cast<double>(n);
+    return {{"test_accuracy", right / count}, {"test_nats", loss / count}};
+}
 
 } // namespace mnist_rows

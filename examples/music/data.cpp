@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <numeric>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
@@ -131,6 +133,46 @@ Frame read_chord(const std::string& text) {
         chord.push_back(key_of(pitch, "a note of the chord '" + text + "'"));
     }
     return chord;
+}
+
+double evaluate(const Model<float>& model, const std::vector<Piece>& pieces) {
+    Tape<float> tape;
+    tape.set_recording(false);
+    double total = 0, frames = 0;
+    for (std::size_t begin = 0; begin < pieces.size(); begin += 20) {
+        std::vector<std::size_t> which(std::min<std::size_t>(20, pieces.size() - begin));
+        std::iota(which.begin(), which.end(), begin);
+        const Batch<float> batch(pieces, which);
+        const auto n = static_cast<double>(batch.at.size());
+        total += n * static_cast<double>(model.loss(tape, batch).item());
+        frames += n;
+    }
+    return total / frames;
+}
+
+Piece sample(const Model<float>& model, const Sampling& how) {
+    Piece piece{read_chord(how.chord)};
+    Random random(how.seed);
+    Tape<float> tape;
+    tape.set_recording(false);
+    example::Network<float>::Carried carried;
+    while (piece.size() < how.length) {
+        Tensor<float> x = Tensor<float>::zeros({1, 1, keys});
+        for (const std::size_t key : piece.back()) x.data()[key] = 1;
+        const Tensor<float> logits =
+            model.head(model.heard(tape.constant(x), {}, &carried)).value().contiguous();
+        Frame next;
+        for (std::size_t key = 0; key < keys; ++key)
+            if (random.uniform() *
+                    (1 + std::exp(-static_cast<double>(logits.data()[key]) / how.temperature)) <
+                1)
+                next.push_back(key);
+        std::ranges::sort(next,
+                          [&](auto a, auto b) { return logits.data()[a] > logits.data()[b]; });
+        next.resize(std::min(next.size(), how.voices));
+        piece.push_back(next);
+    }
+    return piece;
 }
 
 } // namespace music

@@ -1,9 +1,6 @@
-#include "../common/trainer.hpp"
 #include "model.hpp"
 
-#include <cmath>
 #include <cstdio>
-#include <numeric>
 
 #include <CLI/CLI.hpp>
 
@@ -28,25 +25,8 @@ Chorales chorales_of(const std::string& path) {
 }
 
 Model<float> read_model(const std::string& path) {
-    Model<float> model(example::NetworkOptions::from(example::Words::read(path, "music")));
-    optim::load_weights(path, optim::by_name<float>(nn::named_parameters(model)));
-    return model;
-}
-
-// Nats per frame over all frames but the first of each piece.
-double evaluate(const Model<float>& model, const std::vector<Piece>& pieces) {
-    Tape<float> tape;
-    tape.set_recording(false);
-    double total = 0, frames = 0;
-    for (std::size_t begin = 0; begin < pieces.size(); begin += 20) {
-        std::vector<std::size_t> which(std::min<std::size_t>(20, pieces.size() - begin));
-        std::iota(which.begin(), which.end(), begin);
-        const Batch<float> batch(pieces, which);
-        const auto n = static_cast<double>(batch.at.size());
-        total += n * static_cast<double>(model.loss(tape, batch).item());
-        frames += n;
-    }
-    return total / frames;
+    return example::load<Model<float>>(
+        path, example::NetworkOptions::from(example::Words::read(path, "music")));
 }
 
 int train(Training o) {
@@ -54,7 +34,6 @@ int train(Training o) {
     const Chorales chorales = chorales_of(o.data);
     nn::seed(o.seed);
     Model<float> model(o.model);
-    example::Shuffled order(chorales.train.size(), o.batch, o.seed);
     std::printf("%zu pieces to learn, %zu to test; %zu parameters\n", chorales.train.size(),
                 chorales.test.size(), nn::parameter_count(model));
     const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
@@ -64,17 +43,8 @@ int train(Training o) {
                  static_cast<int>(o.transpose);
         return model.loss(tape, Batch<float>(chorales.train, which, up));
     };
-    if (o.inspection.draws())
-        return o.inspection.draw<float>(
-            [&](Tape<float>& tape) { return loss(tape, order.part(0, 0, 1)); });
     example::Task task;
-    task.batches = order.batches();
-    task.units = static_cast<double>(o.batch);
     task.unit = "pieces";
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        return loss(tape, order.part(batch, shard, o.shards));
-    };
-    task.begin_epoch = [&](std::uint64_t epoch) { order.begin_epoch(epoch); };
     task.glance = [&] {
         return example::Figures{{"validation_nats", evaluate(model, chorales.valid)}};
     };
@@ -83,7 +53,7 @@ int train(Training o) {
                                 {"test_nats", evaluate(model, chorales.test)}};
     };
     task.words = o.model.words("music");
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    return example::learn(o, chorales.train.size(), task, loss, example::named(model));
 }
 
 int check_gradients(Training o) {
@@ -102,44 +72,14 @@ int run_eval(const std::string& path, const std::string& data) {
     const Chorales chorales = chorales_of(data);
     std::size_t frames = 0;
     for (const Piece& piece : chorales.test) frames += piece.size() - 1;
-    example::print_result({{"test_nats", example::number(evaluate(model, chorales.test), 4)},
-                           {"frames", std::to_string(frames)},
-                           {"pieces", std::to_string(chorales.test.size())}});
+    example::print_figures(
+        {{"test_nats", evaluate(model, chorales.test)}},
+        {{"frames", std::to_string(frames)}, {"pieces", std::to_string(chorales.test.size())}});
     return 0;
 }
 
-struct Sampling {
-    std::string chord = "48,64,67,72", out = "music.mid";
-    std::size_t length = 64, voices = 4;
-    double temperature = 0.7, tempo = 90;
-    std::uint64_t seed = 1;
-};
-
-// Each key sounds with the probability that the network gives it; of more than there are voices,
-// the likeliest do.
-int sample(const std::string& path, const Sampling& how) {
-    const auto model = read_model(path);
-    Piece piece{read_chord(how.chord)};
-    Random random(how.seed);
-    Tape<float> tape;
-    tape.set_recording(false);
-    example::Network<float>::Carried carried;
-    while (piece.size() < how.length) {
-        Tensor<float> x = Tensor<float>::zeros({1, 1, keys});
-        for (const std::size_t key : piece.back()) x.data()[key] = 1;
-        const Tensor<float> logits =
-            model.head(model.heard(tape.constant(x), {}, &carried)).value().contiguous();
-        Frame next;
-        for (std::size_t key = 0; key < keys; ++key)
-            if (random.uniform() *
-                    (1 + std::exp(-static_cast<double>(logits.data()[key]) / how.temperature)) <
-                1)
-                next.push_back(key);
-        std::ranges::sort(next,
-                          [&](auto a, auto b) { return logits.data()[a] > logits.data()[b]; });
-        next.resize(std::min(next.size(), how.voices));
-        piece.push_back(next);
-    }
+int run_sample(const std::string& path, const Sampling& how) {
+    Piece piece = sample(read_model(path), how);
     std::size_t notes = 0;
     for (Frame& frame : piece) {
         std::ranges::sort(frame);
@@ -198,11 +138,8 @@ int main(int argc, char** argv) {
     sample_command->add_option("--seed", how.seed)->capture_default_str();
     sample_command->add_option("-o,--out", how.out, "MIDI file")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
-    try {
+    return example::guarded("music", [&] {
         if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
-        return *eval_command ? run_eval(path, data) : sample(path, how);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "music: %s\n", error.what());
-        return 1;
-    }
+        return *eval_command ? run_eval(path, data) : run_sample(path, how);
+    });
 }

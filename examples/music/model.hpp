@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../common/network.hpp"
+#include "../common/learning.hpp"
 
 namespace music {
 
@@ -83,5 +83,19 @@ struct Model {
     }
     void members(nn::Members<T>& m) { m("in", in)("net", net)("head", head); }
 };
+
+// Nats per frame over all frames but the first of each piece.
+double evaluate(const Model<float>& model, const std::vector<Piece>& pieces);
+
+struct Sampling {
+    std::string chord = "48,64,67,72", out = "music.mid";
+    std::size_t length = 64, voices = 4;
+    double temperature = 0.7, tempo = 90;
+    std::uint64_t seed = 1;
+};
+
+// Each key sounds with the probability that the network gives it; of more than there are voices,
+// the likeliest do.
+Piece sample(const Model<float>& model, const Sampling& how);
 
 } // namespace music
