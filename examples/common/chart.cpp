@@ -121,11 +121,18 @@ std::string Chart::svg() const {
         const std::string look =
             format("fill=\"none\" stroke-width=\"1.8\" stroke-linejoin=\"round\" stroke=\"%s\"%s",
                    colours[line.colour % 8], line.dashed ? " stroke-dasharray=\"5 4\"" : "");
-        out += "<polyline clip-path=\"url(#plot)\" " + look + " points=\"";
+        const auto circle = [&](double cx, double cy) {
+            return format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" ", cx, cy) + look + "/>\n";
+        };
+        if (!line.marks) out += "<polyline clip-path=\"url(#plot)\" " + look + " points=\"";
         for (const auto& [px, py] : points(line, logarithmic))
-            out += format("%.1f,%.1f ", across.place(px), up.place(py));
-        out += "\"/>\n" + format("<path d=\"M%.1f %.1fh24\" ", width - right + 16, legend) + look +
-               "/>\n" + text_at(width - right + 46, legend + 4, "start", escaped(line.name));
+            out += line.marks ? circle(across.place(px), up.place(py))
+                              : format("%.1f,%.1f ", across.place(px), up.place(py));
+        if (!line.marks) out += "\"/>\n";
+        out += (line.marks ? circle(width - right + 28, legend)
+                           : format("<path d=\"M%.1f %.1fh24\" ", width - right + 16, legend) +
+                                 look + "/>\n") +
+               text_at(width - right + 46, legend + 4, "start", escaped(line.name));
         legend += 20;
     }
     return out + "</svg>\n";

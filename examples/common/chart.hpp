@@ -5,13 +5,14 @@
 
 namespace example {
 
-// Points joined by a line. Those with a number that is not finite, or not above 0 on a logarithmic
-// axis, are left out.
+// Points joined by a line, or marked. Those with a number that is not finite, or not above 0 on a
+// logarithmic axis, are left out.
 struct Line {
     std::string name;
     std::vector<double> x, y;
     int colour = 0; // of a palette of eight
     bool dashed = false;
+    bool marks = false; // circles instead of a line
 };
 
 // A line chart with its legend on the right, as SVG.

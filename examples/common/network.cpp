@@ -1,0 +1,159 @@
+#include "network.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+
+namespace example {
+
+using namespace unroll;
+
+Words Words::read(const std::string& path, const std::string& program) {
+    Words words;
+    words.path_ = path;
+    words.words_ = SafetensorsFile::read(path).metadata();
+    const auto writer = words.words_.find("program");
+    if (writer == words.words_.end() || writer->second != program)
+        fail(program.c_str(), "'" + path + "' was not written by " + program);
+    return words;
+}
+
+std::string Words::text(const std::string& key) const {
+    const auto found = words_.find(key);
+    if (found == words_.end()) fail("model", "'" + path_ + "' lacks '" + key + "'");
+    return found->second;
+}
+
+double Words::real(const std::string& key) const {
+    double value = 0;
+    if (!(std::istringstream(text(key)) >> value))
+        fail("model", "'" + key + "' of '" + path_ + "' is '" + text(key) + "', no number");
+    return value;
+}
+
+std::size_t Words::size(const std::string& key) const {
+    const double value = real(key);
+    if (value < 0 || value > 1 << 20)
+        fail("model", "'" + key + "' of '" + path_ + "' is " + text(key));
+    return static_cast<std::size_t>(value);
+}
+
+std::string exact(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.17g", value);
+    return text;
+}
+
+void NetworkOptions::add_to(CLI::App& command, const std::vector<std::string>& cells) {
+    command.add_option("--cell", cell, "what the network is made of")
+        ->capture_default_str()
+        ->check(CLI::IsMember(cells));
+    command.add_option("--layers", layers, "recurrent layers")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 64));
+    command.add_option("--hidden", hidden, "width of a layer")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 65536));
+    command.add_option("--dropout", dropout, "share of values dropped")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 1.0));
+    command.add_option("--forget-bias", forget_bias, "what an LSTM's forget gate begins with")
+        ->capture_default_str();
+}
+
+std::map<std::string, std::string> NetworkOptions::words(const std::string& program) const {
+    return {{"program", program},
+            {"cell", cell},
+            {"layers", std::to_string(layers)},
+            {"hidden", std::to_string(hidden)},
+            {"bidirectional", std::to_string(bidirectional)},
+            {"dropout", exact(dropout)}};
+}
+
+NetworkOptions NetworkOptions::from(const Words& words) {
+    NetworkOptions options;
+    options.cell = words.text("cell");
+    options.layers = words.size("layers");
+    options.hidden = words.size("hidden");
+    options.bidirectional = words.size("bidirectional") != 0;
+    options.dropout = words.real("dropout");
+    return options;
+}
+
+namespace {
+
+template <class Cell>
+nn::Recurrent<Cell> layers(const NetworkOptions& o, std::size_t input,
+                           typename Cell::Options cell = {}) {
+    return nn::Recurrent<Cell>({.input = input,
+                                .hidden = o.hidden,
+                                .layers = o.layers,
+                                .dropout = o.dropout,
+                                .bidirectional = o.bidirectional,
+                                .cell = cell});
+}
+
+template <class T>
+std::variant<nn::Rnn<T>, nn::Lstm<T>, nn::Gru<T>> chosen(const NetworkOptions& o,
+                                                         std::size_t input) {
+    if (o.cell == "lstm") return layers<nn::LstmCell<T>>(o, input, {.forget_bias = o.forget_bias});
+    if (o.cell == "gru") return layers<nn::GruCell<T>>(o, input);
+    if (o.cell == "rnn") return layers<nn::RnnCell<T>>(o, input);
+    fail("network", "cell '" + o.cell + "' is none of rnn, lstm, gru");
+}
+
+} // namespace
+
+template <class T>
+Network<T>::Network(const NetworkOptions& options, std::size_t input)
+    : net_(chosen<T>(options, input)), bidirectional_(options.bidirectional) {}
+
+template <class T>
+Variable<T> Network<T>::operator()(const V& x, Lengths lengths, Carried* carried) const {
+    return std::visit(
+        [&]<class Net>(const Net& net) {
+            typename Net::States begin;
+            if (carried && !carried->empty())
+                std::copy(carried->begin(), carried->end(), begin.begin());
+            auto [output, end] = net(x, begin, lengths);
+            if (carried) {
+                carried->clear();
+                for (const auto& state : end) carried->push_back(state.value());
+            }
+            return output;
+        },
+        net_);
+}
+
+template <class T>
+Variable<T> Network<T>::last(const V& x, Lengths lengths) const {
+    return std::visit(
+        [&](const auto& net) {
+            const V h = net(x, {}, lengths).state[0];
+            const std::size_t n = h.shape(0);
+            if (!bidirectional_) return select(h, 0, n - 1);
+            return concatenate({select(h, 0, n - 2), select(h, 0, n - 1)}, -1);
+        },
+        net_);
+}
+
+template <class T>
+void Network<T>::members(nn::Members<T>& m) {
+    std::visit([&](auto& net) { m("", net); }, net_);
+}
+
+template class Network<float>;
+template class Network<double>;
+
+Indices steps_within(std::span<const std::size_t> lengths) {
+    std::vector<std::int64_t> at;
+    const std::size_t steps = lengths.empty() ? 0 : *std::ranges::max_element(lengths);
+    for (std::size_t t = 0; t < steps; ++t)
+        for (std::size_t b = 0; b < lengths.size(); ++b)
+            if (t < lengths[b]) at.push_back(static_cast<std::int64_t>(t * lengths.size() + b));
+    return Indices({at.size()}, std::span<const std::int64_t>(at));
+}
+
+} // namespace example

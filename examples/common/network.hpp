@@ -1,0 +1,79 @@
+#pragma once
+
+#include <unroll/unroll.hpp>
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace example {
+
+// What a model's file says about itself.
+class Words {
+public:
+    // Throws unroll::Error for a file that `program` did not write.
+    static Words read(const std::string& path, const std::string& program);
+
+    // Throw unroll::Error where the word is missing or no such number.
+    std::string text(const std::string& key) const;
+    std::size_t size(const std::string& key) const;
+    double real(const std::string& key) const;
+
+private:
+    std::string path_;
+    std::map<std::string, std::string> words_;
+};
+
+// A number that real() reads back as it was.
+std::string exact(double value);
+
+// Recurrent layers with a cell that is chosen when the program runs.
+struct NetworkOptions {
+    std::string cell = "lstm";
+    std::size_t layers = 1, hidden = 128;
+    bool bidirectional = false;
+    double dropout = 0;     // between layers
+    double forget_bias = 1; // of an LSTM
+
+    void add_to(CLI::App& command, const std::vector<std::string>& cells = {"rnn", "lstm", "gru"});
+    std::map<std::string, std::string> words(const std::string& program) const;
+    static NetworkOptions from(const Words& words);
+    std::size_t width() const { return bidirectional ? 2 * hidden : hidden; }
+};
+
+template <class T>
+class Network {
+public:
+    using value_type = T;
+    using Lengths = std::span<const std::size_t>;
+    using Carried = std::vector<unroll::Tensor<T>>; // a state without its history; empty: zeros
+    using V = unroll::Variable<T>;
+
+    // Throws unroll::Error for a cell of no known name.
+    Network(const NetworkOptions& options, std::size_t input);
+
+    // Outputs [T, B, width] of inputs [T, B, input].
+    V operator()(const V& x, Lengths lengths = {}, Carried* carried = nullptr) const;
+    // What each sequence ended with, [B, width]: both directions, each at its own end.
+    V last(const V& x, Lengths lengths = {}) const;
+    void members(unroll::nn::Members<T>& m);
+
+private:
+    std::variant<unroll::nn::Rnn<T>, unroll::nn::Lstm<T>, unroll::nn::Gru<T>> net_;
+    bool bidirectional_;
+};
+
+// The step t of sequence b is row t B + b. These rows of [T, B, n]: [rows, n].
+template <class T>
+unroll::Variable<T> rows(const unroll::Variable<T>& x, const unroll::Indices& at) {
+    return take(reshape(x, {-1, static_cast<std::ptrdiff_t>(x.shape(2))}), at);
+}
+// The rows of all steps that are not padding, step by step.
+unroll::Indices steps_within(std::span<const std::size_t> lengths);
+
+} // namespace example

@@ -1,0 +1,145 @@
+#include "model.hpp"
+
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+
+namespace mnist_rows {
+
+struct Training : example::TrainingOptions {
+    std::string data;
+    Settings model;
+    std::size_t shift = 0;
+
+    Training() {
+        batch = 100;
+        minutes = 2;
+        out = "mnist_rows.safetensors";
+    }
+};
+
+Digits digits_of(const std::string& folder, bool learned) {
+    if (folder.empty()) return drawn_digits(learned ? 2000 : 500, Random(7).split(learned));
+    return read_digits(folder, learned ? "train" : "t10k");
+}
+
+Settings settings_of(const std::string& path) {
+    const auto words = example::Words::read(path, "mnist_rows");
+    return {example::NetworkOptions::from(words), words.size("pixels") != 0};
+}
+
+int train(Training o) {
+    if (o.resume) o.model = settings_of(o.out);
+    const Digits learned = digits_of(o.data, true), test = digits_of(o.data, false);
+    nn::seed(o.seed);
+    Model<float> model(o.model);
+    std::printf("%zu digits to learn, %zu to test; %zu parameters\n", learned.size(), test.size(),
+                nn::parameter_count(model));
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+        const Batch<float> batch(learned, which, o.model.pixels, o.shift, &tape.random());
+        return cross_entropy(model(tape.constant(batch.x)), batch.y);
+    };
+    example::Task task;
+    task.unit = "digits";
+    // Nothing is chosen by these figures: the run ends when its time is over.
+    task.glance = [&] { return figures(model, o.model.pixels, test, 1000); };
+    task.result = [&] { return figures(model, o.model.pixels, test, test.size()); };
+    task.words = o.model.words("mnist_rows");
+    task.words["pixels"] = std::to_string(o.model.pixels);
+    return example::learn(o, learned.size(), task, loss, example::named(model));
+}
+
+int check_gradients(Training o) {
+    nn::seed(o.seed);
+    o.model.hidden = 3;
+    Model<double> model(o.model);
+    const Digits digits = drawn_digits(2, Random(1));
+    // Rows of the middle; a long sequence of pixels takes a check long and shows no more.
+    const Tensor<double> x =
+        Batch<double>(digits, std::vector<std::size_t>{0, 1}, o.model.pixels).x;
+    const std::size_t steps = x.shape(0), shown = o.model.cell == "mlp" ? steps : 6;
+    const Indices y({2}, {1, 7});
+    return o.inspection.check(
+        [&](Tape<double>& tape) {
+            const std::size_t begin = (steps - shown) / 2;
+            return cross_entropy(model(tape.constant(x.slice(0, begin, begin + shown))), y);
+        },
+        nn::named_parameters(model));
+}
+
+int run_eval(const std::string& path, const std::string& data) {
+    const Settings settings = settings_of(path);
+    const Digits test = digits_of(data, false);
+    const auto model = example::load<Model<float>>(path, settings);
+    example::print_figures(figures(model, settings.pixels, test, test.size()),
+                           {{"digits", std::to_string(test.size())}});
+    return 0;
+}
+
+int predict(const std::string& path, const std::string& data, std::size_t first,
+            std::size_t count) {
+    const Settings settings = settings_of(path);
+    const Digits test = digits_of(data, false);
+    if (first >= test.size())
+        fail("mnist_rows", "there is no digit " + std::to_string(first) + ", only " +
+                               std::to_string(test.size()));
+    std::size_t right = 0, all = 0;
+    look(example::load<Model<float>>(path, settings), settings.pixels, test, first,
+         std::min(test.size(), first + count),
+         [&](const auto& which, const Variable<float>& logits, const Indices& y) {
+             const auto likely = topk(softmax(logits), 1);
+             for (std::size_t b = 0; b < which.size(); ++b, ++all) {
+                 for (std::size_t i = 0; i < side * side; ++i)
+                     std::printf("%c%s", " .:-=+*#%@"[test.image(which[b])[i] * 9 / 255],
+                                 i % side == side - 1 ? "\n" : "");
+                 const auto said = likely.indices.data()[b];
+                 right += said == y.data()[b];
+                 std::printf("digit %zu: %d with probability %.4f; it is a %d\n", which[b],
+                             static_cast<int>(said), static_cast<double>(likely.values.data()[b]),
+                             static_cast<int>(y.data()[b]));
+             }
+         });
+    example::print_result({{"right", std::to_string(right)}, {"digits", std::to_string(all)}});
+    return 0;
+}
+
+} // namespace mnist_rows
+
+int main(int argc, char** argv) {
+    using namespace mnist_rows;
+    CLI::App app{"Digits read row by row, or pixel by pixel: many steps to one class. Reads the "
+                 "four idx files of MNIST in a folder; without one, it draws digits of its own."};
+    app.footer("Examples:\n"
+               "  mnist_rows train mnist --cell lstm\n"
+               "  mnist_rows train mnist --cell lstm --bidirectional --epochs 8\n"
+               "  mnist_rows train mnist --cell mlp\n"
+               "  mnist_rows train mnist --cell gru --pixels --minutes 30\n"
+               "  mnist_rows eval mnist_rows.safetensors mnist\n"
+               "  mnist_rows predict mnist_rows.safetensors mnist --first 10 --count 3");
+    app.require_subcommand(1);
+    Training o;
+    auto* train_command = app.add_subcommand("train", "learn digits");
+    train_command->add_option("DATA", o.data, "folder")->check(CLI::ExistingDirectory);
+    o.model.add_to(*train_command, {"mlp", "rnn", "lstm", "gru"});
+    train_command->add_flag("--bidirectional", o.model.bidirectional, "read from both ends");
+    train_command->add_flag("--pixels", o.model.pixels, "784 steps of one pixel");
+    train_command->add_option("--shift", o.shift, "move images at random by up to so many pixels")
+        ->check(CLI::Range(0, 8));
+    o.add_to(*train_command, "digits in a batch");
+    std::string path, data;
+    std::size_t first = 0, count = 5;
+    auto* eval_command = app.add_subcommand("eval", "accuracy on the test digits");
+    auto* predict_command =
+        app.add_subcommand("predict", "show digits and what they are taken for");
+    for (auto* command : {eval_command, predict_command}) {
+        command->add_option("MODEL", path)->required()->check(CLI::ExistingFile);
+        command->add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
+    }
+    predict_command->add_option("--first", first, "number of a digit")->capture_default_str();
+    predict_command->add_option("--count", count, "how many")->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
+    return example::guarded("mnist_rows", [&] {
+        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
+        return *eval_command ? run_eval(path, data) : predict(path, data, first, count);
+    });
+}
