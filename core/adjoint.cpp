@@ -86,6 +86,12 @@ void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale
         const bool plain = scale == T(1) && a.dimension() == 2 && b.dimension() == 2;
         if (plain && is_leaf(false)) return shares->add_product(node_, a, b);
         if (plain && is_leaf(true)) return shares->add_product(node_, transposed(b), transposed(a));
+        // Of a transposed place the transposed product, so that rows are added to rows.
+        const std::size_t rank = region_.shape.size();
+        if (rank == 2 && plain && region_.strides[0] < region_.strides[1]) {
+            const std::size_t order[] = {1, 0};
+            return transpose(order).add(product(operation(), transposed(b), transposed(a)));
+        }
         return add(product(operation(), a, b), scale);
     }
     const Tensor<T>&x = a.value(), &y = b.value();
