@@ -154,6 +154,7 @@ def forecasts():
     checked("forecast")
     checked("forecast", "--last-step", "--cell", "lstm")
 
+    refuses("forecast", "anomalies", model, "--inject", 97, naming=["96", "97"])
     table = folder / "table.csv"
     rows = [f'"20{i // 12 + 10}-{i % 12 + 1:02}",{20 + i % 12}' for i in range(60)]
     table.write_text("\n".join(['"Month","Some, quoted"', *rows]))

@@ -81,8 +81,9 @@ int main(int argc, char** argv) {
     CLI::App app{"Forecasts of one series with their uncertainty, and values that do not fit them. "
                  "Reads dates and values from a CSV file; without one, it makes up a series."};
     app.footer("Examples:\n"
-               "  forecast train daily-min-temperatures.csv\n"
-               "  forecast train airline-passengers.csv --log --window 24 --epochs 200\n"
+               "  forecast train daily-min-temperatures.csv --epochs 5\n"
+               "  forecast train airline-passengers.csv --log --window 24 --epochs 60 --batch 16 "
+               "--dropout 0.3\n"
                "  forecast eval forecast.safetensors daily-min-temperatures.csv --svg test.svg\n"
                "  forecast predict forecast.safetensors daily-min-temperatures.csv --steps 30\n"
                "  forecast anomalies forecast.safetensors daily-min-temperatures.csv --inject 20");

@@ -52,7 +52,7 @@ example::Figures figures(const Model<float>& model, const Settings& s, const Ser
         const double mean = told.mean[t - begin], reach = 1.645 * told.deviation[t - begin];
         ours += std::pow(s.unscaled(mean) - x[t], 2);
         last += std::pow(x[t - 1] - x[t], 2);
-        seasonal += t >= s.season ? std::pow(x[t - s.season] - x[t], 2) : 0;
+        seasonal += t >= s.season ? std::pow(x[t - s.season] - x[t], 2) : std::nan("");
         within += std::abs(s.scaled(x[t]) - mean) < reach;
     }
     const auto n = static_cast<double>(end - begin);
@@ -149,16 +149,21 @@ int anomalies(const Use& use) {
     const std::size_t begin = learned(series);
     std::vector<double> values = scaled(series, s);
     // Sizes are told in errors of the learned part's forecasts.
-    const Told before_them = told(model, s, before(values, s.season, begin));
+    const std::size_t first = std::min(s.season, begin / 2);
+    const Told known = told(model, s, before(values, first, begin));
     double squares = 0;
-    for (std::size_t t = s.season; t < begin; ++t)
-        squares += std::pow(values[t] - before_them.mean[t - s.season], 2);
-    const double error = std::sqrt(squares / static_cast<double>(begin - s.season));
+    for (std::size_t t = first; t < begin; ++t)
+        squares += std::pow(values[t] - known.mean[t - first], 2);
+    const double error = std::sqrt(squares / static_cast<double>(begin - first));
     Random random(use.seed);
     std::vector<bool> injected(series.size(), false);
+    if (use.inject > series.size() - begin)
+        fail("forecast", "only " + std::to_string(series.size() - begin) +
+                             " values can be disturbed, not " + std::to_string(use.inject));
     for (std::size_t i = 0; i < use.inject; ++i) {
-        const std::size_t t = begin + random.below(series.size() - begin);
-        if (injected[t]) continue;
+        std::size_t t = 0;
+        do t = begin + random.below(series.size() - begin);
+        while (injected[t]);
         injected[t] = true;
         values[t] += (random.uniform() < 0.5 ? -1 : 1) * use.size * error;
         series.values[t] = s.unscaled(values[t]);
@@ -192,8 +197,8 @@ int anomalies(const Use& use) {
     const auto there = static_cast<double>(std::ranges::count(injected, true));
     example::print_result({{"found", number(found, 0)},
                            {"injected", number(there, 0)},
-                           {"precision", number(right / found, 3)},
-                           {"recall", number(right / there, 3)}});
+                           {"precision", number(right / std::max(found, 1.0), 3)},
+                           {"recall", number(right / std::max(there, 1.0), 3)}});
     return 0;
 }
 
