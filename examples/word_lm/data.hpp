@@ -57,9 +57,10 @@ inline std::vector<std::int64_t> encode(const nn::Vocabulary& vocabulary,
     return all;
 }
 
-// A sentence with each word that sounds like others in the place of these, and of itself. Throws
-// Error where there are too many.
-inline std::vector<nn::Tokens> homophones(const nn::Tokens& sentence) {
+// A sentence, and others with words of the vocabulary that sound like its own. Throws Error where
+// there are too many.
+inline std::vector<nn::Tokens> homophones(const nn::Tokens& sentence,
+                                          const nn::Vocabulary& vocabulary) {
     static const std::vector<nn::Tokens> alike{
         {"pair", "pear", "pare"}, {"there", "their"},  {"to", "too", "two"}, {"hear", "here"},
         {"sea", "see"},           {"son", "sun"},      {"one", "won"},       {"write", "right"},
@@ -78,6 +79,7 @@ inline std::vector<nn::Tokens> homophones(const nn::Tokens& sentence) {
         std::vector<nn::Tokens> longer;
         for (const auto& reading : readings)
             for (const auto& choice : choices) {
+                if (choice != word && !vocabulary.contains(choice)) continue;
                 longer.push_back(reading);
                 longer.back().push_back(choice);
             }
