@@ -178,6 +178,7 @@ public:
     Memory<T> prepare(const Variable<T>& memory, const Mask& mask = {}) const;
     // queries [T, B, Q], all at once unless the score reads the weights of the step before, which
     // begin as 0. Throws Error where they do not fit the memory.
+    static constexpr bool answers_all = true;
     Attended<T> operator()(const Variable<T>& queries, const Memory<T>& memory) const;
     // One query [B, Q]; `previous` are the weights of the step before, [B, S], 0 where not given.
     Attended<T> step(const Variable<T>& query, const Memory<T>& memory,

@@ -24,6 +24,13 @@ Memory<T> FixedContext<T>::prepare(const Variable<T>& summary, const Mask&) cons
 }
 
 template <class T>
+Attended<T> FixedContext<T>::operator()(const Variable<T>& queries, const Memory<T>& memory) const {
+    const std::size_t steps = queries.shape(0), batch = queries.shape(1);
+    return {broadcast_to(swapaxes(memory.values, 0, 1), {steps, batch, context_width()}),
+            with_tape_of(queries, Tensor<T>::ones({steps, batch, 1}))};
+}
+
+template <class T>
 Attended<T> FixedContext<T>::step(const Variable<T>& query, const Memory<T>& memory,
                                   const Variable<T>&) const {
     return {squeeze(memory.values, 1), with_tape_of(query, Tensor<T>::ones({query.shape(0), 1}))};

@@ -26,6 +26,8 @@ public:
     std::size_t context_width() const { return options.empty ? 0 : options.memory; }
     // The summary, [1, B, M].
     Memory<T> prepare(const Variable<T>& summary, const Mask& mask = {}) const;
+    static constexpr bool answers_all = true;
+    Attended<T> operator()(const Variable<T>& queries, const Memory<T>& memory) const;
     Attended<T> step(const Variable<T>& query, const Memory<T>& memory,
                      const Variable<T>& previous = {}) const;
     void members(Members<T>&) {}
@@ -125,6 +127,11 @@ public:
 
 private:
     Decoder(const Options& options, const Widths& widths);
+    DecoderState advance(const DecoderState& state, const Indices& tokens) const;
+    Variable<T> dropped(const Variable<T>& x) const { return dropout(x, options_.dropout); }
+    Variable<T> logits(const Variable<T>& readout) const { return output(dropped(readout)); }
+    // All steps side by side, where none reads what the one before attended to.
+    Sequence at_once(const DecoderState& state, const Indices& tokens) const;
     bool before() const { return options_.attend == Options::Attend::before; }
     // Of a cell like those to come.
     static Widths state_widths(const Options& options);
@@ -145,7 +152,9 @@ struct EncoderDecoderOptions {
 //   model(x, targets, lengths).logits          to train
 //   beam_search(tape, model.step(), model.start(x, lengths), model.starts(B), {...})
 // Attention is Attention<any score>, MultiHeadAttention, FixedContext, or what has their Options,
-// prepare(), step() and context_width().
+// prepare(), step() and context_width(). Where it says answers_all, it takes the queries of all
+// steps [T, B, Q] at once, which a decoder makes use of that attends after, is not fed with its
+// readouts and knows all targets.
 template <class EncoderCell, class DecoderCell, class Attention>
 class EncoderDecoder {
 public:
@@ -203,7 +212,10 @@ template <class T>
 class Feed {
 public:
     Feed(const Indices& targets, std::size_t batch, std::int64_t start, Forcing forcing);
-    Indices operator()(std::size_t t, Tape<T>* tape, const Variable<T>& logits) const;
+    // Whether steps are fed with targets alone.
+    bool is_known() const { return forcing_.truth == 1; }
+    Indices operator()(std::size_t t, Tape<T>* tape = nullptr,
+                       const Variable<T>& logits = {}) const;
 
 private:
     Indices targets_;
@@ -293,14 +305,13 @@ Decoder<Cell, Attention>::start(std::vector<State<T, Cell::states>> first, Memor
 }
 
 template <class Cell, class Attention>
-typename Decoder<Cell, Attention>::Output
-Decoder<Cell, Attention>::step(const DecoderState& state, const Indices& tokens) const {
+typename Decoder<Cell, Attention>::DecoderState
+Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& tokens) const {
     const Scope scope("Decoder");
     const Variable<T>& last = state.cells.back()[0];
     if (tokens.shape() != Shape{last.shape(0)})
         fail("Decoder", "tokens have shape " + to_string(tokens.shape()) + ", expected [" +
                             std::to_string(last.shape(0)) + "]");
-    const auto dropped = [&](const Variable<T>& x) { return dropout(x, options_.dropout); };
     const Variable<T> token = take(with_tape_of(last, embedding.weight), tokens, "Embedding");
     Attended<T> found;
     std::vector<Variable<T>> in{token};
@@ -310,21 +321,42 @@ Decoder<Cell, Attention>::step(const DecoderState& state, const Indices& tokens)
     }
     if (options_.input_feeding) in.push_back(state.readout);
 
-    Output out{state, {}};
+    DecoderState next = state;
     Variable<T> x = concatenate(in, -1);
     for (std::size_t layer = 0; layer < cells.size(); ++layer) {
         const Scope cell_scope("layer", static_cast<std::int64_t>(layer));
         const Cell& cell = cells[layer];
-        out.state.cells[layer] = cell.step(cell.project(dropped(x)), state.cells[layer]);
-        x = out.state.cells[layer][0];
+        next.cells[layer] = cell.step(cell.project(dropped(x)), state.cells[layer]);
+        x = next.cells[layer][0];
     }
     if (!before()) found = attention.step(x, state.memory, state.weights);
     std::vector<Variable<T>> seen{x, found.context};
     if (before()) seen.push_back(token);
-    out.state.readout = tanh(readout(concatenate(seen, -1)));
-    out.state.weights = found.weights;
-    out.logits = output(dropped(out.state.readout));
-    return out;
+    next.readout = tanh(readout(concatenate(seen, -1)));
+    next.weights = found.weights;
+    return next;
+}
+
+template <class Cell, class Attention>
+typename Decoder<Cell, Attention>::Output
+Decoder<Cell, Attention>::step(const DecoderState& state, const Indices& tokens) const {
+    DecoderState next = advance(state, tokens);
+    const Scope scope("Decoder");
+    const Variable<T> scores = logits(next.readout);
+    return {std::move(next), scores};
+}
+
+template <class Cell, class Attention>
+typename Decoder<Cell, Attention>::Sequence
+Decoder<Cell, Attention>::at_once(const DecoderState& state, const Indices& tokens) const {
+    const Scope scope("Decoder");
+    Variable<T> x = take(with_tape_of(state.readout, embedding.weight), tokens, "Embedding");
+    for (std::size_t layer = 0; layer < cells.size(); ++layer) {
+        const Scope cell_scope("layer", static_cast<std::int64_t>(layer));
+        x = Scan<Cell>::run(cells[layer], dropped(x), state.cells[layer], false, {}).output;
+    }
+    const Attended<T> found = attention(x, state.memory);
+    return {logits(tanh(readout(concatenate({x, found.context}, -1)))), found.weights};
 }
 
 template <class Cell, class Attention>
@@ -332,20 +364,30 @@ typename Decoder<Cell, Attention>::Sequence
 Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
                                      Forcing forcing) const {
     const Variable<T> like = state.readout;
-    const std::size_t batch = like.shape(0);
+    const std::size_t steps = targets.shape(0), batch = like.shape(0);
     const detail::Feed<T> feed(targets, batch, options_.start, forcing);
-    std::vector<Variable<T>> logits, weights;
-    for (std::size_t t = 0; t < targets.shape(0); ++t) {
-        const Scope scope("t", static_cast<std::int64_t>(t));
-        Output out = step(state, feed(t, like.tape(), t == 0 ? like : logits.back()));
-        state = std::move(out.state);
-        logits.push_back(out.logits);
-        weights.push_back(state.weights);
-    }
-    if (logits.empty())
+    if (steps == 0)
         return {Tensor<T>::zeros({0, batch, options_.vocabulary}),
                 Tensor<T>::zeros({0, batch, state.memory.steps()})};
-    return {stack(logits), stack(weights)};
+    if constexpr (requires { requires Attention::answers_all; }) {
+        if (feed.is_known() && !before() && !options_.input_feeding) {
+            Indices tokens(targets.shape());
+            for (std::size_t t = 0; t < steps; ++t) tokens.select(0, t).assign(feed(t));
+            return at_once(state, tokens);
+        }
+    }
+    std::vector<Variable<T>> scores, readouts, weights;
+    for (std::size_t t = 0; t < steps; ++t) {
+        const Scope scope("t", static_cast<std::int64_t>(t));
+        state = advance(state, feed(t, like.tape(), scores.empty() ? like : scores.back()));
+        // What nobody reads before the end is computed for all steps together.
+        if (feed.is_known())
+            readouts.push_back(state.readout);
+        else
+            scores.push_back(logits(state.readout));
+        weights.push_back(state.weights);
+    }
+    return {feed.is_known() ? logits(stack(readouts)) : stack(scores), stack(weights)};
 }
 
 template <class EncoderCell, class DecoderCell, class Attention>

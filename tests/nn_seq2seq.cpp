@@ -156,6 +156,45 @@ TEST_CASE("encoder-decoders pass the gradient check") {
     }
 }
 
+// Training with all targets known runs steps side by side; writing runs them one by one.
+template <class M>
+void check_steps(typename M::Options options) {
+    options.decoder.attend = decltype(options.decoder)::Attend::after;
+    options.decoder.layers = 2;
+    const M model(options);
+    const auto x = random_tensor({3, 2, 2});
+    const auto all = model(x, targets, lengths);
+    auto state = model.start(x, lengths);
+    Indices tokens = model.starts(2);
+    for (std::size_t t = 0; t < 3; ++t) {
+        auto out = model.decoder.step(state, tokens);
+        CHECK(test::distance(out.logits.value(), all.logits.value().select(0, t)) < 1e-12);
+        CHECK(test::distance(out.state.weights.value(), all.weights.value().select(0, t)) < 1e-12);
+        state = std::move(out.state);
+        tokens = targets.select(0, t);
+    }
+}
+
+TEST_CASE("steps side by side equal steps one by one") {
+    using Dot = Model<Gru, Gru, nn::DotAttention<double>>;
+    auto dot = small<Dot>();
+    dot.encoder.hidden = 3;
+    check_steps<Dot>(dot);
+    check_gradients_of<Dot>(dot);
+    dot.decoder.attend = decltype(dot.decoder)::Attend::after;
+    check_gradients_of<Dot>(dot);
+    using Location = Model<Rnn, Lstm, nn::LocationAttention<double>>;
+    auto location = small<Location>();
+    location.decoder.attention = {.width = 2, .filters = 2, .window = 3};
+    check_steps<Location>(location);
+    using Fixed = Model<Rnn, Gru, nn::FixedContext<double>>;
+    check_steps<Fixed>(small<Fixed>());
+    using Heads = Model<Rnn, Gru, nn::MultiHeadAttention<double>>;
+    auto heads = small<Heads>();
+    heads.decoder.attention = {.heads = 3};
+    check_steps<Heads>(heads);
+}
+
 TEST_CASE("a decoder's step equals its formula, attending before") {
     using M = Model<Rnn, Rnn, nn::FixedContext<double>>;
     auto options = small<M>();

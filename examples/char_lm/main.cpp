@@ -1,4 +1,3 @@
-#include "../common/trainer.hpp"
 #include "model.hpp"
 
 #include <cmath>
@@ -66,7 +65,7 @@ int train(Training o) {
     const std::span<const std::int64_t> all(numbers);
     const auto learned = all.first(numbers.size() - held_out), valid = all.last(held_out);
     example::check_shards(o);
-    const Stream stream(learned, o.batch, o.steps);
+    const example::Stream stream(learned, o.batch, o.steps);
 
     nn::seed(o.seed);
     Model<float> model(o.model, vocabulary.size());
@@ -79,13 +78,6 @@ int train(Training o) {
             [&](Tape<float>& tape) { return cross_entropy(model(tape, x), y); });
     }
 
-    // A reader of the text carries its state from batch to batch.
-    std::vector<Model<float>::Carried> states(o.shards);
-    const auto for_states = [&](const auto& f) {
-        for (std::size_t s = 0; s < o.shards; ++s)
-            for (std::size_t i = 0; i < states[s].size(); ++i)
-                f("shard" + std::to_string(s) + "." + std::to_string(i), states[s][i]);
-    };
     const auto figures = [&](std::span<const std::int64_t> held) {
         const double nats = evaluate(model, held);
         return example::Figures{{"validation_nats", nats}, {"bits_per_byte", bits(nats)}};
@@ -94,32 +86,17 @@ int train(Training o) {
     task.batches = stream.batches();
     task.units = static_cast<double>(o.batch * o.steps);
     task.unit = "bytes";
-    task.begin_epoch = [&](std::uint64_t) {
-        for (auto& state : states) state = {};
-    };
+    example::CarriedStates states(o.shards, task);
     task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
         const std::size_t width = o.batch / o.shards;
         const auto [x, y] = stream.batch(batch, shard * width, (shard + 1) * width);
-        return cross_entropy(model(tape, x, &states[shard]), y);
+        return cross_entropy(model(tape, x, &states.of(shard)), y);
     };
     // On so much of the text held out that looking costs little of a run's time.
     task.glance = [&] { return figures(valid.first(std::min<std::size_t>(valid.size(), 32768))); };
     task.result = [&] { return figures(valid); };
     task.words = o.model.words();
     task.words["vocabulary"] = vocabulary.hex();
-    task.carried = [&] {
-        std::map<std::string, Tensor<float>> kept;
-        for_states([&](const std::string& name, const Tensor<float>& state) {
-            if (state.storage()) kept[name] = state;
-        });
-        return kept;
-    };
-    task.carry_on = [&](const std::map<std::string, Tensor<float>>& kept) {
-        for_states([&](const std::string& name, Tensor<float>& state) {
-            const auto found = kept.find(name);
-            if (found != kept.end()) state = found->second;
-        });
-    };
     return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
 }
 

@@ -87,43 +87,14 @@ void Model<T>::members(nn::Members<T>& m) {
     m("head", head_);
 }
 
-Stream::Stream(std::span<const std::int64_t> text, std::size_t columns, std::size_t steps)
-    : text_(text), columns_(columns), steps_(steps) {
-    if (columns == 0 || steps == 0) fail("char_lm", "batch and steps must be at least 1");
-    if (text.size() < columns * 2)
-        fail("char_lm", "a text of " + std::to_string(text.size()) + " bytes is too short for " +
-                            std::to_string(columns) + " columns");
-    length_ = (text.size() - 1) / columns;
-    batches_ = (length_ + steps - 1) / steps;
-}
-
-std::pair<Indices, Indices> Stream::batch(std::size_t i, std::size_t begin, std::size_t end) const {
-    const std::size_t first = i * steps_, steps = std::min(steps_, length_ - first);
-    Indices x({steps, end - begin}), y({steps, end - begin});
-    for (std::size_t t = 0; t < steps; ++t)
-        for (std::size_t c = begin; c < end; ++c) {
-            const std::size_t at = c * length_ + first + t, to = t * (end - begin) + c - begin;
-            x.data()[to] = text_[at];
-            y.data()[to] = text_[at + 1];
-        }
-    return {x, y};
-}
-
 template <class T>
 double evaluate(const Model<T>& model, std::span<const std::int64_t> text) {
     const std::size_t columns = std::clamp<std::size_t>(text.size() / 2000, 1, 64);
-    const Stream stream(text, columns, 100);
     Tape<T> tape;
-    tape.set_recording(false);
-    typename Model<T>::Carried state;
-    double total = 0, count = 0;
-    for (std::size_t i = 0; i < stream.batches(); ++i) {
-        const auto [x, y] = stream.batch(i, 0, columns);
-        const double n = static_cast<double>(x.size());
-        total += n * static_cast<double>(cross_entropy(model(tape, x, &state), y).item());
-        count += n;
-    }
-    return total / count;
+    return example::mean_loss(tape, example::Stream(text, columns, 100),
+                              [&](const Indices& x, const Indices& y, auto* state) {
+                                  return cross_entropy(model(tape, x, state), y);
+                              });
 }
 
 std::string sample(const Model<float>& model, const example::ByteVocabulary& vocabulary,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/stream.hpp"
 #include "../common/text.hpp"
 
 #include <unroll/unroll.hpp>
@@ -28,8 +29,7 @@ template <class T>
 class Model {
 public:
     using value_type = T;
-    // The recurrent state, without history: h, and c of an LSTM; each [layers, B, hidden].
-    using Carried = std::array<Tensor<T>, 2>;
+    using Carried = example::Carried<T>;
 
     Model(const Settings& settings, std::size_t vocabulary);
 
@@ -47,22 +47,6 @@ private:
     std::vector<nn::Lstm<T>> lstm_;
     std::vector<nn::Gru<T>> gru_;
     nn::Linear<T> head_;
-};
-
-// A text cut into `columns` equal pieces that are read side by side, `steps` numbers at a time.
-class Stream {
-public:
-    // Throws Error for a text too short for it.
-    Stream(std::span<const std::int64_t> text, std::size_t columns, std::size_t steps);
-
-    std::size_t batches() const { return batches_; }
-    std::size_t columns() const { return columns_; }
-    // Inputs and targets of batch i for columns [begin, end): [T, end - begin].
-    std::pair<Indices, Indices> batch(std::size_t i, std::size_t begin, std::size_t end) const;
-
-private:
-    std::span<const std::int64_t> text_;
-    std::size_t columns_, steps_, length_, batches_;
 };
 
 // Mean loss in nats over a text.

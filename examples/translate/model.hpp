@@ -1,0 +1,157 @@
+#pragma once
+
+#include "data.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <variant>
+
+namespace translate {
+
+struct Settings {
+    std::string attention = "dot";
+    std::size_t width = 256, hidden = 256;
+    double dropout = 0.3;
+};
+
+// The attention that a word names, "none" for none at all, so that the encoder's last state is all
+// that the decoder knows.
+template <class T>
+class NamedAttention {
+public:
+    using value_type = T;
+    struct Options {
+        std::size_t query = 0, memory = 0;
+        std::string name;
+    };
+    static constexpr bool answers_all = true;
+
+    explicit NamedAttention(const Options& o) : chosen_(choose(o)) {}
+    std::size_t context_width() const {
+        return visit([](const auto& a) { return a.context_width(); });
+    }
+    nn::Memory<T> prepare(const Variable<T>& memory, const Mask& mask) const {
+        return visit([&](const auto& a) {
+            constexpr bool none = std::is_same_v<decltype(a), const nn::FixedContext<T>&>;
+            return none ? a.prepare(slice(memory, 0, 0, 1)) : a.prepare(memory, mask);
+        });
+    }
+    nn::Attended<T> operator()(const Variable<T>& queries, const nn::Memory<T>& memory) const {
+        return visit([&](const auto& a) { return a(queries, memory); });
+    }
+    nn::Attended<T> step(const Variable<T>& query, const nn::Memory<T>& memory,
+                         const Variable<T>& previous) const {
+        return visit([&](const auto& a) { return a.step(query, memory, previous); });
+    }
+    void members(nn::Members<T>& m) {
+        std::visit([&](auto& a) { m("", a); }, chosen_);
+    }
+
+private:
+    using Chosen = std::variant<nn::FixedContext<T>, nn::DotAttention<T>, nn::GeneralAttention<T>,
+                                nn::ConcatAttention<T>, nn::AdditiveAttention<T>>;
+    template <class F>
+    auto visit(const F& f) const {
+        return std::visit(f, chosen_);
+    }
+    static Chosen choose(const Options& o) {
+        if (o.name == "none") return nn::FixedContext<T>({o.query, o.memory, true});
+        if (o.name == "dot") return nn::DotAttention<T>({o.query, o.memory});
+        if (o.name == "general") return nn::GeneralAttention<T>({o.query, o.memory});
+        if (o.name == "concat") return nn::ConcatAttention<T>({o.query, o.memory, o.query});
+        if (o.name == "additive") return nn::AdditiveAttention<T>({o.query, o.memory, o.query});
+        fail("translate", "there is no attention '" + o.name + "'");
+    }
+
+    Chosen chosen_;
+};
+
+// A bidirectional GRU reads, a GRU writes, attending after its step.
+template <class T>
+struct Model {
+    using value_type = T;
+    using Cell = nn::GruCell<T>;
+    using Network = nn::EncoderDecoder<Cell, Cell, NamedAttention<T>>;
+
+    Model(const Settings& s, std::size_t sources, std::size_t targets, std::int64_t start)
+        : dropped(s.dropout), embed({.vocabulary = sources, .width = s.width}),
+          net({.encoder = {.input = s.width,
+                           .hidden = s.hidden,
+                           .bidirectional = true,
+                           .merge = nn::Merge::add},
+               .decoder = {.vocabulary = targets,
+                           .width = s.width,
+                           .hidden = s.hidden,
+                           .dropout = s.dropout,
+                           .attend = Network::Writer::Options::Attend::after,
+                           .start = start,
+                           .attention = {.name = s.attention}}}) {}
+
+    Variable<T> read(Tape<T>& tape, const Indices& sources) const {
+        return dropout(embed(tape, sources), dropped);
+    }
+    // Targets of which those below 0 do not count.
+    Variable<T> loss(Tape<T>& tape, const nn::PaddedBatch& sources, const Indices& targets,
+                     double smoothing) const {
+        const auto out = net(read(tape, sources.numbers), targets, sources.lengths);
+        return cross_entropy(out.logits, targets, {.smoothing = smoothing});
+    }
+    void members(nn::Members<T>& m) { m("embed", embed)("net", net); }
+
+    double dropped;
+    nn::Embedding<T> embed;
+    Network net;
+};
+
+struct Translation {
+    nn::Tokens words;
+    Tensor<float> weights; // [words, source words] where there is an attention
+};
+
+// What the model writes for each sentence, by a beam; 1: the likeliest word every time. Where it
+// writes that it does not know a word, the source word that it looked at most is copied.
+inline std::vector<Translation> translate(const Model<float>& model, const nn::Vocabulary& from,
+                                          const nn::Vocabulary& to,
+                                          std::span<const nn::Tokens> sentences, std::size_t beam) {
+    std::vector<std::size_t> order(sentences.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const auto length = [&](std::size_t i) { return sentences[i].size(); };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return length(a) < length(b); });
+    std::vector<std::vector<std::int64_t>> numbers;
+    for (const auto& sentence : sentences) numbers.push_back(from.encode(sentence));
+    std::vector<Translation> found(sentences.size());
+    Tape<float> tape;
+    tape.set_recording(false);
+    constexpr std::size_t at_once = 50;
+    for (std::size_t begin = 0; begin < order.size(); begin += at_once) {
+        const auto which = std::span(order).subspan(begin, std::min(at_once, order.size() - begin));
+        const auto [x, lengths] = nn::pad_sequences(numbers, which, 0);
+        tape.clear();
+        const auto start = model.net.start(model.read(tape, x), lengths);
+        const auto written =
+            nn::beam_search(tape, model.net.step(), start, model.net.starts(which.size()),
+                            {.beam = beam,
+                             .length_penalty = 1,
+                             .end = to.end(),
+                             .max_length = 2 * length(which.back()) + 10});
+        for (std::size_t b = 0; b < which.size(); ++b) {
+            const auto& best = written[b].front();
+            Translation& translation = found[which[b]];
+            translation.words = to.decode(best.tokens);
+            translation.weights = best.weights;
+            if (best.weights.shape(1) < lengths[b]) continue; // no attention
+            for (std::size_t t = 0; t < translation.words.size(); ++t) {
+                if (best.tokens[t] != to.unknown()) continue;
+                std::size_t looked = 0;
+                for (std::size_t s = 1; s < lengths[b]; ++s)
+                    if (best.weights(t, s) > best.weights(t, looked)) looked = s;
+                translation.words[t] = sentences[which[b]][looked];
+            }
+        }
+    }
+    return found;
+}
+
+} // namespace translate

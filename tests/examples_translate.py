@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Runs the sequence-to-sequence and the word model on data of their own: training, every command,
+gradients, errors.
+
+usage: examples_translate.py TRANSLATE WORD_LM
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+TRANSLATE, WORD_LM = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
+
+
+def run(*arguments, given=None, fails=False):
+    done = subprocess.run(list(map(str, arguments)), input=given, capture_output=True, text=True)
+    assert (done.returncode != 0) == fails, (arguments, done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def result(output):
+    last = output.strip().splitlines()[-1]
+    assert last.startswith("result: "), output
+    return dict(pair.split("=", 1) for pair in last.split()[1:])
+
+
+def learns(output, factor):
+    """The training loss fell by that factor from the first report to the last."""
+    losses = [float(line.split("training loss ")[1].split(",")[0])
+              for line in output.splitlines() if "training loss" in line]
+    assert losses[0] > factor * losses[-1], output
+    return result(output)
+
+
+def refuses(*arguments, naming):
+    said = run(*arguments, fails=True)
+    assert all(word in said for word in naming), (arguments, said)
+
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+
+    def wrong(content, file=folder / "wrong.txt"):
+        file.write_bytes(content)
+        return file
+
+    model = folder / "translate.safetensors"
+    small = ["--batch", 16, "--hidden", 48, "--width", 32, "--rate", 1e-2, "--dropout", 0.1]
+    learned = learns(run(TRANSLATE, "train", *small, "--epochs", 25, "--out", model), 1.8)
+    assert float(learned["bleu_beam"]) > 60, learned
+    assert float(result(run(TRANSLATE, "eval", model, "--beam", 3))["bleu_beam"]) > 60
+    picture = folder / "alignment.svg"
+    said = run(TRANSLATE, "translate", model, "I see the black car.", "--alignment", picture)
+    assert said.startswith("je vois"), said
+    assert "voiture" in picture.read_text() and picture.read_text().startswith("<svg")
+    assert int(result(run(TRANSLATE, "translate", model, given="we want the dog\nyou see the car\n"))
+               ["sentences"]) == 2
+    for attention in ("none", "dot", "general", "concat", "additive"):
+        checked = run(TRANSLATE, "train", "--attention", attention, "--check-gradients")
+        assert result(checked)["passed"] == "yes", checked
+    without = folder / "without.safetensors"
+    run(TRANSLATE, "train", *small, "--epochs", 1, "--attention", "none", "--out", without)
+    run(TRANSLATE, "translate", without, "I see the car")
+    pairs = wrong("".join(f"{i} twice\t{2 * i}\n" for i in range(300)).encode(), folder / "pairs.txt")
+    run(TRANSLATE, "train", pairs, *small, "--epochs", 1, "--out", folder / "pairs.safetensors")
+    draw = ["train", *small, "--dump-graph", folder / "graph.dot"]
+    assert int(result(run(TRANSLATE, *draw))["nodes"]) > 20
+    refuses(TRANSLATE, "train", wrong(b"a\tb\nno tab\n"), naming=["wrong.txt", "line 2", "no tab"])
+    refuses(TRANSLATE, "train", wrong(b"a\tb\n\n"), naming=["wrong.txt", "line 2"])
+    refuses(TRANSLATE, "train", wrong(b"a\t \n"), naming=["wrong.txt", "line 1", "behind the tab"])
+    refuses(TRANSLATE, "train", wrong(b"a\tb\n\xff\xfe\0\n"), naming=["wrong.txt", "line 2"])
+    refuses(TRANSLATE, "train", wrong(b""), naming=["wrong.txt", "empty"])
+    refuses(TRANSLATE, "train", folder / "none.txt", naming=["none.txt"])
+    refuses(TRANSLATE, "translate", without, "A car.", "--alignment", picture, naming=["attention"])
+    refuses(TRANSLATE, "translate", model, " ", naming=["sentence 1", "empty"])
+
+    words = folder / "words.safetensors"
+    small = ["--width", 32, "--batch", 10, "--steps", 20, "--rate", 1e-2, "--frequent", 10]
+    learned = learns(run(WORD_LM, "train", *small, "--epochs", 8, "--out", words), 1.5)
+    assert float(learned["validation_perplexity"]) < 6, learned
+    assert float(result(run(WORD_LM, "eval", words))["perplexity"]) < 6
+    for first, second in (("apple and pear salad", "apple and pair salad"),
+                          ("a pair of shoes", "a pear of shoes")):
+        for choices in ([first, second], [second, first], ["--homophones", second]):
+            best = run(WORD_LM, "score", words, *choices).splitlines()[1]
+            assert best.endswith(first), best
+    guessed = run(WORD_LM, "next", words, "he wears a pair of", "--count", 40)
+    shares = [float(line.split()[0]) for line in guessed.splitlines()[:-1]]
+    assert abs(sum(shares) - 1) < 1e-2 and len(shares) == 38, guessed
+    assert result(guessed)["next"] in ("shoes", "gloves", "socks", "boots"), guessed
+    assert result(run(WORD_LM, "train", "--check-gradients"))["passed"] == "yes"
+    text = wrong(b"one two three\n\ntwo one\n" * 200, folder / "text.txt")
+    run(WORD_LM, "train", text, "--valid", text, *small[:-2], "--epochs", 1,
+        "--frequent", 0, "--out", folder / "text.safetensors")
+    run(WORD_LM, "eval", folder / "text.safetensors", text)
+    refuses(WORD_LM, "train", wrong(b"\n \n"), naming=["wrong.txt", "no word"])
+    refuses(WORD_LM, "train", wrong(b"one two\n\0\xff\n"), naming=["wrong.txt", "line 2"])
+    refuses(WORD_LM, "train", wrong(b"one\n"), naming=["too short"])
+    refuses(WORD_LM, "train", folder / "none.txt", naming=["none.txt"])
+    refuses(WORD_LM, "score", model, "a pear", naming=["translate.safetensors", "word_lm"])
+print("sequences are translated, words guessed, and what is wrong refused")
