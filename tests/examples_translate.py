@@ -62,6 +62,9 @@ with tempfile.TemporaryDirectory() as name:
     without = folder / "without.safetensors"
     run(TRANSLATE, "train", *small, "--epochs", 1, "--attention", "none", "--out", without)
     run(TRANSLATE, "translate", without, "I see the car")
+    # What a resumed run is asked for gives way to what it was begun with.
+    run(TRANSLATE, "train", "--batch", 16, "--epochs", 2, "--resume", "--out", without)
+    run(TRANSLATE, "eval", without)
     pairs = wrong("".join(f"{i} twice\t{2 * i}\n" for i in range(300)).encode(), folder / "pairs.txt")
     run(TRANSLATE, "train", pairs, *small, "--epochs", 1, "--out", folder / "pairs.safetensors")
     draw = ["train", *small, "--dump-graph", folder / "graph.dot"]
@@ -93,6 +96,8 @@ with tempfile.TemporaryDirectory() as name:
     text = wrong(b"one two three\n\ntwo one\n" * 200, folder / "text.txt")
     run(WORD_LM, "train", text, "--valid", text, *small[:-2], "--epochs", 1,
         "--frequent", 0, "--out", folder / "text.safetensors")
+    run(WORD_LM, "train", text, "--batch", 10, "--epochs", 2, "--resume", "--out",
+        folder / "text.safetensors")
     run(WORD_LM, "eval", folder / "text.safetensors", text)
     refuses(WORD_LM, "train", wrong(b"\n \n"), naming=["wrong.txt", "no word"])
     refuses(WORD_LM, "train", wrong(b"one two\n\0\xff\n"), naming=["wrong.txt", "line 2"])

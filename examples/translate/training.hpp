@@ -30,13 +30,14 @@ inline const nn::SpecialSymbols source_symbols{"<pad>", "<unk>", "", ""};
 struct Loaded {
     explicit Loaded(const std::string& path)
         : header(path, "translate"), from(header.vocabulary("source", source_symbols)),
-          to(header.vocabulary("target")), model({header.word("attention"), header.size("width"),
-                                                  header.size("hidden"), header.real("dropout")},
-                                                 from.size(), to.size(), to.start()) {
+          to(header.vocabulary("target")), settings{header.word("attention"), header.size("width"),
+                                                    header.size("hidden"), header.real("dropout")},
+          model(settings, from.size(), to.size(), to.start()) {
         example::load(model, path);
     }
     example::Header header;
     nn::Vocabulary from, to;
+    Settings settings;
     Model<float> model;
 };
 
@@ -68,6 +69,12 @@ inline int check_gradients(Training o) {
 }
 
 inline int train(Training o) {
+    std::optional<Loaded> before;
+    if (o.resume) {
+        before.emplace(o.out);
+        o.model = before->settings;
+        o.held_out = before->header.size("held_out");
+    }
     const std::vector<Pair> pairs = pairs_of(o.pairs);
     const auto [learned, held_out] = split(pairs, std::min(o.held_out, pairs.size() / 10));
     std::vector<nn::Tokens> sources, targets;
@@ -75,8 +82,6 @@ inline int train(Training o) {
         sources.push_back(pair.source);
         targets.push_back(pair.target);
     }
-    std::optional<Loaded> before;
-    if (o.resume) before.emplace(o.out);
     const nn::VocabularyOptions source_options{.min_count = o.min_count, .special = source_symbols};
     const auto from = before ? before->from : nn::Vocabulary(sources, source_options);
     const auto to = before ? before->to : nn::Vocabulary(targets, {.min_count = o.min_count});

@@ -27,13 +27,14 @@ struct Training : example::TrainingOptions {
 struct Loaded {
     explicit Loaded(const std::string& path)
         : header(path, "word_lm"), vocabulary(header.vocabulary("vocabulary", special_symbols)),
-          model({header.size("width"), header.size("layers"), header.size("frequent"),
-                 header.size("groups"), header.real("dropout"), header.real("weight_dropout")},
-                vocabulary.size()) {
+          settings{header.size("width"),  header.size("layers"),  header.size("frequent"),
+                   header.size("groups"), header.real("dropout"), header.real("weight_dropout")},
+          model(settings, vocabulary.size()) {
         example::load(model, path);
     }
     example::Header header;
     nn::Vocabulary vocabulary;
+    Settings settings;
     Model<float> model;
 };
 
@@ -66,7 +67,10 @@ inline int train(Training o) {
         held = read_text(o.valid);
     }
     std::optional<Loaded> before;
-    if (o.resume) before.emplace(o.out);
+    if (o.resume) {
+        before.emplace(o.out);
+        o.model = before->settings;
+    }
     const auto vocabulary =
         before ? before->vocabulary
                : nn::Vocabulary(lines, {.min_count = o.min_count, .special = special_symbols});
