@@ -11,11 +11,12 @@ using example::number;
 
 struct Training : example::TrainingOptions {
     std::string text, vectors;
-    std::size_t width = 100, window = 5, negatives = 5, min_count = 5;
-    double subsample = 1e-3;
+    std::size_t width = 50, window = 5, negatives = 5, min_count = 5;
+    double subsample = 1e-4;
 
     Training() {
         batch = 1024;
+        rate = 1e-2;
         minutes = 2;
         out = "embeddings.safetensors";
     }
