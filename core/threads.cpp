@@ -64,6 +64,19 @@ std::shared_ptr<Workers> workers() {
     return workers_now;
 }
 
+// What one thread has written before give() is seen by those that call take() after it. TBB orders
+// its tasks in the same way, but inside a library that a race detector does not look into.
+class Handover {
+public:
+    void give() { count_.fetch_add(1, std::memory_order_release); }
+    void take() const { (void)count_.load(std::memory_order_acquire); }
+
+private:
+    std::atomic<std::size_t> count_{0};
+};
+
+Handover to_workers;
+
 thread_local bool in_shard = false;
 
 struct InShard {
@@ -101,6 +114,7 @@ struct Board {
 
     void serve(std::size_t worker) {
         const InShard nothing_is_cut_again;
+        to_workers.take();
         flush_denormals();
         Slot& slot = slots[worker];
         for (std::size_t idle = 0; !closed.load(std::memory_order_acquire);) {
@@ -192,6 +206,7 @@ Team::Team() {
     Board* const shared = board;
     const std::size_t helpers = std::min(count(), cores());
     shared->inside = static_cast<int>(helpers) - 1;
+    to_workers.give();
     for (std::size_t w = 1; w < helpers; ++w)
         team_workers->arena.enqueue([shared, w] { shared->serve(w); });
 }
@@ -213,20 +228,25 @@ void for_shards(std::size_t n, Call<std::size_t> f) {
     std::mutex mutex;
     std::size_t failed = n;
     std::exception_ptr error;
+    Handover to_caller;
     const auto one = [&](std::size_t i) {
         const InShard nothing_is_cut_again;
+        to_workers.take();
         try {
             f(i);
         } catch (...) {
             const std::lock_guard lock(mutex);
             if (i < failed) failed = i, error = std::current_exception();
         }
+        to_caller.give();
     };
     if (in_shard || count() == 1 || n == 1) {
         for (std::size_t i = 0; i < n; ++i) one(i);
     } else {
+        to_workers.give();
         workers()->arena.execute(
             [&] { tbb::parallel_for(std::size_t{0}, n, one, tbb::static_partitioner{}); });
+        to_caller.take();
     }
     if (error) std::rethrow_exception(error);
 }
