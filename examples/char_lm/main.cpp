@@ -7,9 +7,9 @@ namespace char_lm {
 namespace {
 
 int run_eval(const std::string& path, const std::vector<std::string>& text) {
-    const Loaded header = read_header(path);
-    const auto model = read_model<float>(path, header);
-    const auto numbers = header.vocabulary.encode(example::read_texts(or_own_sources(text)));
+    const Loaded loaded(path);
+    const auto model = loaded.model(path);
+    const auto numbers = loaded.vocabulary.encode(example::read_texts(or_own_sources(text)));
     const double loss = evaluate(model, std::span<const std::int64_t>(numbers));
     example::print_result({{"nats", number(loss, 4)},
                            {"bits_per_byte", number(bits(loss), 4)},
@@ -20,10 +20,10 @@ int run_eval(const std::string& path, const std::vector<std::string>& text) {
 
 int run_sample(const std::string& path, const std::string& prompt, nn::SampleOptions how,
                std::uint64_t seed) {
-    const Loaded header = read_header(path);
-    const auto model = read_model<float>(path, header);
+    const Loaded loaded(path);
+    const auto model = loaded.model(path);
     how.random = Random(seed);
-    const std::string text = sample(model, header.vocabulary, prompt, how);
+    const std::string text = sample(model, loaded.vocabulary, prompt, how);
     std::printf("%s%s\n", prompt.c_str(), text.c_str());
     example::print_result({{"bytes", std::to_string(text.size())}});
     return 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/header.hpp"
 #include "../common/stream.hpp"
 #include "../common/text.hpp"
 
@@ -24,7 +25,7 @@ struct Settings {
     Settings completed() const;
 
     std::map<std::string, std::string> words() const;
-    static Settings from(const std::map<std::string, std::string>& words);
+    static Settings from(const example::Header& header);
 };
 
 // A language model over bytes: embedding, recurrent layers or a Transformer, and a linear head. T

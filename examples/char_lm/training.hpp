@@ -22,25 +22,17 @@ struct Training : example::TrainingOptions {
 };
 
 struct Loaded {
+    explicit Loaded(const std::string& path) : Loaded(example::Header(path, "char_lm")) {}
+    explicit Loaded(const example::Header& header)
+        : vocabulary(example::ByteVocabulary::from_hex(header.word("vocabulary"))),
+          settings(Settings::from(header)) {}
+    Model<float> model(const std::string& path) const {
+        return example::load<Model<float>>(path, settings, vocabulary.size());
+    }
+
     example::ByteVocabulary vocabulary;
     Settings settings;
-    std::map<std::string, std::string> words;
 };
-
-inline Loaded read_header(const std::string& path) {
-    const auto words = SafetensorsFile::read(path).metadata();
-    const auto vocabulary = words.find("vocabulary");
-    if (vocabulary == words.end())
-        fail("char_lm", "'" + path + "' was not written by char_lm: it has no vocabulary");
-    return {example::ByteVocabulary::from_hex(vocabulary->second), Settings::from(words), words};
-}
-
-template <class T>
-Model<T> read_model(const std::string& path, const Loaded& header) {
-    Model<T> model(header.settings, header.vocabulary.size());
-    optim::load_weights(path, optim::by_name<T>(nn::named_parameters(model)));
-    return model;
-}
 
 inline std::vector<std::string> or_own_sources(const std::vector<std::string>& paths) {
     return paths.empty() ? std::vector<std::string>{UNROLL_SOURCE_FOLDER} : paths;
@@ -52,7 +44,7 @@ inline int train(Training o) {
     const std::string text = example::read_texts(or_own_sources(o.text));
     std::optional<Loaded> before;
     if (o.resume) {
-        before = read_header(o.out);
+        before.emplace(o.out);
         o.model = before->settings;
     }
     o.model = o.model.completed();
@@ -62,7 +54,6 @@ inline int train(Training o) {
     const std::size_t held_out = numbers.size() / 10;
     const std::span<const std::int64_t> all(numbers);
     const auto learned = all.first(numbers.size() - held_out), valid = all.last(held_out);
-    example::check_shards(o);
     const example::Stream stream(learned, o.batch, o.steps);
 
     nn::seed(o.seed);
@@ -70,12 +61,6 @@ inline int train(Training o) {
     std::printf("%zu bytes, %zu different; %zu parameters; %zu threads; %s\n", text.size(),
                 vocabulary.size(), nn::parameter_count(model), threads::count(),
                 gemm_backend().c_str());
-    if (o.inspection.draws()) {
-        const auto [x, y] = stream.batch(0, 0, o.batch);
-        return o.inspection.draw<float>(
-            [&](Tape<float>& tape) { return cross_entropy(model(tape, x), y); });
-    }
-
     const auto figures = [&](std::span<const std::int64_t> held) {
         const double nats = evaluate(model, held);
         return example::Figures{{"validation_nats", nats}, {"bits_per_byte", bits(nats)}};
@@ -94,8 +79,9 @@ inline int train(Training o) {
     task.glance = [&] { return figures(valid.first(std::min<std::size_t>(valid.size(), 32768))); };
     task.result = [&] { return figures(valid); };
     task.words = o.model.words();
+    task.words["program"] = "char_lm";
     task.words["vocabulary"] = vocabulary.hex();
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    return example::train(o, task, example::named(model));
 }
 
 // A small model of the kind asked for, over bytes at random.
