@@ -1,9 +1,10 @@
 #pragma once
 
 #include "../common/learning.hpp"
-#include "model.hpp"
+#include "translation.hpp"
 
 #include <cstdio>
+#include <optional>
 
 namespace translate {
 
