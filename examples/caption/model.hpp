@@ -34,8 +34,11 @@ struct Model {
                   {decoder.widths().begin(), decoder.widths().end()},
                   1}) {
         for (std::size_t i = 0, in = colours; i < stages; in = s.channels << i++) {
-            convolutions.emplace_back(nn::ConvolutionOptions{
-                .input = in, .output = s.channels << i, .padding = 1, .bias = false});
+            convolutions.emplace_back(nn::ConvolutionOptions{.input = in,
+                                                             .output = s.channels << i,
+                                                             .stride = i == 0 ? 1 : 2,
+                                                             .padding = 1,
+                                                             .bias = false});
             norms.emplace_back(nn::BatchNormOptions{.channels = s.channels << i});
         }
     }
@@ -43,10 +46,7 @@ struct Model {
     // Pictures [B, colours, side, side] -> a grid of 8 by 8 features, [64, B, width].
     Variable<T> see(const Variable<T>& pictures) const {
         Variable<T> x = pictures;
-        for (std::size_t i = 0; i < stages; ++i) {
-            x = relu(norms[i](convolutions[i](x)));
-            if (i + 1 < stages) x = max_pool(x, {2});
-        }
+        for (std::size_t i = 0; i < stages; ++i) x = silu(norms[i](convolutions[i](x)));
         const Shape flat{x.shape(0), x.shape(1), x.shape(2) * x.shape(3)};
         return transpose(reshape(x, flat), {2, 0, 1});
     }

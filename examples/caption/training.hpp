@@ -67,7 +67,6 @@ inline int check_gradients(Training o) {
     const auto pictures = drawn_pictures();
     const Tensor<double> x = batch_of<double>(pictures, std::vector<std::size_t>{3, 200});
     const Indices targets({3, 2}, {3, 4, 5, 2, 2, -100});
-    // Corners of the maxima and of relu lie within the usual steps.
     return o.inspection.check(
         [&](Tape<double>& tape) { return model.loss(tape.constant(x), targets, o.smoothing); },
         nn::named_parameters(model));

@@ -92,11 +92,10 @@ struct Model {
           way({.input = s.width(), .output = directions}) {}
 
     Answers<T> operator()(const Variable<T>& clips) const {
-        const auto pooled = [](const Variable<T>& x) { return max_pool(relu(x), {2}); };
-        const Variable<T> near = pooled(near_norm(near_layer(clips)));
-        const Variable<T> far = pooled(far_norm(far_layer(near)));
+        const Variable<T> near = silu(near_norm(near_layer(clips)));
+        const Variable<T> far = silu(far_norm(far_layer(near)));
         const auto rows = static_cast<std::ptrdiff_t>(clips.shape(0));
-        const Variable<T> features = relu(frame(reshape(far, {rows, -1})));
+        const Variable<T> features = silu(frame(reshape(far, {rows, -1})));
         const Variable<T> x = reshape(features, {static_cast<std::ptrdiff_t>(frames), -1, seen});
         const Variable<T> last = dropout(net.last(x), dropped);
         return {digit(last), way(last)};
@@ -112,9 +111,11 @@ struct Model {
 
     std::size_t frames;
     double dropped;
-    nn::Convolution<T> near_layer{{.input = 1, .output = first, .padding = 1, .bias = false}};
+    nn::Convolution<T> near_layer{
+        {.input = 1, .output = first, .stride = 2, .padding = 1, .bias = false}};
     nn::BatchNorm<T> near_norm{{.channels = first}};
-    nn::Convolution<T> far_layer{{.input = first, .output = second, .padding = 1, .bias = false}};
+    nn::Convolution<T> far_layer{
+        {.input = first, .output = second, .stride = 2, .padding = 1, .bias = false}};
     nn::BatchNorm<T> far_norm{{.channels = second}};
     nn::Linear<T> frame{{.input = second * side * side / 16, .output = seen}};
     example::Network<T> net;
