@@ -111,7 +111,7 @@ inline int train(Training o) {
                   {"width", std::to_string(o.model.width)},
                   {"dropout", example::number(o.model.dropout, 6)},
                   {"words", example::joined(vocabulary)}};
-    return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
+    return example::learn(o, {nn::lengths_of(y), o.batch, o.seed}, task, loss, example::named(model));
 }
 
 } // namespace caption
