@@ -23,19 +23,19 @@ struct Model {
     static constexpr std::size_t strides[] = {1, 2, 2};
 
     Model(const Settings& s, std::size_t words, std::int64_t start)
-        : eye(colours, s.channels, strides), decoder({.vocabulary = words,
-                                                      .width = s.width,
-                                                      .hidden = s.hidden,
-                                                      .memory = 4 * s.channels,
-                                                      .dropout = s.dropout,
-                                                      .start = start,
-                                                      .attention = {.name = s.attention}}),
+        : eye(channels, s.channels, strides), decoder({.vocabulary = words,
+                                                       .width = s.width,
+                                                       .hidden = s.hidden,
+                                                       .memory = 4 * s.channels,
+                                                       .dropout = s.dropout,
+                                                       .start = start,
+                                                       .attention = {.name = s.attention}}),
           bridge({nn::BridgeKind::project,
                   {4 * s.channels},
                   {decoder.widths().begin(), decoder.widths().end()},
                   1}) {}
 
-    // Pictures [B, colours, side, side] -> a grid of 8 by 8 features, [64, B, width].
+    // Pictures [B, channels, side, side] -> a grid of 8 by 8 features, [64, B, width].
     Variable<T> see(const Variable<T>& pictures) const {
         const Variable<T> x = eye(pictures);
         const Shape flat{x.shape(0), x.shape(1), x.shape(2) * x.shape(3)};

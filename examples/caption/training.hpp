@@ -111,7 +111,8 @@ inline int train(Training o) {
                   {"width", std::to_string(o.model.width)},
                   {"dropout", example::number(o.model.dropout, 6)},
                   {"words", example::joined(vocabulary)}};
-    return example::learn(o, {nn::lengths_of(y), o.batch, o.seed}, task, loss, example::named(model));
+    // Not by length: statistics of a batch are to be those of all pictures.
+    return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
 }
 
 } // namespace caption
