@@ -46,7 +46,7 @@ def captions():
     small = ["--channels", 8, "--hidden", 48, "--width", 16, "--batch", 16, "--rate", 0.005, "--dropout", 0,
              "--shift", 0]
     found = result(run("caption", "train", *small, "--epochs", 16, "--out", model))
-    # Whoever does not look at the picture names at most a third of the words.
+    # Without a look at the picture, fewer than half of the words are right.
     assert float(found["bleu1"]) > 70 and float(found["exact"]) > 5, found
     assert result(run("caption", "eval", model, "--beam", 1))["bleu4"] == found["bleu4"]
     shown = run("caption", "caption", model, "--first", 3, "--count", 2, "--svg", picture)
