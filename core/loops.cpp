@@ -40,14 +40,20 @@ struct Nest {
         axes[rank++] = axis;
     }
 
-    // The axis along which most operands are dense goes inside.
+    // The axis along which the fewest operands must be gathered goes inside, unless its rows are
+    // short; of equals, the one along which most are dense.
     void choose_inner() {
         std::size_t best = rank - 1, most = 0;
+        double least = 1e9;
         for (std::size_t a = rank; a-- > 0;) {
-            const auto dense = static_cast<std::size_t>(
-                std::count(axes[a].strides.begin(),
-                           axes[a].strides.begin() + static_cast<std::ptrdiff_t>(operands), 1));
-            if (dense > most) best = a, most = dense;
+            const auto* const begin = axes[a].strides.begin();
+            const auto* const end = begin + operands;
+            const auto dense = static_cast<std::size_t>(std::count(begin, end, 1));
+            const auto repeated = static_cast<std::size_t>(std::count(begin, end, 0));
+            const double cost = static_cast<double>(operands - dense - repeated) +
+                                8.0 / static_cast<double>(axes[a].extent);
+            if (cost < least || (cost == least && dense > most))
+                best = a, most = dense, least = cost;
         }
         std::rotate(axes.begin() + static_cast<std::ptrdiff_t>(best),
                     axes.begin() + static_cast<std::ptrdiff_t>(best) + 1,
