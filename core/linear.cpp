@@ -79,11 +79,13 @@ void add_rows(Tensor<T>& target, const Indices& indices, const Tensor<T>& rows) 
     Shape shape = target.shape();
     shape[0] = flat.size();
     const Tensor<T> shares = rows.reshape(shape);
-    if (target.is_contiguous() && shares.is_contiguous()) {
-        const std::size_t width = flat.size() == 0 ? 0 : shares.size() / flat.size();
+    if (flat.size() == 0) return;
+    if (target.select(0, 0).is_contiguous() && shares.select(0, 0).is_contiguous()) {
+        const std::size_t width = shares.size() / flat.size();
         for (std::size_t i = 0; i < flat.size(); ++i) {
-            T* const to = target.data() + static_cast<std::size_t>(flat.data()[i]) * width;
-            const T* const from = shares.data() + i * width;
+            T* const to = target.data() + flat.data()[i] * target.strides()[0];
+            const T* const from =
+                shares.data() + static_cast<std::ptrdiff_t>(i) * shares.strides()[0];
             for (std::size_t j = 0; j < width; ++j) to[j] += from[j];
         }
         return;

@@ -225,11 +225,12 @@ public:
                const std::array<Place<T>, 2>& places) const {
         const auto& [h, c] = children;
         const std::size_t before = level.inner_before, inner = level.inner();
+        // The gates first: what they read is overwritten by the sums.
+        const Variable<T> kept = scatter_add(forget(forget_gates(level, below, h), c),
+                                             below.parents, inner, "sum_children");
         const Variable<T> summed = scatter_add(h, below.parents, inner, "sum_children",
                                                summed_.part(before, before + inner));
         const Variable<T> sums = sums_.with(level, summed, cell_.weight_hh);
-        const Variable<T> kept = scatter_add(forget(forget_gates(level, below, h), c),
-                                             below.parents, inner, "sum_children");
         inner_lstm(places, sums, kept, hidden_);
     }
 

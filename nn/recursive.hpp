@@ -166,7 +166,9 @@ typename Upward<Cell>::States Upward<Cell>::operator()(const TreeBatch& trees,
                              to_string(expected) + " for the " +
                              (o.inputs_at_leaves ? "leaves" : "nodes"));
     typename Cell::Pass pass(cell_, trees, x);
-    std::vector<Buffer<T>> buffers(Cell::states, Buffer<T>(x, {trees.size(), o.hidden}));
+    std::vector<Buffer<T>> buffers;
+    for (std::size_t s = 0; s < Cell::states; ++s)
+        buffers.emplace_back(x, Shape{trees.size(), o.hidden});
     const auto rows = [&](std::size_t begin, std::size_t end) {
         States states;
         for (std::size_t s = 0; s < Cell::states; ++s) states[s] = buffers[s].rows(begin, end);
