@@ -73,7 +73,7 @@ private:
     Buffer<T> rows_;
 };
 
-// Gates i, o, u in the first blocks of what was added up.
+// Gates i, o, u stand in the first blocks of what was added up.
 template <class T>
 Variable<T> gate(const Variable<T>& sums, std::size_t i, std::size_t hidden) {
     return slice(sums, 1, i * hidden, (i + 1) * hidden);
@@ -282,10 +282,16 @@ public:
     void inner(const Level& level, const Level& below, const State<T, 2>& children,
                const std::array<Place<T>, 2>& places) const {
         const Variable<T> sums = sums_.with(level, h_(level, below, children[0]), cell_.weight_hh);
-        const Shape shape{level.inner(), arity_, hidden_};
-        const Variable<T> f = reshape(slice(sums, 1, 3 * hidden_, (3 + arity_) * hidden_), shape);
-        const Variable<T> c = reshape(c_(level, below, children[1]), shape);
-        inner_lstm(places, sums, sum(forget(f, c), {1}), hidden_);
+        const Variable<T> c = c_(level, below, children[1]);
+        // From the last child to the first: backwards, gradients then fill their rows in order.
+        const std::size_t last = arity_ - 1;
+        Variable<T> kept = forget(gate(sums, 3 + last, hidden_), gate(c, last, hidden_));
+        for (std::size_t k = last; k-- > 0;)
+            kept = fuse("tree_lstm",
+                        named("f c kept -> fc",
+                              [](auto f, auto c, auto kept) { return sigmoid(f) * c + kept; }),
+                        gate(sums, 3 + k, hidden_), gate(c, k, hidden_), kept);
+        inner_lstm(places, sums, kept, hidden_);
     }
 
 private:

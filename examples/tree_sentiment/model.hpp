@@ -58,6 +58,12 @@ struct Batch {
         for (std::size_t i = 0; i < labels.size(); ++i)
             labels.data()[i] = all.labels[which[trees.nodes()[i].tree]][trees.nodes()[i].node];
     }
+    Indices labels_of(const Indices& rows) const {
+        Indices some(rows.shape());
+        for (std::size_t i = 0; i < some.size(); ++i)
+            some.data()[i] = labels.data()[rows.data()[i]];
+        return some;
+    }
 };
 
 // Embedding of the words at the leaves, a recursive network, classes of every node.
@@ -67,7 +73,8 @@ public:
     using value_type = T;
 
     Model(const Settings& s, std::size_t vocabulary)
-        : dropout_(s.dropout), embed_({.vocabulary = vocabulary, .width = s.embedding}),
+        : dropout_(s.dropout), // Small, so that a word that was hardly seen says little.
+          embed_(nn::normal<T>({vocabulary, s.embedding}, 0.1, nn::next_stream())),
           tree_(chosen(s)), head_({.input = s.hidden, .output = classes}) {}
 
     // Logits of all nodes, [nodes, classes].
@@ -118,10 +125,8 @@ inline Told evaluate(const Model<float>& model, const Numbered& all) {
         const Batch batch(all, which);
         const auto p = softmax(model(tape, batch));
         told.nodes.add(batch.labels, argmax(p));
-        Indices labels({which.size()});
-        for (std::size_t b = 0; b < which.size(); ++b)
-            labels.data()[b] = all.labels[which[b]].back();
-        told.roots.add(take(p, batch.trees.roots()).value(), labels);
+        const auto& roots = batch.trees.roots();
+        told.roots.add(take(p, roots).value(), batch.labels_of(roots));
     }
     return told;
 }

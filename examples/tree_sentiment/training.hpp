@@ -59,7 +59,11 @@ inline int train(Training o) {
         // A word in thirty is not known, as some will not be later.
         for (std::size_t i = 0; i < batch.words.size(); ++i)
             if (tape.random().below(30) == 0) batch.words.data()[i] = words.unknown();
-        return cross_entropy(model(tape, batch), batch.labels);
+        // A sentence counts as much as all of its phrases, most of which are neutral words.
+        const auto logits = model(tape, batch);
+        const auto& roots = batch.trees.roots();
+        return cross_entropy(logits, batch.labels) +
+               cross_entropy(take(logits, roots), batch.labels_of(roots));
     };
     task.glance = [&] { return figures(evaluate(model, held)); };
     task.result = task.glance;
