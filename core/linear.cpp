@@ -107,18 +107,18 @@ Variable<T> fit(const Op& op, const Variable<T>& x, const Shape& shape, T scale)
 }
 
 template <class T>
-Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b) {
+Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b, T scale) {
     Shape shape = broadcast(op, Shape(a.shape().begin(), a.shape().end() - 2),
                             Shape(b.shape().begin(), b.shape().end() - 2));
     shape.push_back(a.shape(a.dimension() - 2));
     shape.push_back(b.shape().back());
     Tensor<T> value(shape);
-    multiply(a.value(), b.value(), T(1), T(0), value);
+    multiply(a.value(), b.value(), scale, T(0), value);
     return record<T>(op, {&a, &b}, std::move(value), keep(a, b),
-                     [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
-                        const Variable<T>& b) {
-                         if (to[0].wanted()) to[0].add_product(g, transposed(b));
-                         if (to[1].wanted()) to[1].add_product(transposed(a), g);
+                     [scale](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
+                             const Variable<T>& b) {
+                         if (to[0].wanted()) to[0].add_product(g, transposed(b), scale);
+                         if (to[1].wanted()) to[1].add_product(transposed(a), g, scale);
                      });
 }
 
@@ -203,7 +203,7 @@ Variable<T> gather(const Op& op, std::span<const Part<T>> parts, const Region& t
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> fit(const Op&, const Variable<T>&, const Shape&, T);                      \
     template Variable<T> transposed(const Variable<T>&);                                           \
-    template Variable<T> product(const Op&, const Variable<T>&, const Variable<T>&);               \
+    template Variable<T> product(const Op&, const Variable<T>&, const Variable<T>&, T);            \
     template Variable<T> take_rows(const Op&, const Variable<T>&, const Indices&,                  \
                                    const Place<T>&);                                               \
     template Variable<T> put_rows(const Op&, const Variable<T>&, const Indices&, const Shape&,     \

@@ -13,9 +13,9 @@ namespace unroll {
 template <class T>
 Variable<T> fit(const Op& op, const Variable<T>& x, const Shape& shape, T scale = 1);
 
-// a b, for matrices or for batches of them whose leading axes broadcast.
+// scale * a b, for matrices or for batches of them whose leading axes broadcast.
 template <class T>
-Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b);
+Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b, T scale = 1);
 
 // x with its last two axes exchanged, a view.
 template <class T>

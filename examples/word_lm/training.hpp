@@ -75,6 +75,7 @@ inline int train(Training o) {
     const auto learned = encode(vocabulary, lines), valid = encode(vocabulary, held);
     nn::seed(o.seed);
     Model<float> model = before ? before->model : Model<float>(o.model, vocabulary.size());
+    if (!before) model.begin_with(vocabulary.counts());
     std::printf("%zu words, %zu different; %zu to measure with; %zu parameters; %zu threads\n",
                 learned.size(), vocabulary.size(), valid.size(), nn::parameter_count(model),
                 threads::count());
