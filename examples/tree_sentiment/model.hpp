@@ -72,8 +72,9 @@ class Model {
 public:
     using value_type = T;
 
+    // Words' vectors begin small, so that a word that was hardly seen says little.
     Model(const Settings& s, std::size_t vocabulary)
-        : dropout_(s.dropout), // Small, so that a word that was hardly seen says little.
+        : dropout_(s.dropout),
           embed_(nn::normal<T>({vocabulary, s.embedding}, 0.1, nn::next_stream())),
           tree_(chosen(s)), head_({.input = s.hidden, .output = classes}) {}
 
