@@ -79,6 +79,15 @@ void add_rows(Tensor<T>& target, const Indices& indices, const Tensor<T>& rows) 
     Shape shape = target.shape();
     shape[0] = flat.size();
     const Tensor<T> shares = rows.reshape(shape);
+    if (target.is_contiguous() && shares.is_contiguous()) {
+        const std::size_t width = flat.size() == 0 ? 0 : shares.size() / flat.size();
+        for (std::size_t i = 0; i < flat.size(); ++i) {
+            T* const to = target.data() + static_cast<std::size_t>(flat.data()[i]) * width;
+            const T* const from = shares.data() + i * width;
+            for (std::size_t j = 0; j < width; ++j) to[j] += from[j];
+        }
+        return;
+    }
     Tensor<T> row;
     for (std::size_t i = 0; i < flat.size(); ++i) {
         row = target.select(0, static_cast<std::size_t>(flat.data()[i]));

@@ -6,6 +6,7 @@ import json
 import pathlib
 import struct
 
+import numpy
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -174,9 +175,60 @@ def attention():
     write("attention.safetensors", found)
 
 
+def ctc():
+    """Losses and their gradients by logits, of which some lie beyond a length."""
+    generator = torch.Generator().manual_seed(5)
+    T, B, V, L = 12, 4, 5, 4
+    for_each = {"lengths": torch.tensor([12, 9, 10, 3]), "target_lengths": torch.tensor([4, 3, 0, 3])}
+    targets = torch.tensor([[1, 2, 2, 3], [4, 1, 4, 1], [1, 1, 1, 1], [2, 3, 4, 4]])
+    found = {**for_each, "targets": targets}
+    for blank in (0, 4):
+        shifted = torch.where(targets <= blank, targets - 1, targets) if blank else targets
+        logits = torch.randn(T, B, V, dtype=torch.float64, generator=generator)
+        for reduction in ("none", "sum", "mean"):
+            x = logits.clone().requires_grad_()
+            loss = nn.functional.ctc_loss(
+                x.log_softmax(-1), shifted, for_each["lengths"], for_each["target_lengths"], blank=blank, reduction=reduction)
+            seed = torch.randn(loss.shape, dtype=torch.float64, generator=generator)
+            loss.backward(seed)
+            found.update({f"{blank}.{reduction}.{key}": value for key, value in
+                          {"loss": loss, "seed": seed, "grad": x.grad}.items()})
+        found.update({f"{blank}.logits": logits, f"{blank}.targets": shifted})
+    write("ctc.safetensors", found)
+
+
+def filterbank():
+    """Log-mel energies, their slopes and the normalised whole, by the formulas, in NumPy."""
+    rate, length, step, size, filters, lowest = 8000, 200, 80, 256, 24, 60
+    t = numpy.arange(2000) / rate
+    x = 0.3 * numpy.sin(2 * numpy.pi * (300 + 900 * t) * t) + 0.02 * numpy.random.RandomState(1).randn(2000)
+    x[:300] = 0
+    x = x.astype(numpy.float32).astype(numpy.float64)
+    emphasised = x - 0.97 * numpy.concatenate([[0], x[:-1]])
+    starts = range(0, len(x) - length + 1, step)
+    frames = numpy.stack([emphasised[i:i + length] * numpy.hanning(length) for i in starts])
+    power = numpy.abs(numpy.fft.rfft(frames, size)) ** 2
+    mel = lambda f: 2595 * numpy.log10(1 + f / 700)
+    edges = 700 * (10 ** (numpy.linspace(mel(lowest), mel(rate / 2), filters + 2) / 2595) - 1)
+    bins = numpy.arange(size // 2 + 1) * rate / size
+    weights = numpy.stack([numpy.interp(bins, edges[m:m + 3], [0, 1, 0], 0, 0) for m in range(filters)])
+    energies = numpy.log(numpy.maximum(power @ weights.T, 1e-10))
+
+    def slopes(y):
+        padded = numpy.pad(y, ((2, 2), (0, 0)), "edge")
+        return (padded[3:-1] - padded[1:-3] + 2 * (padded[4:] - padded[:-4])) / 10
+
+    whole = numpy.concatenate([energies, slopes(energies), slopes(slopes(energies))], 1)
+    whole = (whole - whole.mean(0)) / numpy.sqrt(whole.var(0) + 1e-5)
+    write("filterbank.safetensors", {key: torch.from_numpy(value) for key, value in
+                                     {"samples": x, "energies": energies, "features": whole}.items()})
+
+
 if __name__ == "__main__":
     torch.manual_seed(0)
     all_recurrent()
     functions()
     optimisers()
     attention()
+    ctc()
+    filterbank()
