@@ -224,6 +224,45 @@ def filterbank():
                                      {"samples": x, "energies": energies, "features": whole}.items()})
 
 
+def convolutions():
+    f, found = torch.nn.functional, {}
+
+    def case(name, function, *shapes):
+        inputs = [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+        y = function(*inputs)
+        seed = torch.randn_like(y)
+        # Second order: the gradient of a random sum of the gradients.
+        first = torch.autograd.grad(y, inputs, seed, create_graph=True)
+        across = [torch.randn_like(g) for g in first]
+        bent = sum((a * g * g).sum() for a, g in zip(across, first))
+        second = torch.autograd.grad(bent, inputs, allow_unused=True)
+        found[f"{name}.y"], found[f"{name}.seed"] = y, seed
+        for k, (i, g, a, s) in enumerate(zip(inputs, first, across, second)):
+            found[f"{name}.x{k}"], found[f"{name}.grad{k}"], found[f"{name}.across{k}"] = i, g, a
+            found[f"{name}.second{k}"] = torch.zeros_like(i) if s is None else s
+
+    case("plain", f.conv2d, (2, 3, 6, 5), (4, 3, 3, 2), (4,))
+    case("strided", lambda x, w, b: f.conv2d(x, w, b, stride=(2, 3), padding=(1, 2), dilation=(2, 1)), (2, 3, 9, 8), (4, 3, 3, 2), (4,))
+    case("groups", lambda x, w, b: f.conv2d(x, w, b, padding=1, groups=2), (3, 4, 5, 5), (6, 2, 3, 3), (6,))
+    case("depthwise", lambda x, w, b: f.conv2d(x, w, b, stride=2, padding=1, groups=4), (2, 4, 6, 6), (4, 1, 3, 3), (4,))
+    case("sequence", lambda x, w, b: f.conv1d(x, w, b, stride=2, padding=3, dilation=2), (2, 3, 11), (5, 3, 4), (5,))
+    case("max", lambda x: f.max_pool2d(x, 2), (2, 3, 7, 6))
+    case("max_overlapping", lambda x: f.max_pool2d(x, (3, 2), stride=(2, 1), padding=1), (2, 3, 6, 5))
+    case("max_sequence", lambda x: f.max_pool1d(x, 3, stride=2, padding=1), (2, 3, 9))
+    case("average", lambda x: f.avg_pool2d(x, 2), (2, 3, 7, 6))
+    case("average_overlapping", lambda x: f.avg_pool2d(x, (3, 2), stride=(2, 1), padding=1), (2, 3, 6, 5))
+    case("average_sequence", lambda x: f.avg_pool1d(x, 3, stride=2, padding=1), (2, 3, 9))
+    case("batch_norm", lambda x, g, b: f.batch_norm(x, None, None, g, b, training=True), (4, 3, 2, 5), (3,), (3,))
+    case("batch_norm_flat", lambda x, g, b: f.batch_norm(x, None, None, g, b, training=True), (6, 3), (3,), (3,))
+    layer = nn.BatchNorm2d(3).double()
+    nn.init.uniform_(layer.weight), nn.init.uniform_(layer.bias)
+    x = torch.randn(3, 4, 3, 2, 5, dtype=torch.float64)
+    found["running.x"], found["running.y"] = x, torch.stack([layer(batch) for batch in x])
+    found["running.eval"] = layer.eval()(x[0])
+    found.update({f"running.{name}": value for name, value in layer.state_dict().items()})
+    write("convolution.safetensors", found)
+
+
 if __name__ == "__main__":
     torch.manual_seed(0)
     all_recurrent()
@@ -232,3 +271,4 @@ if __name__ == "__main__":
     attention()
     ctc()
     filterbank()
+    convolutions()
