@@ -14,11 +14,19 @@ struct Use {
     bool lexicon = false;
 };
 
+// What is needed of a language to search with.
+Search search_of(const Use& use, const Loaded& loaded, const Lexicon& lexicon) {
+    if (use.lexicon && (loaded.settings.model != "ctc" || loaded.settings.symbols != "letters"))
+        fail("speech", "--lexicon is for ctc over letters, not for " + loaded.settings.model +
+                           " over " + loaded.settings.symbols);
+    return {use.beam, use.lexicon ? &lexicon : nullptr};
+}
+
 int run_eval(const Use& use) {
     const Loaded loaded(use.model);
     const Lexicon lexicon(loaded.alphabet);
     const Recordings recordings = read_recordings(use.recordings);
-    const Search search{use.beam, use.lexicon ? &lexicon : nullptr};
+    const Search search = search_of(use, loaded, lexicon);
     std::vector<std::pair<std::string, std::string>> result;
     for (const auto& [name, task] :
          {std::pair("single", Task::single), std::pair("strings", Task::strings)}) {
@@ -33,31 +41,6 @@ int run_eval(const Use& use) {
     result.emplace_back("beam", std::to_string(use.beam));
     example::print_result(result);
     return 0;
-}
-
-// When each word was heard, from the first to the last frame with a tenth of its symbols' weight.
-void print_alignment(const Loaded& loaded, const Heard& heard) {
-    const double step =
-        loaded.filterbank.options().step * static_cast<double>(loaded.model->factor());
-    double begin = -1, end = 0;
-    std::string word;
-    const auto close = [&] {
-        if (!word.empty()) std::printf("  %5.2f - %5.2f s  %s\n", begin, end, word.c_str());
-        begin = -1;
-        word.clear();
-    };
-    for (std::size_t i = 0; i < heard.symbols.size(); ++i) {
-        const std::string& symbol = loaded.alphabet[heard.symbols[i]];
-        if (symbol == " " || symbol.size() > 1) close();
-        if (symbol == " ") continue;
-        word += symbol;
-        for (std::size_t s = 0; s < heard.weights.shape(1); ++s) {
-            if (heard.weights(i, s) < 0.1f) continue;
-            if (begin < 0) begin = step * static_cast<double>(s);
-            end = std::max(end, step * static_cast<double>(s + 1));
-        }
-    }
-    close();
 }
 
 int run_recognise(const Use& use) {
@@ -78,15 +61,16 @@ int run_recognise(const Use& use) {
             fail("recognise", "there are " + std::to_string(strings.size()) + " test strings");
         utterances.push_back(std::move(strings[use.string]));
     }
-    const auto heard = hear(*loaded.model, loaded.filterbank, utterances,
-                            {use.beam, use.lexicon ? &lexicon : nullptr});
-    std::string words;
+    const auto heard =
+        hear(*loaded.model, loaded.filterbank, utterances, search_of(use, loaded, lexicon));
+    const double step =
+        loaded.filterbank.options().step * static_cast<double>(loaded.model->factor());
     for (const Heard& one : heard) {
-        std::string line;
-        for (const auto& word : loaded.alphabet.words_of(one.symbols))
-            line += (line.empty() ? "" : " ") + word;
-        std::printf("%s\n", line.c_str());
-        print_alignment(loaded, one);
+        const auto found = timed_words(loaded.alphabet, one, step);
+        for (const auto& word : found) std::printf("%s ", word.text.c_str());
+        std::printf("\n");
+        for (const auto& word : found)
+            std::printf("  %5.2f - %5.2f s  %s\n", word.begin, word.end, word.text.c_str());
     }
     if (!use.save.empty())
         write_wav(use.save, {"", loaded.filterbank.options().rate, utterances[0].samples});

@@ -169,15 +169,42 @@ std::vector<std::int64_t> Alphabet::encode(std::span<const std::size_t> digits) 
     return found;
 }
 
-nn::Tokens Alphabet::words_of(std::span<const std::int64_t> symbols) const {
-    std::string text;
-    for (const std::int64_t symbol : symbols) text += (*this)[symbol] + (letters_ ? "" : " ");
-    nn::Tokens found;
+std::vector<std::pair<std::size_t, std::size_t>>
+Alphabet::words_among(std::span<const std::int64_t> symbols) const {
+    std::vector<std::pair<std::size_t, std::size_t>> found;
     std::size_t begin = 0;
-    for (std::size_t i = 0; i <= text.size(); ++i) {
-        if (i < text.size() && text[i] != ' ') continue;
-        if (i > begin) found.push_back(text.substr(begin, i - begin));
-        begin = i + 1;
+    for (std::size_t i = 0; i <= symbols.size(); ++i) {
+        const bool space = i < symbols.size() && (*this)[symbols[i]] == " ";
+        if (letters_ && i < symbols.size() && !space) continue;
+        if (i > begin) found.emplace_back(begin, i);
+        begin = space ? i + 1 : i;
+    }
+    return found;
+}
+
+nn::Tokens Alphabet::words_of(std::span<const std::int64_t> symbols) const {
+    nn::Tokens found;
+    for (const auto& [begin, end] : words_among(symbols)) {
+        found.emplace_back();
+        for (std::size_t i = begin; i < end; ++i) found.back() += (*this)[symbols[i]];
+    }
+    return found;
+}
+
+std::vector<TimedWord> timed_words(const Alphabet& alphabet, const Heard& heard,
+                                   double seconds_a_step) {
+    std::vector<TimedWord> found;
+    const nn::Tokens texts = alphabet.words_of(heard.symbols);
+    for (const auto& [begin, end] : alphabet.words_among(heard.symbols)) {
+        std::size_t first = heard.weights.shape(1), last = 0;
+        for (std::size_t i = begin; i < end; ++i)
+            for (std::size_t s = 0; s < heard.weights.shape(1); ++s) {
+                if (heard.weights(i, s) < 0.1f) continue;
+                first = std::min(first, s);
+                last = std::max(last, s + 1);
+            }
+        found.push_back({texts[found.size()], static_cast<double>(first) * seconds_a_step,
+                         static_cast<double>(last) * seconds_a_step});
     }
     return found;
 }

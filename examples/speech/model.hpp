@@ -27,7 +27,9 @@ public:
         return symbols_[static_cast<std::size_t>(symbol)];
     }
     std::vector<std::int64_t> encode(std::span<const std::size_t> digits) const;
-    // The words that symbols spell; what is no digit's name is a word as well.
+    // Which symbols, [begin, end), make each word; what is no digit's name is a word as well.
+    std::vector<std::pair<std::size_t, std::size_t>>
+    words_among(std::span<const std::int64_t> symbols) const;
     nn::Tokens words_of(std::span<const std::int64_t> symbols) const;
 
 private:
@@ -60,6 +62,14 @@ struct Heard {
     std::vector<std::int64_t> symbols;
     Tensor<float> weights; // [symbols, steps]: where each was heard
 };
+
+// When each word was heard: from the first to the last step with a tenth of a symbol's weight.
+struct TimedWord {
+    std::string text;
+    double begin = 0, end = 0; // seconds
+};
+std::vector<TimedWord> timed_words(const Alphabet& alphabet, const Heard& heard,
+                                   double seconds_a_step);
 
 struct Search {
     std::size_t beam = 8; // 1: greedy

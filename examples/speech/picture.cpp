@@ -1,20 +1,15 @@
 #include "picture.hpp"
 
+#include "../common/svg.hpp"
+
 #include <algorithm>
-#include <cstdio>
 
 namespace speech {
 
+using example::format;
 using unroll::Tensor;
 
 namespace {
-
-template <class... A>
-std::string format(const char* pattern, A... values) {
-    char text[512];
-    std::snprintf(text, sizeof text, pattern, values...);
-    return text;
-}
 
 // Cells of a picture in shades of one colour: a path for each shade.
 class Shades {
