@@ -2,7 +2,6 @@
 #include <unroll/nn/recurrent.hpp>
 #include <unroll/ops/fuse.hpp>
 #include <unroll/ops/index.hpp>
-#include <unroll/ops/join.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
@@ -67,44 +66,49 @@ private:
     std::vector<std::size_t> lengths_;
 };
 
-// Log-probabilities of the symbol of every state, [T, padded states, B]: -inf for the last two.
+// x without what lies beyond the lengths, where a NaN would reach gradients, as [T, B V].
 template <class T>
-Variable<T> emissions(const Variable<T>& x, std::span<const std::size_t> lengths,
-                      const States& states) {
-    const std::size_t steps = x.shape(0), B = x.shape(1), V = x.shape(2);
+Variable<T> inside(const Variable<T>& x, std::span<const std::size_t> lengths) {
+    const std::size_t steps = x.shape(0), B = x.shape(1);
     const bool whole =
         std::all_of(lengths.begin(), lengths.end(), [&](std::size_t n) { return n == steps; });
-    // What lies beyond a length may be NaN, which would reach gradients.
-    const Variable<T> inside =
-        whole ? x : where(active_steps(name, steps, B, lengths).expand_dims(-1), x, 0);
-    Indices places({steps, states.padded(), B});
-    std::int64_t* first = places.data();
-    for (std::size_t s = 0; s < states.padded(); ++s)
-        for (std::size_t b = 0; b < B; ++b)
-            first[s * B + b] =
-                static_cast<std::int64_t>(b * (V + 1)) +
-                (s < states.count() ? states.symbol(s, b) : static_cast<std::int64_t>(V));
-    const std::size_t row = states.padded() * B;
-    for (std::size_t i = row; i < places.size(); ++i)
-        first[i] = first[i - row] + static_cast<std::int64_t>(B * (V + 1));
-    return take(flatten(pad(inside, -1, 0, 1, impossible<T>)), places);
+    return reshape(whole ? x : where(active_steps(name, steps, B, lengths).expand_dims(-1), x, 0),
+                   Shape{steps, B * x.shape(2)});
 }
 
-// alpha of the step before at each state, one before and two before.
+// What is known of each state before the first step, [S, B]: where its symbol's log-probability is
+// among those of a step, and 0 where a path may skip the blank before it or be there at all.
 template <class T>
-Variable<T> forward_step(const Place<T>& place, const Variable<T>& stay, const Variable<T>& next,
-                         const Variable<T>& skip, const Tensor<T>& skips,
-                         const Variable<T>& emission) {
-    return fuse_into(
-        place, "ctc",
-        named("stay next skip allowed emission -> alpha",
-              [](auto stay, auto next, auto skip, auto allowed, auto emission) {
-                  const auto third = skip + allowed;
-                  const auto top = maximum(maximum(stay, next), third);
-                  const auto total = exp(stay - top) + exp(next - top) + exp(third - top);
-                  return where(top == impossible<T>, impossible<T>, top + log(total)) + emission;
-              }),
-        stay, next, skip, skips, emission);
+struct Layout {
+    Indices places;
+    Tensor<T> skips, exists;
+
+    Layout(const States& states, std::size_t symbols)
+        : places(Shape{states.padded(), states.batch()}),
+          skips(Tensor<T>::full(places.shape(), impossible<T>)), exists(skips.copy()) {
+        for (std::size_t s = 0; s < states.padded(); ++s)
+            for (std::size_t b = 0; b < states.batch(); ++b) {
+                places(s, b) = static_cast<std::int64_t>(b * symbols) + states.symbol(s, b);
+                if (states.skips(s, b)) skips(s, b) = 0;
+                if (s < states.count()) exists(s, b) = 0;
+            }
+    }
+};
+
+// alpha, from that of the step before at each state, one before and two before.
+template <class T>
+void forward_step(const Place<T>& place, const Variable<T>& stay, const Variable<T>& next,
+                  const Variable<T>& skip, const Variable<T>& emission, const Layout<T>& layout) {
+    fuse_into(place, "ctc",
+              named("stay next skip emission skips exists -> alpha",
+                    [](auto stay, auto next, auto skip, auto emission, auto skips, auto exists) {
+                        const auto third = skip + skips;
+                        const auto top = maximum(maximum(stay, next), third);
+                        const auto total = exp(stay - top) + exp(next - top) + exp(third - top);
+                        return where(top == impossible<T>, impossible<T>, top + log(total)) +
+                               emission + exists;
+                    }),
+              stay, next, skip, emission, layout.skips, layout.exists);
 }
 
 } // namespace
@@ -129,14 +133,11 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
     const States states(targets, B, x.shape(2), options.blank);
     const std::size_t S = states.padded();
 
-    Tensor<T> skips = Tensor<T>::full({S, B}, impossible<T>);
-    for (std::size_t s = 0; s < states.count(); ++s)
-        for (std::size_t b = 0; b < B; ++b)
-            if (states.skips(s, b)) skips(s, b) = 0;
+    const Layout<T> layout(states, x.shape(2));
 
     // Before the first step a path is in state 0; row 0 is what is, in memory, before that.
-    const Variable<T> emitted = emissions(x, ends, states);
-    const Buffer<T> alphas(emitted, {steps + 2, S, B});
+    const Variable<T> emissions = inside(x, ends);
+    const Buffer<T> alphas(emissions, {steps + 2, S, B});
     Tensor<T> start = Tensor<T>::full({S, B}, impossible<T>);
     detail::copy_to(alphas.row(0), Variable<T>(start));
     start.select(0, 0).fill(0);
@@ -145,8 +146,8 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
         const Scope step_scope("t", static_cast<std::int64_t>(t));
         const Variable<T> before = reshape(alphas.rows(t, t + 2), Shape{2 * S, B});
         const auto shifted = [&](std::size_t by) { return slice(before, 0, S - by, 2 * S - by); };
-        forward_step(alphas.row(t + 2), shifted(0), shifted(1), shifted(2), skips,
-                     select(emitted, 0, t));
+        forward_step(alphas.row(t + 2), shifted(0), shifted(1), shifted(2),
+                     take(select(emissions, 0, t), layout.places), layout);
     }
 
     // A path ends in the last symbol or the blank behind it.

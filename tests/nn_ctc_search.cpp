@@ -20,7 +20,7 @@ Tensor<double> log_probabilities(const Shape& shape, std::uint64_t seed = 1) {
 }
 
 double log_probability(const Tensor<double>& x, const Symbols& target) {
-    return -nn::ctc_loss(Variable<double>(x), {}, nn::pad_sequences(std::vector{target}, 0),
+    return -nn::ctc_loss(Variable<double>(x), {}, nn::pad_sequences(std::vector<Symbols>{target}, 0),
                          {0, nn::Reduction::sum})
                 .loss.item();
 }
