@@ -1,3 +1,4 @@
+#include "../common/header.hpp"
 #include "model.hpp"
 
 #include <cmath>
@@ -40,9 +41,7 @@ Loaded read_header(const std::string& path) {
 
 template <class T>
 Model<T> read_model(const std::string& path, const Loaded& header) {
-    Model<T> model(header.settings, header.vocabulary.size());
-    optim::load_weights(path, optim::by_name<T>(nn::named_parameters(model)));
-    return model;
+    return example::load<Model<T>>(path, header.settings, header.vocabulary.size());
 }
 
 std::vector<std::string> or_own_sources(const std::vector<std::string>& paths) {
@@ -64,7 +63,6 @@ int train(Training o) {
     const std::size_t held_out = numbers.size() / 10;
     const std::span<const std::int64_t> all(numbers);
     const auto learned = all.first(numbers.size() - held_out), valid = all.last(held_out);
-    example::check_shards(o);
     const example::Stream stream(learned, o.batch, o.steps);
 
     nn::seed(o.seed);
@@ -72,11 +70,6 @@ int train(Training o) {
     std::printf("%zu bytes, %zu different; %zu parameters; %zu threads; %s\n", text.size(),
                 vocabulary.size(), nn::parameter_count(model), threads::count(),
                 gemm_backend().c_str());
-    if (o.inspection.draws()) {
-        const auto [x, y] = stream.batch(0, 0, o.batch);
-        return o.inspection.draw<float>(
-            [&](Tape<float>& tape) { return cross_entropy(model(tape, x), y); });
-    }
 
     const auto figures = [&](std::span<const std::int64_t> held) {
         const double nats = evaluate(model, held);
@@ -97,7 +90,7 @@ int train(Training o) {
     task.result = [&] { return figures(valid); };
     task.words = o.model.words();
     task.words["vocabulary"] = vocabulary.hex();
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    return example::train(o, task, example::named(model));
 }
 
 int run_eval(const std::string& path, const std::vector<std::string>& text) {

@@ -6,20 +6,35 @@ namespace example {
 
 using namespace unroll;
 
-int learn(const TrainingOptions& options, std::size_t n, Task task, const PartLoss& loss,
+Batches::Batches(std::size_t n, std::size_t batch, std::uint64_t seed)
+    : Batches(std::vector<std::size_t>(n), batch, seed) {}
+
+Batches::Batches(std::vector<std::size_t> lengths, std::size_t batch, std::uint64_t seed)
+    : lengths_(std::move(lengths)), batch_(batch), seed_(seed) {
+    if (lengths_.size() < batch)
+        fail("train", std::to_string(lengths_.size()) + " examples are less than a batch of " +
+                          std::to_string(batch));
+    begin_epoch(0);
+}
+
+void Batches::begin_epoch(std::uint64_t epoch) {
+    Random random = Random(seed_).split(1000 + epoch);
+    chosen_ = nn::bucket_by_length(lengths_, random, {.batch = batch_});
+    std::erase_if(chosen_, [&](const auto& batch) { return batch.size() < batch_; });
+}
+
+std::span<const std::size_t> Batches::part(std::size_t batch, std::size_t shard,
+                                           std::size_t shards) const {
+    const std::size_t width = batch_ / shards;
+    return std::span(chosen_[batch]).subspan(shard * width, width);
+}
+
+int learn(const TrainingOptions& options, Batches batches, Task task, const PartLoss& loss,
           const optim::NamedParameters<float>& parameters) {
-    check_shards(options);
-    Shuffled order(n, options.batch, options.seed);
-    if (options.inspection.draws()) {
-        Inspection inspection = options.inspection;
-        return inspection.draw<float>(
-            [&](Tape<float>& tape) { return loss(tape, order.part(0, 0, 1)); });
-    }
-    task.batches = order.batches();
-    task.units = static_cast<double>(options.batch);
-    task.begin_epoch = [&](std::uint64_t epoch) { order.begin_epoch(epoch); };
+    task.batches = batches.count();
+    task.begin_epoch = [&](std::uint64_t epoch) { batches.begin_epoch(epoch); };
     task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        return loss(tape, order.part(batch, shard, options.shards));
+        return loss(tape, batches.part(batch, shard, options.shards));
     };
     return train(options, task, parameters);
 }

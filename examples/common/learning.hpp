@@ -1,32 +1,39 @@
 #pragma once
 
+#include "header.hpp"
 #include "network.hpp"
 #include "trainer.hpp"
 
 namespace example {
 
+// The numbers [0, n) in batches, in another order each epoch; those that make no whole batch wait
+// for another epoch.
+class Batches {
+public:
+    // Throw Error where n is less than a batch. With lengths, those of a batch are nearly equal.
+    Batches(std::size_t n, std::size_t batch, std::uint64_t seed);
+    Batches(std::vector<std::size_t> lengths, std::size_t batch, std::uint64_t seed);
+    std::size_t count() const { return lengths_.size() / batch_; }
+    void begin_epoch(std::uint64_t epoch);
+    // Part `shard` of `shards` equal ones of a batch.
+    std::span<const std::size_t> part(std::size_t batch, std::size_t shard,
+                                      std::size_t shards) const;
+
+private:
+    std::vector<std::size_t> lengths_;
+    std::size_t batch_;
+    std::uint64_t seed_;
+    std::vector<std::vector<std::size_t>> chosen_;
+};
+
 // The mean loss over some of the examples.
 using PartLoss = std::function<unroll::Variable<float>(unroll::Tape<float>& tape,
                                                        std::span<const std::size_t> which)>;
 
-// Trains on n examples in another order each epoch, or draws the first batch where that was asked
-// for. `task` says all but its batches and its loss.
-int learn(const TrainingOptions& options, std::size_t n, Task task, const PartLoss& loss,
+// Trains on batches, or draws the first one where that was asked for. `task` says all but its
+// batches and its loss.
+int learn(const TrainingOptions& options, Batches batches, Task task, const PartLoss& loss,
           const unroll::optim::NamedParameters<float>& parameters);
-
-template <class Model>
-auto named(Model& model) {
-    return unroll::optim::by_name<unroll::nn::scalar_of<Model>>(
-        unroll::nn::named_parameters(model));
-}
-
-// A model with the weights of a file.
-template <class Model, class Settings>
-Model load(const std::string& path, const Settings& settings) {
-    Model model(settings);
-    unroll::optim::load_weights(path, named(model));
-    return model;
-}
 
 // Figures, and more, as the last line.
 void print_figures(const Figures& figures,

@@ -1,50 +1,12 @@
 #include "network.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <sstream>
 
 #include <CLI/CLI.hpp>
 
 namespace example {
 
 using namespace unroll;
-
-Words Words::read(const std::string& path, const std::string& program) {
-    Words words;
-    words.path_ = path;
-    words.words_ = SafetensorsFile::read(path).metadata();
-    const auto writer = words.words_.find("program");
-    if (writer == words.words_.end() || writer->second != program)
-        fail(program.c_str(), "'" + path + "' was not written by " + program);
-    return words;
-}
-
-std::string Words::text(const std::string& key) const {
-    const auto found = words_.find(key);
-    if (found == words_.end()) fail("model", "'" + path_ + "' lacks '" + key + "'");
-    return found->second;
-}
-
-double Words::real(const std::string& key) const {
-    double value = 0;
-    if (!(std::istringstream(text(key)) >> value))
-        fail("model", "'" + key + "' of '" + path_ + "' is '" + text(key) + "', no number");
-    return value;
-}
-
-std::size_t Words::size(const std::string& key) const {
-    const double value = real(key);
-    if (value < 0 || value > 1 << 20)
-        fail("model", "'" + key + "' of '" + path_ + "' is " + text(key));
-    return static_cast<std::size_t>(value);
-}
-
-std::string exact(double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.17g", value);
-    return text;
-}
 
 void NetworkOptions::add_to(CLI::App& command, const std::vector<std::string>& cells) {
     command.add_option("--cell", cell, "what the network is made of")
@@ -72,9 +34,9 @@ std::map<std::string, std::string> NetworkOptions::words(const std::string& prog
             {"dropout", exact(dropout)}};
 }
 
-NetworkOptions NetworkOptions::from(const Words& words) {
+NetworkOptions NetworkOptions::from(const Header& words) {
     NetworkOptions options;
-    options.cell = words.text("cell");
+    options.cell = words.word("cell");
     options.layers = words.size("layers");
     options.hidden = words.size("hidden");
     options.bidirectional = words.size("bidirectional") != 0;

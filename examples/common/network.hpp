@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/unroll.hpp>
+#include "header.hpp"
 
 #include <map>
 #include <string>
@@ -13,25 +13,6 @@ class App;
 
 namespace example {
 
-// What a model's file says about itself.
-class Words {
-public:
-    // Throws unroll::Error for a file that `program` did not write.
-    static Words read(const std::string& path, const std::string& program);
-
-    // Throw unroll::Error where the word is missing or no such number.
-    std::string text(const std::string& key) const;
-    std::size_t size(const std::string& key) const;
-    double real(const std::string& key) const;
-
-private:
-    std::string path_;
-    std::map<std::string, std::string> words_;
-};
-
-// A number that real() reads back as it was.
-std::string exact(double value);
-
 // Recurrent layers with a cell that is chosen when the program runs.
 struct NetworkOptions {
     std::string cell = "lstm";
@@ -42,7 +23,7 @@ struct NetworkOptions {
 
     void add_to(CLI::App& command, const std::vector<std::string>& cells = {"rnn", "lstm", "gru"});
     std::map<std::string, std::string> words(const std::string& program) const;
-    static NetworkOptions from(const Words& words);
+    static NetworkOptions from(const Header& words);
     std::size_t width() const { return bidirectional ? 2 * hidden : hidden; }
 };
 

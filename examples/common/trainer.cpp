@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <numeric>
 #include <sstream>
 
 #include <CLI/CLI.hpp>
@@ -93,7 +92,7 @@ private:
         optim::clip_norm(adam_.parameters(), o_.clip);
         adam_.step();
         ++position_.batch;
-        units_ += task_.units;
+        units_ += task_.units > 0 ? task_.units : static_cast<double>(o_.batch);
         progress_.show(done(), "loss " + number(recent_ / static_cast<double>(counted_), 4) + "  " +
                                    number(speed(), 0) + " " + task_.unit + "/s");
     }
@@ -206,39 +205,19 @@ void TrainingOptions::add_to(CLI::App& command, const char* batch_text) {
     inspection.add_to(command);
 }
 
-void check_shards(const TrainingOptions& o) {
-    if (o.batch % o.shards != 0)
-        fail("train", "a batch of " + std::to_string(o.batch) + " cannot be cut into " +
-                          std::to_string(o.shards) + " equal shards");
-}
-
 int train(const TrainingOptions& options, const Task& task,
           const optim::NamedParameters<float>& parameters) {
     catch_interrupts();
-    check_shards(options);
+    if (options.batch % options.shards != 0)
+        fail("train", "a batch of " + std::to_string(options.batch) + " cannot be cut into " +
+                          std::to_string(options.shards) + " equal shards");
     if (options.threads > 0) threads::set(options.threads);
+    if (options.inspection.draws()) {
+        Inspection inspection = options.inspection;
+        task.begin_epoch(0);
+        return inspection.draw<float>([&](Tape<float>& tape) { return task.loss(0, tape, 0); });
+    }
     return Run(options, task, parameters).train();
-}
-
-Shuffled::Shuffled(std::size_t n, std::size_t batch, std::uint64_t seed)
-    : order_(n), batch_(batch), seed_(seed) {
-    if (n < batch)
-        fail("train",
-             std::to_string(n) + " examples are less than a batch of " + std::to_string(batch));
-    begin_epoch(0);
-}
-
-void Shuffled::begin_epoch(std::uint64_t epoch) {
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
-    Random random = Random(seed_).split(1000 + epoch);
-    for (std::size_t i = order_.size(); i > 1; --i)
-        std::swap(order_[i - 1], order_[random.below(i)]);
-}
-
-std::span<const std::size_t> Shuffled::part(std::size_t batch, std::size_t shard,
-                                            std::size_t shards) const {
-    const std::size_t width = batch_ / shards;
-    return std::span(order_).subspan(batch * batch_ + shard * width, width);
 }
 
 } // namespace example

@@ -31,7 +31,7 @@ using Figures = std::vector<std::pair<std::string, double>>;
 // What is trained.
 struct Task {
     std::size_t batches = 0; // in an epoch
-    double units = 1;        // in a batch, for the speed
+    double units = 0;        // in a batch, for the speed; 0: as many as the option --batch says
     std::string unit = "sequences";
     // The mean loss of a shard's part of a batch of the epoch that was begun last.
     std::function<unroll::Variable<float>(std::size_t shard, unroll::Tape<float>& tape,
@@ -52,29 +52,9 @@ struct Task {
 
 // Trains parameters with Adam on the shards of batches, by minutes or epochs, with a rate that
 // warms up and falls along a cosine; shows its progress, saves where it ends or is interrupted, and
-// resumes bit for bit. Returns the program's exit status.
+// resumes bit for bit; or draws the first batch, where that was asked for. Returns the program's
+// exit status; throws Error where a batch cannot be cut into as many equal shards.
 int train(const TrainingOptions& options, const Task& task,
           const unroll::optim::NamedParameters<float>& parameters);
-
-// Throws Error unless a batch can be cut into as many equal shards.
-void check_shards(const TrainingOptions& options);
-
-// The numbers [0, n) in another order each epoch, some at a time; the last ones that make no whole
-// batch wait for another epoch.
-class Shuffled {
-public:
-    // Throws Error where n is less than a batch.
-    Shuffled(std::size_t n, std::size_t batch, std::uint64_t seed);
-    std::size_t batches() const { return order_.size() / batch_; }
-    void begin_epoch(std::uint64_t epoch);
-    // Part `shard` of `shards` equal ones of a batch.
-    std::span<const std::size_t> part(std::size_t batch, std::size_t shard,
-                                      std::size_t shards) const;
-
-private:
-    std::vector<std::size_t> order_;
-    std::size_t batch_;
-    std::uint64_t seed_;
-};
 
 } // namespace example

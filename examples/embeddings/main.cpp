@@ -30,10 +30,9 @@ int train(Training o) {
     std::vector<std::int64_t> numbers;
     for (const auto& word : text)
         if (words.contains(word)) numbers.push_back(words.number(word));
-    example::check_shards(o);
     const std::size_t batch = o.text.empty() ? o.shards * 128 : o.batch;
     const Pairs pairs(numbers, words.counts(), batch, o.window, o.negatives, o.subsample);
-    example::Shuffled order(pairs.pieces(), 1, o.seed);
+    example::Batches order(pairs.pieces(), 1, o.seed);
 
     nn::seed(o.seed);
     nn::SkipGram<float> model({.vocabulary = words.size(), .width = o.width});
@@ -47,12 +46,10 @@ int train(Training o) {
     task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch_number) {
         return pairs.loss(model, tape, order.part(batch_number, 0, 1)[0], shard, o.shards);
     };
-    if (o.inspection.draws())
-        return o.inspection.draw<float>([&](Tape<float>& tape) { return task.loss(0, tape, 0); });
     task.words = {{"program", "embeddings"},
                   {"width", std::to_string(o.width)},
                   {"words", example::joined(words)}};
-    const int status = example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    const int status = example::train(o, task, example::named(model));
     if (!o.vectors.empty()) model.vectors(words).write_text(o.vectors);
     return status;
 }

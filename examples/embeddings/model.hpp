@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../common/sequences.hpp"
+#include "../common/learning.hpp"
 
 #include <unroll/unroll.hpp>
 
@@ -81,9 +81,8 @@ inline nn::WordVectors<float> read_vectors(const std::string& path) {
     if (!path.ends_with(".safetensors")) return nn::WordVectors<float>::read_text(path);
     const example::Header header(path, "embeddings");
     const auto words = header.vocabulary("words", nn::SpecialSymbols::none());
-    nn::SkipGram<float> model({.vocabulary = words.size(), .width = header.size("width")});
-    example::load(model, path);
-    return model.vectors(words);
+    const nn::SkipGramOptions options{.vocabulary = words.size(), .width = header.size("width")};
+    return example::load<nn::SkipGram<float>>(path, options).vectors(words);
 }
 
 struct Agreement {

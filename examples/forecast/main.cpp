@@ -57,7 +57,7 @@ int train(Training o) {
     task.words["season"] = std::to_string(o.model.season);
     task.words["mean"] = example::exact(o.model.mean);
     task.words["deviation"] = example::exact(o.model.deviation);
-    return example::learn(o, ends.size(), task, loss, example::named(model));
+    return example::learn(o, {ends.size(), o.batch, o.seed}, task, loss, example::named(model));
 }
 
 int check_gradients(Training o) {

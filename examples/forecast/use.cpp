@@ -26,7 +26,7 @@ std::vector<double> scaled(const Series& series, const Settings& s) {
 }
 
 Settings settings_of(const std::string& path) {
-    const auto words = example::Words::read(path, "forecast");
+    const example::Header words(path, "forecast");
     return {example::NetworkOptions::from(words),
             words.size("log") != 0,
             words.size("every_step") != 0,

@@ -21,8 +21,8 @@ struct Training : example::TrainingOptions {
 };
 
 Settings settings_of(const std::string& path) {
-    const auto words = example::Words::read(path, "long_memory");
-    return {example::NetworkOptions::from(words), words.text("problem"), words.size("lag"),
+    const example::Header words(path, "long_memory");
+    return {example::NetworkOptions::from(words), words.word("problem"), words.size("lag"),
             words.size("symbols")};
 }
 
@@ -30,7 +30,6 @@ Settings settings_of(const std::string& path) {
 int train(
     Training o, const std::function<void(const example::Figures&)>& found = [](auto&) {}) {
     if (o.resume) o.model = settings_of(o.out);
-    example::check_shards(o);
     nn::seed(o.seed);
     Model<float> model(o.model);
     std::uint64_t epoch = 0;
@@ -39,16 +38,10 @@ int train(
         Random random = Random(o.seed).split(1 + shard + o.shards * (batch + o.batches * epoch));
         return Batch<float>(o.model, o.batch / o.shards, random);
     };
-    if (o.inspection.draws())
-        return o.inspection.draw<float>([&](Tape<float>& tape) {
-            const auto batch = drawn(0, 0);
-            return model.loss(model(tape, batch), batch);
-        });
     std::printf("%s over a lag of %zu with %s: %zu parameters\n", o.model.problem.c_str(),
                 o.model.lag, o.model.cell.c_str(), nn::parameter_count(model));
     example::Task task;
     task.batches = o.batches;
-    task.units = static_cast<double>(o.batch);
     task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t number) {
         const auto batch = drawn(shard, number);
         return model.loss(model(tape, batch), batch);

@@ -19,7 +19,7 @@ struct Training : example::TrainingOptions {
 };
 
 Settings settings_of(const std::string& path) {
-    const auto words = example::Words::read(path, "mnist_rows");
+    const example::Header words(path, "mnist_rows");
     return {example::NetworkOptions::from(words), words.size("pixels") != 0};
 }
 
@@ -42,7 +42,7 @@ int train(Training o) {
     task.result = [&] { return figures(model, o.model.pixels, test, test.size()); };
     task.words = o.model.words("mnist_rows");
     task.words["pixels"] = std::to_string(o.model.pixels);
-    return example::learn(o, learned.size(), task, loss, example::named(model));
+    return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
 }
 
 int check_gradients(Training o) {

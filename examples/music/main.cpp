@@ -26,11 +26,11 @@ Chorales chorales_of(const std::string& path) {
 
 Model<float> read_model(const std::string& path) {
     return example::load<Model<float>>(
-        path, example::NetworkOptions::from(example::Words::read(path, "music")));
+        path, example::NetworkOptions::from(example::Header(path, "music")));
 }
 
 int train(Training o) {
-    if (o.resume) o.model = example::NetworkOptions::from(example::Words::read(o.out, "music"));
+    if (o.resume) o.model = example::NetworkOptions::from(example::Header(o.out, "music"));
     const Chorales chorales = chorales_of(o.data);
     nn::seed(o.seed);
     Model<float> model(o.model);
@@ -53,7 +53,8 @@ int train(Training o) {
                                 {"test_nats", evaluate(model, chorales.test)}};
     };
     task.words = o.model.words("music");
-    return example::learn(o, chorales.train.size(), task, loss, example::named(model));
+    return example::learn(o, {chorales.train.size(), o.batch, o.seed}, task, loss,
+                          example::named(model));
 }
 
 int check_gradients(Training o) {

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "../common/sequences.hpp"
-#include "../common/trainer.hpp"
+#include "../common/learning.hpp"
 #include "model.hpp"
 
 #include <cstdio>
@@ -33,9 +32,7 @@ inline Loaded read_header(const std::string& path) {
 }
 
 inline Model<float> read_model(const std::string& path, const Loaded& l) {
-    Model<float> model(l.settings, l.letters.size(), l.classes.size());
-    example::load(model, path);
-    return model;
+    return example::load<Model<float>>(path, l.settings, l.letters.size(), l.classes.size());
 }
 
 // What the files are called, without folders and ends.
@@ -53,19 +50,15 @@ inline int train(Training o) {
     for (const auto& name : learned) spelled.push_back(name.letters);
     Loaded l{o.model, nn::Vocabulary(spelled), classes_of(o.files)};
     if (o.resume) l = read_header(o.out);
-    example::check_shards(o);
     const Names names = encode(learned, l.letters), valid = encode(held, l.letters);
-    example::Buckets buckets(nn::lengths_of(names.letters), o.batch, o.seed);
 
     nn::seed(o.seed);
     Model<float> model(l.settings, l.letters.size(), l.classes.size());
     std::printf("%zu names, %zu held out; %zu parameters\n", learned.size(), held.size(),
                 nn::parameter_count(model));
-    const auto loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        return model.loss(tape, make_batch(names, buckets.part(batch, shard, o.shards)));
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+        return model.loss(tape, make_batch(names, which));
     };
-    if (o.inspection.draws())
-        return o.inspection.draw<float>([&](Tape<float>& tape) { return loss(0, tape, 0); });
     double baseline = 1e9;
     for (std::size_t n = 1; n <= 6; ++n) {
         const double bits = NGrams(names, n, l.letters.size()).bits_per_character(valid);
@@ -73,11 +66,7 @@ inline int train(Training o) {
         baseline = std::min(baseline, bits);
     }
     example::Task task;
-    task.batches = buckets.batches();
-    task.units = static_cast<double>(o.batch);
     task.unit = "names";
-    task.begin_epoch = [&](std::uint64_t epoch) { buckets.begin_epoch(epoch); };
-    task.loss = loss;
     task.glance = [&] {
         const auto [bits, classes] = evaluate(model, valid, l.classes.size());
         example::Figures figures{{"bits_per_character", bits}, {"best_n_gram", baseline}};
@@ -91,7 +80,8 @@ inline int train(Training o) {
                   {"dropout", example::number(l.settings.dropout, 4)},
                   {"letters", example::joined(l.letters)},
                   {"classes", example::joined(l.classes)}};
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    return example::learn(o, {nn::lengths_of(names.letters), o.batch, o.seed}, task, loss,
+                          example::named(model));
 }
 
 inline int check_gradients(const Training& o) {

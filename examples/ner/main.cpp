@@ -10,8 +10,7 @@ using example::number;
 
 int run_eval(const std::string& path, const std::string& file) {
     const auto [settings, v] = read_header(path);
-    Model<float> model(settings, v);
-    example::load(model, path);
+    const auto model = example::load<Model<float>>(path, settings, v);
     const auto sentences = file.empty() ? made_up() : nn::read_columns(file);
     const auto scores = evaluate(model, encode(sentences, v, file), v.tags);
     std::fputs(scores.table().text().c_str(), stdout);
@@ -26,8 +25,7 @@ int run_eval(const std::string& path, const std::string& file) {
 
 int run_tag(const std::string& path, const std::vector<std::string>& texts) {
     const auto [settings, v] = read_header(path);
-    Model<float> model(settings, v);
-    example::load(model, path);
+    const auto model = example::load<Model<float>>(path, settings, v);
     std::size_t found = 0;
     Tape<float> tape;
     tape.set_recording(false);

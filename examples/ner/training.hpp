@@ -1,7 +1,6 @@
 #pragma once
 
-#include "../common/sequences.hpp"
-#include "../common/trainer.hpp"
+#include "../common/learning.hpp"
 #include "model.hpp"
 
 #include <cstdio>
@@ -34,21 +33,16 @@ inline int train(Training o) {
     Vocabularies v = vocabularies_of(learned);
     const auto counts = v.words.counts();
     if (o.resume) std::tie(o.model, v) = read_header(o.out);
-    example::check_shards(o);
     const auto sentences = encode(learned, v, o.train), held = encode(dev, v, o.dev);
-    example::Buckets buckets(nn::lengths_of(sentences), o.batch, o.seed);
 
     nn::seed(o.seed);
     Model<float> model(o.model, v);
     std::printf("%zu sentences, %zu words, %zu tags; %zu parameters\n", sentences.size(),
                 v.words.size(), v.tags.size(), nn::parameter_count(model));
     example::Task task;
-    task.batches = buckets.batches();
-    task.units = static_cast<double>(o.batch);
     task.unit = "sentences";
-    task.begin_epoch = [&](std::uint64_t epoch) { buckets.begin_epoch(epoch); };
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        Batch x = make_batch(sentences, buckets.part(batch, shard, o.shards));
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+        Batch x = make_batch(sentences, which);
         // Names are mostly words that were never met: rare ones are hidden now and then, so that
         // spelling and neighbours have to do.
         for (std::size_t i = 0; i < x.words.numbers.size(); ++i) {
@@ -60,8 +54,6 @@ inline int train(Training o) {
         }
         return model.loss(tape, x);
     };
-    if (o.inspection.draws())
-        return o.inspection.draw<float>([&](Tape<float>& tape) { return task.loss(0, tape, 0); });
     task.glance = [&] {
         const auto scores = evaluate(model, held, v.tags);
         return example::Figures{{"entity_f1", scores.overall().f1},
@@ -77,7 +69,8 @@ inline int train(Training o) {
                   {"words", example::joined(v.words)},
                   {"characters", example::joined(v.characters)},
                   {"tags", example::joined(v.tags)}};
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    return example::learn(o, {nn::lengths_of(sentences), o.batch, o.seed}, task, loss,
+                          example::named(model));
 }
 
 inline int check_gradients(const Training& o) {

@@ -10,8 +10,7 @@ using example::number;
 
 int run_eval(const std::string& path, const std::string& file) {
     const auto [settings, words] = read_header(path);
-    Model<float> model(settings, words.size(), words.padding());
-    example::load(model, path);
+    const auto model = example::load<Model<float>>(path, settings, words.size(), words.padding());
     const Numbered numbers(file.empty() ? made_up() : read_trees(file, false), words);
     const auto [five, binary] = evaluate(model, numbers.x, numbers.labels, words.padding());
     Table table{{"class", "precision", "recall", "F1"}, {}};
@@ -34,8 +33,7 @@ int run_eval(const std::string& path, const std::string& file) {
 
 int run_classify(const std::string& path, const std::string& sentence) {
     const auto [settings, words] = read_header(path);
-    Model<float> model(settings, words.size(), words.padding());
-    example::load(model, path);
+    const auto model = example::load<Model<float>>(path, settings, words.size(), words.padding());
     const nn::Tokens tokens = treebank_words(sentence);
     if (tokens.empty()) fail("classify", "the sentence has no words");
     Tape<float> tape;

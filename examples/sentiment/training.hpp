@@ -1,7 +1,6 @@
 #pragma once
 
-#include "../common/sequences.hpp"
-#include "../common/trainer.hpp"
+#include "../common/learning.hpp"
 #include "model.hpp"
 
 #include <cstdio>
@@ -55,21 +54,15 @@ inline int train(Training o) {
     const auto dev = o.dev.empty() ? learned : read_trees(o.dev, false);
     nn::Vocabulary words = words_of(learned);
     if (o.resume) std::tie(o.model, words) = read_header(o.out);
-    example::check_shards(o);
     const Numbered numbers(learned, words), held(dev, words);
-    example::Buckets buckets(nn::lengths_of(numbers.x), o.batch, o.seed);
 
     nn::seed(o.seed);
     Model<float> model(o.model, words.size(), words.padding());
     std::printf("%zu examples, %zu words; %zu parameters\n", learned.size(), words.size(),
                 nn::parameter_count(model));
     example::Task task;
-    task.batches = buckets.batches();
-    task.units = static_cast<double>(o.batch);
     task.unit = "examples";
-    task.begin_epoch = [&](std::uint64_t epoch) { buckets.begin_epoch(epoch); };
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        const auto which = buckets.part(batch, shard, o.shards);
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
         auto x = nn::pad_sequences(numbers.x, which, words.padding());
         // A word in thirty is not known, as some will not be later.
         for (std::size_t i = 0; i < x.numbers.size(); ++i)
@@ -77,8 +70,6 @@ inline int train(Training o) {
                 x.numbers.data()[i] = words.unknown();
         return cross_entropy(model(tape, x), numbers.labels_of(which));
     };
-    if (o.inspection.draws())
-        return o.inspection.draw<float>([&](Tape<float>& tape) { return task.loss(0, tape, 0); });
     task.glance = [&] {
         const auto scored = evaluate(model, held.x, held.labels, words.padding());
         return example::Figures{{"five_class", scored.five.accuracy()},
@@ -92,7 +83,8 @@ inline int train(Training o) {
                   {"embedding", std::to_string(o.model.embedding)},
                   {"dropout", example::number(o.model.dropout, 4)},
                   {"vocabulary", example::joined(words)}};
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    return example::learn(o, {nn::lengths_of(numbers.x), o.batch, o.seed}, task, loss,
+                          example::named(model));
 }
 
 inline int check_gradients(const Training& o) {

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "../common/sequences.hpp"
-#include "../common/trainer.hpp"
+#include "../common/learning.hpp"
 #include "model.hpp"
 
 #include <cstdio>
@@ -32,9 +31,7 @@ struct Loaded {
         : header(path, "translate"), from(header.vocabulary("source", source_symbols)),
           to(header.vocabulary("target")), settings{header.word("attention"), header.size("width"),
                                                     header.size("hidden"), header.real("dropout")},
-          model(settings, from.size(), to.size(), to.start()) {
-        example::load(model, path);
-    }
+          model(example::load<Model<float>>(path, settings, from.size(), to.size(), to.start())) {}
     example::Header header;
     nn::Vocabulary from, to;
     Settings settings;
@@ -98,22 +95,15 @@ inline int train(Training o) {
         x.push_back(from.encode(pair.source));
         y.push_back(to.encode(pair.target, nn::Vocabulary::Ends::end));
     }
-    example::check_shards(o);
-    example::Buckets buckets(nn::lengths_of(y), o.batch, o.seed);
     example::Task task;
-    task.batches = buckets.batches();
     std::size_t words = 0;
     for (const auto& target : y) words += target.size();
     task.units = static_cast<double>(words * o.batch) / static_cast<double>(y.size());
     task.unit = "words";
-    task.begin_epoch = [&](std::uint64_t epoch) { buckets.begin_epoch(epoch); };
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        const auto which = buckets.part(batch, shard, o.shards);
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
         return model.loss(tape, nn::pad_sequences(x, which, 0),
                           nn::pad_sequences(y, which, -100).numbers, o.smoothing);
     };
-    if (o.inspection.draws())
-        return o.inspection.draw<float>([&](Tape<float>& tape) { return task.loss(0, tape, 0); });
     const std::span<const HeldOut> all(held_out);
     task.glance = [&] {
         const auto some = all.first(std::min<std::size_t>(all.size(), 300));
@@ -131,7 +121,8 @@ inline int train(Training o) {
                   {"held_out", std::to_string(held_out.size())},
                   {"source", example::joined(from)},
                   {"target", example::joined(to)}};
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    return example::learn(o, {nn::lengths_of(y), o.batch, o.seed}, task, loss,
+                          example::named(model));
 }
 
 } // namespace translate

@@ -3,6 +3,7 @@
 #include "../common/stream.hpp"
 
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,21 @@ public:
         group_weight_ = Parameter<T>("group_weight",
                                      nn::uniform<T>({groups(), s.width}, 0.1, nn::next_stream()));
         group_bias_ = Parameter<T>("group_bias", Tensor<T>::zeros({groups()}));
+    }
+
+    // Lets the biases begin as the words' shares of a text. Without it, the quickest way to these
+    // is for cells to saturate, and they stay so.
+    void begin_with(std::span<const std::size_t> counts) {
+        const auto logarithm = [](std::size_t n) {
+            return static_cast<T>(std::log(static_cast<double>(std::max<std::size_t>(n, 1))));
+        };
+        Tensor<T> word({counts.size()}), group({groups()});
+        std::ranges::transform(counts, word.data(), logarithm);
+        for (std::size_t g = 0; g < groups(); ++g)
+            group.data()[g] = logarithm(std::accumulate(
+                counts.begin() + bounds_[g], counts.begin() + bounds_[g + 1], std::size_t{0}));
+        bias_.set(word);
+        if (groups() > 0) group_bias_.set(group);
     }
 
     // Words [T, B] -> [T, B, width]. Carries `state` on where one is given.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../common/sequences.hpp"
+#include "../common/learning.hpp"
 #include "data.hpp"
 #include "model.hpp"
 
@@ -29,9 +29,7 @@ struct Loaded {
         : header(path, "word_lm"), vocabulary(header.vocabulary("vocabulary", special_symbols)),
           settings{header.size("width"),  header.size("layers"),  header.size("frequent"),
                    header.size("groups"), header.real("dropout"), header.real("weight_dropout")},
-          model(settings, vocabulary.size()) {
-        example::load(model, path);
-    }
+          model(example::load<Model<float>>(path, settings, vocabulary.size())) {}
     example::Header header;
     nn::Vocabulary vocabulary;
     Settings settings;
@@ -77,11 +75,11 @@ inline int train(Training o) {
     const auto learned = encode(vocabulary, lines), valid = encode(vocabulary, held);
     nn::seed(o.seed);
     Model<float> model = before ? before->model : Model<float>(o.model, vocabulary.size());
+    if (!before) model.begin_with(vocabulary.counts());
     std::printf("%zu words, %zu different; %zu to measure with; %zu parameters; %zu threads\n",
                 learned.size(), vocabulary.size(), valid.size(), nn::parameter_count(model),
                 threads::count());
 
-    example::check_shards(o);
     const example::Stream stream(learned, o.batch, o.steps);
     example::Task task;
     example::CarriedStates states(o.shards, task);
@@ -93,8 +91,6 @@ inline int train(Training o) {
         const auto [x, y] = stream.batch(batch, shard * width, (shard + 1) * width);
         return model.loss(tape, x, y, &states.of(shard));
     };
-    if (o.inspection.draws())
-        return o.inspection.draw<float>([&](Tape<float>& tape) { return task.loss(0, tape, 0); });
     const auto figures = [&](std::size_t words) {
         const std::span<const std::int64_t> some(valid.data(), std::min(words, valid.size()));
         return example::Figures{{"validation_perplexity", std::exp(evaluate(model, some))}};
@@ -109,7 +105,7 @@ inline int train(Training o) {
                   {"dropout", number(o.model.dropout, 6)},
                   {"weight_dropout", number(o.model.weight_dropout, 6)},
                   {"vocabulary", example::joined(vocabulary)}};
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(model)));
+    return example::train(o, task, example::named(model));
 }
 
 } // namespace word_lm
