@@ -1,4 +1,5 @@
 #include <unroll/core/gemm.hpp>
+#include <unroll/core/lanes.hpp>
 #include <unroll/core/threads.hpp>
 #include <unroll/ops/convolution.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -45,7 +46,7 @@ struct Blocks {
     std::size_t pictures = 1, parts = 1; // of a block; of a picture
 
     explicit Blocks(const Geometry& s) {
-        constexpr std::size_t cache = (std::size_t{1} << 18) / sizeof(T), enough_columns = 256;
+        constexpr std::size_t cache = (std::size_t{1} << 17) / sizeof(T), enough_columns = 256;
         const std::size_t line = std::max<std::size_t>(s.inner() * s.windows.out.width, 1);
         const std::size_t height = s.windows.out.height;
         const std::size_t fitting = std::max<std::size_t>(cache / line, 1);
@@ -115,6 +116,19 @@ void for_rows(const Geometry& s, const Block& b, std::size_t channel, std::size_
     }
 }
 
+// to[i] = from[i], or to[i] += from[i]: the runs are too short for what a call costs.
+template <bool adds, class T>
+void run_into(const T* from, std::size_t n, T* to) {
+    constexpr std::size_t W = Lanes<T>::width;
+    std::size_t i = 0;
+    for (; i + W <= n; i += W) {
+        Lanes<T> v = Lanes<T>::load(from + i);
+        if (adds) v += Lanes<T>::load(to + i);
+        v.store(to + i);
+    }
+    for (; i < n; ++i) to[i] = adds ? to[i] + from[i] : from[i];
+}
+
 // What the windows of a block see, as columns.  (im2col)
 template <class T>
 void unfold(const Geometry& s, const Block& b, std::size_t channel, std::size_t channels,
@@ -125,7 +139,7 @@ void unfold(const Geometry& s, const Block& b, std::size_t channel, std::size_t 
                  T* const out = columns + to;
                  std::fill(out, out + first, T(0));
                  if (stride == 1)
-                     std::copy_n(x + from, last - first, out + first);
+                     run_into<false>(x + from, last - first, out + first);
                  else
                      for (std::size_t k = first; k < last; ++k, from += stride) out[k] = x[from];
                  std::fill(out + last, out + width, T(0));
@@ -140,7 +154,7 @@ void fold(const Geometry& s, const Block& b, std::size_t channel, std::size_t ch
     for_rows(s, b, channel, channels,
              [&](std::size_t to, std::size_t from, std::size_t first, std::size_t last) {
                  if (stride == 1)
-                     for (std::size_t k = first; k < last; ++k) x[from++] += columns[to + k];
+                     run_into<true>(columns + to + first, last - first, x + from);
                  else
                      for (std::size_t k = first; k < last; ++k, from += stride)
                          x[from] += columns[to + k];

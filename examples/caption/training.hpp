@@ -1,7 +1,6 @@
 #pragma once
 
 #include "../common/learning.hpp"
-#include "../common/sequences.hpp"
 #include "model.hpp"
 
 #include <cstdio>
@@ -32,9 +31,8 @@ struct Loaded {
                                                            header.size("hidden"),
                                                            header.size("width"),
                                                            header.real("dropout")},
-          model(settings, vocabulary.size(), vocabulary.start()) {
-        example::load(model, path);
-    }
+          model(
+              example::load<Model<float>>(path, settings, vocabulary.size(), vocabulary.start())) {}
     example::Header header;
     nn::Vocabulary vocabulary;
     Settings settings;
@@ -114,7 +112,7 @@ inline int train(Training o) {
                   {"width", std::to_string(o.model.width)},
                   {"dropout", example::number(o.model.dropout, 6)},
                   {"words", example::joined(vocabulary)}};
-    return example::learn(o, learned.size(), task, loss, example::named(model));
+    return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
 }
 
 } // namespace caption

@@ -18,7 +18,7 @@ struct Training : example::TrainingOptions {
 };
 
 Settings settings_of(const std::string& path) {
-    const auto words = example::Words::read(path, "moving_digits");
+    const example::Header words(path, "moving_digits");
     Settings s;
     static_cast<example::NetworkOptions&>(s) = example::NetworkOptions::from(words);
     s.frames = words.size("frames");
@@ -46,7 +46,7 @@ int train(Training o) {
         return model.loss(tape,
                           Clips<float>(learned, which, o.model, Random(tape.random().next())));
     };
-    return example::learn(o, learned.size(), task, loss, example::named(model));
+    return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
 }
 
 int check_gradients(Training o) {
