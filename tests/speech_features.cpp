@@ -119,22 +119,24 @@ TEST_CASE("recordings by their names, joined to strings") {
     CHECK(own.learned.size() == 300);
     CHECK(own.held_out.size() == 150);
     Random random(1);
-    const auto choices = choose(own.learned, Task::both, random);
-    CHECK(choices.size() == 400);
-    for (const auto& choice : choices) {
-        const auto u = join(own.learned, choice, own.rate, Random(2));
-        CHECK((choice.size() == 1 || (choice.size() >= 3 && choice.size() <= 6)));
+    for (const std::size_t count : {1, 3, 6}) {
+        const auto chosen = draw_string(own.learned, count, random);
+        REQUIRE(chosen.size() == count);
+        const auto u = join(own.learned, chosen, own.rate, random);
         std::size_t samples = 0;
-        for (std::size_t i = 0; i < choice.size(); ++i) {
-            CHECK(own.learned[choice[i]].speaker == own.learned[choice[0]].speaker);
-            CHECK(u.digits[i] == own.learned[choice[i]].digit);
-            samples += own.learned[choice[i]].samples.size();
+        for (std::size_t i = 0; i < count; ++i) {
+            CHECK(own.learned[chosen[i]].speaker == own.learned[chosen[0]].speaker);
+            CHECK(u.digits[i] == own.learned[chosen[i]].digit);
+            samples += own.learned[chosen[i]].samples.size();
         }
         CHECK(u.samples.size() >= samples);
-        CHECK(u.samples.size() <= samples + 2400 * (choice.size() - 1) + 2400);
+        CHECK(u.samples.size() <= samples + 2400 * count);
     }
-    CHECK(join(own.learned, choices[5], 8000, Random(3)).samples ==
-          join(own.learned, choices[5], 8000, Random(3)).samples);
+    CHECK(test_recordings(own).size() == 150);
+    const auto strings = test_strings(own);
+    CHECK(strings.size() == 50);
+    CHECK(strings[7].digits.size() == 6);
+    CHECK(strings[7].samples == test_strings(own)[7].samples);
 
     const Folder folder;
     const auto with = [&](const std::string& name) {

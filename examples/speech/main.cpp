@@ -28,9 +28,8 @@ int run_eval(const Use& use) {
     const Recordings recordings = read_recordings(use.recordings);
     const Search search = search_of(use, loaded, lexicon);
     std::vector<std::pair<std::string, std::string>> result;
-    for (const auto& [name, task] :
-         {std::pair("single", Task::single), std::pair("strings", Task::strings)}) {
-        const auto utterances = test_utterances(recordings, task);
+    for (const auto& [name, utterances] : {std::pair("single", test_recordings(recordings)),
+                                           std::pair("strings", test_strings(recordings))}) {
         const example::Stopwatch watch;
         const auto heard = hear(*loaded.model, loaded.filterbank, utterances, search);
         const double rate = word_error_rate(loaded.alphabet, utterances, heard);
@@ -56,7 +55,7 @@ int run_recognise(const Use& use) {
             utterances.push_back({std::move(sound.samples), {}});
         }
     if (use.files.empty()) {
-        auto strings = test_utterances(read_recordings(use.recordings), Task::strings);
+        auto strings = test_strings(read_recordings(use.recordings));
         if (use.string >= strings.size())
             fail("recognise", "there are " + std::to_string(strings.size()) + " test strings");
         utterances.push_back(std::move(strings[use.string]));

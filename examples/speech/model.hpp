@@ -1,6 +1,6 @@
 #pragma once
 
-#include "digits.hpp"
+#include "recordings.hpp"
 
 #include <unroll/unroll.hpp>
 

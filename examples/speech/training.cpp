@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <numeric>
-#include <optional>
 
 namespace speech {
 
@@ -57,54 +56,15 @@ Batch<float> batch_of(const Alphabet& alphabet, std::span<const Utterance> utter
             nn::pad_sequences(spelled, -100).numbers};
 }
 
-// What is learned in an epoch: other strings, pauses and noise each time.
-class Epochs {
-public:
-    Epochs(const Training& o, const Recordings& recordings, const Filterbank& filterbank,
-           const Alphabet& alphabet)
-        : o_(o), recordings_(recordings), filterbank_(filterbank), alphabet_(alphabet) {
-        begin(0);
-    }
-
-    void begin(std::uint64_t epoch) {
-        epoch_ = epoch;
-        Random random = Random(o_.seed).split(2000 + epoch);
-        choices_ = choose(recordings_.learned, task_of(o_.task), random);
-        std::vector<std::size_t> samples;
-        for (const Choice& choice : choices_) {
-            samples.push_back(0);
-            for (const std::size_t i : choice)
-                samples.back() += recordings_.learned[i].samples.size();
-        }
-        buckets_.emplace(std::move(samples), o_.batch, o_.seed);
-        buckets_->begin_epoch(epoch);
-    }
-    std::size_t batches() const { return choices_.size() / o_.batch; }
-
-    Batch<float> batch(std::size_t number, std::size_t shard) const {
-        std::vector<Utterance> utterances;
-        std::vector<Tensor<float>> features;
-        for (const std::size_t i : buckets_->part(number, shard, o_.shards)) {
-            Random random = Random(o_.seed).split(3000 + epoch_).split(i);
-            utterances.push_back(
-                choices_[i].size() == 1 && random.uniform() < 0.5
-                    ? alone(recordings_.learned[choices_[i][0]])
-                    : join(recordings_.learned, choices_[i], recordings_.rate, random.split(1)));
-            features.push_back(filterbank_(utterances.back().samples));
-            hide(features.back(), filterbank_.options(), o_.mask, random);
-        }
-        return batch_of(alphabet_, utterances, features);
-    }
-
-private:
-    const Training& o_;
-    const Recordings& recordings_;
-    const Filterbank& filterbank_;
-    const Alphabet& alphabet_;
-    std::uint64_t epoch_ = 0;
-    std::vector<Choice> choices_;
-    std::optional<example::Buckets> buckets_;
-};
+// How many digits each utterance of an epoch has: every recording by itself and a third as many
+// strings, or one of both.
+std::vector<std::size_t> digits_of(std::size_t recordings, const std::string& task) {
+    std::vector<std::size_t> all;
+    if (task != "strings") all.assign(recordings, 1);
+    for (std::size_t i = 0; task != "single" && i < (recordings + 2) / 3; ++i)
+        all.push_back(3 + i % 4);
+    return all;
+}
 
 Settings settings_of(const example::Header& h) {
     return {h.word("model"), h.word("symbols"), h.size("hidden"), h.size("input"),
@@ -117,17 +77,7 @@ Loaded::Loaded(const std::string& path)
     : header(path, "speech"), settings(settings_of(header)), alphabet(settings.symbols),
       filterbank({.rate = header.size("rate")}), task(header.word("task")),
       model(make_recogniser<float>(settings, alphabet)) {
-    example::load(*model, path);
-}
-
-std::vector<Utterance> test_utterances(const Recordings& recordings, Task task) {
-    Random random = Random(5).split(4000);
-    std::vector<Utterance> all;
-    for (const Choice& choice : choose(recordings.held_out, task, random))
-        all.push_back(task == Task::single ? alone(recordings.held_out[choice[0]])
-                                           : join(recordings.held_out, choice, recordings.rate,
-                                                  random.split(all.size())));
-    return all;
+    optim::load_weights(path, example::named(*model));
 }
 
 std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filterbank,
@@ -193,25 +143,32 @@ int train(Training o) {
     o.model.input = filterbank.width();
     nn::seed(o.seed);
     const auto model = make_recogniser<float>(o.model, alphabet);
-    example::check_shards(o);
-    Epochs epochs(o, recordings, filterbank, alphabet);
-    const auto single = test_utterances(recordings, Task::single);
-    const auto strings = test_utterances(recordings, Task::strings);
+    const auto single = test_recordings(recordings), strings = test_strings(recordings);
     std::printf("%zu recordings to learn and %zu to test with; %zu symbols; %zu parameters; "
                 "%zu threads\n",
                 recordings.learned.size(), recordings.held_out.size(), alphabet.size(),
                 nn::parameter_count(*model), threads::count());
 
-    example::Task task;
-    task.batches = epochs.batches();
-    task.units = static_cast<double>(o.batch);
-    task.unit = "utterances";
-    task.begin_epoch = [&](std::uint64_t epoch) { epochs.begin(epoch); };
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        return model->loss(tape, epochs.batch(batch, shard));
+    // Each time with other pauses and noise, and strings of other recordings.
+    const auto digits = digits_of(recordings.learned.size(), o.task);
+    const auto spoken = [&](std::size_t i, Random& random) {
+        if (digits[i] > 1)
+            return join(recordings.learned, draw_string(recordings.learned, digits[i], random),
+                        recordings.rate, random);
+        return random.uniform() < 0.5
+                   ? alone(recordings.learned[i])
+                   : join(recordings.learned, std::array{i}, recordings.rate, random);
     };
-    if (o.inspection.draws())
-        return o.inspection.draw<float>([&](Tape<float>& tape) { return task.loss(0, tape, 0); });
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+        std::vector<Utterance> utterances;
+        std::vector<Tensor<float>> features;
+        for (const std::size_t i : which) {
+            utterances.push_back(spoken(i, tape.random()));
+            features.push_back(filterbank(utterances.back().samples));
+            hide(features.back(), filterbank.options(), o.mask, tape.random());
+        }
+        return model->loss(tape, batch_of(alphabet, utterances, features));
+    };
     const auto rates = [&](const char* end, std::size_t beam) {
         const auto rate = [&](std::span<const Utterance> utterances) {
             const auto heard = hear(*model, filterbank, utterances, {.beam = beam});
@@ -220,6 +177,9 @@ int train(Training o) {
         return example::Figures{{std::string("wer_single") + end, rate(single)},
                                 {std::string("wer_strings") + end, rate(strings)}};
     };
+    example::Task task;
+    task.unit = "utterances";
+    task.units = static_cast<double>(o.batch);
     task.glance = [&] { return rates("_greedy", 1); };
     task.result = [&] {
         auto figures = rates("_greedy", 1);
@@ -233,8 +193,8 @@ int train(Training o) {
                   {"rate", std::to_string(recordings.rate)},
                   {"input", std::to_string(o.model.input)},
                   {"hidden", std::to_string(o.model.hidden)},
-                  {"dropout", number(o.model.dropout, 6)}};
-    return example::train(o, task, optim::by_name<float>(nn::named_parameters(*model)));
+                  {"dropout", example::exact(o.model.dropout)}};
+    return example::learn(o, {digits, o.batch, o.seed}, task, loss, example::named(*model));
 }
 
 } // namespace speech

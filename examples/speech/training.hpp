@@ -1,7 +1,6 @@
 #pragma once
 
-#include "../common/sequences.hpp"
-#include "../common/trainer.hpp"
+#include "../common/learning.hpp"
 #include "features.hpp"
 #include "model.hpp"
 
@@ -31,9 +30,6 @@ struct Loaded {
     std::string task;
     std::unique_ptr<Recogniser<float>> model;
 };
-
-// Test utterances: the recordings held out as they are, or strings of them, the same every time.
-std::vector<Utterance> test_utterances(const Recordings& recordings, Task task);
 
 std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filterbank,
                         std::span<const Utterance> utterances, const Search& search);

@@ -263,6 +263,43 @@ def convolutions():
     write("convolution.safetensors", found)
 
 
+def transformers():
+    E, heads, hidden, S = 6, 2, 10, 4
+    read, written = torch.ones(B, S, dtype=torch.bool), torch.ones(T, T).tril().bool()
+    for b, n in enumerate((4, 2, 3)):
+        read[b, n:] = False
+    found = {}
+
+    def case(name, layer, run, inputs):
+        layer = layer.double()
+        for p in layer.parameters():
+            nn.init.uniform_(p, -0.6, 0.6)
+        inputs = {key: torch.randn(*shape, dtype=torch.float64, requires_grad=True) for key, shape in inputs.items()}
+        out = run(layer, *inputs.values())
+        seed = torch.randn_like(out)
+        if out.shape[0] == S:
+            seed = seed * read.T[:, :, None]
+        out.backward(seed)
+        more = {"output": out, "seed.output": seed, "keys": read.long()}
+        for key, value in [*inputs.items(), *layer.named_parameters()]:
+            more[key], more[f"grad.{key}"] = value, value.grad
+        found.update({f"{name}.{key}": value for key, value in more.items()})
+
+    for kind, options in (("post", {"norm_first": False, "activation": "relu"}), ("pre", {"norm_first": True, "activation": "gelu"})):
+        options = {"d_model": E, "nhead": heads, "dim_feedforward": hidden, "dropout": 0.0, **options}
+        case(f"encoder_{kind}", nn.TransformerEncoderLayer(**options),
+             lambda layer, x: layer(x, src_key_padding_mask=~read), {"x": (S, B, E)})
+        case(f"causal_{kind}", nn.TransformerEncoderLayer(**options),
+             lambda layer, x: layer(x, src_mask=~written), {"x": (T, B, E)})
+        case(f"decoder_{kind}", nn.TransformerDecoderLayer(**options),
+             lambda layer, x, memory: layer(x, memory, tgt_mask=~written, memory_key_padding_mask=~read),
+             {"x": (T, B, E), "memory": (S, B, E)})
+        case(f"both_{kind}", nn.Transformer(num_encoder_layers=2, num_decoder_layers=2, **options),
+             lambda layer, memory, x: layer(memory, x, tgt_mask=~written, src_key_padding_mask=~read, memory_key_padding_mask=~read),
+             {"memory": (S, B, E), "x": (T, B, E)})
+    write("transformer.safetensors", found)
+
+
 if __name__ == "__main__":
     torch.manual_seed(0)
     all_recurrent()
@@ -272,3 +309,4 @@ if __name__ == "__main__":
     ctc()
     filterbank()
     convolutions()
+    transformers()

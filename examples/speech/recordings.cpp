@@ -1,11 +1,10 @@
-#include "digits.hpp"
+#include "recordings.hpp"
 
 #include <unroll/core/error.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <map>
 #include <numbers>
 
 namespace speech {
@@ -92,34 +91,18 @@ Recordings read_recordings(const std::string& path) {
     return all;
 }
 
-Task task_of(const std::string& name) {
-    if (name == "single") return Task::single;
-    if (name == "strings") return Task::strings;
-    if (name == "both") return Task::both;
-    fail("speech", "there is no task '" + name + "'");
+std::vector<std::size_t> draw_string(const std::vector<Recording>& recordings, std::size_t count,
+                                     Random& random) {
+    const std::string& speaker = recordings[random.below(recordings.size())].speaker;
+    std::vector<std::size_t> own, chosen;
+    for (std::size_t i = 0; i < recordings.size(); ++i)
+        if (recordings[i].speaker == speaker) own.push_back(i);
+    while (chosen.size() < count) chosen.push_back(own[random.below(own.size())]);
+    return chosen;
 }
 
-std::vector<Choice> choose(const std::vector<Recording>& recordings, Task task, Random& random) {
-    std::vector<Choice> all;
-    std::map<std::string, Choice> by_speaker;
-    for (std::size_t i = 0; i < recordings.size(); ++i) {
-        if (task != Task::strings) all.push_back({i});
-        by_speaker[recordings[i].speaker].push_back(i);
-    }
-    if (task == Task::single) return all;
-    std::vector<Choice> speakers;
-    for (auto& [speaker, own] : by_speaker) speakers.push_back(std::move(own));
-    for (std::size_t i = 0; i < (recordings.size() + 2) / 3; ++i) {
-        const Choice& own = speakers[random.below(speakers.size())];
-        Choice chosen(3 + random.below(4));
-        for (std::size_t& c : chosen) c = own[random.below(own.size())];
-        all.push_back(std::move(chosen));
-    }
-    return all;
-}
-
-Utterance join(const std::vector<Recording>& recordings, const Choice& choice, std::size_t rate,
-               Random random) {
+Utterance join(const std::vector<Recording>& recordings, std::span<const std::size_t> chosen,
+               std::size_t rate, Random& random) {
     Utterance u;
     const auto pause = [&](double longest) {
         u.samples.resize(u.samples.size() + static_cast<std::size_t>(longest * random.uniform() *
@@ -127,9 +110,9 @@ Utterance join(const std::vector<Recording>& recordings, const Choice& choice, s
     };
     pause(0.15);
     float loudest = 0;
-    for (std::size_t i = 0; i < choice.size(); ++i) {
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
         if (i > 0) pause(0.3);
-        const Recording& r = recordings[choice[i]];
+        const Recording& r = recordings[chosen[i]];
         u.samples.insert(u.samples.end(), r.samples.begin(), r.samples.end());
         u.digits.push_back(r.digit);
         loudest = std::max(loudest, loudness(r.samples));
@@ -145,5 +128,21 @@ Utterance join(const std::vector<Recording>& recordings, const Choice& choice, s
 }
 
 Utterance alone(const Recording& recording) { return {recording.samples, {recording.digit}}; }
+
+std::vector<Utterance> test_recordings(const Recordings& recordings) {
+    std::vector<Utterance> all;
+    for (const Recording& recording : recordings.held_out) all.push_back(alone(recording));
+    return all;
+}
+
+std::vector<Utterance> test_strings(const Recordings& recordings) {
+    Random random(5);
+    std::vector<Utterance> all;
+    for (std::size_t i = 0; i < (recordings.held_out.size() + 2) / 3; ++i) {
+        const auto chosen = draw_string(recordings.held_out, 3 + i % 4, random);
+        all.push_back(join(recordings.held_out, chosen, recordings.rate, random));
+    }
+    return all;
+}
 
 } // namespace speech

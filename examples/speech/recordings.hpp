@@ -28,27 +28,25 @@ struct Recordings {
 // one of the two parts would be empty.
 Recordings read_recordings(const std::string& path);
 
-enum class Task { single, strings, both };
-Task task_of(const std::string& name);
-
 // What is to be recognised.
 struct Utterance {
     std::vector<float> samples;
     std::vector<std::size_t> digits;
 };
 
-// Which recordings to join, by one speaker.
-using Choice = std::vector<std::size_t>;
-
-// Every recording by itself, and a third as many strings of 3 to 6 by one speaker; or one of both.
-std::vector<Choice> choose(const std::vector<Recording>& recordings, Task task,
-                           unroll::Random& random);
-
+// Numbers of `count` recordings by one speaker, drawn with repetition.
+std::vector<std::size_t> draw_string(const std::vector<Recording>& recordings, std::size_t count,
+                                     unroll::Random& random);
 // Recordings behind each other, with pauses of up to 0.3 seconds between and up to 0.15 around
 // them, a loudness of their own and noise, 15 to 35 decibels below.
-Utterance join(const std::vector<Recording>& recordings, const Choice& choice, std::size_t rate,
-               unroll::Random random);
+Utterance join(const std::vector<Recording>& recordings, std::span<const std::size_t> chosen,
+               std::size_t rate, unroll::Random& random);
 // One recording as it is.
 Utterance alone(const Recording& recording);
+
+// What to test with: the recordings held out as they are, and a third as many strings of them, of 3
+// to 6 digits, the same every time.
+std::vector<Utterance> test_recordings(const Recordings& recordings);
+std::vector<Utterance> test_strings(const Recordings& recordings);
 
 } // namespace speech
