@@ -95,9 +95,8 @@ public:
             h.log_probability = prefix.total();
             h.score = h.log_probability + prefix.language;
             if (behind_ && o_.end >= 0) h.score += o_.language * asked(p, o_.end);
-            if (h.score > impossible) found.push_back(std::move(h));
+            found.push_back(std::move(h));
         }
-        if (found.empty()) fail(name, "the language model allows no end");
         std::stable_sort(found.begin(), found.end(),
                          [](const auto& a, const auto& b) { return a.score > b.score; });
         found.resize(std::min(found.size(), o_.n_best));

@@ -21,7 +21,7 @@ struct CtcBeamOptions {
 struct CtcHypothesis {
     std::vector<std::int64_t> symbols;
     double log_probability = 0; // of all its paths that the search has followed
-    double score = 0;           // and of the language model, weighted, and the bonus
+    double score = 0; // and of the language model, weighted, and the bonus; -inf: must not end here
 };
 
 namespace detail {

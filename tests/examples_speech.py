@@ -74,7 +74,7 @@ with tempfile.TemporaryDirectory() as name:
     assert float(bound["wer_single"]) <= float(free["wer_single"]), (free, bound)
     known = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
     assert set(run("recognise", letters, "--lexicon").splitlines()[0].split()) <= known
-    for kind in ("ctc", "las"):
+    for kind in ("ctc", "las", "transformer_ctc", "transformer"):
         checked = run("train", "--model", kind, "--check-gradients")
         assert result(checked)["passed"] == "yes", checked
         other = folder / f"{kind}.other"

@@ -20,7 +20,8 @@ Tensor<double> log_probabilities(const Shape& shape, std::uint64_t seed = 1) {
 }
 
 double log_probability(const Tensor<double>& x, const Symbols& target) {
-    return -nn::ctc_loss(Variable<double>(x), {}, nn::pad_sequences(std::vector<Symbols>{target}, 0),
+    return -nn::ctc_loss(Variable<double>(x), {},
+                         nn::pad_sequences(std::vector<Symbols>{target}, 0),
                          {0, nn::Reduction::sum})
                 .loss.item();
 }
@@ -123,9 +124,15 @@ TEST_CASE("prefix search with a language model") {
     for (std::size_t last = 0; last < V; ++last) strict.table(last, 1) = -infinity;
     auto loud = x.copy();
     for (std::size_t t = 0; t < T; ++t) loud(t, 0, 1) += 10;
-    for (const auto& h :
-         nn::ctc_beam_search(tape, loud, {}, {.n_best = 50}, strict, Pairs::State(), 0)[0])
-        CHECK(std::count(h.symbols.begin(), h.symbols.end(), 1) == 0);
+    const auto bound =
+        nn::ctc_beam_search(tape, loud, {}, {.n_best = 50}, strict, Pairs::State(), 0);
+    for (const auto& h : bound[0]) CHECK(std::count(h.symbols.begin(), h.symbols.end(), 1) == 0);
+    // What must not end comes last.
+    for (std::size_t last = 0; last + 1 < V; ++last) strict.table(last, V) = -infinity;
+    const auto ended =
+        nn::ctc_beam_search(tape, x, {}, {.n_best = 50, .end = 3}, strict, Pairs::State(), 0);
+    CHECK(ended[0].front().symbols.back() == 2);
+    CHECK(ended[0].back().score == -infinity);
     // With weight 0 it is not asked.
     const auto silent = [](const Pairs::State&,
                            const Indices&) -> nn::Prediction<Pairs::State, double> {
@@ -184,5 +191,4 @@ TEST_CASE("prefix search refuses what makes no sense") {
     CHECK(contains(with(Tensor<double>::zeros({3, 2})), "[1, 2], expected [1, 3] or more"));
     CHECK(contains(with(Tensor<double>::zeros({3, 3}), 3), "[1, 3], expected [1, 4] or more"));
     CHECK(contains(with(Tensor<double>::full({3, 3}, std::nan(""))), "of symbol 1 is NaN"));
-    CHECK(contains(with(Tensor<double>::full({3, 4}, -infinity), 3), "allows no end"));
 }

@@ -21,20 +21,14 @@ namespace {
 double mel(double hertz) { return 2595 * std::log10(1 + hertz / 700); }
 double hertz(double mel) { return 700 * (std::pow(10, mel / 2595) - 1); }
 
-void normalise_columns(Tensor<float>& x) {
-    const std::size_t rows = x.shape(0), width = x.shape(1);
-    for (std::size_t c = 0; c < width; ++c) {
-        double sum = 0, squares = 0;
-        for (std::size_t t = 0; t < rows; ++t) sum += x.data()[t * width + c];
-        const double mean = sum / static_cast<double>(rows);
-        for (std::size_t t = 0; t < rows; ++t)
-            squares += std::pow(x.data()[t * width + c] - mean, 2);
-        const double scale = 1 / std::sqrt(squares / static_cast<double>(rows) + 1e-5);
-        for (std::size_t t = 0; t < rows; ++t) {
-            float& value = x.data()[t * width + c];
-            value = static_cast<float>((value - mean) * scale);
-        }
-    }
+void normalise(Tensor<float>& x) {
+    double sum = 0, squares = 0;
+    for (const float value : x.to_vector()) sum += value;
+    const double mean = sum / static_cast<double>(x.size());
+    for (const float value : x.to_vector()) squares += std::pow(value - mean, 2);
+    const double scale = 1 / std::sqrt(squares / static_cast<double>(x.size()) + 1e-5);
+    for (std::size_t i = 0; i < x.size(); ++i)
+        x.data()[i] = static_cast<float>((x.data()[i] - mean) * scale);
 }
 
 } // namespace
@@ -129,9 +123,10 @@ Tensor<float> Filterbank::operator()(std::span<const float> samples) const {
     Tensor<float> all(Shape{part.shape(0), width()});
     for (std::size_t order = 0; order <= options_.deltas; ++order) {
         if (order > 0) part = slopes(part);
-        all.slice(1, order * options_.filters, (order + 1) * options_.filters).assign(part);
+        Tensor<float> whole = part.copy();
+        normalise(whole);
+        all.slice(1, order * options_.filters, (order + 1) * options_.filters).assign(whole);
     }
-    normalise_columns(all);
     return all;
 }
 

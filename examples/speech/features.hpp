@@ -27,7 +27,8 @@ public:
 
     // samples -> [T, filters]: all windows that fit, at least one. The energy of silence is 1e-10.
     unroll::Tensor<float> log_energies(std::span<const float> samples) const;
-    // The same with slopes, [T, width()], and every column with mean 0 and variance 1.
+    // The same with slopes, [T, width()]: energies, slopes and their slopes each have mean 0 and
+    // variance 1, so that loudness does not count.
     unroll::Tensor<float> operator()(std::span<const float> samples) const;
 
     std::size_t width() const { return options_.filters * (1 + options_.deltas); }

@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
     const auto one_of = [&](const char* name, std::string& value, std::set<std::string> names) {
         train_command->add_option(name, value)->check(CLI::IsMember(names))->capture_default_str();
     };
-    one_of("--model", o.model.model, {"ctc", "las"});
+    one_of("--model", o.model.model, {"ctc", "las", "transformer_ctc", "transformer"});
     one_of("--symbols", o.model.symbols, {"digits", "letters"});
     one_of("--task", o.task, {"single", "strings", "both"});
     train_command->add_option("--hidden", o.model.hidden, "width of the layers")

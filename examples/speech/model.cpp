@@ -1,9 +1,6 @@
 #include "model.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <set>
 
 namespace speech {
 
@@ -41,21 +38,55 @@ std::vector<Heard> hear_by_steps(Tape<T>& tape, const Tensor<T>& x,
     return heard;
 }
 
+nn::TransformerOptions layers_of(const Settings& s, bool decoder) {
+    return {.width = s.hidden,
+            .heads = 4,
+            .layers = decoder ? 2u : 3u,
+            .hidden = 4 * s.hidden,
+            .memory = decoder ? s.hidden : 0,
+            .dropout = s.dropout,
+            .norm_first = true,
+            .causal = decoder,
+            .positions = nn::Positions::sinusoidal};
+}
+
 template <class T>
+nn::Subsampling<T> subsampling(const Settings& s) {
+    return nn::Subsampling<T>(
+        {.input = s.input, .channels = s.channels, .filters = 16, .width = s.hidden});
+}
+
+// Self-attention on convolutions.
+template <class T>
+struct AttentiveEncoder {
+    explicit AttentiveEncoder(const Settings& s)
+        : convolutions(subsampling<T>(s)), stack(layers_of(s, false)) {}
+
+    nn::Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths) const {
+        auto frames = convolutions(x, lengths);
+        frames.x = stack(frames.x, {.keys = nn::length_mask(frames.lengths, frames.x.shape(0))});
+        return frames;
+    }
+    std::size_t output_width() const { return stack.options.width; }
+    std::size_t factor() const { return 4; }
+    void members(nn::Members<T>& m) { m("convolutions", convolutions)("stack", stack); }
+
+    nn::Subsampling<T> convolutions;
+    nn::TransformerStack<T> stack;
+};
+
+template <class T, class Encoder>
 class Ctc final : public Recogniser<T> {
 public:
     using typename Recogniser<T>::Lengths;
 
-    Ctc(const Settings& s, const Alphabet& alphabet)
-        : listener({.input = s.input,
-                    .hidden = s.hidden,
-                    .factors = {2, s.symbols == "digits" ? 2u : 1u},
-                    .dropout = s.dropout}),
-          output({.input = listener.output_width(), .output = alphabet.size()}),
+    Ctc(Encoder encoder, const Settings& s, const Alphabet& alphabet)
+        : encoder(std::move(encoder)),
+          output({.input = this->encoder.output_width(), .output = alphabet.size()}),
           dropped(s.dropout) {}
 
     nn::Frames<T> log_probabilities(const Variable<T>& x, Lengths lengths) const {
-        auto frames = listener(x, lengths);
+        auto frames = encoder(x, lengths);
         frames.x = log_softmax(output(dropout(frames.x, dropped)));
         return frames;
     }
@@ -69,29 +100,35 @@ public:
         const auto frames = log_probabilities(tape.constant(x), lengths);
         return hear_by_steps(tape, frames.x.value(), frames.lengths, search);
     }
-    std::size_t factor() const override { return listener.factor(); }
-    void members(nn::Members<T>& m) override { m("listener", listener)("output", output); }
+    std::size_t factor() const override { return encoder.factor(); }
+    void members(nn::Members<T>& m) override { m("encoder", encoder)("output", output); }
 
-    nn::Pyramid<nn::LstmCell<T>> listener;
+    Encoder encoder;
     nn::Linear<T> output;
     double dropped;
 };
 
-// What a decoder writes, to its end.
-template <class T>
-std::vector<Heard> written(std::vector<std::vector<nn::Hypothesis<T>>> found) {
+// What a step function writes, from a state on, to its end.
+template <class T, class Step, class State>
+std::vector<Heard> write(Tape<T>& tape, const Step& step, const State& state, std::size_t batch,
+                         std::size_t frames, std::size_t beam) {
     std::vector<Heard> heard;
-    for (auto& hypotheses : found) {
-        auto& best = hypotheses.front();
-        const std::size_t n = best.tokens.size() - (best.ended ? 1 : 0);
-        best.tokens.resize(n);
-        Tensor<float> weights(Shape{n, best.weights.shape(1)});
-        for (std::size_t i = 0; i < n; ++i)
-            for (std::size_t s = 0; s < weights.shape(1); ++s)
-                weights(i, s) = static_cast<float>(best.weights(i, s));
+    for (auto& found : nn::beam_search(
+             tape, step, state, Indices::zeros({batch}),
+             {.beam = beam, .length_penalty = 1, .end = 0, .max_length = frames / 5 + 10})) {
+        auto& best = found.front();
+        best.tokens.resize(best.tokens.size() - (best.ended ? 1 : 0));
+        Tensor<float> weights(Shape{best.tokens.size(), best.weights.shape(1)});
+        for (std::size_t i = 0; i < weights.size(); ++i)
+            weights.data()[i] = static_cast<float>(best.weights.data()[i]);
         heard.push_back({std::move(best.tokens), std::move(weights)});
     }
     return heard;
+}
+
+template <class T>
+Variable<T> spelling_loss(const Variable<T>& logits, const Batch<T>& batch) {
+    return cross_entropy(logits, batch.spelled, {.smoothing = 0.1});
 }
 
 template <class T>
@@ -120,20 +157,15 @@ public:
     }
     Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
         const auto first = start(tape.constant(batch.x), batch.lengths);
-        return cross_entropy(speller(first, batch.spelled).logits, batch.spelled,
-                             {.smoothing = 0.1});
+        return spelling_loss(speller(first, batch.spelled).logits, batch);
     }
     std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
                             const Search& search) const override {
         const auto step = [this](const auto& state, const Indices& tokens) {
             return speller.predict(state, tokens);
         };
-        return written(nn::beam_search(tape, step, start(tape.constant(x), lengths),
-                                       Indices::zeros({x.shape(1)}),
-                                       {.beam = search.beam,
-                                        .length_penalty = 1,
-                                        .end = 0,
-                                        .max_length = x.shape(0) / 5 + 10}));
+        return write(tape, step, start(tape.constant(x), lengths), x.shape(1), x.shape(0),
+                     search.beam);
     }
     std::size_t factor() const override { return listener.factor(); }
     void members(nn::Members<T>& m) override { m("listener", listener)("speller", speller); }
@@ -142,100 +174,50 @@ public:
     Speller speller;
 };
 
+template <class T>
+class TransformerRecogniser final : public Recogniser<T> {
+public:
+    using typename Recogniser<T>::Lengths;
+
+    TransformerRecogniser(const Settings& s, const Alphabet& alphabet)
+        : convolutions(subsampling<T>(s)), net({.encoder = layers_of(s, false),
+                                                .decoder = layers_of(s, true),
+                                                .vocabulary = alphabet.size()}) {}
+
+    Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
+        const auto frames = convolutions(tape.constant(batch.x), batch.lengths);
+        return spelling_loss(net(frames.x, batch.spelled, frames.lengths).logits, batch);
+    }
+    std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
+                            const Search& search) const override {
+        const auto frames = convolutions(tape.constant(x), lengths);
+        return write(tape, net.step(), net.start(frames.x, frames.lengths), x.shape(1), x.shape(0),
+                     search.beam);
+    }
+    std::size_t factor() const override { return 4; }
+    void members(nn::Members<T>& m) override { m("convolutions", convolutions)("net", net); }
+
+    nn::Subsampling<T> convolutions;
+    nn::Transformer<T> net;
+};
+
 } // namespace
-
-Alphabet::Alphabet(const std::string& symbols) : letters_(symbols == "letters"), symbols_{""} {
-    std::set<std::string> all;
-    if (letters_) all.insert(" ");
-    for (const std::string word : words)
-        if (letters_)
-            for (const char c : word) all.insert(std::string(1, c));
-        else
-            symbols_.push_back(word);
-    symbols_.insert(symbols_.end(), all.begin(), all.end());
-}
-
-std::vector<std::int64_t> Alphabet::encode(std::span<const std::size_t> digits) const {
-    std::vector<std::int64_t> found;
-    std::string text;
-    for (const std::size_t digit : digits) {
-        if (!letters_) found.push_back(static_cast<std::int64_t>(digit) + 1);
-        text += (text.empty() ? "" : " ") + std::string(words[digit]);
-    }
-    if (letters_)
-        for (const char c : text)
-            found.push_back(std::find(symbols_.begin(), symbols_.end(), std::string(1, c)) -
-                            symbols_.begin());
-    return found;
-}
-
-std::vector<std::pair<std::size_t, std::size_t>>
-Alphabet::words_among(std::span<const std::int64_t> symbols) const {
-    std::vector<std::pair<std::size_t, std::size_t>> found;
-    std::size_t begin = 0;
-    for (std::size_t i = 0; i <= symbols.size(); ++i) {
-        const bool space = i < symbols.size() && (*this)[symbols[i]] == " ";
-        if (letters_ && i < symbols.size() && !space) continue;
-        if (i > begin) found.emplace_back(begin, i);
-        begin = space ? i + 1 : i;
-    }
-    return found;
-}
-
-nn::Tokens Alphabet::words_of(std::span<const std::int64_t> symbols) const {
-    nn::Tokens found;
-    for (const auto& [begin, end] : words_among(symbols)) {
-        found.emplace_back();
-        for (std::size_t i = begin; i < end; ++i) found.back() += (*this)[symbols[i]];
-    }
-    return found;
-}
-
-std::vector<TimedWord> timed_words(const Alphabet& alphabet, const Heard& heard,
-                                   double seconds_a_step) {
-    std::vector<TimedWord> found;
-    const nn::Tokens texts = alphabet.words_of(heard.symbols);
-    for (const auto& [begin, end] : alphabet.words_among(heard.symbols)) {
-        std::size_t first = heard.weights.shape(1), last = 0;
-        for (std::size_t i = begin; i < end; ++i)
-            for (std::size_t s = 0; s < heard.weights.shape(1); ++s) {
-                if (heard.weights(i, s) < 0.1f) continue;
-                first = std::min(first, s);
-                last = std::max(last, s + 1);
-            }
-        found.push_back({texts[found.size()], static_cast<double>(first) * seconds_a_step,
-                         static_cast<double>(last) * seconds_a_step});
-    }
-    return found;
-}
-
-nn::Prediction<std::string, float> Lexicon::operator()(const std::string& word,
-                                                       const Indices& tokens) const {
-    const std::string& read = (*alphabet_)[tokens(0)];
-    const std::string now = read == " " ? "" : word + read;
-    const auto is_word = [&](const std::string& w) {
-        return std::any_of(words.begin(), words.end(), [&](const char* one) { return w == one; });
-    };
-    const auto begins_word = [&](const std::string& w) {
-        return std::any_of(words.begin(), words.end(),
-                           [&](const char* one) { return std::string(one).starts_with(w); });
-    };
-    Tensor<float> row =
-        Tensor<float>::full({1, alphabet_->size()}, -std::numeric_limits<float>::infinity());
-    std::vector<std::size_t> allowed;
-    for (std::size_t v = 0; v < alphabet_->size(); ++v) {
-        const std::string& next = (*alphabet_)[static_cast<std::int64_t>(v)];
-        const bool ends = next.empty() || next == " ";
-        if (ends ? is_word(now) : begins_word(now + next)) allowed.push_back(v);
-    }
-    for (const std::size_t v : allowed) row(0, v) = -std::log(static_cast<float>(allowed.size()));
-    return {now, Variable<float>(row)};
-}
 
 template <class T>
 std::unique_ptr<Recogniser<T>> make_recogniser(const Settings& s, const Alphabet& alphabet) {
-    if (s.model == "ctc") return std::make_unique<Ctc<T>>(s, alphabet);
+    if (s.model == "ctc") {
+        using Listener = nn::Pyramid<nn::LstmCell<T>>;
+        // Letters need more steps than digits do.
+        const Listener listener({.input = s.input,
+                                 .hidden = s.hidden,
+                                 .factors = {2, s.symbols == "digits" ? 2u : 1u},
+                                 .dropout = s.dropout});
+        return std::make_unique<Ctc<T, Listener>>(listener, s, alphabet);
+    }
     if (s.model == "las") return std::make_unique<ListenAttendSpell<T>>(s, alphabet);
+    if (s.model == "transformer_ctc")
+        return std::make_unique<Ctc<T, AttentiveEncoder<T>>>(AttentiveEncoder<T>(s), s, alphabet);
+    if (s.model == "transformer") return std::make_unique<TransformerRecogniser<T>>(s, alphabet);
     fail("speech", "there is no model '" + s.model + "'");
 }
 

@@ -1,52 +1,16 @@
 #pragma once
 
-#include "recordings.hpp"
-
-#include <unroll/unroll.hpp>
+#include "symbols.hpp"
 
 #include <memory>
 
 namespace speech {
 
-using namespace unroll;
-
 struct Settings {
     std::string model = "ctc", symbols = "digits";
-    std::size_t hidden = 128, input = 120; // of the recogniser's layers, and of a frame
+    std::size_t hidden = 128, input = 120; // widths of the layers and of a frame
+    std::size_t channels = 3;              // in a frame: energies and their slopes
     double dropout = 0.2;
-};
-
-// What is written: digits, or the letters of their names with spaces between. Symbol 0 is CTC's
-// blank, and where a speller begins and ends.
-class Alphabet {
-public:
-    explicit Alphabet(const std::string& symbols);
-
-    std::size_t size() const { return symbols_.size(); }
-    const std::string& operator[](std::int64_t symbol) const {
-        return symbols_[static_cast<std::size_t>(symbol)];
-    }
-    std::vector<std::int64_t> encode(std::span<const std::size_t> digits) const;
-    // Which symbols, [begin, end), make each word; what is no digit's name is a word as well.
-    std::vector<std::pair<std::size_t, std::size_t>>
-    words_among(std::span<const std::int64_t> symbols) const;
-    nn::Tokens words_of(std::span<const std::int64_t> symbols) const;
-
-private:
-    bool letters_;
-    std::vector<std::string> symbols_;
-};
-
-// A language of the digits' names: whatever letters may follow are equally likely, and so is the
-// end, symbol 0. A step function for decoders, whose state is the word so far.
-class Lexicon {
-public:
-    explicit Lexicon(const Alphabet& alphabet) : alphabet_(&alphabet) {}
-    nn::Prediction<std::string, float> operator()(const std::string& word,
-                                                  const Indices& tokens) const;
-
-private:
-    const Alphabet* alphabet_;
 };
 
 // Sequences side by side.
@@ -57,19 +21,6 @@ struct Batch {
     nn::PaddedBatch symbols; // [L, B]
     Indices spelled;         // [L + 1, B]: with the end, and -100 behind it
 };
-
-struct Heard {
-    std::vector<std::int64_t> symbols;
-    Tensor<float> weights; // [symbols, steps]: where each was heard
-};
-
-// When each word was heard: from the first to the last step with a tenth of a symbol's weight.
-struct TimedWord {
-    std::string text;
-    double begin = 0, end = 0; // seconds
-};
-std::vector<TimedWord> timed_words(const Alphabet& alphabet, const Heard& heard,
-                                   double seconds_a_step);
 
 struct Search {
     std::size_t beam = 8; // 1: greedy
@@ -91,7 +42,8 @@ public:
     virtual void members(nn::Members<T>& m) = 0;
 };
 
-// ctc: recurrent layers and connectionist temporal classification; las: Listen, Attend and Spell.
+// ctc: recurrent layers and connectionist temporal classification; las: Listen, Attend and Spell;
+// transformer_ctc: a Transformer's encoder on convolutions; transformer: its decoder as well.
 // Throws Error for no such model.
 template <class T>
 std::unique_ptr<Recogniser<T>> make_recogniser(const Settings& settings, const Alphabet& alphabet);

@@ -42,9 +42,9 @@ Recording recording_of(Sound sound) {
 Recording tones(std::size_t digit, std::size_t voice, std::size_t index, double rate) {
     Random random = Random(7).split(digit * 1000 + voice * 100 + index);
     const double pitch =
-        (0.85 + 0.15 * static_cast<double>(voice)) * (0.98 + 0.04 * random.uniform());
-    const double low = pitch * (350 + 120 * static_cast<double>(digit % 4));
-    const double high = pitch * (1100 + 400 * static_cast<double>(digit / 4));
+        (0.95 + 0.05 * static_cast<double>(voice)) * (0.98 + 0.04 * random.uniform());
+    const double low = pitch * 300 * std::pow(1.35, static_cast<double>(digit % 4));
+    const double high = pitch * 1200 * std::pow(1.35, static_cast<double>(digit / 4));
     Recording r{"voice" + std::to_string(voice), digit, index, {}};
     r.samples.resize(static_cast<std::size_t>(rate * (0.15 + 0.15 * random.uniform())));
     for (std::size_t i = 0; i < r.samples.size(); ++i) {

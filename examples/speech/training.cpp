@@ -67,8 +67,8 @@ std::vector<std::size_t> digits_of(std::size_t recordings, const std::string& ta
 }
 
 Settings settings_of(const example::Header& h) {
-    return {h.word("model"), h.word("symbols"), h.size("hidden"), h.size("input"),
-            h.real("dropout")};
+    return {h.word("model"), h.word("symbols"),  h.size("hidden"),
+            h.size("input"), h.size("channels"), h.real("dropout")};
 }
 
 } // namespace
@@ -118,6 +118,7 @@ double word_error_rate(const Alphabet& alphabet, std::span<const Utterance> utte
 
 int check_gradients(Training o) {
     o.model.hidden = o.model.input = 4;
+    o.model.channels = 2;
     o.model.dropout = 0;
     nn::seed(o.seed);
     const Alphabet alphabet(o.model.symbols);
@@ -141,6 +142,7 @@ int train(Training o) {
     const Filterbank filterbank({.rate = recordings.rate});
     const Alphabet alphabet(o.model.symbols);
     o.model.input = filterbank.width();
+    o.model.channels = 1 + filterbank.options().deltas;
     nn::seed(o.seed);
     const auto model = make_recogniser<float>(o.model, alphabet);
     const auto single = test_recordings(recordings), strings = test_strings(recordings);
@@ -192,6 +194,7 @@ int train(Training o) {
                   {"task", o.task},
                   {"rate", std::to_string(recordings.rate)},
                   {"input", std::to_string(o.model.input)},
+                  {"channels", std::to_string(o.model.channels)},
                   {"hidden", std::to_string(o.model.hidden)},
                   {"dropout", example::exact(o.model.dropout)}};
     return example::learn(o, {digits, o.batch, o.seed}, task, loss, example::named(*model));

@@ -3,6 +3,7 @@
 #include "../common/learning.hpp"
 #include "features.hpp"
 #include "model.hpp"
+#include "recordings.hpp"
 
 namespace speech {
 

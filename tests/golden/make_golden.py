@@ -218,8 +218,8 @@ def filterbank():
         padded = numpy.pad(y, ((2, 2), (0, 0)), "edge")
         return (padded[3:-1] - padded[1:-3] + 2 * (padded[4:] - padded[:-4])) / 10
 
-    whole = numpy.concatenate([energies, slopes(energies), slopes(slopes(energies))], 1)
-    whole = (whole - whole.mean(0)) / numpy.sqrt(whole.var(0) + 1e-5)
+    parts = energies, slopes(energies), slopes(slopes(energies))
+    whole = numpy.concatenate([(y - y.mean()) / numpy.sqrt(y.var() + 1e-5) for y in parts], 1)
     write("filterbank.safetensors", {key: torch.from_numpy(value) for key, value in
                                      {"samples": x, "energies": energies, "features": whole}.items()})
 
