@@ -1,5 +1,8 @@
 #include <unroll/core/loops.hpp>
+#include <unroll/core/region.hpp>
 #include <unroll/core/threads.hpp>
+
+#include <cstdint>
 
 namespace unroll::detail {
 
@@ -88,7 +91,7 @@ public:
     using Places = std::array<T*, most_operands>;
 
     Map(std::span<const Source<T>> in, std::span<const Sink<T>> out, const RowKernel<T>& kernel)
-        : in_(in.size()), all_(in.size() + out.size()), kernel_(kernel) {
+        : in_(in.size()), all_(in.size() + out.size()), out_(out), kernel_(kernel) {
         for (std::size_t k = 0; k < in_; ++k) start_[k] = const_cast<T*>(in[k].data);
         for (std::size_t k = in_; k < all_; ++k) {
             start_[k] = out[k - in_].data;
@@ -100,7 +103,7 @@ public:
     void run_dense(std::size_t size) const {
         std::array<std::size_t, most_operands> steps;
         std::fill_n(steps.begin(), all_, 1);
-        if (!is_worth_splitting(size))
+        if (!is_worth_splitting(size) || results_meet())
             return kernel_.run(kernel_.f, start_.data(), steps.data(), adds_.data(), size);
         threads::for_pieces(size, Lanes<T>::width, [&](std::size_t begin, std::size_t end) {
             Places p;
@@ -119,7 +122,8 @@ public:
         // Threads share the first axis that no result is summed over.
         std::size_t shared = 0;
         while (shared < nest.rank && is_summed(nest.axes[shared])) ++shared;
-        if (shared == nest.rank || !is_worth_splitting(size)) return walk(nest, 0, start_);
+        if (shared == nest.rank || !is_worth_splitting(size) || results_meet())
+            return walk(nest, 0, start_);
         const Axis& axis = nest.axes[shared];
         const std::size_t align = shared + 1 == nest.rank ? Lanes<T>::width : 1;
         threads::for_pieces(axis.extent, align, [&](std::size_t begin, std::size_t end) {
@@ -147,6 +151,24 @@ private:
         return size >= 4096 && threads::worth_splitting(cost * static_cast<double>(size));
     }
 
+    // Whether two results, as shifted views of one buffer, have elements in common that different
+    // threads would write. Those of the same place share them out alike.
+    bool results_meet() const {
+        const auto elements = [](const Sink<T>& sink) {
+            return hull({reinterpret_cast<std::uintptr_t>(sink.data) / sizeof(T), *sink.shape,
+                         *sink.strides});
+        };
+        for (std::size_t i = 0; i < out_.size(); ++i)
+            for (std::size_t j = 0; j < i; ++j) {
+                if (out_[i].data == nullptr || out_[j].data == nullptr) continue;
+                if (out_[i].data == out_[j].data && *out_[i].strides == *out_[j].strides) continue;
+                const auto [a, a_end] = elements(out_[i]);
+                const auto [b, b_end] = elements(out_[j]);
+                if (a < b_end && b < a_end) return true;
+            }
+        return false;
+    }
+
     Places moved(const Places& start, const Steps& strides, std::size_t i) const {
         Places p;
         for (std::size_t k = 0; k < all_; ++k)
@@ -172,35 +194,55 @@ private:
 
     void walk(const Nest& nest, std::size_t a, Places p) const {
         const Axis& axis = nest.axes[a];
-        if (a + 1 == nest.rank) return run_row(p, axis.strides, axis.extent);
+        if (a + 1 == nest.rank) return run_rows(p, {1, {}}, axis);
+        if (a + 2 == nest.rank) return run_rows(p, axis, nest.axes[a + 1]);
         for (std::size_t i = 0; i < axis.extent; ++i) {
             walk(nest, a + 1, p);
-            for (std::size_t k = 0; k < all_; ++k)
-                if (p[k] != nullptr) p[k] += axis.strides[k];
+            advance(p, axis);
         }
     }
 
-    // Operands that are not dense pass through a scratch row: repeated numbers are read from one
-    // splatted vector, others are gathered and scattered a chunk at a time.
-    void run_row(Places& p, const Steps& strides, std::size_t n) const {
-        bool dense = true;
+    void advance(Places& p, const Axis& axis) const {
         for (std::size_t k = 0; k < all_; ++k)
-            dense = dense && (p[k] == nullptr || strides[k] == 1 || (k < in_ && strides[k] == 0));
+            if (p[k] != nullptr) p[k] += axis.strides[k];
+    }
+
+    // The rows that lie along an axis. Operands that are not dense pass through a scratch row:
+    // repeated numbers are read from one splatted vector, others are gathered and scattered a chunk
+    // at a time.
+    void run_rows(Places& p, const Axis& rows, const Axis& row) const {
+        const std::size_t n = row.extent;
+        bool dense = true, splats = false;
+        std::array<std::size_t, most_operands> steps;
+        for (std::size_t k = 0; k < all_; ++k) {
+            const bool repeated = k < in_ && row.strides[k] == 0;
+            dense = dense && (p[k] == nullptr || row.strides[k] == 1 || repeated);
+            splats = splats || repeated;
+            steps[k] = repeated ? 0 : 1;
+        }
         if (!dense) {
-            for (std::size_t begin = 0; begin < n; begin += chunk)
-                run_chunk(moved(p, strides, begin), strides, std::min(chunk, n - begin));
+            for (std::size_t i = 0; i < rows.extent; ++i, advance(p, rows))
+                for (std::size_t begin = 0; begin < n; begin += chunk)
+                    run_chunk(moved(p, row.strides, begin), row.strides,
+                              std::min(chunk, n - begin));
             return;
         }
-        std::array<std::size_t, most_operands> steps;
-        alignas(64) std::array<std::array<T, Lanes<T>::width>, most_operands> splats;
-        for (std::size_t k = 0; k < all_; ++k) {
-            steps[k] = 1;
-            if (k >= in_ || strides[k] != 0) continue;
-            steps[k] = 0;
-            splats[k].fill(*p[k]);
-            p[k] = splats[k].data();
+        if (!splats) {
+            for (std::size_t i = 0; i < rows.extent; ++i, advance(p, rows))
+                kernel_.run(kernel_.f, p.data(), steps.data(), adds_.data(), n);
+            return;
         }
-        kernel_.run(kernel_.f, p.data(), steps.data(), adds_.data(), n);
+        alignas(64) std::array<std::array<T, Lanes<T>::width>, most_operands> numbers;
+        Places q;
+        for (std::size_t i = 0; i < rows.extent; ++i, advance(p, rows)) {
+            for (std::size_t k = 0; k < all_; ++k) {
+                q[k] = p[k];
+                if (steps[k] != 0) continue;
+                numbers[k].fill(*p[k]);
+                q[k] = numbers[k].data();
+            }
+            kernel_.run(kernel_.f, q.data(), steps.data(), adds_.data(), n);
+        }
     }
 
     void run_chunk(const Places& p, const Steps& strides, std::size_t n) const {
@@ -238,6 +280,7 @@ private:
     }
 
     std::size_t in_, all_;
+    std::span<const Sink<T>> out_;
     Places start_;
     std::array<bool, most_operands> adds_;
     const RowKernel<T>& kernel_;

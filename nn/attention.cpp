@@ -41,6 +41,16 @@ Mask all_of(const Mask& a, const Mask& b) {
     return both;
 }
 
+template <class T>
+Memory<T> Memory<T>::reordered(const Indices& parents) const {
+    Memory next{take(keys, parents), take(values, parents), {}};
+    if (!mask.storage()) return next;
+    next.mask = Mask({parents.size(), mask.shape(1)});
+    for (std::size_t i = 0; i < parents.size(); ++i)
+        next.mask.select(0, i).assign(mask.select(0, static_cast<std::size_t>(parents(i))));
+    return next;
+}
+
 namespace {
 
 template <class T>
@@ -216,6 +226,7 @@ Attended<T> attend(const Variable<T>& scores, const Memory<T>& memory) {
 } // namespace detail
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
+    template struct Memory<T>;                                                                     \
     template struct DotScore<T>;                                                                   \
     template struct GeneralScore<T>;                                                               \
     template struct ConcatScore<T>;                                                                \

@@ -28,7 +28,10 @@ struct Memory {
     Variable<T> values; // [B, S, ...]
     Mask mask;          // [B, S]; without memory of its own: everything takes part
 
+    bool is_empty() const { return keys.dimension() < 3; } // nothing was prepared
     std::size_t steps() const { return keys.shape(1); }
+    // For other sequences of the batch: row i is row parents[i].
+    Memory reordered(const Indices& parents) const;
 };
 
 // What queries found: the mean of the values, and with which weights.

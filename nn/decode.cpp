@@ -95,6 +95,17 @@ Variable<T> reorder(const Variable<T>& state, const Indices& parents) {
     return swapaxes(take(swapaxes(state, 0, -2), parents), 0, -2);
 }
 
+bool detail::reorder_sources(Indices& sources, const Indices& parents) {
+    Indices next(parents.shape());
+    bool same = parents.size() == sources.size();
+    for (std::size_t i = 0; i < parents.size(); ++i) {
+        next.data()[i] = sources(parents(i));
+        same = same && next.data()[i] == sources(i);
+    }
+    sources = next;
+    return !same;
+}
+
 template <class T>
 Tensor<T> sampling_distribution(const Tensor<T>& log_probabilities, const SampleOptions& options) {
     const char* const name = "sampling_distribution";

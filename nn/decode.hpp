@@ -42,6 +42,12 @@ std::vector<X> reorder(std::vector<X> states, const Indices& parents) {
     return states;
 }
 
+namespace detail {
+// Reorders which of a memory's first sequences each row of a decoder reads. Returns whether any
+// reads another one now: hypotheses of one sequence change places, and the memory stays as it is.
+bool reorder_sources(Indices& sources, const Indices& parents);
+} // namespace detail
+
 // A sequence that was written.
 template <class T>
 struct Hypothesis {

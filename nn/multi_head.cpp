@@ -1,5 +1,6 @@
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/multi_head.hpp>
+#include <unroll/nn/positions.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -19,7 +20,7 @@ Attended<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>
         fail(name, "q " + to_string(q.shape()) + ", k " + to_string(k.shape()) + ", v " +
                        to_string(v.shape()) + "; expected [..., T, d], [..., S, d], [..., S, e]");
     const double scale = 1 / std::sqrt(static_cast<double>(q.shape().back()));
-    const Variable<T> scores = matmul(q * scale, swapaxes(k, -1, -2));
+    const Variable<T> scores = scaled_matmul(q, swapaxes(k, -1, -2), scale);
     if (mask.storage() && !broadcasts_to(mask.shape(), scores.shape()))
         fail(name, "the mask " + to_string(mask.shape()) +
                        " does not broadcast to [..., T, S] = " + to_string(scores.shape()));
@@ -50,6 +51,9 @@ MultiHeadOptions completed(MultiHeadOptions options) {
     if (options.heads == 0 || options.width == 0 || options.width % options.heads != 0)
         fail(module, "a width of " + std::to_string(options.width) + " has no " +
                          std::to_string(options.heads) + " equal heads");
+    if (options.rotary && options.width / options.heads % 2 != 0)
+        fail(module, "heads of width " + std::to_string(options.width / options.heads) +
+                         " have no pairs of features to rotate");
     return options;
 }
 
@@ -126,7 +130,7 @@ template <class T>
 Attended<T> MultiHeadAttention<T>::attend(const Variable<T>& queries, const Memory<T>& memory,
                                           const Visibility& visible) const {
     const std::size_t batch = memory.keys.shape(0), steps = memory.steps(),
-                      count = queries.shape(0);
+                      count = queries.shape(1);
     const Shape all{batch, options.heads, count, steps};
     if (visible.pairs.storage() && !broadcasts_to(visible.pairs.shape(), all))
         fail(module, "the mask " + to_string(visible.pairs.shape()) +
@@ -139,9 +143,8 @@ Attended<T> MultiHeadAttention<T>::attend(const Variable<T>& queries, const Memo
         mask = all_of(mask, keys.expand_dims(1).expand_dims(1));
     }
     const auto by_head = [](const Variable<T>& x) { return swapaxes(x, 1, 2); };
-    const Attended<T> found =
-        scaled_dot_product_attention(by_head(heads(queries)), by_head(memory.keys),
-                                     by_head(memory.values), mask, options.dropout);
+    const Attended<T> found = scaled_dot_product_attention(
+        by_head(queries), by_head(memory.keys), by_head(memory.values), mask, options.dropout);
     const Variable<T> joined =
         reshape(transpose(found.context, {2, 0, 1, 3}), Shape{count, batch, options.width});
     return {out_proj(joined), found.weights};
@@ -152,7 +155,7 @@ Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& query, const Me
                                               const Visibility& visible) const {
     const Scope scope(module);
     check("query", query.shape(), memory.keys.shape(0), options.width);
-    return attend(project(query, 0, 1), memory, visible);
+    return attend(heads(project(query, 0, 1)), memory, visible);
 }
 
 template <class T>
@@ -166,6 +169,13 @@ Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& query, const Va
 template <class T>
 Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x,
                                               const Visibility& visible) const {
+    Memory<T> nothing;
+    return (*this)(x, nothing, visible);
+}
+
+template <class T>
+Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x, Memory<T>& past,
+                                              const Visibility& visible) const {
     const Scope scope(module);
     check("x", x.shape(), batch_of(x.shape()), options.width);
     if (!is_joint())
@@ -173,8 +183,24 @@ Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x,
                          std::to_string(options.width) + ", keys " +
                          std::to_string(options.memory));
     const Variable<T> all = project(x, 0, 3);
-    return attend(block(all, 0, 3), {heads(block(all, 1, 3)), heads(block(all, 2, 3)), {}},
-                  visible);
+    Variable<T> queries = heads(block(all, 0, 3));
+    Memory<T> memory{heads(block(all, 1, 3)), heads(block(all, 2, 3)), {}};
+    const std::size_t before = past.is_empty() ? 0 : past.steps();
+    if (before > 0) {
+        const Shape expected{x.shape(1), before, options.heads, options.width / options.heads};
+        if (past.keys.shape() != expected || past.values.shape() != expected)
+            fail(module, "the past has keys " + to_string(past.keys.shape()) + " and values " +
+                             to_string(past.values.shape()) + ", expected " + to_string(expected));
+        memory = {concatenate({past.keys, memory.keys}, 1),
+                  concatenate({past.values, memory.values}, 1),
+                  {}};
+    }
+    past = memory;
+    if (options.rotary) {
+        queries = rotate(queries, before);
+        memory.keys = rotate(memory.keys);
+    }
+    return attend(queries, memory, visible);
 }
 
 template <class T>

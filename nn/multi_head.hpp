@@ -21,6 +21,7 @@ struct MultiHeadOptions {
     bool bias = true;
     std::size_t query = 0;  // E as well; 0: E, or in the place of E
     std::size_t memory = 0; // M, the width of keys and values; 0: E
+    bool rotary = false;    // where x attends to itself, see rotate()
 };
 
 // Which keys a query may see. All that are given hold together.
@@ -50,6 +51,10 @@ public:
                            const Variable<T>& value, const Visibility& visible = {}) const;
     // x attends to itself.
     Attended<T> operator()(const Variable<T>& x, const Visibility& visible = {}) const;
+    // x attends to what came before it and to itself. `past` holds keys and values of that, or
+    // nothing, and of x as well afterwards; rotary positions count from its first step.
+    Attended<T> operator()(const Variable<T>& x, Memory<T>& past,
+                           const Visibility& visible = {}) const;
 
     // In two parts, for keys and values [B, S, heads, E / heads] that serve many queries.
     Memory<T> prepare(const Variable<T>& key, const Variable<T>& value,
@@ -77,6 +82,7 @@ private:
     bool is_joint() const { return options.memory == options.width; }
     Variable<T> project(const Variable<T>& x, std::size_t first, std::size_t count) const;
     Variable<T> heads(const Variable<T>& x) const;
+    // Queries [B, T, heads, E / heads].
     Attended<T> attend(const Variable<T>& queries, const Memory<T>& memory,
                        const Visibility& visible) const;
 };

@@ -73,16 +73,6 @@ Indices Feed<T>::operator()(std::size_t t, Tape<T>* tape, const Variable<T>& log
     return tokens;
 }
 
-template <class T>
-Memory<T> reordered(const Memory<T>& memory, const Indices& parents) {
-    Memory<T> next{take(memory.keys, parents), take(memory.values, parents), {}};
-    if (!memory.mask.storage()) return next;
-    next.mask = Mask({parents.size(), memory.mask.shape(1)});
-    for (std::size_t i = 0; i < parents.size(); ++i)
-        next.mask.select(0, i).assign(memory.mask.select(0, static_cast<std::size_t>(parents(i))));
-    return next;
-}
-
 void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers, double dropout,
                    std::int64_t start) {
     if (vocabulary == 0 || width == 0 || layers == 0)
@@ -98,8 +88,7 @@ void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template class FixedContext<T>;                                                                \
-    template class detail::Feed<T>;                                                                \
-    template Memory<T> detail::reordered(const Memory<T>&, const Indices&);
+    template class detail::Feed<T>;
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -223,8 +223,6 @@ private:
     Forcing forcing_;
 };
 
-template <class T>
-Memory<T> reordered(const Memory<T>& memory, const Indices& parents);
 void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers, double dropout,
                    std::int64_t start);
 
@@ -272,16 +270,9 @@ void Decoder<Cell, Attention>::members(Members<T>& m) {
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::DecoderState
 Decoder<Cell, Attention>::DecoderState::reordered(const Indices& parents) const {
-    DecoderState next{reorder(cells, parents), reorder(readout, parents), weights, memory,
-                      Indices(parents.shape())};
-    bool same = parents.size() == sources.size();
-    for (std::size_t i = 0; i < parents.size(); ++i) {
-        next.sources.data()[i] = sources(parents(i));
-        same = same && next.sources.data()[i] == sources(i);
-    }
+    DecoderState next{reorder(cells, parents), reorder(readout, parents), weights, memory, sources};
     if (weights.value().storage()) next.weights = reorder(weights, parents);
-    // Hypotheses of one sequence read the same memory: changing places among them costs nothing.
-    if (!same) next.memory = detail::reordered(memory, parents);
+    if (detail::reorder_sources(next.sources, parents)) next.memory = memory.reordered(parents);
     return next;
 }
 

@@ -1,11 +1,81 @@
 #include <unroll/ops/fuse.hpp>
 #include <unroll/ops/normalization.hpp>
+#include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
+#include <unroll/ops/rows.hpp>
 #include <unroll/ops/views.hpp>
+
+#include <cmath>
 
 namespace unroll {
 
 namespace {
+
+// With n = (x - mean) scale and h = g gain, x's share is scale (h - mean(h) - n mean(h n)).
+template <class T>
+struct NormRule {
+    void operator()(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
+                    const Variable<T>& x, const Variable<T>& gain, const Variable<T>& means,
+                    const Variable<T>& scales) const {
+        const auto size = static_cast<T>(x.shape().back());
+        if (gradients[1].value().storage()) to[0].add(gradients[1], T(1) / size);
+        if (gradients[2].value().storage())
+            add_fused(
+                to[0],
+                [size](auto g, auto x, auto mean, auto scale) {
+                    return -g * scale * scale * scale * (x - mean) / size;
+                },
+                gradients[2], x, means, scales);
+        const Variable<T>& g = gradients[0];
+        if (!g.value().storage()) return;
+        if (to.tape().shares() == nullptr) return by_rows(to, g, x, gain, means, scales);
+        const auto normal = [](auto x, auto mean, auto scale) { return (x - mean) * scale; };
+        const Variable<T> n = fuse("layer_norm", normal, x, means, scales), h = g * gain;
+        const Variable<T> mean_h = mean(h, {-1}, true), mean_hn = mean(h * n, {-1}, true);
+        to[0].add(scales * (h - mean_h - n * mean_hn));
+        to[1].add(g * n);
+        to[2].add(g);
+    }
+
+    // The same, a row at a time.
+    static void by_rows(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& x,
+                        const Variable<T>& gain, const Variable<T>& means,
+                        const Variable<T>& scales) {
+        const Tensor<T> g = gradient.value().contiguous(), in = x.value().contiguous(),
+                        weight = gain.value().contiguous();
+        const std::size_t n = x.shape().back();
+        Tensor<T> share(x.shape()), gains = Tensor<T>::zeros({n}), biases = Tensor<T>::zeros({n});
+        const T part = T(1) / static_cast<T>(n);
+        for (std::size_t i = 0; i < means.size() && n > 0; ++i) {
+            const T *const gs = g.data() + i * n, *const xs = in.data() + i * n;
+            const T mean = means.value().data()[i], scale = scales.value().data()[i];
+            const T mean_h =
+                part * detail::row_sum<T>(
+                           n, [](auto g, auto gain) { return g * gain; }, gs, weight.data());
+            const T mean_hn = part * detail::row_sum<T>(
+                                         n,
+                                         [mean, scale](auto g, auto gain, auto x) {
+                                             return g * gain * ((x - mean) * scale);
+                                         },
+                                         gs, weight.data(), xs);
+            detail::row_map(
+                n, share.data() + i * n,
+                [=](auto g, auto gain, auto x) {
+                    return scale * (g * gain - mean_h - (x - mean) * scale * mean_hn);
+                },
+                gs, weight.data(), xs);
+            detail::row_map(
+                n, gains.data(),
+                [mean, scale](auto sum, auto g, auto x) { return sum + g * ((x - mean) * scale); },
+                gains.data(), gs, xs);
+            detail::row_map(
+                n, biases.data(), [](auto sum, auto g) { return sum + g; }, biases.data(), gs);
+        }
+        to[0].add(Variable<T>(std::move(share)));
+        to[1].add(Variable<T>(std::move(gains)));
+        to[2].add(Variable<T>(std::move(biases)));
+    }
+};
 
 template <class T>
 Variable<T> centred(const Op& op, const Variable<T>& x, const Variable<T>& mean) {
@@ -62,9 +132,34 @@ Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable
     if (x.dimension() == 0 || gain.shape() != width || bias.shape() != width)
         fail(op, "x " + to_string(x.shape()) + ", gain " + to_string(gain.shape()) + ", bias " +
                      to_string(bias.shape()) + "; expected [..., n], [n], [n]");
-    const Variable<T> distance = centred(op, x, mean(x, {-1}, true));
-    const Variable<T> variance = mean(squared(op, distance), {-1}, true);
-    return scaled<T>(op, distance, variance, gain, bias, epsilon);
+    const std::size_t n = x.shape().back();
+    Shape column = x.shape();
+    column.back() = 1;
+    Tensor<T> value(x.shape()), means(column), scales(column);
+    const Tensor<T> in = x.value().contiguous(), weight = gain.value().contiguous(),
+                    shift = bias.value().contiguous();
+    const T part = T(1) / static_cast<T>(n);
+    for (std::size_t i = 0; i < means.size() && n > 0; ++i) {
+        const T* const row = in.data() + i * n;
+        const T mean = part * detail::row_sum<T>(
+                                  n, [](auto x) { return x; }, row);
+        const T variance = part * detail::row_sum<T>(
+                                      n, [mean](auto x) { return (x - mean) * (x - mean); }, row);
+        const T scale = T(1) / std::sqrt(variance + static_cast<T>(epsilon));
+        detail::row_map(
+            n, value.data() + i * n,
+            [mean, scale](auto x, auto gain, auto bias) {
+                return (x - mean) * scale * gain + bias;
+            },
+            row, weight.data(), shift.data());
+        means.data()[i] = mean;
+        scales.data()[i] = scale;
+    }
+    // Means and scales are results of their own, so that the gradient can be differentiated.
+    const std::array<const Variable<T>*, 3> inputs{&x, &gain, &bias};
+    return record<T>(op, std::span(inputs),
+                     std::array{std::move(value), std::move(means), std::move(scales)},
+                     keep(x, gain, Result<1>(), Result<2>()), NormRule<T>())[0];
 }
 
 template <class T>

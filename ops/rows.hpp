@@ -3,6 +3,7 @@
 #include <unroll/ops/functions.hpp>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace unroll::detail {
@@ -46,6 +47,45 @@ T row_exp(const T* row, std::size_t n, T shift, T* out) {
         if (out != nullptr) std::copy_n(rest.data(), n - i, out + i);
     }
     return sums.sum();
+}
+
+// f of the last rest < W elements of rows; what lies beyond them means nothing.
+template <class T, class F>
+std::array<T, Lanes<T>::width> row_tail(std::size_t rest, const F& f, const auto*... rows) {
+    constexpr std::size_t W = Lanes<T>::width;
+    const auto padded = [rest](const T* row) {
+        std::array<T, W> lanes{};
+        std::copy_n(row, rest, lanes.data());
+        return Lanes<T>::load(lanes.data());
+    };
+    std::array<T, W> lanes;
+    Lanes<T>(f(padded(rows)...)).store(lanes.data());
+    return lanes;
+}
+
+// The sum of f over the elements of rows.
+template <class T, class F>
+T row_sum(std::size_t n, const F& f, const auto*... rows) {
+    constexpr std::size_t W = Lanes<T>::width;
+    Lanes<T> sums(0);
+    std::size_t i = 0;
+    for (; i + W <= n; i += W) sums += f(Lanes<T>::load(rows + i)...);
+    T total = sums.sum();
+    if (i == n) return total;
+    const auto lanes = row_tail<T>(n - i, f, (rows + i)...);
+    for (std::size_t j = 0; j < n - i; ++j) total += lanes[j];
+    return total;
+}
+
+// out = f of the elements of rows, one of which may be out.
+template <class T, class F>
+void row_map(std::size_t n, T* out, const F& f, const auto*... rows) {
+    constexpr std::size_t W = Lanes<T>::width;
+    std::size_t i = 0;
+    for (; i + W <= n; i += W) Lanes<T>(f(Lanes<T>::load(rows + i)...)).store(out + i);
+    if (i == n) return;
+    const auto lanes = row_tail<T>(n - i, f, (rows + i)...);
+    std::copy_n(lanes.data(), n - i, out + i);
 }
 
 } // namespace unroll::detail

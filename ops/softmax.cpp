@@ -1,5 +1,4 @@
 #include <unroll/ops/fuse.hpp>
-#include <unroll/ops/index.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/rows.hpp>
 #include <unroll/ops/softmax.hpp>
@@ -7,6 +6,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace unroll {
 
@@ -15,98 +15,156 @@ namespace {
 template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
-// Runs `along_last` with the axis in the last place.
-template <class T, class F>
-Variable<T> with_axis_last(const Op& op, const Variable<T>& x, std::ptrdiff_t axis, F along_last) {
-    const std::size_t a = normal_axis(op, axis, x.dimension());
-    if (a + 1 == x.dimension()) return along_last(x);
-    return swapaxes(along_last(swapaxes(x, axis, -1)), axis, -1);
-}
-
+// The rows of a mask, one after the other as those of a tensor of that shape; as numbers, which
+// vectors are compared with.
 template <class T>
-Variable<T> masked(const Op& op, const Variable<T>& x, const Mask& mask) {
-    if (!broadcasts_to(mask.shape(), x.shape()))
-        fail(op, "the mask " + to_string(mask.shape()) + " does not broadcast to " +
-                     to_string(x.shape()));
-    Mask others(mask.shape());
-    const Mask dense = mask.contiguous();
-    for (std::size_t i = 0; i < others.size(); ++i) others.data()[i] = !dense.data()[i];
-    return masked_fill(x, others, -infinity<T>, op);
-}
+class MaskRows {
+public:
+    MaskRows(const Mask& mask, const Shape& shape) {
+        Shape own = mask.shape();
+        if (own.empty()) own.push_back(1);
+        own.back() = shape.back();
+        const Mask dense = mask.broadcast_to(own).contiguous();
+        rows_ = Tensor<T>(own);
+        for (std::size_t i = 0; i < dense.size(); ++i) rows_.data()[i] = dense.data()[i] ? 1 : 0;
+        rows_ = rows_.broadcast_to(shape);
+    }
+
+    // Copies a row of n elements with -inf where the mask is false; returns the largest.
+    T apply(const T* in, T* out, std::size_t n) {
+        detail::row_map(
+            n, out, [](auto x, auto seen) { return where(seen > 0, x, -infinity<T>); }, in,
+            rows_.data() + at_);
+        for (std::size_t a = rows_.dimension() - 1; a-- > 0;) {
+            at_ += rows_.strides()[a];
+            if (++index_[a] < rows_.shape(a)) break;
+            at_ -= rows_.strides()[a] * static_cast<std::ptrdiff_t>(index_[a]);
+            index_[a] = 0;
+        }
+        return detail::row_max(out, n);
+    }
+
+private:
+    Tensor<T> rows_;
+    std::array<std::size_t, max_rank> index_{};
+    std::ptrdiff_t at_ = 0;
+};
 
 // f(row of x, row of the result, its length, its largest element) for every row along the last
-// axis.
+// axis, masked where a mask is given.
 template <class T, class F>
-Tensor<T> by_rows(const Tensor<T>& x, const F& f) {
+Tensor<T> by_rows(const Tensor<T>& x, const Mask* mask, const F& f) {
     const Tensor<T> in = x.contiguous();
     Tensor<T> out(x.shape());
     const std::size_t n = x.shape().back();
-    for (std::size_t i = 0; n > 0 && i < in.size(); i += n)
-        f(in.data() + i, out.data() + i, n, detail::row_max(in.data() + i, n));
+    std::optional<MaskRows<T>> masked;
+    if (mask != nullptr) masked.emplace(*mask, x.shape());
+    for (std::size_t i = 0; n > 0 && i < in.size(); i += n) {
+        const T* row = in.data() + i;
+        T* const to = out.data() + i;
+        T top;
+        if (masked) {
+            top = masked->apply(row, to, n);
+            row = to;
+        } else {
+            top = detail::row_max(row, n);
+        }
+        f(row, to, n, top);
+    }
     return out;
+}
+
+template <class T>
+void softmax_row(const T* in, T* out, std::size_t n, T top) {
+    if (top == -infinity<T>) { // masked altogether: zeros, but for what is no number
+        for (std::size_t j = 0; j < n; ++j) out[j] = std::isnan(in[j]) ? in[j] : T(0);
+        return;
+    }
+    const T scale = T(1) / detail::row_exp(in, n, top, out);
+    detail::row_map(
+        n, out, [scale](auto e) { return e * scale; }, out);
+}
+
+// x's share is y (g - sum(g y)). What is 0 may be masked, and has none whatever arrives for it.
+template <class T>
+void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
+    const auto product = [](auto g, auto y) { return where(y == 0, 0, g * y); };
+    const auto share = [](auto g, auto y, auto mean) { return where(y == 0, 0, y * (g - mean)); };
+    if (to[0].is_recording())
+        return add_fused(to[0], share, g, y, sum(fuse("softmax", product, g, y), {-1}, true));
+    const Tensor<T> weights = y.value().contiguous(), arrived = g.value().contiguous();
+    Tensor<T> shares(y.shape());
+    const std::size_t n = y.shape().back();
+    for (std::size_t i = 0; n > 0 && i < weights.size(); i += n) {
+        const T *const gs = arrived.data() + i, *const ys = weights.data() + i;
+        const Lanes<T> mean(detail::row_sum<T>(n, product, gs, ys));
+        detail::row_map(
+            n, shares.data() + i, [&](auto g, auto y) { return share(g, y, mean); }, gs, ys);
+    }
+    to[0].add(Variable<T>(std::move(shares)));
+}
+
+template <class T>
+void log_softmax_row(const T* in, T* out, std::size_t n, T top) {
+    const T log_sum =
+        top == -infinity<T> ? T(0) : top + std::log(detail::row_exp<T>(in, n, top, nullptr));
+    detail::row_map(
+        n, out, [log_sum](auto x) { return x - log_sum; }, in);
+}
+
+template <class T>
+void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
+    // What is masked has no share, whatever arrives for it.
+    const auto alive = [](auto g, auto y) { return where(y > -infinity<T>, g, 0); };
+    const Variable<T> total = sum(fuse("log_softmax", alive, g, y), {-1}, true);
+    add_fused(
+        to[0],
+        [](auto g, auto y, auto total) { return where(y > -infinity<T>, g - exp(y) * total, 0); },
+        g, y, total);
+}
+
+// An operation on rows along an axis.
+template <class T, class Row, class RowRule>
+Variable<T> along(const Op& op, const Variable<T>& x, const Mask* mask, std::ptrdiff_t axis,
+                  const Row& row, const RowRule& rule) {
+    const std::size_t a = normal_axis(op, axis, x.dimension());
+    if (mask != nullptr && !broadcasts_to(mask->shape(), x.shape()))
+        fail(op, "the mask " + to_string(mask->shape()) + " does not broadcast to " +
+                     to_string(x.shape()));
+    if (a + 1 == x.dimension())
+        return record<T>(op, {&x}, by_rows(x.value(), mask, row), keep(result), rule);
+    if (mask == nullptr)
+        return swapaxes(along(op, swapaxes(x, axis, -1), mask, -1, row, rule), axis, -1);
+    // With all axes, so that the same two can change places.
+    Shape shape = mask->shape();
+    while (shape.size() < x.dimension()) shape.insert(0, 1);
+    Shape order;
+    for (std::size_t i = 0; i < shape.size(); ++i) order.push_back(i);
+    std::swap(order[a], order.back());
+    const Mask swapped = mask->reshape(shape).transpose({order.begin(), order.size()});
+    return swapaxes(along(op, swapaxes(x, axis, -1), &swapped, -1, row, rule), axis, -1);
 }
 
 } // namespace
 
 template <class T>
 Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
-    return with_axis_last(op, x, axis, [&](const Variable<T>& x) {
-        const auto row = [](const T* in, T* out, std::size_t n, T top) {
-            if (top == -infinity<T>) { // masked altogether: zeros, but for what is no number
-                for (std::size_t j = 0; j < n; ++j) out[j] = std::isnan(in[j]) ? in[j] : T(0);
-                return;
-            }
-            const T scale = T(1) / detail::row_exp(in, n, top, out);
-            for (std::size_t j = 0; j < n; ++j) out[j] *= scale;
-        };
-        Tensor<T> value = by_rows(x.value(), row);
-        return record<T>(op, {&x}, std::move(value), keep(result),
-                         [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
-                             const Variable<T> mean =
-                                 sum(fuse(
-                                         "softmax", [](auto g, auto y) { return g * y; }, g, y),
-                                     {-1}, true);
-                             add_fused(
-                                 to[0], [](auto g, auto y, auto mean) { return y * (g - mean); }, g,
-                                 y, mean);
-                         });
-    });
+    return along(op, x, nullptr, axis, softmax_row<T>, softmax_rule<T>);
 }
 
 template <class T>
 Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
-    return with_axis_last(op, x, axis, [&](const Variable<T>& x) {
-        const auto row = [](const T* in, T* out, std::size_t n, T top) {
-            const T log_sum = top == -infinity<T>
-                                  ? T(0)
-                                  : top + std::log(detail::row_exp<T>(in, n, top, nullptr));
-            for (std::size_t j = 0; j < n; ++j) out[j] = in[j] - log_sum;
-        };
-        Tensor<T> value = by_rows(x.value(), row);
-        return record<T>(
-            op, {&x}, std::move(value), keep(result),
-            [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
-                // What is masked has no share, whatever arrives for it.
-                const auto alive = [](auto g, auto y) { return where(y > -infinity<T>, g, 0); };
-                const Variable<T> total = sum(fuse("log_softmax", alive, g, y), {-1}, true);
-                add_fused(
-                    to[0],
-                    [](auto g, auto y, auto total) {
-                        return where(y > -infinity<T>, g - exp(y) * total, 0);
-                    },
-                    g, y, total);
-            });
-    });
+    return along(op, x, nullptr, axis, log_softmax_row<T>, log_softmax_rule<T>);
 }
 
 template <class T>
 Variable<T> softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis, Op op) {
-    return softmax(masked(op, x, mask), axis, op);
+    return along(op, x, &mask, axis, softmax_row<T>, softmax_rule<T>);
 }
 
 template <class T>
 Variable<T> log_softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis, Op op) {
-    return log_softmax(masked(op, x, mask), axis, op);
+    return along(op, x, &mask, axis, log_softmax_row<T>, log_softmax_rule<T>);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

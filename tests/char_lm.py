@@ -88,6 +88,25 @@ with tempfile.TemporaryDirectory() as name:
         assert found["passed"] == "yes" and json.loads(report.read_text())["passed"] is True
     run("train", "--cell", "lstm", "--layers", 1, "--check-gradients", "--check-order", 2)
 
+    # A transformer carries keys and values from batch to batch, and to a run that goes on.
+    attends = ["--model", "transformer", "--layers", 2, "--heads", 2, "--context", 6]
+    one = folder / "transformer.safetensors"
+    learned = result(run(*train, *attends, "--rate", 0.01, "--out", one))
+    assert float(learned["validation_nats"]) < 2.5, learned
+    process = subprocess.Popen([PROGRAM, *map(str, [*train, *attends, "--rate", 0.01, "--out", parts])],
+                               stdout=subprocess.PIPE, text=True)
+    while "epoch" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    run(*train, *attends, "--rate", 0.01, "--out", parts, "--resume")
+    assert tensors(parts) == tensors(one), "a resumed transformer differs"
+    assert abs(float(result(run("eval", one, text))["nats"]) - float(learned["validation_nats"])) < 1
+    written = run("sample", one, "--prompt", "line ", "--length", 40, "--seed", 1)
+    assert written.startswith("line ") and written == run("sample", one, "--prompt", "line ", "--length", 40, "--seed", 1)
+    run("train", "--model", "transformer", "--layers", 1, "--heads", 2, "--check-gradients", "--check-order", 2)
+    run(*draw, folder / "transformer.dot", *attends)
+
     def refuses(*arguments, naming, code=None):
         done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
         said = done.stdout + done.stderr
@@ -95,6 +114,8 @@ with tempfile.TemporaryDirectory() as name:
 
     refuses("train", folder / "none.txt", naming=["none.txt"])
     refuses("train", text, "--cell", "transformer", naming=["--cell"])
+    refuses("train", text, "--model", "elman", naming=["--model"])
+    refuses("train", text, *SMALL, "--model", "transformer", "--heads", 3, naming=["16", "3"])
     refuses("train", text, "--batch", 5, naming=["5", "2"])
     refuses("train", text, "--epochs", -1, naming=["--epochs"])
     refuses("sample", text, naming=["text.txt"])

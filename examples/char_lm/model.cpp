@@ -1,63 +1,44 @@
 #include "model.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
-#include <sstream>
 
 namespace char_lm {
 
-std::map<std::string, std::string> Settings::words() const {
-    std::ostringstream share;
-    share << dropout;
-    return {{"cell", cell},
-            {"layers", std::to_string(layers)},
-            {"hidden", std::to_string(hidden)},
-            {"embedding", std::to_string(embedding)},
-            {"dropout", share.str()}};
-}
-
-Settings Settings::from(const std::map<std::string, std::string>& words) {
-    const auto get = [&](const char* key) {
-        const auto found = words.find(key);
-        if (found == words.end()) fail("char_lm", std::string("the model lacks '") + key + "'");
-        return found->second;
-    };
-    const auto size = [&](const char* key) {
-        std::size_t n = 0;
-        if (!(std::istringstream(get(key)) >> n) || n == 0 || n > 1u << 20)
-            fail("char_lm", std::string("'") + key + "' of the model is " + get(key));
-        return n;
-    };
-    Settings settings{get("cell"), size("layers"), size("hidden"), size("embedding"), 0};
-    std::istringstream(get("dropout")) >> settings.dropout;
-    return settings;
+template <class T>
+typename Model<T>::Net Model<T>::network(const Settings& s) {
+    if (s.model == "transformer")
+        return nn::TransformerStack<T>({.width = s.hidden,
+                                        .heads = s.heads,
+                                        .layers = s.layers,
+                                        .dropout = s.dropout,
+                                        .activation = nn::Activation::gelu,
+                                        .norm_first = true,
+                                        .causal = true,
+                                        .positions = nn::Positions::rotary});
+    if (s.cell == "lstm")
+        return nn::Lstm<T>({.input = s.embedding,
+                            .hidden = s.hidden,
+                            .layers = s.layers,
+                            .dropout = s.dropout,
+                            .cell = {.forget_bias = 1}});
+    if (s.cell == "gru")
+        return nn::Gru<T>(
+            {.input = s.embedding, .hidden = s.hidden, .layers = s.layers, .dropout = s.dropout});
+    if (s.cell == "rnn")
+        return nn::Rnn<T>(
+            {.input = s.embedding, .hidden = s.hidden, .layers = s.layers, .dropout = s.dropout});
+    fail("char_lm", "cell '" + s.cell + "' is none of rnn, lstm, gru");
 }
 
 template <class T>
 Model<T>::Model(const Settings& s, std::size_t vocabulary)
-    : settings_(s), embed_({.vocabulary = vocabulary, .width = s.embedding}),
-      head_({.input = s.hidden, .output = vocabulary}) {
-    if (s.cell == "lstm")
-        lstm_.emplace_back(nn::RecurrentOptions<nn::LstmCell<T>>{.input = s.embedding,
-                                                                 .hidden = s.hidden,
-                                                                 .layers = s.layers,
-                                                                 .dropout = s.dropout,
-                                                                 .cell = {.forget_bias = 1}});
-    else if (s.cell == "gru")
-        gru_.emplace_back(nn::RecurrentOptions<nn::GruCell<T>>{
-            .input = s.embedding, .hidden = s.hidden, .layers = s.layers, .dropout = s.dropout});
-    else if (s.cell == "rnn")
-        rnn_.emplace_back(nn::RecurrentOptions<nn::RnnCell<T>>{
-            .input = s.embedding, .hidden = s.hidden, .layers = s.layers, .dropout = s.dropout});
-    else
-        fail("char_lm", "cell '" + s.cell + "' is none of rnn, lstm, gru");
-}
+    : settings_(s), embed_({.vocabulary = vocabulary, .width = s.embedding}), net_(network(s)),
+      head_({.input = s.hidden, .output = vocabulary}) {}
 
 template <class T>
-template <class Net>
-Variable<T> Model<T>::run(const Net& net, const Variable<T>& x, Carried* state) const {
-    typename Net::States initial;
+template <class Recurrent>
+Variable<T> Model<T>::run(const Recurrent& net, const Variable<T>& x, Carried* state) const {
+    typename Recurrent::States initial;
     if (state != nullptr)
         for (std::size_t s = 0; s < initial.size(); ++s) initial[s] = (*state)[s];
     auto [output, last] = net(x, initial);
@@ -67,23 +48,45 @@ Variable<T> Model<T>::run(const Net& net, const Variable<T>& x, Carried* state) 
 }
 
 template <class T>
+Variable<T> Model<T>::run(const nn::TransformerStack<T>& net, const Variable<T>& x,
+                          Carried* state) const {
+    const std::size_t heads = settings_.heads, width = settings_.hidden / heads;
+    auto known = net.start();
+    const bool goes_on = state != nullptr && (*state)[0].storage();
+    for (std::size_t i = 0; goes_on && i < settings_.layers; ++i) {
+        const auto by_head = [&](const Tensor<T>& all) { // [S, B, hidden] -> [B, S, heads, width]
+            const Tensor<T> layer = all.select(0, i);
+            return swapaxes(
+                reshape(Variable<T>(layer), {layer.shape(0), layer.shape(1), heads, width}), 0, 1);
+        };
+        known.past[i] = {by_head((*state)[0]), by_head((*state)[1]), {}};
+    }
+    const Variable<T> output = net(x, known).context;
+    if (state == nullptr) return output;
+    const std::size_t steps = known.steps(), kept = std::min(steps, settings_.context);
+    std::array<std::vector<Variable<T>>, 2> parts;
+    for (const auto& past : known.past)
+        for (std::size_t k = 0; k < 2; ++k) {
+            const Variable<T> all = (k == 0 ? past.keys : past.values).value();
+            parts[k].push_back(reshape(swapaxes(slice(all, 1, steps - kept, steps), 0, 1),
+                                       {kept, x.shape(1), settings_.hidden}));
+        }
+    for (std::size_t k = 0; k < 2; ++k) (*state)[k] = stack(parts[k]).value();
+    return output;
+}
+
+template <class T>
 Variable<T> Model<T>::operator()(Tape<T>& tape, const Indices& x, Carried* state) const {
-    Variable<T> h = embed_(tape, x);
-    if (!lstm_.empty())
-        h = run(lstm_[0], h, state);
-    else if (!gru_.empty())
-        h = run(gru_[0], h, state);
-    else
-        h = run(rnn_[0], h, state);
-    return head_(dropout(h, settings_.dropout));
+    const Variable<T> h = embed_(tape, x);
+    const Variable<T> y = std::visit([&](const auto& net) { return run(net, h, state); }, net_);
+    return head_(dropout(y, settings_.dropout));
 }
 
 template <class T>
 void Model<T>::members(nn::Members<T>& m) {
     m("embedding", embed_);
-    for (auto& net : rnn_) m("rnn", net);
-    for (auto& net : lstm_) m("lstm", net);
-    for (auto& net : gru_) m("gru", net);
+    const char* const names[] = {"rnn", "lstm", "gru", "transformer"};
+    std::visit([&](auto& net) { m(names[net_.index()], net); }, net_);
     m("head", head_);
 }
 
@@ -91,50 +94,42 @@ template <class T>
 double evaluate(const Model<T>& model, std::span<const std::int64_t> text) {
     const std::size_t columns = std::clamp<std::size_t>(text.size() / 2000, 1, 64);
     Tape<T> tape;
-    return example::mean_loss(tape, example::Stream(text, columns, 100),
+    return example::mean_loss(tape, example::Stream(text, columns, 64),
                               [&](const Indices& x, const Indices& y, auto* state) {
                                   return cross_entropy(model(tape, x, state), y);
                               });
 }
 
+namespace {
+// A state as decoders carry it.
+struct Read {
+    Model<float>::Carried state;
+    Read reordered(const Indices& parents) const {
+        const auto in_order = [&](const Tensor<float>& x) {
+            return x.storage() ? nn::reorder(Variable<float>(x), parents).value() : x;
+        };
+        return {{in_order(state[0]), in_order(state[1])}};
+    }
+};
+} // namespace
+
 std::string sample(const Model<float>& model, const example::ByteVocabulary& vocabulary,
-                   const std::string& prompt, const Sampling& how, Random random) {
-    if (!(how.temperature >= 0) || !(how.top_p > 0 && how.top_p <= 1))
-        fail("sample", "temperature must be at least 0 and top-p in (0, 1]");
+                   const std::string& prompt, const nn::SampleOptions& options) {
+    const auto numbers = vocabulary.encode(prompt.empty() ? "\n" : prompt);
     Tape<float> tape;
     tape.set_recording(false);
-    Model<float>::Carried state;
-    std::vector<std::int64_t> next = vocabulary.encode(prompt.empty() ? "\n" : prompt);
+    Read start;
+    if (const std::size_t read = numbers.size() - 1; read > 0)
+        model(tape, Indices({read, 1}, std::span(numbers).first(read)), &start.state);
+    const auto step = [&](const Read& before, const Indices& tokens) {
+        Read next = before;
+        const auto logits = model(tape, tokens.expand_dims(0), &next.state);
+        return nn::Prediction<Read, float>{next, log_softmax(select(logits, 0, 0))};
+    };
+    const auto written =
+        nn::sample(tape, step, start, Indices({1}, std::span(numbers).last(1)), options);
     std::string text;
-    while (text.size() < how.length) {
-        const Indices x({next.size(), 1}, std::span<const std::int64_t>(next));
-        const Variable<float> logits = model(tape, x, &state);
-        const auto scores = logits.value().select(0, next.size() - 1).to_vector();
-        std::vector<std::size_t> order(scores.size());
-        std::iota(order.begin(), order.end(), std::size_t{0});
-        std::stable_sort(order.begin(), order.end(),
-                         [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
-        std::size_t chosen = order[0];
-        if (how.temperature > 0) {
-            std::vector<double> weights;
-            double total = 0;
-            for (const std::size_t i : order)
-                total += weights.emplace_back(
-                    std::exp((scores[i] - scores[order[0]]) / how.temperature));
-            std::size_t kept = how.top_k == 0 ? order.size() : std::min(how.top_k, order.size());
-            double mass = 0;
-            for (std::size_t i = 0; i < kept; ++i) {
-                mass += weights[i];
-                if (mass >= how.top_p * total) kept = i + 1;
-            }
-            double draw = random.uniform() * mass;
-            std::size_t at = 0;
-            while (at + 1 < kept && (draw -= weights[at]) >= 0) ++at;
-            chosen = order[at];
-        }
-        next = {static_cast<std::int64_t>(chosen)};
-        text += vocabulary.decode(next[0]);
-    }
+    for (const std::int64_t token : written[0].tokens) text += vocabulary.decode(token);
     return text;
 }
 

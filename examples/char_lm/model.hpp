@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/header.hpp"
 #include "../common/stream.hpp"
 #include "../common/text.hpp"
 
@@ -7,30 +8,37 @@
 
 #include <map>
 #include <string>
+#include <variant>
 
 namespace char_lm {
 
 using namespace unroll;
 
 struct Settings {
+    std::string model = "recurrent"; // or transformer
     std::string cell = "gru";
-    std::size_t layers = 2;
-    std::size_t hidden = 256;
-    std::size_t embedding = 64;
+    std::size_t layers = 0, hidden = 0; // 0: as completed() has them
+    std::size_t embedding = 64;         // of a recurrent model
+    std::size_t heads = 4, context = 64;
     double dropout = 0;
 
+    Settings completed() const;
+
     std::map<std::string, std::string> words() const;
-    static Settings from(const std::map<std::string, std::string>& words);
+    static Settings from(const example::Header& header);
 };
 
-// A language model over bytes: embedding, recurrent layers, and a linear head. T is float to train
-// and double to check gradients.
+// A language model over bytes: embedding, recurrent layers or a Transformer, and a linear head. T
+// is float to train and double to check gradients.
 template <class T>
 class Model {
 public:
     using value_type = T;
+    // A Transformer's are the keys and the values of the last `context` steps, each [layers, steps,
+    // B, hidden], to which the next ones attend (Dai et al. 2019).
     using Carried = example::Carried<T>;
 
+    // Settings are completed ones.
     Model(const Settings& settings, std::size_t vocabulary);
 
     // Numbers [T, B] -> logits [T, B, vocabulary]. Carries `state` on where one is given.
@@ -38,14 +46,15 @@ public:
     void members(nn::Members<T>& m);
 
 private:
-    template <class Net>
-    Variable<T> run(const Net& net, const Variable<T>& x, Carried* state) const;
+    using Net = std::variant<nn::Rnn<T>, nn::Lstm<T>, nn::Gru<T>, nn::TransformerStack<T>>;
+    static Net network(const Settings& s);
+    template <class Recurrent>
+    Variable<T> run(const Recurrent& net, const Variable<T>& x, Carried* state) const;
+    Variable<T> run(const nn::TransformerStack<T>& net, const Variable<T>& x, Carried* state) const;
 
     Settings settings_;
     nn::Embedding<T> embed_;
-    std::vector<nn::Rnn<T>> rnn_; // one of the three has one element
-    std::vector<nn::Lstm<T>> lstm_;
-    std::vector<nn::Gru<T>> gru_;
+    Net net_;
     nn::Linear<T> head_;
 };
 
@@ -53,15 +62,8 @@ private:
 template <class T>
 double evaluate(const Model<T>& model, std::span<const std::int64_t> text);
 
-struct Sampling {
-    double temperature = 0.8; // 0: the likeliest every time
-    std::size_t top_k = 0;    // only the k likeliest; 0: all
-    double top_p = 1;         // only the likeliest that make up this much
-    std::size_t length = 500;
-};
-
-// The prompt's continuation, byte by byte.
+// The prompt's continuation, byte by byte; nothing ends it but options.max_length.
 std::string sample(const Model<float>& model, const example::ByteVocabulary& vocabulary,
-                   const std::string& prompt, const Sampling& how, Random random);
+                   const std::string& prompt, const nn::SampleOptions& options);
 
 } // namespace char_lm

@@ -6,6 +6,7 @@ import json
 import pathlib
 import struct
 
+import numpy
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -174,6 +175,55 @@ def attention():
     write("attention.safetensors", found)
 
 
+def ctc():
+    """Losses and their gradients by logits, of which some lie beyond a length."""
+    generator = torch.Generator().manual_seed(5)
+    T, B, V, L = 12, 4, 5, 4
+    for_each = {"lengths": torch.tensor([12, 9, 10, 3]), "target_lengths": torch.tensor([4, 3, 0, 3])}
+    targets = torch.tensor([[1, 2, 2, 3], [4, 1, 4, 1], [1, 1, 1, 1], [2, 3, 4, 4]])
+    found = {**for_each, "targets": targets}
+    for blank in (0, 4):
+        shifted = torch.where(targets <= blank, targets - 1, targets) if blank else targets
+        logits = torch.randn(T, B, V, dtype=torch.float64, generator=generator)
+        for reduction in ("none", "sum", "mean"):
+            x = logits.clone().requires_grad_()
+            loss = nn.functional.ctc_loss(
+                x.log_softmax(-1), shifted, for_each["lengths"], for_each["target_lengths"], blank=blank, reduction=reduction)
+            seed = torch.randn(loss.shape, dtype=torch.float64, generator=generator)
+            loss.backward(seed)
+            found.update({f"{blank}.{reduction}.{key}": value for key, value in
+                          {"loss": loss, "seed": seed, "grad": x.grad}.items()})
+        found.update({f"{blank}.logits": logits, f"{blank}.targets": shifted})
+    write("ctc.safetensors", found)
+
+
+def filterbank():
+    """Log-mel energies, their slopes and the normalised whole, by the formulas, in NumPy."""
+    rate, length, step, size, filters, lowest = 8000, 200, 80, 256, 24, 60
+    t = numpy.arange(2000) / rate
+    x = 0.3 * numpy.sin(2 * numpy.pi * (300 + 900 * t) * t) + 0.02 * numpy.random.RandomState(1).randn(2000)
+    x[:300] = 0
+    x = x.astype(numpy.float32).astype(numpy.float64)
+    emphasised = x - 0.97 * numpy.concatenate([[0], x[:-1]])
+    starts = range(0, len(x) - length + 1, step)
+    frames = numpy.stack([emphasised[i:i + length] * numpy.hanning(length) for i in starts])
+    power = numpy.abs(numpy.fft.rfft(frames, size)) ** 2
+    mel = lambda f: 2595 * numpy.log10(1 + f / 700)
+    edges = 700 * (10 ** (numpy.linspace(mel(lowest), mel(rate / 2), filters + 2) / 2595) - 1)
+    bins = numpy.arange(size // 2 + 1) * rate / size
+    weights = numpy.stack([numpy.interp(bins, edges[m:m + 3], [0, 1, 0], 0, 0) for m in range(filters)])
+    energies = numpy.log(numpy.maximum(power @ weights.T, 1e-10))
+
+    def slopes(y):
+        padded = numpy.pad(y, ((2, 2), (0, 0)), "edge")
+        return (padded[3:-1] - padded[1:-3] + 2 * (padded[4:] - padded[:-4])) / 10
+
+    parts = energies, slopes(energies), slopes(slopes(energies))
+    whole = numpy.concatenate([(y - y.mean()) / numpy.sqrt(y.var() + 1e-5) for y in parts], 1)
+    write("filterbank.safetensors", {key: torch.from_numpy(value) for key, value in
+                                     {"samples": x, "energies": energies, "features": whole}.items()})
+
+
 def convolutions():
     f, found = torch.nn.functional, {}
 
@@ -213,10 +263,50 @@ def convolutions():
     write("convolution.safetensors", found)
 
 
+def transformers():
+    E, heads, hidden, S = 6, 2, 10, 4
+    read, written = torch.ones(B, S, dtype=torch.bool), torch.ones(T, T).tril().bool()
+    for b, n in enumerate((4, 2, 3)):
+        read[b, n:] = False
+    found = {}
+
+    def case(name, layer, run, inputs):
+        layer = layer.double()
+        for p in layer.parameters():
+            nn.init.uniform_(p, -0.6, 0.6)
+        inputs = {key: torch.randn(*shape, dtype=torch.float64, requires_grad=True) for key, shape in inputs.items()}
+        out = run(layer, *inputs.values())
+        seed = torch.randn_like(out)
+        if out.shape[0] == S:
+            seed = seed * read.T[:, :, None]
+        out.backward(seed)
+        more = {"output": out, "seed.output": seed, "keys": read.long()}
+        for key, value in [*inputs.items(), *layer.named_parameters()]:
+            more[key], more[f"grad.{key}"] = value, value.grad
+        found.update({f"{name}.{key}": value for key, value in more.items()})
+
+    for kind, options in (("post", {"norm_first": False, "activation": "relu"}), ("pre", {"norm_first": True, "activation": "gelu"})):
+        options = {"d_model": E, "nhead": heads, "dim_feedforward": hidden, "dropout": 0.0, **options}
+        case(f"encoder_{kind}", nn.TransformerEncoderLayer(**options),
+             lambda layer, x: layer(x, src_key_padding_mask=~read), {"x": (S, B, E)})
+        case(f"causal_{kind}", nn.TransformerEncoderLayer(**options),
+             lambda layer, x: layer(x, src_mask=~written), {"x": (T, B, E)})
+        case(f"decoder_{kind}", nn.TransformerDecoderLayer(**options),
+             lambda layer, x, memory: layer(x, memory, tgt_mask=~written, memory_key_padding_mask=~read),
+             {"x": (T, B, E), "memory": (S, B, E)})
+        case(f"both_{kind}", nn.Transformer(num_encoder_layers=2, num_decoder_layers=2, **options),
+             lambda layer, memory, x: layer(memory, x, tgt_mask=~written, src_key_padding_mask=~read, memory_key_padding_mask=~read),
+             {"memory": (S, B, E), "x": (T, B, E)})
+    write("transformer.safetensors", found)
+
+
 if __name__ == "__main__":
     torch.manual_seed(0)
     all_recurrent()
     functions()
     optimisers()
     attention()
+    ctc()
+    filterbank()
     convolutions()
+    transformers()

@@ -3,6 +3,7 @@
 #include <unroll/nn/attention.hpp>
 #include <unroll/nn/crf.hpp>
 #include <unroll/nn/recurrent.hpp>
+#include <unroll/nn/transformer.hpp>
 
 #include <map>
 
@@ -118,6 +119,102 @@ Array<N> lstm(const Array<N>& x, const Call& c) {
     return out;
 }
 
+// A causal layer with rotary positions and gentle normalisations: a small variance is no corner.
+constexpr double epsilon = 0.1;
+constexpr std::size_t inner = 3;
+struct Layer : unroll::nn::TransformerLayer<double> {
+    explicit Layer(std::size_t width)
+        : TransformerLayer({.width = width,
+                            .hidden = inner,
+                            .activation = unroll::nn::Activation::gelu,
+                            .norm_first = true,
+                            .positions = width % 2 == 0 ? unroll::nn::Positions::rotary
+                                                        : unroll::nn::Positions::none}) {
+        for (auto& norm : norms) norm.epsilon = epsilon;
+    }
+};
+
+template <class N>
+using Row = std::vector<Scalar<N>>;
+
+// W x + b of weights in one row behind the other, from row `first` of them.
+template <class N>
+Row<N> affine(const Row<N>& x, std::size_t rows, std::size_t first = 0) {
+    Row<N> y(rows);
+    for (std::size_t i = 0; i < rows; ++i) {
+        y[i] = weight(first + i);
+        for (std::size_t k = 0; k < x.size(); ++k)
+            y[i] = y[i] + x[k] * weight((first + i) * x.size() + k);
+    }
+    return y;
+}
+
+template <class N>
+Row<N> normalised(const Row<N>& x) {
+    const auto mean = [&](const auto& f) {
+        Scalar<N> sum = 0;
+        for (const auto& v : x) sum = sum + f(v);
+        return sum / static_cast<double>(x.size());
+    };
+    const Scalar<N> centre = mean([](const auto& v) { return v; });
+    const Scalar<N> scale =
+        sqrt(mean([&](const auto& v) { return (v - centre) * (v - centre); }) + epsilon);
+    Row<N> y(x.size());
+    for (std::size_t k = 0; k < x.size(); ++k)
+        y[k] = (x[k] - centre) / scale * weight(k) + weight(k);
+    return y;
+}
+
+template <class N>
+Row<N> turned(const Row<N>& x, std::size_t t) {
+    Row<N> y = x;
+    const std::size_t half = x.size() / 2;
+    for (std::size_t k = 0; x.size() % 2 == 0 && k < half; ++k) {
+        const double a =
+            static_cast<double>(t) *
+            std::pow(10000.0, -2.0 * static_cast<double>(k) / static_cast<double>(x.size()));
+        y[k] = x[k] * std::cos(a) - x[half + k] * std::sin(a);
+        y[half + k] = x[k] * std::sin(a) + x[half + k] * std::cos(a);
+    }
+    return y;
+}
+
+template <class N>
+Array<N> transformer(const Array<N>& x, const Call& c) {
+    const std::size_t width = x.shape[2];
+    Array<N> out(x.shape);
+    for (std::size_t b = 0; b < x.shape[1]; ++b) {
+        std::vector<Row<N>> keys, values;
+        for (std::size_t t = 0; t < x.shape[0]; ++t) {
+            Row<N> row(width);
+            for (std::size_t k = 0; k < width; ++k) row[k] = x({t, b, k});
+            const Row<N> in = normalised(row);
+            const Row<N> query = turned(affine(in, width), t);
+            keys.push_back(turned(affine(in, width, width), t));
+            values.push_back(affine(in, width, 2 * width));
+            Row<N> mean(width);
+            Scalar<N> total = 0;
+            for (std::size_t s = 0; s < keys.size(); ++s) {
+                if (s >= static_cast<std::size_t>(c.numbers[b])) break;
+                Scalar<N> score = 0;
+                for (std::size_t k = 0; k < width; ++k) score = score + query[k] * keys[s][k];
+                const Scalar<N> share = exp(score / std::sqrt(static_cast<double>(width)));
+                total = total + share;
+                for (std::size_t k = 0; k < width; ++k) mean[k] = mean[k] + share * values[s][k];
+            }
+            for (auto& v : mean)
+                if (c.numbers[b] > 0) v = v / total;
+            const Row<N> found = affine(mean, width);
+            for (std::size_t k = 0; k < width; ++k) row[k] = row[k] + found[k];
+            Row<N> hidden_row = affine(normalised(row), inner);
+            for (auto& v : hidden_row) v = v * (erf(v / std::sqrt(2.0)) + 1.0) * 0.5;
+            const Row<N> more = affine(hidden_row, width);
+            for (std::size_t k = 0; k < width; ++k) out({t, b, k}) = row[k] + more[k];
+        }
+    }
+    return out;
+}
+
 template <class N>
 Array<N> log_partition(const Array<N>& x, const Call& c) {
     const std::size_t tags = x.shape[2];
@@ -155,6 +252,14 @@ void add_blocks(std::vector<Operation>& all) {
             return layer(x[0], {}, lengths_of(c)).output;
         },
         [](const auto& x, const Call& c) { return lstm(x[0], c); });
+    add(
+        all, "transformer", choose_sequences,
+        [](const Many& x, const Call& c) {
+            const auto& layer = block_of<Layer>(x[0].shape(2), x[0].shape(2));
+            const Mask keys = unroll::nn::length_mask(lengths_of(c), x[0].shape(0));
+            return layer(x[0], {.keys = keys, .causal = true});
+        },
+        [](const auto& x, const Call& c) { return transformer(x[0], c); });
     add(
         all, "crf (log partition)", choose_sequences,
         [](const Many& x, const Call& c) {

@@ -1,0 +1,102 @@
+#pragma once
+
+#include "model.hpp"
+
+#include <cmath>
+#include <cstdio>
+#include <optional>
+
+namespace char_lm {
+
+using example::number;
+
+struct Training : example::TrainingOptions {
+    std::vector<std::string> text;
+    Settings model;
+    std::size_t steps = 64;
+
+    Training() {
+        batch = 16;
+        out = "char_lm.safetensors";
+    }
+};
+
+struct Loaded {
+    explicit Loaded(const std::string& path) : Loaded(example::Header(path, "char_lm")) {}
+    explicit Loaded(const example::Header& header)
+        : vocabulary(example::ByteVocabulary::from_hex(header.word("vocabulary"))),
+          settings(Settings::from(header)) {}
+    Model<float> model(const std::string& path) const {
+        return example::load<Model<float>>(path, settings, vocabulary.size());
+    }
+
+    example::ByteVocabulary vocabulary;
+    Settings settings;
+};
+
+inline std::vector<std::string> or_own_sources(const std::vector<std::string>& paths) {
+    return paths.empty() ? std::vector<std::string>{UNROLL_SOURCE_FOLDER} : paths;
+}
+
+inline double bits(double nats) { return nats / std::log(2.0); }
+
+inline int train(Training o) {
+    const std::string text = example::read_texts(or_own_sources(o.text));
+    std::optional<Loaded> before;
+    if (o.resume) {
+        before.emplace(o.out);
+        o.model = before->settings;
+    }
+    o.model = o.model.completed();
+    const example::ByteVocabulary vocabulary =
+        before ? before->vocabulary : example::ByteVocabulary(text);
+    const std::vector<std::int64_t> numbers = vocabulary.encode(text);
+    const std::size_t held_out = numbers.size() / 10;
+    const std::span<const std::int64_t> all(numbers);
+    const auto learned = all.first(numbers.size() - held_out), valid = all.last(held_out);
+    const example::Stream stream(learned, o.batch, o.steps);
+
+    nn::seed(o.seed);
+    Model<float> model(o.model, vocabulary.size());
+    std::printf("%zu bytes, %zu different; %zu parameters; %zu threads; %s\n", text.size(),
+                vocabulary.size(), nn::parameter_count(model), threads::count(),
+                gemm_backend().c_str());
+    const auto figures = [&](std::span<const std::int64_t> held) {
+        const double nats = evaluate(model, held);
+        return example::Figures{{"validation_nats", nats}, {"bits_per_byte", bits(nats)}};
+    };
+    example::Task task;
+    task.batches = stream.batches();
+    task.units = static_cast<double>(o.batch * o.steps);
+    task.unit = "bytes";
+    example::CarriedStates states(o.shards, task);
+    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
+        const std::size_t width = o.batch / o.shards;
+        const auto [x, y] = stream.batch(batch, shard * width, (shard + 1) * width);
+        return cross_entropy(model(tape, x, &states.of(shard)), y);
+    };
+    // On so much of the text held out that looking costs little of a run's time.
+    task.glance = [&] { return figures(valid.first(std::min<std::size_t>(valid.size(), 32768))); };
+    task.result = [&] { return figures(valid); };
+    task.words = o.model.words();
+    task.words["program"] = "char_lm";
+    task.words["vocabulary"] = vocabulary.hex();
+    return example::train(o, task, example::named(model));
+}
+
+// A small model of the kind asked for, over bytes at random.
+inline int check_gradients(Training o) {
+    nn::seed(o.seed);
+    o.model.hidden = o.model.embedding = 8;
+    Model<double> model(o.model.completed(), 17);
+    Random random(2);
+    Indices x({5, 3}), y({5, 3});
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        x.data()[i] = static_cast<std::int64_t>(random.below(17));
+        y.data()[i] = static_cast<std::int64_t>(random.below(17));
+    }
+    return o.inspection.check([&](Tape<double>& tape) { return cross_entropy(model(tape, x), y); },
+                              nn::named_parameters(model));
+}
+
+} // namespace char_lm

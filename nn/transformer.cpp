@@ -1,0 +1,233 @@
+#include <unroll/nn/seq2seq.hpp>
+#include <unroll/nn/transformer.hpp>
+#include <unroll/ops/normalization.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+
+#include <string>
+
+namespace unroll::nn {
+
+namespace {
+
+TransformerOptions completed(TransformerOptions options) {
+    if (options.hidden == 0) options.hidden = 4 * options.width;
+    if (!(options.dropout >= 0 && options.dropout <= 1))
+        fail("Transformer", "dropout must be in [0, 1], got " + std::to_string(options.dropout));
+    return options;
+}
+
+MultiHeadOptions attention_options(const TransformerOptions& options) {
+    return {.width = options.width,
+            .heads = options.heads,
+            .dropout = options.dropout,
+            .rotary = options.positions == Positions::rotary};
+}
+
+TransformerModelOptions completed(TransformerModelOptions options) {
+    if (options.decoder.width == 0) options.decoder.width = options.encoder.width;
+    options.decoder.memory = options.encoder.width;
+    options.decoder.causal = true;
+    detail::check_decoder(options.vocabulary, options.decoder.width, options.decoder.layers,
+                          options.decoder.dropout, options.start);
+    return options;
+}
+
+// x [T, B, E] with zeros where the mask [B, T] is false.
+template <class T>
+Variable<T> filled(const Variable<T>& x, const Mask& keys) {
+    const bool fits = x.dimension() == 3 && keys.shape() == Shape{x.shape(1), x.shape(0)};
+    return keys.storage() && fits ? where(keys.transpose().expand_dims(2), x, 0) : x;
+}
+
+} // namespace
+
+template <class T>
+TransformerLayer<T>::TransformerLayer(const TransformerOptions& given)
+    : options(completed(given)), self_attn(attention_options(options)),
+      linear1({.input = options.width, .output = options.hidden}),
+      linear2({.input = options.hidden, .output = options.width}) {
+    if (options.memory > 0) {
+        MultiHeadOptions other = attention_options(options);
+        other.memory = options.memory;
+        multihead_attn.emplace(other);
+    }
+    for (int part = options.memory > 0 ? 3 : 2; part > 0; --part) norms.emplace_back(options.width);
+}
+
+template <class T>
+void TransformerLayer<T>::members(Members<T>& m) {
+    m("self_attn", self_attn);
+    if (multihead_attn) m("multihead_attn", *multihead_attn);
+    m("linear1", linear1)("linear2", linear2);
+    for (std::size_t i = 0; i < norms.size(); ++i) m("norm" + std::to_string(i + 1), norms[i]);
+}
+
+template <class T>
+template <class Part>
+Variable<T> TransformerLayer<T>::residual(const Variable<T>& x, std::size_t number,
+                                          const Part& part) const {
+    const LayerNorm<T>& norm = norms[number];
+    if (options.norm_first) return x + dropout(part(norm(x)), options.dropout);
+    return norm(x + dropout(part(x), options.dropout));
+}
+
+template <class T>
+Attended<T> TransformerLayer<T>::operator()(const Variable<T>& x, Memory<T>& past,
+                                            const Memory<T>& memory,
+                                            const Visibility& visible) const {
+    const Scope scope("TransformerLayer");
+    if (multihead_attn.has_value() == memory.is_empty())
+        fail("TransformerLayer", multihead_attn ? "the layer reads a memory, and none is given"
+                                                : "a memory is given, and the layer reads none");
+    std::size_t part = 0;
+    Variable<T> y = residual(
+        x, part++, [&](const Variable<T>& x) { return self_attn(x, past, visible).context; });
+    Variable<T> weights;
+    if (multihead_attn)
+        y = residual(y, part++, [&](const Variable<T>& x) {
+            Attended<T> found = (*multihead_attn)(x, memory);
+            weights = found.weights;
+            return found.context;
+        });
+    y = residual(y, part, [&](const Variable<T>& x) {
+        const Variable<T> inner = linear1(x);
+        const bool is_relu = options.activation == Activation::relu;
+        return linear2(dropout(is_relu ? relu(inner) : gelu(inner), options.dropout));
+    });
+    return {y, weights};
+}
+
+template <class T>
+Variable<T> TransformerLayer<T>::operator()(const Variable<T>& x, const Visibility& visible) const {
+    Memory<T> past;
+    return (*this)(x, past, {}, visible).context;
+}
+
+template <class T>
+TransformerState<T> TransformerState<T>::reordered(const Indices& parents) const {
+    TransformerState next{reorder(past, parents), memory, sources};
+    if (!memory.empty() && detail::reorder_sources(next.sources, parents))
+        next.memory = reorder(memory, parents);
+    return next;
+}
+
+template <class T>
+TransformerStack<T>::TransformerStack(const TransformerOptions& given)
+    : options(completed(given)),
+      positions({.kind = options.positions, .width = options.width, .steps = options.steps}) {
+    if (options.layers == 0) fail("TransformerStack", "there must be at least 1 layer");
+    for (std::size_t i = 0; i < options.layers; ++i) layers.emplace_back(options);
+    if (options.final_norm) norm.emplace(options.width);
+}
+
+template <class T>
+void TransformerStack<T>::members(Members<T>& m) {
+    m("positions", positions)("layers", layers);
+    if (norm) m("norm", *norm);
+}
+
+template <class T>
+Variable<T> TransformerStack<T>::operator()(const Variable<T>& x, const Visibility& visible) const {
+    State state = start();
+    return (*this)(x, state, visible).context;
+}
+
+template <class T>
+Attended<T> TransformerStack<T>::operator()(const Variable<T>& x, State& state,
+                                            const Visibility& visible) const {
+    const Scope scope("TransformerStack");
+    if (state.past.size() != layers.size() ||
+        (!state.memory.empty() && state.memory.size() != layers.size()))
+        fail("TransformerStack", "the state is of " + std::to_string(state.past.size()) +
+                                     " layers, expected " + std::to_string(layers.size()));
+    Visibility seen = visible;
+    seen.causal = seen.causal || options.causal;
+    Variable<T> y = dropout(positions(filled(x, visible.keys), state.steps()), options.dropout);
+    std::vector<Variable<T>> weights;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        const Scope layer_scope("layer", static_cast<std::int64_t>(i));
+        const Attended<T> out =
+            layers[i](y, state.past[i], state.memory.empty() ? Memory<T>() : state.memory[i], seen);
+        y = out.context;
+        if (!state.memory.empty()) weights.push_back(mean(out.weights, {1})); // [B, T, S]
+    }
+    if (norm) y = (*norm)(y);
+    y = filled(y, visible.keys);
+    if (weights.empty()) return {y, {}};
+    return {y, swapaxes(mean(stack(weights), {0}), 0, 1)};
+}
+
+template <class T>
+TransformerState<T> TransformerStack<T>::start(const Variable<T>& memory, const Mask& mask) const {
+    const Scope scope("TransformerStack");
+    State state = start();
+    for (const auto& layer : layers) {
+        if (!layer.multihead_attn)
+            fail("TransformerStack", "a memory is given, and the layers read none");
+        state.memory.push_back(layer.multihead_attn->prepare(memory, mask));
+    }
+    state.sources = Indices(Shape{memory.shape(1)});
+    for (std::size_t b = 0; b < memory.shape(1); ++b)
+        state.sources.data()[b] = static_cast<std::int64_t>(b);
+    return state;
+}
+
+template <class T>
+Transformer<T>::Transformer(const TransformerModelOptions& given)
+    : options(completed(given)), encoder(options.encoder), decoder(options.decoder),
+      embedding({.vocabulary = options.vocabulary, .width = options.decoder.width}),
+      output({.input = options.decoder.width, .output = options.vocabulary}) {}
+
+template <class T>
+void Transformer<T>::members(Members<T>& m) {
+    m("encoder", encoder)("decoder", decoder)("embedding", embedding)("output", output);
+}
+
+template <class T>
+TransformerState<T> Transformer<T>::start(const Variable<T>& x,
+                                          std::span<const std::size_t> lengths) const {
+    const Mask mask = lengths.empty() ? Mask() : length_mask(lengths, x.shape(0));
+    return decoder.start(encoder(x, {.keys = mask}), mask);
+}
+
+template <class T>
+typename Transformer<T>::Sequence Transformer<T>::write(DecoderState& state,
+                                                        const Indices& tokens) const {
+    const Scope scope("Transformer");
+    const Variable<T> rows =
+        take(with_tape_of(state.memory[0].keys, embedding.weight), tokens, "Embedding");
+    const Attended<T> found = decoder(rows, state);
+    return {output(found.context), found.weights};
+}
+
+template <class T>
+typename Transformer<T>::Sequence
+Transformer<T>::operator()(const Variable<T>& x, const Indices& targets,
+                           std::span<const std::size_t> lengths) const {
+    DecoderState state = start(x, lengths);
+    const detail::Feed<T> feed(targets, x.shape(1), options.start, {});
+    Indices tokens(targets.shape());
+    for (std::size_t t = 0; t < targets.shape(0); ++t) tokens.select(0, t).assign(feed(t));
+    return write(state, tokens);
+}
+
+template <class T>
+Prediction<TransformerState<T>, T> Transformer<T>::predict(const DecoderState& state,
+                                                           const Indices& tokens) const {
+    DecoderState next = state;
+    const Sequence written = write(next, tokens.expand_dims(0));
+    return {std::move(next), log_softmax(select(written.logits, 0, 0)),
+            select(written.weights, 0, 0)};
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template class TransformerLayer<T>;                                                            \
+    template struct TransformerState<T>;                                                           \
+    template class TransformerStack<T>;                                                            \
+    template class Transformer<T>;
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::nn

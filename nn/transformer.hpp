@@ -1,0 +1,146 @@
+#pragma once
+
+#include <unroll/nn/decode.hpp>
+#include <unroll/nn/multi_head.hpp>
+#include <unroll/nn/positions.hpp>
+
+#include <optional>
+
+namespace unroll::nn {
+
+enum class Activation { relu, gelu };
+
+// Of one layer, or of a stack of them.
+struct TransformerOptions {
+    std::size_t width = 0; // E
+    std::size_t heads = 1;
+    std::size_t layers = 1;
+    std::size_t hidden = 0; // of the feed-forward part; 0: 4 E
+    std::size_t memory = 0; // width of a memory that every layer reads; 0: there is none
+    double dropout = 0;     // of the input, attention weights, hidden values and what a part adds
+    Activation activation = Activation::relu;
+    bool norm_first = false; // x + part(norm(x)), else norm(x + part(x))
+    bool final_norm = true;  // behind the last layer
+    bool causal = false;     // a step sees itself and those before it
+    Positions positions = Positions::none;
+    std::size_t steps = 0; // that learned positions are there for
+};
+
+// Attention to itself, attention to a memory where there is one, and a feed-forward part, each
+// added to what it reads and normalised. Parameters have the names and shapes of PyTorch's
+// TransformerEncoderLayer, or with a memory TransformerDecoderLayer.  (Vaswani et al. 2017)
+template <class T>
+class TransformerLayer {
+public:
+    using value_type = T;
+    using Options = TransformerOptions;
+    // Throws Error for widths that make no sense.
+    explicit TransformerLayer(const TransformerOptions& options);
+
+    // x [T, B, E] -> [T, B, E] as the context; the weights are those of the memory, [B, heads, T,
+    // S]. x follows the steps in `past`, which it joins. Throws Error for what does not fit, and
+    // where `memory` is empty though the layer reads one, or the reverse.
+    Attended<T> operator()(const Variable<T>& x, Memory<T>& past, const Memory<T>& memory,
+                           const Visibility& visible = {}) const;
+    // Without a past and a memory.
+    Variable<T> operator()(const Variable<T>& x, const Visibility& visible = {}) const;
+    void members(Members<T>& m);
+
+    TransformerOptions options;
+    MultiHeadAttention<T> self_attn;
+    std::optional<MultiHeadAttention<T>> multihead_attn;
+    Linear<T> linear1, linear2;
+    std::vector<LayerNorm<T>> norms; // norm1, norm2, ... in the order of the parts
+
+private:
+    template <class Part>
+    Variable<T> residual(const Variable<T>& x, std::size_t number, const Part& part) const;
+};
+
+// What a stack hands from step to step.
+template <class T>
+struct TransformerState {
+    std::vector<Memory<T>> past;   // keys and values of the steps so far, for each layer
+    std::vector<Memory<T>> memory; // what is read beside them, prepared for each layer; or empty
+    Indices sources;               // which of the memory's first sequences each row reads
+
+    std::size_t steps() const { return past.empty() || past[0].is_empty() ? 0 : past[0].steps(); }
+    TransformerState reordered(const Indices& parents) const;
+};
+
+// Layers above each other, with positions before the first and a normalisation behind the last: an
+// encoder, a language model where it is causal, a decoder where it is causal and reads a memory.
+template <class T>
+class TransformerStack {
+public:
+    using value_type = T;
+    using Options = TransformerOptions;
+    using State = TransformerState<T>;
+    explicit TransformerStack(const TransformerOptions& options);
+
+    // x [T, B, E] -> [T, B, E]. What visible.keys hides has no influence, and is 0 in the result.
+    Variable<T> operator()(const Variable<T>& x, const Visibility& visible = {}) const;
+    // x are the steps that follow those of the state, which they join: the same as all steps at
+    // once where these are causal. Also [T, B, S], the memory's weights as a mean over heads and
+    // layers; without a memory no steps S.
+    Attended<T> operator()(const Variable<T>& x, State& state,
+                           const Visibility& visible = {}) const;
+    // Before the first step, with a memory [S, B, M], mask [B, S], or without one.
+    State start(const Variable<T>& memory, const Mask& mask = {}) const;
+    State start() const { return {std::vector<Memory<T>>(layers.size()), {}, {}}; }
+    void members(Members<T>& m);
+
+    TransformerOptions options;
+    PositionEncoding<T> positions;
+    std::vector<TransformerLayer<T>> layers;
+    std::optional<LayerNorm<T>> norm;
+};
+
+struct TransformerModelOptions {
+    TransformerOptions encoder;
+    TransformerOptions decoder; // causal; its memory is what the encoder makes
+    std::size_t vocabulary = 0; // of what is written
+    std::int64_t start = 0;     // the token before the first
+};
+
+// One stack reads, another writes tokens; used as an EncoderDecoder is:
+//   model(x, targets, lengths).logits          to train
+//   beam_search(tape, model.step(), model.start(x, lengths), model.starts(B), {...})
+template <class T>
+class Transformer {
+public:
+    using value_type = T;
+    using Options = TransformerModelOptions;
+    using DecoderState = TransformerState<T>;
+    struct Sequence {
+        Variable<T> logits;  // [T, B, V]
+        Variable<T> weights; // [T, B, S]: a mean over heads and layers
+    };
+    explicit Transformer(const TransformerModelOptions& options);
+
+    // x [S, B, E], targets [T, B], of which those below 0 do not count. Step t is fed with target
+    // t - 1. Throws Error for shapes and lengths that do not fit.
+    Sequence operator()(const Variable<T>& x, const Indices& targets,
+                        std::span<const std::size_t> lengths = {}) const;
+    // The encoder's part: the decoder's state before its first step.
+    DecoderState start(const Variable<T>& x, std::span<const std::size_t> lengths = {}) const;
+    // The decoder's part, as a step function and its first tokens.
+    Prediction<DecoderState, T> predict(const DecoderState& state, const Indices& tokens) const;
+    auto step() const {
+        return [this](const DecoderState& state, const Indices& tokens) {
+            return predict(state, tokens);
+        };
+    }
+    Indices starts(std::size_t batch) const { return Indices::full({batch}, options.start); }
+    void members(Members<T>& m);
+
+    TransformerModelOptions options;
+    TransformerStack<T> encoder, decoder;
+    Embedding<T> embedding;
+    Linear<T> output;
+
+private:
+    Sequence write(DecoderState& state, const Indices& tokens) const;
+};
+
+} // namespace unroll::nn

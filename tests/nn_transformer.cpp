@@ -1,0 +1,435 @@
+#include "support.hpp"
+
+#include <unroll/nn/initialize.hpp>
+#include <unroll/nn/transformer.hpp>
+#include <unroll/ops/loss.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+
+#include <limits>
+
+using namespace test;
+
+namespace {
+
+constexpr double no_number = std::numeric_limits<double>::quiet_NaN();
+
+Mask mask_of(const SafetensorsFile& file, const std::string& key) {
+    const auto numbers = file.get<std::int64_t>(key);
+    Mask mask(numbers.shape());
+    for (std::size_t i = 0; i < mask.size(); ++i) mask.data()[i] = numbers.data()[i] != 0;
+    return mask;
+}
+
+nn::TransformerOptions golden_options(bool pre, std::size_t layers = 1) {
+    return {.width = 6,
+            .heads = 2,
+            .layers = layers,
+            .hidden = 10,
+            .activation = pre ? nn::Activation::gelu : nn::Activation::relu,
+            .norm_first = pre};
+}
+
+// Weights from the file, `run(tape, x, memory, keys)` beside its output, and all gradients.
+template <class T, class Module, class Run>
+void compare(const std::string& what, Module& module, const std::string& prefix, const Run& run) {
+    CAPTURE(what);
+    const double tolerance = std::is_same_v<T, float> ? 2e-5 : 1e-12;
+    const auto file = golden("transformer");
+    const auto get = [&](const std::string& key) {
+        return file.get<T>(what + "." + key, Narrowing::allow);
+    };
+    for (const auto& entry : nn::named_parameters(module))
+        entry.parameter->set(get(prefix + entry.path));
+    Tape<T> tape;
+    const auto x = tape.variable(get("x"));
+    const bool reads = file.contains(what + ".memory");
+    const auto memory = reads ? tape.variable(get("memory")) : Variable<T>();
+    const Variable<T> out = run(x, memory, mask_of(file, what + ".keys"));
+    const Tensor<T> seed = get("seed.output");
+    CHECK(distance((out * seed).value(), (Variable<T>(get("output")) * seed).value()) < tolerance);
+    tape.backward(sum(out * seed));
+    CHECK(distance(tape.gradient(x), get("grad.x")) < tolerance);
+    if (reads) CHECK(distance(tape.gradient(memory), get("grad.memory")) < tolerance);
+    for (const auto& entry : nn::named_parameters(module)) {
+        CAPTURE(entry.path);
+        CHECK(distance(entry.parameter->gradient(), get("grad." + prefix + entry.path)) <
+              tolerance);
+    }
+}
+
+// The parts that PyTorch's Transformer has as well.
+template <class T>
+struct Stacks {
+    nn::Transformer<T>& model;
+    void members(nn::Members<T>& m) { m("encoder", model.encoder)("decoder", model.decoder); }
+};
+
+template <class T>
+void compare_all(bool pre) {
+    const std::string kind = pre ? "_pre" : "_post";
+    nn::TransformerLayer<T> layer(golden_options(pre));
+    compare<T>("encoder" + kind, layer, "", [&](const auto& x, const auto&, const Mask& keys) {
+        return layer(x, {.keys = keys});
+    });
+    nn::TransformerLayer<T> causal(golden_options(pre));
+    compare<T>("causal" + kind, causal, "", [&](const auto& x, const auto&, const Mask&) {
+        return causal(x, {.causal = true});
+    });
+    auto options = golden_options(pre);
+    options.memory = 6;
+    nn::TransformerLayer<T> decoder(options);
+    compare<T>(
+        "decoder" + kind, decoder, "", [&](const auto& x, const auto& memory, const Mask& keys) {
+            nn::Memory<T> past;
+            return decoder(x, past, decoder.multihead_attn->prepare(memory, keys), {.causal = true})
+                .context;
+        });
+    nn::TransformerModelOptions both{
+        .encoder = golden_options(pre, 2), .decoder = golden_options(pre, 2), .vocabulary = 3};
+    nn::Transformer<T> model(both);
+    Stacks<T> stacks{model};
+    compare<T>("both" + kind, stacks, "", [&](const auto& x, const auto& memory, const Mask& keys) {
+        auto state = model.decoder.start(model.encoder(memory, {.keys = keys}), keys);
+        return model.decoder(x, state).context;
+    });
+}
+
+template <class T>
+nn::TransformerOptions small(nn::Positions positions, bool pre = true) {
+    return {.width = 8,
+            .heads = 2,
+            .layers = 2,
+            .hidden = 6,
+            .activation = nn::Activation::gelu,
+            .norm_first = pre,
+            .positions = positions,
+            .steps = 12};
+}
+
+constexpr nn::Positions all_positions[] = {nn::Positions::none, nn::Positions::sinusoidal,
+                                           nn::Positions::learned, nn::Positions::rotary};
+
+nn::Transformer<double> translator(nn::Positions positions, std::size_t vocabulary = 5) {
+    nn::seed(3);
+    nn::Transformer<double> model({.encoder = small<double>(positions),
+                                   .decoder = small<double>(positions, false),
+                                   .vocabulary = vocabulary,
+                                   .start = 1});
+    for (const auto& entry : nn::named_parameters(model)) // far from the same for all tokens
+        if (entry.parameter->shape().size() == 2)
+            entry.parameter->set(random_tensor(entry.parameter->shape(), 7, 0.7));
+    return model;
+}
+
+} // namespace
+
+TEST_CASE("Transformer layers and stacks equal PyTorch's") {
+    for (const bool pre : {false, true}) {
+        compare_all<double>(pre);
+        compare_all<float>(pre);
+    }
+}
+
+TEST_CASE("positions equal their formulas") {
+    const auto rows = nn::sinusoidal_positions<double>(3, 4, 5);
+    for (std::size_t t = 0; t < 4; ++t)
+        for (std::size_t i = 0; i < 5; ++i) {
+            const double angle = static_cast<double>(t + 3) *
+                                 std::exp(-std::log(10000.0) * static_cast<double>(i - i % 2) / 5);
+            CHECK(rows(t, i) == doctest::Approx(i % 2 == 0 ? std::sin(angle) : std::cos(angle)));
+        }
+    const auto x = random_tensor({2, 3, 2, 6});
+    const auto turned = nn::rotate<double>(x, 5).value();
+    for (std::size_t b = 0; b < 2; ++b)
+        for (std::size_t t = 0; t < 3; ++t)
+            for (std::size_t h = 0; h < 2; ++h)
+                for (std::size_t i = 0; i < 3; ++i) {
+                    const double angle =
+                        static_cast<double>(t + 5) * std::pow(10000.0, -static_cast<double>(i) / 3);
+                    const double u = x(b, t, h, i), v = x(b, t, h, i + 3);
+                    CHECK(turned(b, t, h, i) ==
+                          doctest::Approx(u * std::cos(angle) - v * std::sin(angle)));
+                    CHECK(turned(b, t, h, i + 3) ==
+                          doctest::Approx(u * std::sin(angle) + v * std::cos(angle)));
+                }
+    const nn::PositionEncoding<double> added({nn::Positions::sinusoidal, 5});
+    const auto y = random_tensor({4, 2, 5});
+    CHECK(added(y, 3).value()(1, 1, 2) == y(1, 1, 2) + rows(1, 2));
+    const nn::PositionEncoding<double> learned({nn::Positions::learned, 5, 7});
+    CHECK(learned(y, 3).value()(1, 1, 2) == y(1, 1, 2) + learned.weight.value()(4, 2));
+}
+
+TEST_CASE("what is rotated depends on distances alone") {
+    nn::MultiHeadAttention<double> attention({.width = 8, .heads = 2, .rotary = true});
+    const auto x = random_tensor({4, 2, 8}), earlier = random_tensor({3, 2, 8}, 2);
+    Tape<double> tape;
+    const auto seen = attention(tape.constant(x), {.causal = true});
+    nn::Memory<double> past;
+    attention(tape.constant(earlier), past);
+    const Mask hidden({2, 7}, {false, false, false, true, true, true, true, //
+                               false, false, false, true, true, true, true});
+    const auto later = attention(tape.constant(x), past, {.keys = hidden, .causal = true});
+    CHECK(distance(later.context.value(), seen.context.value()) < 1e-12);
+    // And on these: steps in another order are not the same set.
+    const auto back = attention(tape.constant(x.flip(0))), forth = attention(tape.constant(x));
+    CHECK(distance(back.context.value().flip(0), forth.context.value()) > 1e-3);
+}
+
+TEST_CASE_TEMPLATE("steps one by one are all steps at once", T, float, double) {
+    const double tolerance = std::is_same_v<T, float> ? 1e-5 : 1e-13;
+    for (const auto positions : all_positions)
+        for (const bool pre : {false, true}) {
+            auto options = small<T>(positions, pre);
+            options.causal = true;
+            options.memory = 3;
+            const nn::TransformerStack<T> stack(options);
+            Tape<T> tape;
+            const auto x = tape.constant(random_tensor<T>({7, 3, 8}));
+            const auto memory = tape.constant(random_tensor<T>({4, 3, 3}, 2));
+            const std::vector<std::size_t> lengths{4, 0, 2};
+            const auto start = stack.start(memory, nn::length_mask(lengths, 4));
+            auto state = start;
+            const auto whole = stack(x, state);
+            CHECK(state.steps() == 7);
+            CHECK(whole.weights.shape() == Shape{7, 3, 4});
+            for (const auto& pieces : {std::vector<std::size_t>{1, 1, 1, 1, 1, 1, 1},
+                                       std::vector<std::size_t>{3, 1, 3}}) {
+                auto now = start;
+                for (const std::size_t n : pieces) {
+                    const std::size_t t = now.steps();
+                    const auto part = stack(slice(x, 0, t, t + n), now);
+                    CHECK(distance(part.context.value(), whole.context.value().slice(0, t, t + n)) <
+                          tolerance);
+                    CHECK(distance(part.weights.value(), whole.weights.value().slice(0, t, t + n)) <
+                          tolerance);
+                }
+            }
+        }
+}
+
+TEST_CASE("decoders that remember write what those write that read all again") {
+    using State = std::vector<std::vector<std::int64_t>>; // tokens of each row, and its sequence
+    struct Again {
+        State rows;
+        Again reordered(const Indices& parents) const {
+            Again next;
+            for (std::size_t i = 0; i < parents.size(); ++i)
+                next.rows.push_back(rows[static_cast<std::size_t>(parents(i))]);
+            return next;
+        }
+    };
+    for (const auto positions : all_positions) {
+        const auto model = translator(positions);
+        Tape<double> tape;
+        const auto x = tape.constant(random_tensor({4, 3, 8}));
+        const std::vector<std::size_t> lengths{4, 2, 0};
+        const auto again = [&](const Again& state, const Indices& tokens) {
+            Again next = state;
+            std::vector<Variable<double>> scores, weights;
+            for (std::size_t i = 0; i < tokens.size(); ++i) {
+                auto& row = next.rows[i];
+                row.push_back(tokens(i));
+                // What follows the last token: targets shifted by one, with one that is unknown.
+                std::vector<std::int64_t> targets(row.begin() + 2, row.end());
+                targets.push_back(-100);
+                const auto b = static_cast<std::size_t>(row[0]);
+                const auto out = model(slice(x, 1, b, b + 1), Indices({targets.size(), 1}, targets),
+                                       std::span(lengths).subspan(b, 1));
+                scores.push_back(select(out.logits, 0, targets.size() - 1));
+                weights.push_back(select(out.weights, 0, targets.size() - 1));
+            }
+            return nn::Prediction<Again, double>{next, log_softmax(concatenate(scores)),
+                                                 concatenate(weights)};
+        };
+        const Again first{{{0}, {1}, {2}}};
+        const auto start = model.start(x, lengths);
+        const nn::BeamOptions options{.beam = 4, .n_best = 3, .end = 0, .max_length = 6};
+        const auto expected = nn::beam_search(tape, again, first, model.starts(3), options);
+        const auto found = nn::beam_search(tape, model.step(), start, model.starts(3), options);
+        for (std::size_t b = 0; b < 3; ++b) {
+            REQUIRE(found[b].size() == expected[b].size());
+            for (std::size_t k = 0; k < found[b].size(); ++k) {
+                CHECK(found[b][k].tokens == expected[b][k].tokens);
+                CHECK(found[b][k].score == doctest::Approx(expected[b][k].score).epsilon(1e-9));
+                CHECK(distance(found[b][k].weights, expected[b][k].weights) < 1e-9);
+            }
+        }
+        const auto likeliest =
+            nn::greedy(tape, model.step(), start, model.starts(3), {.end = 0, .max_length = 6});
+        const auto reread =
+            nn::greedy(tape, again, first, model.starts(3), {.end = 0, .max_length = 6});
+        const auto drawn = nn::sample(tape, model.step(), start, model.starts(3),
+                                      {.end = 0, .max_length = 6, .random = Random(5)});
+        const auto redrawn = nn::sample(tape, again, first, model.starts(3),
+                                        {.end = 0, .max_length = 6, .random = Random(5)});
+        for (std::size_t b = 0; b < 3; ++b) {
+            CHECK(likeliest[b].tokens == reread[b].tokens);
+            CHECK(drawn[b].tokens == redrawn[b].tokens);
+        }
+    }
+}
+
+TEST_CASE("Transformers pass the gradient check at first and second order") {
+    const std::vector<std::size_t> lengths{3, 0};
+    const Mask keys = nn::length_mask(lengths, 3);
+    for (const auto positions : all_positions) {
+        nn::Transformer<double> model = translator(positions, 3);
+        const Indices targets({2, 2}, {2, 0, -100, 1});
+        for (const int order : {1, 2}) {
+            const auto report = gradcheck(
+                [&](Tape<double>&, const std::vector<Variable<double>>& in) {
+                    const auto out = model(in[0], targets, lengths);
+                    return cross_entropy(out.logits, targets) + sum(square(out.weights));
+                },
+                {random_tensor({3, 2, 8})}, nn::named_parameters(model), {.order = order});
+            CAPTURE(order);
+            CAPTURE(static_cast<int>(positions));
+            INFO(report.text());
+            CHECK(report.passed());
+        }
+    }
+}
+
+TEST_CASE("gradients flow through the past") {
+    auto options = small<double>(nn::Positions::rotary);
+    options.causal = true;
+    nn::TransformerStack<double> stack(options);
+    const auto x = random_tensor({4, 2, 8}), seed = random_tensor({4, 2, 8}, 2);
+    Tensor<double> gradients[2];
+    for (const bool apart : {false, true}) {
+        Tape<double> tape;
+        const auto in = tape.variable(x);
+        auto state = stack.start();
+        Variable<double> out;
+        if (apart) {
+            const auto first = stack(slice(in, 0, 0, 3), state).context;
+            out = concatenate({first, stack(slice(in, 0, 3, 4), state).context});
+        } else {
+            out = stack(in, state).context;
+        }
+        tape.backward(sum(out * seed));
+        gradients[apart] = tape.gradient(in);
+    }
+    CHECK(distance(gradients[0], gradients[1]) < 1e-12);
+}
+
+TEST_CASE("what a mask hides has no influence, sequences may be empty") {
+    for (const bool pre : {false, true}) {
+        nn::TransformerStack<double> stack(small<double>(nn::Positions::learned, pre));
+        auto x = random_tensor({4, 3, 8});
+        const auto alone = stack(x.slice(1, 0, 1).slice(0, 0, 2).copy()).value();
+        x.slice(1, 0, 1).slice(0, 2, 4).fill(no_number);
+        x.select(1, 1).fill(no_number);
+        const std::vector<std::size_t> lengths{2, 0, 4};
+        Tape<double> tape;
+        const auto in = tape.variable(x);
+        const auto out = stack(in, {.keys = nn::length_mask(lengths, 4)});
+        CHECK(distance(out.value().slice(1, 0, 1).slice(0, 0, 2), alone) < 1e-13);
+        CHECK(out.value().select(1, 1) == Tensor<double>::zeros({4, 8}));
+        CHECK(out.value().select(1, 0).slice(0, 2, 4) == Tensor<double>::zeros({2, 8}));
+        tape.backward(sum(square(out)));
+        CHECK(tape.gradient(in).select(1, 1) == Tensor<double>::zeros({4, 8}));
+        CHECK(std::isfinite(sum(Variable<double>(tape.gradient(in))).item()));
+        for (const auto& entry : nn::named_parameters(stack))
+            for (const double g : entry.parameter->gradient().to_vector()) CHECK(std::isfinite(g));
+
+        CHECK(stack(tape.constant(random_tensor({0, 3, 8}))).shape() == Shape{0, 3, 8});
+        CHECK(stack(tape.constant(random_tensor({4, 0, 8}))).shape() == Shape{4, 0, 8});
+    }
+    const auto model = translator(nn::Positions::sinusoidal);
+    Tape<double> tape;
+    const auto out = model(tape.constant(random_tensor({0, 2, 8})), Indices::ones({3, 2}));
+    CHECK(out.logits.shape() == Shape{3, 2, 5});
+    CHECK(out.weights.shape() == Shape{3, 2, 0});
+    for (const double v : out.logits.value().to_vector()) CHECK(std::isfinite(v));
+    CHECK(model(tape.constant(random_tensor({3, 2, 8})), Indices::ones({0, 2})).logits.shape() ==
+          Shape{0, 2, 5});
+}
+
+TEST_CASE("a causal stack does not see what comes later") {
+    auto options = small<double>(nn::Positions::sinusoidal);
+    options.causal = true;
+    const nn::TransformerStack<double> stack(options);
+    auto x = random_tensor({5, 1, 8});
+    const auto before = stack(x).value();
+    x.slice(0, 3, 5).fill(7);
+    const auto after = stack(x).value();
+    CHECK(after.slice(0, 0, 3) == before.slice(0, 0, 3));
+    CHECK(distance(after.slice(0, 3, 5), before.slice(0, 3, 5)) > 1e-3);
+}
+
+TEST_CASE("Transformers drop in training only") {
+    auto options = small<double>(nn::Positions::none);
+    options.dropout = 0.5;
+    const nn::TransformerStack<double> stack(options);
+    Tape<double> tape;
+    const auto x = tape.variable(random_tensor({3, 2, 8}));
+    CHECK(distance(stack(x).value(), stack(x).value()) > 1e-3);
+    tape.set_evaluating(true);
+    CHECK(stack(x).value() == stack(x).value());
+}
+
+TEST_CASE("Transformers name what does not fit") {
+    const auto wrong = [](nn::TransformerOptions options) {
+        return error_of([&] { nn::TransformerStack<double>{options}; });
+    };
+    CHECK(contains(wrong({.width = 6, .heads = 4}), "a width of 6 has no 4 equal heads"));
+    CHECK(contains(wrong({}), "a width of 0 has no 1 equal heads"));
+    CHECK(contains(wrong({.width = 6, .heads = 2, .positions = nn::Positions::rotary}),
+                   "heads of width 3 have no pairs of features to rotate"));
+    CHECK(contains(wrong({.width = 6, .positions = nn::Positions::learned}),
+                   "learned positions need a width and a number of steps, got 6 and 0"));
+    CHECK(contains(wrong({.width = 6, .layers = 0}), "there must be at least 1 layer"));
+    CHECK(contains(wrong({.width = 6, .dropout = 1.5}), "dropout must be in [0, 1]"));
+
+    nn::TransformerStack<double> stack(small<double>(nn::Positions::learned));
+    const auto x = random_tensor({4, 2, 8});
+    CHECK(contains(error_of([&] {
+                       stack(random_tensor({4, 2, 7}));
+                   }),
+                   "x has shape [4, 2, 7], expected [T, B, 8]"));
+    CHECK(contains(error_of([&] {
+                       stack(random_tensor({13, 2, 8}));
+                   }),
+                   "there are positions for 12 steps, and none for step 12"));
+    CHECK(contains(error_of([&] {
+                       stack(x, {.keys = Mask::ones({2, 3})});
+                   }),
+                   "the mask has shape [2, 3], expected [B, S] = [2, 4]"));
+    CHECK(
+        contains(error_of([&] { stack.start(x); }), "a memory is given, and the layers read none"));
+    nn::TransformerState<double> strange;
+    CHECK(contains(error_of([&] { stack(x, strange); }), "the state is of 0 layers, expected 2"));
+    auto state = stack.start();
+    stack(x, state);
+    CHECK(
+        contains(error_of([&] {
+                     stack(random_tensor({1, 3, 8}), state);
+                 }),
+                 "the past has keys [2, 4, 2, 4] and values [2, 4, 2, 4], expected [3, 4, 2, 4]"));
+
+    auto options = small<double>(nn::Positions::none);
+    options.memory = 3;
+    nn::TransformerStack<double> reader(options);
+    CHECK(contains(error_of([&] { reader(x); }), "the layer reads a memory, and none is given"));
+    CHECK(contains(error_of([&] {
+                       reader.start(random_tensor({4, 2, 8}));
+                   }),
+                   "expected [steps, 2, 3]"));
+    CHECK(contains(error_of([] {
+                       nn::rotate<double>(random_tensor({2, 3, 5}));
+                   }),
+                   "rotate: x has shape [2, 3, 5]"));
+    CHECK(contains(error_of([] {
+                       nn::Transformer<double>(
+                           {.encoder = {.width = 4}, .decoder = {}, .vocabulary = 3, .start = 3});
+                   }),
+                   "the start is token 3 of a vocabulary of 3"));
+    const auto model = translator(nn::Positions::none);
+    CHECK(contains(error_of([&] {
+                       model(x, Indices::ones({3, 3}));
+                   }),
+                   "targets have shape [3, 3], expected [T, 2]"));
+    CHECK(contains(error_of([&] { model(x, Indices::full({3, 2}, 5)); }), "index 5"));
+}
