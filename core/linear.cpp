@@ -79,11 +79,13 @@ void add_rows(Tensor<T>& target, const Indices& indices, const Tensor<T>& rows) 
     Shape shape = target.shape();
     shape[0] = flat.size();
     const Tensor<T> shares = rows.reshape(shape);
-    if (target.is_contiguous() && shares.is_contiguous()) {
-        const std::size_t width = flat.size() == 0 ? 0 : shares.size() / flat.size();
+    if (flat.size() == 0) return;
+    if (target.select(0, 0).is_contiguous() && shares.select(0, 0).is_contiguous()) {
+        const std::size_t width = shares.size() / flat.size();
         for (std::size_t i = 0; i < flat.size(); ++i) {
-            T* const to = target.data() + static_cast<std::size_t>(flat.data()[i]) * width;
-            const T* const from = shares.data() + i * width;
+            T* const to = target.data() + flat.data()[i] * target.strides()[0];
+            const T* const from =
+                shares.data() + static_cast<std::ptrdiff_t>(i) * shares.strides()[0];
             for (std::size_t j = 0; j < width; ++j) to[j] += from[j];
         }
         return;
@@ -105,23 +107,24 @@ Variable<T> fit(const Op& op, const Variable<T>& x, const Shape& shape, T scale)
 }
 
 template <class T>
-Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b) {
+Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b, T scale) {
     Shape shape = broadcast(op, Shape(a.shape().begin(), a.shape().end() - 2),
                             Shape(b.shape().begin(), b.shape().end() - 2));
     shape.push_back(a.shape(a.dimension() - 2));
     shape.push_back(b.shape().back());
     Tensor<T> value(shape);
-    multiply(a.value(), b.value(), T(1), T(0), value);
+    multiply(a.value(), b.value(), scale, T(0), value);
     return record<T>(op, {&a, &b}, std::move(value), keep(a, b),
-                     [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
-                        const Variable<T>& b) {
-                         if (to[0].wanted()) to[0].add_product(g, transposed(b));
-                         if (to[1].wanted()) to[1].add_product(transposed(a), g);
+                     [scale](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
+                             const Variable<T>& b) {
+                         if (to[0].wanted()) to[0].add_product(g, transposed(b), scale);
+                         if (to[1].wanted()) to[1].add_product(transposed(a), g, scale);
                      });
 }
 
 template <class T>
-Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices) {
+Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices,
+                      const Place<T>& place) {
     const Indices rows = indices.contiguous();
     Shape shape = rows.shape();
     std::size_t width = 1;
@@ -129,7 +132,7 @@ Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices
         shape.push_back(x.shape(a));
         width *= x.shape(a);
     }
-    Tensor<T> value(shape);
+    Tensor<T> value = place.take(shape);
     const Tensor<T> source = x.value().contiguous();
     const std::int64_t* const from = rows.data();
     if (width == 1)
@@ -140,20 +143,22 @@ Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices
                         value.data() + i * width);
     return record<T>(
         op, {&x}, std::move(value), keep(),
-        [rows](const Adjoints<T>& to, const Variable<T>& g) { to[0].add_rows(rows, g); });
+        [rows](const Adjoints<T>& to, const Variable<T>& g) { to[0].add_rows(rows, g); }, place);
 }
 
 template <class T>
-Variable<T> put_rows(const Op& op, const Variable<T>& x, const Indices& indices,
-                     const Shape& shape) {
-    Tensor<T> value = Tensor<T>::zeros(shape);
+Variable<T> put_rows(const Op& op, const Variable<T>& x, const Indices& indices, const Shape& shape,
+                     const Place<T>& place) {
+    Tensor<T> value = place.take(shape);
+    value.fill(T(0));
     add_rows(value, indices, x.value());
     return record<T>(
         op, {&x}, std::move(value), keep(),
         [indices, like = x.shape()](const Adjoints<T>& to, const Variable<T>& g) {
             const Variable<T> rows = take_rows(Op::unplaced("take"), g, indices);
             to[0].add(record_view(Op::unplaced("reshape"), rows, rows.value().reshape(like)));
-        });
+        },
+        place);
 }
 
 template <class T>
@@ -202,9 +207,11 @@ Variable<T> gather(const Op& op, std::span<const Part<T>> parts, const Region& t
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> fit(const Op&, const Variable<T>&, const Shape&, T);                      \
     template Variable<T> transposed(const Variable<T>&);                                           \
-    template Variable<T> product(const Op&, const Variable<T>&, const Variable<T>&);               \
-    template Variable<T> take_rows(const Op&, const Variable<T>&, const Indices&);                 \
-    template Variable<T> put_rows(const Op&, const Variable<T>&, const Indices&, const Shape&);    \
+    template Variable<T> product(const Op&, const Variable<T>&, const Variable<T>&, T);            \
+    template Variable<T> take_rows(const Op&, const Variable<T>&, const Indices&,                  \
+                                   const Place<T>&);                                               \
+    template Variable<T> put_rows(const Op&, const Variable<T>&, const Indices&, const Shape&,     \
+                                  const Place<T>&);                                                \
     template Variable<T> gather(const Op&, std::span<const Part<T>>, const Region&);               \
     template void add_rows(Tensor<T>&, const Indices&, const Tensor<T>&);
 

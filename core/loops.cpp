@@ -43,14 +43,20 @@ struct Nest {
         axes[rank++] = axis;
     }
 
-    // The axis along which most operands are dense goes inside.
+    // The axis along which the fewest operands must be gathered goes inside, unless its rows are
+    // short; of equals, the one along which most are dense.
     void choose_inner() {
         std::size_t best = rank - 1, most = 0;
+        double least = 1e9;
         for (std::size_t a = rank; a-- > 0;) {
-            const auto dense = static_cast<std::size_t>(
-                std::count(axes[a].strides.begin(),
-                           axes[a].strides.begin() + static_cast<std::ptrdiff_t>(operands), 1));
-            if (dense > most) best = a, most = dense;
+            const auto* const begin = axes[a].strides.begin();
+            const auto* const end = begin + operands;
+            const auto dense = static_cast<std::size_t>(std::count(begin, end, 1));
+            const auto repeated = static_cast<std::size_t>(std::count(begin, end, 0));
+            const double cost = static_cast<double>(operands - dense - repeated) +
+                                8.0 / static_cast<double>(axes[a].extent);
+            if (cost < least || (cost == least && dense > most))
+                best = a, most = dense, least = cost;
         }
         std::rotate(axes.begin() + static_cast<std::ptrdiff_t>(best),
                     axes.begin() + static_cast<std::ptrdiff_t>(best) + 1,
@@ -188,35 +194,55 @@ private:
 
     void walk(const Nest& nest, std::size_t a, Places p) const {
         const Axis& axis = nest.axes[a];
-        if (a + 1 == nest.rank) return run_row(p, axis.strides, axis.extent);
+        if (a + 1 == nest.rank) return run_rows(p, {1, {}}, axis);
+        if (a + 2 == nest.rank) return run_rows(p, axis, nest.axes[a + 1]);
         for (std::size_t i = 0; i < axis.extent; ++i) {
             walk(nest, a + 1, p);
-            for (std::size_t k = 0; k < all_; ++k)
-                if (p[k] != nullptr) p[k] += axis.strides[k];
+            advance(p, axis);
         }
     }
 
-    // Operands that are not dense pass through a scratch row: repeated numbers are read from one
-    // splatted vector, others are gathered and scattered a chunk at a time.
-    void run_row(Places& p, const Steps& strides, std::size_t n) const {
-        bool dense = true;
+    void advance(Places& p, const Axis& axis) const {
         for (std::size_t k = 0; k < all_; ++k)
-            dense = dense && (p[k] == nullptr || strides[k] == 1 || (k < in_ && strides[k] == 0));
+            if (p[k] != nullptr) p[k] += axis.strides[k];
+    }
+
+    // The rows that lie along an axis. Operands that are not dense pass through a scratch row:
+    // repeated numbers are read from one splatted vector, others are gathered and scattered a chunk
+    // at a time.
+    void run_rows(Places& p, const Axis& rows, const Axis& row) const {
+        const std::size_t n = row.extent;
+        bool dense = true, splats = false;
+        std::array<std::size_t, most_operands> steps;
+        for (std::size_t k = 0; k < all_; ++k) {
+            const bool repeated = k < in_ && row.strides[k] == 0;
+            dense = dense && (p[k] == nullptr || row.strides[k] == 1 || repeated);
+            splats = splats || repeated;
+            steps[k] = repeated ? 0 : 1;
+        }
         if (!dense) {
-            for (std::size_t begin = 0; begin < n; begin += chunk)
-                run_chunk(moved(p, strides, begin), strides, std::min(chunk, n - begin));
+            for (std::size_t i = 0; i < rows.extent; ++i, advance(p, rows))
+                for (std::size_t begin = 0; begin < n; begin += chunk)
+                    run_chunk(moved(p, row.strides, begin), row.strides,
+                              std::min(chunk, n - begin));
             return;
         }
-        std::array<std::size_t, most_operands> steps;
-        alignas(64) std::array<std::array<T, Lanes<T>::width>, most_operands> splats;
-        for (std::size_t k = 0; k < all_; ++k) {
-            steps[k] = 1;
-            if (k >= in_ || strides[k] != 0) continue;
-            steps[k] = 0;
-            splats[k].fill(*p[k]);
-            p[k] = splats[k].data();
+        if (!splats) {
+            for (std::size_t i = 0; i < rows.extent; ++i, advance(p, rows))
+                kernel_.run(kernel_.f, p.data(), steps.data(), adds_.data(), n);
+            return;
         }
-        kernel_.run(kernel_.f, p.data(), steps.data(), adds_.data(), n);
+        alignas(64) std::array<std::array<T, Lanes<T>::width>, most_operands> numbers;
+        Places q;
+        for (std::size_t i = 0; i < rows.extent; ++i, advance(p, rows)) {
+            for (std::size_t k = 0; k < all_; ++k) {
+                q[k] = p[k];
+                if (steps[k] != 0) continue;
+                numbers[k].fill(*p[k]);
+                q[k] = numbers[k].data();
+            }
+            kernel_.run(kernel_.f, q.data(), steps.data(), adds_.data(), n);
+        }
     }
 
     void run_chunk(const Places& p, const Steps& strides, std::size_t n) const {

@@ -1,6 +1,7 @@
 #include <unroll/core/gemm.hpp>
 #include <unroll/core/loops.hpp>
 #include <unroll/core/product.hpp>
+#include <unroll/core/threads.hpp>
 
 #include <algorithm>
 
@@ -52,6 +53,31 @@ void multiply_matrices(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, 
          ld);
 }
 
+// The matrices in the last two axes of a tensor, as GEMM takes them.
+template <class T>
+struct Matrices {
+    explicit Matrices(const Tensor<T>& x) : tensor(x) {
+        const std::size_t rank = x.dimension();
+        const Tensor<T> first(StorageRef(), nullptr, {x.shape(rank - 2), x.shape(rank - 1)},
+                              {x.strides()[rank - 2], x.strides()[rank - 1]});
+        leading = unroll::leading(first, 1);
+        if (leading != 0) return;
+        leading = unroll::leading(first, 0);
+        transposed = true;
+    }
+    // Where the i-th one begins, in row-major order of the other axes.
+    std::ptrdiff_t at(std::size_t i) const {
+        std::ptrdiff_t offset = 0;
+        for (std::size_t a = tensor.dimension() - 2; a-- > 0; i /= tensor.shape(a))
+            offset += static_cast<std::ptrdiff_t>(i % tensor.shape(a)) * tensor.strides()[a];
+        return offset;
+    }
+
+    const Tensor<T>& tensor;
+    bool transposed = false;
+    std::size_t leading; // 0: not in one run
+};
+
 } // namespace
 
 template <class T>
@@ -66,10 +92,26 @@ void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>
         return x.broadcast_to(shape);
     };
     const Tensor<T> left = batches(a), right = batches(b);
-    for (std::size_t i = 0; i < out.shape(0); ++i) {
-        Tensor<T> part = out.select(0, i);
-        multiply(left.select(0, i), right.select(0, i), scale, keep, part);
+    const Matrices<T> x(left), y(right), z(out);
+    if (x.leading == 0 || y.leading == 0 || z.leading == 0 || z.transposed) {
+        for (std::size_t i = 0; i < out.shape(0); ++i) {
+            Tensor<T> part = out.select(0, i);
+            multiply(left.select(0, i), right.select(0, i), scale, keep, part);
+        }
+        return;
     }
+    const std::size_t m = out.shape(rank - 2), n = out.shape(rank - 1), k = left.shape(rank - 1);
+    const auto some = [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i)
+            gemm(x.transposed, y.transposed, m, n, k, scale, left.data() + x.at(i), x.leading,
+                 right.data() + y.at(i), y.leading, keep, out.data() + z.at(i), z.leading);
+    };
+    const std::size_t count = out.size() / (m * n);
+    const double operations = 2.0 * static_cast<double>(out.size()) * static_cast<double>(k);
+    if (threads::worth_splitting(operations))
+        threads::for_pieces(count, 1, some);
+    else
+        some(0, count);
 }
 
 template <class T>

@@ -146,7 +146,7 @@ template <class T>
 Variable<T> Crf<T>::partition_of(const Variable<T>& emissions, const Weights& w,
                                  const Mask& active) const {
     const std::size_t steps = active.shape(0);
-    if (steps == 0) return with_tape_of(emissions, Tensor<T>::zeros({active.shape(1)}));
+    if (steps == 0) return sum(emissions, {0, -1}); // zeros, that can run backwards
     const auto lengths = lengths_from(active);
     const std::size_t shortest =
         lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
@@ -166,7 +166,7 @@ template <class T>
 Variable<T> Crf<T>::score_of(const Variable<T>& emissions, const Weights& w, const Indices& tags,
                              const Mask& active) const {
     const std::size_t steps = active.shape(0), B = active.shape(1);
-    if (steps == 0) return with_tape_of(emissions, Tensor<T>::zeros({B}));
+    if (steps == 0) return sum(emissions, {0, -1});
     const auto K = static_cast<std::int64_t>(options.tags);
     const auto lengths = lengths_from(active);
     Indices last(Shape{B}), moves(Shape{steps - 1, B});

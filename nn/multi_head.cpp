@@ -20,7 +20,7 @@ Attended<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>
         fail(name, "q " + to_string(q.shape()) + ", k " + to_string(k.shape()) + ", v " +
                        to_string(v.shape()) + "; expected [..., T, d], [..., S, d], [..., S, e]");
     const double scale = 1 / std::sqrt(static_cast<double>(q.shape().back()));
-    const Variable<T> scores = matmul(q * scale, swapaxes(k, -1, -2));
+    const Variable<T> scores = scaled_matmul(q, swapaxes(k, -1, -2), scale);
     if (mask.storage() && !broadcasts_to(mask.shape(), scores.shape()))
         fail(name, "the mask " + to_string(mask.shape()) +
                        " does not broadcast to [..., T, S] = " + to_string(scores.shape()));

@@ -41,6 +41,15 @@ Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>
 }
 
 template <class T>
+Variable<T> scaled_matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b,
+                          double scale, Op op) {
+    if (a.dimension() < 2 || b.dimension() < 2 || a.shape().back() != b.shape(b.dimension() - 2))
+        fail(op, to_string(a.shape()) + " and " + to_string(b.shape()) +
+                     "; expected [..., m, k] and [..., k, n]");
+    return product(op, a, b, static_cast<T>(scale));
+}
+
+template <class T>
 Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
                    const std::type_identity_t<Variable<T>>& bias, const Place<T>& place, Op op) {
     if (x.dimension() == 0 || weight.dimension() != 2 || x.shape().back() != weight.shape(1) ||
@@ -98,6 +107,7 @@ Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> matmul(const Variable<T>&, const Variable<T>&, Op);                       \
+    template Variable<T> scaled_matmul(const Variable<T>&, const Variable<T>&, double, Op);        \
     template Variable<T> linear(const Variable<T>&, const Variable<T>&, const Variable<T>&,        \
                                 const Place<T>&, Op);                                              \
     template Variable<T> linear(const Variable<T>&, const Variable<T>&, Op);                       \

@@ -9,6 +9,10 @@ namespace unroll {
 template <class T>
 Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b,
                    Op op = "matmul");
+// The same times a number, at no cost; for matrices and batches of them only.
+template <class T>
+Variable<T> scaled_matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b,
+                          double scale, Op op = "scaled_matmul");
 
 // xtensor-blas's name for the product of two matrices or vectors.
 template <class T>

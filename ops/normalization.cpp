@@ -11,52 +11,6 @@ namespace unroll {
 
 namespace {
 
-template <class T>
-Variable<T> centred(const Op& op, const Variable<T>& x, const Variable<T>& mean) {
-    return fuse(
-        op, [](auto x, auto mean) { return x - mean; }, x, mean);
-}
-
-template <class T>
-Variable<T> squared(const Op& op, const Variable<T>& x) {
-    return fuse(
-        op, [](auto x) { return x * x; }, x);
-}
-
-// distance / sqrt(variance + epsilon) * gain + bias
-template <class T>
-Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>& variance,
-                   const Variable<T>& gain, const Variable<T>& bias, double epsilon) {
-    return fuse(
-        op,
-        [epsilon](auto d, auto variance, auto gain, auto bias) {
-            return d / sqrt(variance + epsilon) * gain + bias;
-        },
-        distance, variance, gain, bias);
-}
-
-// x [batch, channels, all else], with which what each channel has agrees as [channels, 1].
-template <class T>
-Variable<T> by_channel(const Op& op, const Variable<T>& x,
-                       std::initializer_list<const Variable<T>*> each) {
-    bool fits = x.dimension() >= 2;
-    std::string shapes;
-    for (const Variable<T>* v : each) {
-        fits = fits && v->shape() == Shape{x.shape(1)};
-        shapes += (shapes.empty() ? "" : ", ") + to_string(v->shape());
-    }
-    if (!fits)
-        fail(op, "x " + to_string(x.shape()) + " and " + shapes +
-                     "; expected [batch, channels, ...] and [channels] for each");
-    return reshape(x, Shape{x.shape(0), x.shape(1),
-                            element_count(Shape(x.shape().begin() + 2, x.shape().end()))});
-}
-
-template <class T>
-Variable<T> as_column(const Variable<T>& x, const Variable<T>& each) {
-    return expand_dims(with_tape_of(x, each), 1);
-}
-
 // With n = (x - mean) scale and h = g gain, x's share is scale (h - mean(h) - n mean(h n)).
 template <class T>
 struct NormRule {
@@ -122,6 +76,52 @@ struct NormRule {
         to[2].add(Variable<T>(std::move(biases)));
     }
 };
+
+template <class T>
+Variable<T> centred(const Op& op, const Variable<T>& x, const Variable<T>& mean) {
+    return fuse(
+        op, [](auto x, auto mean) { return x - mean; }, x, mean);
+}
+
+template <class T>
+Variable<T> squared(const Op& op, const Variable<T>& x) {
+    return fuse(
+        op, [](auto x) { return x * x; }, x);
+}
+
+// distance / sqrt(variance + epsilon) * gain + bias
+template <class T>
+Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>& variance,
+                   const Variable<T>& gain, const Variable<T>& bias, double epsilon) {
+    return fuse(
+        op,
+        [epsilon](auto d, auto variance, auto gain, auto bias) {
+            return d / sqrt(variance + epsilon) * gain + bias;
+        },
+        distance, variance, gain, bias);
+}
+
+// x [batch, channels, all else], with which what each channel has agrees as [channels, 1].
+template <class T>
+Variable<T> by_channel(const Op& op, const Variable<T>& x,
+                       std::initializer_list<const Variable<T>*> each) {
+    bool fits = x.dimension() >= 2;
+    std::string shapes;
+    for (const Variable<T>* v : each) {
+        fits = fits && v->shape() == Shape{x.shape(1)};
+        shapes += (shapes.empty() ? "" : ", ") + to_string(v->shape());
+    }
+    if (!fits)
+        fail(op, "x " + to_string(x.shape()) + " and " + shapes +
+                     "; expected [batch, channels, ...] and [channels] for each");
+    return reshape(x, Shape{x.shape(0), x.shape(1),
+                            element_count(Shape(x.shape().begin() + 2, x.shape().end()))});
+}
+
+template <class T>
+Variable<T> as_column(const Variable<T>& x, const Variable<T>& each) {
+    return expand_dims(with_tape_of(x, each), 1);
+}
 
 } // namespace
 

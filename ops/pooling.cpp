@@ -3,8 +3,6 @@
 #include <unroll/ops/views.hpp>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <string>
 
 namespace unroll {
@@ -50,6 +48,7 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
         Tensor<T> value(pooled_shape(x.shape(), w));
         Indices places(value.shape());
         const Tensor<T> dense = x.value().contiguous();
+        const T* const x_data = dense.data();
         const std::size_t height = w.picture.height, width = w.picture.width;
         const auto from = [](std::size_t position, std::size_t stride, std::size_t padding) {
             return position * stride > padding ? position * stride - padding : 0;
@@ -65,14 +64,17 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
                     const std::size_t right =
                         std::min(width, c * w.stride.width + w.kernel.width - w.padding.width);
                     std::size_t best = plane + top * width + left;
+                    T most = x_data[best];
                     for (std::size_t i = top; i < bottom; ++i)
                         for (std::size_t j = left; j < right; ++j) {
                             const std::size_t at = plane + i * width + j;
-                            const T here = dense.data()[at], most = dense.data()[best];
+                            const T here = x_data[at];
                             // What is no number is passed on.
-                            if (here > most || (std::isnan(here) && !std::isnan(most))) best = at;
+                            if (here <= most || most != most) continue;
+                            most = here;
+                            best = at;
                         }
-                    value.data()[to] = dense.data()[best];
+                    value.data()[to] = most;
                     places.data()[to] = static_cast<std::int64_t>(best);
                 }
             }

@@ -15,33 +15,37 @@ namespace {
 template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
-// The rows of a mask, one after the other as those of a tensor of that shape.
+// The rows of a mask, one after the other as those of a tensor of that shape; as numbers, which
+// vectors are compared with.
+template <class T>
 class MaskRows {
 public:
-    MaskRows(const Mask& mask, const Shape& shape) : rows_(mask.broadcast_to(shape)) {}
-
-    // Copies a row of n elements with -inf where the mask is false; returns the largest.
-    template <class T>
-    T apply(const T* in, T* out, std::size_t n) {
-        const std::ptrdiff_t step = rows_.strides().back();
-        const bool* const mask = rows_.data() + at_;
-        for (std::size_t j = 0; j < n; ++j)
-            out[j] = mask[static_cast<std::ptrdiff_t>(j) * step] ? in[j] : -infinity<T>;
-        next();
-        return detail::row_max(out, n);
+    MaskRows(const Mask& mask, const Shape& shape) {
+        Shape own = mask.shape();
+        if (own.empty()) own.push_back(1);
+        own.back() = shape.back();
+        const Mask dense = mask.broadcast_to(own).contiguous();
+        rows_ = Tensor<T>(own);
+        for (std::size_t i = 0; i < dense.size(); ++i) rows_.data()[i] = dense.data()[i] ? 1 : 0;
+        rows_ = rows_.broadcast_to(shape);
     }
 
-private:
-    void next() {
+    // Copies a row of n elements with -inf where the mask is false; returns the largest.
+    T apply(const T* in, T* out, std::size_t n) {
+        detail::row_map(
+            n, out, [](auto x, auto seen) { return where(seen > 0, x, -infinity<T>); }, in,
+            rows_.data() + at_);
         for (std::size_t a = rows_.dimension() - 1; a-- > 0;) {
             at_ += rows_.strides()[a];
             if (++index_[a] < rows_.shape(a)) break;
             at_ -= rows_.strides()[a] * static_cast<std::ptrdiff_t>(index_[a]);
             index_[a] = 0;
         }
+        return detail::row_max(out, n);
     }
 
-    Mask rows_;
+private:
+    Tensor<T> rows_;
     std::array<std::size_t, max_rank> index_{};
     std::ptrdiff_t at_ = 0;
 };
@@ -53,7 +57,7 @@ Tensor<T> by_rows(const Tensor<T>& x, const Mask* mask, const F& f) {
     const Tensor<T> in = x.contiguous();
     Tensor<T> out(x.shape());
     const std::size_t n = x.shape().back();
-    std::optional<MaskRows> masked;
+    std::optional<MaskRows<T>> masked;
     if (mask != nullptr) masked.emplace(*mask, x.shape());
     for (std::size_t i = 0; n > 0 && i < in.size(); i += n) {
         const T* row = in.data() + i;

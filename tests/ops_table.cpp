@@ -334,6 +334,14 @@ std::vector<Spec> sums() {
          },
          "matmul: inner extents differ: [2, 3] and [4, 5]"},
         {"dot", [](const Many& x) { return dot(x[0], x[1]); }, {{{3}, {3}}}},
+        {"scaled_matmul",
+         [](const Many& x) { return scaled_matmul(x[0], x[1], -0.7); },
+         {{{2, 3}, {3, 4}}, {{2, 1, 2, 3}, {5, 3, 2}}, {{2, 0}, {0, 3}}, {{0, 3}, {3, 2}}},
+         nullptr,
+         [] {
+             scaled_matmul(fixed({2, 3}), fixed({3}), 2);
+         },
+         "scaled_matmul: [2, 3] and [3]; expected"},
         {"linear",
          [](const Many& x) { return linear(x[0], x[1], x[2]) + linear(x[0], x[1]); },
          {{{2, 3}, {4, 3}, {4}},

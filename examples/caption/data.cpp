@@ -84,22 +84,27 @@ Split split(const std::vector<Picture>& pictures) {
 template <class T>
 Tensor<T> batch_of(const std::vector<Picture>& pictures, std::span<const std::size_t> which,
                    std::size_t shift, Random* random) {
-    Tensor<T> x({which.size(), colours, side, side});
+    Tensor<T> x({which.size(), channels, side, side});
+    const auto scaled = [](std::size_t n, std::size_t most) {
+        return T(2) * static_cast<T>(n) / static_cast<T>(most) - T(1);
+    };
     for (std::size_t b = 0; b < which.size(); ++b) {
+        const std::uint8_t* const pixels = pictures[which[b]].pixels.data();
         const std::size_t down = shift > 0 ? random->below(2 * shift + 1) : 0,
                           right = shift > 0 ? random->below(2 * shift + 1) : 0;
         // What moves in repeats the edge.
         const auto from = [&](std::size_t place, std::size_t moved) {
             return std::clamp(place + moved, shift, side - 1 + shift) - shift;
         };
-        for (std::size_t i = 0; i < side * side; ++i)
+        T* const planes = x.data() + b * channels * side * side;
+        for (std::size_t i = 0; i < side * side; ++i) {
+            const std::size_t row = i / side, column = i % side;
+            const std::size_t at = from(row, down) * side + from(column, right);
             for (std::size_t c = 0; c < colours; ++c)
-                x.data()[(b * colours + c) * side * side + i] =
-                    static_cast<T>(
-                        pictures[which[b]].pixels
-                            [(from(i / side, down) * side + from(i % side, right)) * colours + c]) /
-                        T(127.5) -
-                    T(1);
+                planes[c * side * side + i] = scaled(pixels[at * colours + c], 255);
+            planes[colours * side * side + i] = scaled(column, side - 1);
+            planes[(colours + 1) * side * side + i] = scaled(row, side - 1);
+        }
     }
     return x;
 }

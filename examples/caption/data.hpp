@@ -9,7 +9,7 @@ namespace caption {
 
 using namespace unroll;
 
-constexpr std::size_t side = 32, colours = 3;
+constexpr std::size_t side = 32, colours = 3, channels = colours + 2;
 
 struct Picture {
     std::vector<std::uint8_t> pixels; // [side, side, colours]
@@ -30,7 +30,9 @@ struct Split {
 };
 Split split(const std::vector<Picture>& pictures);
 
-// Pictures as numbers, [B, colours, side, side], each moved by up to `shift` pixels at random.
+// Pictures as numbers, [B, channels, side, side], each moved by up to `shift` pixels at random. The
+// last two channels say how far right and how far down a pixel is, which convolutions, the same
+// everywhere, could not tell (Liu et al. 2018).
 template <class T>
 Tensor<T> batch_of(const std::vector<Picture>& pictures, std::span<const std::size_t> which,
                    std::size_t shift = 0, Random* random = nullptr);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/convolutions.hpp"
 #include "../common/named_attention.hpp"
 #include "data.hpp"
 
@@ -19,34 +20,24 @@ template <class T>
 struct Model {
     using value_type = T;
     using Decoder = nn::Decoder<nn::LstmCell<T>, example::NamedAttention<T>>;
-    static constexpr std::size_t stages = 3;
+    static constexpr std::size_t strides[] = {1, 2, 2};
 
     Model(const Settings& s, std::size_t words, std::int64_t start)
-        : decoder({.vocabulary = words,
-                   .width = s.width,
-                   .hidden = s.hidden,
-                   .memory = s.channels << (stages - 1),
-                   .dropout = s.dropout,
-                   .start = start,
-                   .attention = {.name = s.attention}}),
+        : eye(channels, s.channels, strides), decoder({.vocabulary = words,
+                                                       .width = s.width,
+                                                       .hidden = s.hidden,
+                                                       .memory = 4 * s.channels,
+                                                       .dropout = s.dropout,
+                                                       .start = start,
+                                                       .attention = {.name = s.attention}}),
           bridge({nn::BridgeKind::project,
-                  {s.channels << (stages - 1)},
+                  {4 * s.channels},
                   {decoder.widths().begin(), decoder.widths().end()},
-                  1}) {
-        for (std::size_t i = 0, in = colours; i < stages; in = s.channels << i++) {
-            convolutions.emplace_back(nn::ConvolutionOptions{
-                .input = in, .output = s.channels << i, .padding = 1, .bias = false});
-            norms.emplace_back(nn::BatchNormOptions{.channels = s.channels << i});
-        }
-    }
+                  1}) {}
 
-    // Pictures [B, colours, side, side] -> a grid of 8 by 8 features, [64, B, width].
+    // Pictures [B, channels, side, side] -> a grid of 8 by 8 features, [64, B, width].
     Variable<T> see(const Variable<T>& pictures) const {
-        Variable<T> x = pictures;
-        for (std::size_t i = 0; i < stages; ++i) {
-            x = relu(norms[i](convolutions[i](x)));
-            if (i + 1 < stages) x = max_pool(x, {2});
-        }
+        const Variable<T> x = eye(pictures);
         const Shape flat{x.shape(0), x.shape(1), x.shape(2) * x.shape(3)};
         return transpose(reshape(x, flat), {2, 0, 1});
     }
@@ -63,12 +54,9 @@ struct Model {
         return cross_entropy(decoder(start(pictures), targets).logits, targets,
                              {.smoothing = smoothing});
     }
-    void members(nn::Members<T>& m) {
-        m("convolutions", convolutions)("norms", norms)("decoder", decoder)("bridge", bridge);
-    }
+    void members(nn::Members<T>& m) { m("eye", eye)("decoder", decoder)("bridge", bridge); }
 
-    std::vector<nn::Convolution<T>> convolutions;
-    std::vector<nn::BatchNorm<T>> norms;
+    example::Convolutions<T> eye;
     Decoder decoder;
     nn::Bridge<T> bridge;
 };

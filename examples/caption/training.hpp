@@ -67,7 +67,6 @@ inline int check_gradients(Training o) {
     const auto pictures = drawn_pictures();
     const Tensor<double> x = batch_of<double>(pictures, std::vector<std::size_t>{3, 200});
     const Indices targets({3, 2}, {3, 4, 5, 2, 2, -100});
-    // Corners of the maxima and of relu lie within the usual steps.
     return o.inspection.check(
         [&](Tape<double>& tape) { return model.loss(tape.constant(x), targets, o.smoothing); },
         nn::named_parameters(model));
@@ -112,6 +111,7 @@ inline int train(Training o) {
                   {"width", std::to_string(o.model.width)},
                   {"dropout", example::number(o.model.dropout, 6)},
                   {"words", example::joined(vocabulary)}};
+    // Not by length: statistics of a batch are to be those of all pictures.
     return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
 }
 

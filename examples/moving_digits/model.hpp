@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/convolutions.hpp"
 #include "../common/digits.hpp"
 #include "../common/learning.hpp"
 
@@ -84,7 +85,7 @@ struct Answers {
 template <class T>
 struct Model {
     using value_type = T;
-    static constexpr std::size_t first = 16, second = 32, seen = 64;
+    static constexpr std::size_t channels = 16, seen = 64, strides[] = {2, 2, 2};
 
     explicit Model(const Settings& s)
         : frames(s.frames), dropped(s.dropout), net(s, seen),
@@ -92,11 +93,8 @@ struct Model {
           way({.input = s.width(), .output = directions}) {}
 
     Answers<T> operator()(const Variable<T>& clips) const {
-        const auto pooled = [](const Variable<T>& x) { return max_pool(relu(x), {2}); };
-        const Variable<T> near = pooled(near_norm(near_layer(clips)));
-        const Variable<T> far = pooled(far_norm(far_layer(near)));
         const auto rows = static_cast<std::ptrdiff_t>(clips.shape(0));
-        const Variable<T> features = relu(frame(reshape(far, {rows, -1})));
+        const Variable<T> features = silu(frame(reshape(eye(clips), {rows, -1})));
         const Variable<T> x = reshape(features, {static_cast<std::ptrdiff_t>(frames), -1, seen});
         const Variable<T> last = dropout(net.last(x), dropped);
         return {digit(last), way(last)};
@@ -106,17 +104,13 @@ struct Model {
         return cross_entropy(digits, clips.digits) + cross_entropy(ways, clips.ways);
     }
     void members(nn::Members<T>& m) {
-        m("near", near_layer)("near_norm", near_norm)("far", far_layer)("far_norm", far_norm);
-        m("frame", frame)("net", net)("digit", digit)("way", way);
+        m("eye", eye)("frame", frame)("net", net)("digit", digit)("way", way);
     }
 
     std::size_t frames;
     double dropped;
-    nn::Convolution<T> near_layer{{.input = 1, .output = first, .padding = 1, .bias = false}};
-    nn::BatchNorm<T> near_norm{{.channels = first}};
-    nn::Convolution<T> far_layer{{.input = first, .output = second, .padding = 1, .bias = false}};
-    nn::BatchNorm<T> far_norm{{.channels = second}};
-    nn::Linear<T> frame{{.input = second * side * side / 16, .output = seen}};
+    example::Convolutions<T> eye{1, channels, strides};
+    nn::Linear<T> frame{{.input = 4 * channels * side * side / 64, .output = seen}};
     example::Network<T> net;
     nn::Linear<T> digit, way;
 };

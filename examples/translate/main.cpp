@@ -34,7 +34,8 @@ int run_translate(const std::string& path, std::vector<std::string> sentences, s
             fail("translate", "sentence " + std::to_string(sources.size()) + " is empty");
     }
     if (sources.empty()) fail("translate", "there is no sentence to translate");
-    if (!alignment.empty() && loaded.header.word("attention") == "none")
+    if (!alignment.empty() && loaded.settings.model == "recurrent" &&
+        loaded.settings.attention == "none")
         fail("translate", "a model without attention has no alignment");
     const auto written = translate(loaded.model, loaded.from, loaded.to, sources, beam);
     for (const auto& translation : written)
@@ -58,13 +59,17 @@ int main(int argc, char** argv) {
                "  translate translate translate.safetensors 'The black cat sleeps.' "
                "--alignment cat.svg\n"
                "  translate train eng-fra.txt --attention none --out none.safetensors\n"
+               "  translate train eng-fra.txt --model transformer --rate 1e-3\n"
                "  translate train --epochs 20 --hidden 64 --width 32");
     app.require_subcommand(1);
     Training o;
     auto* train_command = app.add_subcommand(
         "train", "learn pairs; without a file, those of a small grammar of its own");
     train_command->add_option("PAIRS", o.pairs)->check(CLI::ExistingFile);
-    train_command->add_option("--attention", o.model.attention)
+    train_command->add_option("--model", o.model.model)
+        ->check(CLI::IsMember({"recurrent", "transformer"}))
+        ->capture_default_str();
+    train_command->add_option("--attention", o.model.attention, "of a recurrent model")
         ->check(CLI::IsMember({"none", "dot", "general", "concat", "additive"}))
         ->capture_default_str();
     const auto positive = [&](const char* name, auto& value, const char* about) {
@@ -72,8 +77,10 @@ int main(int argc, char** argv) {
             ->check(CLI::PositiveNumber)
             ->capture_default_str();
     };
-    positive("--width", o.model.width, "of a word's vector");
+    positive("--width", o.model.width, "of a word's vector, and of a transformer's layers");
     positive("--hidden", o.model.hidden, "width of the recurrent layers");
+    positive("--layers", o.model.layers, "of each of a transformer's two stacks");
+    positive("--heads", o.model.heads, "of a transformer's attention");
     positive("--min-count", o.min_count, "words that are rarer are unknown");
     positive("--held-out", o.held_out, "sources to measure with, a tenth of the pairs at most");
     for (const auto& [name, value, about] :

@@ -3,103 +3,83 @@
 #include "../common/named_attention.hpp"
 #include "data.hpp"
 
-#include <algorithm>
-#include <numeric>
-#include <optional>
+#include <variant>
 
 namespace translate {
 
 struct Settings {
-    std::string attention = "dot";
+    std::string model = "recurrent", attention = "dot"; // or transformer, which has its own
     std::size_t width = 256, hidden = 256;
+    std::size_t layers = 3, heads = 4; // of a transformer
     double dropout = 0.3;
 };
 
-// A bidirectional GRU reads, a GRU writes, attending after its step.
+// A bidirectional GRU reads, a GRU writes, attending after its step; or two Transformer stacks.
 template <class T>
 struct Model {
     using value_type = T;
     using Cell = nn::GruCell<T>;
-    using Network = nn::EncoderDecoder<Cell, Cell, example::NamedAttention<T>>;
+    using Recurrent = nn::EncoderDecoder<Cell, Cell, example::NamedAttention<T>>;
+    using Network = std::variant<Recurrent, nn::Transformer<T>>;
 
     Model(const Settings& s, std::size_t sources, std::size_t targets, std::int64_t start)
         : dropped(s.dropout), embed({.vocabulary = sources, .width = s.width}),
-          net({.encoder = {.input = s.width,
-                           .hidden = s.hidden,
-                           .bidirectional = true,
-                           .merge = nn::Merge::add},
-               .decoder = {.vocabulary = targets,
-                           .width = s.width,
-                           .hidden = s.hidden,
-                           .dropout = s.dropout,
-                           .attend = Network::Writer::Options::Attend::after,
-                           .start = start,
-                           .attention = {.name = s.attention}}}) {}
+          net(network(s, targets, start)) {}
 
+    static Network network(const Settings& s, std::size_t targets, std::int64_t start) {
+        if (s.model == "transformer") {
+            const nn::TransformerOptions stack{.width = s.width,
+                                               .heads = s.heads,
+                                               .layers = s.layers,
+                                               .dropout = s.dropout,
+                                               .norm_first = true,
+                                               .positions = nn::Positions::sinusoidal};
+            return nn::Transformer<T>(
+                {.encoder = stack, .decoder = stack, .vocabulary = targets, .start = start});
+        }
+        return Recurrent({.encoder = {.input = s.width,
+                                      .hidden = s.hidden,
+                                      .bidirectional = true,
+                                      .merge = nn::Merge::add},
+                          .decoder = {.vocabulary = targets,
+                                      .width = s.width,
+                                      .hidden = s.hidden,
+                                      .dropout = s.dropout,
+                                      .attend = Recurrent::Writer::Options::Attend::after,
+                                      .start = start,
+                                      .attention = {.name = s.attention}}});
+    }
     Variable<T> read(Tape<T>& tape, const Indices& sources) const {
         return dropout(embed(tape, sources), dropped);
     }
     // Targets of which those below 0 do not count.
     Variable<T> loss(Tape<T>& tape, const nn::PaddedBatch& sources, const Indices& targets,
                      double smoothing) const {
-        const auto out = net(read(tape, sources.numbers), targets, sources.lengths);
-        return cross_entropy(out.logits, targets, {.smoothing = smoothing});
+        const auto logits = std::visit(
+            [&](const auto& net) {
+                return net(read(tape, sources.numbers), targets, sources.lengths).logits;
+            },
+            net);
+        return cross_entropy(logits, targets, {.smoothing = smoothing});
     }
-    void members(nn::Members<T>& m) { m("embed", embed)("net", net); }
+    // What is written for sources [S, B], best first.
+    auto write(Tape<T>& tape, const Indices& sources, std::span<const std::size_t> lengths,
+               const nn::BeamOptions& options) const {
+        return std::visit(
+            [&](const auto& net) {
+                return nn::beam_search(tape, net.step(), net.start(read(tape, sources), lengths),
+                                       net.starts(lengths.size()), options);
+            },
+            net);
+    }
+    void members(nn::Members<T>& m) {
+        m("embed", embed);
+        std::visit([&](auto& net) { m("net", net); }, net);
+    }
 
     double dropped;
     nn::Embedding<T> embed;
     Network net;
 };
-
-struct Translation {
-    nn::Tokens words;
-    Tensor<float> weights; // [words, source words] where there is an attention
-};
-
-// What the model writes for each sentence, by a beam; 1: the likeliest word every time. Where it
-// writes that it does not know a word, the source word that it looked at most is copied.
-inline std::vector<Translation> translate(const Model<float>& model, const nn::Vocabulary& from,
-                                          const nn::Vocabulary& to,
-                                          std::span<const nn::Tokens> sentences, std::size_t beam) {
-    std::vector<std::size_t> order(sentences.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    const auto length = [&](std::size_t i) { return sentences[i].size(); };
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return length(a) < length(b); });
-    std::vector<std::vector<std::int64_t>> numbers;
-    for (const auto& sentence : sentences) numbers.push_back(from.encode(sentence));
-    std::vector<Translation> found(sentences.size());
-    Tape<float> tape;
-    tape.set_recording(false);
-    constexpr std::size_t at_once = 50;
-    for (std::size_t begin = 0; begin < order.size(); begin += at_once) {
-        const auto which = std::span(order).subspan(begin, std::min(at_once, order.size() - begin));
-        const auto [x, lengths] = nn::pad_sequences(numbers, which, 0);
-        tape.clear();
-        const auto start = model.net.start(model.read(tape, x), lengths);
-        const auto written =
-            nn::beam_search(tape, model.net.step(), start, model.net.starts(which.size()),
-                            {.beam = beam,
-                             .length_penalty = 1,
-                             .end = to.end(),
-                             .max_length = 2 * length(which.back()) + 10});
-        for (std::size_t b = 0; b < which.size(); ++b) {
-            const auto& best = written[b].front();
-            Translation& translation = found[which[b]];
-            translation.words = to.decode(best.tokens);
-            translation.weights = best.weights;
-            if (best.weights.shape(1) < lengths[b]) continue; // no attention
-            for (std::size_t t = 0; t < translation.words.size(); ++t) {
-                if (best.tokens[t] != to.unknown()) continue;
-                std::size_t looked = 0;
-                for (std::size_t s = 1; s < lengths[b]; ++s)
-                    if (best.weights(t, s) > best.weights(t, looked)) looked = s;
-                translation.words[t] = sentences[which[b]][looked];
-            }
-        }
-    }
-    return found;
-}
 
 } // namespace translate

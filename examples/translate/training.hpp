@@ -1,9 +1,10 @@
 #pragma once
 
 #include "../common/learning.hpp"
-#include "model.hpp"
+#include "translation.hpp"
 
 #include <cstdio>
+#include <optional>
 
 namespace translate {
 
@@ -29,8 +30,13 @@ inline const nn::SpecialSymbols source_symbols{"<pad>", "<unk>", "", ""};
 struct Loaded {
     explicit Loaded(const std::string& path)
         : header(path, "translate"), from(header.vocabulary("source", source_symbols)),
-          to(header.vocabulary("target")), settings{header.word("attention"), header.size("width"),
-                                                    header.size("hidden"), header.real("dropout")},
+          to(header.vocabulary("target")), settings{.model = header.word("model"),
+                                                    .attention = header.word("attention"),
+                                                    .width = header.size("width"),
+                                                    .hidden = header.size("hidden"),
+                                                    .layers = header.size("layers"),
+                                                    .heads = header.size("heads"),
+                                                    .dropout = header.real("dropout")},
           model(example::load<Model<float>>(path, settings, from.size(), to.size(), to.start())) {}
     example::Header header;
     nn::Vocabulary from, to;
@@ -55,6 +61,8 @@ inline double bleu(const Model<float>& model, const nn::Vocabulary& from, const 
 
 inline int check_gradients(Training o) {
     o.model.width = o.model.hidden = 4;
+    o.model.layers = 1;
+    o.model.heads = 2;
     o.model.dropout = 0;
     nn::seed(o.seed);
     Model<double> model(o.model, 7, 6, 1);
@@ -114,9 +122,12 @@ inline int train(Training o) {
                                 {"bleu_beam", bleu(model, from, to, all, 4)}};
     };
     task.words = {{"program", "translate"},
+                  {"model", o.model.model},
                   {"attention", o.model.attention},
                   {"width", std::to_string(o.model.width)},
                   {"hidden", std::to_string(o.model.hidden)},
+                  {"layers", std::to_string(o.model.layers)},
+                  {"heads", std::to_string(o.model.heads)},
                   {"dropout", number(o.model.dropout, 6)},
                   {"held_out", std::to_string(held_out.size())},
                   {"source", example::joined(from)},

@@ -255,23 +255,31 @@ Array<N> product(const Array<N>& a, const Array<N>& b, const Shape& shape) {
 }
 
 void add_products(std::vector<Operation>& all) {
+    const auto pair = [](Values& v, Call& c) {
+        if (!v.pick(c.operands, [](const Shape& s) { return s.size() >= 2; })) return false;
+        const Shape a = v.shape(c.operands[0]);
+        return v.pick(c.operands, [&](const Shape& b) {
+            if (b.size() < 2 || b[b.size() - 2] != a.back()) return false;
+            return compatible(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
+        });
+    };
+    const auto expected = [](const auto& x) {
+        const Shape &a = x[0].shape, &b = x[1].shape;
+        Shape shape = common(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
+        shape.push_back(a[a.size() - 2]);
+        shape.push_back(b.back());
+        return product(x[0], x[1], shape);
+    };
     add(
-        all, "matmul",
-        [](Values& v, Call& c) {
-            if (!v.pick(c.operands, [](const Shape& s) { return s.size() >= 2; })) return false;
-            const Shape a = v.shape(c.operands[0]);
-            return v.pick(c.operands, [&](const Shape& b) {
-                if (b.size() < 2 || b[b.size() - 2] != a.back()) return false;
-                return compatible(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
-            });
-        },
-        [](const Many& x, const Call&) { return matmul(x[0], x[1]); },
-        [](const auto& x, const Call&) {
-            const Shape &a = x[0].shape, &b = x[1].shape;
-            Shape shape = common(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
-            shape.push_back(a[a.size() - 2]);
-            shape.push_back(b.back());
-            return product(x[0], x[1], shape);
+        all, "matmul", pair, [](const Many& x, const Call&) { return matmul(x[0], x[1]); },
+        [expected](const auto& x, const Call&) { return expected(x); });
+    add(
+        all, "scaled_matmul", pair,
+        [](const Many& x, const Call&) { return scaled_matmul(x[0], x[1], -0.5); },
+        [expected](const auto& x, const Call&) {
+            auto out = expected(x);
+            for (auto& v : out.x) v = v * -0.5;
+            return out;
         });
     add(
         all, "matmul (vector)",

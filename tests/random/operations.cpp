@@ -395,6 +395,7 @@ void add_views(std::vector<Operation>& all) {
 // Indexing, reductions and products.
 void add_contractions(std::vector<Operation>& all);
 void add_windows(std::vector<Operation>& all);
+void add_blocks(std::vector<Operation>& all);
 
 const std::vector<Operation>& operations() {
     static const std::vector<Operation> all = [] {
@@ -403,6 +404,7 @@ const std::vector<Operation>& operations() {
         add_views(table);
         add_contractions(table);
         add_windows(table);
+        add_blocks(table);
         return table;
     }();
     return all;
