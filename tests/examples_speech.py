@@ -49,7 +49,7 @@ with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     model = folder / "ctc.safetensors"
     small = ["--hidden", 32, "--batch", 20, "--rate", 1e-2, "--mask", 2, "--dropout", 0]
-    learned = result(run("train", *small, "--epochs", 5, "--out", model))
+    learned = result(run("train", *small, "--epochs", 10, "--out", model))
     assert float(learned["wer_single_greedy"]) < 5 and float(learned["wer_strings_beam"]) < 10, learned
     measured = result(run("eval", model))
     assert measured["wer_single"] == f"{float(learned['wer_single_beam']):.2f}", (measured, learned)
