@@ -15,22 +15,22 @@ const Tape<T>& tape_of(const Variable<T>& variable, const char* operation) {
 
 template <class T>
 void write(const std::string& path, const Tape<T>& tape, NodeId of, const Options& options) {
-    const auto dot = path.rfind('.');
-    const std::string ending = dot == std::string::npos ? "" : path.substr(dot + 1);
-    if (ending != "dot" && ending != "svg" && ending != "png" && ending != "pdf" &&
-        ending != "html")
-        fail("graph::write", "'" + path + "' must end in .dot, .svg, .png, .pdf or .html");
-    std::string out;
-    if (ending == "html") {
-        out = detail::page(path, detail::walkable(tape, of, options), options);
-    } else {
-        out = detail::to_dot(detail::picture(tape, of, options));
-        if (ending != "dot") out = detail::render(path, {out}, ending)[0];
-    }
-    write_file_atomically(path, out);
+    if (path.ends_with(".html"))
+        write_file_atomically(path,
+                              detail::page(path, detail::walkable(tape, of, options), options));
+    else
+        graph::write(path, detail::to_dot(detail::picture(tape, of, options)));
 }
 
 } // namespace
+
+void write(const std::string& path, const std::string& dot) {
+    const auto at = path.rfind('.');
+    const std::string ending = at == std::string::npos ? "" : path.substr(at + 1);
+    if (ending != "dot" && ending != "svg" && ending != "png" && ending != "pdf")
+        fail("graph::write", "'" + path + "' must end in .dot, .svg, .png, .pdf or .html");
+    write_file_atomically(path, ending == "dot" ? dot : detail::render(path, {dot}, ending)[0]);
+}
 
 template <class T>
 std::string dot(const Tape<T>& tape, const Options& options) {

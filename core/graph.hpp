@@ -56,4 +56,7 @@ void write(const std::string& path, const Tape<T>& tape, const Options& options 
 template <class T>
 void write(const std::string& path, const Variable<T>& variable, const Options& options = {});
 
+// The same for a graph of one's own in Graphviz's language, but not as a page.
+void write(const std::string& path, const std::string& dot);
+
 } // namespace unroll::graph

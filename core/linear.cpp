@@ -79,6 +79,17 @@ void add_rows(Tensor<T>& target, const Indices& indices, const Tensor<T>& rows) 
     Shape shape = target.shape();
     shape[0] = flat.size();
     const Tensor<T> shares = rows.reshape(shape);
+    if (flat.size() == 0) return;
+    if (target.select(0, 0).is_contiguous() && shares.select(0, 0).is_contiguous()) {
+        const std::size_t width = shares.size() / flat.size();
+        for (std::size_t i = 0; i < flat.size(); ++i) {
+            T* const to = target.data() + flat.data()[i] * target.strides()[0];
+            const T* const from =
+                shares.data() + static_cast<std::ptrdiff_t>(i) * shares.strides()[0];
+            for (std::size_t j = 0; j < width; ++j) to[j] += from[j];
+        }
+        return;
+    }
     Tensor<T> row;
     for (std::size_t i = 0; i < flat.size(); ++i) {
         row = target.select(0, static_cast<std::size_t>(flat.data()[i]));
@@ -112,7 +123,8 @@ Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b, T 
 }
 
 template <class T>
-Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices) {
+Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices,
+                      const Place<T>& place) {
     const Indices rows = indices.contiguous();
     Shape shape = rows.shape();
     std::size_t width = 1;
@@ -120,27 +132,33 @@ Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices
         shape.push_back(x.shape(a));
         width *= x.shape(a);
     }
-    Tensor<T> value(shape);
+    Tensor<T> value = place.take(shape);
     const Tensor<T> source = x.value().contiguous();
-    for (std::size_t i = 0; i < rows.size(); ++i)
-        std::copy_n(source.data() + static_cast<std::size_t>(rows.data()[i]) * width, width,
-                    value.data() + i * width);
+    const std::int64_t* const from = rows.data();
+    if (width == 1)
+        for (std::size_t i = 0; i < rows.size(); ++i) value.data()[i] = source.data()[from[i]];
+    else
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            std::copy_n(source.data() + static_cast<std::size_t>(from[i]) * width, width,
+                        value.data() + i * width);
     return record<T>(
         op, {&x}, std::move(value), keep(),
-        [rows](const Adjoints<T>& to, const Variable<T>& g) { to[0].add_rows(rows, g); });
+        [rows](const Adjoints<T>& to, const Variable<T>& g) { to[0].add_rows(rows, g); }, place);
 }
 
 template <class T>
-Variable<T> put_rows(const Op& op, const Variable<T>& x, const Indices& indices,
-                     const Shape& shape) {
-    Tensor<T> value = Tensor<T>::zeros(shape);
+Variable<T> put_rows(const Op& op, const Variable<T>& x, const Indices& indices, const Shape& shape,
+                     const Place<T>& place) {
+    Tensor<T> value = place.take(shape);
+    value.fill(T(0));
     add_rows(value, indices, x.value());
     return record<T>(
         op, {&x}, std::move(value), keep(),
         [indices, like = x.shape()](const Adjoints<T>& to, const Variable<T>& g) {
             const Variable<T> rows = take_rows(Op::unplaced("take"), g, indices);
             to[0].add(record_view(Op::unplaced("reshape"), rows, rows.value().reshape(like)));
-        });
+        },
+        place);
 }
 
 template <class T>
@@ -190,8 +208,10 @@ Variable<T> gather(const Op& op, std::span<const Part<T>> parts, const Region& t
     template Variable<T> fit(const Op&, const Variable<T>&, const Shape&, T);                      \
     template Variable<T> transposed(const Variable<T>&);                                           \
     template Variable<T> product(const Op&, const Variable<T>&, const Variable<T>&, T);            \
-    template Variable<T> take_rows(const Op&, const Variable<T>&, const Indices&);                 \
-    template Variable<T> put_rows(const Op&, const Variable<T>&, const Indices&, const Shape&);    \
+    template Variable<T> take_rows(const Op&, const Variable<T>&, const Indices&,                  \
+                                   const Place<T>&);                                               \
+    template Variable<T> put_rows(const Op&, const Variable<T>&, const Indices&, const Shape&,     \
+                                  const Place<T>&);                                                \
     template Variable<T> gather(const Op&, std::span<const Part<T>>, const Region&);               \
     template void add_rows(Tensor<T>&, const Indices&, const Tensor<T>&);
 

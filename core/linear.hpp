@@ -23,11 +23,12 @@ Variable<T> transposed(const Variable<T>& x);
 
 // Row indices[i] of x for every i: [n..., ...] of an x [m, ...].
 template <class T>
-Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices);
+Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices,
+                      const Place<T>& place = {});
 // Zeros of `shape` to whose row indices[i] row i of x was added, for every i.
 template <class T>
-Variable<T> put_rows(const Op& op, const Variable<T>& x, const Indices& indices,
-                     const Shape& shape);
+Variable<T> put_rows(const Op& op, const Variable<T>& x, const Indices& indices, const Shape& shape,
+                     const Place<T>& place = {});
 
 // What lies at `region` of a buffer.
 template <class T>

@@ -96,7 +96,7 @@ void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> resul
 template <class T>
 NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
                       std::span<Tensor<T>> values, std::span<Variable<T>> out,
-                      const Place<T>& place) {
+                      std::span<const Place<T>> places) {
     const auto context = Tape<T>::of(op, inputs);
     NodeId first = no_node;
     for (std::size_t i = 0; i < out.size(); ++i) {
@@ -108,7 +108,8 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
         const NodeId id = tape.append(op, inputs, values[i].shape());
         if (i == 0) first = id;
         tape.node(id).operation = first;
-        if (i == 0 && place.root != no_node) tape.place(id, place.root, place.region);
+        if (i < places.size() && places[i].root != no_node)
+            tape.place(id, places[i].root, places[i].region);
         out[i] = tape.handle(std::move(values[i]), id);
     }
     if (first != no_node)
@@ -144,14 +145,14 @@ Variable<T> record(const Op& op, std::initializer_list<const Variable<T>*> input
                      std::move(rule), place);
 }
 
-// The same for an operation of several results: its rule is given a span of gradients, in which
-// the shape [0] says that nothing arrived.
+// The same for an operation of several results, the first of which may have places: its rule is
+// given a span of gradients, in which the shape [0] says that nothing arrived.
 template <class T, std::size_t M, class... Kept, class F>
 std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* const> inputs,
                                   std::array<Tensor<T>, M> values, const std::tuple<Kept...>& keep,
-                                  F rule, const Place<T>& place = {}) {
+                                  F rule, std::span<const Place<T>> places = {}) {
     std::array<Variable<T>, M> out;
-    const NodeId first = detail::record_results<T>(op, inputs, values, out, place);
+    const NodeId first = detail::record_results<T>(op, inputs, values, out, places);
     if (first == no_node) return out;
     Tape<T>* tape = out[0].slot()->tape;
     detail::record_rule<true, T>(*tape, first, out, keep, std::move(rule));
@@ -169,8 +170,8 @@ Variable<T> record_view(const Op& op, const Variable<T>& x, Tensor<T> view) {
     return context.tape->handle(std::move(view), id);
 }
 
-// Memory for the steps of a sequence, [steps, ...]: operations leave their results in its rows, and
-// the rows become one variable without a copy.
+// Memory for the steps of a sequence, [steps, ...]: operations leave their results in its rows, one
+// or several at once, and the rows become one variable without a copy.
 template <class T>
 class Buffer {
 public:
@@ -178,6 +179,7 @@ public:
     Buffer(const Variable<T>& like, const Shape& shape);
 
     Place<T> row(std::size_t index) const;
+    Place<T> part(std::size_t begin, std::size_t end) const;
     // Rows [begin, end), all written by now, as a variable.
     Variable<T> rows(std::size_t begin, std::size_t end) const;
 

@@ -329,8 +329,8 @@ void Tape<T>::place(NodeId id, NodeId root, const Region& region) {
 }
 
 template <class T>
-bool Tape<T>::any_row_written(NodeId buffer) const {
-    const auto& rows = rows_[node(buffer).rows];
+bool Tape<T>::any_row_written(NodeId buffer, std::size_t begin, std::size_t end) const {
+    const auto rows = std::span(rows_[node(buffer).rows]).subspan(begin, end - begin);
     return std::any_of(rows.begin(), rows.end(), [](NodeId writer) { return writer != no_node; });
 }
 
@@ -365,11 +365,20 @@ Place<T> Buffer<T>::row(std::size_t index) const {
 }
 
 template <class T>
+Place<T> Buffer<T>::part(std::size_t begin, std::size_t end) const {
+    Place<T> place{whole_.value().slice(0, begin, end), whole_.node(), {}};
+    const auto row = static_cast<std::size_t>(whole_.value().strides()[0]);
+    place.region = {begin * row, place.memory.shape(), place.memory.strides()};
+    return place;
+}
+
+template <class T>
 Variable<T> Buffer<T>::rows(std::size_t begin, std::size_t end) const {
     Tensor<T> view = whole_.value().slice(0, begin, end);
     Tape<T>* tape = whole_.tape();
     if (tape == nullptr) return Variable<T>(std::move(view), whole_.is_untracked());
-    if (!whole_.is_recorded() || (view.size() > 0 && !tape->any_row_written(whole_.node())))
+    if (!whole_.is_recorded() ||
+        (view.size() > 0 && !tape->any_row_written(whole_.node(), begin, end)))
         return tape->constant(std::move(view));
     return tape->handle(view, tape->append_rows(whole_, view));
 }

@@ -182,7 +182,7 @@ public:
     // A root without a value yet, whose rows other nodes will be placed in.
     NodeId append_buffer(const Shape& shape);
     NodeId append_rows(const Variable<T>& buffer, const Tensor<T>& view);
-    bool any_row_written(NodeId buffer) const;
+    bool any_row_written(NodeId buffer, std::size_t begin, std::size_t end) const;
     // Whether a part of the node's value was overwritten in place after `since`.
     bool overwritten(NodeId id, NodeId since) const {
         const NodeId root = node(id).root;

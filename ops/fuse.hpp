@@ -99,7 +99,7 @@ struct FusedRule {
 };
 
 template <class T, class F, class... V>
-auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
+auto fuse(const Op& op, const F& f, std::span<const Place<T>> places, const V&... x) {
     constexpr std::size_t N = sizeof...(V);
     using Values =
         std::remove_cvref_t<decltype(as_tuple(f((static_cast<void>(x), Lanes<T>{})...)))>;
@@ -109,7 +109,7 @@ auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
     std::array<Tensor<T>, M> values;
     std::array<Sink<T>, M> sinks;
     for (std::size_t i = 0; i < M; ++i) {
-        values[i] = i == 0 ? place.take(shape) : Tensor<T>(shape);
+        values[i] = i < places.size() ? places[i].take(shape) : Tensor<T>(shape);
         if (values[i].shape() != shape)
             fail(op, "the result " + to_string(shape) + " does not fit its place " +
                          to_string(values[i].shape()));
@@ -119,7 +119,7 @@ auto fuse(const Op& op, const F& f, const Place<T>& place, const V&... x) {
 
     const std::array<const Variable<T>*, N> inputs{&x...};
     auto out = record<T>(op, std::span(inputs), std::move(values), keep(x...),
-                         FusedRule<T, N, M, F>{f}, place);
+                         FusedRule<T, N, M, F>{f}, places);
     if constexpr (M == 1)
         return std::move(out[0]);
     else
@@ -167,13 +167,18 @@ struct named {
 template <class F, class... X>
 auto fuse(Op op, F f, const X&... x) {
     using T = typename detail::FirstOperand<X...>::type;
-    return detail::fuse<T>(op, f, Place<T>{}, static_cast<const Variable<T>&>(x)...);
+    return detail::fuse<T>(op, f, {}, static_cast<const Variable<T>&>(x)...);
 }
 
-// The same with the first result in a row of a buffer.
+// The same with the first result, or the first M of them, in rows of buffers.
 template <class T, class F, class... X>
 auto fuse_into(const Place<T>& place, Op op, F f, const X&... x) {
-    return detail::fuse<T>(op, f, place, static_cast<const Variable<T>&>(x)...);
+    return detail::fuse<T>(op, f, std::span(&place, 1), static_cast<const Variable<T>&>(x)...);
+}
+template <class T, std::size_t M, class F, class... X>
+auto fuse_into(const std::array<Place<T>, M>& places, Op op, F f, const X&... x) {
+    return detail::fuse<T>(op, f, std::span<const Place<T>>(places),
+                           static_cast<const Variable<T>&>(x)...);
 }
 
 } // namespace unroll

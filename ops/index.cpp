@@ -11,7 +11,10 @@ namespace {
 
 Indices checked(const Op& op, const Indices& indices, std::size_t rows) {
     const Indices dense = indices.contiguous();
-    for (std::size_t i = 0; i < dense.size(); ++i) {
+    bool fits = true; // one loop without a branch, as there may be many
+    for (std::size_t i = 0; i < dense.size(); ++i)
+        fits &= static_cast<std::uint64_t>(dense.data()[i]) < rows;
+    for (std::size_t i = 0; !fits && i < dense.size(); ++i) {
         const std::int64_t index = dense.data()[i];
         if (index < 0 || static_cast<std::uint64_t>(index) >= rows)
             fail(op, "index " + std::to_string(index) + " at position " + std::to_string(i) +
@@ -23,21 +26,22 @@ Indices checked(const Op& op, const Indices& indices, std::size_t rows) {
 } // namespace
 
 template <class T>
-Variable<T> take(const Variable<T>& x, const Indices& indices, Op op) {
+Variable<T> take(const Variable<T>& x, const Indices& indices, Op op, const Place<T>& place) {
     if (x.dimension() == 0) fail(op, "a scalar has no rows");
     const Indices rows = checked(op, indices, x.shape(0));
-    return take_rows(op, x, rows);
+    return take_rows(op, x, rows, place);
 }
 
 template <class T>
-Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_t rows, Op op) {
+Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_t rows, Op op,
+                        const Place<T>& place) {
     if (x.dimension() == 0 || indices.dimension() != 1 || indices.shape(0) != x.shape(0))
         fail(op, "x " + to_string(x.shape()) + " and indices " + to_string(indices.shape()) +
                      "; expected [n, ...] and [n]");
     const Indices places = checked(op, indices, rows);
     Shape shape = x.shape();
     shape[0] = rows;
-    return put_rows(op, x, places, shape);
+    return put_rows(op, x, places, shape, place);
 }
 
 template <class T>
@@ -82,8 +86,9 @@ Tensor<T> one_hot(const Indices& indices, std::size_t classes, Op op) {
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template Variable<T> take(const Variable<T>&, const Indices&, Op);                             \
-    template Variable<T> scatter_add(const Variable<T>&, const Indices&, std::size_t, Op);         \
+    template Variable<T> take(const Variable<T>&, const Indices&, Op, const Place<T>&);            \
+    template Variable<T> scatter_add(const Variable<T>&, const Indices&, std::size_t, Op,          \
+                                     const Place<T>&);                                             \
     template Variable<T> pick(const Variable<T>&, const Indices&, Op);                             \
     template Variable<T> masked_fill(const Variable<T>&, const Mask&, double, Op);                 \
     template Variable<T> masked_select(const Variable<T>&, const Mask&, Op);                       \

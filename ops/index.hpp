@@ -7,12 +7,13 @@ namespace unroll {
 // Rows of x by number: x [V, ...], indices [...] -> [indices..., ...]. Numbers may repeat; their
 // gradients add up. Throws Error for a number outside [0, V), with its position.
 template <class T>
-Variable<T> take(const Variable<T>& x, const Indices& indices, Op op = "take");
+Variable<T> take(const Variable<T>& x, const Indices& indices, Op op = "take",
+                 const Place<T>& place = {});
 
 // `rows` zero rows, to which x's are added: x [n, ...], indices [n] -> [rows, ...].
 template <class T>
 Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_t rows,
-                        Op op = "scatter_add");
+                        Op op = "scatter_add", const Place<T>& place = {});
 
 // One element of the last axis by number: x [..., C], indices [...] -> [...].
 template <class T>

@@ -325,3 +325,36 @@ TEST_CASE("products for the transpose of a vector, whose strides tell it not fro
             }
     }
 }
+
+TEST_CASE("results lie in several rows of several buffers, with their gradients") {
+    const Indices turned({2}, {1, 0}), both({2}, {1, 1});
+    const auto f = [&](Tape<double>&, const std::vector<Variable<double>>& x) {
+        const Buffer<double> cubes(x[0], {4, 2}), squares(x[0], {4, 2}), moved(x[0], {4, 2});
+        for (const std::size_t begin : {2, 0}) {
+            const std::array<Place<double>, 2> places{cubes.part(begin, begin + 2),
+                                                      squares.part(begin, begin + 2)};
+            fuse_into(
+                places, "powers", [](auto v) { return outputs(v * v * v, v * v); },
+                slice(x[0], 0, begin, begin + 2));
+        }
+        take(cubes.rows(1, 3), turned, "take", moved.part(0, 2));
+        scatter_add(squares.rows(1, 3), both, 2, "scatter_add", moved.part(2, 4));
+        return moved.rows(0, 4) * squares.rows(0, 4);
+    };
+    const Tensor<double> x({4, 2}, {1, 2, 3, 4, 5, 6, 7, 8});
+    Tape<double> tape;
+    const auto y = f(tape, {tape.variable(x)});
+    const Tensor<double> expected({4, 2},
+                                  {125 * 1, 216 * 4, 27 * 9, 64 * 16, 0, 0, 34 * 49, 52 * 64});
+    CHECK(distance(y.value(), expected) == 0);
+    for (const int order : {1, 2}) {
+        const auto report = gradcheck(f, {x}, {}, {.order = order});
+        CHECK_MESSAGE(report, report.text());
+    }
+    const Buffer<double> small(y, {4, 3});
+    CHECK(contains(error_of([&] {
+                       fuse_into(
+                           small.part(0, 2), "copy", [](auto v) { return v; }, y);
+                   }),
+                   "does not fit its place"));
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the programs about words on the small inputs that they make themselves.
 
-usage: examples_words.py SENTIMENT NER NAMES EMBEDDINGS
+usage: examples_words.py SENTIMENT TREE_SENTIMENT NER NAMES EMBEDDINGS
 """
 
 import pathlib
@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 
-SENTIMENT, NER, NAMES, EMBEDDINGS = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:5])
+SENTIMENT, TREES, NER, NAMES, EMBEDDINGS = (str(pathlib.Path(path).resolve())
+                                            for path in sys.argv[1:6])
 
 
 def run(*arguments):
@@ -75,6 +76,28 @@ with tempfile.TemporaryDirectory() as name:
             naming=["gap.txt", "line 2"])
     refuses(SENTIMENT, "train", binary, naming=["binary.txt", "line 1"])
     refuses(SENTIMENT, "eval", trees, naming=["trees.txt"])
+
+    small = ["--hidden", 16, "--embedding", 16, "--batch", 16, "--dropout", 0, "--rate", 0.02]
+    model, drawing = folder / "tree_sentiment.safetensors", folder / "parse.dot"
+    for cell in ("recursive", "rntn", "child-sum", "nary"):
+        checks(TREES, "--cell", cell)
+        figures = learns(TREES, model, *small, "--epochs", 20, "--cell", cell, factor=0.3)
+        assert float(figures["five_class"]) > 0.9 and float(figures["nodes"]) > 0.9, figures
+    checks(TREES, "--check-order", 2)
+    assert float(result(run(TREES, "eval", model))["binary"]) > 0.9
+    told = run(TREES, "draw", model, "--tree", 2, "--picture", drawing)
+    assert "not awful" in told and int(result(told)["nodes"]) == 13, told
+    assert drawing.read_text().count("->") == 12 + 7 and "superb" not in drawing.read_text()
+    run(TREES, "draw", model, trees, "--picture", folder / "parse.svg")
+    assert "great" not in (folder / "parse.svg").read_text()
+    assert ">good</text>" in (folder / "parse.svg").read_text()
+    refuses(TREES, "draw", model, "--tree", 1000, naming=["1000"])
+    refuses(TREES, "draw", model, "--picture", folder / "parse.gif", naming=["parse.gif"])
+    refuses(TREES, "train", file("loose.txt", "(3 (2 a) b)\n"), naming=["tree 1", "a b"])
+    refuses(TREES, "train", file("three.txt", "(3 (2 a) (2 b) (2 c))\n"), "--batch", 1, "--shards",
+            1, "--epochs", 1, naming=["node 3", "3 children"])
+    refuses(TREES, "train", none, naming=["none.txt"])
+    refuses(TREES, "eval", trees, naming=["trees.txt"])
 
     small = ["--hidden", 16, "--embedding", 16, "--batch", 8, "--dropout", 0, "--rate", 0.02]
     model = folder / "ner.safetensors"

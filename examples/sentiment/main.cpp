@@ -11,7 +11,7 @@ using example::number;
 int run_eval(const std::string& path, const std::string& file) {
     const auto [settings, words] = read_header(path);
     const auto model = example::load<Model<float>>(path, settings, words.size(), words.padding());
-    const Numbered numbers(file.empty() ? made_up() : read_trees(file, false), words);
+    const Numbered numbers(read_examples(file, false), words);
     const auto [five, binary] = evaluate(model, numbers.x, numbers.labels, words.padding());
     Table table{{"class", "precision", "recall", "F1"}, {}};
     const auto add = [&](const std::string& name, const nn::Scores& s) {
@@ -34,7 +34,7 @@ int run_eval(const std::string& path, const std::string& file) {
 int run_classify(const std::string& path, const std::string& sentence) {
     const auto [settings, words] = read_header(path);
     const auto model = example::load<Model<float>>(path, settings, words.size(), words.padding());
-    const nn::Tokens tokens = treebank_words(sentence);
+    const nn::Tokens tokens = example::treebank_words(sentence);
     if (tokens.empty()) fail("classify", "the sentence has no words");
     Tape<float> tape;
     tape.set_recording(false);

@@ -75,32 +75,20 @@ private:
     nn::Linear<T> attend_, weigh_, head_;
 };
 
-struct Scored {
-    nn::ConfusionMatrix five{classes}, binary{2};
-};
-
-// Five classes, and of the sentences that are not neutral whether they are positive.
-inline Scored evaluate(const Model<float>& model, const std::vector<std::vector<std::int64_t>>& x,
-                       const std::vector<std::int64_t>& labels, std::int64_t padding) {
-    Scored scored;
+inline example::Feelings evaluate(const Model<float>& model,
+                                  const std::vector<std::vector<std::int64_t>>& x,
+                                  const std::vector<std::int64_t>& labels, std::int64_t padding) {
+    example::Feelings told;
     Tape<float> tape;
     tape.set_recording(false);
     Random random(0);
     for (const auto& which : nn::bucket_by_length(nn::lengths_of(x), random, {.batch = 64})) {
         tape.clear();
-        const auto p = softmax(model(tape, nn::pad_sequences(x, which, padding)));
-        Indices there({which.size()}), binary({which.size()}), positive({which.size()});
-        for (std::size_t b = 0; b < which.size(); ++b) {
-            const auto label = labels[which[b]];
-            const auto q = p.value().select(0, b).to_vector();
-            there.data()[b] = label;
-            binary.data()[b] = label == 2 ? -100 : label > 2;
-            positive.data()[b] = q[3] + q[4] > q[0] + q[1];
-        }
-        scored.five.add(there, argmax(p));
-        scored.binary.add(binary, positive);
+        Indices there({which.size()});
+        for (std::size_t b = 0; b < which.size(); ++b) there.data()[b] = labels[which[b]];
+        told.add(softmax(model(tape, nn::pad_sequences(x, which, padding))).value(), there);
     }
-    return scored;
+    return told;
 }
 
 } // namespace sentiment

@@ -50,8 +50,8 @@ inline nn::Vocabulary words_of(const std::vector<Example>& examples) {
 }
 
 inline int train(Training o) {
-    auto learned = o.train.empty() ? made_up() : read_trees(o.train, o.phrases);
-    const auto dev = o.dev.empty() ? learned : read_trees(o.dev, false);
+    const auto learned = read_examples(o.train, o.phrases);
+    const auto dev = o.dev.empty() ? learned : read_examples(o.dev, false);
     nn::Vocabulary words = words_of(learned);
     if (o.resume) std::tie(o.model, words) = read_header(o.out);
     const Numbered numbers(learned, words), held(dev, words);
@@ -70,11 +70,7 @@ inline int train(Training o) {
                 x.numbers.data()[i] = words.unknown();
         return cross_entropy(model(tape, x), numbers.labels_of(which));
     };
-    task.glance = [&] {
-        const auto scored = evaluate(model, held.x, held.labels, words.padding());
-        return example::Figures{{"five_class", scored.five.accuracy()},
-                                {"binary", scored.binary.accuracy()}};
-    };
+    task.glance = [&] { return evaluate(model, held.x, held.labels, words.padding()).figures(); };
     task.result = task.glance;
     task.words = {{"program", "sentiment"},
                   {"pooling", o.model.pooling},

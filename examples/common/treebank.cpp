@@ -1,0 +1,123 @@
+#include "treebank.hpp"
+
+#include <algorithm>
+
+namespace example {
+
+using namespace unroll;
+
+std::string LabelledTree::text(std::size_t node) const {
+    std::string all;
+    for (const auto& word : phrase(node)) all += (all.empty() ? "" : " ") + word;
+    return all;
+}
+
+LabelledTree parse_tree(const std::string& text, const std::string& path, std::size_t line) {
+    const auto refuse = [&](const std::string& problem) {
+        nn::refuse_line("read_trees", path, line, problem + " in " + nn::quoted(text));
+    };
+    struct Open {
+        std::int64_t label;
+        std::size_t begin;
+        std::vector<std::size_t> children;
+    };
+    std::vector<Open> open;
+    LabelledTree tree;
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const char c = text[at];
+        if (c == ' ') {
+            ++at;
+        } else if (c == '(') {
+            if (!tree.nodes.empty() && open.empty()) refuse("something behind the tree");
+            if (at + 2 >= text.size() || text[at + 1] < '0' || text[at + 1] > '4' ||
+                text[at + 2] != ' ')
+                refuse("expected a label from 0 to 4 behind '(', byte " + std::to_string(at));
+            open.push_back({text[at + 1] - '0', tree.words.size(), {}});
+            at += 2;
+        } else if (c == ')') {
+            if (open.empty()) refuse("a ')' too many");
+            const Open closed = std::move(open.back());
+            open.pop_back();
+            if (closed.begin == tree.words.size()) refuse("a phrase without words");
+            const std::size_t node = tree.nodes.size();
+            for (const std::size_t child : closed.children)
+                tree.nodes[child].parent = static_cast<std::int64_t>(node);
+            if (!open.empty()) open.back().children.push_back(node);
+            tree.nodes.push_back({closed.label, closed.begin, tree.words.size(), -1});
+            ++at;
+        } else {
+            if (open.empty()) refuse("expected a tree in brackets");
+            const std::size_t end = std::min(text.find_first_of(" ()", at), text.size());
+            tree.words.push_back(nn::to_lower(text.substr(at, end - at)));
+            at = end;
+        }
+    }
+    if (!open.empty()) refuse("a ')' is missing");
+    if (tree.nodes.empty()) refuse("no tree");
+    return tree;
+}
+
+std::vector<LabelledTree> read_trees(const std::string& path) {
+    std::vector<LabelledTree> all;
+    const auto lines = nn::read_lines(path);
+    for (std::size_t i = 0; i < lines.size(); ++i) all.push_back(parse_tree(lines[i], path, i + 1));
+    if (all.empty()) fail("read_trees", "'" + path + "' is empty");
+    return all;
+}
+
+std::vector<LabelledTree> made_up_trees() {
+    const std::vector<std::string> words{"awful", "dull", "long", "good", "superb"};
+    std::vector<LabelledTree> all;
+    const auto label = [](std::size_t c) { return "(" + std::to_string(c) + " "; };
+    for (const std::string start : {"the", "its", "this", "a"})
+        for (const std::string thing : {"film", "plot", "cast", "music"})
+            for (std::size_t c = 0; c < words.size(); ++c) {
+                const std::string whole = label(c), turned = label(4 - c),
+                                  subject = "(2 (2 " + start + ") (2 " + thing + ")) ",
+                                  word = whole + words[c] + ")";
+                for (const std::string& text :
+                     {whole + subject + whole + whole + "(2 is) " + word + ") (2 .)))",
+                      turned + subject + turned + turned + "(2 is) " + turned + "(2 really) " +
+                          turned + "(1 not) " + word + "))) (2 .)))"})
+                    all.push_back(parse_tree(text, "made up", all.size() + 1));
+            }
+    return all;
+}
+
+void Feelings::add(const Tensor<float>& probabilities, const Indices& labels) {
+    const std::size_t n = labels.size();
+    Indices said({n}), two({n}), positive({n});
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto q = probabilities.select(0, i).to_vector();
+        said.data()[i] = std::max_element(q.begin(), q.end()) - q.begin();
+        two.data()[i] = labels.data()[i] == 2 ? -100 : labels.data()[i] > 2;
+        positive.data()[i] = q[3] + q[4] > q[0] + q[1];
+    }
+    five.add(labels, said);
+    binary.add(two, positive);
+}
+
+std::vector<std::pair<std::string, double>> Feelings::figures() const {
+    return {{"five_class", five.accuracy()}, {"binary", binary.accuracy()}};
+}
+
+nn::Tokens treebank_words(const std::string& text) {
+    nn::Tokens words;
+    const auto pieces = nn::split_words(nn::to_lower(text));
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        if (pieces[i] != "'" || i == 0 || i + 1 == pieces.size()) {
+            words.push_back(pieces[i]);
+            continue;
+        }
+        std::string tail = "'" + pieces[++i];
+        if (tail == "'t" && words.back().size() > 1 && words.back().back() == 'n') {
+            words.back().pop_back();
+            tail = "n" + tail;
+        }
+        words.push_back(tail);
+    }
+    return words;
+}
+
+} // namespace example

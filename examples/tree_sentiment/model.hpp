@@ -1,0 +1,135 @@
+#pragma once
+
+#include "../common/treebank.hpp"
+
+#include <variant>
+
+namespace tree_sentiment {
+
+using namespace unroll;
+
+constexpr std::size_t classes = 5; // from very negative to very positive
+
+struct Settings {
+    std::string cell = "nary"; // recursive, rntn, child-sum, nary
+    std::size_t hidden = 150, embedding = 150;
+    double dropout = 0.5;
+};
+
+// Trees with their words as numbers.
+struct Numbered {
+    std::vector<nn::Tree> trees;
+    std::vector<std::vector<std::int64_t>> words, labels; // by node; an inner node's word is -1
+
+    // Throws Error for a phrase that is neither a word nor made of phrases.
+    Numbered(const std::vector<example::LabelledTree>& all, const nn::Vocabulary& vocabulary) {
+        for (const auto& tree : all) {
+            std::vector<std::int64_t> parents, word(tree.nodes.size(), -1), label;
+            std::vector<std::size_t> covered(tree.nodes.size());
+            for (std::size_t n = 0; n < tree.nodes.size(); ++n) {
+                const auto& node = tree.nodes[n];
+                const std::size_t length = node.end - node.begin;
+                parents.push_back(node.parent);
+                label.push_back(node.label);
+                if (node.parent >= 0) covered[static_cast<std::size_t>(node.parent)] += length;
+                if (covered[n] == 0 && length == 1)
+                    word[n] = vocabulary.encode(tree.phrase(n))[0];
+                else if (covered[n] != length)
+                    fail("tree_sentiment", "the phrase " + nn::quoted(tree.text(n)) + " of tree " +
+                                               std::to_string(trees.size() + 1) +
+                                               " has words beside its parts");
+            }
+            trees.push_back(nn::Tree::from_parents(parents));
+            words.push_back(std::move(word));
+            labels.push_back(std::move(label));
+        }
+    }
+};
+
+// Some trees, with the words of their leaves and the labels of their nodes in the batch's order.
+struct Batch {
+    nn::TreeBatch trees;
+    Indices words, labels;
+
+    Batch(const Numbered& all, std::span<const std::size_t> which)
+        : trees(all.trees, which), words({trees.leaves().size()}), labels({trees.size()}) {
+        for (std::size_t i = 0; i < words.size(); ++i)
+            words.data()[i] = all.words[which[trees.leaves()[i].tree]][trees.leaves()[i].node];
+        for (std::size_t i = 0; i < labels.size(); ++i)
+            labels.data()[i] = all.labels[which[trees.nodes()[i].tree]][trees.nodes()[i].node];
+    }
+    Indices labels_of(const Indices& rows) const {
+        Indices some(rows.shape());
+        for (std::size_t i = 0; i < some.size(); ++i)
+            some.data()[i] = labels.data()[rows.data()[i]];
+        return some;
+    }
+};
+
+// Embedding of the words at the leaves, a recursive network, classes of every node.
+template <class T>
+class Model {
+public:
+    using value_type = T;
+
+    // Words' vectors begin small, so that a word that was hardly seen says little.
+    Model(const Settings& s, std::size_t vocabulary)
+        : dropout_(s.dropout),
+          embed_(nn::normal<T>({vocabulary, s.embedding}, 0.1, nn::next_stream())),
+          tree_(chosen(s)), head_({.input = s.hidden, .output = classes}) {}
+
+    // Logits of all nodes, [nodes, classes].
+    Variable<T> operator()(Tape<T>& tape, const Batch& batch) const {
+        const auto x = dropout(embed_(tape, batch.words), dropout_);
+        return std::visit(
+            [&](const auto& tree) { return head_(dropout(tree(batch.trees, x)[0], dropout_)); },
+            tree_);
+    }
+
+    void members(nn::Members<T>& m) {
+        m("embedding", embed_)("head", head_);
+        std::visit([&](auto& tree) { m("tree", tree); }, tree_);
+    }
+
+private:
+    using Network =
+        std::variant<nn::Recursive<T>, nn::Rntn<T>, nn::ChildSumTreeLstm<T>, nn::NaryTreeLstm<T>>;
+    static Network chosen(const Settings& s) {
+        const nn::RecursiveOptions o{
+            .input = s.embedding, .hidden = s.hidden, .arity = 2, .inputs_at_leaves = true};
+        if (s.cell == "recursive") return nn::Recursive<T>(o);
+        if (s.cell == "rntn") return nn::Rntn<T>(o);
+        if (s.cell == "child-sum") return nn::ChildSumTreeLstm<T>(o);
+        return nn::NaryTreeLstm<T>(o);
+    }
+
+    double dropout_;
+    nn::Embedding<T> embed_;
+    Network tree_;
+    nn::Linear<T> head_;
+};
+
+struct Told {
+    example::Feelings roots;
+    nn::ConfusionMatrix nodes{classes};
+};
+
+inline Told evaluate(const Model<float>& model, const Numbered& all) {
+    Told told;
+    Tape<float> tape;
+    tape.set_recording(false);
+    for (std::size_t begin = 0; begin < all.trees.size(); begin += 64) {
+        tape.clear();
+        std::vector<std::size_t> which;
+        for (std::size_t i = begin; i < std::min(begin + 64, all.trees.size()); ++i)
+            which.push_back(i);
+        const Batch batch(all, which);
+        const auto p = softmax(model(tape, batch));
+        told.nodes.add(batch.labels, argmax(p));
+        const auto& roots = batch.trees.roots();
+        told.roots.add(take(p, roots).value(), batch.labels_of(roots));
+    }
+    return told;
+}
+
+} // namespace tree_sentiment

@@ -1,0 +1,233 @@
+#pragma once
+
+#include <unroll/nn/recurrent.hpp>
+#include <unroll/nn/tree.hpp>
+#include <unroll/ops/index.hpp>
+#include <unroll/ops/views.hpp>
+
+#include <optional>
+#include <vector>
+
+namespace unroll::nn {
+
+// A recursive network is one function of a node's input and of its children's states, the same at
+// every node. Its cells are written for a level of a TreeBatch: all nodes of a level, of all trees,
+// take part in one product, and the inputs of all levels in one more. See docs/trees.md.
+//
+// h of width `hidden`; x_j the input of node j, h_1 ... h_N the states of its children:
+//   Recursive      h = tanh(W x + b + U [h_1 ... h_N])                         (Socher et al. 2011)
+//   Tensor         h = tanh(W x + b + U p + p^T V p), p = [h_1 ... h_N]        (Socher et al. 2013)
+//   Child-sum      i, o, u from W x + b + U sum_k h_k, f_k from W_f x + b_f + U_f h_k
+//   N-ary          i, o, u, f_k from W x + b + U [h_1 ... h_N], each gate with its own U
+//                  c = sigmoid(i) tanh(u) + sum_k sigmoid(f_k) c_k,
+//                  h = sigmoid(o) tanh(c)                                      (Tai et al. 2015)
+struct RecursiveOptions {
+    std::size_t input = 0;
+    std::size_t hidden = 0;
+    // Children of a node: so many or none, of an N-ary Tree-LSTM at most so many (those that lack
+    // count as zeros); of a child-sum any number, and this is not used.
+    std::size_t arity = 2;
+    bool inputs_at_leaves = false; // only leaves have an x, else all nodes
+};
+
+// What the cells are made of, beginning uniform within 1 / sqrt(hidden). Of G gates: weight_ih
+// [G hidden, input], bias [G hidden]; where only leaves have inputs, weight_ih lacks the gates f.
+template <class T>
+struct RecursiveParameters {
+    RecursiveOptions options;
+    Parameter<T> weight_ih, weight_hh, bias;
+
+    // Throws Error for a width or an arity of 0.
+    RecursiveParameters(const RecursiveOptions& options, std::size_t gates_of_leaves,
+                        std::size_t gates, std::size_t rows, std::size_t columns);
+    void members(Members<T>& m);
+
+protected:
+    Parameter<T> fresh(const char* name, const Shape& shape) const;
+};
+
+// U: weight_hh [hidden, arity hidden]. A cell's arity() is the least and the most children that a
+// node may have beside none.
+template <class T>
+struct RecursiveCell : RecursiveParameters<T> {
+    using value_type = T;
+    static constexpr std::size_t states = 1;
+    static constexpr const char* name = "Recursive";
+    class Pass;
+
+    explicit RecursiveCell(const RecursiveOptions& options);
+    void members(Members<T>& m);
+    std::pair<std::size_t, std::size_t> arity() const;
+
+    std::optional<Parameter<T>> weight_tensor; // of the tensor form
+};
+
+// V: weight_tensor [hidden, arity hidden, arity hidden].
+template <class T>
+struct TensorCell : RecursiveCell<T> {
+    static constexpr const char* name = "Rntn";
+    explicit TensorCell(const RecursiveOptions& options);
+};
+
+// U: weight_hh [3 hidden, hidden], gates i, o, u; U_f: weight_hf [hidden, hidden].
+template <class T>
+struct ChildSumCell : RecursiveParameters<T> {
+    using value_type = T;
+    static constexpr std::size_t states = 2; // h, c
+    static constexpr const char* name = "ChildSumTreeLstm";
+    class Pass;
+
+    explicit ChildSumCell(const RecursiveOptions& options);
+    void members(Members<T>& m);
+    std::pair<std::size_t, std::size_t> arity() const;
+
+    Parameter<T> weight_hf;
+};
+
+// U: weight_hh [(3 + arity) hidden, arity hidden], gates i, o, u, f_1 ... f_N.
+template <class T>
+struct NaryCell : RecursiveParameters<T> {
+    using value_type = T;
+    static constexpr std::size_t states = 2; // h, c
+    static constexpr const char* name = "NaryTreeLstm";
+    class Pass;
+
+    explicit NaryCell(const RecursiveOptions& options);
+    std::pair<std::size_t, std::size_t> arity() const;
+};
+
+// From the leaves to the roots.
+//   auto [h, c] = tree_lstm(trees, x);
+template <class Cell>
+class Upward {
+public:
+    using value_type = typename Cell::value_type;
+    using T = value_type;
+    using States = State<T, Cell::states>;
+
+    explicit Upward(const RecursiveOptions& options) : cell_(options) {}
+
+    // x: the inputs of trees.nodes(), or of trees.leaves() where only these have some, a row each.
+    // Returns the states of trees.nodes(), [nodes, hidden]. Throws Error for an x that does not
+    // fit and for a node with a number of children that the cell is not made for.
+    States operator()(const TreeBatch& trees, const Variable<T>& x) const;
+
+    const RecursiveOptions& options() const { return cell_.options; }
+    Cell& cell() { return cell_; }
+    void members(Members<T>& m) { m("", cell_); }
+
+private:
+    Cell cell_;
+};
+
+template <class T>
+using Recursive = Upward<RecursiveCell<T>>;
+template <class T>
+using Rntn = Upward<TensorCell<T>>;
+template <class T>
+using ChildSumTreeLstm = Upward<ChildSumCell<T>>;
+template <class T>
+using NaryTreeLstm = Upward<NaryCell<T>>;
+
+// From the roots to the leaves: a recurrent cell (cells.hpp) whose step before a node is the node's
+// parent; before a root it is zeros.
+template <class Cell>
+class Downward {
+public:
+    using value_type = typename Cell::value_type;
+    using T = value_type;
+
+    Downward(std::size_t input, std::size_t hidden, typename Cell::Options options = {})
+        : cell_(input, hidden, options) {}
+
+    // x: the inputs of trees.nodes(), [nodes, input]. Returns their h. Throws Error for an x that
+    // does not fit.
+    Variable<T> operator()(const TreeBatch& trees, const Variable<T>& x) const;
+
+    Cell& cell() { return cell_; }
+    void members(Members<T>& m) { m("", cell_); }
+
+private:
+    Cell cell_;
+};
+
+// ---- implementation ----
+
+template <class Cell>
+typename Upward<Cell>::States Upward<Cell>::operator()(const TreeBatch& trees,
+                                                       const Variable<T>& x) const {
+    const Scope scope(Cell::name);
+    const auto [least, most] = cell_.arity();
+    trees.check_arity(Cell::name, least, most);
+    const RecursiveOptions& o = cell_.options;
+    const Shape expected{o.inputs_at_leaves ? trees.leaves().size() : trees.size(), o.input};
+    if (x.shape() != expected)
+        fail(Cell::name, "x has shape " + to_string(x.shape()) + ", expected " +
+                             to_string(expected) + " for the " +
+                             (o.inputs_at_leaves ? "leaves" : "nodes"));
+    typename Cell::Pass pass(cell_, trees, x);
+    std::vector<Buffer<T>> buffers;
+    for (std::size_t s = 0; s < Cell::states; ++s)
+        buffers.emplace_back(x, Shape{trees.size(), o.hidden});
+    const auto rows = [&](std::size_t begin, std::size_t end) {
+        States states;
+        for (std::size_t s = 0; s < Cell::states; ++s) states[s] = buffers[s].rows(begin, end);
+        return states;
+    };
+    const auto places = [&](std::size_t begin, std::size_t end) {
+        std::array<Place<T>, Cell::states> all;
+        for (std::size_t s = 0; s < Cell::states; ++s) all[s] = buffers[s].part(begin, end);
+        return all;
+    };
+    for (std::size_t depth = trees.levels().size(); depth-- > 0;) {
+        const Scope step("t", static_cast<std::int64_t>(depth));
+        const TreeBatch::Level& level = trees.levels()[depth];
+        if (level.leaves < level.end) pass.leaves(level, places(level.leaves, level.end));
+        if (level.inner() == 0) continue;
+        const TreeBatch::Level& below = trees.levels()[depth + 1];
+        pass.inner(level, below, rows(below.begin, below.end), places(level.begin, level.leaves));
+    }
+    return rows(0, trees.size());
+}
+
+template <class Cell>
+Variable<typename Cell::value_type> Downward<Cell>::operator()(const TreeBatch& trees,
+                                                               const Variable<T>& x) const {
+    const Scope scope(Cell::name);
+    if (x.shape() != Shape{trees.size(), cell_.input})
+        fail(Cell::name, "x has shape " + to_string(x.shape()) + ", expected " +
+                             to_string(Shape{trees.size(), cell_.input}) + " for the nodes");
+    const auto widths = detail::widths(cell_);
+    const Variable<T> projected = cell_.project(x);
+    const Buffer<T> output(projected, {trees.size(), widths[0]});
+    const Buffer<T> before(projected, {trees.size(), widths[0]}); // the parents' h
+    State<T, Cell::states> state;
+    for (std::size_t s = 0; s < Cell::states && trees.size() > 0; ++s)
+        state[s] = with_tape_of(x, Tensor<T>::zeros({trees.roots().size(), widths[s]}));
+    for (std::size_t depth = 0; depth < trees.levels().size(); ++depth) {
+        const Scope step("t", static_cast<std::int64_t>(depth));
+        const TreeBatch::Level& level = trees.levels()[depth];
+        for (std::size_t s = 0; s < Cell::states && depth > 0; ++s)
+            state[s] = take(state[s], level.parents, "parents",
+                            s == 0 ? before.part(level.begin, level.end) : Place<T>());
+        StepContext<T> context;
+        context.h = output.part(level.begin, level.end);
+        state = cell_.step(slice(projected, 0, level.begin, level.end), state, context);
+    }
+    return output.rows(0, trees.size());
+}
+
+#define UNROLL_DECLARE(T)                                                                          \
+    extern template class Upward<RecursiveCell<T>>;                                                \
+    extern template class Upward<TensorCell<T>>;                                                   \
+    extern template class Upward<ChildSumCell<T>>;                                                 \
+    extern template class Upward<NaryCell<T>>;                                                     \
+    extern template class Downward<RnnCell<T>>;                                                    \
+    extern template class Downward<LstmCell<T>>;                                                   \
+    extern template class Downward<GruCell<T>>;
+
+UNROLL_DECLARE(float)
+UNROLL_DECLARE(double)
+#undef UNROLL_DECLARE
+
+} // namespace unroll::nn
