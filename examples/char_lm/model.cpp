@@ -94,6 +94,7 @@ void Model<T>::members(nn::Members<T>& m) {
 template <class T>
 double evaluate(const Model<T>& model, std::span<const std::int64_t> text) {
     const std::size_t columns = std::clamp<std::size_t>(text.size() / 2000, 1, 64);
+    const threads::Team team;
     Tape<T> tape;
     return example::mean_loss(tape, example::Stream(text, columns, 64),
                               [&](const Indices& x, const Indices& y, auto* state) {
