@@ -29,7 +29,7 @@ public:
     using value_type = T;
 
     Model(const Settings& s, std::size_t vocabulary)
-        : embed_(nn::uniform<T>({vocabulary, s.width}, 0.1, nn::next_stream())),
+        : embed_(nn::uniform<T>({vocabulary, s.width}, reach(s.width), nn::next_stream())),
           lstm_({.input = s.width,
                  .hidden = s.width,
                  .layers = s.layers,
@@ -50,8 +50,8 @@ public:
                 std::lround(static_cast<double>(frequent) * std::pow(growth, share)));
             bounds_.push_back(std::clamp(bound, bounds_.back() + 1, vocabulary));
         }
-        group_weight_ = Parameter<T>("group_weight",
-                                     nn::uniform<T>({groups(), s.width}, 0.1, nn::next_stream()));
+        group_weight_ = Parameter<T>(
+            "group_weight", nn::uniform<T>({groups(), s.width}, reach(s.width), nn::next_stream()));
         group_bias_ = Parameter<T>("group_bias", Tensor<T>::zeros({groups()}));
     }
 
@@ -130,6 +130,8 @@ public:
     }
 
 private:
+    // Of the first weights of an embedding: rows have a length of about 1.
+    static double reach(std::size_t width) { return std::sqrt(3 / static_cast<double>(width)); }
     std::size_t groups() const { return bounds_.size() - 1; }
     Variable<T> weights(const Variable<T>& h, std::size_t begin, std::size_t end) const {
         return slice(with_tape_of(h, embed_.weight), 0, begin, end);
