@@ -77,11 +77,11 @@ with tempfile.TemporaryDirectory() as name:
     refuses(SENTIMENT, "train", binary, naming=["binary.txt", "line 1"])
     refuses(SENTIMENT, "eval", trees, naming=["trees.txt"])
 
-    small = ["--hidden", 16, "--embedding", 16, "--batch", 16, "--dropout", 0, "--rate", 0.02]
+    small = ["--hidden", 32, "--embedding", 32, "--batch", 16, "--dropout", 0, "--rate", 0.01]
     model, drawing = folder / "tree_sentiment.safetensors", folder / "parse.dot"
     for cell in ("recursive", "rntn", "child-sum", "nary"):
         checks(TREES, "--cell", cell)
-        figures = learns(TREES, model, *small, "--epochs", 20, "--cell", cell, factor=0.3)
+        figures = learns(TREES, model, *small, "--epochs", 60, "--cell", cell, factor=0.3)
         assert float(figures["five_class"]) > 0.9 and float(figures["nodes"]) > 0.9, figures
     checks(TREES, "--check-order", 2)
     assert float(result(run(TREES, "eval", model))["binary"]) > 0.9

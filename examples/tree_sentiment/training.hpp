@@ -12,8 +12,8 @@ struct Training : example::TrainingOptions {
     Settings model;
 
     Training() {
-        batch = 32;
-        rate = 2e-3;
+        batch = 16;
+        rate = 4e-3;
         clip = 5;
         out = "tree_sentiment.safetensors";
     }
