@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 
@@ -45,7 +44,7 @@ struct Memory {
     static sf_count_t read(void* to, sf_count_t count, void* self) {
         auto& memory = *static_cast<Memory*>(self);
         const sf_count_t got = std::min(count, size(self) - memory.at);
-        std::memcpy(to, memory.bytes.data() + memory.at, static_cast<std::size_t>(got));
+        std::copy_n(memory.bytes.begin() + memory.at, got, static_cast<std::byte*>(to));
         memory.at += got;
         return got;
     }

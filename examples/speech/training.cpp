@@ -56,12 +56,13 @@ Batch<float> batch_of(const Alphabet& alphabet, std::span<const Utterance> utter
             nn::pad_sequences(spelled, -100).numbers};
 }
 
-// How many digits each utterance of an epoch has: every recording by itself and as many strings, or
-// one of both.
+// How many digits each utterance of an epoch has: every recording by itself and a third as many
+// strings, or one of both.
 std::vector<std::size_t> digits_of(std::size_t recordings, const std::string& task) {
     std::vector<std::size_t> all;
     if (task != "strings") all.assign(recordings, 1);
-    for (std::size_t i = 0; task != "single" && i < recordings; ++i) all.push_back(3 + i % 4);
+    for (std::size_t i = 0; task != "single" && i < (recordings + 2) / 3; ++i)
+        all.push_back(3 + i % 4);
     return all;
 }
 
