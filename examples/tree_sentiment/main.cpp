@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
                  "(very positive): a recursive network from the words up to the sentence."};
     app.footer("Examples:\n"
                "  tree_sentiment train\n"
-               "  tree_sentiment train sst/train.txt sst/dev.txt --epochs 5\n"
+               "  tree_sentiment train sst/train.txt sst/dev.txt --epochs 4\n"
                "  tree_sentiment train sst/train.txt sst/dev.txt --cell rntn --hidden 30\n"
                "  tree_sentiment eval tree_sentiment.safetensors sst/test.txt\n"
                "  tree_sentiment draw tree_sentiment.safetensors sst/test.txt --tree 12\n"

@@ -13,7 +13,7 @@ constexpr std::size_t classes = 5; // from very negative to very positive
 struct Settings {
     std::string cell = "nary"; // recursive, rntn, child-sum, nary
     std::size_t hidden = 150, embedding = 150;
-    double dropout = 0.5;
+    double dropout = 0.6;
 };
 
 // Trees with their words as numbers.
