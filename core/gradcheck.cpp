@@ -37,7 +37,8 @@ public:
         for (std::size_t i = 0; i < inputs.size(); ++i)
             subjects_.push_back({"input " + std::to_string(i), inputs[i].copy(), nullptr, {}});
         for (const auto& p : parameters.all)
-            subjects_.push_back({p.name, p.parameter->change(), p.parameter, {}});
+            if (p.parameter->is_trainable())
+                subjects_.push_back({p.name, p.parameter->change(), p.parameter, {}});
         for (const Subject& s : subjects_) elements_ += s.value.size();
         if (options_.mode == Mode::automatic)
             options_.mode = elements_ <= options.full ? Mode::elements : Mode::directions;

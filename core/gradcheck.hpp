@@ -84,7 +84,8 @@ GradcheckReport check_gradients(const GradcheckFunction& f,
 // Compares the gradient of a function with central differences of fourth order, in double, under a
 // random cotangent. The gradients hold other values when the backward pass begins, so that a rule
 // which overwrites instead of adding is caught. Randomness of the tape is the same in every call.
-// Parameters are checked like inputs. Throws Error for options that make no sense.
+// Parameters that are not frozen are checked like inputs. Throws Error for options that make no
+// sense.
 template <class F>
 GradcheckReport gradcheck(const F& f, const std::vector<Tensor<double>>& inputs,
                           const GradcheckParameters& parameters = {},

@@ -1,4 +1,4 @@
-#include <unroll/core/graph_model.hpp>
+#include <unroll/core/graph_showing.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@ namespace unroll::graph::detail {
 
 std::string thousands(std::size_t n) {
     std::string text = std::to_string(n);
-    for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+    for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
     return text;
 }
 
@@ -35,26 +35,22 @@ class Drawer {
 public:
     Drawer(const Model& model, const Options& options, std::uint32_t root,
            const std::vector<bool>& open)
-        : model_(model), options_(options), root_(root), open_(open) {
+        : model_(model), options_(options), root_(root), showing_(model, root, open, options),
+          ids_(showing_.ids()) {
         drawing_.left_to_right = options.left_to_right;
         choose_hues();
-        show_modules();
-        shorten();
-        for (std::uint32_t i = 0; i < model.items.size(); ++i)
-            if (shown_[model.items[i].module] != outside) place(i);
-        hide_parameters();
         draw_groups();
         draw_boxes();
-        find_fans();
+        using Fan = Showing::Fan;
         for (std::size_t l = 0; l < model.links.size(); ++l)
-            if (fans_[l] != Fan::dropped) draw(model.links[l], fans_[l] == Fan::drawn);
+            if (showing_.fan(l) != Fan::dropped)
+                draw(model.links[l], showing_.fan(l) == Fan::drawn);
         finish();
     }
 
     Drawing take() { return std::move(drawing_); }
 
 private:
-    static constexpr std::uint32_t outside = none - 1;
     static constexpr std::size_t most_lines = 3;
 
     const Module& module_of(const Item& item) const { return model_.modules[item.module]; }
@@ -79,113 +75,20 @@ private:
         }
     }
 
-    // For every module: none where it is open, else the closed one that stands for it.
-    void show_modules() {
-        shown_.assign(model_.modules.size(), none);
-        for (std::uint32_t m = 0; m < model_.modules.size(); ++m) {
-            const std::uint32_t parent = model_.modules[m].parent;
-            if (!model_.inside(m, root_))
-                shown_[m] = outside;
-            else if (m != root_ && shown_[parent] != none)
-                shown_[m] = shown_[parent];
-            else if (m != root_ && !open_[m])
-                shown_[m] = m;
-        }
-        if (root_ != 0) return;
-        for (const std::uint32_t m : model_.modules[0].children)
-            if (model_.modules[m].name == "backward" && open_[m]) backward_ = m;
-    }
-
-    // Of more nodes in the module that is drawn than there is room for, the middle becomes one.
-    void shorten() {
-        const Module& root = model_.modules[root_];
-        struct Entry {
-            std::uint32_t order, item, module;
-        };
-        std::vector<Entry> entries;
-        std::size_t nodes = 0;
-        for (const std::uint32_t i : root.items) {
-            entries.push_back({i, i, none});
-            nodes += weight(model_.items[i], options_);
-        }
-        std::vector<std::uint32_t> first(model_.modules.size(), none);
-        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
-            for (std::uint32_t m = model_.items[i].module; m != 0; m = model_.modules[m].parent)
-                first[m] = std::min(first[m], i);
-        for (const std::uint32_t m : root.children) entries.push_back({first[m], none, m});
-        nodes += root.children.size();
-        if (nodes <= options_.budget) return;
-        std::sort(entries.begin(), entries.end(),
-                  [](const Entry& a, const Entry& b) { return a.order < b.order; });
-        const std::size_t kept = options_.budget - 1;
-        left_out_items_.assign(model_.items.size(), false);
-        std::vector<bool> modules(model_.modules.size(), false);
-        for (std::size_t e = (kept + 1) / 2; e + kept / 2 < entries.size(); ++e) {
-            if (entries[e].item != none) left_out_items_[entries[e].item] = true;
-            if (entries[e].module != none) modules[entries[e].module] = true;
-            ++left_out_;
-        }
-        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
-            for (std::uint32_t m = model_.items[i].module; m != 0; m = model_.modules[m].parent)
-                if (modules[m]) left_out_items_[i] = true;
-        // Formulas would need more room than there is.
-        closed_formulas_ = true;
-    }
-
-    bool is_left_out(std::uint32_t i) const { return left_out_ > 0 && left_out_items_[i]; }
-    bool is_opened(std::uint32_t i) const {
-        return !closed_formulas_ && !model_.items[i].formula.empty() &&
-               shown_[model_.items[i].module] == none;
-    }
-
-    void place(std::uint32_t i) {
-        const std::uint32_t closed = shown_[model_.items[i].module];
-        ids_.resize(model_.items.size());
-        if (is_left_out(i))
-            ids_[i] = "more";
-        else
-            ids_[i] = closed == none ? "n" + std::to_string(i) : "m" + std::to_string(closed);
-    }
-
-    // A parameter that only one closed module uses is part of it, but on the page of its own
-    // module, which is where one looks for it.
-    void hide_parameters() {
-        ids_.resize(model_.items.size());
-        std::map<std::uint32_t, std::string> user;
-        for (const Link& l : model_.links) {
-            if (model_.items[l.from].kind != Item::Kind::parameter || ids_[l.from].empty() ||
-                ids_[l.from][0] != 'n')
-                continue;
-            const std::string& to = ids_[l.to];
-            const auto [found, fresh] = user.emplace(l.from, to);
-            if (!fresh && found->second != to) found->second = "";
-        }
-        hidden_.assign(model_.items.size(), false);
-        for (const auto& [item, id] : user) {
-            const bool at_home = root_ != 0 && model_.items[item].module == root_;
-            if (id.empty() || id[0] == 'n' || at_home) continue;
-            hidden_[item] = true;
-            ids_[item] = id;
-        }
-        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
-            if (model_.items[i].kind == Item::Kind::parameter && !options_.parameters)
-                hidden_[i] = true;
-    }
-
     void draw_groups() {
         const auto& modules = model_.modules;
         drawing_.groups.push_back({Group::Look::plain, none, "unroll", "", 0});
         group_of_.assign(modules.size(), 0);
         std::uint32_t forward = 0;
-        if (backward_ != none) {
+        if (showing_.backward() != none) {
             forward = 1;
             drawing_.groups.push_back({Group::Look::side, 0, "cluster_forward", "forward", 1});
             group_of_[0] = forward;
         }
         for (std::uint32_t m = 1; m < modules.size(); ++m) {
-            if (m == root_ || shown_[m] != none) continue;
-            if (left_out_ > 0 && all_left_out(m)) continue;
-            const bool side = m == backward_;
+            if (m == root_ || !showing_.is_open(m)) continue;
+            if (showing_.left_out() > 0 && showing_.all_left_out(m)) continue;
+            const bool side = m == showing_.backward();
             const std::uint32_t parent =
                 modules[m].parent == root_ ? (side ? 0 : forward) : group_of_[modules[m].parent];
             group_of_[m] = static_cast<std::uint32_t>(drawing_.groups.size());
@@ -200,29 +103,23 @@ private:
         }
     }
 
-    bool all_left_out(std::uint32_t m) const {
-        const Module& module = model_.modules[m];
-        return std::all_of(module.items.begin(), module.items.end(),
-                           [&](std::uint32_t i) { return is_left_out(i); }) &&
-               std::all_of(module.children.begin(), module.children.end(),
-                           [&](std::uint32_t c) { return all_left_out(c); });
-    }
-
     void draw_boxes() {
         for (std::uint32_t i = 0; i < model_.items.size(); ++i) {
             const Item& item = model_.items[i];
-            if (shown_[item.module] != none || hidden_[i] || is_left_out(i)) continue;
-            if (is_opened(i))
+            if (!showing_.is_open(item.module) || showing_.is_hidden(i) || showing_.is_left_out(i))
+                continue;
+            if (showing_.is_opened(i))
                 open_formula(i);
             else
                 box(i);
         }
         for (std::uint32_t m = 0; m < model_.modules.size(); ++m)
-            if (shown_[m] == m && !(left_out_ > 0 && all_left_out(m))) box_of_module(m);
-        if (left_out_ > 0)
+            if (showing_.closed(m) == m && !(showing_.left_out() > 0 && showing_.all_left_out(m)))
+                box_of_module(m);
+        if (showing_.left_out() > 0)
             drawing_.boxes.push_back({Box::Look::more,
                                       "more",
-                                      {thousands(left_out_) + " more nodes"},
+                                      {thousands(showing_.left_out()) + " more nodes"},
                                       "left out to stay within the budget",
                                       group_of_[0]});
     }
@@ -380,46 +277,13 @@ private:
         return open->second[std::min(number, open->second.size() - 1)];
     }
 
-    // The outermost numbered module around one item and not around the other.
-    std::uint32_t member_apart(std::uint32_t module, std::uint32_t other) const {
-        std::uint32_t found = none;
-        for (; module != 0; module = model_.modules[module].parent)
-            if (model_.modules[module].numbered && !model_.inside(other, module)) found = module;
-        return found;
-    }
-
-    // Of the edges that join one node to every step of a long series one is drawn: the first into
-    // the series, the last out of it.
-    void find_fans() {
-        constexpr std::size_t most = 8;
-        using Key = std::tuple<bool, std::uint32_t, std::uint32_t, std::string, std::uint32_t>;
-        fans_.assign(model_.links.size(), Fan::none);
-        std::map<Key, std::vector<std::size_t>> fans;
-        for (std::size_t l = 0; l < model_.links.size(); ++l) {
-            const Link& link = model_.links[l];
-            const Item &from = model_.items[link.from], &to = model_.items[link.to];
-            if (link.carried) continue;
-            for (const bool into : {true, false}) {
-                const Item &near = into ? to : from, &far = into ? from : to;
-                const std::uint32_t m = member_apart(near.module, far.module);
-                if (m != none)
-                    fans[{into, into ? link.from : link.to, model_.modules[m].parent,
-                          model_.modules[m].name + "/" + near.name, link.output}]
-                        .push_back(l);
-            }
-        }
-        for (const auto& [key, links] : fans) {
-            if (links.size() <= most) continue;
-            for (const std::size_t l : links) fans_[l] = Fan::dropped;
-            fans_[std::get<0>(key) ? links.front() : links.back()] = Fan::drawn;
-        }
-    }
-
     void draw(const Link& link, bool for_all) {
         const Item &from = model_.items[link.from], &to = model_.items[link.to];
-        const bool leaves = shown_[to.module] == outside, enters = shown_[from.module] == outside;
+        const bool leaves = showing_.is_outside(to.module),
+                   enters = showing_.is_outside(from.module);
         if (leaves && enters) return;
-        if (from.kind == Item::Kind::parameter && (!options_.parameters || hidden_[link.from]))
+        if (from.kind == Item::Kind::parameter &&
+            (!options_.parameters || showing_.is_hidden(link.from)))
             return;
         if (enters) beside(link.from);
         if (leaves) beside(link.to);
@@ -427,15 +291,15 @@ private:
         arrow.from = end(link.from, link.output, outputs_);
         arrow.to = end(link.to, link.input, inputs_);
         if (arrow.from == arrow.to) {
-            const std::uint32_t closed = shown_[to.module];
+            const std::uint32_t closed = showing_.closed(to.module);
             if (!link.carried || arrow.to == "more" || (closed != none && closed != link.series))
                 return;
         }
         arrow.carried = link.carried;
         arrow.against = link.carried && link.from >= link.to;
-        if (backward_ != none) {
-            const bool a = model_.inside(from.module, backward_),
-                       b = model_.inside(to.module, backward_);
+        if (showing_.backward() != none) {
+            const bool a = model_.inside(from.module, showing_.backward()),
+                       b = model_.inside(to.module, showing_.backward());
             arrow.crosses = a != b;
             arrow.reversed = a && b;
         }
@@ -507,7 +371,8 @@ private:
                                      " edges are left out");
             drawing_.arrows.resize(most);
         }
-        if (left_out_ > 0) drawing_.notes.push_back(thousands(left_out_) + " nodes are left out");
+        if (showing_.left_out() > 0)
+            drawing_.notes.push_back(thousands(showing_.left_out()) + " nodes are left out");
         const bool norms = options_.color == Color::gradient_norm;
         // Six decades at least, so that what hardly changes looks so.
         least_ = norms ? std::clamp(least_, most_ * 1e-12, most_ * 1e-6) : 0;
@@ -537,16 +402,11 @@ private:
     const Model& model_;
     const Options& options_;
     const std::uint32_t root_;
-    const std::vector<bool>& open_;
-    std::uint32_t backward_ = none;
+    const Showing showing_;
     Drawing drawing_;
-    std::vector<std::uint32_t> hues_, shown_, group_of_; // by module
-    std::vector<std::string> ids_;                       // by item: the box that stands for it
-    std::vector<bool> hidden_, left_out_items_;
-    enum class Fan { none, dropped, drawn };
-    std::vector<Fan> fans_; // by link
-    std::size_t left_out_ = 0, beside_ = 0;
-    bool closed_formulas_ = false;
+    std::vector<std::uint32_t> hues_, group_of_; // by module
+    std::vector<std::string> ids_;               // by item: the box that stands for it
+    std::size_t beside_ = 0;
     std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of open formulas
     std::map<std::tuple<std::string, std::string, bool>, std::size_t> arrow_of_;
     double least_ = 1e300, most_ = 0;

@@ -134,9 +134,13 @@ Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices
     }
     Tensor<T> value = place.take(shape);
     const Tensor<T> source = x.value().contiguous();
-    for (std::size_t i = 0; i < rows.size(); ++i)
-        std::copy_n(source.data() + static_cast<std::size_t>(rows.data()[i]) * width, width,
-                    value.data() + i * width);
+    const std::int64_t* const from = rows.data();
+    if (width == 1)
+        for (std::size_t i = 0; i < rows.size(); ++i) value.data()[i] = source.data()[from[i]];
+    else
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            std::copy_n(source.data() + static_cast<std::size_t>(from[i]) * width, width,
+                        value.data() + i * width);
     return record<T>(
         op, {&x}, std::move(value), keep(),
         [rows](const Adjoints<T>& to, const Variable<T>& g) { to[0].add_rows(rows, g); }, place);

@@ -1,5 +1,8 @@
 #include <unroll/core/loops.hpp>
+#include <unroll/core/region.hpp>
 #include <unroll/core/threads.hpp>
+
+#include <cstdint>
 
 namespace unroll::detail {
 
@@ -40,14 +43,20 @@ struct Nest {
         axes[rank++] = axis;
     }
 
-    // The axis along which most operands are dense goes inside.
+    // The axis along which the fewest operands must be gathered goes inside, unless its rows are
+    // short; of equals, the one along which most are dense.
     void choose_inner() {
         std::size_t best = rank - 1, most = 0;
+        double least = 1e9;
         for (std::size_t a = rank; a-- > 0;) {
-            const auto dense = static_cast<std::size_t>(
-                std::count(axes[a].strides.begin(),
-                           axes[a].strides.begin() + static_cast<std::ptrdiff_t>(operands), 1));
-            if (dense > most) best = a, most = dense;
+            const auto* const begin = axes[a].strides.begin();
+            const auto* const end = begin + operands;
+            const auto dense = static_cast<std::size_t>(std::count(begin, end, 1));
+            const auto repeated = static_cast<std::size_t>(std::count(begin, end, 0));
+            const double cost = static_cast<double>(operands - dense - repeated) +
+                                8.0 / static_cast<double>(axes[a].extent);
+            if (cost < least || (cost == least && dense > most))
+                best = a, most = dense, least = cost;
         }
         std::rotate(axes.begin() + static_cast<std::ptrdiff_t>(best),
                     axes.begin() + static_cast<std::ptrdiff_t>(best) + 1,
@@ -82,7 +91,7 @@ public:
     using Places = std::array<T*, most_operands>;
 
     Map(std::span<const Source<T>> in, std::span<const Sink<T>> out, const RowKernel<T>& kernel)
-        : in_(in.size()), all_(in.size() + out.size()), kernel_(kernel) {
+        : in_(in.size()), all_(in.size() + out.size()), out_(out), kernel_(kernel) {
         for (std::size_t k = 0; k < in_; ++k) start_[k] = const_cast<T*>(in[k].data);
         for (std::size_t k = in_; k < all_; ++k) {
             start_[k] = out[k - in_].data;
@@ -94,7 +103,7 @@ public:
     void run_dense(std::size_t size) const {
         std::array<std::size_t, most_operands> steps;
         std::fill_n(steps.begin(), all_, 1);
-        if (!is_worth_splitting(size))
+        if (!is_worth_splitting(size) || results_meet())
             return kernel_.run(kernel_.f, start_.data(), steps.data(), adds_.data(), size);
         threads::for_pieces(size, Lanes<T>::width, [&](std::size_t begin, std::size_t end) {
             Places p;
@@ -113,7 +122,8 @@ public:
         // Threads share the first axis that no result is summed over.
         std::size_t shared = 0;
         while (shared < nest.rank && is_summed(nest.axes[shared])) ++shared;
-        if (shared == nest.rank || !is_worth_splitting(size)) return walk(nest, 0, start_);
+        if (shared == nest.rank || !is_worth_splitting(size) || results_meet())
+            return walk(nest, 0, start_);
         const Axis& axis = nest.axes[shared];
         const std::size_t align = shared + 1 == nest.rank ? Lanes<T>::width : 1;
         threads::for_pieces(axis.extent, align, [&](std::size_t begin, std::size_t end) {
@@ -139,6 +149,24 @@ public:
 private:
     static bool is_worth_splitting(std::size_t size) {
         return size >= 4096 && threads::worth_splitting(cost * static_cast<double>(size));
+    }
+
+    // Whether two results, as shifted views of one buffer, have elements in common that different
+    // threads would write. Those of the same place share them out alike.
+    bool results_meet() const {
+        const auto elements = [](const Sink<T>& sink) {
+            return hull({reinterpret_cast<std::uintptr_t>(sink.data) / sizeof(T), *sink.shape,
+                         *sink.strides});
+        };
+        for (std::size_t i = 0; i < out_.size(); ++i)
+            for (std::size_t j = 0; j < i; ++j) {
+                if (out_[i].data == nullptr || out_[j].data == nullptr) continue;
+                if (out_[i].data == out_[j].data && *out_[i].strides == *out_[j].strides) continue;
+                const auto [a, a_end] = elements(out_[i]);
+                const auto [b, b_end] = elements(out_[j]);
+                if (a < b_end && b < a_end) return true;
+            }
+        return false;
     }
 
     Places moved(const Places& start, const Steps& strides, std::size_t i) const {
@@ -252,6 +280,7 @@ private:
     }
 
     std::size_t in_, all_;
+    std::span<const Sink<T>> out_;
     Places start_;
     std::array<bool, most_operands> adds_;
     const RowKernel<T>& kernel_;

@@ -78,6 +78,7 @@ private:
 Handover to_workers;
 
 thread_local bool in_shard = false;
+thread_local std::size_t shard_number = 0;
 
 struct InShard {
     bool before = std::exchange(in_shard, true);
@@ -196,6 +197,8 @@ bool worth_splitting(double operations) {
     return operations >= (board != nullptr ? 2e5 : 4e6);
 }
 
+std::size_t shard() { return shard_number; }
+
 Team::Team() {
     flush_denormals();
     if (in_shard || board != nullptr || count() == 1 || cores() == 1) return;
@@ -230,7 +233,9 @@ void for_shards(std::size_t n, Call<std::size_t> f) {
     std::exception_ptr error;
     Handover to_caller;
     const auto one = [&](std::size_t i) {
+        const bool outermost = !in_shard;
         const InShard nothing_is_cut_again;
+        if (outermost) shard_number = i;
         to_workers.take();
         try {
             f(i);
@@ -238,6 +243,7 @@ void for_shards(std::size_t n, Call<std::size_t> f) {
             const std::lock_guard lock(mutex);
             if (i < failed) failed = i, error = std::current_exception();
         }
+        if (outermost) shard_number = 0;
         to_caller.give();
     };
     if (in_shard || count() == 1 || n == 1) {

@@ -18,6 +18,9 @@ std::size_t count();
 template <class F>
 void for_shards(std::size_t n, const F& f);
 
+// The number of the shard that this thread is working on; 0 outside of any.
+std::size_t shard();
+
 // Whether an operation of so many floating-point operations is worth cutting into pieces, here.
 bool worth_splitting(double operations);
 

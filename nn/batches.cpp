@@ -59,20 +59,26 @@ std::vector<std::vector<std::size_t>> bucket_by_length(std::span<const std::size
     return shuffled;
 }
 
-Mask active_steps(const char* owner, std::size_t steps, std::size_t batch,
-                  std::span<const std::size_t> lengths) {
-    if (lengths.empty()) return Mask::ones({steps, batch});
+std::vector<std::size_t> checked_lengths(const char* owner, std::size_t steps, std::size_t batch,
+                                         std::span<const std::size_t> lengths) {
+    if (lengths.empty()) return std::vector<std::size_t>(batch, steps);
     if (lengths.size() != batch)
         fail(owner,
              std::to_string(lengths.size()) + " lengths for a batch of " + std::to_string(batch));
-    Mask active(Shape{steps, batch});
-    for (std::size_t b = 0; b < batch; ++b) {
+    for (std::size_t b = 0; b < batch; ++b)
         if (lengths[b] > steps)
             fail(owner, "length " + std::to_string(lengths[b]) + " of sequence " +
                             std::to_string(b) + " is more than the " + std::to_string(steps) +
                             " steps");
-        for (std::size_t t = 0; t < steps; ++t) active.data()[t * batch + b] = t < lengths[b];
-    }
+    return {lengths.begin(), lengths.end()};
+}
+
+Mask active_steps(const char* owner, std::size_t steps, std::size_t batch,
+                  std::span<const std::size_t> lengths) {
+    const auto ends = checked_lengths(owner, steps, batch, lengths);
+    Mask active(Shape{steps, batch});
+    for (std::size_t t = 0; t < steps; ++t)
+        for (std::size_t b = 0; b < batch; ++b) active.data()[t * batch + b] = t < ends[b];
     return active;
 }
 

@@ -41,8 +41,11 @@ std::vector<std::size_t> lengths_of(const Sequences& sequences) {
     return lengths;
 }
 
-// Whether step t of sequence b is before its end, [T, B]; all are where no lengths are given.
-// Throws Error, for `owner`, where their number is not B or one is beyond T.
+// Every sequence's length: `steps` where none are given. Throws Error, for `owner`, where their
+// number is not that of the batch or one is more than `steps`.
+std::vector<std::size_t> checked_lengths(const char* owner, std::size_t steps, std::size_t batch,
+                                         std::span<const std::size_t> lengths);
+// Whether step t of sequence b is before its end, [T, B]. Throws Error as checked_lengths() does.
 Mask active_steps(const char* owner, std::size_t steps, std::size_t batch,
                   std::span<const std::size_t> lengths);
 

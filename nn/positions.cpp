@@ -5,24 +5,29 @@
 #include <unroll/ops/views.hpp>
 
 #include <cmath>
+#include <vector>
 
 namespace unroll::nn {
 
 namespace {
 
-double angle(std::size_t step, std::size_t pair, std::size_t width) {
-    const double exponent = 2 * static_cast<double>(pair) / static_cast<double>(width);
-    return static_cast<double>(step) / std::pow(10000.0, exponent);
+// How far each pair of features turns in a step.
+std::vector<double> speeds(std::size_t width) {
+    std::vector<double> all;
+    for (std::size_t i = 0; i < width; i += 2)
+        all.push_back(std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(width)));
+    return all;
 }
 
 } // namespace
 
 template <class T>
 Tensor<T> sinusoidal_positions(std::size_t first, std::size_t steps, std::size_t width) {
+    const auto speed = speeds(width);
     Tensor<T> rows(Shape{steps, width});
     for (std::size_t t = 0; t < steps; ++t)
         for (std::size_t i = 0; i < width; ++i) {
-            const double a = angle(first + t, i / 2, width);
+            const double a = static_cast<double>(first + t) * speed[i / 2];
             rows.data()[t * width + i] = static_cast<T>(i % 2 == 0 ? std::sin(a) : std::cos(a));
         }
     return rows;
@@ -39,10 +44,11 @@ Variable<T> rotate(const Variable<T>& x, std::size_t first, Op op) {
     while (shape.size() + 2 < x.dimension()) shape.push_back(1);
     shape.push_back(2);
     shape.push_back(half);
+    const auto speed = speeds(width);
     Tensor<T> own(shape), other(shape);
     for (std::size_t t = 0; t < steps; ++t)
         for (std::size_t i = 0; i < half; ++i) {
-            const double a = angle(first + t, i, width);
+            const double a = static_cast<double>(first + t) * speed[i];
             T* const at = own.data() + t * width + i;
             T* const across = other.data() + t * width + i;
             at[0] = at[half] = static_cast<T>(std::cos(a));

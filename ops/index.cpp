@@ -11,7 +11,10 @@ namespace {
 
 Indices checked(const Op& op, const Indices& indices, std::size_t rows) {
     const Indices dense = indices.contiguous();
-    for (std::size_t i = 0; i < dense.size(); ++i) {
+    bool fits = true; // one loop without a branch, as there may be many
+    for (std::size_t i = 0; i < dense.size(); ++i)
+        fits &= static_cast<std::uint64_t>(dense.data()[i]) < rows;
+    for (std::size_t i = 0; !fits && i < dense.size(); ++i) {
         const std::int64_t index = dense.data()[i];
         if (index < 0 || static_cast<std::uint64_t>(index) >= rows)
             fail(op, "index " + std::to_string(index) + " at position " + std::to_string(i) +

@@ -1,4 +1,5 @@
 #include <unroll/ops/fuse.hpp>
+#include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/rows.hpp>
 #include <unroll/ops/softmax.hpp>
@@ -123,14 +124,17 @@ void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variabl
         g, y, total);
 }
 
+void check_mask(const Op& op, const Mask& mask, const Shape& shape) {
+    if (!broadcasts_to(mask.shape(), shape))
+        fail(op,
+             "the mask " + to_string(mask.shape()) + " does not broadcast to " + to_string(shape));
+}
+
 // An operation on rows along an axis.
 template <class T, class Row, class RowRule>
 Variable<T> along(const Op& op, const Variable<T>& x, const Mask* mask, std::ptrdiff_t axis,
                   const Row& row, const RowRule& rule) {
     const std::size_t a = normal_axis(op, axis, x.dimension());
-    if (mask != nullptr && !broadcasts_to(mask->shape(), x.shape()))
-        fail(op, "the mask " + to_string(mask->shape()) + " does not broadcast to " +
-                     to_string(x.shape()));
     if (a + 1 == x.dimension())
         return record<T>(op, {&x}, by_rows(x.value(), mask, row), keep(result), rule);
     if (mask == nullptr)
@@ -159,12 +163,14 @@ Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
 
 template <class T>
 Variable<T> softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis, Op op) {
+    check_mask(op, mask, x.shape());
     return along(op, x, &mask, axis, softmax_row<T>, softmax_rule<T>);
 }
 
 template <class T>
 Variable<T> log_softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis, Op op) {
-    return along(op, x, &mask, axis, log_softmax_row<T>, log_softmax_rule<T>);
+    check_mask(op, mask, x.shape());
+    return log_softmax(where(mask, x, -infinity<T>, op), axis, op);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

@@ -1,11 +1,13 @@
 #include "support.hpp"
 
+#include <unroll/ops/convolution.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/pooling.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/softmax.hpp>
 #include <unroll/ops/views.hpp>
@@ -367,6 +369,46 @@ std::vector<Spec> sums() {
              layer_norm(fixed({2, 3}), fixed({2}), fixed({3}));
          },
          "expected [..., n], [n], [n]"},
+        {"batch_norm",
+         [](const Many& x) {
+             return batch_norm(x[0], x[1], x[2]).y +
+                    batch_norm(x[0], x[1], square(x[2]), x[2], x[1], 0.1);
+         },
+         {{{3, 2, 5}, {2}, {2}}, {{4, 3}, {3}, {3}}, {{2, 3, 2, 2}, {3}, {3}}},
+         nullptr,
+         [] {
+             batch_norm(fixed({2, 3}), fixed({2}), fixed({3}));
+         },
+         "expected [batch, channels, ...] and [channels] for each"},
+        {"convolution",
+         [](const Many& x) {
+             return convolution(x[0], x[1], x[2], {.stride = 2, .padding = {1, 2}, .groups = 2}) +
+                    convolution(x[0], x[1], {.stride = 2, .padding = {1, 2}, .groups = 2});
+         },
+         {{{2, 4, 5, 4}, {6, 2, 3, 2}, {6}},
+          {{3, 2, 7}, {2, 1, 3}, {2}},
+          {{0, 4, 5, 4}, {6, 2, 3, 2}, {6}}},
+         nullptr,
+         [] {
+             convolution(fixed({2, 3, 4}), fixed({2, 2, 3}));
+         },
+         "expected [batch, in, (height,) width]"},
+        {"max_pool",
+         [](const Many& x) {
+             return max_pool(x[0], {{3, 2}, HeightWidth(2, 1), 1});
+         },
+         {{{2, 3, 5, 4}}, {{2, 3, 5}}, {{0, 3, 5}}},
+         nullptr,
+         [] { max_pool(fixed({2}), {2}); },
+         "max_pool: x [2]"},
+        {"average_pool",
+         [](const Many& x) {
+             return average_pool(x[0], {{3, 2}, HeightWidth(2, 1), 1});
+         },
+         {{{2, 3, 5, 4}}, {{2, 3, 5}}, {{0, 3, 5}}},
+         nullptr,
+         [] { average_pool(fixed({2}), {2}); },
+         "average_pool: x [2]"},
         {"dropout",
          [](const Many& x) { return dropout(x[0], 0.4); },
          {{{3, 5}}, {{0}}},

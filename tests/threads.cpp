@@ -1,6 +1,8 @@
 #include "support.hpp"
 
 #include <unroll/core/threads.hpp>
+#include <unroll/ops/fuse.hpp>
+#include <unroll/ops/views.hpp>
 
 #include <atomic>
 #include <optional>
@@ -66,4 +68,21 @@ TEST_CASE("threads: denormals are flushed where work runs") {
         volatile float small = 1e-38f;
         REQUIRE(small * 1e-3f == 0.0f);
     });
+}
+
+TEST_CASE("threads: gradients of shifted views, which overlap, are not shared out") {
+    threads::set(2);
+    const threads::Team team;
+    const std::size_t n = 100'000;
+    Tape<float> tape;
+    for (int round = 0; round < 20; ++round) {
+        tape.clear();
+        const auto x = tape.variable(Tensor<float>::ones({n + 2}));
+        const auto y = fuse(
+            "shifted", [](auto a, auto b, auto c) { return a + b + c; }, slice(x, 0, 2, n + 2),
+            slice(x, 0, 1, n + 1), slice(x, 0, 0, n));
+        tape.backward(y, Tensor<float>::ones({n}));
+        const auto g = tape.gradient(x).to_vector();
+        REQUIRE(std::count(g.begin() + 2, g.end() - 2, 3.f) == static_cast<long>(n) - 2);
+    }
 }

@@ -57,7 +57,8 @@ Variable<T> Model<T>::run(const nn::TransformerStack<T>& net, const Variable<T>&
         const auto by_head = [&](const Tensor<T>& all) { // [S, B, hidden] -> [B, S, heads, width]
             const Tensor<T> layer = all.select(0, i);
             return swapaxes(
-                reshape(Variable<T>(layer), {layer.shape(0), layer.shape(1), heads, width}), 0, 1);
+                reshape(Variable<T>(layer), Shape{layer.shape(0), layer.shape(1), heads, width}), 0,
+                1);
         };
         known.past[i] = {by_head((*state)[0]), by_head((*state)[1]), {}};
     }
@@ -69,7 +70,7 @@ Variable<T> Model<T>::run(const nn::TransformerStack<T>& net, const Variable<T>&
         for (std::size_t k = 0; k < 2; ++k) {
             const Variable<T> all = (k == 0 ? past.keys : past.values).value();
             parts[k].push_back(reshape(swapaxes(slice(all, 1, steps - kept, steps), 0, 1),
-                                       {kept, x.shape(1), settings_.hidden}));
+                                       Shape{kept, x.shape(1), settings_.hidden}));
         }
     for (std::size_t k = 0; k < 2; ++k) (*state)[k] = stack(parts[k]).value();
     return output;
@@ -93,6 +94,7 @@ void Model<T>::members(nn::Members<T>& m) {
 template <class T>
 double evaluate(const Model<T>& model, std::span<const std::int64_t> text) {
     const std::size_t columns = std::clamp<std::size_t>(text.size() / 2000, 1, 64);
+    const threads::Team team;
     Tape<T> tape;
     return example::mean_loss(tape, example::Stream(text, columns, 64),
                               [&](const Indices& x, const Indices& y, auto* state) {

@@ -1,8 +1,9 @@
 #include "chart.hpp"
 
+#include "svg.hpp"
+
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 namespace example {
@@ -13,19 +14,6 @@ constexpr double width = 760, height = 400, left = 70, right = 190, top = 40, bo
 constexpr double plot_width = width - left - right, plot_height = height - top - bottom;
 const char* const colours[] = {"#1f6fb4", "#d1495b", "#3d8b5f", "#8d5a97",
                                "#c9820a", "#3aa6b9", "#7a5c3e", "#555555"};
-
-template <class... A>
-std::string format(const char* pattern, A... values) {
-    char text[512];
-    std::snprintf(text, sizeof text, pattern, values...);
-    return text;
-}
-
-std::string escaped(const std::string& text) {
-    std::string out;
-    for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-    return out;
-}
 
 std::string text_at(double x, double y, const char* anchor, const std::string& what,
                     const char* more = "") {

@@ -18,11 +18,6 @@ struct Training : example::TrainingOptions {
     }
 };
 
-Digits digits_of(const std::string& folder, bool learned) {
-    if (folder.empty()) return drawn_digits(learned ? 2000 : 500, Random(7).split(learned));
-    return read_digits(folder, learned ? "train" : "t10k");
-}
-
 Settings settings_of(const std::string& path) {
     const example::Header words(path, "mnist_rows");
     return {example::NetworkOptions::from(words), words.size("pixels") != 0};
@@ -30,7 +25,8 @@ Settings settings_of(const std::string& path) {
 
 int train(Training o) {
     if (o.resume) o.model = settings_of(o.out);
-    const Digits learned = digits_of(o.data, true), test = digits_of(o.data, false);
+    const Digits learned = example::digits_of(o.data, true),
+                 test = example::digits_of(o.data, false);
     nn::seed(o.seed);
     Model<float> model(o.model);
     std::printf("%zu digits to learn, %zu to test; %zu parameters\n", learned.size(), test.size(),
@@ -53,7 +49,7 @@ int check_gradients(Training o) {
     nn::seed(o.seed);
     o.model.hidden = 3;
     Model<double> model(o.model);
-    const Digits digits = drawn_digits(2, Random(1));
+    const Digits digits = example::drawn_digits(2, Random(1));
     // Rows of the middle; a long sequence of pixels takes a check long and shows no more.
     const Tensor<double> x =
         Batch<double>(digits, std::vector<std::size_t>{0, 1}, o.model.pixels).x;
@@ -69,7 +65,7 @@ int check_gradients(Training o) {
 
 int run_eval(const std::string& path, const std::string& data) {
     const Settings settings = settings_of(path);
-    const Digits test = digits_of(data, false);
+    const Digits test = example::digits_of(data, false);
     const auto model = example::load<Model<float>>(path, settings);
     example::print_figures(figures(model, settings.pixels, test, test.size()),
                            {{"digits", std::to_string(test.size())}});
@@ -79,7 +75,7 @@ int run_eval(const std::string& path, const std::string& data) {
 int predict(const std::string& path, const std::string& data, std::size_t first,
             std::size_t count) {
     const Settings settings = settings_of(path);
-    const Digits test = digits_of(data, false);
+    const Digits test = example::digits_of(data, false);
     if (first >= test.size())
         fail("mnist_rows", "there is no digit " + std::to_string(first) + ", only " +
                                std::to_string(test.size()));

@@ -1,10 +1,13 @@
 #include "data.hpp"
 
+#include "../common/svg.hpp"
+
 #include <algorithm>
-#include <cstdio>
 #include <map>
 
 namespace translate {
+
+using example::escaped, example::format;
 
 namespace {
 
@@ -20,19 +23,6 @@ std::string to_small(const std::string& text) {
             small[i + 1] = static_cast<char>(0x93);
     }
     return small;
-}
-
-std::string escaped(const std::string& text) {
-    std::string out;
-    for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-    return out;
-}
-
-template <class... A>
-std::string format(const char* pattern, A... values) {
-    char text[256];
-    std::snprintf(text, sizeof text, pattern, values...);
-    return text;
 }
 
 } // namespace

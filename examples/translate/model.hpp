@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/named_attention.hpp"
 #include "data.hpp"
 
 #include <variant>
@@ -13,64 +14,12 @@ struct Settings {
     double dropout = 0.3;
 };
 
-// The attention that a word names, "none" for none at all, so that the encoder's last state is all
-// that the decoder knows.
-template <class T>
-class NamedAttention {
-public:
-    using value_type = T;
-    struct Options {
-        std::size_t query = 0, memory = 0;
-        std::string name;
-    };
-    static constexpr bool answers_all = true;
-
-    explicit NamedAttention(const Options& o) : chosen_(choose(o)) {}
-    std::size_t context_width() const {
-        return visit([](const auto& a) { return a.context_width(); });
-    }
-    nn::Memory<T> prepare(const Variable<T>& memory, const Mask& mask) const {
-        return visit([&](const auto& a) {
-            constexpr bool none = std::is_same_v<decltype(a), const nn::FixedContext<T>&>;
-            return none ? a.prepare(slice(memory, 0, 0, 1)) : a.prepare(memory, mask);
-        });
-    }
-    nn::Attended<T> operator()(const Variable<T>& queries, const nn::Memory<T>& memory) const {
-        return visit([&](const auto& a) { return a(queries, memory); });
-    }
-    nn::Attended<T> step(const Variable<T>& query, const nn::Memory<T>& memory,
-                         const Variable<T>& previous) const {
-        return visit([&](const auto& a) { return a.step(query, memory, previous); });
-    }
-    void members(nn::Members<T>& m) {
-        std::visit([&](auto& a) { m("", a); }, chosen_);
-    }
-
-private:
-    using Chosen = std::variant<nn::FixedContext<T>, nn::DotAttention<T>, nn::GeneralAttention<T>,
-                                nn::ConcatAttention<T>, nn::AdditiveAttention<T>>;
-    template <class F>
-    auto visit(const F& f) const {
-        return std::visit(f, chosen_);
-    }
-    static Chosen choose(const Options& o) {
-        if (o.name == "none") return nn::FixedContext<T>({o.query, o.memory, true});
-        if (o.name == "dot") return nn::DotAttention<T>({o.query, o.memory});
-        if (o.name == "general") return nn::GeneralAttention<T>({o.query, o.memory});
-        if (o.name == "concat") return nn::ConcatAttention<T>({o.query, o.memory, o.query});
-        if (o.name == "additive") return nn::AdditiveAttention<T>({o.query, o.memory, o.query});
-        fail("translate", "there is no attention '" + o.name + "'");
-    }
-
-    Chosen chosen_;
-};
-
 // A bidirectional GRU reads, a GRU writes, attending after its step; or two Transformer stacks.
 template <class T>
 struct Model {
     using value_type = T;
     using Cell = nn::GruCell<T>;
-    using Recurrent = nn::EncoderDecoder<Cell, Cell, NamedAttention<T>>;
+    using Recurrent = nn::EncoderDecoder<Cell, Cell, example::NamedAttention<T>>;
     using Network = std::variant<Recurrent, nn::Transformer<T>>;
 
     Model(const Settings& s, std::size_t sources, std::size_t targets, std::int64_t start)

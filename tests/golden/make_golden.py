@@ -6,6 +6,7 @@ import json
 import pathlib
 import struct
 
+import numpy
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -174,6 +175,94 @@ def attention():
     write("attention.safetensors", found)
 
 
+def ctc():
+    """Losses and their gradients by logits, of which some lie beyond a length."""
+    generator = torch.Generator().manual_seed(5)
+    T, B, V, L = 12, 4, 5, 4
+    for_each = {"lengths": torch.tensor([12, 9, 10, 3]), "target_lengths": torch.tensor([4, 3, 0, 3])}
+    targets = torch.tensor([[1, 2, 2, 3], [4, 1, 4, 1], [1, 1, 1, 1], [2, 3, 4, 4]])
+    found = {**for_each, "targets": targets}
+    for blank in (0, 4):
+        shifted = torch.where(targets <= blank, targets - 1, targets) if blank else targets
+        logits = torch.randn(T, B, V, dtype=torch.float64, generator=generator)
+        for reduction in ("none", "sum", "mean"):
+            x = logits.clone().requires_grad_()
+            loss = nn.functional.ctc_loss(
+                x.log_softmax(-1), shifted, for_each["lengths"], for_each["target_lengths"], blank=blank, reduction=reduction)
+            seed = torch.randn(loss.shape, dtype=torch.float64, generator=generator)
+            loss.backward(seed)
+            found.update({f"{blank}.{reduction}.{key}": value for key, value in
+                          {"loss": loss, "seed": seed, "grad": x.grad}.items()})
+        found.update({f"{blank}.logits": logits, f"{blank}.targets": shifted})
+    write("ctc.safetensors", found)
+
+
+def filterbank():
+    """Log-mel energies, their slopes and the normalised whole, by the formulas, in NumPy."""
+    rate, length, step, size, filters, lowest = 8000, 200, 80, 256, 24, 60
+    t = numpy.arange(2000) / rate
+    x = 0.3 * numpy.sin(2 * numpy.pi * (300 + 900 * t) * t) + 0.02 * numpy.random.RandomState(1).randn(2000)
+    x[:300] = 0
+    x = x.astype(numpy.float32).astype(numpy.float64)
+    emphasised = x - 0.97 * numpy.concatenate([[0], x[:-1]])
+    starts = range(0, len(x) - length + 1, step)
+    frames = numpy.stack([emphasised[i:i + length] * numpy.hanning(length) for i in starts])
+    power = numpy.abs(numpy.fft.rfft(frames, size)) ** 2
+    mel = lambda f: 2595 * numpy.log10(1 + f / 700)
+    edges = 700 * (10 ** (numpy.linspace(mel(lowest), mel(rate / 2), filters + 2) / 2595) - 1)
+    bins = numpy.arange(size // 2 + 1) * rate / size
+    weights = numpy.stack([numpy.interp(bins, edges[m:m + 3], [0, 1, 0], 0, 0) for m in range(filters)])
+    energies = numpy.log(numpy.maximum(power @ weights.T, 1e-10))
+
+    def slopes(y):
+        padded = numpy.pad(y, ((2, 2), (0, 0)), "edge")
+        return (padded[3:-1] - padded[1:-3] + 2 * (padded[4:] - padded[:-4])) / 10
+
+    parts = energies, slopes(energies), slopes(slopes(energies))
+    whole = numpy.concatenate([(y - y.mean()) / numpy.sqrt(y.var() + 1e-5) for y in parts], 1)
+    write("filterbank.safetensors", {key: torch.from_numpy(value) for key, value in
+                                     {"samples": x, "energies": energies, "features": whole}.items()})
+
+
+def convolutions():
+    f, found = torch.nn.functional, {}
+
+    def case(name, function, *shapes):
+        inputs = [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+        y = function(*inputs)
+        seed = torch.randn_like(y)
+        # Second order: the gradient of a random sum of the gradients.
+        first = torch.autograd.grad(y, inputs, seed, create_graph=True)
+        across = [torch.randn_like(g) for g in first]
+        bent = sum((a * g * g).sum() for a, g in zip(across, first))
+        second = torch.autograd.grad(bent, inputs, allow_unused=True)
+        found[f"{name}.y"], found[f"{name}.seed"] = y, seed
+        for k, (i, g, a, s) in enumerate(zip(inputs, first, across, second)):
+            found[f"{name}.x{k}"], found[f"{name}.grad{k}"], found[f"{name}.across{k}"] = i, g, a
+            found[f"{name}.second{k}"] = torch.zeros_like(i) if s is None else s
+
+    case("plain", f.conv2d, (2, 3, 6, 5), (4, 3, 3, 2), (4,))
+    case("strided", lambda x, w, b: f.conv2d(x, w, b, stride=(2, 3), padding=(1, 2), dilation=(2, 1)), (2, 3, 9, 8), (4, 3, 3, 2), (4,))
+    case("groups", lambda x, w, b: f.conv2d(x, w, b, padding=1, groups=2), (3, 4, 5, 5), (6, 2, 3, 3), (6,))
+    case("depthwise", lambda x, w, b: f.conv2d(x, w, b, stride=2, padding=1, groups=4), (2, 4, 6, 6), (4, 1, 3, 3), (4,))
+    case("sequence", lambda x, w, b: f.conv1d(x, w, b, stride=2, padding=3, dilation=2), (2, 3, 11), (5, 3, 4), (5,))
+    case("max", lambda x: f.max_pool2d(x, 2), (2, 3, 7, 6))
+    case("max_overlapping", lambda x: f.max_pool2d(x, (3, 2), stride=(2, 1), padding=1), (2, 3, 6, 5))
+    case("max_sequence", lambda x: f.max_pool1d(x, 3, stride=2, padding=1), (2, 3, 9))
+    case("average", lambda x: f.avg_pool2d(x, 2), (2, 3, 7, 6))
+    case("average_overlapping", lambda x: f.avg_pool2d(x, (3, 2), stride=(2, 1), padding=1), (2, 3, 6, 5))
+    case("average_sequence", lambda x: f.avg_pool1d(x, 3, stride=2, padding=1), (2, 3, 9))
+    case("batch_norm", lambda x, g, b: f.batch_norm(x, None, None, g, b, training=True), (4, 3, 2, 5), (3,), (3,))
+    case("batch_norm_flat", lambda x, g, b: f.batch_norm(x, None, None, g, b, training=True), (6, 3), (3,), (3,))
+    layer = nn.BatchNorm2d(3).double()
+    nn.init.uniform_(layer.weight), nn.init.uniform_(layer.bias)
+    x = torch.randn(3, 4, 3, 2, 5, dtype=torch.float64)
+    found["running.x"], found["running.y"] = x, torch.stack([layer(batch) for batch in x])
+    found["running.eval"] = layer.eval()(x[0])
+    found.update({f"running.{name}": value for name, value in layer.state_dict().items()})
+    write("convolution.safetensors", found)
+
+
 def transformers():
     E, heads, hidden, S = 6, 2, 10, 4
     read, written = torch.ones(B, S, dtype=torch.bool), torch.ones(T, T).tril().bool()
@@ -217,4 +306,7 @@ if __name__ == "__main__":
     functions()
     optimisers()
     attention()
+    ctc()
+    filterbank()
+    convolutions()
     transformers()

@@ -1,5 +1,6 @@
 #include "choices.hpp"
 
+#include <unroll/nn/ctc.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/matrix.hpp>
@@ -443,6 +444,57 @@ void add_losses(std::vector<Operation>& all) {
         });
 }
 
+// One symbol for each sequence, or where there are steps for it two; 0 is the blank.
+void add_ctc(std::vector<Operation>& all) {
+    const auto symbols_of = [](const Shape& s) { return s[0] < 3 ? 1 : 2; };
+    add(
+        all, "ctc_loss",
+        [symbols_of](Values& v, Call& c) {
+            const auto fits = [](const Shape& s) {
+                return s.size() == 3 && s[0] > 0 && s[1] > 0 && s[2] > 1;
+            };
+            if (!v.pick(c.operands, fits)) return false;
+            const Shape& s = v.shape(c.operands[0]);
+            c.shape = {static_cast<std::size_t>(symbols_of(s)), s[1]};
+            for (std::size_t n = unroll::element_count(c.shape); n > 0; --n)
+                c.numbers.push_back(1 + static_cast<std::int64_t>(v.below(s[2] - 1)));
+            return true;
+        },
+        [](const Many& x, const Call& c) {
+            const unroll::nn::PaddedBatch targets{indices_of(c.numbers, c.shape), {}};
+            return unroll::nn::ctc_loss(x[0], {}, targets,
+                                        {.reduction = unroll::nn::Reduction::sum})
+                .loss;
+        },
+        [](const auto& x, const Call& c) {
+            auto out = std::decay_t<decltype(x[0])>(Shape{});
+            using N = std::decay_t<decltype(x[0].x[0])>;
+            const std::size_t T = x[0].shape[0], B = x[0].shape[1], V = x[0].shape[2];
+            const std::size_t S = 2 * c.shape[0] + 1;
+            for (std::size_t b = 0; b < B; ++b) {
+                const auto symbol = [&](std::size_t s) {
+                    return s % 2 == 0 ? std::size_t{0}
+                                      : static_cast<std::size_t>(c.numbers[s / 2 * B + b]);
+                };
+                std::vector<N> before(S, N(0));
+                before[0] = N(1);
+                for (std::size_t t = 0; t < T; ++t) {
+                    std::vector<N> next;
+                    for (std::size_t s = 0; s < S; ++s) {
+                        N paths = before[s];
+                        if (s > 0) paths = paths + before[s - 1];
+                        if (s % 2 == 1 && s > 1 && symbol(s) != symbol(s - 2))
+                            paths = paths + before[s - 2];
+                        next.push_back(paths * exp(x[0].x[(t * B + b) * V + symbol(s)]));
+                    }
+                    before = next;
+                }
+                out.x[0] = out.x[0] - log(before[S - 1] + before[S - 2]);
+            }
+            return out;
+        });
+}
+
 } // namespace
 
 void add_contractions(std::vector<Operation>& all) {
@@ -450,6 +502,7 @@ void add_contractions(std::vector<Operation>& all) {
     add_reductions(all);
     add_products(all);
     add_losses(all);
+    add_ctc(all);
 }
 
 } // namespace programs

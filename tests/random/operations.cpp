@@ -394,6 +394,7 @@ void add_views(std::vector<Operation>& all) {
 
 // Indexing, reductions and products.
 void add_contractions(std::vector<Operation>& all);
+void add_windows(std::vector<Operation>& all);
 void add_blocks(std::vector<Operation>& all);
 
 const std::vector<Operation>& operations() {
@@ -402,6 +403,7 @@ const std::vector<Operation>& operations() {
         add_pointwise(table);
         add_views(table);
         add_contractions(table);
+        add_windows(table);
         add_blocks(table);
         return table;
     }();

@@ -1,0 +1,149 @@
+#include <unroll/core/graph_showing.hpp>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+namespace unroll::graph::detail {
+
+Showing::Showing(const Model& model, std::uint32_t root, const std::vector<bool>& open,
+                 const Options& options)
+    : model_(model), options_(options), root_(root), ids_(model.items.size()) {
+    close_modules(open);
+    shorten();
+    for (std::uint32_t i = 0; i < model.items.size(); ++i)
+        if (!is_outside(model.items[i].module)) place(i);
+    hide_parameters();
+    find_fans();
+}
+
+void Showing::close_modules(const std::vector<bool>& open) {
+    closed_.assign(model_.modules.size(), none);
+    for (std::uint32_t m = 0; m < model_.modules.size(); ++m) {
+        const std::uint32_t parent = model_.modules[m].parent;
+        if (!model_.inside(m, root_))
+            closed_[m] = outside;
+        else if (m != root_ && closed_[parent] != none)
+            closed_[m] = closed_[parent];
+        else if (m != root_ && !open[m])
+            closed_[m] = m;
+    }
+    if (root_ != 0) return;
+    for (const std::uint32_t m : model_.modules[0].children)
+        if (model_.modules[m].name == "backward" && open[m]) backward_ = m;
+}
+
+// Of more nodes in the module that is drawn than there is room for, the middle becomes one.
+void Showing::shorten() {
+    const Module& root = model_.modules[root_];
+    struct Entry {
+        std::uint32_t order, item, module;
+    };
+    std::vector<Entry> entries;
+    std::size_t nodes = 0;
+    for (const std::uint32_t i : root.items) {
+        entries.push_back({i, i, none});
+        nodes += weight(model_.items[i], options_);
+    }
+    std::vector<std::uint32_t> first(model_.modules.size(), none);
+    for (std::uint32_t i = 0; i < model_.items.size(); ++i)
+        for (std::uint32_t m = model_.items[i].module; m != 0; m = model_.modules[m].parent)
+            first[m] = std::min(first[m], i);
+    for (const std::uint32_t m : root.children) entries.push_back({first[m], none, m});
+    nodes += root.children.size();
+    if (nodes <= options_.budget) return;
+    std::sort(entries.begin(), entries.end(),
+              [](const Entry& a, const Entry& b) { return a.order < b.order; });
+    const std::size_t kept = options_.budget - 1;
+    left_out_items_.assign(model_.items.size(), false);
+    std::vector<bool> modules(model_.modules.size(), false);
+    for (std::size_t e = (kept + 1) / 2; e + kept / 2 < entries.size(); ++e) {
+        if (entries[e].item != none) left_out_items_[entries[e].item] = true;
+        if (entries[e].module != none) modules[entries[e].module] = true;
+        ++left_out_;
+    }
+    for (std::uint32_t i = 0; i < model_.items.size(); ++i)
+        for (std::uint32_t m = model_.items[i].module; m != 0; m = model_.modules[m].parent)
+            if (modules[m]) left_out_items_[i] = true;
+    // Formulas would need more room than there is.
+    closed_formulas_ = true;
+}
+
+bool Showing::is_opened(std::uint32_t i) const {
+    return !closed_formulas_ && !model_.items[i].formula.empty() && is_open(model_.items[i].module);
+}
+
+void Showing::place(std::uint32_t i) {
+    const std::uint32_t closed = closed_[model_.items[i].module];
+    if (is_left_out(i))
+        ids_[i] = "more";
+    else
+        ids_[i] = closed == none ? "n" + std::to_string(i) : "m" + std::to_string(closed);
+}
+
+// A parameter that only one closed module uses is part of it, but on the page of its own
+// module, which is where one looks for it.
+void Showing::hide_parameters() {
+    std::map<std::uint32_t, std::string> user;
+    for (const Link& l : model_.links) {
+        if (model_.items[l.from].kind != Item::Kind::parameter || ids_[l.from].empty() ||
+            ids_[l.from][0] != 'n')
+            continue;
+        const std::string& to = ids_[l.to];
+        const auto [found, fresh] = user.emplace(l.from, to);
+        if (!fresh && found->second != to) found->second = "";
+    }
+    hidden_.assign(model_.items.size(), false);
+    for (const auto& [item, id] : user) {
+        const bool at_home = root_ != 0 && model_.items[item].module == root_;
+        if (id.empty() || id[0] == 'n' || at_home) continue;
+        hidden_[item] = true;
+        ids_[item] = id;
+    }
+    for (std::uint32_t i = 0; i < model_.items.size(); ++i)
+        if (model_.items[i].kind == Item::Kind::parameter && !options_.parameters)
+            hidden_[i] = true;
+}
+
+bool Showing::all_left_out(std::uint32_t m) const {
+    const Module& module = model_.modules[m];
+    return std::all_of(module.items.begin(), module.items.end(),
+                       [&](std::uint32_t i) { return is_left_out(i); }) &&
+           std::all_of(module.children.begin(), module.children.end(),
+                       [&](std::uint32_t c) { return all_left_out(c); });
+}
+
+// The outermost numbered module around one item and not around the other.
+std::uint32_t Showing::member_apart(std::uint32_t module, std::uint32_t other) const {
+    std::uint32_t found = none;
+    for (; module != 0; module = model_.modules[module].parent)
+        if (model_.modules[module].numbered && !model_.inside(other, module)) found = module;
+    return found;
+}
+
+void Showing::find_fans() {
+    constexpr std::size_t most = 8;
+    using Key = std::tuple<bool, std::uint32_t, std::uint32_t, std::string, std::uint32_t>;
+    fans_.assign(model_.links.size(), Fan::none);
+    std::map<Key, std::vector<std::size_t>> fans;
+    for (std::size_t l = 0; l < model_.links.size(); ++l) {
+        const Link& link = model_.links[l];
+        const Item &from = model_.items[link.from], &to = model_.items[link.to];
+        if (link.carried) continue;
+        for (const bool into : {true, false}) {
+            const Item &near = into ? to : from, &far = into ? from : to;
+            const std::uint32_t m = member_apart(near.module, far.module);
+            if (m != none)
+                fans[{into, into ? link.from : link.to, model_.modules[m].parent,
+                      model_.modules[m].name + "/" + near.name, link.output}]
+                    .push_back(l);
+        }
+    }
+    for (const auto& [key, links] : fans) {
+        if (links.size() <= most) continue;
+        for (const std::size_t l : links) fans_[l] = Fan::dropped;
+        fans_[std::get<0>(key) ? links.front() : links.back()] = Fan::drawn;
+    }
+}
+
+} // namespace unroll::graph::detail

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <unroll/core/graph_model.hpp>
+
+namespace unroll::graph::detail {
+
+// What of a model a picture shows: which modules are closed, which box stands for each item, and
+// what is left out.
+class Showing {
+public:
+    static constexpr std::uint32_t outside = none - 1;
+    // Of the edges that join one node to every step of a long series one is drawn: the first into
+    // the series, the last out of it.
+    enum class Fan { none, dropped, drawn };
+
+    Showing(const Model& model, std::uint32_t root, const std::vector<bool>& open,
+            const Options& options);
+
+    // None where the module is open, else the closed one that stands for it, or `outside`.
+    std::uint32_t closed(std::uint32_t module) const { return closed_[module]; }
+    bool is_outside(std::uint32_t module) const { return closed_[module] == outside; }
+    bool is_open(std::uint32_t module) const { return closed_[module] == none; }
+    // The open module of the way back; none where there is none.
+    std::uint32_t backward() const { return backward_; }
+
+    // The box that stands for each item; empty outside.
+    const std::vector<std::string>& ids() const { return ids_; }
+    bool is_hidden(std::uint32_t item) const { return hidden_[item]; }
+    bool is_opened(std::uint32_t item) const;
+    Fan fan(std::size_t link) const { return fans_[link]; }
+
+    std::size_t left_out() const { return left_out_; }
+    bool is_left_out(std::uint32_t item) const { return left_out_ > 0 && left_out_items_[item]; }
+    bool all_left_out(std::uint32_t module) const;
+
+private:
+    void close_modules(const std::vector<bool>& open);
+    void shorten();
+    void place(std::uint32_t item);
+    void hide_parameters();
+    std::uint32_t member_apart(std::uint32_t module, std::uint32_t other) const;
+    void find_fans();
+
+    const Model& model_;
+    const Options& options_;
+    const std::uint32_t root_;
+    std::uint32_t backward_ = none;
+    std::vector<std::uint32_t> closed_; // by module
+    std::vector<std::string> ids_;      // by item
+    std::vector<bool> hidden_, left_out_items_;
+    std::vector<Fan> fans_; // by link
+    std::size_t left_out_ = 0;
+    bool closed_formulas_ = false;
+};
+
+} // namespace unroll::graph::detail

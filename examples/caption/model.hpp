@@ -1,0 +1,94 @@
+#pragma once
+
+#include "../common/convolutions.hpp"
+#include "../common/named_attention.hpp"
+#include "data.hpp"
+
+#include <numeric>
+
+namespace caption {
+
+struct Settings {
+    std::string attention = "additive";
+    std::size_t channels = 32, hidden = 256, width = 128; // of the first convolution
+    double dropout = 0.4;
+};
+
+// Convolutions see, an LSTM writes: its first state comes from the mean over the grid of features,
+// to which it attends before each step, or not (Xu et al. 2015; Vinyals et al. 2015).
+template <class T>
+struct Model {
+    using value_type = T;
+    using Decoder = nn::Decoder<nn::LstmCell<T>, example::NamedAttention<T>>;
+    static constexpr std::size_t strides[] = {1, 2, 2};
+
+    Model(const Settings& s, std::size_t words, std::int64_t start)
+        : eye(channels, s.channels, strides), decoder({.vocabulary = words,
+                                                       .width = s.width,
+                                                       .hidden = s.hidden,
+                                                       .memory = 4 * s.channels,
+                                                       .dropout = s.dropout,
+                                                       .start = start,
+                                                       .attention = {.name = s.attention}}),
+          bridge({nn::BridgeKind::project,
+                  {4 * s.channels},
+                  {decoder.widths().begin(), decoder.widths().end()},
+                  1}) {}
+
+    // Pictures [B, channels, side, side] -> a grid of 8 by 8 features, [64, B, width].
+    Variable<T> see(const Variable<T>& pictures) const {
+        const Variable<T> x = eye(pictures);
+        const Shape flat{x.shape(0), x.shape(1), x.shape(2) * x.shape(3)};
+        return transpose(reshape(x, flat), {2, 0, 1});
+    }
+    typename Decoder::DecoderState start(const Variable<T>& pictures) const {
+        const Variable<T> grid = see(pictures);
+        const Variable<T> whole[] = {mean(grid, {0}, true)};
+        nn::State<T, 2> first;
+        const auto states = bridge(whole, 1)[0];
+        std::copy(states.begin(), states.end(), first.begin());
+        return decoder.start({first}, decoder.attention.prepare(grid, {}));
+    }
+    // Targets of which those below 0 do not count.
+    Variable<T> loss(const Variable<T>& pictures, const Indices& targets, double smoothing) const {
+        return cross_entropy(decoder(start(pictures), targets).logits, targets,
+                             {.smoothing = smoothing});
+    }
+    void members(nn::Members<T>& m) { m("eye", eye)("decoder", decoder)("bridge", bridge); }
+
+    example::Convolutions<T> eye;
+    Decoder decoder;
+    nn::Bridge<T> bridge;
+};
+
+struct Written {
+    nn::Tokens words;
+    Tensor<float> weights; // [words, 64] where there is an attention
+};
+
+// What the model writes for each picture, by a beam; 1: the likeliest word every time.
+inline std::vector<Written> describe(const Model<float>& model, const nn::Vocabulary& vocabulary,
+                                     const std::vector<Picture>& pictures, std::size_t beam) {
+    std::vector<Written> all;
+    Tape<float> tape;
+    tape.set_recording(false);
+    constexpr std::size_t at_once = 100;
+    for (std::size_t begin = 0; begin < pictures.size(); begin += at_once) {
+        std::vector<std::size_t> which(std::min(at_once, pictures.size() - begin));
+        std::iota(which.begin(), which.end(), begin);
+        tape.clear();
+        const auto found = nn::beam_search(
+            tape,
+            [&](const auto& state, const Indices& words) {
+                return model.decoder.predict(state, words);
+            },
+            model.start(tape.constant(batch_of<float>(pictures, which))),
+            Indices::full({which.size()}, vocabulary.start()),
+            {.beam = beam, .length_penalty = 1, .end = vocabulary.end(), .max_length = 20});
+        for (const auto& best : found)
+            all.push_back({vocabulary.decode(best.front().tokens), best.front().weights});
+    }
+    return all;
+}
+
+} // namespace caption

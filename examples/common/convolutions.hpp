@@ -1,0 +1,33 @@
+#pragma once
+
+#include <unroll/unroll.hpp>
+
+namespace example {
+
+// Convolutions of 3 by 3, one for each stride, each normalised over the batch and followed by silu.
+// Every one has twice the channels of the one before.
+template <class T>
+struct Convolutions {
+    using value_type = T;
+
+    Convolutions(std::size_t input, std::size_t channels, std::span<const std::size_t> strides) {
+        for (const std::size_t stride : strides) {
+            layers.emplace_back(unroll::nn::ConvolutionOptions{
+                .input = input, .output = channels, .stride = stride, .padding = 1, .bias = false});
+            norms.emplace_back(unroll::nn::BatchNormOptions{.channels = channels});
+            input = channels;
+            channels *= 2;
+        }
+    }
+    // [B, input, height, width] -> [B, channels, height', width']
+    unroll::Variable<T> operator()(unroll::Variable<T> x) const {
+        for (std::size_t i = 0; i < layers.size(); ++i) x = silu(norms[i](layers[i](x)));
+        return x;
+    }
+    void members(unroll::nn::Members<T>& m) { m("layers", layers)("norms", norms); }
+
+    std::vector<unroll::nn::Convolution<T>> layers;
+    std::vector<unroll::nn::BatchNorm<T>> norms;
+};
+
+} // namespace example

@@ -1,0 +1,65 @@
+#include "digits.hpp"
+
+#include "idx.hpp"
+
+#include <unroll/core/error.hpp>
+
+#include <filesystem>
+
+namespace example {
+
+using namespace unroll;
+
+namespace {
+
+// The files "PREFIX-images-idx3-ubyte" and "PREFIX-labels-idx1-ubyte" of a folder, or with ".gz".
+Digits read_digits(const std::string& folder, const std::string& prefix) {
+    const auto read = [&](const std::string& what, std::size_t extents) {
+        const std::string plain = folder + "/" + prefix + what;
+        const std::string path = std::filesystem::exists(plain) ? plain : plain + ".gz";
+        return std::pair(path, example::read_idx(path, extents));
+    };
+    auto [image_path, images] = read("-images-idx3-ubyte", 3);
+    const auto [label_path, labels] = read("-labels-idx1-ubyte", 1);
+    if (images.shape[1] != digit_side || images.shape[2] != digit_side)
+        fail("digits", "the images of '" + image_path + "' are not 28 by 28");
+    if (images.size() != labels.size())
+        fail("digits", "'" + image_path + "' has " + std::to_string(images.size()) + " images, '" +
+                           label_path + "' " + std::to_string(labels.size()) + " labels");
+    for (std::size_t i = 0; i < labels.size(); ++i)
+        if (labels.bytes[i] >= 10)
+            fail("digits", "label " + std::to_string(i) + " of '" + label_path + "' is " +
+                               std::to_string(labels.bytes[i]) + ", no digit");
+    return {std::move(images.bytes), {labels.bytes.begin(), labels.bytes.end()}};
+}
+
+} // namespace
+
+Digits digits_of(const std::string& folder, bool learned) {
+    if (folder.empty()) return drawn_digits(learned ? 2000 : 500, Random(7).split(learned));
+    return read_digits(folder, learned ? "train" : "t10k");
+}
+
+Digits drawn_digits(std::size_t n, Random random) {
+    // Top, upper left, upper right, middle, lower left, lower right, bottom.
+    constexpr const char* bars[] = {"1110111", "0010010", "1011101", "1011011", "0111010",
+                                    "1101011", "1101111", "1010010", "1111111", "1111011"};
+    constexpr std::size_t box[7][4] = {{0, 0, 2, 10},  {0, 0, 9, 2},  {0, 8, 9, 10},
+                                       {8, 0, 10, 10}, {9, 0, 18, 2}, {9, 8, 18, 10},
+                                       {16, 0, 18, 10}};
+    Digits digits{std::vector<std::uint8_t>(n * digit_side * digit_side), {}};
+    for (std::size_t i = 0; i < n; ++i) {
+        const std::size_t digit = random.below(10), down = 3 + random.below(4),
+                          right = 7 + random.below(4);
+        digits.labels.push_back(static_cast<std::int64_t>(digit));
+        std::uint8_t* const image = &digits.pixels[i * digit_side * digit_side];
+        for (std::size_t bar = 0; bar < 7; ++bar)
+            for (std::size_t y = box[bar][0]; bars[digit][bar] == '1' && y < box[bar][2]; ++y)
+                for (std::size_t x = box[bar][1]; x < box[bar][3]; ++x)
+                    image[(y + down) * digit_side + x + right] =
+                        static_cast<std::uint8_t>(155 + random.below(100));
+    }
+    return digits;
+}
+
+} // namespace example

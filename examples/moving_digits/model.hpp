@@ -1,0 +1,151 @@
+#pragma once
+
+#include "../common/convolutions.hpp"
+#include "../common/digits.hpp"
+#include "../common/learning.hpp"
+
+#include <numeric>
+
+namespace moving_digits {
+
+using namespace unroll;
+using example::Digits;
+
+constexpr std::size_t side = 32, small = example::digit_side / 2; // of a frame, of a digit in it
+constexpr std::size_t classes = 10, directions = 8;
+constexpr int across[] = {1, 1, 0, -1, -1, -1, 0, 1}, down[] = {0, 1, 1, 1, 0, -1, -1, -1};
+constexpr const char* names[] = {"right", "down and right", "down", "down and left",
+                                 "left",  "up and left",    "up",   "up and right"};
+
+struct Settings : example::NetworkOptions {
+    std::size_t frames = 8;
+    double noise = 0.1; // share of a frame's pixels that show anything
+
+    Settings() { hidden = 64; }
+};
+
+// Digits at half their size that move by one or two pixels a frame, as numbers.
+template <class T>
+struct Clips {
+    Tensor<T> frames; // [T * B, 1, side, side], step by step
+    Indices digits, ways;
+
+    // Which way, from where and how fast is drawn for each, from a stream of its own.
+    Clips(const Digits& source, std::span<const std::size_t> which, const Settings& s,
+          const Random& random)
+        : frames({s.frames * which.size(), 1, side, side}), digits({which.size()}),
+          ways({which.size()}) {
+        const std::size_t steps = s.frames - 1, free = side - small;
+        const T noise = static_cast<T>(s.noise);
+        for (std::size_t b = 0; b < which.size(); ++b) {
+            Random own = random.split(which[b]);
+            const std::size_t way = own.below(directions);
+            const std::size_t speed = 1 + (2 * steps <= free ? own.below(2) : 0);
+            const auto start = [&](int towards) { // so that it stays within the frame
+                const std::size_t length = towards == 0 ? 0 : speed * steps;
+                return own.below(free - length + 1) + (towards < 0 ? length : 0);
+            };
+            const std::size_t left = start(across[way]), top = start(down[way]);
+            digits.data()[b] = source.labels[which[b]];
+            ways.data()[b] = static_cast<std::int64_t>(way);
+            for (std::size_t t = 0; t < s.frames; ++t) {
+                T* const frame = frames.data() + (t * which.size() + b) * side * side;
+                own.fill_uniform(frame, side * side, T(0), T(1));
+                for (std::size_t i = 0; i < side * side; ++i)
+                    frame[i] = frame[i] < noise ? frame[i] / noise : T(0);
+                const auto moved = [&](std::size_t from, int towards) {
+                    return from + static_cast<std::size_t>(towards) * speed * t; // may wrap back
+                };
+                draw(source.image(which[b]),
+                     frame + moved(top, down[way]) * side + moved(left, across[way]));
+            }
+        }
+    }
+
+private:
+    static void draw(const std::uint8_t* image, T* to) {
+        for (std::size_t y = 0; y < small; ++y)
+            for (std::size_t x = 0; x < small; ++x) {
+                const std::uint8_t* const four = image + 2 * y * example::digit_side + 2 * x;
+                const int sum =
+                    four[0] + four[1] + four[example::digit_side] + four[example::digit_side + 1];
+                T& pixel = to[y * side + x];
+                pixel = std::max(pixel, static_cast<T>(sum) / T(4 * 255));
+            }
+    }
+};
+
+template <class T>
+struct Answers {
+    Variable<T> digits, ways; // logits [B, 10] and [B, 8]
+};
+
+// Convolutions look at every frame by itself, a recurrent network at what they saw, in turn; both
+// answers are given from its last state.
+template <class T>
+struct Model {
+    using value_type = T;
+    static constexpr std::size_t channels = 16, seen = 64, strides[] = {2, 2, 2};
+
+    explicit Model(const Settings& s)
+        : frames(s.frames), dropped(s.dropout), net(s, seen),
+          digit({.input = s.width(), .output = classes}),
+          way({.input = s.width(), .output = directions}) {}
+
+    Answers<T> operator()(const Variable<T>& clips) const {
+        const auto rows = static_cast<std::ptrdiff_t>(clips.shape(0));
+        const Variable<T> features = silu(frame(reshape(eye(clips), {rows, -1})));
+        const Variable<T> x = reshape(features, {static_cast<std::ptrdiff_t>(frames), -1, seen});
+        const Variable<T> last = dropout(net.last(x), dropped);
+        return {digit(last), way(last)};
+    }
+    Variable<T> loss(Tape<T>& tape, const Clips<T>& clips) const {
+        const auto [digits, ways] = (*this)(tape.constant(clips.frames));
+        return cross_entropy(digits, clips.digits) + cross_entropy(ways, clips.ways);
+    }
+    void members(nn::Members<T>& m) {
+        m("eye", eye)("frame", frame)("net", net)("digit", digit)("way", way);
+    }
+
+    std::size_t frames;
+    double dropped;
+    example::Convolutions<T> eye{1, channels, strides};
+    nn::Linear<T> frame{{.input = 4 * channels * side * side / 64, .output = seen}};
+    example::Network<T> net;
+    nn::Linear<T> digit, way;
+};
+
+// Calls f with clips and answers, some hundred clips at a time; clip i is the same every time.
+template <class F>
+void look(const Model<float>& model, const Settings& settings, const Digits& digits,
+          std::size_t begin, std::size_t end, const F& f) {
+    Tape<float> tape;
+    tape.set_recording(false);
+    for (; begin < end; begin += 100) {
+        std::vector<std::size_t> which(std::min<std::size_t>(100, end - begin));
+        std::iota(which.begin(), which.end(), begin);
+        const Clips<float> clips(digits, which, settings, Random(9));
+        f(clips, model(tape.constant(clips.frames)));
+    }
+}
+
+inline example::Figures figures(const Model<float>& model, const Settings& settings,
+                                const Digits& digits, std::size_t most) {
+    const std::size_t n = std::min(most, digits.size());
+    double digits_right = 0, ways_right = 0, both_right = 0;
+    look(model, settings, digits, 0, n, [&](const auto& clips, const auto& answers) {
+        const Indices said = argmax(answers.digits), gone = argmax(answers.ways);
+        for (std::size_t b = 0; b < said.size(); ++b) {
+            const bool digit = said(b) == clips.digits(b), way = gone(b) == clips.ways(b);
+            digits_right += digit;
+            ways_right += way;
+            both_right += digit && way;
+        }
+    });
+    const auto count = static_cast<double>(n);
+    return {{"digit_accuracy", digits_right / count},
+            {"way_accuracy", ways_right / count},
+            {"both_accuracy", both_right / count}};
+}
+
+} // namespace moving_digits

@@ -1,0 +1,227 @@
+#include "model.hpp"
+
+#include <algorithm>
+
+namespace speech {
+
+namespace {
+
+// The symbols that a search found in the step-wise probabilities, and on which steps they lie.
+template <class T>
+std::vector<Heard> hear_by_steps(Tape<T>& tape, const Tensor<T>& x,
+                                 std::span<const std::size_t> lengths, const Search& search) {
+    std::vector<std::vector<std::int64_t>> symbols;
+    const nn::CtcBeamOptions options{.beam = search.beam, .end = search.lexicon ? 0 : -1};
+    if (search.lexicon) {
+        if constexpr (std::same_as<T, float>)
+            for (auto& best :
+                 nn::ctc_beam_search(tape, x, lengths, options, *search.lexicon, std::string(), 0))
+                symbols.push_back(std::move(best.front().symbols));
+    } else if (search.beam == 1) {
+        for (auto& best : nn::ctc_greedy(x, lengths)) symbols.push_back(std::move(best.symbols));
+    } else {
+        for (auto& best : nn::ctc_beam_search(x, lengths, options))
+            symbols.push_back(std::move(best.front().symbols));
+    }
+    const auto paths = nn::ctc_align(x, lengths, nn::pad_sequences(symbols, 0));
+    std::vector<Heard> heard;
+    for (std::size_t b = 0; b < symbols.size(); ++b) {
+        Tensor<float> weights = Tensor<float>::zeros({symbols[b].size(), paths[b].size()});
+        std::size_t symbol = 0;
+        for (std::size_t t = 0; t < paths[b].size(); ++t) {
+            if (paths[b][t] == 0) continue;
+            if (t > 0 && paths[b][t] == paths[b][t - 1]) --symbol;
+            weights(symbol++, t) = 1;
+        }
+        heard.push_back({std::move(symbols[b]), std::move(weights)});
+    }
+    return heard;
+}
+
+nn::TransformerOptions layers_of(const Settings& s, bool decoder) {
+    return {.width = s.hidden,
+            .heads = 4,
+            .layers = decoder ? 2u : 3u,
+            .hidden = 4 * s.hidden,
+            .memory = decoder ? s.hidden : 0,
+            .dropout = s.dropout,
+            .norm_first = true,
+            .causal = decoder,
+            .positions = nn::Positions::sinusoidal};
+}
+
+template <class T>
+nn::Subsampling<T> subsampling(const Settings& s) {
+    return nn::Subsampling<T>(
+        {.input = s.input, .channels = s.channels, .filters = 16, .width = s.hidden});
+}
+
+// Self-attention on convolutions.
+template <class T>
+struct AttentiveEncoder {
+    explicit AttentiveEncoder(const Settings& s)
+        : convolutions(subsampling<T>(s)), stack(layers_of(s, false)) {}
+
+    nn::Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths) const {
+        auto frames = convolutions(x, lengths);
+        frames.x = stack(frames.x, {.keys = nn::length_mask(frames.lengths, frames.x.shape(0))});
+        return frames;
+    }
+    std::size_t output_width() const { return stack.options.width; }
+    std::size_t factor() const { return 4; }
+    void members(nn::Members<T>& m) { m("convolutions", convolutions)("stack", stack); }
+
+    nn::Subsampling<T> convolutions;
+    nn::TransformerStack<T> stack;
+};
+
+template <class T, class Encoder>
+class Ctc final : public Recogniser<T> {
+public:
+    using typename Recogniser<T>::Lengths;
+
+    Ctc(Encoder encoder, const Settings& s, const Alphabet& alphabet)
+        : encoder(std::move(encoder)),
+          output({.input = this->encoder.output_width(), .output = alphabet.size()}),
+          dropped(s.dropout) {}
+
+    nn::Frames<T> log_probabilities(const Variable<T>& x, Lengths lengths) const {
+        auto frames = encoder(x, lengths);
+        frames.x = log_softmax(output(dropout(frames.x, dropped)));
+        return frames;
+    }
+    Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
+        const auto frames = log_probabilities(tape.constant(batch.x), batch.lengths);
+        return nn::ctc_loss(frames.x, frames.lengths, batch.symbols, {.zero_impossible = true})
+            .loss;
+    }
+    std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
+                            const Search& search) const override {
+        const auto frames = log_probabilities(tape.constant(x), lengths);
+        return hear_by_steps(tape, frames.x.value(), frames.lengths, search);
+    }
+    std::size_t factor() const override { return encoder.factor(); }
+    void members(nn::Members<T>& m) override { m("encoder", encoder)("output", output); }
+
+    Encoder encoder;
+    nn::Linear<T> output;
+    double dropped;
+};
+
+// What a step function writes, from a state on, to its end.
+template <class T, class Step, class State>
+std::vector<Heard> write(Tape<T>& tape, const Step& step, const State& state, std::size_t batch,
+                         std::size_t frames, std::size_t beam) {
+    std::vector<Heard> heard;
+    for (auto& found : nn::beam_search(
+             tape, step, state, Indices::zeros({batch}),
+             {.beam = beam, .length_penalty = 1, .end = 0, .max_length = frames / 5 + 10})) {
+        auto& best = found.front();
+        best.tokens.resize(best.tokens.size() - (best.ended ? 1 : 0));
+        Tensor<float> weights(Shape{best.tokens.size(), best.weights.shape(1)});
+        for (std::size_t i = 0; i < weights.size(); ++i)
+            weights.data()[i] = static_cast<float>(best.weights.data()[i]);
+        heard.push_back({std::move(best.tokens), std::move(weights)});
+    }
+    return heard;
+}
+
+template <class T>
+Variable<T> spelling_loss(const Variable<T>& logits, const Batch<T>& batch) {
+    return cross_entropy(logits, batch.spelled, {.smoothing = 0.1});
+}
+
+template <class T>
+class ListenAttendSpell final : public Recogniser<T> {
+public:
+    using typename Recogniser<T>::Lengths;
+    using Speller = nn::Decoder<nn::LstmCell<T>, nn::LocationAttention<T>>;
+
+    ListenAttendSpell(const Settings& s, const Alphabet& alphabet)
+        : listener({.input = s.input, .hidden = s.hidden, .factors = {2, 2}, .dropout = s.dropout}),
+          speller({.vocabulary = alphabet.size(),
+                   .width = s.hidden / 4,
+                   .hidden = s.hidden,
+                   .memory = listener.output_width(),
+                   .dropout = s.dropout,
+                   .attention = {.width = s.hidden, .filters = 8, .window = 15}}) {}
+
+    auto start(const Variable<T>& x, Lengths lengths) const {
+        const auto heard = listener(x, lengths);
+        const auto memory =
+            speller.attention.prepare(heard.x, nn::length_mask(heard.lengths, heard.x.shape(0)));
+        nn::State<T, 2> first;
+        for (std::size_t i = 0; i < first.size(); ++i)
+            first[i] = with_tape_of(heard.x, Tensor<T>::zeros({x.shape(1), speller.widths()[i]}));
+        return speller.start({first}, memory);
+    }
+    Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
+        const auto first = start(tape.constant(batch.x), batch.lengths);
+        return spelling_loss(speller(first, batch.spelled).logits, batch);
+    }
+    std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
+                            const Search& search) const override {
+        const auto step = [this](const auto& state, const Indices& tokens) {
+            return speller.predict(state, tokens);
+        };
+        return write(tape, step, start(tape.constant(x), lengths), x.shape(1), x.shape(0),
+                     search.beam);
+    }
+    std::size_t factor() const override { return listener.factor(); }
+    void members(nn::Members<T>& m) override { m("listener", listener)("speller", speller); }
+
+    nn::Pyramid<nn::LstmCell<T>> listener;
+    Speller speller;
+};
+
+template <class T>
+class TransformerRecogniser final : public Recogniser<T> {
+public:
+    using typename Recogniser<T>::Lengths;
+
+    TransformerRecogniser(const Settings& s, const Alphabet& alphabet)
+        : convolutions(subsampling<T>(s)), net({.encoder = layers_of(s, false),
+                                                .decoder = layers_of(s, true),
+                                                .vocabulary = alphabet.size()}) {}
+
+    Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
+        const auto frames = convolutions(tape.constant(batch.x), batch.lengths);
+        return spelling_loss(net(frames.x, batch.spelled, frames.lengths).logits, batch);
+    }
+    std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
+                            const Search& search) const override {
+        const auto frames = convolutions(tape.constant(x), lengths);
+        return write(tape, net.step(), net.start(frames.x, frames.lengths), x.shape(1), x.shape(0),
+                     search.beam);
+    }
+    std::size_t factor() const override { return 4; }
+    void members(nn::Members<T>& m) override { m("convolutions", convolutions)("net", net); }
+
+    nn::Subsampling<T> convolutions;
+    nn::Transformer<T> net;
+};
+
+} // namespace
+
+template <class T>
+std::unique_ptr<Recogniser<T>> make_recogniser(const Settings& s, const Alphabet& alphabet) {
+    if (s.model == "ctc") {
+        using Listener = nn::Pyramid<nn::LstmCell<T>>;
+        // Letters need more steps than digits do.
+        const Listener listener({.input = s.input,
+                                 .hidden = s.hidden,
+                                 .factors = {2, s.symbols == "digits" ? 2u : 1u},
+                                 .dropout = s.dropout});
+        return std::make_unique<Ctc<T, Listener>>(listener, s, alphabet);
+    }
+    if (s.model == "las") return std::make_unique<ListenAttendSpell<T>>(s, alphabet);
+    if (s.model == "transformer_ctc")
+        return std::make_unique<Ctc<T, AttentiveEncoder<T>>>(AttentiveEncoder<T>(s), s, alphabet);
+    if (s.model == "transformer") return std::make_unique<TransformerRecogniser<T>>(s, alphabet);
+    fail("speech", "there is no model '" + s.model + "'");
+}
+
+template std::unique_ptr<Recogniser<float>> make_recogniser(const Settings&, const Alphabet&);
+template std::unique_ptr<Recogniser<double>> make_recogniser(const Settings&, const Alphabet&);
+
+} // namespace speech

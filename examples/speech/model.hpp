@@ -1,0 +1,51 @@
+#pragma once
+
+#include "symbols.hpp"
+
+#include <memory>
+
+namespace speech {
+
+struct Settings {
+    std::string model = "ctc", symbols = "digits";
+    std::size_t hidden = 128, input = 120; // widths of the layers and of a frame
+    std::size_t channels = 3;              // in a frame: energies and their slopes
+    double dropout = 0.2;
+};
+
+// Sequences side by side.
+template <class T>
+struct Batch {
+    Tensor<T> x; // [T, B, input]
+    std::vector<std::size_t> lengths;
+    nn::PaddedBatch symbols; // [L, B]
+    Indices spelled;         // [L + 1, B]: with the end, and -100 behind it
+};
+
+struct Search {
+    std::size_t beam = 8; // 1: greedy
+    const Lexicon* lexicon = nullptr;
+};
+
+template <class T>
+class Recogniser {
+public:
+    using value_type = T;
+    using Lengths = std::span<const std::size_t>;
+
+    virtual ~Recogniser() = default;
+    virtual Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const = 0;
+    virtual std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
+                                    const Search& search) const = 0;
+    // Frames that one step of the weights stands for.
+    virtual std::size_t factor() const = 0;
+    virtual void members(nn::Members<T>& m) = 0;
+};
+
+// ctc: recurrent layers and connectionist temporal classification; las: Listen, Attend and Spell;
+// transformer_ctc: a Transformer's encoder on convolutions; transformer: its decoder as well.
+// Throws Error for no such model.
+template <class T>
+std::unique_ptr<Recogniser<T>> make_recogniser(const Settings& settings, const Alphabet& alphabet);
+
+} // namespace speech

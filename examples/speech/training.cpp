@@ -1,0 +1,202 @@
+#include "training.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+
+namespace speech {
+
+namespace {
+
+// Features [T, B, width] of utterances, side by side.
+struct Features {
+    Tensor<float> x;
+    std::vector<std::size_t> lengths;
+};
+
+Features side_by_side(std::span<const Tensor<float>> all) {
+    Features f;
+    std::size_t longest = 0;
+    for (const auto& x : all) {
+        f.lengths.push_back(x.shape(0));
+        longest = std::max(longest, x.shape(0));
+    }
+    f.x = Tensor<float>::zeros({longest, all.size(), all[0].shape(1)});
+    for (std::size_t b = 0; b < all.size(); ++b)
+        f.x.select(1, b).slice(0, 0, f.lengths[b]).assign(all[b]);
+    return f;
+}
+
+// Hides filters, with their slopes, and frames, twice each (Park et al. 2019: SpecAugment).
+void hide(Tensor<float>& x, const FilterbankOptions& bank, std::size_t most, Random& random) {
+    const auto cut = [&](std::size_t n) {
+        const std::size_t width = std::min(random.below(most + 1), n / 4);
+        const std::size_t begin = random.below(n - width + 1);
+        return std::pair(begin, begin + width);
+    };
+    for (int i = 0; i < 2; ++i) {
+        const auto [low, high] = cut(bank.filters);
+        for (std::size_t order = 0; order <= bank.deltas; ++order)
+            x.slice(1, order * bank.filters + low, order * bank.filters + high).fill(0);
+        const auto [begin, end] = cut(x.shape(0));
+        x.slice(0, begin, end).fill(0);
+    }
+}
+
+Batch<float> batch_of(const Alphabet& alphabet, std::span<const Utterance> utterances,
+                      std::span<const Tensor<float>> features) {
+    auto [x, lengths] = side_by_side(features);
+    std::vector<std::vector<std::int64_t>> symbols, spelled;
+    for (const Utterance& u : utterances) {
+        symbols.push_back(alphabet.encode(u.digits));
+        spelled.push_back(symbols.back());
+        spelled.back().push_back(0);
+    }
+    return {std::move(x), std::move(lengths), nn::pad_sequences(symbols, 0),
+            nn::pad_sequences(spelled, -100).numbers};
+}
+
+// How many digits each utterance of an epoch has: every recording by itself and as many strings, or
+// one of both.
+std::vector<std::size_t> digits_of(std::size_t recordings, const std::string& task) {
+    std::vector<std::size_t> all;
+    if (task != "strings") all.assign(recordings, 1);
+    for (std::size_t i = 0; task != "single" && i < recordings; ++i) all.push_back(3 + i % 4);
+    return all;
+}
+
+Settings settings_of(const example::Header& h) {
+    return {h.word("model"), h.word("symbols"),  h.size("hidden"),
+            h.size("input"), h.size("channels"), h.real("dropout")};
+}
+
+} // namespace
+
+Loaded::Loaded(const std::string& path)
+    : header(path, "speech"), settings(settings_of(header)), alphabet(settings.symbols),
+      filterbank({.rate = header.size("rate")}), task(header.word("task")),
+      model(make_recogniser<float>(settings, alphabet)) {
+    optim::load_weights(path, example::named(*model));
+}
+
+std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filterbank,
+                        std::span<const Utterance> utterances, const Search& search) {
+    std::vector<Heard> heard(utterances.size());
+    std::vector<std::size_t> order(utterances.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return utterances[a].samples.size() < utterances[b].samples.size();
+    });
+    constexpr std::size_t at_once = 32;
+    const std::size_t parts = (order.size() + at_once - 1) / at_once;
+    threads::for_shards(parts, [&](std::size_t part) {
+        const auto which = std::span(order).subspan(
+            part * at_once, std::min(at_once, order.size() - part * at_once));
+        std::vector<Tensor<float>> features;
+        for (const std::size_t i : which) features.push_back(filterbank(utterances[i].samples));
+        const auto [x, lengths] = side_by_side(features);
+        Tape<float> tape;
+        tape.set_recording(false);
+        auto found = model.hear(tape, x, lengths, search);
+        for (std::size_t b = 0; b < which.size(); ++b) heard[which[b]] = std::move(found[b]);
+    });
+    return heard;
+}
+
+double word_error_rate(const Alphabet& alphabet, std::span<const Utterance> utterances,
+                       std::span<const Heard> heard) {
+    std::size_t wrong = 0, said = 0;
+    for (std::size_t i = 0; i < utterances.size(); ++i) {
+        nn::Tokens truth;
+        for (const std::size_t digit : utterances[i].digits) truth.push_back(words[digit]);
+        wrong += nn::edit_distance(truth, alphabet.words_of(heard[i].symbols));
+        said += truth.size();
+    }
+    return 100 * static_cast<double>(wrong) / static_cast<double>(said);
+}
+
+int check_gradients(Training o) {
+    o.model.hidden = o.model.input = 4;
+    o.model.channels = 2;
+    o.model.dropout = 0;
+    nn::seed(o.seed);
+    const Alphabet alphabet(o.model.symbols);
+    const auto model = make_recogniser<double>(o.model, alphabet);
+    Batch<double> batch{Tensor<double>({16, 2, 4}), {16, 13}, {}, {}};
+    Random(3).fill_normal(batch.x.data(), batch.x.size(), 0.0, 1.0);
+    const std::vector<std::vector<std::int64_t>> symbols{{1, 2}, {3}}, spelled{{1, 2, 0}, {3, 0}};
+    batch.symbols = nn::pad_sequences(symbols, 0);
+    batch.spelled = nn::pad_sequences(spelled, -100).numbers;
+    return o.inspection.check([&](Tape<double>& tape) { return model->loss(tape, batch); },
+                              nn::named_parameters(*model));
+}
+
+int train(Training o) {
+    if (o.resume) {
+        const Loaded before(o.out);
+        o.model = before.settings;
+        o.task = before.task;
+    }
+    const Recordings recordings = read_recordings(o.recordings);
+    const Filterbank filterbank({.rate = recordings.rate});
+    const Alphabet alphabet(o.model.symbols);
+    o.model.input = filterbank.width();
+    o.model.channels = 1 + filterbank.options().deltas;
+    nn::seed(o.seed);
+    const auto model = make_recogniser<float>(o.model, alphabet);
+    const auto single = test_recordings(recordings), strings = test_strings(recordings);
+    std::printf("%zu recordings to learn and %zu to test with; %zu symbols; %zu parameters; "
+                "%zu threads\n",
+                recordings.learned.size(), recordings.held_out.size(), alphabet.size(),
+                nn::parameter_count(*model), threads::count());
+
+    // Each time with other pauses and noise, and strings of other recordings.
+    const auto digits = digits_of(recordings.learned.size(), o.task);
+    const auto spoken = [&](std::size_t i, Random& random) {
+        if (digits[i] > 1)
+            return join(recordings.learned, draw_string(recordings.learned, digits[i], random),
+                        recordings.rate, random);
+        return random.uniform() < 0.5
+                   ? alone(recordings.learned[i])
+                   : join(recordings.learned, std::array{i}, recordings.rate, random);
+    };
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+        std::vector<Utterance> utterances;
+        std::vector<Tensor<float>> features;
+        for (const std::size_t i : which) {
+            utterances.push_back(spoken(i, tape.random()));
+            features.push_back(filterbank(utterances.back().samples));
+            hide(features.back(), filterbank.options(), o.mask, tape.random());
+        }
+        return model->loss(tape, batch_of(alphabet, utterances, features));
+    };
+    const auto rates = [&](const char* end, std::size_t beam) {
+        const auto rate = [&](std::span<const Utterance> utterances) {
+            const auto heard = hear(*model, filterbank, utterances, {.beam = beam});
+            return word_error_rate(alphabet, utterances, heard);
+        };
+        return example::Figures{{std::string("wer_single") + end, rate(single)},
+                                {std::string("wer_strings") + end, rate(strings)}};
+    };
+    example::Task task;
+    task.unit = "utterances";
+    task.units = static_cast<double>(o.batch);
+    task.glance = [&] { return rates("_greedy", 1); };
+    task.result = [&] {
+        auto figures = rates("_greedy", 1);
+        for (auto& figure : rates("_beam", 8)) figures.push_back(figure);
+        return figures;
+    };
+    task.words = {{"program", "speech"},
+                  {"model", o.model.model},
+                  {"symbols", o.model.symbols},
+                  {"task", o.task},
+                  {"rate", std::to_string(recordings.rate)},
+                  {"input", std::to_string(o.model.input)},
+                  {"channels", std::to_string(o.model.channels)},
+                  {"hidden", std::to_string(o.model.hidden)},
+                  {"dropout", example::exact(o.model.dropout)}};
+    return example::learn(o, {digits, o.batch, o.seed}, task, loss, example::named(*model));
+}
+
+} // namespace speech

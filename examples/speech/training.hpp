@@ -1,0 +1,44 @@
+#pragma once
+
+#include "../common/learning.hpp"
+#include "features.hpp"
+#include "model.hpp"
+#include "recordings.hpp"
+
+namespace speech {
+
+using example::number;
+
+struct Training : example::TrainingOptions {
+    std::string recordings, task = "both";
+    Settings model;
+    std::size_t mask = 8; // of a filterbank's filters, and of its frames, hidden at once
+
+    Training() {
+        rate = 3e-3;
+        minutes = 5;
+        out = "speech.safetensors";
+    }
+};
+
+// What a file holds: a recogniser, and what is written and heard with it.
+struct Loaded {
+    explicit Loaded(const std::string& path);
+    example::Header header;
+    Settings settings;
+    Alphabet alphabet;
+    Filterbank filterbank;
+    std::string task;
+    std::unique_ptr<Recogniser<float>> model;
+};
+
+std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filterbank,
+                        std::span<const Utterance> utterances, const Search& search);
+// Words inserted, deleted and substituted, in percent of those that were said.
+double word_error_rate(const Alphabet& alphabet, std::span<const Utterance> utterances,
+                       std::span<const Heard> heard);
+
+int check_gradients(Training options);
+int train(Training options);
+
+} // namespace speech

@@ -1,0 +1,94 @@
+#include <unroll/core/threads.hpp>
+#include <unroll/nn/convolution.hpp>
+#include <unroll/nn/initialize.hpp>
+#include <unroll/ops/normalization.hpp>
+
+#include <cmath>
+
+namespace unroll::nn {
+
+template <class T>
+Convolution<T>::Convolution(const ConvolutionOptions& options) : options(options) {
+    const auto& o = options;
+    if (o.axes != 1 && o.axes != 2)
+        fail("Convolution", "axes must be 1 or 2, got " + std::to_string(o.axes));
+    if (o.groups == 0 || o.input == 0 || o.output == 0 || o.input % o.groups != 0 ||
+        o.output % o.groups != 0)
+        fail("Convolution", "input and output must be multiples of groups and at least 1, got " +
+                                std::to_string(o.input) + ", " + std::to_string(o.output) +
+                                " and " + std::to_string(o.groups));
+    Shape shape{o.output, o.input / o.groups};
+    if (o.axes == 2) shape.push_back(o.kernel.height);
+    shape.push_back(o.kernel.width);
+    const std::size_t summed = element_count(shape) / o.output;
+    if (summed == 0) fail("Convolution", "the kernel is empty: weight " + to_string(shape));
+    const double bound = 1 / std::sqrt(static_cast<double>(summed));
+    weight = Parameter<T>("weight", uniform<T>(shape, bound, next_stream()));
+    if (o.bias) bias = Parameter<T>("bias", uniform<T>({o.output}, bound, next_stream()));
+}
+
+template <class T>
+Variable<T> Convolution<T>::operator()(const Variable<T>& x) const {
+    const Scope scope("Convolution");
+    const auto& o = options;
+    const unroll::ConvolutionOptions how{o.stride, o.padding, o.dilation, o.groups};
+    return o.bias ? convolution(x, weight, bias, how) : convolution(x, weight, how);
+}
+
+template <class T>
+void Convolution<T>::members(Members<T>& m) {
+    m("weight", weight);
+    if (options.bias) m("bias", bias);
+}
+
+template <class T>
+BatchNorm<T>::BatchNorm(const BatchNormOptions& options)
+    : options(options), weight("weight", Tensor<T>::ones({options.channels})),
+      bias("bias", Tensor<T>::zeros({options.channels})),
+      running_mean("running_mean", Tensor<T>::zeros({options.channels})),
+      running_var("running_var", Tensor<T>::ones({options.channels})) {
+    if (!(options.momentum >= 0 && options.momentum <= 1))
+        fail("BatchNorm", "momentum must be in [0, 1], got " + std::to_string(options.momentum));
+    running_mean.set_trainable(false);
+    running_var.set_trainable(false);
+}
+
+template <class T>
+Variable<T> BatchNorm<T>::operator()(const Variable<T>& x) const {
+    const Scope scope("BatchNorm");
+    const Tape<T>* tape = x.tape();
+    if (tape == nullptr || !tape->is_recording() || tape->is_evaluating())
+        return batch_norm(x, running_mean, running_var, weight, bias, options.epsilon);
+    const auto normal = batch_norm(x, weight, bias, options.epsilon);
+    const std::size_t count = options.channels == 0 ? 0 : x.size() / options.channels;
+    if (count == 1) fail("BatchNorm", "one value a channel has no variance to train on");
+    if (count > 1 && threads::shard() == 0)
+        follow(normal.mean.value(), normal.variance.value(), count);
+    return normal.y;
+}
+
+template <class T>
+void BatchNorm<T>::follow(const Tensor<T>& mean, const Tensor<T>& variance,
+                          std::size_t count) const {
+    const auto n = static_cast<T>(count);
+    const auto share = static_cast<T>(options.momentum);
+    Tensor<T>&means = running_mean.change(), &variances = running_var.change();
+    for (std::size_t c = 0; c < options.channels; ++c) {
+        means.data()[c] += share * (mean.data()[c] - means.data()[c]);
+        variances.data()[c] += share * (variance.data()[c] * n / (n - 1) - variances.data()[c]);
+    }
+}
+
+template <class T>
+void BatchNorm<T>::members(Members<T>& m) {
+    m("weight", weight)("bias", bias)("running_mean", running_mean)("running_var", running_var);
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template class Convolution<T>;                                                                 \
+    template class BatchNorm<T>;
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::nn

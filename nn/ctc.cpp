@@ -1,0 +1,253 @@
+#include <unroll/nn/ctc.hpp>
+#include <unroll/nn/recurrent.hpp>
+#include <unroll/ops/fuse.hpp>
+#include <unroll/ops/index.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+#include <unroll/ops/views.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace unroll::nn {
+
+namespace {
+
+constexpr const char* name = "Ctc";
+
+template <class T>
+constexpr T impossible = -std::numeric_limits<T>::infinity();
+
+// The states of each target: a blank, then each symbol with a blank behind it; and behind the
+// states of the longest target two that are never reached. These make a step one operation: the
+// states before the first are, in memory, the last two of the step before.
+class States {
+public:
+    States(const PaddedBatch& targets, std::size_t batch, std::size_t symbols, std::int64_t blank)
+        : blank_(blank), batch_(batch), targets_(targets.numbers.contiguous()) {
+        if (targets_.dimension() != 2 || targets_.shape(1) != batch)
+            fail(name, "targets have shape " + to_string(targets_.shape()) + ", expected [L, " +
+                           std::to_string(batch) + "]");
+        const std::size_t longest = targets_.shape(0);
+        lengths_ = checked_lengths("Ctc: target", longest, batch, targets.lengths);
+        for (std::size_t b = 0; b < batch; ++b)
+            for (std::size_t i = 0; i < lengths_[b]; ++i) check(i, b, symbols);
+        count_ = 2 * longest + 1;
+    }
+
+    std::size_t count() const { return count_; }
+    std::size_t padded() const { return count_ + 2; }
+    std::size_t batch() const { return batch_; }
+    std::size_t target_length(std::size_t b) const { return lengths_[b]; }
+
+    std::int64_t symbol(std::size_t s, std::size_t b) const {
+        return s % 2 == 1 && s / 2 < lengths_[b] ? targets_.data()[s / 2 * batch_ + b] : blank_;
+    }
+    // Whether a path may come from state s - 2, past a blank.
+    bool skips(std::size_t s, std::size_t b) const {
+        return s % 2 == 1 && s > 1 && s / 2 < lengths_[b] && symbol(s, b) != symbol(s - 2, b);
+    }
+
+private:
+    void check(std::size_t i, std::size_t b, std::size_t symbols) const {
+        const std::int64_t symbol = targets_.data()[i * batch_ + b];
+        const auto refuse = [&](const std::string& problem) {
+            fail(name, "symbol " + std::to_string(symbol) + " at position " + std::to_string(i) +
+                           " of target " + std::to_string(b) + " " + problem);
+        };
+        if (symbol < 0 || static_cast<std::uint64_t>(symbol) >= symbols)
+            refuse("is outside [0, " + std::to_string(symbols) + ")");
+        if (symbol == blank_) refuse("is the blank");
+    }
+
+    std::int64_t blank_;
+    std::size_t batch_, count_ = 0;
+    Indices targets_;
+    std::vector<std::size_t> lengths_;
+};
+
+// x without what lies beyond the lengths, where a NaN would reach gradients, as [T, B V].
+template <class T>
+Variable<T> inside(const Variable<T>& x, std::span<const std::size_t> lengths) {
+    const std::size_t steps = x.shape(0), B = x.shape(1);
+    const bool whole =
+        std::all_of(lengths.begin(), lengths.end(), [&](std::size_t n) { return n == steps; });
+    return reshape(whole ? x : where(active_steps(name, steps, B, lengths).expand_dims(-1), x, 0),
+                   Shape{steps, B * x.shape(2)});
+}
+
+// What is known of each state before the first step, [S, B]: where its symbol's log-probability is
+// among those of a step, and 0 where a path may skip the blank before it or be there at all.
+template <class T>
+struct Layout {
+    Indices places;
+    Tensor<T> skips, exists;
+
+    Layout(const States& states, std::size_t symbols)
+        : places(Shape{states.padded(), states.batch()}),
+          skips(Tensor<T>::full(places.shape(), impossible<T>)), exists(skips.copy()) {
+        for (std::size_t s = 0; s < states.padded(); ++s)
+            for (std::size_t b = 0; b < states.batch(); ++b) {
+                places(s, b) = static_cast<std::int64_t>(b * symbols) + states.symbol(s, b);
+                if (states.skips(s, b)) skips(s, b) = 0;
+                if (s < states.count()) exists(s, b) = 0;
+            }
+    }
+};
+
+// alpha, from that of the step before at each state, one before and two before.
+template <class T>
+void forward_step(const Place<T>& place, const Variable<T>& stay, const Variable<T>& next,
+                  const Variable<T>& skip, const Variable<T>& emission, const Layout<T>& layout) {
+    fuse_into(place, "ctc",
+              named("stay next skip emission skips exists -> alpha",
+                    [](auto stay, auto next, auto skip, auto emission, auto skips, auto exists) {
+                        const auto third = skip + skips;
+                        const auto top = maximum(maximum(stay, next), third);
+                        const auto total = exp(stay - top) + exp(next - top) + exp(third - top);
+                        return where(top == impossible<T>, impossible<T>, top + log(total)) +
+                               emission + exists;
+                    }),
+              stay, next, skip, emission, layout.skips, layout.exists);
+}
+
+} // namespace
+
+std::vector<std::size_t> detail::checked_ctc(const char* owner, const Shape& x,
+                                             std::span<const std::size_t> lengths,
+                                             std::int64_t blank) {
+    if (x.size() != 3)
+        fail(owner, "log-probabilities have shape " + to_string(x) + ", expected [T, B, V]");
+    if (blank < 0 || static_cast<std::uint64_t>(blank) >= x[2])
+        fail(owner, "the blank is symbol " + std::to_string(blank) + ", outside [0, " +
+                        std::to_string(x[2]) + ")");
+    return checked_lengths(owner, x[0], x[1], lengths);
+}
+
+template <class T>
+CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
+                    const PaddedBatch& targets, const CtcOptions& options) {
+    const Scope scope(name);
+    const auto ends = detail::checked_ctc(name, x.shape(), lengths, options.blank);
+    const std::size_t steps = x.shape(0), B = x.shape(1);
+    const States states(targets, B, x.shape(2), options.blank);
+    const std::size_t S = states.padded();
+
+    const Layout<T> layout(states, x.shape(2));
+
+    // Before the first step a path is in state 0; row 0 is what is, in memory, before that.
+    const Variable<T> emissions = inside(x, ends);
+    const Buffer<T> alphas(emissions, {steps + 2, S, B});
+    Tensor<T> start = Tensor<T>::full({S, B}, impossible<T>);
+    detail::copy_to(alphas.row(0), Variable<T>(start));
+    start.select(0, 0).fill(0);
+    detail::copy_to(alphas.row(1), Variable<T>(start));
+    for (std::size_t t = 0; t < steps; ++t) {
+        const Scope step_scope("t", static_cast<std::int64_t>(t));
+        const Variable<T> before = reshape(alphas.rows(t, t + 2), Shape{2 * S, B});
+        const auto shifted = [&](std::size_t by) { return slice(before, 0, S - by, 2 * S - by); };
+        forward_step(alphas.row(t + 2), shifted(0), shifted(1), shifted(2),
+                     take(select(emissions, 0, t), layout.places), layout);
+    }
+
+    // A path ends in the last symbol or the blank behind it.
+    Indices last({2, B});
+    for (std::size_t b = 0; b < B; ++b) {
+        const std::size_t blank = 2 * states.target_length(b);
+        const std::size_t symbol = blank > 0 ? blank - 1 : states.count();
+        const auto at = [&](std::size_t s) {
+            return static_cast<std::int64_t>(((ends[b] + 1) * S + s) * B + b);
+        };
+        last(0, b) = at(blank);
+        last(1, b) = at(symbol);
+    }
+    Variable<T> losses = -logsumexp(take(flatten(alphas.rows(0, steps + 2)), last), {0});
+    CtcLoss<T> result;
+    Mask is_possible(Shape{B});
+    for (std::size_t b = 0; b < B; ++b) {
+        is_possible(b) = losses.value()(b) != -impossible<T>;
+        if (!is_possible(b)) ++result.impossible;
+    }
+    if (options.zero_impossible && result.impossible > 0) losses = where(is_possible, losses, 0);
+    if (options.reduction == Reduction::mean) {
+        Tensor<T> weights(Shape{B});
+        for (std::size_t b = 0; b < B; ++b)
+            weights(b) = T(1) / static_cast<T>(std::max<std::size_t>(states.target_length(b), 1));
+        losses = mean(losses * weights);
+    } else if (options.reduction == Reduction::sum) {
+        losses = sum(losses);
+    }
+    result.loss = losses;
+    return result;
+}
+
+template <class T>
+std::vector<std::vector<std::int64_t>> ctc_align(const Tensor<T>& x,
+                                                 std::span<const std::size_t> lengths,
+                                                 const PaddedBatch& targets, std::int64_t blank) {
+    const auto ends = detail::checked_ctc(name, x.shape(), lengths, blank);
+    const States states(targets, x.shape(1), x.shape(2), blank);
+    const Tensor<T> dense = x.contiguous();
+    std::vector<std::vector<std::int64_t>> paths(x.shape(1));
+    for (std::size_t b = 0; b < paths.size(); ++b) {
+        const std::size_t S = 2 * states.target_length(b) + 1;
+        std::vector<T> scores(S, impossible<T>), next(S);
+        std::vector<unsigned char> back(ends[b] * S); // how many states before
+        scores[0] = 0;
+        for (std::size_t t = 0; t < ends[b]; ++t) {
+            const T* emission = dense.data() + (t * x.shape(1) + b) * x.shape(2);
+            for (std::size_t s = 0; s < S; ++s) {
+                std::size_t best = 0;
+                if (s > 0 && scores[s - 1] > scores[s]) best = 1;
+                if (states.skips(s, b) && scores[s - 2] > scores[s - best]) best = 2;
+                back[t * S + s] = static_cast<unsigned char>(best);
+                next[s] = scores[s - best] + emission[states.symbol(s, b)];
+            }
+            scores.swap(next);
+        }
+        std::size_t s = S > 1 && scores[S - 2] > scores[S - 1] ? S - 2 : S - 1;
+        if (!(scores[s] > impossible<T>))
+            fail(name, "no path of sequence " + std::to_string(b) + " is possible");
+        paths[b].resize(ends[b]);
+        for (std::size_t t = ends[b]; t-- > 0; s -= back[t * S + s])
+            paths[b][t] = states.symbol(s, b);
+    }
+    return paths;
+}
+
+CtcSymbols ctc_collapse(std::span<const std::int64_t> path, std::int64_t blank) {
+    CtcSymbols found;
+    for (std::size_t t = 0; t < path.size(); ++t) {
+        if (path[t] == blank || (t > 0 && path[t] == path[t - 1])) continue;
+        found.symbols.push_back(path[t]);
+        found.steps.push_back(t);
+    }
+    return found;
+}
+
+template <class T>
+std::vector<CtcSymbols> ctc_greedy(const Tensor<T>& x, std::span<const std::size_t> lengths,
+                                   std::int64_t blank) {
+    const auto ends = detail::checked_ctc(name, x.shape(), lengths, blank);
+    const Indices best = argmax(Variable<T>(x));
+    std::vector<CtcSymbols> found;
+    for (std::size_t b = 0; b < ends.size(); ++b) {
+        std::vector<std::int64_t> path(ends[b]);
+        for (std::size_t t = 0; t < path.size(); ++t) path[t] = best(t, b);
+        found.push_back(ctc_collapse(path, blank));
+    }
+    return found;
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template CtcLoss<T> ctc_loss(const Variable<T>&, std::span<const std::size_t>,                 \
+                                 const PaddedBatch&, const CtcOptions&);                           \
+    template std::vector<std::vector<std::int64_t>> ctc_align(                                     \
+        const Tensor<T>&, std::span<const std::size_t>, const PaddedBatch&, std::int64_t);         \
+    template std::vector<CtcSymbols> ctc_greedy(const Tensor<T>&, std::span<const std::size_t>,    \
+                                                std::int64_t);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::nn

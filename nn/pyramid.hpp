@@ -1,0 +1,61 @@
+#pragma once
+
+#include <unroll/nn/recurrent.hpp>
+
+#include <span>
+#include <vector>
+
+namespace unroll::nn {
+
+// Steps of a batch, and how many of them each sequence has.
+template <class T>
+struct Frames {
+    Variable<T> x; // [T, B, width]
+    std::vector<std::size_t> lengths;
+};
+
+// `factor` steps side by side become one: x [T, B, n] -> [ceil(T / factor), B, factor n], lengths
+// likewise. The last step is filled up with zeros, as is what lies beyond a length. Throws Error
+// for a factor of 0 and for shapes and lengths that do not fit.
+template <class T>
+Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
+                     std::span<const std::size_t> lengths = {});
+
+struct PyramidOptions {
+    std::size_t input = 0;
+    std::size_t hidden = 0;                // of each direction
+    std::vector<std::size_t> factors = {}; // a layer each: how many steps become one before it
+    double dropout = 0;                    // of what each layer reads but the first
+    bool bidirectional = true;
+};
+
+// Recurrent layers that each read several steps of the layer below as one, so that the top has few
+// steps: the listener of Listen, Attend and Spell (Chan et al. 2016), there with factors 1, 2,
+// 2, 2.
+template <class Cell>
+class Pyramid {
+public:
+    using value_type = typename Cell::value_type;
+    using T = value_type;
+
+    // Throws Error for no layer, and for a factor of 0.
+    explicit Pyramid(const PyramidOptions& options);
+    // x [T, B, input] -> [T', B, output_width()]. Throws Error for shapes and lengths that do not
+    // fit.
+    Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths = {}) const;
+
+    std::size_t output_width() const { return layers.back().output_width(); }
+    // How many steps of the input one of the output is.
+    std::size_t factor() const;
+    void members(Members<T>& m) { m("layers", layers); }
+
+    PyramidOptions options;
+    std::vector<Recurrent<Cell>> layers;
+};
+
+extern template class Pyramid<LstmCell<float>>;
+extern template class Pyramid<LstmCell<double>>;
+extern template class Pyramid<GruCell<float>>;
+extern template class Pyramid<GruCell<double>>;
+
+} // namespace unroll::nn

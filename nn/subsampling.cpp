@@ -1,0 +1,67 @@
+#include <unroll/nn/attention.hpp>
+#include <unroll/nn/batches.hpp>
+#include <unroll/nn/subsampling.hpp>
+
+#include <algorithm>
+
+namespace unroll::nn {
+
+namespace {
+
+constexpr const char* name = "Subsampling";
+
+std::size_t halved(std::size_t n) { return (n + 1) / 2; }
+
+} // namespace
+
+template <class T>
+Subsampling<T>::Subsampling(const SubsamplingOptions& options)
+    : options(options),
+      output({.input = options.filters *
+                       halved(halved(options.input / std::max<std::size_t>(options.channels, 1))),
+              .output = options.width}) {
+    if (options.channels == 0 || options.input == 0 || options.input % options.channels != 0)
+        fail(name, "frames of width " + std::to_string(options.input) + " have no " +
+                       std::to_string(options.channels) + " equal channels");
+    if (options.filters == 0 || options.width == 0)
+        fail(name, "filters and width must be at least 1");
+    for (const std::size_t channels : {options.channels, options.filters})
+        convolutions.emplace_back(nn::ConvolutionOptions{
+            .input = channels, .output = options.filters, .kernel = 3, .stride = 2, .padding = 1});
+}
+
+template <class T>
+Frames<T> Subsampling<T>::operator()(const Variable<T>& x,
+                                     std::span<const std::size_t> lengths) const {
+    const Scope scope(name);
+    if (x.dimension() != 3 || x.shape(2) != options.input)
+        fail(name, "x has shape " + to_string(x.shape()) + ", expected [T, B, " +
+                       std::to_string(options.input) + "]");
+    const std::size_t batch = x.shape(1), channels = options.channels;
+    Frames<T> frames{x, checked_lengths(name, x.shape(0), batch, lengths)};
+    const Variable<T> apart =
+        reshape(x, Shape{x.shape(0), batch, channels, options.input / channels});
+    frames.x = transpose(apart, {1, 2, 0, 3}); // [B, channels, T, frequencies]
+    const auto silence = [&] {
+        const std::size_t steps = frames.x.shape(2);
+        if (std::all_of(frames.lengths.begin(), frames.lengths.end(),
+                        [&](std::size_t n) { return n == steps; }))
+            return;
+        const Mask inside = length_mask(frames.lengths, steps);
+        frames.x = where(inside.expand_dims(1).expand_dims(-1), frames.x, 0);
+    };
+    silence();
+    for (const auto& convolution : convolutions) {
+        frames.x = relu(convolution(frames.x));
+        for (auto& length : frames.lengths) length = halved(length);
+        silence();
+    }
+    const std::size_t steps = frames.x.shape(2), width = frames.x.shape(1) * frames.x.shape(3);
+    frames.x = output(reshape(transpose(frames.x, {2, 0, 1, 3}), Shape{steps, batch, width}));
+    return frames;
+}
+
+template class Subsampling<float>;
+template class Subsampling<double>;
+
+} // namespace unroll::nn

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <unroll/core/error.hpp>
+
+#include <cstddef>
+
+namespace unroll {
+
+// Two numbers, or one that is both.
+struct HeightWidth {
+    std::size_t height, width;
+
+    constexpr HeightWidth(std::size_t both) : height(both), width(both) {}
+    constexpr HeightWidth(std::size_t height, std::size_t width) : height(height), width(width) {}
+};
+
+namespace detail {
+
+// How windows lie on a picture that is padded on all sides, and how many there are:
+//   out = floor((picture + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+struct Windows {
+    HeightWidth picture, kernel, stride, padding, dilation;
+    HeightWidth out = 0;
+
+    // Throws Error for a kernel, stride or dilation of 0, for a kernel that reaches beyond the
+    // padded picture, and for numbers above a million.
+    Windows(const Op& op, HeightWidth picture, HeightWidth kernel, HeightWidth stride,
+            HeightWidth padding, HeightWidth dilation);
+};
+
+} // namespace detail
+
+} // namespace unroll

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Runs the programs on pictures as a user does, each on the small input that it draws itself:
+training, evaluation, use, gradients, errors.
+
+usage: examples_pictures.py CAPTION MOVING_DIGITS
+"""
+
+import gzip
+import pathlib
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+PROGRAMS = dict(zip(("caption", "moving_digits"), (str(pathlib.Path(path).resolve()) for path in sys.argv[1:])))
+
+
+def call(program, *arguments):
+    return subprocess.run([PROGRAMS[program], *map(str, arguments)], capture_output=True, text=True)
+
+
+def run(program, *arguments):
+    done = call(program, *arguments)
+    assert done.returncode == 0, (program, arguments, done.stdout, done.stderr)
+    return done.stdout
+
+
+def result(output):
+    last = output.strip().splitlines()[-1]
+    assert last.startswith("result: "), output
+    return dict(pair.split("=", 1) for pair in last.split()[1:])
+
+
+def refuses(program, *arguments, naming):
+    done = call(program, *arguments)
+    said = done.stdout + done.stderr
+    assert done.returncode > 0 and all(word in said for word in naming), (program, arguments, said)
+
+
+def checked(program, *arguments):
+    assert result(run(program, "train", *arguments, "--check-gradients"))["passed"] == "yes"
+
+
+def captions():
+    model, picture = folder / "caption.safetensors", folder / "looked.svg"
+    small = ["--channels", 8, "--hidden", 48, "--width", 16, "--batch", 16, "--rate", 0.005, "--dropout", 0,
+             "--shift", 0]
+    found = result(run("caption", "train", *small, "--epochs", 16, "--out", model))
+    # Without a look at the picture, fewer than half of the words are right.
+    assert float(found["bleu1"]) > 70 and float(found["exact"]) > 5, found
+    assert result(run("caption", "eval", model, "--beam", 1))["bleu4"] == found["bleu4"]
+    shown = run("caption", "caption", model, "--first", 3, "--count", 2, "--svg", picture)
+    assert "picture 3: a " in shown and result(shown)["pictures"] == "2", shown
+    words = shown.split("picture 3: ")[1].split(" (")[0].split()
+    drawn = xml.etree.ElementTree.parse(picture).getroot()
+    texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text") if text.text]
+    assert texts == words, (texts, words)
+    none = folder / "none.safetensors"
+    run("caption", "train", *small, "--attention", "none", "--epochs", 1, "--out", none)
+    refuses("caption", "caption", none, "--svg", picture, naming=["without attention"])
+    run("caption", "train", *small, "--epochs", 17, "--out", model, "--resume")
+    checked("caption")
+    checked("caption", "--attention", "none")
+    run("caption", "train", *small, "--dump-graph", folder / "caption.dot")
+
+    data = folder / "pictures"
+    data.mkdir()
+    refuses("caption", "train", data, naming=["idx4"])
+    pixels = bytes([0, 0, 8, 4, 0, 0, 0, 2, 0, 0, 0, 32, 0, 0, 0, 32, 0, 0, 0, 3]) + bytes(2 * 3072)
+    (data / "idx4.gz").write_bytes(gzip.compress(pixels))
+    refuses("caption", "train", data, naming=["captions.tsv"])
+    captions_file = data / "captions.tsv"
+    for rows, naming in (("0 a dog\n", ["line 2", "tab"]), ("2\ta dog\n", ["line 2", "one of 2 pictures"]),
+                         ("x\ta dog\n", ["line 2"]), ("0\ta dog\n1\t,\n", ["line 3", "empty"]),
+                         ("", ["no captions"]), ("0\ta dog\n1\ta cat\n", ["fewer than ten"])):
+        captions_file.write_text("index\tcaption\n" + rows)
+        refuses("caption", "train", data, naming=naming)
+    (data / "idx4.gz").write_bytes(gzip.compress(pixels[:-1]))
+    refuses("caption", "train", data, naming=["idx4.gz", "6143"])
+    refuses("caption", "caption", model, "--first", 5000, naming=["5000"])
+    refuses("moving_digits", "eval", model, naming=["caption.safetensors", "moving_digits"])
+
+
+def clips():
+    model = folder / "clips.safetensors"
+    small = ["--hidden", 24, "--frames", 6, "--batch", 32, "--rate", 0.01]
+    found = result(run("moving_digits", "train", *small, "--epochs", 4, "--out", model))
+    # By chance: an eighth and a tenth.
+    assert float(found["way_accuracy"]) > 0.3 and float(found["digit_accuracy"]) > 0.25, found
+    assert result(run("moving_digits", "eval", model))["both_accuracy"] == found["both_accuracy"]
+    shown = run("moving_digits", "watch", model, "--first", 3, "--count", 2)
+    assert "clip 4: a " in shown and " | " in shown and result(shown)["clips"] == "2", shown
+    # One frame tells which digit it is, but not the way.
+    found = result(run("moving_digits", "train", "--hidden", 24, "--frames", 1, "--rate", 0.01, "--epochs", 2,
+                       "--out", folder / "still.safetensors"))
+    assert float(found["way_accuracy"]) < 0.25, found
+    for cell in ("rnn", "lstm", "gru"):
+        checked("moving_digits", "--cell", cell)
+    refuses("moving_digits", "train", "--frames", 20, naming=["--frames"])
+    refuses("moving_digits", "train", folder / "pictures", naming=["train-images-idx3-ubyte.gz", "opened"])
+    refuses("moving_digits", "watch", model, "--first", 500, naming=["500"])
+
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    captions()
+    clips()
+    for program in PROGRAMS:
+        assert "Examples:" in run(program, "--help"), program
+print("pictures are described and clips told apart, and what cannot be is refused")
