@@ -33,7 +33,7 @@ inline std::pair<Settings, nn::Vocabulary> read_header(const std::string& path) 
 inline nn::Vocabulary words_of(const std::vector<example::LabelledTree>& trees) {
     std::vector<nn::Tokens> sentences;
     for (const auto& tree : trees) sentences.push_back(tree.words);
-    return nn::Vocabulary(sentences);
+    return nn::Vocabulary(sentences, {.min_count = 2}); // a word met once teaches nothing
 }
 
 inline example::Figures figures(const Told& told) {
