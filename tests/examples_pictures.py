@@ -7,38 +7,10 @@ usage: examples_pictures.py CAPTION MOVING_DIGITS
 
 import gzip
 import pathlib
-import subprocess
-import sys
 import tempfile
 import xml.etree.ElementTree
 
-PROGRAMS = dict(zip(("caption", "moving_digits"), (str(pathlib.Path(path).resolve()) for path in sys.argv[1:])))
-
-
-def call(program, *arguments):
-    return subprocess.run([PROGRAMS[program], *map(str, arguments)], capture_output=True, text=True)
-
-
-def run(program, *arguments):
-    done = call(program, *arguments)
-    assert done.returncode == 0, (program, arguments, done.stdout, done.stderr)
-    return done.stdout
-
-
-def result(output):
-    last = output.strip().splitlines()[-1]
-    assert last.startswith("result: "), output
-    return dict(pair.split("=", 1) for pair in last.split()[1:])
-
-
-def refuses(program, *arguments, naming):
-    done = call(program, *arguments)
-    said = done.stdout + done.stderr
-    assert done.returncode > 0 and all(word in said for word in naming), (program, arguments, said)
-
-
-def checked(program, *arguments):
-    assert result(run(program, "train", *arguments, "--check-gradients"))["passed"] == "yes"
+from programs import PROGRAMS, checks, refuses, result, run
 
 
 def captions():
@@ -59,8 +31,8 @@ def captions():
     run("caption", "train", *small, "--attention", "none", "--epochs", 1, "--out", none)
     refuses("caption", "caption", none, "--svg", picture, naming=["without attention"])
     run("caption", "train", *small, "--epochs", 17, "--out", model, "--resume")
-    checked("caption")
-    checked("caption", "--attention", "none")
+    checks("caption")
+    checks("caption", "--attention", "none")
     run("caption", "train", *small, "--dump-graph", folder / "caption.dot")
 
     data = folder / "pictures"
@@ -95,7 +67,7 @@ def clips():
                        "--out", folder / "still.safetensors"))
     assert float(found["way_accuracy"]) < 0.25, found
     for cell in ("rnn", "lstm", "gru"):
-        checked("moving_digits", "--cell", cell)
+        checks("moving_digits", "--cell", cell)
     refuses("moving_digits", "train", "--frames", 20, naming=["--frames"])
     refuses("moving_digits", "train", folder / "pictures", naming=["train-images-idx3-ubyte.gz", "opened"])
     refuses("moving_digits", "watch", model, "--first", 500, naming=["500"])

@@ -9,35 +9,10 @@ import csv
 import gzip
 import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 import xml.etree.ElementTree
 
-PROGRAMS = dict(zip(("mnist_rows", "long_memory", "forecast", "music"),
-                    (str(pathlib.Path(path).resolve()) for path in sys.argv[1:])))
-
-
-def call(program, *arguments):
-    return subprocess.run([PROGRAMS[program], *map(str, arguments)], capture_output=True, text=True)
-
-
-def run(program, *arguments):
-    done = call(program, *arguments)
-    assert done.returncode == 0, (program, arguments, done.stdout, done.stderr)
-    return done.stdout
-
-
-def result(output):
-    last = output.strip().splitlines()[-1]
-    assert last.startswith("result: "), output
-    return dict(pair.split("=", 1) for pair in last.split()[1:])
-
-
-def refuses(program, *arguments, naming):
-    done = call(program, *arguments)
-    said = done.stdout + done.stderr
-    assert done.returncode > 0 and all(word in said for word in naming), (program, arguments, said)
+from programs import PROGRAMS, checks, refuses, result, run
 
 
 def train(program, *arguments, falls, model):
@@ -48,10 +23,6 @@ def train(program, *arguments, falls, model):
         losses = [float(row["training_loss"]) for row in csv.DictReader(file)]
     assert losses[-1] < falls * losses[0], (program, arguments, losses)
     return found
-
-
-def checked(program, *arguments):
-    assert result(run(program, "train", *arguments, "--check-gradients"))["passed"] == "yes"
 
 
 def idx(*shape, data):
@@ -91,9 +62,9 @@ def digits():
     assert "digit 4: " in shown and "probability" in shown and result(shown)["digits"] == "2", shown
     train("mnist_rows", "--cell", "mlp", "--rate", 0.01, "--epochs", 2, falls=0.8, model=folder / "mlp.safetensors")
     for cell in ("mlp", "rnn", "lstm", "gru"):
-        checked("mnist_rows", "--cell", cell)
-    checked("mnist_rows", "--bidirectional")
-    checked("mnist_rows", "--pixels")
+        checks("mnist_rows", "--cell", cell)
+    checks("mnist_rows", "--bidirectional")
+    checks("mnist_rows", "--pixels")
     run("mnist_rows", "train", *small, "--dump-graph", folder / "digits.dot")
     assert "digraph" in (folder / "digits.dot").read_text()
 
@@ -131,7 +102,7 @@ def memories():
     assert (compared / "adding.svg").read_text().count("<polyline") == 3
     for problem in ("adding", "copying"):
         for cell in ("rnn", "lstm", "gru"):
-            checked("long_memory", "--problem", problem, "--cell", cell)
+            checks("long_memory", "--problem", problem, "--cell", cell)
     refuses("long_memory", "train", "--lag", 3, naming=["--lag"])
     refuses("long_memory", "train", "--batch", 5, naming=["5", "2"])
     refuses("long_memory", "eval", folder / "none.safetensors", naming=["none.safetensors"])
@@ -151,8 +122,8 @@ def forecasts():
     assert picture.read_text().count("<circle") >= 4
     train("forecast", "--last-step", "--window", 30, "--epochs", 8, "--rate", 0.01, falls=0.9,
           model=folder / "last.safetensors")
-    checked("forecast")
-    checked("forecast", "--last-step", "--cell", "lstm")
+    checks("forecast")
+    checks("forecast", "--last-step", "--cell", "lstm")
 
     refuses("forecast", "anomalies", model, "--inject", 97, naming=["96", "97"])
     table = folder / "table.csv"
@@ -184,7 +155,7 @@ def pieces():
     train("music", "--hidden", 16, "--transpose", 3, "--cell", "gru", "--epochs", 2, falls=1,
           model=folder / "moved.safetensors")
     for cell in ("rnn", "lstm", "gru"):
-        checked("music", "--cell", cell)
+        checks("music", "--cell", cell)
 
     broken = folder / "broken.json"
     broken.write_text('{"train": [[[60], [61]')

@@ -9,30 +9,11 @@ import math
 import pathlib
 import re
 import struct
-import subprocess
-import sys
 import tarfile
 import tempfile
 import wave
 
-SPEECH = str(pathlib.Path(sys.argv[1]).resolve())
-
-
-def run(*arguments, fails=False):
-    done = subprocess.run([SPEECH, *map(str, arguments)], capture_output=True, text=True)
-    assert (done.returncode != 0) == fails, (arguments, done.returncode, done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
-def result(output):
-    last = output.strip().splitlines()[-1]
-    assert last.startswith("result: "), output
-    return dict(pair.split("=", 1) for pair in last.split()[1:])
-
-
-def refuses(*arguments, naming):
-    said = run(*arguments, fails=True)
-    assert all(word in said for word in naming), (arguments, said)
+from programs import refuses, result, run
 
 
 def tone(path, hertz, seconds=0.3, rate=8000):
@@ -49,16 +30,16 @@ with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     model = folder / "ctc.safetensors"
     small = ["--hidden", 32, "--batch", 20, "--rate", 1e-2, "--mask", 2, "--dropout", 0]
-    learned = result(run("train", *small, "--epochs", 10, "--out", model))
+    learned = result(run("speech", "train", *small, "--epochs", 10, "--out", model))
     assert float(learned["wer_single_greedy"]) < 5 and float(learned["wer_strings_beam"]) < 10, learned
-    measured = result(run("eval", model))
+    measured = result(run("speech", "eval", model))
     assert measured["wer_single"] == f"{float(learned['wer_single_beam']):.2f}", (measured, learned)
     assert measured["utterances_strings"] == "50", measured
 
     # What is heard of a file is what was heard of the string that it holds, with its times.
     saved, picture = folder / "string.wav", folder / "heard.svg"
-    heard = run("recognise", model, "--string", 3, "--save", saved, "--picture", picture)
-    again = run("recognise", model, saved, "--beam", 1)
+    heard = run("speech", "recognise", model, "--string", 3, "--save", saved, "--picture", picture)
+    again = run("speech", "recognise", model, saved, "--beam", 1)
     words = heard.splitlines()[0].split()
     assert 2 <= len(words) <= 7 and again.splitlines()[0].split() == words, (heard, again)
     times = [(float(a), float(b), word) for a, b, word in
@@ -69,20 +50,20 @@ with tempfile.TemporaryDirectory() as name:
 
     # Letters, with and without the names of the digits; the other models.
     letters = folder / "letters.safetensors"
-    run("train", *small, "--symbols", "letters", "--epochs", 2, "--out", letters)
-    free, bound = (result(run("eval", letters, "--beam", 4, *more)) for more in ([], ["--lexicon"]))
+    run("speech", "train", *small, "--symbols", "letters", "--epochs", 2, "--out", letters)
+    free, bound = (result(run("speech", "eval", letters, "--beam", 4, *more)) for more in ([], ["--lexicon"]))
     assert float(bound["wer_single"]) <= float(free["wer_single"]), (free, bound)
     known = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
-    assert set(run("recognise", letters, "--lexicon").splitlines()[0].split()) <= known
+    assert set(run("speech", "recognise", letters, "--lexicon").splitlines()[0].split()) <= known
     for kind in ("ctc", "las", "transformer_ctc", "transformer"):
-        checked = run("train", "--model", kind, "--check-gradients")
+        checked = run("speech", "train", "--model", kind, "--check-gradients")
         assert result(checked)["passed"] == "yes", checked
         other = folder / f"{kind}.other"
-        run("train", *small, "--model", kind, "--task", "single", "--epochs", 1, "--out", other)
-        run("train", *small, "--epochs", 2, "--resume", "--out", other)
-        run("eval", other, "--beam", 2)
-        run("recognise", other, saved, "--picture", picture)
-    assert int(result(run("train", *small, "--dump-graph", folder / "graph.dot"))["nodes"]) > 100
+        run("speech", "train", *small, "--model", kind, "--task", "single", "--epochs", 1, "--out", other)
+        run("speech", "train", *small, "--epochs", 2, "--resume", "--out", other)
+        run("speech", "eval", other, "--beam", 2)
+        run("speech", "recognise", other, saved, "--picture", picture)
+    assert int(result(run("speech", "train", *small, "--dump-graph", folder / "graph.dot"))["nodes"]) > 100
 
     # Recordings of a folder and of an archive are the same.
     own = folder / "own"
@@ -94,18 +75,18 @@ with tempfile.TemporaryDirectory() as name:
         archive.add(own, "own")
     few = ["--batch", 2, "--hidden", 8, "--epochs", 2]
     lines = [re.sub(r"(seconds|per_second)=\S+", "",
-                    run("train", path, *few, "--out", folder / "own.safetensors").splitlines()[-1])
+                    run("speech", "train", path, *few, "--out", folder / "own.safetensors").splitlines()[-1])
              for path in (own, folder / "own.tar")]
     assert lines[0] == lines[1], lines
 
-    refuses("train", folder / "none", naming=["none"])
+    refuses("speech", "train", folder / "none", naming=["none"])
     (folder / "broken.tar").write_bytes((folder / "own.tar").read_bytes()[:700])
-    refuses("train", folder / "broken.tar", naming=["broken.tar"])
+    refuses("speech", "train", folder / "broken.tar", naming=["broken.tar"])
     tone(own / "hello.wav", 400)
-    refuses("train", own, naming=["hello.wav", "digit_speaker_index.wav"])
+    refuses("speech", "train", own, naming=["hello.wav", "digit_speaker_index.wav"])
     tone(own / "hello.wav", 400, rate=16000)
-    refuses("recognise", model, own / "hello.wav", naming=["16000", "8000"])
-    refuses("eval", model, "--lexicon", naming=["letters"])
-    refuses("eval", saved, naming=["string.wav"])
-    refuses("train", "--batch", 1000, naming=["1000"])
+    refuses("speech", "recognise", model, own / "hello.wav", naming=["16000", "8000"])
+    refuses("speech", "eval", model, "--lexicon", naming=["letters"])
+    refuses("speech", "eval", saved, naming=["string.wav"])
+    refuses("speech", "train", "--batch", 1000, naming=["1000"])
 print("digits are recognised, and what is wrong refused")

@@ -6,36 +6,11 @@ usage: examples_translate.py TRANSLATE WORD_LM
 """
 
 import pathlib
-import subprocess
-import sys
 import tempfile
 
-TRANSLATE, WORD_LM = (str(pathlib.Path(path).resolve()) for path in sys.argv[1:3])
+from programs import learns, refuses, result, run
 
-
-def run(*arguments, given=None, fails=False):
-    done = subprocess.run(list(map(str, arguments)), input=given, capture_output=True, text=True)
-    assert (done.returncode != 0) == fails, (arguments, done.returncode, done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
-def result(output):
-    last = output.strip().splitlines()[-1]
-    assert last.startswith("result: "), output
-    return dict(pair.split("=", 1) for pair in last.split()[1:])
-
-
-def learns(output, factor):
-    """The training loss fell by that factor from the first report to the last."""
-    losses = [float(line.split("training loss ")[1].split(",")[0])
-              for line in output.splitlines() if "training loss" in line]
-    assert losses[0] > factor * losses[-1], output
-    return result(output)
-
-
-def refuses(*arguments, naming):
-    said = run(*arguments, fails=True)
-    assert all(word in said for word in naming), (arguments, said)
+TRANSLATE, WORD_LM = "translate", "word_lm"
 
 
 with tempfile.TemporaryDirectory() as name:
@@ -47,7 +22,7 @@ with tempfile.TemporaryDirectory() as name:
 
     model = folder / "translate.safetensors"
     small = ["--batch", 16, "--hidden", 48, "--width", 32, "--rate", 1e-2, "--dropout", 0.1]
-    learned = learns(run(TRANSLATE, "train", *small, "--epochs", 25, "--out", model), 1.8)
+    learned = learns(TRANSLATE, *small, "--epochs", 25, "--out", model, factor=0.56)
     assert float(learned["bleu_beam"]) > 60, learned
     assert float(result(run(TRANSLATE, "eval", model, "--beam", 3))["bleu_beam"]) > 60
     picture = folder / "alignment.svg"
@@ -61,7 +36,7 @@ with tempfile.TemporaryDirectory() as name:
         assert result(checked)["passed"] == "yes", checked
     attends = ["--model", "transformer", "--layers", 2, "--batch", 16, "--width", 32, "--dropout", 0.1]
     stacks = folder / "stacks.safetensors"
-    learned = learns(run(TRANSLATE, "train", *attends, "--rate", 5e-3, "--epochs", 25, "--out", stacks), 1.8)
+    learned = learns(TRANSLATE, *attends, "--rate", 5e-3, "--epochs", 25, "--out", stacks, factor=0.56)
     assert float(learned["bleu_beam"]) > 60, learned
     assert float(result(run(TRANSLATE, "eval", stacks, "--beam", 3))["bleu_beam"]) > 60
     said = run(TRANSLATE, "translate", stacks, "I see the black car.", "--alignment", picture)
@@ -89,7 +64,7 @@ with tempfile.TemporaryDirectory() as name:
 
     words = folder / "words.safetensors"
     small = ["--width", 32, "--batch", 10, "--steps", 20, "--rate", 1e-2, "--frequent", 10]
-    learned = learns(run(WORD_LM, "train", *small, "--epochs", 8, "--out", words), 1.5)
+    learned = learns(WORD_LM, *small, "--epochs", 8, "--out", words, factor=0.67)
     assert float(learned["validation_perplexity"]) < 6, learned
     assert float(result(run(WORD_LM, "eval", words))["perplexity"]) < 6
     for first, second in (("apple and pear salad", "apple and pair salad"),

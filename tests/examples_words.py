@@ -5,43 +5,12 @@ usage: examples_words.py SENTIMENT TREE_SENTIMENT NER NAMES EMBEDDINGS
 """
 
 import pathlib
-import re
-import subprocess
-import sys
 import tempfile
 
-SENTIMENT, TREES, NER, NAMES, EMBEDDINGS = (str(pathlib.Path(path).resolve())
-                                            for path in sys.argv[1:6])
+from programs import checks, learns, refuses, result, run
 
-
-def run(*arguments):
-    done = subprocess.run([*map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
-    return done.stdout
-
-
-def refuses(*arguments, naming):
-    done = subprocess.run([*map(str, arguments)], capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    assert done.returncode > 0 and all(word in said for word in naming), (arguments, said)
-
-
-def result(output):
-    last = output.strip().splitlines()[-1]
-    assert last.startswith("result: "), output
-    return dict(pair.split("=", 1) for pair in last.split()[1:])
-
-
-def learns(program, model, *options, factor):
-    """Trains; the loss at the end is at most `factor` of the first one told."""
-    output = run(program, "train", "--seed", 1, "--threads", 1, "--out", model, *options)
-    losses = [float(loss) for loss in re.findall(r"training loss ([0-9.]+)", output)]
-    assert len(losses) > 2 and losses[-1] < factor * losses[0], (program, losses)
-    return result(output)
-
-
-def checks(program, *options):
-    assert result(run(program, "train", "--check-gradients", *options))["passed"] == "yes"
+SENTIMENT, TREES, NER, NAMES, EMBEDDINGS = "sentiment", "tree_sentiment", "ner", "names", "embeddings"
+TRAIN = ["--seed", 1, "--threads", 1]
 
 
 with tempfile.TemporaryDirectory() as name:
@@ -61,7 +30,7 @@ with tempfile.TemporaryDirectory() as name:
     for pooling in ("last", "mean", "max", "attention"):
         checks(SENTIMENT, "--pooling", pooling)
     for pooling in ("max", "attention"):
-        figures = learns(SENTIMENT, model, *small, "--epochs", 20, "--pooling", pooling, factor=0.3)
+        figures = learns(SENTIMENT, *TRAIN, "--out", model, *small, "--epochs", 20, "--pooling", pooling, factor=0.3)
         assert float(figures["five_class"]) > 0.9, figures
     assert float(result(run(SENTIMENT, "eval", model))["binary"]) > 0.9
     told = run(SENTIMENT, "classify", model, "The film is superb.")
@@ -81,7 +50,7 @@ with tempfile.TemporaryDirectory() as name:
     model, drawing = folder / "tree_sentiment.safetensors", folder / "parse.dot"
     for cell in ("recursive", "rntn", "child-sum", "nary"):
         checks(TREES, "--cell", cell)
-        figures = learns(TREES, model, *small, "--epochs", 60, "--cell", cell, factor=0.3)
+        figures = learns(TREES, *TRAIN, "--out", model, *small, "--epochs", 60, "--cell", cell, factor=0.3)
         assert float(figures["five_class"]) > 0.9 and float(figures["nodes"]) > 0.9, figures
     checks(TREES, "--check-order", 2)
     assert float(result(run(TREES, "eval", model))["binary"]) > 0.9
@@ -103,7 +72,7 @@ with tempfile.TemporaryDirectory() as name:
     model = folder / "ner.safetensors"
     for how in ([], ["--crf"]):
         checks(NER, *how)
-        learns(NER, model, *small, "--epochs", 20, *how, factor=0.3)
+        learns(NER, *TRAIN, "--out", model, *small, "--epochs", 20, *how, factor=0.3)
     assert float(result(run(NER, "eval", model))["entity_f1"]) > 90
     told = run(NER, "tag", model, "He met Teddy Roosevelt today .", "Teddy bears are on sale")
     assert "person: Teddy Roosevelt" in told and result(told)["entities"] == "1", told
@@ -116,7 +85,7 @@ with tempfile.TemporaryDirectory() as name:
     small = ["--hidden", 16, "--batch", 16, "--dropout", 0, "--rate", 0.02]
     model = folder / "names.safetensors"
     checks(NAMES)
-    learns(NAMES, model, *small, "--epochs", 40, factor=0.6)
+    learns(NAMES, *TRAIN, "--out", model, *small, "--epochs", 40, factor=0.6)
     assert float(result(run(NAMES, "eval", model))["accuracy"]) > 0.9
     invented = run(NAMES, "sample", model, "--count", 5, "--seed", 3)
     assert invented == run(NAMES, "sample", model, "--count", 5, "--seed", 3)
@@ -129,7 +98,7 @@ with tempfile.TemporaryDirectory() as name:
 
     model, vectors = folder / "embeddings.safetensors", folder / "vectors.txt"
     checks(EMBEDDINGS)
-    learns(EMBEDDINGS, model, "--epochs", 30, "--width", 16, "--rate", 0.02, "--window", 2,
+    learns(EMBEDDINGS, *TRAIN, "--out", model, "--epochs", 30, "--width", 16, "--rate", 0.02, "--window", 2,
            "--vectors", vectors, factor=0.6)
     assert vectors.read_text().splitlines()[0].endswith(" 16")
     towns = run(EMBEDDINGS, "neighbours", model, "paris", "--count", 3)
