@@ -66,7 +66,8 @@ struct Written {
     Tensor<float> weights; // [words, 64] where there is an attention
 };
 
-// What the model writes for each picture, by a beam; 1: the likeliest word every time.
+// What the model writes for each picture, by a beam; 1: the likeliest word every time. Lengths are
+// not made up for: longer captions are shades of skin that nobody sees.
 inline std::vector<Written> describe(const Model<float>& model, const nn::Vocabulary& vocabulary,
                                      const std::vector<Picture>& pictures, std::size_t beam) {
     std::vector<Written> all;
@@ -77,14 +78,14 @@ inline std::vector<Written> describe(const Model<float>& model, const nn::Vocabu
         std::vector<std::size_t> which(std::min(at_once, pictures.size() - begin));
         std::iota(which.begin(), which.end(), begin);
         tape.clear();
-        const auto found = nn::beam_search(
-            tape,
-            [&](const auto& state, const Indices& words) {
-                return model.decoder.predict(state, words);
-            },
-            model.start(tape.constant(batch_of<float>(pictures, which))),
-            Indices::full({which.size()}, vocabulary.start()),
-            {.beam = beam, .length_penalty = 1, .end = vocabulary.end(), .max_length = 20});
+        const auto found =
+            nn::beam_search(tape,
+                            [&](const auto& state, const Indices& words) {
+                                return model.decoder.predict(state, words);
+                            },
+                            model.start(tape.constant(batch_of<float>(pictures, which))),
+                            Indices::full({which.size()}, vocabulary.start()),
+                            {.beam = beam, .end = vocabulary.end(), .max_length = 20});
         for (const auto& best : found)
             all.push_back({vocabulary.decode(best.front().tokens), best.front().weights});
     }
