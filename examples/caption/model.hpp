@@ -67,7 +67,7 @@ struct Written {
 };
 
 // What the model writes for each picture, by a beam; 1: the likeliest word every time. Lengths are
-// not made up for: longer captions are shades of skin that nobody sees.
+// not made up for: that would favour shades of skin that are not there.
 inline std::vector<Written> describe(const Model<float>& model, const nn::Vocabulary& vocabulary,
                                      const std::vector<Picture>& pictures, std::size_t beam) {
     std::vector<Written> all;
