@@ -2,10 +2,12 @@
 #include <unroll/core/threads.hpp>
 
 #include <algorithm>
+#include <optional>
 
 #include <xtensor-blas/xblas.hpp>
 
 #if UNROLL_HAS_DNNL
+#include <csignal>
 #include <dnnl.h>
 #include <omp.h>
 #endif
@@ -81,6 +83,22 @@ void run(const Product<T>& p) {
 }
 
 #if UNROLL_HAS_DNNL
+// Signals to this thread wait as long as it lives.
+class SignalsWait {
+public:
+    SignalsWait() {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsWait() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsWait(const SignalsWait&) = delete;
+    SignalsWait& operator=(const SignalsWait&) = delete;
+
+private:
+    sigset_t before_;
+};
+
 // oneDNN's kernels are ahead where the left factor has few rows, as in a time step, or the sum is
 // short. With many rows and a long sum, as in a weight gradient, OpenBLAS runs at up to twice its
 // speed: it copies what it reads with large strides, which oneDNN reads in place.
@@ -88,6 +106,10 @@ template <>
 void run(const Product<float>& p) {
     one_thread_here();
     if (p.m > 128 && p.k > 128) return with_blas(p);
+    // What it copies of long rows of the left factor lies on the heap, with the stack pointer among
+    // it: a signal's handler would write over its neighbours (uxlfoundation/oneDNN #4845).
+    std::optional<SignalsWait> wait;
+    if (p.k > 252 && !p.transpose_a) wait.emplace();
     dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', static_cast<dnnl_dim_t>(p.m),
                static_cast<dnnl_dim_t>(p.n), static_cast<dnnl_dim_t>(p.k), p.alpha, p.a,
                static_cast<dnnl_dim_t>(p.lda), p.b, static_cast<dnnl_dim_t>(p.ldb), p.beta, p.c,

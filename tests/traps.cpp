@@ -5,8 +5,15 @@
 #include <unroll/core/xtensor.hpp>
 #include <unroll/unroll.hpp>
 
+#include <atomic>
 #include <cmath>
+#include <csignal>
+#include <cstdint>
 #include <limits>
+
+#include <pthread.h>
+#include <sys/time.h>
+#include <ucontext.h>
 
 #include <doctest/doctest.h>
 
@@ -128,3 +135,79 @@ TEST_CASE("traps: no steps and no sequences give empty outputs and gradients of 
         CHECK(tape.gradient(x) == Tensor<double>::zeros(shape));
     }
 }
+
+#if defined(__x86_64__)
+namespace {
+
+pthread_t watched;
+std::uintptr_t stack_begin, stack_end;
+std::atomic<int> signals, elsewhere;
+
+extern "C" void look_at_stack(int, siginfo_t*, void* context) {
+    if (!pthread_equal(pthread_self(), watched)) return;
+    const auto at = static_cast<std::uintptr_t>(
+        static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_RSP]);
+    ++signals;
+    if (at < stack_begin || at > stack_end) ++elsewhere;
+}
+
+// A clock's signals, while this lives, with a handler that looks where the stack of the thread is.
+class Signals {
+public:
+    Signals() : memory_(std::size_t{1} << 16) {
+        pthread_attr_t attributes;
+        void* begin = nullptr;
+        std::size_t size = 0;
+        watched = pthread_self();
+        pthread_getattr_np(watched, &attributes);
+        pthread_attr_getstack(&attributes, &begin, &size);
+        pthread_attr_destroy(&attributes);
+        stack_begin = reinterpret_cast<std::uintptr_t>(begin);
+        stack_end = stack_begin + size;
+        signals = elsewhere = 0;
+        // On memory of its own, the handler does no harm wherever the stack is.
+        const stack_t own{memory_.data(), 0, memory_.size()};
+        sigaltstack(&own, nullptr);
+        struct sigaction action {};
+        action.sa_sigaction = look_at_stack;
+        action.sa_flags = SA_ONSTACK | SA_SIGINFO | SA_RESTART;
+        sigaction(SIGALRM, &action, &before_);
+        every(200);
+    }
+    ~Signals() {
+        every(0);
+        sigaction(SIGALRM, &before_, nullptr);
+        const stack_t none{nullptr, SS_DISABLE, 0};
+        sigaltstack(&none, nullptr);
+    }
+    Signals(const Signals&) = delete;
+    Signals& operator=(const Signals&) = delete;
+
+private:
+    static void every(int microseconds) {
+        const itimerval time{{0, microseconds}, {0, microseconds}};
+        setitimer(ITIMER_REAL, &time, nullptr);
+    }
+
+    std::vector<char> memory_;
+    struct sigaction before_;
+};
+
+} // namespace
+
+TEST_CASE("traps: a signal in the middle of a product finds the thread on its own stack") {
+    for (const std::size_t terms : {252, 253, 256, 511, 1152}) {
+        CAPTURE(terms);
+        const auto a = test::random_tensor<float>({16, terms}),
+                   b = test::random_tensor<float>({terms, 64});
+        const auto columns = b.transpose().copy().transpose();
+        Tensor<float> out({16, 64});
+        const Signals clock;
+        while (signals < 200) {
+            multiply(a, b, 1.f, 0.f, out);
+            multiply(a, columns, 1.f, 0.f, out);
+        }
+        CHECK(elsewhere == 0);
+    }
+}
+#endif
