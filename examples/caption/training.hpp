@@ -1,10 +1,8 @@
 #pragma once
 
-#include "../common/learning.hpp"
 #include "model.hpp"
 
 #include <cstdio>
-#include <optional>
 
 namespace caption {
 
@@ -21,22 +19,15 @@ struct Training : example::TrainingOptions {
         minutes = 10;
         out = "caption.safetensors";
     }
-};
-
-struct Loaded {
-    explicit Loaded(const std::string& path)
-        : header(path, "caption"),
-          vocabulary(header.vocabulary("words")), settings{header.word("attention"),
-                                                           header.size("channels"),
-                                                           header.size("hidden"),
-                                                           header.size("width"),
-                                                           header.real("dropout")},
-          model(
-              example::load<Model<float>>(path, settings, vocabulary.size(), vocabulary.start())) {}
-    example::Header header;
-    nn::Vocabulary vocabulary;
-    Settings settings;
-    Model<float> model;
+    void fields(example::Fields& f) {
+        f.takes("DATA", data, "folder", example::Existing::folder);
+        model.fields(f);
+        f.takes("--smoothing", smoothing, "share of a word that all words divide",
+                example::Between{0, 0.99});
+        f.takes("--shift", shift, "move pictures at random by up to so many pixels",
+                example::Between{0, 8});
+        TrainingOptions::fields(f, "pictures in a batch");
+    }
 };
 
 inline Split pictures_of(const std::string& folder) {
@@ -61,9 +52,13 @@ inline example::Figures figures(const Model<float>& model, const nn::Vocabulary&
 }
 
 inline int check_gradients(Training o) {
-    o.model = {o.model.attention, 2, 4, 3, 0};
+    o.model.channels = 2;
+    o.model.hidden = 4;
+    o.model.width = 3;
+    o.model.dropout = 0;
+    o.model.words = nn::Vocabulary::of(nn::Tokens{"a", "b"}, nn::SpecialSymbols());
     nn::seed(o.seed);
-    Model<double> model(o.model, 6, 1);
+    Model<double> model(o.model);
     const auto pictures = drawn_pictures();
     const Tensor<double> x = batch_of<double>(pictures, std::vector<std::size_t>{3, 200});
     const Indices targets({3, 2}, {3, 4, 5, 2, 2, -100});
@@ -73,18 +68,13 @@ inline int check_gradients(Training o) {
 }
 
 inline int train(Training o) {
-    std::optional<Loaded> before;
-    if (o.resume) {
-        before.emplace(o.out);
-        o.model = before->settings;
-    }
     const auto [learned, held_out] = pictures_of(o.data);
     std::vector<nn::Tokens> captions;
     for (const auto& picture : learned) captions.push_back(picture.caption);
-    const auto vocabulary = before ? before->vocabulary : nn::Vocabulary(captions);
+    const nn::Vocabulary& vocabulary = o.model.words = nn::Vocabulary(captions);
+    if (o.resume) o.model = example::read<Settings>(o.out);
     nn::seed(o.seed);
-    Model<float> model =
-        before ? before->model : Model<float>(o.model, vocabulary.size(), vocabulary.start());
+    Model<float> model(o.model);
     std::printf("%zu pictures to learn, %zu held out; %zu words; %zu parameters\n", learned.size(),
                 held_out.size(), vocabulary.size(), nn::parameter_count(model));
     std::vector<std::vector<std::int64_t>> y;
@@ -104,13 +94,7 @@ inline int train(Training o) {
             all.emplace_back(name + "_beam", value);
         return all;
     };
-    task.words = {{"program", "caption"},
-                  {"attention", o.model.attention},
-                  {"channels", std::to_string(o.model.channels)},
-                  {"hidden", std::to_string(o.model.hidden)},
-                  {"width", std::to_string(o.model.width)},
-                  {"dropout", example::number(o.model.dropout, 6)},
-                  {"words", example::joined(vocabulary)}};
+    task.words = example::words(o.model);
     // Not by length: statistics of a batch are to be those of all pictures.
     return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
 }

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "../common/learning.hpp"
 #include "model.hpp"
 
 #include <cmath>
 #include <cstdio>
-#include <optional>
 
 namespace char_lm {
 
@@ -19,19 +19,12 @@ struct Training : example::TrainingOptions {
         batch = 16;
         out = "char_lm.safetensors";
     }
-};
-
-struct Loaded {
-    explicit Loaded(const std::string& path) : Loaded(example::Header(path, "char_lm")) {}
-    explicit Loaded(const example::Header& header)
-        : vocabulary(example::ByteVocabulary::from_hex(header.word("vocabulary"))),
-          settings(Settings::from(header)) {}
-    Model<float> model(const std::string& path) const {
-        return example::load<Model<float>>(path, settings, vocabulary.size());
+    void fields(example::Fields& f) {
+        f.takes("TEXT", text, "files, or folders of sources", example::Existing::path);
+        model.fields(f);
+        f.takes("--steps", steps, "bytes a gradient flows back through");
+        TrainingOptions::fields(f, "pieces of the text read side by side");
     }
-
-    example::ByteVocabulary vocabulary;
-    Settings settings;
 };
 
 inline std::vector<std::string> or_own_sources(const std::vector<std::string>& paths) {
@@ -42,14 +35,9 @@ inline double bits(double nats) { return nats / std::log(2.0); }
 
 inline int train(Training o) {
     const std::string text = example::read_texts(or_own_sources(o.text));
-    std::optional<Loaded> before;
-    if (o.resume) {
-        before.emplace(o.out);
-        o.model = before->settings;
-    }
-    o.model = o.model.completed();
-    const example::ByteVocabulary vocabulary =
-        before ? before->vocabulary : example::ByteVocabulary(text);
+    o.model.vocabulary = example::ByteVocabulary(text).hex();
+    o.model = o.resume ? example::read<Settings>(o.out) : o.model.completed();
+    const example::ByteVocabulary vocabulary = o.model.bytes();
     const std::vector<std::int64_t> numbers = vocabulary.encode(text);
     const std::size_t held_out = numbers.size() / 10;
     const std::span<const std::int64_t> all(numbers);
@@ -57,7 +45,7 @@ inline int train(Training o) {
     const example::Stream stream(learned, o.batch, o.steps);
 
     nn::seed(o.seed);
-    Model<float> model(o.model, vocabulary.size());
+    Model<float> model(o.model);
     std::printf("%zu bytes, %zu different; %zu parameters; %zu threads; %s\n", text.size(),
                 vocabulary.size(), nn::parameter_count(model), threads::count(),
                 gemm_backend().c_str());
@@ -66,29 +54,24 @@ inline int train(Training o) {
         return example::Figures{{"validation_nats", nats}, {"bits_per_byte", bits(nats)}};
     };
     example::Task task;
-    task.batches = stream.batches();
-    task.units = static_cast<double>(o.batch * o.steps);
     task.unit = "bytes";
-    example::CarriedStates states(o.shards, task);
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        const std::size_t width = o.batch / o.shards;
-        const auto [x, y] = stream.batch(batch, shard * width, (shard + 1) * width);
-        return cross_entropy(model(tape, x, &states.of(shard)), y);
+    const auto loss = [&](Tape<float>& tape, const Indices& x, const Indices& y,
+                          example::Carried<float>* state) {
+        return cross_entropy(model(tape, x, state), y);
     };
     // On so much of the text held out that looking costs little of a run's time.
     task.glance = [&] { return figures(valid.first(std::min<std::size_t>(valid.size(), 32768))); };
     task.result = [&] { return figures(valid); };
-    task.words = o.model.words();
-    task.words["program"] = "char_lm";
-    task.words["vocabulary"] = vocabulary.hex();
-    return example::train(o, task, example::named(model));
+    task.words = example::words(o.model);
+    return example::learn(o, stream, task, loss, example::named(model));
 }
 
 // A small model of the kind asked for, over bytes at random.
 inline int check_gradients(Training o) {
     nn::seed(o.seed);
     o.model.hidden = o.model.embedding = 8;
-    Model<double> model(o.model.completed(), 17);
+    o.model.vocabulary = example::ByteVocabulary("abcdefghijklmnopq").hex();
+    Model<double> model(o.model.completed());
     Random random(2);
     Indices x({5, 3}), y({5, 3});
     for (std::size_t i = 0; i < x.size(); ++i) {

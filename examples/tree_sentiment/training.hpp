@@ -1,6 +1,5 @@
 #pragma once
 
-#include "../common/learning.hpp"
 #include "model.hpp"
 
 #include <cstdio>
@@ -17,17 +16,16 @@ struct Training : example::TrainingOptions {
         clip = 5;
         out = "tree_sentiment.safetensors";
     }
+    void fields(example::Fields& f) {
+        f.takes("TRAIN", train, "a tree a line; without one, a made-up language");
+        f.takes("DEV", dev, "looked at now and then; without one, TRAIN");
+        model.fields(f);
+        TrainingOptions::fields(f, "trees in a batch");
+    }
 };
 
 inline std::vector<example::LabelledTree> trees_of(const std::string& path) {
     return path.empty() ? example::made_up_trees() : example::read_trees(path);
-}
-
-inline std::pair<Settings, nn::Vocabulary> read_header(const std::string& path) {
-    const example::Header header(path, "tree_sentiment");
-    return {{header.word("cell"), header.size("hidden"), header.size("embedding"),
-             header.real("dropout")},
-            header.vocabulary("vocabulary")};
 }
 
 inline nn::Vocabulary words_of(const std::vector<example::LabelledTree>& trees) {
@@ -44,12 +42,12 @@ inline example::Figures figures(const Told& told) {
 
 inline int train(Training o) {
     const auto trees = trees_of(o.train);
-    nn::Vocabulary words = words_of(trees);
-    if (o.resume) std::tie(o.model, words) = read_header(o.out);
+    const nn::Vocabulary& words = o.model.words = words_of(trees);
+    if (o.resume) o.model = example::read<Settings>(o.out);
     const Numbered learned(trees, words), held(o.dev.empty() ? trees : trees_of(o.dev), words);
 
     nn::seed(o.seed);
-    Model<float> model(o.model, words.size());
+    Model<float> model(o.model);
     std::printf("%zu trees, %zu words; %zu parameters\n", learned.trees.size(), words.size(),
                 nn::parameter_count(model));
     example::Task task;
@@ -65,29 +63,21 @@ inline int train(Training o) {
         return cross_entropy(logits, batch.labels) +
                cross_entropy(take(logits, roots), batch.labels_of(roots));
     };
-    task.glance = [&] { return figures(evaluate(model, held)); };
-    task.result = task.glance;
-    task.words = {{"program", "tree_sentiment"},
-                  {"cell", o.model.cell},
-                  {"hidden", std::to_string(o.model.hidden)},
-                  {"embedding", std::to_string(o.model.embedding)},
-                  {"dropout", example::exact(o.model.dropout)},
-                  {"vocabulary", example::joined(words)}};
+    task.glance = task.result = [&] { return figures(evaluate(model, held)); };
+    task.words = example::words(o.model);
     return example::learn(o, {learned.trees.size(), o.batch, o.seed}, task, loss,
                           example::named(model));
 }
 
-inline int check_gradients(const Training& o) {
+inline int check_gradients(Training o) {
     nn::seed(o.seed);
-    Settings small = o.model;
-    small.hidden = small.embedding = 3;
-    small.dropout = 0;
-    Model<double> model(small, 8);
     const auto trees = example::made_up_trees();
     const std::vector<example::LabelledTree> two(trees.begin(), trees.begin() + 2);
-    const Numbered numbers(two, words_of(two));
-    Batch batch(numbers, std::vector<std::size_t>{0, 1});
-    for (std::size_t i = 0; i < batch.words.size(); ++i) batch.words.data()[i] %= 8;
+    o.model.hidden = o.model.embedding = 3;
+    o.model.dropout = 0;
+    o.model.words = words_of(two);
+    Model<double> model(o.model);
+    const Batch batch(Numbered(two, o.model.words), std::vector<std::size_t>{0, 1});
     return o.inspection.check(
         [&](Tape<double>& tape) { return cross_entropy(model(tape, batch), batch.labels); },
         nn::named_parameters(model));

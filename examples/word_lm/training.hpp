@@ -1,7 +1,5 @@
 #pragma once
 
-#include "../common/learning.hpp"
-#include "data.hpp"
 #include "model.hpp"
 
 #include <cstdio>
@@ -22,18 +20,16 @@ struct Training : example::TrainingOptions {
         minutes = 30;
         out = "word_lm.safetensors";
     }
-};
-
-struct Loaded {
-    explicit Loaded(const std::string& path)
-        : header(path, "word_lm"), vocabulary(header.vocabulary("vocabulary", special_symbols)),
-          settings{header.size("width"),  header.size("layers"),  header.size("frequent"),
-                   header.size("groups"), header.real("dropout"), header.real("weight_dropout")},
-          model(example::load<Model<float>>(path, settings, vocabulary.size())) {}
-    example::Header header;
-    nn::Vocabulary vocabulary;
-    Settings settings;
-    Model<float> model;
+    void fields(example::Fields& f) {
+        const example::Between size{1, 65536};
+        f.takes("TEXT", text, "", example::Existing::file);
+        f.takes("--valid", valid, "measure with; else a tenth of the text",
+                example::Existing::file);
+        model.fields(f);
+        f.takes("--steps", steps, "words a gradient flows back through", size);
+        f.takes("--min-count", min_count, "words that are rarer are unknown", size);
+        TrainingOptions::fields(f, "pieces of the text read side by side");
+    }
 };
 
 inline double evaluate(const Model<float>& model, std::span<const std::int64_t> text) {
@@ -47,9 +43,15 @@ inline double evaluate(const Model<float>& model, std::span<const std::int64_t> 
 }
 
 inline int check_gradients(Training o) {
-    o.model = {.width = 5, .layers = o.model.layers, .frequent = 5, .groups = 2, .dropout = 0};
+    const nn::Tokens words{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+    o.model = {.width = 5,
+               .layers = o.model.layers,
+               .frequent = 5,
+               .groups = 2,
+               .dropout = 0,
+               .words = nn::Vocabulary::of(words, special_symbols)};
     nn::seed(o.seed);
-    Model<double> model(o.model, 12);
+    Model<double> model(o.model);
     const Indices x({3, 2}, {0, 3, 6, 11, 2, 7}), y({3, 2}, {6, 11, 2, 7, 1, 4});
     return o.inspection.check([&](Tape<double>& tape) { return model.loss(tape, x, y); },
                               nn::named_parameters(model));
@@ -64,48 +66,30 @@ inline int train(Training o) {
     } else {
         held = read_text(o.valid);
     }
-    std::optional<Loaded> before;
-    if (o.resume) {
-        before.emplace(o.out);
-        o.model = before->settings;
-    }
-    const auto vocabulary =
-        before ? before->vocabulary
-               : nn::Vocabulary(lines, {.min_count = o.min_count, .special = special_symbols});
+    const nn::Vocabulary& vocabulary = o.model.words =
+        nn::Vocabulary(lines, {.min_count = o.min_count, .special = special_symbols});
+    if (o.resume) o.model = example::read<Settings>(o.out);
     const auto learned = encode(vocabulary, lines), valid = encode(vocabulary, held);
     nn::seed(o.seed);
-    Model<float> model = before ? before->model : Model<float>(o.model, vocabulary.size());
-    if (!before) model.begin_with(vocabulary.counts());
+    Model<float> model(o.model);
+    if (!o.resume) model.begin_with(vocabulary.counts());
     std::printf("%zu words, %zu different; %zu to measure with; %zu parameters; %zu threads\n",
                 learned.size(), vocabulary.size(), valid.size(), nn::parameter_count(model),
                 threads::count());
 
     const example::Stream stream(learned, o.batch, o.steps);
     example::Task task;
-    example::CarriedStates states(o.shards, task);
-    task.batches = stream.batches();
-    task.units = static_cast<double>(o.batch * o.steps);
     task.unit = "words";
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        const std::size_t width = o.batch / o.shards;
-        const auto [x, y] = stream.batch(batch, shard * width, (shard + 1) * width);
-        return model.loss(tape, x, y, &states.of(shard));
-    };
+    const auto loss = [&](Tape<float>& tape, const Indices& x, const Indices& y,
+                          example::Carried<float>* state) { return model.loss(tape, x, y, state); };
     const auto figures = [&](std::size_t words) {
         const std::span<const std::int64_t> some(valid.data(), std::min(words, valid.size()));
         return example::Figures{{"validation_perplexity", std::exp(evaluate(model, some))}};
     };
     task.glance = [&] { return figures(20000); };
     task.result = [&] { return figures(valid.size()); };
-    task.words = {{"program", "word_lm"},
-                  {"width", std::to_string(o.model.width)},
-                  {"layers", std::to_string(o.model.layers)},
-                  {"frequent", std::to_string(o.model.frequent)},
-                  {"groups", std::to_string(o.model.groups)},
-                  {"dropout", number(o.model.dropout, 6)},
-                  {"weight_dropout", number(o.model.weight_dropout, 6)},
-                  {"vocabulary", example::joined(vocabulary)}};
-    return example::train(o, task, example::named(model));
+    task.words = example::words(o.model);
+    return example::learn(o, stream, task, loss, example::named(model));
 }
 
 } // namespace word_lm
