@@ -1,8 +1,101 @@
-#include "training.hpp"
+#include "model.hpp"
 
-#include <CLI/CLI.hpp>
+#include <cstdio>
 
 namespace caption {
+
+struct Training : example::TrainingOptions {
+    std::string data;
+    Settings model;
+    std::size_t shift = 2;
+    double smoothing = 0.1;
+
+    Training() {
+        batch = 64;
+        rate = 2e-3;
+        clip = 5;
+        minutes = 10;
+        out = "caption.safetensors";
+    }
+    void fields(example::Fields& f) {
+        f.takes("DATA", data, "folder", example::Existing::folder);
+        model.fields(f);
+        f.takes("--smoothing", smoothing, "share of a word that all words divide",
+                example::Between{0, 0.99});
+        f.takes("--shift", shift, "move pictures at random by up to so many pixels",
+                example::Between{0, 8});
+        TrainingOptions::fields(f, "pictures in a batch");
+    }
+};
+
+Split pictures_of(const std::string& folder) {
+    return split(folder.empty() ? drawn_pictures() : read_pictures(folder));
+}
+
+// BLEU of up to 1 to 4 words together, and the share of captions without a fault, in percent.
+example::Figures figures(const Model<float>& model, const nn::Vocabulary& vocabulary,
+                         const std::vector<Picture>& pictures, std::size_t beam) {
+    const auto written = describe(model, vocabulary, pictures, beam);
+    nn::Bleu scores[] = {nn::Bleu(1), nn::Bleu(2), nn::Bleu(3), nn::Bleu(4)};
+    double right = 0;
+    for (std::size_t i = 0; i < written.size(); ++i) {
+        for (auto& score : scores) score.add(written[i].words, std::span(&pictures[i].caption, 1));
+        right += written[i].words == pictures[i].caption;
+    }
+    example::Figures all;
+    for (std::size_t n = 0; n < 4; ++n)
+        all.emplace_back("bleu" + std::to_string(n + 1), 100 * scores[n].score());
+    all.emplace_back("exact", 100 * right / static_cast<double>(pictures.size()));
+    return all;
+}
+
+int check_gradients(Training o) {
+    o.model.channels = 2;
+    o.model.hidden = 4;
+    o.model.width = 3;
+    o.model.dropout = 0;
+    o.model.words = nn::Vocabulary::of(nn::Tokens{"a", "b"}, nn::SpecialSymbols());
+    nn::seed(o.seed);
+    Model<double> model(o.model);
+    const auto pictures = drawn_pictures();
+    const Tensor<double> x = batch_of<double>(pictures, std::vector<std::size_t>{3, 200});
+    const Indices targets({3, 2}, {3, 4, 5, 2, 2, -100});
+    return o.inspection.check(
+        [&](Tape<double>& tape) { return model.loss(tape.constant(x), targets, o.smoothing); },
+        nn::named_parameters(model));
+}
+
+int train(Training o) {
+    const auto [learned, held_out] = pictures_of(o.data);
+    std::vector<nn::Tokens> captions;
+    for (const auto& picture : learned) captions.push_back(picture.caption);
+    const nn::Vocabulary& vocabulary = o.model.words = nn::Vocabulary(captions);
+    if (o.resume) o.model = example::read<Settings>(o.out);
+    nn::seed(o.seed);
+    Model<float> model(o.model);
+    std::printf("%zu pictures to learn, %zu held out; %zu words; %zu parameters\n", learned.size(),
+                held_out.size(), vocabulary.size(), nn::parameter_count(model));
+    std::vector<std::vector<std::int64_t>> y;
+    for (const auto& words : captions)
+        y.push_back(vocabulary.encode(words, nn::Vocabulary::Ends::end));
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+        const auto x = batch_of<float>(learned, which, o.shift, &tape.random());
+        return model.loss(tape.constant(x), nn::pad_sequences(y, which, -100).numbers, o.smoothing);
+    };
+    example::Task task;
+    task.unit = "pictures";
+    // Nothing is chosen by these figures: the run ends when its time is over.
+    task.glance = [&] { return figures(model, vocabulary, held_out, 1); };
+    task.result = [&] {
+        auto all = figures(model, vocabulary, held_out, 1);
+        for (const auto& [name, value] : figures(model, vocabulary, held_out, 4))
+            all.emplace_back(name + "_beam", value);
+        return all;
+    };
+    task.words = example::words(o.model);
+    // Not by length: statistics of a batch are to be those of all pictures.
+    return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
+}
 
 std::string sentence_of(const nn::Tokens& words) {
     std::string text;
@@ -11,27 +104,27 @@ std::string sentence_of(const nn::Tokens& words) {
 }
 
 int run_eval(const std::string& path, const std::string& data, std::size_t beam) {
-    const Loaded loaded(path);
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
     const auto held_out = pictures_of(data).held_out;
     example::print_figures(
-        figures(loaded.model, loaded.vocabulary, held_out, beam),
+        figures(model, settings.words, held_out, beam),
         {{"beam", std::to_string(beam)}, {"pictures", std::to_string(held_out.size())}});
     return 0;
 }
 
 int run_caption(const std::string& path, const std::string& data, std::size_t first,
                 std::size_t count, std::size_t beam, const std::string& svg) {
-    const Loaded loaded(path);
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
     auto held_out = pictures_of(data).held_out;
     if (first >= held_out.size())
         fail("caption", "there is no picture " + std::to_string(first) + " among the " +
                             std::to_string(held_out.size()) + " held out");
-    if (!svg.empty() && loaded.settings.attention == "none")
+    if (!svg.empty() && settings.attention == "none")
         fail("caption", "a model without attention does not look anywhere");
     const auto begin = held_out.begin() + static_cast<std::ptrdiff_t>(first);
     const std::vector<Picture> some(
         begin, begin + static_cast<std::ptrdiff_t>(std::min(count, held_out.size() - first)));
-    const auto written = describe(loaded.model, loaded.vocabulary, some, beam);
+    const auto written = describe(model, settings.words, some, beam);
     std::size_t right = 0;
     for (std::size_t i = 0; i < some.size(); ++i) {
         right += written[i].words == some[i].caption;
@@ -49,59 +142,33 @@ int run_caption(const std::string& path, const std::string& data, std::size_t fi
 
 int main(int argc, char** argv) {
     using namespace caption;
-    CLI::App app{"Says in words what small pictures show. Reads a folder with pictures and their "
-                 "captions; without one, it draws shapes of its own. A tenth of what there is to "
-                 "be seen is held out."};
-    app.footer("Examples:\n"
-               "  caption train caption_emoji --minutes 10\n"
-               "  caption train caption_emoji --attention none --out none.safetensors\n"
-               "  caption eval caption.safetensors caption_emoji --beam 4\n"
-               "  caption caption caption.safetensors caption_emoji --first 20 --count 5\n"
-               "  caption caption caption.safetensors caption_emoji --first 7 --svg looked.svg");
-    app.require_subcommand(1);
-    Training o;
-    auto* train_command = app.add_subcommand("train", "learn from pictures with captions");
-    train_command->add_option("DATA", o.data, "folder")->check(CLI::ExistingDirectory);
-    train_command->add_option("--attention", o.model.attention)
-        ->check(CLI::IsMember({"none", "general", "concat", "additive"}))
-        ->capture_default_str();
-    for (const auto& [name, value, about] :
-         {std::tuple("--channels", &o.model.channels, "of the first convolution; then doubled"),
-          std::tuple("--hidden", &o.model.hidden, "width of the LSTM"),
-          std::tuple("--width", &o.model.width, "of a word's vector")})
-        train_command->add_option(name, *value, about)
-            ->check(CLI::Range(1, 4096))
-            ->capture_default_str();
-    for (const auto& [name, value, about] :
-         {std::tuple("--dropout", &o.model.dropout, "share of values dropped"),
-          std::tuple("--smoothing", &o.smoothing, "share of a word that all words divide")})
-        train_command->add_option(name, *value, about)
-            ->check(CLI::Range(0.0, 0.99))
-            ->capture_default_str();
-    train_command->add_option("--shift", o.shift, "move pictures at random by up to so many pixels")
-        ->check(CLI::Range(0, 8))
-        ->capture_default_str();
-    o.add_to(*train_command, "pictures in a batch");
+    example::Commands program(
+        "caption",
+        "Says in words what small pictures show. Reads a folder with pictures and their captions; "
+        "without one, it draws shapes of its own. A tenth of what there is to be seen is held out.",
+        {"train caption_emoji --minutes 10",
+         "train caption_emoji --attention none --out none.safetensors",
+         "eval caption.safetensors caption_emoji --beam 4",
+         "caption caption.safetensors caption_emoji --first 20 --count 5",
+         "caption caption.safetensors caption_emoji --first 7 --svg looked.svg"});
+    program.train("learn from pictures with captions", train, check_gradients);
     std::string path, data, svg;
     std::size_t beam = 4, first = 0, count = 10;
-    auto* eval_command = app.add_subcommand("eval", "BLEU and exact matches of what was held out");
-    auto* caption_command = app.add_subcommand("caption", "pictures that were held out");
-    for (auto* command : {eval_command, caption_command}) {
-        command->add_option("MODEL", path)->required()->check(CLI::ExistingFile);
-        command->add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
-        command->add_option("--beam", beam, "hypotheses that are followed; 1: greedy")
-            ->check(CLI::Range(1, 1000))
-            ->capture_default_str();
-    }
-    caption_command->add_option("--first", first, "number of a picture")->capture_default_str();
-    caption_command->add_option("--count", count, "how many")
-        ->check(CLI::PositiveNumber)
-        ->capture_default_str();
-    caption_command->add_option("--svg", svg, "draw where the model looked in the first one");
-    CLI11_PARSE(app, argc, argv);
-    return example::guarded("caption", [&] {
-        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
-        if (*eval_command) return run_eval(path, data, beam);
-        return run_caption(path, data, first, count, beam, svg);
-    });
+    example::Fields shared;
+    shared.model(path)
+        .takes("DATA", data, "folder", example::Existing::folder)
+        .takes("--beam", beam, "hypotheses that are followed; 1: greedy",
+               example::Between{1, 1000});
+    program
+        .add("eval", "BLEU and exact matches of what was held out",
+             [&] { return run_eval(path, data, beam); })
+        .takes(shared);
+    program
+        .add("caption", "pictures that were held out",
+             [&] { return run_caption(path, data, first, count, beam, svg); })
+        .takes(shared)
+        .takes("--first", first, "number of a picture")
+        .takes("--count", count, "how many", example::Positive())
+        .takes("--svg", svg, "draw where the model looked in the first one");
+    return program.run(argc, argv);
 }

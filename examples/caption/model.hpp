@@ -1,17 +1,28 @@
 #pragma once
 
 #include "../common/convolutions.hpp"
+#include "../common/learning.hpp"
 #include "../common/named_attention.hpp"
 #include "data.hpp"
-
-#include <numeric>
 
 namespace caption {
 
 struct Settings {
+    static constexpr const char* program = "caption";
     std::string attention = "additive";
-    std::size_t channels = 32, hidden = 256, width = 128; // of the first convolution
+    std::size_t channels = 32, hidden = 256, width = 128;
     double dropout = 0.4;
+    nn::Vocabulary words = example::no_words();
+
+    void fields(example::Fields& f) {
+        const example::Between size{1, 4096};
+        f("--attention", attention, "", example::OneOf{"none", "general", "concat", "additive"});
+        f("--channels", channels, "of the first convolution; then doubled", size);
+        f("--hidden", hidden, "width of the LSTM", size);
+        f("--width", width, "of a word's vector", size);
+        f("--dropout", dropout, "share of values dropped", example::Between{0, 0.99});
+        f.stored("words", words);
+    }
 };
 
 // Convolutions see, an LSTM writes: its first state comes from the mean over the grid of features,
@@ -22,13 +33,13 @@ struct Model {
     using Decoder = nn::Decoder<nn::LstmCell<T>, example::NamedAttention<T>>;
     static constexpr std::size_t strides[] = {1, 2, 2};
 
-    Model(const Settings& s, std::size_t words, std::int64_t start)
-        : eye(channels, s.channels, strides), decoder({.vocabulary = words,
+    explicit Model(const Settings& s)
+        : eye(channels, s.channels, strides), decoder({.vocabulary = s.words.size(),
                                                        .width = s.width,
                                                        .hidden = s.hidden,
                                                        .memory = 4 * s.channels,
                                                        .dropout = s.dropout,
-                                                       .start = start,
+                                                       .start = s.words.start(),
                                                        .attention = {.name = s.attention}}),
           bridge({nn::BridgeKind::project,
                   {4 * s.channels},
@@ -68,27 +79,19 @@ struct Written {
 
 // What the model writes for each picture, by a beam; 1: the likeliest word every time. Lengths are
 // not made up for: that would favour shades of skin that are not there.
-inline std::vector<Written> describe(const Model<float>& model, const nn::Vocabulary& vocabulary,
+inline std::vector<Written> describe(const Model<float>& model, const nn::Vocabulary& words,
                                      const std::vector<Picture>& pictures, std::size_t beam) {
     std::vector<Written> all;
-    Tape<float> tape;
-    tape.set_recording(false);
-    constexpr std::size_t at_once = 100;
-    for (std::size_t begin = 0; begin < pictures.size(); begin += at_once) {
-        std::vector<std::size_t> which(std::min(at_once, pictures.size() - begin));
-        std::iota(which.begin(), which.end(), begin);
-        tape.clear();
-        const auto found =
-            nn::beam_search(tape,
-                            [&](const auto& state, const Indices& words) {
-                                return model.decoder.predict(state, words);
-                            },
-                            model.start(tape.constant(batch_of<float>(pictures, which))),
-                            Indices::full({which.size()}, vocabulary.start()),
-                            {.beam = beam, .end = vocabulary.end(), .max_length = 20});
-        for (const auto& best : found)
-            all.push_back({vocabulary.decode(best.front().tokens), best.front().weights});
-    }
+    example::in_batches(0, pictures.size(), 100, [&](auto& tape, const auto& which) {
+        const auto step = [&](const auto& state, const Indices& before) {
+            return model.decoder.predict(state, before);
+        };
+        for (const auto& best : nn::beam_search(
+                 tape, step, model.start(tape.constant(batch_of<float>(pictures, which))),
+                 Indices::full({which.size()}, words.start()),
+                 {.beam = beam, .end = words.end(), .max_length = 20}))
+            all.push_back({words.decode(best.front().tokens), best.front().weights});
+    });
     return all;
 }
 

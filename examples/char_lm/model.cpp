@@ -4,6 +4,28 @@
 
 namespace char_lm {
 
+void Settings::fields(example::Fields& f) {
+    const example::Between size{1, 65536};
+    f("--model", model, "", example::OneOf{"recurrent", "transformer"});
+    f("--cell", cell, "of a recurrent model", example::OneOf{"rnn", "lstm", "gru"});
+    f("--layers", layers, "2 where it is recurrent, else 4", example::Between{1, 64});
+    f("--hidden", hidden, "width of a layer: 256 where it is recurrent, else 128", size);
+    f("--embedding", embedding, "width of a byte's vector in a recurrent model", size);
+    f("--heads", heads, "of a transformer's attention", size);
+    f("--context", context, "steps before a piece that a transformer still attends to", size);
+    f("--dropout", dropout, "share of values dropped between layers", example::Between{0, 1});
+    f.stored("vocabulary", vocabulary);
+}
+
+Settings Settings::completed() const {
+    const bool attends = model == "transformer";
+    Settings all = *this;
+    if (layers == 0) all.layers = attends ? 4 : 2;
+    if (hidden == 0) all.hidden = attends ? 128 : 256;
+    if (attends) all.embedding = all.hidden;
+    return all;
+}
+
 template <class T>
 typename Model<T>::Net Model<T>::network(const Settings& s) {
     if (s.model == "transformer")
@@ -31,9 +53,9 @@ typename Model<T>::Net Model<T>::network(const Settings& s) {
 }
 
 template <class T>
-Model<T>::Model(const Settings& s, std::size_t vocabulary)
-    : settings_(s), embed_({.vocabulary = vocabulary, .width = s.embedding}), net_(network(s)),
-      head_({.input = s.hidden, .output = vocabulary}) {}
+Model<T>::Model(const Settings& s)
+    : settings_(s), embed_({.vocabulary = s.bytes().size(), .width = s.embedding}),
+      net_(network(s)), head_({.input = s.hidden, .output = s.bytes().size()}) {}
 
 template <class T>
 template <class Recurrent>

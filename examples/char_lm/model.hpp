@@ -1,12 +1,11 @@
 #pragma once
 
-#include "../common/header.hpp"
+#include "../common/fields.hpp"
 #include "../common/stream.hpp"
 #include "../common/text.hpp"
 
 #include <unroll/unroll.hpp>
 
-#include <map>
 #include <string>
 #include <variant>
 
@@ -15,17 +14,16 @@ namespace char_lm {
 using namespace unroll;
 
 struct Settings {
-    std::string model = "recurrent"; // or transformer
-    std::string cell = "gru";
+    static constexpr const char* program = "char_lm";
+    std::string model = "recurrent", cell = "gru";
     std::size_t layers = 0, hidden = 0; // 0: as completed() has them
-    std::size_t embedding = 64;         // of a recurrent model
-    std::size_t heads = 4, context = 64;
+    std::size_t embedding = 64, heads = 4, context = 64;
     double dropout = 0;
+    std::string vocabulary; // ByteVocabulary::hex
 
+    void fields(example::Fields& f);
     Settings completed() const;
-
-    std::map<std::string, std::string> words() const;
-    static Settings from(const example::Header& header);
+    example::ByteVocabulary bytes() const { return example::ByteVocabulary::from_hex(vocabulary); }
 };
 
 // A language model over bytes: embedding, recurrent layers or a Transformer, and a linear head. T
@@ -39,7 +37,7 @@ public:
     using Carried = example::Carried<T>;
 
     // Settings are completed ones.
-    Model(const Settings& settings, std::size_t vocabulary);
+    explicit Model(const Settings& settings);
 
     // Numbers [T, B] -> logits [T, B, vocabulary]. Carries `state` on where one is given.
     Variable<T> operator()(Tape<T>& tape, const Indices& x, Carried* state = nullptr) const;

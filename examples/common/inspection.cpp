@@ -5,8 +5,6 @@
 #include <cstdio>
 #include <map>
 
-#include <CLI/CLI.hpp>
-
 namespace example {
 
 namespace {
@@ -23,42 +21,40 @@ const std::map<std::string, Color> colors{{"kind", Color::kind},
                                           {"memory", Color::memory}};
 
 template <class Value>
-void choice(CLI::App& command, const char* name, Value& value,
-            const std::map<std::string, Value>& names, const char* about) {
-    std::vector<std::string> words;
+OneOf words_of(const std::map<std::string, Value>& names) {
+    OneOf words;
     for (const auto& [word, meaning] : names) words.push_back(word);
-    command
-        .add_option_function<std::string>(
-            name, [&value, &names](const std::string& word) { value = names.at(word); }, about)
-        ->check(CLI::IsMember(words));
+    return words;
 }
 
 } // namespace
 
-void Inspection::add_to(CLI::App& command) {
-    const auto before = command.get_options().size();
-    command.add_option("--dump-graph", path_,
-                       "draw the first batch and stop: .svg, .png, .pdf, .dot or .html");
-    choice(command, "--fold", graph_.fold, folds, "repetitions that are drawn once; time");
-    command.add_option("--first-steps", graph_.first_steps, "steps drawn apart at the beginning");
-    command.add_option("--last-steps", graph_.last_steps, "steps drawn apart at the end");
-    command.add_option("--depth", graph_.depth, "levels of modules that are opened; all");
-    command.add_option("--budget", graph_.budget, "most nodes to draw")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 100000));
-    choice(command, "--color", graph_.color, colors, "what colours tell; kind");
-    command.add_flag("--open", graph_.open, "draw what fused operations compute");
-    command.add_flag("--annotate", graph_.annotate, "write norms, times and bytes into nodes");
-    command.add_flag("--left-to-right", graph_.left_to_right, "draw what comes later to the right");
-    command.add_flag("!--no-parameters", graph_.parameters, "leave parameters out");
-    command.add_flag("--check-gradients", checks_,
-                     "compare the gradients of a small model with differences, and stop");
-    command.add_option("--check-order", order_, "1: gradients; 2: gradients of gradients")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 2));
-    command.add_option("--check-report", report_, "write the comparison as JSON");
-    const auto all = command.get_options();
-    for (std::size_t i = before; i < all.size(); ++i) all[i]->group("Looking at the model");
+void Inspection::fields(Fields& f) {
+    f.group("Looking at the model");
+    f.takes("--dump-graph", path_,
+            "draw the first batch and stop: .svg, .png, .pdf, .dot or .html");
+    f.takes("--fold", fold_, "repetitions that are drawn once", words_of(folds));
+    f.takes("--first-steps", graph_.first_steps, "steps drawn apart at the beginning");
+    f.takes("--last-steps", graph_.last_steps, "steps drawn apart at the end");
+    f.takes("--depth", graph_.depth, "levels of modules that are opened; all unless given");
+    f.takes("--budget", graph_.budget, "most nodes to draw", Between{1, 100000});
+    f.takes("--color", color_, "what colours tell", words_of(colors));
+    f.takes("--open", graph_.open, "draw what fused operations compute");
+    f.takes("--annotate", graph_.annotate, "write norms, times and bytes into nodes");
+    f.takes("--left-to-right", graph_.left_to_right, "draw what comes later to the right");
+    f.takes("!--no-parameters", graph_.parameters, "leave parameters out");
+    f.takes("--check-gradients", checks_,
+            "compare the gradients of a small model with differences, and stop");
+    f.takes("--check-order", order_, "1: gradients; 2: gradients of gradients", Between{1, 2});
+    f.takes("--check-report", report_, "write the comparison as JSON");
+    f.group("");
+}
+
+unroll::graph::Options Inspection::options() const {
+    unroll::graph::Options all = graph_;
+    all.fold = folds.at(fold_);
+    all.color = colors.at(color_);
+    return all;
 }
 
 int Inspection::check(const std::function<unroll::Variable<double>(unroll::Tape<double>&)>& loss,
@@ -66,7 +62,7 @@ int Inspection::check(const std::function<unroll::Variable<double>(unroll::Tape<
     const auto report =
         unroll::gradcheck([&](unroll::Tape<double>& tape,
                               const std::vector<unroll::Variable<double>>&) { return loss(tape); },
-                          {}, parameters, {.order = order_});
+                          {}, parameters, {.order = static_cast<int>(order_)});
     std::fputs(report.text().c_str(), stdout);
     if (!report_.empty()) unroll::write_file_atomically(report_, report.json());
     std::size_t kinks = 0;
@@ -78,10 +74,8 @@ int Inspection::check(const std::function<unroll::Variable<double>(unroll::Tape<
     return report ? 0 : 1;
 }
 
-bool Inspection::needs_statistics() const {
-    return graph_.annotate || graph_.color == Color::gradient_norm;
-}
+bool Inspection::needs_statistics() const { return graph_.annotate || color_ == "gradient-norm"; }
 
-bool Inspection::needs_profile() const { return graph_.annotate || graph_.color == Color::time; }
+bool Inspection::needs_profile() const { return graph_.annotate || color_ == "time"; }
 
 } // namespace example

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "fields.hpp"
 #include "program.hpp"
 
 #include <unroll/core/gradcheck.hpp>
@@ -8,10 +9,6 @@
 #include <optional>
 #include <string>
 
-namespace CLI {
-class App;
-}
-
 namespace example {
 
 // What every program can do with its model instead of training it: draw the graph of its first
@@ -19,7 +16,7 @@ namespace example {
 // differences (--check-gradients, --check-order, --check-report FILE).
 class Inspection {
 public:
-    void add_to(CLI::App& command);
+    void fields(Fields& f);
 
     bool draws() const { return !path_.empty(); }
     bool checks() const { return checks_; }
@@ -27,16 +24,17 @@ public:
     // Draws what `loss(tape)` returns was computed from. Runs backward where norms or times are
     // asked for; gradients of parameters are left as they are. Returns the program's exit status.
     template <class T, class F>
-    int draw(const F& loss) {
+    int draw(const F& loss) const {
         unroll::Tape<T> tape;
         std::optional<unroll::Statistics<T>> statistics;
         std::optional<unroll::Profile<T>> profile;
-        if (needs_statistics()) graph_.statistics = &statistics.emplace(tape);
-        if (needs_profile()) graph_.profile = &profile.emplace(tape);
+        unroll::graph::Options how = options();
+        if (needs_statistics()) how.statistics = &statistics.emplace(tape);
+        if (needs_profile()) how.profile = &profile.emplace(tape);
         tape.keep_gradients_apart(true);
         const auto y = loss(tape);
         if (statistics || profile) tape.backward(y, {.retain = true});
-        unroll::graph::write(path_, y, graph_);
+        unroll::graph::write(path_, y, how);
         print_result({{"nodes", std::to_string(tape.size())}, {"picture", path_}});
         return 0;
     }
@@ -47,13 +45,14 @@ public:
               const unroll::GradcheckParameters& parameters) const;
 
 private:
+    unroll::graph::Options options() const;
     bool needs_statistics() const;
     bool needs_profile() const;
 
-    std::string path_, report_;
+    std::string path_, report_, fold_ = "time", color_ = "kind";
     unroll::graph::Options graph_;
     bool checks_ = false;
-    int order_ = 1;
+    std::size_t order_ = 1;
 };
 
 } // namespace example

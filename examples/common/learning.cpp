@@ -1,7 +1,5 @@
 #include "learning.hpp"
 
-#include <cstdio>
-
 namespace example {
 
 using namespace unroll;
@@ -39,21 +37,18 @@ int learn(const TrainingOptions& options, Batches batches, Task task, const Part
     return train(options, task, parameters);
 }
 
+Indices chosen(std::span<const std::int64_t> labels, std::span<const std::size_t> which) {
+    Indices some({which.size()});
+    for (std::size_t b = 0; b < which.size(); ++b) some.data()[b] = labels[which[b]];
+    return some;
+}
+
 void print_figures(const Figures& figures,
                    const std::vector<std::pair<std::string, std::string>>& more) {
     std::vector<std::pair<std::string, std::string>> all;
     for (const auto& [name, value] : figures) all.emplace_back(name, number(value, 4));
     all.insert(all.end(), more.begin(), more.end());
     print_result(all);
-}
-
-int guarded(const char* program, const std::function<int()>& body) {
-    try {
-        return body();
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s: %s\n", program, error.what());
-        return 1;
-    }
 }
 
 } // namespace example

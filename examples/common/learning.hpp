@@ -1,8 +1,11 @@
 #pragma once
 
-#include "header.hpp"
+#include "commands.hpp"
 #include "network.hpp"
 #include "trainer.hpp"
+
+#include <algorithm>
+#include <numeric>
 
 namespace example {
 
@@ -35,11 +38,35 @@ using PartLoss = std::function<unroll::Variable<float>(unroll::Tape<float>& tape
 int learn(const TrainingOptions& options, Batches batches, Task task, const PartLoss& loss,
           const unroll::optim::NamedParameters<float>& parameters);
 
+// Calls f(tape, which) for all of [0, lengths.size()), some at a time that are nearly equally long,
+// or for those of [begin, end) in their order. Nothing is recorded.
+template <class F>
+void in_batches(const std::vector<std::size_t>& lengths, std::size_t batch, const F& f) {
+    unroll::Tape<float> tape;
+    tape.set_recording(false);
+    unroll::Random random(0);
+    for (const auto& which : unroll::nn::bucket_by_length(lengths, random, {.batch = batch})) {
+        tape.clear();
+        f(tape, which);
+    }
+}
+template <class F>
+void in_batches(std::size_t begin, std::size_t end, std::size_t batch, const F& f) {
+    unroll::Tape<float> tape;
+    tape.set_recording(false);
+    for (; begin < end; begin += batch) {
+        std::vector<std::size_t> which(std::min(batch, end - begin));
+        std::iota(which.begin(), which.end(), begin);
+        tape.clear();
+        f(tape, which);
+    }
+}
+
+// Some of the labels.
+unroll::Indices chosen(std::span<const std::int64_t> labels, std::span<const std::size_t> which);
+
 // Figures, and more, as the last line.
 void print_figures(const Figures& figures,
                    const std::vector<std::pair<std::string, std::string>>& more = {});
-
-// What `body` returns; 1, with the reason told, where it throws.
-int guarded(const char* program, const std::function<int()>& body);
 
 } // namespace example

@@ -2,46 +2,17 @@
 
 #include <algorithm>
 
-#include <CLI/CLI.hpp>
-
 namespace example {
 
 using namespace unroll;
 
-void NetworkOptions::add_to(CLI::App& command, const std::vector<std::string>& cells) {
-    command.add_option("--cell", cell, "what the network is made of")
-        ->capture_default_str()
-        ->check(CLI::IsMember(cells));
-    command.add_option("--layers", layers, "recurrent layers")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 64));
-    command.add_option("--hidden", hidden, "width of a layer")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 65536));
-    command.add_option("--dropout", dropout, "share of values dropped")
-        ->capture_default_str()
-        ->check(CLI::Range(0.0, 1.0));
-    command.add_option("--forget-bias", forget_bias, "what an LSTM's forget gate begins with")
-        ->capture_default_str();
-}
-
-std::map<std::string, std::string> NetworkOptions::words(const std::string& program) const {
-    return {{"program", program},
-            {"cell", cell},
-            {"layers", std::to_string(layers)},
-            {"hidden", std::to_string(hidden)},
-            {"bidirectional", std::to_string(bidirectional)},
-            {"dropout", exact(dropout)}};
-}
-
-NetworkOptions NetworkOptions::from(const Header& words) {
-    NetworkOptions options;
-    options.cell = words.word("cell");
-    options.layers = words.size("layers");
-    options.hidden = words.size("hidden");
-    options.bidirectional = words.size("bidirectional") != 0;
-    options.dropout = words.real("dropout");
-    return options;
+void NetworkOptions::fields(Fields& f, const OneOf& cells) {
+    f("--cell", cell, "what the network is made of", cells);
+    f("--layers", layers, "recurrent layers", Between{1, 64});
+    f("--hidden", hidden, "width of a layer", Between{1, 65536});
+    f("--dropout", dropout, "share of values dropped", Between{0, 1});
+    f.takes("--forget-bias", forget_bias, "what an LSTM's forget gate begins with");
+    f.stored("bidirectional", bidirectional);
 }
 
 namespace {

@@ -1,15 +1,10 @@
 #pragma once
 
-#include "header.hpp"
+#include "fields.hpp"
 
-#include <map>
 #include <string>
 #include <variant>
 #include <vector>
-
-namespace CLI {
-class App;
-}
 
 namespace example {
 
@@ -21,9 +16,7 @@ struct NetworkOptions {
     double dropout = 0;     // between layers
     double forget_bias = 1; // of an LSTM
 
-    void add_to(CLI::App& command, const std::vector<std::string>& cells = {"rnn", "lstm", "gru"});
-    std::map<std::string, std::string> words(const std::string& program) const;
-    static NetworkOptions from(const Header& words);
+    void fields(Fields& f, const OneOf& cells = {"rnn", "lstm", "gru"});
     std::size_t width() const { return bidirectional ? 2 * hidden : hidden; }
 };
 

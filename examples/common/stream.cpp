@@ -26,23 +26,43 @@ std::pair<Indices, Indices> Stream::batch(std::size_t i, std::size_t begin, std:
     return {x, y};
 }
 
-CarriedStates::CarriedStates(std::size_t shards, Task& task) : states_(shards) {
-    task.begin_epoch = [this](std::uint64_t) {
-        for (auto& state : states_) state = {};
+namespace {
+
+// The states of shards under names.
+template <class F>
+void for_each(std::vector<Carried<float>>& states, const F& f) {
+    for (std::size_t s = 0; s < states.size(); ++s)
+        for (std::size_t i = 0; i < states[s].size(); ++i)
+            f("shard" + std::to_string(s) + "." + std::to_string(i), states[s][i]);
+}
+
+} // namespace
+
+int learn(const TrainingOptions& options, const Stream& stream, Task task, const StreamLoss& loss,
+          const optim::NamedParameters<float>& parameters) {
+    std::vector<Carried<float>> states(options.shards);
+    task.batches = stream.batches();
+    task.units = static_cast<double>(stream.columns() * stream.steps());
+    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
+        const std::size_t width = stream.columns() / options.shards;
+        const auto [x, y] = stream.batch(batch, shard * width, (shard + 1) * width);
+        return loss(tape, x, y, &states[shard]);
     };
-    task.carried = [this] {
+    task.begin_epoch = [&](std::uint64_t) { states.assign(options.shards, {}); };
+    task.carried = [&] {
         std::map<std::string, Tensor<float>> kept;
-        for_each([&](const std::string& name, const Tensor<float>& state) {
+        for_each(states, [&](const std::string& name, const Tensor<float>& state) {
             if (state.storage()) kept[name] = state;
         });
         return kept;
     };
-    task.carry_on = [this](const std::map<std::string, Tensor<float>>& kept) {
-        for_each([&](const std::string& name, Tensor<float>& state) {
+    task.carry_on = [&](const std::map<std::string, Tensor<float>>& kept) {
+        for_each(states, [&](const std::string& name, Tensor<float>& state) {
             const auto found = kept.find(name);
             if (found != kept.end()) state = found->second;
         });
     };
+    return train(options, task, parameters);
 }
 
 } // namespace example

@@ -14,6 +14,7 @@ public:
 
     std::size_t batches() const { return batches_; }
     std::size_t columns() const { return columns_; }
+    std::size_t steps() const { return steps_; }
     // Inputs and targets of batch i for columns [begin, end): [T, end - begin].
     std::pair<unroll::Indices, unroll::Indices> batch(std::size_t i, std::size_t begin,
                                                       std::size_t end) const;
@@ -27,24 +28,15 @@ private:
 template <class T>
 using Carried = std::array<unroll::Tensor<T>, 2>;
 
-// The states that each shard's part of a stream carries from batch to batch.
-class CarriedStates {
-public:
-    // An epoch of the task begins without, and a resumed run goes on with what was saved.
-    CarriedStates(std::size_t shards, Task& task);
-    CarriedStates(const CarriedStates&) = delete;
-    CarriedStates& operator=(const CarriedStates&) = delete;
-    Carried<float>& of(std::size_t shard) { return states_[shard]; }
+// The mean loss of inputs and targets, which carries `state` on.
+using StreamLoss =
+    std::function<unroll::Variable<float>(unroll::Tape<float>& tape, const unroll::Indices& x,
+                                          const unroll::Indices& y, Carried<float>* state)>;
 
-private:
-    template <class F>
-    void for_each(const F& f) {
-        for (std::size_t s = 0; s < states_.size(); ++s)
-            for (std::size_t i = 0; i < states_[s].size(); ++i)
-                f("shard" + std::to_string(s) + "." + std::to_string(i), states_[s][i]);
-    }
-    std::vector<Carried<float>> states_;
-};
+// Trains on a stream, whose columns the shards divide; states go on from batch to batch, begin anew
+// with every epoch, and are saved. `task` says all but its batches and its loss.
+int learn(const TrainingOptions& options, const Stream& stream, Task task, const StreamLoss& loss,
+          const unroll::optim::NamedParameters<float>& parameters);
 
 // The mean of loss(x, y, state) over a text, as a scalar, in nats; nothing is recorded on `tape`.
 template <class T, class F>

@@ -6,8 +6,6 @@
 #include <cstdio>
 #include <sstream>
 
-#include <CLI/CLI.hpp>
-
 namespace example {
 
 using namespace unroll;
@@ -177,32 +175,20 @@ private:
 
 } // namespace
 
-void TrainingOptions::add_to(CLI::App& command, const char* batch_text) {
-    command.add_option("--batch", batch, batch_text)
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    command.add_option("--rate", rate, "Adam's rate, which falls along a cosine")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    command.add_option("--clip", clip, "largest norm of the gradient")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    command.add_option("--minutes", minutes, "how long to train")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    command.add_option("--epochs", epochs, "passes over the data, instead of minutes")
-        ->check(CLI::PositiveNumber);
-    command.add_option("--shards", shards, "parts of a batch that run side by side")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    command.add_option("--threads", threads, "threads; all cores unless given");
-    command.add_option("--seed", seed, "of weights, order and dropout")->capture_default_str();
-    command.add_option("-o,--out", out, "the model, with everything to resume")
-        ->capture_default_str();
-    command.add_option("--csv", csv, "figures over time as a table");
-    command.add_option("--svg", svg, "figures over time as a picture");
-    command.add_flag("--resume", resume, "go on with the run saved in --out");
-    inspection.add_to(command);
+void TrainingOptions::fields(Fields& f, const char* what) {
+    f.takes("--batch", batch, what, Positive());
+    f.takes("--rate", rate, "Adam's rate, which falls along a cosine", Positive());
+    f.takes("--clip", clip, "largest norm of the gradient", Positive());
+    f.takes("--minutes", minutes, "how long to train", Positive());
+    f.takes("--epochs", epochs, "passes over the data, instead of minutes", Positive());
+    f.takes("--shards", shards, "parts of a batch that run side by side", Positive());
+    f.takes("--threads", threads, "threads; 0: all cores");
+    f.takes("--seed", seed, "of weights, order and dropout");
+    f.takes("-o,--out", out, "the model, with everything to resume");
+    f.takes("--csv", csv, "figures over time as a table");
+    f.takes("--svg", svg, "figures over time as a picture");
+    f.takes("--resume", resume, "go on with the run saved in --out");
+    inspection.fields(f);
 }
 
 int train(const TrainingOptions& options, const Task& task,
@@ -213,9 +199,9 @@ int train(const TrainingOptions& options, const Task& task,
                           std::to_string(options.shards) + " equal shards");
     if (options.threads > 0) threads::set(options.threads);
     if (options.inspection.draws()) {
-        Inspection inspection = options.inspection;
         task.begin_epoch(0);
-        return inspection.draw<float>([&](Tape<float>& tape) { return task.loss(0, tape, 0); });
+        return options.inspection.draw<float>(
+            [&](Tape<float>& tape) { return task.loss(0, tape, 0); });
     }
     return Run(options, task, parameters).train();
 }

@@ -21,8 +21,8 @@ struct TrainingOptions {
     bool resume = false;
     Inspection inspection;
 
-    // `batch`: what a batch is made of.
-    void add_to(CLI::App& command, const char* batch);
+    // `what` a batch is made of.
+    void fields(Fields& f, const char* what);
 };
 
 // Named numbers in the order in which they are told.

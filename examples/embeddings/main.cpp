@@ -1,9 +1,6 @@
-#include "../common/trainer.hpp"
 #include "model.hpp"
 
 #include <cstdio>
-
-#include <CLI/CLI.hpp>
 
 namespace embeddings {
 
@@ -11,7 +8,8 @@ using example::number;
 
 struct Training : example::TrainingOptions {
     std::string text, vectors;
-    std::size_t width = 50, window = 5, negatives = 5, min_count = 5;
+    Settings model;
+    std::size_t window = 5, negatives = 5, min_count = 5;
     double subsample = 1e-4;
 
     Training() {
@@ -20,13 +18,25 @@ struct Training : example::TrainingOptions {
         minutes = 2;
         out = "embeddings.safetensors";
     }
+    void fields(example::Fields& f) {
+        const example::Between count{1, 1 << 20};
+        f.takes("TEXT", text, "without one, made-up sentences");
+        model.fields(f);
+        f.takes("--window", window, "the farthest neighbour", count);
+        f.takes("--negatives", negatives, "words of noise beside each neighbour", count);
+        f.takes("--min-count", min_count, "rarer words are left out", count);
+        f.takes("--subsample", subsample, "share from which words are thinned out",
+                example::Positive());
+        f.takes("--vectors", vectors, "word2vec's text format, beside the model");
+        TrainingOptions::fields(f, "words of text in a batch");
+    }
 };
 
 int train(Training o) {
     if (o.text.empty()) o.subsample = 1; // each of its words is frequent
     const auto text = o.text.empty() ? made_up() : words_of(o.text);
-    const nn::Vocabulary words({{text}},
-                               {.min_count = o.min_count, .special = nn::SpecialSymbols::none()});
+    const nn::Vocabulary& words = o.model.words =
+        nn::Vocabulary({{text}}, {.min_count = o.min_count, .special = nn::SpecialSymbols::none()});
     std::vector<std::int64_t> numbers;
     for (const auto& word : text)
         if (words.contains(word)) numbers.push_back(words.number(word));
@@ -35,7 +45,7 @@ int train(Training o) {
     example::Batches order(pairs.pieces(), 1, o.seed);
 
     nn::seed(o.seed);
-    nn::SkipGram<float> model({.vocabulary = words.size(), .width = o.width});
+    nn::SkipGram<float> model(o.model.options());
     std::printf("%zu words of text, %zu different ones of at least %zu; %zu parameters\n",
                 text.size(), words.size(), o.min_count, nn::parameter_count(model));
     example::Task task;
@@ -46,9 +56,7 @@ int train(Training o) {
     task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch_number) {
         return pairs.loss(model, tape, order.part(batch_number, 0, 1)[0], shard, o.shards);
     };
-    task.words = {{"program", "embeddings"},
-                  {"width", std::to_string(o.width)},
-                  {"words", example::joined(words)}};
+    task.words = example::words(o.model);
     const int status = example::train(o, task, example::named(model));
     if (!o.vectors.empty()) model.vectors(words).write_text(o.vectors);
     return status;
@@ -70,7 +78,7 @@ int show(const std::vector<nn::WordVectors<float>::Neighbour>& found) {
     return 0;
 }
 
-int check_gradients(const Training& o) {
+int check_gradients(Training o) {
     nn::seed(o.seed);
     nn::SkipGram<double> model({.vocabulary = 6, .width = 3});
     for (auto* parameter : parameters(model)) // contexts begin with zeros
@@ -86,58 +94,38 @@ int check_gradients(const Training& o) {
 
 int main(int argc, char** argv) {
     using namespace embeddings;
-    CLI::App app{"Learns vectors of words from their neighbourhood, by skip-gram with negative "
-                 "sampling, and asks them, or GloVe's, what is alike."};
-    app.footer("Examples:\n"
-               "  embeddings train book.txt --minutes 2 --vectors book.vectors.txt\n"
-               "  embeddings neighbours embeddings.safetensors king\n"
-               "  embeddings eval embeddings.safetensors glove.6B.50d.txt\n"
-               "  embeddings neighbours glove.6B.50d.txt three\n"
-               "  embeddings analogy glove.6B.50d.txt man king woman\n"
-               "  embeddings train --check-gradients");
-    app.require_subcommand(1);
-    Training o;
-    auto* train_command = app.add_subcommand("train", "learn from a text");
-    train_command->add_option("TEXT", o.text, "without one, made-up sentences");
-    const auto count = [&](const char* name, std::size_t& value, const char* what) {
-        train_command->add_option(name, value, what)
-            ->capture_default_str()
-            ->check(CLI::Range(1, 1 << 20));
-    };
-    count("--width", o.width, "of a vector");
-    count("--window", o.window, "the farthest neighbour");
-    count("--negatives", o.negatives, "words of noise beside each neighbour");
-    count("--min-count", o.min_count, "rarer words are left out");
-    train_command->add_option("--subsample", o.subsample, "share from which words are thinned out")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    train_command->add_option("--vectors", o.vectors, "word2vec's text format, beside the model");
-    o.add_to(*train_command, "words of text in a batch");
-    std::string path, other;
-    std::vector<std::string> words;
+    example::Commands program(
+        "embeddings",
+        "Learns vectors of words from their neighbourhood, by skip-gram with negative sampling, "
+        "and asks them, or GloVe's, what is alike.",
+        {"train book.txt --minutes 2 --vectors book.vectors.txt",
+         "neighbours embeddings.safetensors king", "eval embeddings.safetensors glove.6B.50d.txt",
+         "neighbours glove.6B.50d.txt three", "analogy glove.6B.50d.txt man king woman",
+         "train --check-gradients"});
+    program.train("learn from a text", train, check_gradients);
+    std::string path, other, a, b, c;
     std::size_t nearest = 10;
-    const auto use = [&](const char* name, const char* what) {
-        auto* command = app.add_subcommand(name, what);
-        command->add_option("VECTORS", path, "a model, or a text file of vectors")->required();
-        return command;
-    };
-    auto* eval_command = use("eval", "whether other vectors find the same words alike");
-    eval_command->add_option("OTHER", other)->required();
-    auto* neighbours_command = use("neighbours", "the words nearest to one");
-    neighbours_command->add_option("WORD", words)->required()->expected(1);
-    auto* analogy_command = use("analogy", "A is to B as C is to what");
-    analogy_command->add_option("A B C", words)->required()->expected(3);
-    for (auto* command : {neighbours_command, analogy_command})
-        command->add_option("--count", nearest)->capture_default_str();
-    CLI11_PARSE(app, argc, argv);
-    try {
-        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
-        if (*eval_command) return run_eval(path, other);
-        const auto vectors = read_vectors(path);
-        return show(*neighbours_command ? vectors.nearest(words[0], nearest)
-                                        : vectors.analogy(words[0], words[1], words[2], nearest));
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "embeddings: %s\n", error.what());
-        return 1;
-    }
+    example::Fields vectors, words;
+    vectors.needs("VECTORS", path, "a model, or a text file of vectors");
+    words.takes("--count", nearest, "how many");
+    program
+        .add("eval", "whether other vectors find the same words alike",
+             [&] { return run_eval(path, other); })
+        .takes(vectors)
+        .needs("OTHER", other);
+    program
+        .add("neighbours", "the words nearest to one",
+             [&] { return show(read_vectors(path).nearest(a, nearest)); })
+        .takes(vectors)
+        .needs("WORD", a)
+        .takes(words);
+    program
+        .add("analogy", "A is to B as C is to what",
+             [&] { return show(read_vectors(path).analogy(a, b, c, nearest)); })
+        .takes(vectors)
+        .needs("A", a)
+        .needs("B", b)
+        .needs("C", c)
+        .takes(words);
+    return program.run(argc, argv);
 }

@@ -12,6 +12,18 @@ namespace embeddings {
 
 using namespace unroll;
 
+struct Settings {
+    static constexpr const char* program = "embeddings";
+    std::size_t width = 50;
+    nn::Vocabulary words = example::no_words();
+
+    void fields(example::Fields& f) {
+        f("--width", width, "of a vector", example::Between{1, 1 << 20});
+        f.stored("words", words, nn::SpecialSymbols::none());
+    }
+    nn::SkipGramOptions options() const { return {.vocabulary = words.size(), .width = width}; }
+};
+
 // Words in small letters; what has no letter is left out.
 inline nn::Tokens words_of(const std::string& path) {
     nn::Tokens all;
@@ -79,10 +91,10 @@ private:
 // Of a model, or of a text file as GloVe and word2vec write them.
 inline nn::WordVectors<float> read_vectors(const std::string& path) {
     if (!path.ends_with(".safetensors")) return nn::WordVectors<float>::read_text(path);
-    const example::Header header(path, "embeddings");
-    const auto words = header.vocabulary("words", nn::SpecialSymbols::none());
-    const nn::SkipGramOptions options{.vocabulary = words.size(), .width = header.size("width")};
-    return example::load<nn::SkipGram<float>>(path, options).vectors(words);
+    const auto settings = example::read<Settings>(path);
+    nn::SkipGram<float> model(settings.options());
+    optim::load_weights(path, example::named(model));
+    return model.vectors(settings.words);
 }
 
 struct Agreement {

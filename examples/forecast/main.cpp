@@ -2,8 +2,6 @@
 
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 namespace forecast {
 
 struct Training : example::TrainingOptions {
@@ -13,14 +11,17 @@ struct Training : example::TrainingOptions {
     Training() {
         epochs = 40;
         rate = 2e-3;
-        model.cell = "gru";
-        model.hidden = 32;
         out = "forecast.safetensors";
+    }
+    void fields(example::Fields& f) {
+        f.takes("DATA", data, "CSV file", example::Existing::file);
+        model.fields(f);
+        TrainingOptions::fields(f, "windows in a batch");
     }
 };
 
 int train(Training o) {
-    if (o.resume) o.model = settings_of(o.out);
+    if (o.resume) o.model = example::read<Settings>(o.out);
     const Series series = series_of(o.data);
     const std::size_t end = learned(series);
     o.model.season = series.season;
@@ -48,15 +49,8 @@ int train(Training o) {
     };
     example::Task task;
     task.unit = "windows";
-    task.glance = [&] { return figures(model, o.model, series, end, series.size()); };
-    task.result = task.glance;
-    task.words = o.model.words("forecast");
-    task.words["log"] = std::to_string(o.model.logarithmic);
-    task.words["every_step"] = std::to_string(o.model.every_step);
-    task.words["window"] = std::to_string(o.model.window);
-    task.words["season"] = std::to_string(o.model.season);
-    task.words["mean"] = example::exact(o.model.mean);
-    task.words["deviation"] = example::exact(o.model.deviation);
+    task.glance = task.result = [&] { return figures(model, o.model, series, end, series.size()); };
+    task.words = example::words(o.model);
     return example::learn(o, {ends.size(), o.batch, o.seed}, task, loss, example::named(model));
 }
 
@@ -78,52 +72,32 @@ int check_gradients(Training o) {
 
 int main(int argc, char** argv) {
     using namespace forecast;
-    CLI::App app{"Forecasts of one series with their uncertainty, and values that do not fit them. "
-                 "Reads dates and values from a CSV file; without one, it makes up a series."};
-    app.footer("Examples:\n"
-               "  forecast train daily-min-temperatures.csv --epochs 5\n"
-               "  forecast train airline-passengers.csv --log --window 24 --epochs 60 --batch 16 "
-               "--dropout 0.3\n"
-               "  forecast eval forecast.safetensors daily-min-temperatures.csv --svg test.svg\n"
-               "  forecast predict forecast.safetensors daily-min-temperatures.csv --steps 30\n"
-               "  forecast anomalies forecast.safetensors daily-min-temperatures.csv --inject 20");
-    app.require_subcommand(1);
-    Training o;
-    auto* train_command = app.add_subcommand("train", "learn all of a series but its last fifth");
-    train_command->add_option("DATA", o.data, "CSV file")->check(CLI::ExistingFile);
-    o.model.add_to(*train_command);
-    train_command->add_flag("--log", o.model.logarithmic, "of values whose swings grow with them");
-    train_command->add_flag("!--last-step", o.model.every_step,
-                            "learn from the last step of a window alone: many to one");
-    train_command->add_option("--window", o.model.window, "steps that the network sees")
-        ->capture_default_str()
-        ->check(CLI::Range(2, 10000));
-    o.add_to(*train_command, "windows in a batch");
+    example::Commands program(
+        "forecast",
+        "Forecasts of one series with their uncertainty, and values that do not fit them. Reads "
+        "dates and values from a CSV file; without one, it makes up a series.",
+        {"train daily-min-temperatures.csv --epochs 5",
+         "train airline-passengers.csv --log --window 24 --epochs 60 --batch 16 --dropout 0.3",
+         "eval forecast.safetensors daily-min-temperatures.csv --svg test.svg",
+         "predict forecast.safetensors daily-min-temperatures.csv --steps 30",
+         "anomalies forecast.safetensors daily-min-temperatures.csv --inject 20"});
+    program.train("learn all of a series but its last fifth", train, check_gradients);
     Use use;
-    auto* eval_command = app.add_subcommand("eval", "errors on the last fifth, one step ahead");
-    auto* predict_command = app.add_subcommand("predict", "what comes after the series' end");
-    auto* anomalies_command = app.add_subcommand("anomalies", "values that were not expected");
-    for (auto* command : {eval_command, predict_command, anomalies_command}) {
-        command->add_option("MODEL", use.path)->required()->check(CLI::ExistingFile);
-        command->add_option("DATA", use.data, "CSV file")->check(CLI::ExistingFile);
-        command->add_option("--svg", use.svg, "a picture");
-        command->add_option("--seed", use.seed)->capture_default_str();
-    }
-    predict_command->add_option("--steps", use.steps, "a season, but at most 60, unless given");
-    predict_command->add_option("--paths", use.paths, "drawn at random")
-        ->capture_default_str()
-        ->check(CLI::Range(2, 100000));
-    anomalies_command->add_option("--inject", use.inject, "values to disturb")
-        ->capture_default_str();
-    anomalies_command->add_option("--size", use.size, "of the disturbance, in usual errors")
-        ->capture_default_str();
-    anomalies_command->add_option("--threshold", use.threshold, "in deviations of the forecast")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    CLI11_PARSE(app, argc, argv);
-    return example::guarded("forecast", [&] {
-        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
-        if (*eval_command) return run_eval(use);
-        return *predict_command ? predict(use) : anomalies(use);
-    });
+    example::Fields shared;
+    shared.model(use.path)
+        .takes("DATA", use.data, "CSV file", example::Existing::file)
+        .takes("--svg", use.svg, "a picture")
+        .takes("--seed", use.seed);
+    program.add("eval", "errors on the last fifth, one step ahead", [&] { return run_eval(use); })
+        .takes(shared);
+    program.add("predict", "what comes after the series' end", [&] { return predict(use); })
+        .takes(shared)
+        .takes("--steps", use.steps, "a season, but at most 60, unless given", example::Positive())
+        .takes("--paths", use.paths, "drawn at random", example::Between{2, 100000});
+    program.add("anomalies", "values that were not expected", [&] { return anomalies(use); })
+        .takes(shared)
+        .takes("--inject", use.inject, "values to disturb")
+        .takes("--size", use.size, "of the disturbance, in usual errors")
+        .takes("--threshold", use.threshold, "in deviations of the forecast", example::Positive());
+    return program.run(argc, argv);
 }

@@ -25,11 +25,24 @@ Series read_series(const std::string& path);
 Series made_up(std::size_t length, Random random);
 
 struct Settings : example::NetworkOptions {
+    static constexpr const char* program = "forecast";
     bool logarithmic = false, every_step = true;
-    std::size_t window = 60; // steps that the network sees
-    std::size_t season = 0;
+    std::size_t window = 60, season = 0;
     double mean = 0, deviation = 1; // what is taken off the values, and divided by
 
+    Settings() {
+        cell = "gru";
+        hidden = 32;
+    }
+    void fields(example::Fields& f) {
+        NetworkOptions::fields(f);
+        f("--log", logarithmic, "of values whose swings grow with them");
+        f.takes("!--last-step", every_step,
+                "learn from the last step of a window alone: many to one");
+        f("--window", window, "steps that the network sees", example::Between{2, 10000});
+        f.stored("every_step", every_step).stored("season", season);
+        f.stored("mean", mean).stored("deviation", deviation);
+    }
     double scaled(double value) const {
         return ((logarithmic ? std::log(value) : value) - mean) / deviation;
     }

@@ -25,17 +25,6 @@ std::vector<double> scaled(const Series& series, const Settings& s) {
     return all;
 }
 
-Settings settings_of(const std::string& path) {
-    const example::Header words(path, "forecast");
-    return {example::NetworkOptions::from(words),
-            words.size("log") != 0,
-            words.size("every_step") != 0,
-            words.size("window"),
-            words.size("season"),
-            words.real("mean"),
-            words.real("deviation")};
-}
-
 std::vector<Place> before(const std::vector<double>& scaled, std::size_t begin, std::size_t end) {
     std::vector<Place> places;
     for (; begin < end; ++begin) places.push_back({&scaled, begin - 1});
@@ -89,9 +78,8 @@ example::Line values_line(const Series& series, std::size_t begin) {
 } // namespace
 
 int run_eval(const Use& use) {
-    const Settings s = settings_of(use.path);
+    const auto [s, model] = example::load<Settings, Model<float>>(use.path);
     const Series series = series_of(use.data);
-    const auto model = example::load<Model<float>>(use.path, s);
     const std::size_t begin = learned(series);
     if (!use.svg.empty()) {
         example::Chart chart{.title = "One step ahead", .x = "step", .y = "value"};
@@ -105,9 +93,8 @@ int run_eval(const Use& use) {
 }
 
 int predict(const Use& use) {
-    const Settings s = settings_of(use.path);
+    const auto [s, model] = example::load<Settings, Model<float>>(use.path);
     const Series series = series_of(use.data);
-    const auto model = example::load<Model<float>>(use.path, s);
     const std::vector<double> known = scaled(series, s);
     std::vector<std::vector<double>> paths(use.paths, known);
     const std::size_t steps = use.steps > 0 ? use.steps : std::min<std::size_t>(s.season, 60);
@@ -143,9 +130,8 @@ int predict(const Use& use) {
 }
 
 int anomalies(const Use& use) {
-    const Settings s = settings_of(use.path);
+    const auto [s, model] = example::load<Settings, Model<float>>(use.path);
     Series series = series_of(use.data);
-    const auto model = example::load<Model<float>>(use.path, s);
     const std::size_t begin = learned(series);
     std::vector<double> values = scaled(series, s);
     // Sizes are told in errors of the learned part's forecasts.

@@ -10,7 +10,6 @@ Series series_of(const std::string& path);
 std::size_t learned(const Series& series);
 // Throws Error for logarithms of what is not above 0.
 std::vector<double> scaled(const Series& series, const Settings& s);
-Settings settings_of(const std::string& path);
 // The steps before those of [begin, end): where their forecasts are made.
 std::vector<Place> before(const std::vector<double>& scaled, std::size_t begin, std::size_t end);
 // Errors of the forecasts of steps [begin, end) one step ahead, in the series' own unit, beside
@@ -20,9 +19,8 @@ example::Figures figures(const Model<float>& model, const Settings& s, const Ser
 
 struct Use {
     std::string path, data, svg;
-    std::size_t steps = 0, paths = 200, inject = 10;
+    std::size_t steps = 0, paths = 200, inject = 10, seed = 1;
     double size = 6, threshold = 4;
-    std::uint64_t seed = 1;
 };
 
 // The commands; they return the program's exit status.

@@ -3,33 +3,34 @@
 #include <cstdio>
 #include <filesystem>
 
-#include <CLI/CLI.hpp>
-
 namespace long_memory {
+
+constexpr example::Between lag{10, 100000};
 
 struct Training : example::TrainingOptions {
     Settings model;
     std::size_t batches = 500;
-    std::vector<std::size_t> lags{25, 50, 100, 200};
 
     Training() {
         batch = 50;
         epochs = 6;
-        model.hidden = 64;
         out = "long_memory.safetensors";
+    }
+    // Without the lag, of which a comparison has several.
+    void fields_of_all(example::Fields& f) {
+        model.fields(f);
+        f.takes("--batches", batches, "in what is called an epoch", example::Positive());
+        TrainingOptions::fields(f, "sequences in a batch");
+    }
+    void fields(example::Fields& f) {
+        fields_of_all(f);
+        f.takes("--lag", model.lag, "", lag);
     }
 };
 
-Settings settings_of(const std::string& path) {
-    const example::Header words(path, "long_memory");
-    return {example::NetworkOptions::from(words), words.word("problem"), words.size("lag"),
-            words.size("symbols")};
-}
-
 // Trains one network; `found` is told the figures it ends with.
-int train(
-    Training o, const std::function<void(const example::Figures&)>& found = [](auto&) {}) {
-    if (o.resume) o.model = settings_of(o.out);
+int train(Training o, const std::function<void(const example::Figures&)>& found) {
+    if (o.resume) o.model = example::read<Settings>(o.out);
     nn::seed(o.seed);
     Model<float> model(o.model);
     std::uint64_t epoch = 0;
@@ -53,18 +54,19 @@ int train(
         found(last);
         return last;
     };
-    task.words = o.model.words("long_memory");
-    task.words["problem"] = o.model.problem;
-    task.words["lag"] = std::to_string(o.model.lag);
-    task.words["symbols"] = std::to_string(o.model.symbols);
+    task.words = example::words(o.model);
     return example::train(o, task, example::named(model));
 }
 
+int train_one(Training o) {
+    return train(o, [](const example::Figures&) {});
+}
+
 // Trains every cell at every lag; writes the models, a table and a chart into the folder --out.
-int compare(const Training& o) {
+int compare(const Training& o, const std::vector<std::size_t>& lags) {
     std::filesystem::create_directories(o.out);
     Comparison found;
-    for (const std::size_t lag : o.lags) {
+    for (const std::size_t lag : lags) {
         found.lags.push_back(static_cast<double>(lag));
         for (auto& [cell, errors] : found.errors) {
             Training one = o;
@@ -95,9 +97,8 @@ int check_gradients(Training o) {
 }
 
 int run_eval(const std::string& path, std::size_t lag, std::uint64_t seed) {
-    Settings settings = settings_of(path);
+    auto [settings, model] = example::load<Settings, Model<float>>(path);
     if (lag > 0) settings.lag = lag;
-    const auto model = example::load<Model<float>>(path, settings);
     example::print_figures(figures(model, settings, seed, 20),
                            {{"lag", std::to_string(settings.lag)}});
     return 0;
@@ -107,47 +108,27 @@ int run_eval(const std::string& path, std::size_t lag, std::uint64_t seed) {
 
 int main(int argc, char** argv) {
     using namespace long_memory;
-    CLI::App app{"How long a network remembers: the adding and the copying problem, over lags that "
-                 "grow. The data is drawn at random, as much as is needed."};
-    app.footer("Examples:\n"
-               "  long_memory train --cell lstm --lag 200\n"
-               "  long_memory train --problem copying --cell gru --lag 50\n"
-               "  long_memory eval long_memory.safetensors --lag 400\n"
-               "  long_memory compare --lags 50 100 200 --out adding\n"
-               "  long_memory compare --problem copying --out copying");
-    app.require_subcommand(1);
-    Training o;
-    const auto lag = CLI::Range(10, 100000);
-    auto* train_command = app.add_subcommand("train", "train one network at one lag");
-    auto* compare_command = app.add_subcommand("compare", "every cell at every lag");
-    for (auto* command : {train_command, compare_command}) {
-        command->add_option("--problem", o.model.problem)
-            ->capture_default_str()
-            ->check(CLI::IsMember({"adding", "copying"}));
-        o.model.add_to(*command);
-        command->add_option("--symbols", o.model.symbols, "how many are to be copied")
-            ->capture_default_str()
-            ->check(CLI::Range(1, 1000));
-        command->add_option("--batches", o.batches, "in what is called an epoch")
-            ->capture_default_str()
-            ->check(CLI::PositiveNumber);
-        o.add_to(*command, "sequences in a batch");
-    }
-    train_command->add_option("--lag", o.model.lag)->capture_default_str()->check(lag);
-    compare_command->add_option("--lags", o.lags)->capture_default_str()->check(lag);
-    std::string path;
-    std::size_t other_lag = 0;
-    std::uint64_t seed = 1001;
-    auto* eval_command = app.add_subcommand("eval", "errors on new sequences");
-    eval_command->add_option("MODEL", path)->required()->check(CLI::ExistingFile);
-    eval_command->add_option("--lag", other_lag, "another than it was trained for")->check(lag);
-    eval_command->add_option("--seed", seed, "of the sequences")->capture_default_str();
-    CLI11_PARSE(app, argc, argv);
-    return example::guarded("long_memory", [&] {
-        if (*eval_command) return run_eval(path, other_lag, seed);
-        if (o.inspection.checks()) return check_gradients(o);
-        if (*train_command) return train(o);
-        if (o.out == Training().out) o.out = "long_memory";
-        return compare(o);
+    example::Commands program(
+        "long_memory",
+        "How long a network remembers: the adding and the copying problem, over lags that grow. "
+        "The data is drawn at random, as much as is needed.",
+        {"train --cell lstm --lag 200", "train --problem copying --cell gru --lag 50",
+         "eval long_memory.safetensors --lag 400", "compare --lags 50 100 200 --out adding",
+         "compare --problem copying --out copying"});
+    program.train("train one network at one lag", train_one, check_gradients);
+    Training compared;
+    compared.out = "long_memory";
+    std::vector<std::size_t> lags{25, 50, 100, 200};
+    auto& comparison = program.add("compare", "every cell at every lag", [&] {
+        return compared.inspection.checks() ? check_gradients(compared) : compare(compared, lags);
     });
+    compared.fields_of_all(comparison);
+    comparison.takes("--lags", lags, "", lag);
+    std::string path;
+    std::size_t other_lag = 0, seed = 1001;
+    program.add("eval", "errors on new sequences", [&] { return run_eval(path, other_lag, seed); })
+        .model(path)
+        .takes("--lag", other_lag, "another than it was trained for", lag)
+        .takes("--seed", seed, "of the sequences");
+    return program.run(argc, argv);
 }

@@ -11,10 +11,17 @@ using namespace unroll;
 // Two problems that a network solves only by keeping something for long (Hochreiter and Schmidhuber
 // 1997, section 5.4; Arjovsky et al. 2016).
 struct Settings : example::NetworkOptions {
+    static constexpr const char* program = "long_memory";
     std::string problem = "adding";
-    std::size_t lag = 50;
-    std::size_t symbols = 5; // of eight kinds, to be copied
+    std::size_t lag = 50, symbols = 5; // of eight kinds
 
+    Settings() { hidden = 64; }
+    void fields(example::Fields& f) {
+        f("--problem", problem, "", example::OneOf{"adding", "copying"});
+        NetworkOptions::fields(f);
+        f("--symbols", symbols, "how many are to be copied", example::Between{1, 1000});
+        f.stored("lag", lag);
+    }
     bool adds() const { return problem == "adding"; }
     std::size_t inputs() const { return adds() ? 2 : 10; }
     std::size_t outputs() const { return adds() ? 1 : 8; }

@@ -2,8 +2,6 @@
 
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 namespace mnist_rows {
 
 struct Training : example::TrainingOptions {
@@ -16,15 +14,17 @@ struct Training : example::TrainingOptions {
         minutes = 2;
         out = "mnist_rows.safetensors";
     }
+    void fields(example::Fields& f) {
+        f.takes("DATA", data, "folder", example::Existing::folder);
+        model.fields(f);
+        f.takes("--shift", shift, "move images at random by up to so many pixels",
+                example::Between{0, 8});
+        TrainingOptions::fields(f, "digits in a batch");
+    }
 };
 
-Settings settings_of(const std::string& path) {
-    const example::Header words(path, "mnist_rows");
-    return {example::NetworkOptions::from(words), words.size("pixels") != 0};
-}
-
 int train(Training o) {
-    if (o.resume) o.model = settings_of(o.out);
+    if (o.resume) o.model = example::read<Settings>(o.out);
     const Digits learned = example::digits_of(o.data, true),
                  test = example::digits_of(o.data, false);
     nn::seed(o.seed);
@@ -40,8 +40,7 @@ int train(Training o) {
     // Nothing is chosen by these figures: the run ends when its time is over.
     task.glance = [&] { return figures(model, o.model.pixels, test, 1000); };
     task.result = [&] { return figures(model, o.model.pixels, test, test.size()); };
-    task.words = o.model.words("mnist_rows");
-    task.words["pixels"] = std::to_string(o.model.pixels);
+    task.words = example::words(o.model);
     return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
 }
 
@@ -64,9 +63,8 @@ int check_gradients(Training o) {
 }
 
 int run_eval(const std::string& path, const std::string& data) {
-    const Settings settings = settings_of(path);
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
     const Digits test = example::digits_of(data, false);
-    const auto model = example::load<Model<float>>(path, settings);
     example::print_figures(figures(model, settings.pixels, test, test.size()),
                            {{"digits", std::to_string(test.size())}});
     return 0;
@@ -74,14 +72,13 @@ int run_eval(const std::string& path, const std::string& data) {
 
 int predict(const std::string& path, const std::string& data, std::size_t first,
             std::size_t count) {
-    const Settings settings = settings_of(path);
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
     const Digits test = example::digits_of(data, false);
     if (first >= test.size())
         fail("mnist_rows", "there is no digit " + std::to_string(first) + ", only " +
                                std::to_string(test.size()));
     std::size_t right = 0, all = 0;
-    look(example::load<Model<float>>(path, settings), settings.pixels, test, first,
-         std::min(test.size(), first + count),
+    look(model, settings.pixels, test, first, std::min(test.size(), first + count),
          [&](const auto& which, const Variable<float>& logits, const Indices& y) {
              const auto likely = topk(softmax(logits), 1);
              for (std::size_t b = 0; b < which.size(); ++b, ++all) {
@@ -103,39 +100,26 @@ int predict(const std::string& path, const std::string& data, std::size_t first,
 
 int main(int argc, char** argv) {
     using namespace mnist_rows;
-    CLI::App app{"Digits read row by row, or pixel by pixel: many steps to one class. Reads the "
-                 "four idx files of MNIST in a folder; without one, it draws digits of its own."};
-    app.footer("Examples:\n"
-               "  mnist_rows train mnist --cell lstm\n"
-               "  mnist_rows train mnist --cell lstm --bidirectional --epochs 8\n"
-               "  mnist_rows train mnist --cell mlp\n"
-               "  mnist_rows train mnist --cell gru --pixels --minutes 30\n"
-               "  mnist_rows eval mnist_rows.safetensors mnist\n"
-               "  mnist_rows predict mnist_rows.safetensors mnist --first 10 --count 3");
-    app.require_subcommand(1);
-    Training o;
-    auto* train_command = app.add_subcommand("train", "learn digits");
-    train_command->add_option("DATA", o.data, "folder")->check(CLI::ExistingDirectory);
-    o.model.add_to(*train_command, {"mlp", "rnn", "lstm", "gru"});
-    train_command->add_flag("--bidirectional", o.model.bidirectional, "read from both ends");
-    train_command->add_flag("--pixels", o.model.pixels, "784 steps of one pixel");
-    train_command->add_option("--shift", o.shift, "move images at random by up to so many pixels")
-        ->check(CLI::Range(0, 8));
-    o.add_to(*train_command, "digits in a batch");
+    example::Commands program(
+        "mnist_rows",
+        "Digits read row by row, or pixel by pixel: many steps to one class. Reads the four idx "
+        "files of MNIST in a folder; without one, it draws digits of its own.",
+        {"train mnist --cell lstm", "train mnist --cell lstm --bidirectional --epochs 8",
+         "train mnist --cell mlp", "train mnist --cell gru --pixels --minutes 30",
+         "eval mnist_rows.safetensors mnist",
+         "predict mnist_rows.safetensors mnist --first 10 --count 3"});
+    program.train("learn digits", train, check_gradients);
     std::string path, data;
     std::size_t first = 0, count = 5;
-    auto* eval_command = app.add_subcommand("eval", "accuracy on the test digits");
-    auto* predict_command =
-        app.add_subcommand("predict", "show digits and what they are taken for");
-    for (auto* command : {eval_command, predict_command}) {
-        command->add_option("MODEL", path)->required()->check(CLI::ExistingFile);
-        command->add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
-    }
-    predict_command->add_option("--first", first, "number of a digit")->capture_default_str();
-    predict_command->add_option("--count", count, "how many")->capture_default_str();
-    CLI11_PARSE(app, argc, argv);
-    return example::guarded("mnist_rows", [&] {
-        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
-        return *eval_command ? run_eval(path, data) : predict(path, data, first, count);
-    });
+    example::Fields shared;
+    shared.model(path).takes("DATA", data, "folder", example::Existing::folder);
+    program.add("eval", "accuracy on the test digits", [&] { return run_eval(path, data); })
+        .takes(shared);
+    program
+        .add("predict", "show digits and what they are taken for",
+             [&] { return predict(path, data, first, count); })
+        .takes(shared)
+        .takes("--first", first, "number of a digit")
+        .takes("--count", count, "how many");
+    return program.run(argc, argv);
 }

@@ -3,7 +3,6 @@
 #include "../common/digits.hpp"
 #include "../common/learning.hpp"
 
-#include <numeric>
 #include <optional>
 
 namespace mnist_rows {
@@ -39,7 +38,14 @@ struct Batch {
 };
 
 struct Settings : example::NetworkOptions {
+    static constexpr const char* program = "mnist_rows";
     bool pixels = false;
+
+    void fields(example::Fields& f) {
+        NetworkOptions::fields(f, {"mlp", "rnn", "lstm", "gru"});
+        f.takes("--bidirectional", bidirectional, "read from both ends");
+        f("--pixels", pixels, "784 steps of one pixel");
+    }
 };
 
 // Logits [B, 10] from the last state of a recurrent network over rows or pixels; of "mlp", from a
@@ -79,14 +85,10 @@ struct Model {
 template <class F>
 void look(const Model<float>& model, bool pixels, const Digits& digits, std::size_t begin,
           std::size_t end, const F& f) {
-    Tape<float> tape;
-    tape.set_recording(false);
-    for (; begin < end; begin += 500) {
-        std::vector<std::size_t> which(std::min<std::size_t>(500, end - begin));
-        std::iota(which.begin(), which.end(), begin);
+    example::in_batches(begin, end, 500, [&](auto& tape, const auto& which) {
         const Batch<float> batch(digits, which, pixels);
         f(which, model(tape.constant(batch.x)), batch.y);
-    }
+    });
 }
 
 inline example::Figures figures(const Model<float>& model, bool pixels, const Digits& digits,

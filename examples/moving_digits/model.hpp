@@ -4,8 +4,6 @@
 #include "../common/digits.hpp"
 #include "../common/learning.hpp"
 
-#include <numeric>
-
 namespace moving_digits {
 
 using namespace unroll;
@@ -18,10 +16,16 @@ constexpr const char* names[] = {"right", "down and right", "down", "down and le
                                  "left",  "up and left",    "up",   "up and right"};
 
 struct Settings : example::NetworkOptions {
+    static constexpr const char* program = "moving_digits";
     std::size_t frames = 8;
-    double noise = 0.1; // share of a frame's pixels that show anything
+    double noise = 0.1;
 
     Settings() { hidden = 64; }
+    void fields(example::Fields& f) {
+        NetworkOptions::fields(f);
+        f("--frames", frames, "in a clip", example::Between{1, 19});
+        f("--noise", noise, "share of a frame's pixels, lit at random", example::Between{0, 1});
+    }
 };
 
 // Digits at half their size that move by one or two pixels a frame, as numbers.
@@ -119,14 +123,10 @@ struct Model {
 template <class F>
 void look(const Model<float>& model, const Settings& settings, const Digits& digits,
           std::size_t begin, std::size_t end, const F& f) {
-    Tape<float> tape;
-    tape.set_recording(false);
-    for (; begin < end; begin += 100) {
-        std::vector<std::size_t> which(std::min<std::size_t>(100, end - begin));
-        std::iota(which.begin(), which.end(), begin);
+    example::in_batches(begin, end, 100, [&](auto& tape, const auto& which) {
         const Clips<float> clips(digits, which, settings, Random(9));
         f(clips, model(tape.constant(clips.frames)));
-    }
+    });
 }
 
 inline example::Figures figures(const Model<float>& model, const Settings& settings,

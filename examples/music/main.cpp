@@ -2,21 +2,24 @@
 
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 namespace music {
 
 struct Training : example::TrainingOptions {
     std::string data;
-    example::NetworkOptions model;
+    Settings model;
     std::size_t transpose = 0;
 
     Training() {
         batch = 16;
         epochs = 100;
-        model.hidden = 256;
-        model.dropout = 0.5;
         out = "music.safetensors";
+    }
+    void fields(example::Fields& f) {
+        f.takes("DATA", data, "JSON file", example::Existing::file);
+        model.fields(f);
+        f.takes("--transpose", transpose, "move pieces at random by up to so many keys",
+                example::Between{0, 12});
+        TrainingOptions::fields(f, "pieces in a batch");
     }
 };
 
@@ -24,13 +27,8 @@ Chorales chorales_of(const std::string& path) {
     return path.empty() ? made_up(Random(5)) : read_chorales(path);
 }
 
-Model<float> read_model(const std::string& path) {
-    return example::load<Model<float>>(
-        path, example::NetworkOptions::from(example::Header(path, "music")));
-}
-
 int train(Training o) {
-    if (o.resume) o.model = example::NetworkOptions::from(example::Header(o.out, "music"));
+    if (o.resume) o.model = example::read<Settings>(o.out);
     const Chorales chorales = chorales_of(o.data);
     nn::seed(o.seed);
     Model<float> model(o.model);
@@ -52,7 +50,7 @@ int train(Training o) {
         return example::Figures{{"validation_nats", evaluate(model, chorales.valid)},
                                 {"test_nats", evaluate(model, chorales.test)}};
     };
-    task.words = o.model.words("music");
+    task.words = example::words(o.model);
     return example::learn(o, {chorales.train.size(), o.batch, o.seed}, task, loss,
                           example::named(model));
 }
@@ -69,7 +67,7 @@ int check_gradients(Training o) {
 }
 
 int run_eval(const std::string& path, const std::string& data) {
-    const auto model = read_model(path);
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
     const Chorales chorales = chorales_of(data);
     std::size_t frames = 0;
     for (const Piece& piece : chorales.test) frames += piece.size() - 1;
@@ -80,7 +78,7 @@ int run_eval(const std::string& path, const std::string& data) {
 }
 
 int run_sample(const std::string& path, const Sampling& how) {
-    Piece piece = sample(read_model(path), how);
+    Piece piece = sample(example::load<Settings, Model<float>>(path).model, how);
     std::size_t notes = 0;
     for (Frame& frame : piece) {
         std::ranges::sort(frame);
@@ -99,48 +97,21 @@ int run_sample(const std::string& path, const Sampling& how) {
 
 int main(int argc, char** argv) {
     using namespace music;
-    CLI::App app{
-        "Four-part chorales: from one chord to a piece. Reads a JSON file of pieces, each a "
-        "list of frames, each a list of MIDI numbers; without one, it makes up cadences."};
-    app.footer("Examples:\n"
-               "  music train jsb-chorales-quarter.json --transpose 5\n"
-               "  music eval music.safetensors jsb-chorales-quarter.json\n"
-               "  music sample music.safetensors --chord 55,62,67,71 -o piece.mid");
-    app.require_subcommand(1);
-    Training o;
-    auto* train_command = app.add_subcommand("train", "learn pieces");
-    train_command->add_option("DATA", o.data, "JSON file")->check(CLI::ExistingFile);
-    o.model.add_to(*train_command);
-    train_command
-        ->add_option("--transpose", o.transpose, "move pieces at random by up to so many keys")
-        ->check(CLI::Range(0, 12));
-    o.add_to(*train_command, "pieces in a batch");
+    example::Commands program(
+        "music",
+        "Four-part chorales: from one chord to a piece. Reads a JSON file of pieces, each a list "
+        "of frames, each a list of MIDI numbers; without one, it makes up cadences.",
+        {"train jsb-chorales-quarter.json --transpose 5",
+         "eval music.safetensors jsb-chorales-quarter.json",
+         "sample music.safetensors --chord 55,62,67,71 -o piece.mid"});
+    program.train("learn pieces", train, check_gradients);
     std::string path, data;
-    auto* eval_command = app.add_subcommand("eval", "how well a model predicts pieces");
-    eval_command->add_option("MODEL", path)->required()->check(CLI::ExistingFile);
-    eval_command->add_option("DATA", data, "JSON file")->check(CLI::ExistingFile);
     Sampling how;
-    auto* sample_command = app.add_subcommand("sample", "let a model write a piece");
-    sample_command->add_option("MODEL", path)->required()->check(CLI::ExistingFile);
-    sample_command->add_option("--chord", how.chord, "what it begins with, as MIDI numbers")
-        ->capture_default_str();
-    sample_command->add_option("--length", how.length, "quarter notes")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 100000));
-    sample_command->add_option("--voices", how.voices, "most keys at once")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 88));
-    sample_command->add_option("--temperature", how.temperature, "below 1: surer; 1: as learned")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    sample_command->add_option("--tempo", how.tempo, "quarter notes in a minute")
-        ->capture_default_str()
-        ->check(CLI::Range(4.0, 1000.0));
-    sample_command->add_option("--seed", how.seed)->capture_default_str();
-    sample_command->add_option("-o,--out", how.out, "MIDI file")->capture_default_str();
-    CLI11_PARSE(app, argc, argv);
-    return example::guarded("music", [&] {
-        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
-        return *eval_command ? run_eval(path, data) : run_sample(path, how);
-    });
+    program.add("eval", "how well a model predicts pieces", [&] { return run_eval(path, data); })
+        .model(path)
+        .takes("DATA", data, "JSON file", example::Existing::file);
+    how.fields(
+        program.add("sample", "let a model write a piece", [&] { return run_sample(path, how); })
+            .model(path));
+    return program.run(argc, argv);
 }

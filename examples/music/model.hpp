@@ -59,6 +59,15 @@ struct Batch {
     }
 };
 
+struct Settings : example::NetworkOptions {
+    static constexpr const char* program = "music";
+
+    Settings() {
+        hidden = 256;
+        dropout = 0.5;
+    }
+};
+
 // A logit for every key of the next frame.
 template <class T>
 struct Model {
@@ -68,7 +77,7 @@ struct Model {
     example::Network<T> net;
     nn::Linear<T> head;
 
-    explicit Model(const example::NetworkOptions& o)
+    explicit Model(const Settings& o)
         : dropped(o.dropout), in({.input = keys, .output = o.width()}), net(o, o.width()),
           head({.input = o.width(), .output = keys}) {}
 
@@ -89,9 +98,18 @@ double evaluate(const Model<float>& model, const std::vector<Piece>& pieces);
 
 struct Sampling {
     std::string chord = "48,64,67,72", out = "music.mid";
-    std::size_t length = 64, voices = 4;
+    std::size_t length = 64, voices = 4, seed = 1;
     double temperature = 0.7, tempo = 90;
-    std::uint64_t seed = 1;
+
+    void fields(example::Fields& f) {
+        f.takes("--chord", chord, "what it begins with, as MIDI numbers");
+        f.takes("--length", length, "quarter notes", example::Between{1, 100000});
+        f.takes("--voices", voices, "most keys at once", example::Between{1, 88});
+        f.takes("--temperature", temperature, "below 1: surer; 1: as learned", example::Positive());
+        f.takes("--tempo", tempo, "quarter notes in a minute", example::Between{4, 1000});
+        f.takes("--seed", seed);
+        f.takes("-o,--out", out, "MIDI file");
+    }
 };
 
 // Each key sounds with the probability that the network gives it; of more than there are voices,

@@ -1,15 +1,22 @@
 #pragma once
 
+#include "../common/learning.hpp"
 #include "data.hpp"
-
-#include <algorithm>
-#include <cmath>
 
 namespace names {
 
 struct Settings {
+    static constexpr const char* program = "names";
     std::size_t hidden = 128, embedding = 32;
     double dropout = 0.2;
+    nn::Vocabulary letters = example::no_words(), classes = letters;
+
+    void fields(example::Fields& f) {
+        f("--hidden", hidden, "width of the GRU", example::Between{1, 4096});
+        f("--embedding", embedding, "width of a letter's vector", example::Between{1, 4096});
+        f("--dropout", dropout, "share of values dropped", example::Between{0, 1});
+        f.stored("letters", letters).stored("classes", classes, nn::SpecialSymbols::none());
+    }
 };
 
 // A GRU that is handed the start symbol and tells one letter after the other, until the end symbol;
@@ -19,12 +26,12 @@ class Model {
 public:
     using value_type = T;
 
-    Model(const Settings& s, std::size_t letters, std::size_t classes)
-        : settings_(s), classes_(classes),
-          embed_({.vocabulary = letters, .width = s.embedding, .padding = 0}),
+    explicit Model(const Settings& s)
+        : settings_(s), classes_(s.classes.size()),
+          embed_({.vocabulary = s.letters.size(), .width = s.embedding, .padding = 0}),
           gru_({.input = s.embedding, .hidden = s.hidden}),
-          next_({.input = s.hidden, .output = letters}),
-          class_({.input = s.hidden, .output = classes}) {}
+          next_({.input = s.hidden, .output = s.letters.size()}),
+          class_({.input = s.hidden, .output = classes_}) {}
 
     struct Out {
         Variable<T> next;  // logits [T, B, letters]
@@ -70,12 +77,7 @@ inline Figures evaluate(const Model<float>& model, const Names& names, std::size
     double nats = 0;
     std::size_t characters = 0;
     nn::ConfusionMatrix matrix(classes);
-    Tape<float> tape;
-    tape.set_recording(false);
-    Random random(0);
-    for (const auto& which :
-         nn::bucket_by_length(nn::lengths_of(names.letters), random, {.batch = 256})) {
-        tape.clear();
+    example::in_batches(nn::lengths_of(names.letters), 256, [&](auto& tape, const auto& which) {
         const Batch batch = make_batch(names, which);
         const auto out = model(tape, batch.x);
         std::size_t here = which.size(); // each has an end
@@ -84,7 +86,7 @@ inline Figures evaluate(const Model<float>& model, const Names& names, std::size
                 static_cast<double>(cross_entropy(out.next, batch.y).item());
         characters += here;
         if (classes > 1) matrix.add(batch.classes, argmax(model.classify(out)));
-    }
+    });
     return {nn::bits_per_character(nats, characters), matrix};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/unroll.hpp>
+#include "../common/fields.hpp"
 
 #include <algorithm>
 #include <map>
@@ -14,7 +14,12 @@ using namespace unroll;
 // What a model knows of symbols: words in small letters with 0 for every digit, characters as they
 // are.
 struct Vocabularies {
-    nn::Vocabulary words, characters, tags;
+    nn::Vocabulary words = example::no_words(), characters = words, tags = words;
+
+    void fields(example::Fields& f) {
+        f.stored("words", words).stored("characters", characters);
+        f.stored("tags", tags, nn::SpecialSymbols::none());
+    }
 };
 
 inline std::string plain(const std::string& word) {

@@ -1,16 +1,86 @@
-#include "training.hpp"
+#include "model.hpp"
 
 #include <cstdio>
-
-#include <CLI/CLI.hpp>
 
 namespace ner {
 
 using example::number;
 
+struct Training : example::TrainingOptions {
+    std::string train, dev;
+    Settings model;
+    double unknown = 0.5;
+
+    Training() {
+        batch = 16;
+        out = "ner.safetensors";
+    }
+    void fields(example::Fields& f) {
+        f.takes("TRAIN", train, "a word and its BIO tag a line; without one, made-up sentences");
+        f.takes("DEV", dev, "looked at now and then; without one, TRAIN");
+        model.fields(f);
+        f.takes("--unknown", unknown, "hide words that occur n times with u / (u + n)",
+                example::Between{0, 100});
+        TrainingOptions::fields(f, "sentences in a batch");
+    }
+};
+
+int train(Training o) {
+    const auto learned = o.train.empty() ? made_up() : nn::read_columns(o.train);
+    const auto dev = o.dev.empty() ? learned : nn::read_columns(o.dev);
+    Vocabularies& v = o.model.known = vocabularies_of(learned);
+    const auto counts = v.words.counts();
+    if (o.resume) o.model = example::read<Settings>(o.out);
+    const auto sentences = encode(learned, v, o.train), held = encode(dev, v, o.dev);
+
+    nn::seed(o.seed);
+    Model<float> model(o.model);
+    std::printf("%zu sentences, %zu words, %zu tags; %zu parameters\n", sentences.size(),
+                v.words.size(), v.tags.size(), nn::parameter_count(model));
+    example::Task task;
+    task.unit = "sentences";
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+        Batch x = make_batch(sentences, which);
+        // Names are mostly words that were never met: rare ones are hidden now and then, so that
+        // spelling and neighbours have to do.
+        for (std::size_t i = 0; i < x.words.numbers.size(); ++i) {
+            auto& word = x.words.numbers.data()[i];
+            const auto count = static_cast<double>(counts[static_cast<std::size_t>(word)]);
+            if (word > v.words.unknown() &&
+                tape.random().uniform() * (o.unknown + count) < o.unknown)
+                word = v.words.unknown();
+        }
+        return model.loss(tape, x);
+    };
+    task.glance = task.result = [&] {
+        const auto scores = evaluate(model, held, v.tags);
+        return example::Figures{{"entity_f1", scores.overall().f1},
+                                {"token_accuracy", scores.token_accuracy()}};
+    };
+    task.words = example::words(o.model);
+    return example::learn(o, {nn::lengths_of(sentences), o.batch, o.seed}, task, loss,
+                          example::named(model));
+}
+
+int check_gradients(Training o) {
+    nn::seed(o.seed);
+    auto some = made_up();
+    some.erase(some.begin() + 3, some.end());
+    o.model.known = vocabularies_of(some);
+    o.model.hidden = o.model.embedding = o.model.characters = 3;
+    Model<double> model(o.model);
+    const auto batch = make_batch(encode(some, o.model.known), std::vector<std::size_t>{0, 2});
+    return o.inspection.check(
+        [&](Tape<double>& tape) {
+            tape.set_evaluating(true); // nothing is dropped
+            return model.loss(tape, batch);
+        },
+        nn::named_parameters(model));
+}
+
 int run_eval(const std::string& path, const std::string& file) {
-    const auto [settings, v] = read_header(path);
-    const auto model = example::load<Model<float>>(path, settings, v);
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const Vocabularies& v = settings.known;
     const auto sentences = file.empty() ? made_up() : nn::read_columns(file);
     const auto scores = evaluate(model, encode(sentences, v, file), v.tags);
     std::fputs(scores.table().text().c_str(), stdout);
@@ -24,8 +94,8 @@ int run_eval(const std::string& path, const std::string& file) {
 }
 
 int run_tag(const std::string& path, const std::vector<std::string>& texts) {
-    const auto [settings, v] = read_header(path);
-    const auto model = example::load<Model<float>>(path, settings, v);
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const Vocabularies& v = settings.known;
     std::size_t found = 0;
     Tape<float> tape;
     tape.set_recording(false);
@@ -54,50 +124,23 @@ int run_tag(const std::string& path, const std::vector<std::string>& texts) {
 
 int main(int argc, char** argv) {
     using namespace ner;
-    CLI::App app{"Finds names in sentences: a tag for every word from its vector, its spelling and "
-                 "its neighbours."};
-    app.footer("Examples:\n"
-               "  ner train\n"
-               "  ner train wnut17/wnut17train.conll wnut17/emerging.dev.conll --crf\n"
-               "  ner eval ner.safetensors wnut17/emerging.test.annotated\n"
-               "  ner tag ner.safetensors \"He said, Teddy Roosevelt was a great president\"\n"
-               "  ner train --crf --check-gradients");
-    app.require_subcommand(1);
-    Training o;
-    auto* train_command = app.add_subcommand("train", "learn from words with tags");
-    train_command->add_option("TRAIN", o.train,
-                              "a word and its BIO tag a line; without one, made-up sentences");
-    train_command->add_option("DEV", o.dev, "looked at now and then; without one, TRAIN");
-    train_command->add_flag("--crf", o.model.crf, "tags depend on each other");
-    for (const auto& [name, value, what] :
-         {std::tuple("--hidden", &o.model.hidden, "width of a direction"),
-          std::tuple("--embedding", &o.model.embedding, "width of a word's vector"),
-          std::tuple("--characters", &o.model.characters, "width of a character's vector")})
-        train_command->add_option(name, *value, what)
-            ->capture_default_str()
-            ->check(CLI::Range(1, 4096));
-    train_command->add_option("--dropout", o.model.dropout, "share of values dropped")
-        ->capture_default_str()
-        ->check(CLI::Range(0.0, 1.0));
-    train_command
-        ->add_option("--unknown", o.unknown, "hide words that occur n times with u / (u + n)")
-        ->capture_default_str()
-        ->check(CLI::Range(0.0, 100.0));
-    o.add_to(*train_command, "sentences in a batch");
+    example::Commands program(
+        "ner",
+        "Finds names in sentences: a tag for every word from its vector, its spelling and its "
+        "neighbours.",
+        {"train", "train wnut17/wnut17train.conll wnut17/emerging.dev.conll --crf",
+         "eval ner.safetensors wnut17/emerging.test.annotated",
+         "tag ner.safetensors \"He said, Teddy Roosevelt was a great president\"",
+         "train --crf --check-gradients"});
+    program.train("learn from words with tags", train, check_gradients);
     std::string path, file;
     std::vector<std::string> texts;
-    auto* eval_command = app.add_subcommand("eval", "precision, recall and F1 of entities");
-    eval_command->add_option("MODEL", path)->required();
-    eval_command->add_option("FILE", file, "words with tags; without one, made-up sentences");
-    auto* tag_command = app.add_subcommand("tag", "the names in sentences");
-    tag_command->add_option("MODEL", path)->required();
-    tag_command->add_option("SENTENCE", texts)->required();
-    CLI11_PARSE(app, argc, argv);
-    try {
-        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
-        return *eval_command ? run_eval(path, file) : run_tag(path, texts);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "ner: %s\n", error.what());
-        return 1;
-    }
+    program
+        .add("eval", "precision, recall and F1 of entities", [&] { return run_eval(path, file); })
+        .model(path)
+        .takes("FILE", file, "words with tags; without one, made-up sentences");
+    program.add("tag", "the names in sentences", [&] { return run_tag(path, texts); })
+        .model(path)
+        .needs("SENTENCE", texts);
+    return program.run(argc, argv);
 }

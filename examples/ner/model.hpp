@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/learning.hpp"
 #include "data.hpp"
 
 #include <optional>
@@ -7,9 +8,22 @@
 namespace ner {
 
 struct Settings {
+    static constexpr const char* program = "ner";
     bool crf = false;
     std::size_t hidden = 128, embedding = 64, characters = 32;
     double dropout = 0.5;
+    Vocabularies known;
+
+    void fields(example::Fields& f) {
+        const example::Between size{1, 4096};
+        f("--crf", crf, "tags depend on each other");
+        f("--hidden", hidden, "width of a direction", size);
+        f("--embedding", embedding, "width of a word's vector", size);
+        f.takes("--characters", characters, "width of a character's vector", size);
+        f.stored("character_width", characters);
+        f("--dropout", dropout, "share of values dropped", example::Between{0, 1});
+        known.fields(f);
+    }
 };
 
 // Each word's vector, how it is written, and the last states of a BiLSTM over its characters; a
@@ -19,19 +33,21 @@ class Model {
 public:
     using value_type = T;
 
-    Model(const Settings& s, const Vocabularies& v)
-        : settings_(s), embed_({.vocabulary = v.words.size(), .width = s.embedding, .padding = 0}),
+    explicit Model(const Settings& s)
+        : settings_(s),
+          embed_({.vocabulary = s.known.words.size(), .width = s.embedding, .padding = 0}),
           embed_characters_(
-              {.vocabulary = v.characters.size(), .width = s.characters, .padding = 0}),
+              {.vocabulary = s.known.characters.size(), .width = s.characters, .padding = 0}),
           embed_shapes_({.vocabulary = shapes, .width = 8, .padding = 0}),
           spell_({.input = s.characters, .hidden = s.characters, .bidirectional = true}),
           read_({.input = s.embedding + 8 + 2 * s.characters,
                  .hidden = s.hidden,
                  .bidirectional = true}),
-          head_({.input = 2 * s.hidden, .output = v.tags.size()}) {
+          head_({.input = 2 * s.hidden, .output = s.known.tags.size()}) {
+        const nn::Vocabulary& tags = s.known.tags;
         if (s.crf)
-            crf_.emplace(nn::CrfOptions{.tags = v.tags.size(),
-                                        .constraints = nn::bio_constraints(v.tags.symbols())});
+            crf_.emplace(nn::CrfOptions{.tags = tags.size(),
+                                        .constraints = nn::bio_constraints(tags.symbols())});
     }
 
     Variable<T> loss(Tape<T>& tape, const Batch& batch) const {
@@ -95,16 +111,11 @@ private:
 inline nn::EntityScores evaluate(const Model<float>& model, const std::vector<Sentence>& sentences,
                                  const nn::Vocabulary& tags) {
     nn::EntityScores scores;
-    Tape<float> tape;
-    tape.set_recording(false);
-    Random random(0);
-    for (const auto& which :
-         nn::bucket_by_length(nn::lengths_of(sentences), random, {.batch = 64})) {
-        tape.clear();
+    example::in_batches(nn::lengths_of(sentences), 64, [&](auto& tape, const auto& which) {
         const auto found = model.tag(tape, make_batch(sentences, which));
         for (std::size_t b = 0; b < which.size(); ++b)
             scores.add(tags.decode(sentences[which[b]].tags), tags.decode(found[b]));
-    }
+    });
     return scores;
 }
 

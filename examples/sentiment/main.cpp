@@ -1,18 +1,108 @@
-#include "training.hpp"
+#include "model.hpp"
 
 #include <cstdio>
-
-#include <CLI/CLI.hpp>
 
 namespace sentiment {
 
 using example::number;
 
+struct Training : example::TrainingOptions {
+    std::string train, dev;
+    bool phrases = false;
+    Settings model;
+
+    Training() {
+        batch = 128;
+        rate = 3e-3;
+        out = "sentiment.safetensors";
+    }
+    void fields(example::Fields& f) {
+        f.takes("TRAIN", train, "a tree a line; without one, a made-up language");
+        f.takes("DEV", dev, "looked at now and then; without one, TRAIN");
+        f.takes("--phrases", phrases, "learn every phrase of the trees");
+        model.fields(f);
+        TrainingOptions::fields(f, "examples in a batch");
+    }
+};
+
+nn::Vocabulary words_of(const std::vector<Example>& examples) {
+    std::vector<nn::Tokens> sentences;
+    for (const auto& example : examples) sentences.push_back(example.words);
+    return nn::Vocabulary(sentences);
+}
+
+// Sentences as numbers of their words.
+struct Numbered {
+    std::vector<std::vector<std::int64_t>> x;
+    std::vector<std::int64_t> labels;
+
+    Numbered(const std::vector<Example>& examples, const nn::Vocabulary& words) {
+        for (const auto& example : examples) {
+            x.push_back(words.encode(example.words));
+            labels.push_back(example.label);
+        }
+    }
+};
+
+example::Feelings evaluate(const Model<float>& model, const Settings& s, const Numbered& all) {
+    example::Feelings told;
+    example::in_batches(nn::lengths_of(all.x), 64, [&](auto& tape, const auto& which) {
+        const auto logits = model(tape, nn::pad_sequences(all.x, which, s.words.padding()));
+        told.add(softmax(logits).value(), example::chosen(all.labels, which));
+    });
+    return told;
+}
+
+int train(Training o) {
+    const auto examples = read_examples(o.train, o.phrases);
+    const auto dev = o.dev.empty() ? examples : read_examples(o.dev, false);
+    if (o.resume)
+        o.model = example::read<Settings>(o.out);
+    else
+        o.model.words = words_of(examples);
+    const nn::Vocabulary& words = o.model.words;
+    const Numbered learned(examples, words), held(dev, words);
+
+    nn::seed(o.seed);
+    Model<float> model(o.model);
+    std::printf("%zu examples, %zu words; %zu parameters\n", examples.size(), words.size(),
+                nn::parameter_count(model));
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+        auto x = nn::pad_sequences(learned.x, which, words.padding());
+        // A word in thirty is not known, as some will not be later.
+        for (std::size_t i = 0; i < x.numbers.size(); ++i)
+            if (x.numbers.data()[i] != words.padding() && tape.random().below(30) == 0)
+                x.numbers.data()[i] = words.unknown();
+        return cross_entropy(model(tape, x), example::chosen(learned.labels, which));
+    };
+    example::Task task;
+    task.unit = "examples";
+    task.glance = task.result = [&] { return evaluate(model, o.model, held).figures(); };
+    task.words = example::words(o.model);
+    return example::learn(o, {nn::lengths_of(learned.x), o.batch, o.seed}, task, loss,
+                          example::named(model));
+}
+
+int check_gradients(Training o) {
+    nn::seed(o.seed);
+    const auto some = read_examples("", false);
+    o.model.hidden = o.model.embedding = 4;
+    o.model.dropout = 0;
+    o.model.words = words_of(some);
+    Model<double> model(o.model);
+    const std::vector<std::vector<std::int64_t>> x{{4, 5, 6, 7}, {8}, {9, 10, 11}};
+    const auto batch = nn::pad_sequences(x, o.model.words.padding());
+    return o.inspection.check(
+        [&](Tape<double>& tape) {
+            return cross_entropy(model(tape, batch), Indices({3}, {0, 3, 4}));
+        },
+        nn::named_parameters(model));
+}
+
 int run_eval(const std::string& path, const std::string& file) {
-    const auto [settings, words] = read_header(path);
-    const auto model = example::load<Model<float>>(path, settings, words.size(), words.padding());
-    const Numbered numbers(read_examples(file, false), words);
-    const auto [five, binary] = evaluate(model, numbers.x, numbers.labels, words.padding());
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const auto [five, binary] =
+        evaluate(model, settings, Numbered(read_examples(file, false), settings.words));
     Table table{{"class", "precision", "recall", "F1"}, {}};
     const auto add = [&](const std::string& name, const nn::Scores& s) {
         table.rows.push_back({name, number(s.precision, 4), number(s.recall, 4), number(s.f1, 4)});
@@ -32,15 +122,14 @@ int run_eval(const std::string& path, const std::string& file) {
 }
 
 int run_classify(const std::string& path, const std::string& sentence) {
-    const auto [settings, words] = read_header(path);
-    const auto model = example::load<Model<float>>(path, settings, words.size(), words.padding());
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
     const nn::Tokens tokens = example::treebank_words(sentence);
     if (tokens.empty()) fail("classify", "the sentence has no words");
     Tape<float> tape;
     tape.set_recording(false);
     Tensor<float> shares;
-    const std::vector<std::vector<std::int64_t>> x{words.encode(tokens)};
-    const auto p = softmax(model(tape, nn::pad_sequences(x, words.padding()), &shares));
+    const std::vector<std::vector<std::int64_t>> x{settings.words.encode(tokens)};
+    const auto p = softmax(model(tape, nn::pad_sequences(x, settings.words.padding()), &shares));
     if (shares.storage())
         for (std::size_t t = 0; t < tokens.size(); ++t) {
             const double share = static_cast<double>(shares(t, 0));
@@ -60,48 +149,24 @@ int run_classify(const std::string& path, const std::string& sentence) {
 
 int main(int argc, char** argv) {
     using namespace sentiment;
-    CLI::App app{"Tells how a sentence feels, from 0 (very negative) to 4 (very positive): a "
-                 "bidirectional LSTM whose steps are pooled into one vector."};
-    app.footer("Examples:\n"
-               "  sentiment train\n"
-               "  sentiment train sst/train.txt sst/dev.txt --phrases --epochs 3\n"
-               "  sentiment train sst/train.txt sst/dev.txt --phrases --pooling attention\n"
-               "  sentiment eval sentiment.safetensors sst/test.txt\n"
-               "  sentiment classify sentiment.safetensors \"A film that is never dull.\"\n"
-               "  sentiment train --pooling attention --check-gradients");
-    app.require_subcommand(1);
-    Training o;
-    auto* train_command = app.add_subcommand("train", "learn from trees with a label at each node");
-    train_command->add_option("TRAIN", o.train, "a tree a line; without one, a made-up language");
-    train_command->add_option("DEV", o.dev, "looked at now and then; without one, TRAIN");
-    train_command->add_flag("--phrases", o.phrases, "learn every phrase of the trees");
-    train_command->add_option("--pooling", o.model.pooling, "how steps become a sentence")
-        ->check(CLI::IsMember({"last", "mean", "max", "attention"}))
-        ->capture_default_str();
-    for (const auto& [name, value, what] :
-         {std::tuple("--layers", &o.model.layers, "recurrent layers"),
-          std::tuple("--hidden", &o.model.hidden, "width of a direction"),
-          std::tuple("--embedding", &o.model.embedding, "width of a word's vector")})
-        train_command->add_option(name, *value, what)
-            ->capture_default_str()
-            ->check(CLI::Range(1, 4096));
-    train_command->add_option("--dropout", o.model.dropout, "share of values dropped")
-        ->capture_default_str()
-        ->check(CLI::Range(0.0, 1.0));
-    o.add_to(*train_command, "examples in a batch");
+    example::Commands program(
+        "sentiment",
+        "Tells how a sentence feels, from 0 (very negative) to 4 (very positive): a bidirectional "
+        "LSTM whose steps are pooled into one vector.",
+        {"train", "train sst/train.txt sst/dev.txt --phrases --epochs 3",
+         "train sst/train.txt sst/dev.txt --phrases --pooling attention",
+         "eval sentiment.safetensors sst/test.txt",
+         "classify sentiment.safetensors \"A film that is never dull.\"",
+         "train --pooling attention --check-gradients"});
+    program.train("learn from trees with a label at each node", train, check_gradients);
     std::string path, text;
-    auto* eval_command = app.add_subcommand("eval", "accuracy, precision, recall and F1");
-    eval_command->add_option("MODEL", path)->required();
-    eval_command->add_option("FILE", text, "a tree a line; without one, the made-up language");
-    auto* classify_command = app.add_subcommand("classify", "one sentence, and where it looked");
-    classify_command->add_option("MODEL", path)->required();
-    classify_command->add_option("SENTENCE", text)->required();
-    CLI11_PARSE(app, argc, argv);
-    try {
-        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
-        return *eval_command ? run_eval(path, text) : run_classify(path, text);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "sentiment: %s\n", error.what());
-        return 1;
-    }
+    program.add("eval", "accuracy, precision, recall and F1", [&] { return run_eval(path, text); })
+        .model(path)
+        .takes("FILE", text, "a tree a line; without one, the made-up language");
+    program
+        .add("classify", "one sentence, and where it looked",
+             [&] { return run_classify(path, text); })
+        .model(path)
+        .needs("SENTENCE", text);
+    return program.run(argc, argv);
 }

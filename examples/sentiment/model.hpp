@@ -1,15 +1,27 @@
 #pragma once
 
+#include "../common/learning.hpp"
 #include "data.hpp"
-
-#include <unroll/ops/fuse.hpp>
 
 namespace sentiment {
 
 struct Settings {
-    std::string pooling = "max"; // last, mean, max, attention
+    static constexpr const char* program = "sentiment";
+    std::string pooling = "max";
     std::size_t layers = 1, hidden = 100, embedding = 100;
     double dropout = 0.4;
+    nn::Vocabulary words = example::no_words();
+
+    void fields(example::Fields& f) {
+        const example::Between size{1, 4096};
+        f("--pooling", pooling, "how steps become a sentence",
+          example::OneOf{"last", "mean", "max", "attention"});
+        f("--layers", layers, "recurrent layers", size);
+        f("--hidden", hidden, "width of a direction", size);
+        f("--embedding", embedding, "width of a word's vector", size);
+        f("--dropout", dropout, "share of values dropped", example::Between{0, 1});
+        f.stored("vocabulary", words);
+    }
 };
 
 // Embedding, bidirectional LSTM, one vector for the sentence, classes.
@@ -18,9 +30,10 @@ class Model {
 public:
     using value_type = T;
 
-    Model(const Settings& s, std::size_t vocabulary, std::int64_t padding)
+    explicit Model(const Settings& s)
         : settings_(s),
-          embed_({.vocabulary = vocabulary, .width = s.embedding, .padding = padding}),
+          embed_(
+              {.vocabulary = s.words.size(), .width = s.embedding, .padding = s.words.padding()}),
           lstm_({.input = s.embedding,
                  .hidden = s.hidden,
                  .layers = s.layers,
@@ -74,21 +87,5 @@ private:
     nn::Lstm<T> lstm_;
     nn::Linear<T> attend_, weigh_, head_;
 };
-
-inline example::Feelings evaluate(const Model<float>& model,
-                                  const std::vector<std::vector<std::int64_t>>& x,
-                                  const std::vector<std::int64_t>& labels, std::int64_t padding) {
-    example::Feelings told;
-    Tape<float> tape;
-    tape.set_recording(false);
-    Random random(0);
-    for (const auto& which : nn::bucket_by_length(nn::lengths_of(x), random, {.batch = 64})) {
-        tape.clear();
-        Indices there({which.size()});
-        for (std::size_t b = 0; b < which.size(); ++b) there.data()[b] = labels[which[b]];
-        told.add(softmax(model(tape, nn::pad_sequences(x, which, padding))).value(), there);
-    }
-    return told;
-}
 
 } // namespace sentiment

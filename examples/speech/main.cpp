@@ -3,8 +3,6 @@
 
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 namespace speech {
 
 struct Use {
@@ -89,59 +87,34 @@ int run_recognise(const Use& use) {
 
 int main(int argc, char** argv) {
     using namespace speech;
-    CLI::App app{"Learns to recognise spoken digits, one by one and in strings."};
-    app.footer("Examples:\n"
-               "  speech train recordings.tar --minutes 5\n"
-               "  speech train recordings.tar --model las --symbols letters --out las.safetensors\n"
-               "  speech eval speech.safetensors recordings.tar\n"
-               "  speech recognise speech.safetensors some.wav --picture heard.svg\n"
-               "  speech train --epochs 20 --hidden 32");
-    app.require_subcommand(1);
-    Training o;
+    example::Commands program(
+        "speech", "Learns to recognise spoken digits, one by one and in strings.",
+        {"train recordings.tar --minutes 5",
+         "train recordings.tar --model las --symbols letters --out las.safetensors",
+         "eval speech.safetensors recordings.tar",
+         "recognise speech.safetensors some.wav --picture heard.svg",
+         "train --epochs 20 --hidden 32"});
+    program.train("learn recordings named digit_speaker_index.wav, of a folder or an archive; "
+                  "without any, tones",
+                  train, check_gradients);
     Use use;
-    auto* train_command = app.add_subcommand(
-        "train", "learn recordings named digit_speaker_index.wav, of a folder or an archive; "
-                 "without any, tones");
-    auto* eval_command = app.add_subcommand("eval", "word error rates of the held-out recordings");
-    auto* use_command =
-        app.add_subcommand("recognise", "WAV files; without any, a string of held-out recordings");
-    train_command->add_option("RECORDINGS", o.recordings)->check(CLI::ExistingPath);
-    const auto one_of = [&](const char* name, std::string& value, std::set<std::string> names) {
-        train_command->add_option(name, value)->check(CLI::IsMember(names))->capture_default_str();
-    };
-    one_of("--model", o.model.model, {"ctc", "las", "transformer_ctc", "transformer"});
-    one_of("--symbols", o.model.symbols, {"digits", "letters"});
-    one_of("--task", o.task, {"single", "strings", "both"});
-    train_command->add_option("--hidden", o.model.hidden, "width of the layers")
-        ->check(CLI::PositiveNumber)
-        ->capture_default_str();
-    train_command->add_option("--dropout", o.model.dropout, "share of values dropped")
-        ->check(CLI::Range(0.0, 0.99))
-        ->capture_default_str();
-    train_command->add_option("--mask", o.mask, "the most filters, and frames, hidden at once")
-        ->capture_default_str();
-    o.add_to(*train_command, "utterances in a batch");
-    for (auto* command : {eval_command, use_command}) {
-        command->add_option("MODEL", use.model)->required()->check(CLI::ExistingFile);
-        command->add_option("--beam", use.beam, "hypotheses that are followed; 1: greedy")
-            ->check(CLI::Range(1, 1000))
-            ->capture_default_str();
-        command->add_flag("--lexicon", use.lexicon,
-                          "CTC over letters: only names of digits are possible");
-    }
-    eval_command->add_option("RECORDINGS", use.recordings)->check(CLI::ExistingPath);
-    use_command->add_option("FILES", use.files)->check(CLI::ExistingPath);
-    use_command->add_option("--recordings", use.recordings, "to make a string of")
-        ->check(CLI::ExistingPath);
-    use_command->add_option("--string", use.string, "its number")->capture_default_str();
-    use_command->add_option("--picture", use.picture, "draw what was heard where, as SVG");
-    use_command->add_option("--save", use.save, "write the first utterance, as WAV");
-    CLI11_PARSE(app, argc, argv);
-    try {
-        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
-        return *eval_command ? run_eval(use) : run_recognise(use);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "speech: %s\n", error.what());
-        return 1;
-    }
+    example::Fields shared;
+    shared.model(use.model)
+        .takes("--beam", use.beam, "hypotheses that are followed; 1: greedy",
+               example::Between{1, 1000})
+        .takes("--lexicon", use.lexicon, "CTC over letters: only names of digits are possible");
+    program
+        .add("eval", "word error rates of the held-out recordings", [&] { return run_eval(use); })
+        .takes(shared)
+        .takes("RECORDINGS", use.recordings, "", example::Existing::path);
+    program
+        .add("recognise", "WAV files; without any, a string of held-out recordings",
+             [&] { return run_recognise(use); })
+        .takes(shared)
+        .takes("FILES", use.files, "", example::Existing::path)
+        .takes("--recordings", use.recordings, "to make a string of", example::Existing::path)
+        .takes("--string", use.string, "its number")
+        .takes("--picture", use.picture, "draw what was heard where, as SVG")
+        .takes("--save", use.save, "write the first utterance, as WAV");
+    return program.run(argc, argv);
 }

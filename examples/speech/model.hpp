@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/fields.hpp"
 #include "symbols.hpp"
 
 #include <memory>
@@ -7,10 +8,21 @@
 namespace speech {
 
 struct Settings {
-    std::string model = "ctc", symbols = "digits";
+    static constexpr const char* program = "speech";
+    std::string model = "ctc", symbols = "digits", task = "both";
     std::size_t hidden = 128, input = 120; // widths of the layers and of a frame
     std::size_t channels = 3;              // in a frame: energies and their slopes
+    std::size_t rate = 8000;               // samples a second
     double dropout = 0.2;
+
+    void fields(example::Fields& f) {
+        f("--model", model, "", example::OneOf{"ctc", "las", "transformer_ctc", "transformer"});
+        f("--symbols", symbols, "", example::OneOf{"digits", "letters"});
+        f("--task", task, "", example::OneOf{"single", "strings", "both"});
+        f("--hidden", hidden, "width of the layers", example::Positive());
+        f("--dropout", dropout, "share of values dropped", example::Between{0, 0.99});
+        f.stored("input", input).stored("channels", channels).stored("rate", rate);
+    }
 };
 
 // Sequences side by side.

@@ -66,17 +66,11 @@ std::vector<std::size_t> digits_of(std::size_t recordings, const std::string& ta
     return all;
 }
 
-Settings settings_of(const example::Header& h) {
-    return {h.word("model"), h.word("symbols"),  h.size("hidden"),
-            h.size("input"), h.size("channels"), h.real("dropout")};
-}
-
 } // namespace
 
 Loaded::Loaded(const std::string& path)
-    : header(path, "speech"), settings(settings_of(header)), alphabet(settings.symbols),
-      filterbank({.rate = header.size("rate")}), task(header.word("task")),
-      model(make_recogniser<float>(settings, alphabet)) {
+    : settings(example::read<Settings>(path)), alphabet(settings.symbols),
+      filterbank({.rate = settings.rate}), model(make_recogniser<float>(settings, alphabet)) {
     optim::load_weights(path, example::named(*model));
 }
 
@@ -133,14 +127,11 @@ int check_gradients(Training o) {
 }
 
 int train(Training o) {
-    if (o.resume) {
-        const Loaded before(o.out);
-        o.model = before.settings;
-        o.task = before.task;
-    }
+    if (o.resume) o.model = example::read<Settings>(o.out);
     const Recordings recordings = read_recordings(o.recordings);
     const Filterbank filterbank({.rate = recordings.rate});
     const Alphabet alphabet(o.model.symbols);
+    o.model.rate = recordings.rate;
     o.model.input = filterbank.width();
     o.model.channels = 1 + filterbank.options().deltas;
     nn::seed(o.seed);
@@ -152,7 +143,7 @@ int train(Training o) {
                 nn::parameter_count(*model), threads::count());
 
     // Each time with other pauses and noise, and strings of other recordings.
-    const auto digits = digits_of(recordings.learned.size(), o.task);
+    const auto digits = digits_of(recordings.learned.size(), o.model.task);
     const auto spoken = [&](std::size_t i, Random& random) {
         if (digits[i] > 1)
             return join(recordings.learned, draw_string(recordings.learned, digits[i], random),
@@ -188,15 +179,7 @@ int train(Training o) {
         for (auto& figure : rates("_beam", 8)) figures.push_back(figure);
         return figures;
     };
-    task.words = {{"program", "speech"},
-                  {"model", o.model.model},
-                  {"symbols", o.model.symbols},
-                  {"task", o.task},
-                  {"rate", std::to_string(recordings.rate)},
-                  {"input", std::to_string(o.model.input)},
-                  {"channels", std::to_string(o.model.channels)},
-                  {"hidden", std::to_string(o.model.hidden)},
-                  {"dropout", example::exact(o.model.dropout)}};
+    task.words = example::words(o.model);
     return example::learn(o, {digits, o.batch, o.seed}, task, loss, example::named(*model));
 }
 

@@ -10,7 +10,7 @@ namespace speech {
 using example::number;
 
 struct Training : example::TrainingOptions {
-    std::string recordings, task = "both";
+    std::string recordings;
     Settings model;
     std::size_t mask = 8; // of a filterbank's filters, and of its frames, hidden at once
 
@@ -19,16 +19,20 @@ struct Training : example::TrainingOptions {
         minutes = 5;
         out = "speech.safetensors";
     }
+    void fields(example::Fields& f) {
+        f.takes("RECORDINGS", recordings, "", example::Existing::path);
+        model.fields(f);
+        f.takes("--mask", mask, "the most filters, and frames, hidden at once");
+        TrainingOptions::fields(f, "utterances in a batch");
+    }
 };
 
 // What a file holds: a recogniser, and what is written and heard with it.
 struct Loaded {
     explicit Loaded(const std::string& path);
-    example::Header header;
     Settings settings;
     Alphabet alphabet;
     Filterbank filterbank;
-    std::string task;
     std::unique_ptr<Recogniser<float>> model;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/learning.hpp"
 #include "../common/named_attention.hpp"
 #include "data.hpp"
 
@@ -7,11 +8,30 @@
 
 namespace translate {
 
+// Source sentences have no use for a beginning and an end.
+inline const nn::SpecialSymbols source_symbols{"<pad>", "<unk>", "", ""};
+
 struct Settings {
-    std::string model = "recurrent", attention = "dot"; // or transformer, which has its own
-    std::size_t width = 256, hidden = 256;
-    std::size_t layers = 3, heads = 4; // of a transformer
+    static constexpr const char* program = "translate";
+    std::string model = "recurrent", attention = "dot";
+    std::size_t width = 256, hidden = 256, layers = 3, heads = 4, held_out = 1500;
     double dropout = 0.3;
+    nn::Vocabulary source = example::no_words(), target = source;
+
+    void fields(example::Fields& f) {
+        const example::Positive any{};
+        f("--model", model, "", example::OneOf{"recurrent", "transformer"});
+        f("--attention", attention, "of a recurrent model",
+          example::OneOf{"none", "dot", "general", "concat", "additive"});
+        f("--width", width, "of a word's vector, and of a transformer's layers", any);
+        f("--hidden", hidden, "width of the recurrent layers", any);
+        f("--layers", layers, "of each of a transformer's two stacks", any);
+        f("--heads", heads, "of a transformer's attention", any);
+        f("--held-out", held_out, "sources to measure with, a tenth of the pairs at most", any);
+        f("--dropout", dropout, "share of values dropped", example::Between{0, 0.99});
+        f.stored("source", source, source_symbols).stored("target", target);
+    }
+    bool attends() const { return model == "transformer" || attention != "none"; }
 };
 
 // A bidirectional GRU reads, a GRU writes, attending after its step; or two Transformer stacks.
@@ -22,9 +42,9 @@ struct Model {
     using Recurrent = nn::EncoderDecoder<Cell, Cell, example::NamedAttention<T>>;
     using Network = std::variant<Recurrent, nn::Transformer<T>>;
 
-    Model(const Settings& s, std::size_t sources, std::size_t targets, std::int64_t start)
-        : dropped(s.dropout), embed({.vocabulary = sources, .width = s.width}),
-          net(network(s, targets, start)) {}
+    explicit Model(const Settings& s)
+        : dropped(s.dropout), embed({.vocabulary = s.source.size(), .width = s.width}),
+          net(network(s, s.target.size(), s.target.start())) {}
 
     static Network network(const Settings& s, std::size_t targets, std::int64_t start) {
         if (s.model == "transformer") {

@@ -14,9 +14,9 @@ struct Translation {
 
 // What the model writes for each sentence, by a beam; 1: the likeliest word every time. Where it
 // writes that it does not know a word, the source word that it looked at most is copied.
-inline std::vector<Translation> translate(const Model<float>& model, const nn::Vocabulary& from,
-                                          const nn::Vocabulary& to,
+inline std::vector<Translation> translate(const Model<float>& model, const Settings& settings,
                                           std::span<const nn::Tokens> sentences, std::size_t beam) {
+    const nn::Vocabulary &from = settings.source, &to = settings.target;
     std::vector<std::size_t> order(sentences.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     const auto length = [&](std::size_t i) { return sentences[i].size(); };
@@ -53,6 +53,17 @@ inline std::vector<Translation> translate(const Model<float>& model, const nn::V
         }
     }
     return found;
+}
+
+inline double bleu(const Model<float>& model, const Settings& settings,
+                   std::span<const HeldOut> held_out, std::size_t beam) {
+    std::vector<nn::Tokens> sources;
+    for (const auto& sentence : held_out) sources.push_back(sentence.source);
+    const auto written = translate(model, settings, sources, beam);
+    nn::Bleu score;
+    for (std::size_t i = 0; i < written.size(); ++i)
+        score.add(written[i].words, held_out[i].references);
+    return 100 * score.score();
 }
 
 } // namespace translate

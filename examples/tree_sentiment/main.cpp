@@ -1,20 +1,94 @@
-#include "training.hpp"
+#include "model.hpp"
 
 #include <unroll/core/graph.hpp>
 
 #include <cstdio>
 #include <sstream>
 
-#include <CLI/CLI.hpp>
-
 namespace tree_sentiment {
 
 using example::number;
 
+struct Training : example::TrainingOptions {
+    std::string train, dev;
+    Settings model;
+
+    Training() {
+        batch = 16;
+        rate = 4e-3;
+        clip = 5;
+        out = "tree_sentiment.safetensors";
+    }
+    void fields(example::Fields& f) {
+        f.takes("TRAIN", train, "a tree a line; without one, a made-up language");
+        f.takes("DEV", dev, "looked at now and then; without one, TRAIN");
+        model.fields(f);
+        TrainingOptions::fields(f, "trees in a batch");
+    }
+};
+
+std::vector<example::LabelledTree> trees_of(const std::string& path) {
+    return path.empty() ? example::made_up_trees() : example::read_trees(path);
+}
+
+nn::Vocabulary words_of(const std::vector<example::LabelledTree>& trees) {
+    std::vector<nn::Tokens> sentences;
+    for (const auto& tree : trees) sentences.push_back(tree.words);
+    return nn::Vocabulary(sentences, {.min_count = 2}); // a word met once teaches nothing
+}
+
+example::Figures figures(const Told& told) {
+    auto all = told.roots.figures();
+    all.emplace_back("nodes", told.nodes.accuracy());
+    return all;
+}
+
+int train(Training o) {
+    const auto trees = trees_of(o.train);
+    const nn::Vocabulary& words = o.model.words = words_of(trees);
+    if (o.resume) o.model = example::read<Settings>(o.out);
+    const Numbered learned(trees, words), held(o.dev.empty() ? trees : trees_of(o.dev), words);
+
+    nn::seed(o.seed);
+    Model<float> model(o.model);
+    std::printf("%zu trees, %zu words; %zu parameters\n", learned.trees.size(), words.size(),
+                nn::parameter_count(model));
+    example::Task task;
+    task.unit = "trees";
+    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+        Batch batch(learned, which);
+        // A word in thirty is not known, as some will not be later.
+        for (std::size_t i = 0; i < batch.words.size(); ++i)
+            if (tape.random().below(30) == 0) batch.words.data()[i] = words.unknown();
+        // A sentence counts as much as all of its phrases, most of which are neutral words.
+        const auto logits = model(tape, batch);
+        const auto& roots = batch.trees.roots();
+        return cross_entropy(logits, batch.labels) +
+               cross_entropy(take(logits, roots), batch.labels_of(roots));
+    };
+    task.glance = task.result = [&] { return figures(evaluate(model, held)); };
+    task.words = example::words(o.model);
+    return example::learn(o, {learned.trees.size(), o.batch, o.seed}, task, loss,
+                          example::named(model));
+}
+
+int check_gradients(Training o) {
+    nn::seed(o.seed);
+    const auto trees = example::made_up_trees();
+    const std::vector<example::LabelledTree> two(trees.begin(), trees.begin() + 2);
+    o.model.hidden = o.model.embedding = 3;
+    o.model.dropout = 0;
+    o.model.words = words_of(two);
+    Model<double> model(o.model);
+    const Batch batch(Numbered(two, o.model.words), std::vector<std::size_t>{0, 1});
+    return o.inspection.check(
+        [&](Tape<double>& tape) { return cross_entropy(model(tape, batch), batch.labels); },
+        nn::named_parameters(model));
+}
+
 int run_eval(const std::string& path, const std::string& file) {
-    const auto [settings, words] = read_header(path);
-    const auto model = example::load<Model<float>>(path, settings, words.size());
-    const auto told = evaluate(model, Numbered(trees_of(file), words));
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const auto told = evaluate(model, Numbered(trees_of(file), settings.words));
     const std::vector<std::string> names{"very negative", "negative", "neutral", "positive",
                                          "very positive"};
     std::printf("roots, as they are labelled (down) and told (across):\n%s",
@@ -52,8 +126,7 @@ std::string picture(const example::LabelledTree& tree, const std::vector<std::in
 
 int draw(const std::string& path, const std::string& file, std::size_t which,
          const std::string& to) {
-    const auto [settings, words] = read_header(path);
-    const auto model = example::load<Model<float>>(path, settings, words.size());
+    const auto [settings, model] = example::load<Settings, Model<float>>(path);
     const auto trees = trees_of(file);
     if (which == 0 || which > trees.size())
         fail("draw",
@@ -61,7 +134,7 @@ int draw(const std::string& path, const std::string& file, std::size_t which,
     const example::LabelledTree& tree = trees[which - 1];
     Tape<float> tape;
     tape.set_recording(false);
-    const Batch batch(Numbered({tree}, words), std::vector<std::size_t>{0});
+    const Batch batch(Numbered({tree}, settings.words), std::vector<std::size_t>{0});
     const auto classes = argmax(model(tape, batch));
     std::vector<std::int64_t> told;
     std::size_t right = 0;
@@ -83,46 +156,29 @@ int draw(const std::string& path, const std::string& file, std::size_t which,
 
 int main(int argc, char** argv) {
     using namespace tree_sentiment;
-    CLI::App app{"Tells how every phrase of a parsed sentence feels, from 0 (very negative) to 4 "
-                 "(very positive): a recursive network from the words up to the sentence."};
-    app.footer("Examples:\n"
-               "  tree_sentiment train\n"
-               "  tree_sentiment train sst/train.txt sst/dev.txt --epochs 4\n"
-               "  tree_sentiment train sst/train.txt sst/dev.txt --cell rntn --hidden 30\n"
-               "  tree_sentiment eval tree_sentiment.safetensors sst/test.txt\n"
-               "  tree_sentiment draw tree_sentiment.safetensors sst/test.txt --tree 12\n"
-               "  tree_sentiment train --check-gradients --check-order 2");
-    app.require_subcommand(1);
-    Training o;
-    auto* train_command = app.add_subcommand("train", "learn from trees with a label at each node");
-    train_command->add_option("TRAIN", o.train, "a tree a line; without one, a made-up language");
-    train_command->add_option("DEV", o.dev, "looked at now and then; without one, TRAIN");
-    train_command->add_option("--cell", o.model.cell, "what the network is made of")
-        ->check(CLI::IsMember({"recursive", "rntn", "child-sum", "nary"}))
-        ->capture_default_str();
-    for (const auto& [name, value, what] :
-         {std::tuple("--hidden", &o.model.hidden, "width of a node's state"),
-          std::tuple("--embedding", &o.model.embedding, "width of a word's vector")})
-        train_command->add_option(name, *value, what)
-            ->capture_default_str()
-            ->check(CLI::Range(1, 4096));
-    train_command->add_option("--dropout", o.model.dropout, "share of values dropped")
-        ->capture_default_str()
-        ->check(CLI::Range(0.0, 1.0));
-    o.add_to(*train_command, "trees in a batch");
+    example::Commands program(
+        "tree_sentiment",
+        "Tells how every phrase of a parsed sentence feels, from 0 (very negative) to 4 (very "
+        "positive): a recursive network from the words up to the sentence.",
+        {"train", "train sst/train.txt sst/dev.txt --epochs 4",
+         "train sst/train.txt sst/dev.txt --cell rntn --hidden 30",
+         "eval tree_sentiment.safetensors sst/test.txt",
+         "draw tree_sentiment.safetensors sst/test.txt --tree 12",
+         "train --check-gradients --check-order 2"});
+    program.train("learn from trees with a label at each node", train, check_gradients);
     std::string path, file, to = "parse.svg";
     std::size_t which = 1;
-    auto* eval_command = app.add_subcommand("eval", "accuracy of sentences and of all phrases");
-    auto* draw_command = app.add_subcommand("draw", "a parse with what is told of every phrase");
-    for (auto* command : {eval_command, draw_command}) {
-        command->add_option("MODEL", path)->required();
-        command->add_option("FILE", file, "a tree a line; without one, the made-up language");
-    }
-    draw_command->add_option("--tree", which, "number of a line, from 1")->capture_default_str();
-    draw_command->add_option("--picture", to, ".svg, .png, .pdf or .dot")->capture_default_str();
-    CLI11_PARSE(app, argc, argv);
-    return example::guarded("tree_sentiment", [&] {
-        if (*train_command) return o.inspection.checks() ? check_gradients(o) : train(o);
-        return *eval_command ? run_eval(path, file) : draw(path, file, which, to);
-    });
+    example::Fields shared;
+    shared.model(path).takes("FILE", file, "a tree a line; without one, the made-up language");
+    program
+        .add("eval", "accuracy of sentences and of all phrases",
+             [&] { return run_eval(path, file); })
+        .takes(shared);
+    program
+        .add("draw", "a parse with what is told of every phrase",
+             [&] { return draw(path, file, which, to); })
+        .takes(shared)
+        .takes("--tree", which, "number of a line, from 1")
+        .takes("--picture", to, ".svg, .png, .pdf or .dot");
+    return program.run(argc, argv);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../common/learning.hpp"
 #include "../common/treebank.hpp"
 
 #include <variant>
@@ -11,9 +12,20 @@ using namespace unroll;
 constexpr std::size_t classes = 5; // from very negative to very positive
 
 struct Settings {
-    std::string cell = "nary"; // recursive, rntn, child-sum, nary
+    static constexpr const char* program = "tree_sentiment";
+    std::string cell = "nary";
     std::size_t hidden = 150, embedding = 150;
     double dropout = 0.6;
+    nn::Vocabulary words = example::no_words();
+
+    void fields(example::Fields& f) {
+        f("--cell", cell, "what the network is made of",
+          example::OneOf{"recursive", "rntn", "child-sum", "nary"});
+        f("--hidden", hidden, "width of a node's state", example::Between{1, 4096});
+        f("--embedding", embedding, "width of a word's vector", example::Between{1, 4096});
+        f("--dropout", dropout, "share of values dropped", example::Between{0, 1});
+        f.stored("vocabulary", words);
+    }
 };
 
 // Trees with their words as numbers.
@@ -73,9 +85,9 @@ public:
     using value_type = T;
 
     // Words' vectors begin small, so that a word that was hardly seen says little.
-    Model(const Settings& s, std::size_t vocabulary)
+    explicit Model(const Settings& s)
         : dropout_(s.dropout),
-          embed_(nn::normal<T>({vocabulary, s.embedding}, 0.1, nn::next_stream())),
+          embed_(nn::normal<T>({s.words.size(), s.embedding}, 0.1, nn::next_stream())),
           tree_(chosen(s)), head_({.input = s.hidden, .output = classes}) {}
 
     // Logits of all nodes, [nodes, classes].
@@ -116,19 +128,13 @@ struct Told {
 
 inline Told evaluate(const Model<float>& model, const Numbered& all) {
     Told told;
-    Tape<float> tape;
-    tape.set_recording(false);
-    for (std::size_t begin = 0; begin < all.trees.size(); begin += 64) {
-        tape.clear();
-        std::vector<std::size_t> which;
-        for (std::size_t i = begin; i < std::min(begin + 64, all.trees.size()); ++i)
-            which.push_back(i);
+    example::in_batches(0, all.trees.size(), 64, [&](auto& tape, const auto& which) {
         const Batch batch(all, which);
         const auto p = softmax(model(tape, batch));
         told.nodes.add(batch.labels, argmax(p));
         const auto& roots = batch.trees.roots();
         told.roots.add(take(p, roots).value(), batch.labels_of(roots));
-    }
+    });
     return told;
 }
 

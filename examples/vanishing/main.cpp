@@ -1,13 +1,11 @@
 #include "../common/chart.hpp"
-#include "../common/inspection.hpp"
+#include "../common/commands.hpp"
 #include "../common/program.hpp"
 #include "model.hpp"
 
 #include <cstdio>
 #include <filesystem>
 #include <functional>
-
-#include <CLI/CLI.hpp>
 
 namespace vanishing {
 
@@ -176,19 +174,19 @@ int run(const Settings& o) {
     return example::interrupted() ? 130 : 0;
 }
 
-int inspect(Settings o, example::Inspection& inspection) {
+int inspect(Settings o) {
     nn::seed(o.seed);
     Random random = Random(o.seed).split(1);
-    if (inspection.draws()) {
+    if (o.inspection.draws()) {
         const Model<nn::LstmCell<float>> model(o, {.forget_bias = 2});
         const Batch batch = draw(o, random);
-        return inspection.draw<float>(
+        return o.inspection.draw<float>(
             [&](Tape<float>& tape) { return cross_entropy(model(tape, batch), batch.first); });
     }
     o.hidden = o.length = o.batch = 5;
     const Batch batch = draw(o, random);
     Model<nn::LstmCell<double>> model(o, {.forget_bias = 2});
-    return inspection.check(
+    return o.inspection.check(
         [&](Tape<double>& tape) { return cross_entropy(model(tape, batch), batch.first); },
         nn::named_parameters(model));
 }
@@ -196,42 +194,17 @@ int inspect(Settings o, example::Inspection& inspection) {
 } // namespace vanishing
 
 int main(int argc, char** argv) {
-    vanishing::Settings o;
-    CLI::App app{
-        "How far back through time gradients reach: trains five recurrent networks to name "
-        "the first letter of a sequence at its end, and two whose gradients explode, with "
-        "and without clipping. Writes charts, tables and the graphs coloured by the norms of their "
-        "gradients at first into a folder. --dump-graph and --check-gradients look at the LSTM."};
-    app.footer("Examples:\n"
-               "  vanishing\n"
-               "  vanishing --length 60 --steps 6000 --minutes 5 --out far\n"
-               "  vanishing --radius 2 --clip 0.5");
-    const auto count = [&](const char* name, std::size_t& value, std::size_t least,
-                           const char* what) {
-        app.add_option(name, value, what)
-            ->capture_default_str()
-            ->check(CLI::Range(least, std::size_t{1} << 20));
-    };
-    count("--length", o.length, 2, "letters in a sequence");
-    count("--hidden", o.hidden, 1, "width of a network");
-    count("--batch", o.batch, 1, "sequences in a training step");
-    count("--steps", o.steps, 1, "training steps of each network");
-    for (const auto& [name, value, what] :
-         {std::tuple("--rate", &o.rate, "Adam's rate"),
-          std::tuple("--clip", &o.clip, "largest norm of the gradient, where it is clipped"),
-          std::tuple("--radius", &o.radius, "spectral radius of recurrent weights that explode"),
-          std::tuple("--minutes", &o.minutes, "the most that training may take")})
-        app.add_option(name, *value, what)->capture_default_str()->check(CLI::PositiveNumber);
-    app.add_option("--seed", o.seed, "of weights and sequences")->capture_default_str();
-    app.add_option("-o,--out", o.out, "folder for charts and tables")->capture_default_str();
-    example::Inspection inspection;
-    inspection.add_to(app);
-    CLI11_PARSE(app, argc, argv);
-    try {
-        if (inspection.draws() || inspection.checks()) return vanishing::inspect(o, inspection);
-        return vanishing::run(o);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "vanishing: %s\n", error.what());
-        return 1;
-    }
+    using namespace vanishing;
+    example::Commands program(
+        "vanishing",
+        "How far back through time gradients reach: trains five recurrent networks to name the "
+        "first letter of a sequence at its end, and two whose gradients explode, with and without "
+        "clipping. Writes charts, tables and the graphs coloured by the norms of their gradients "
+        "at first into a folder. --dump-graph and --check-gradients look at the LSTM.",
+        {"", "--length 60 --steps 6000 --minutes 5 --out far", "--radius 2 --clip 0.5"});
+    Settings o;
+    o.fields(program.add("", "", [&] {
+        return o.inspection.draws() || o.inspection.checks() ? inspect(o) : run(o);
+    }));
+    return program.run(argc, argv);
 }

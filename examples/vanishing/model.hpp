@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/unroll.hpp>
+#include "../common/inspection.hpp"
 
 #include <cmath>
 #include <string>
@@ -13,10 +13,26 @@ using namespace unroll;
 constexpr std::size_t symbols = 4; // that a first letter may be, and as many others of noise
 
 struct Settings {
-    std::size_t length = 30, hidden = 32, batch = 32, steps = 3000;
+    std::size_t length = 30, hidden = 32, batch = 32, steps = 3000, seed = 1;
     double rate = 3e-3, clip = 1, radius = 1.6, minutes = 3;
-    std::uint64_t seed = 1;
     std::string out = "vanishing";
+    example::Inspection inspection;
+
+    void fields(example::Fields& f) {
+        const example::Between count{1, 1 << 20};
+        const example::Positive positive{};
+        f.takes("--length", length, "letters in a sequence", example::Between{2, 1 << 20});
+        f.takes("--hidden", hidden, "width of a network", count);
+        f.takes("--batch", batch, "sequences in a training step", count);
+        f.takes("--steps", steps, "training steps of each network", count);
+        f.takes("--rate", rate, "Adam's rate", positive);
+        f.takes("--clip", clip, "largest norm of the gradient, where it is clipped", positive);
+        f.takes("--radius", radius, "spectral radius of recurrent weights that explode", positive);
+        f.takes("--minutes", minutes, "the most that training may take", positive);
+        f.takes("--seed", seed, "of weights and sequences");
+        f.takes("-o,--out", out, "folder for charts and tables");
+        inspection.fields(f);
+    }
 };
 
 // Sequences of letters [T, B]: the first is to be named at the end, the others are noise.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "../common/learning.hpp"
 #include "../common/stream.hpp"
+#include "data.hpp"
 
 #include <cmath>
 #include <numeric>
@@ -12,9 +14,21 @@ namespace word_lm {
 using namespace unroll;
 
 struct Settings {
-    std::size_t width = 256, layers = 2;
-    std::size_t frequent = 2000, groups = 3; // of words; see Model
+    static constexpr const char* program = "word_lm";
+    std::size_t width = 256, layers = 2, frequent = 2000, groups = 3;
     double dropout = 0.2, weight_dropout = 0;
+    nn::Vocabulary words = example::no_words();
+
+    void fields(example::Fields& f) {
+        const example::Between size{1, 65536}, share{0, 0.99};
+        f("--width", width, "of a word's vector and of the LSTM", size);
+        f("--layers", layers, "of the LSTM", size);
+        f("--frequent", frequent, "words that are written at once; 0: all");
+        f("--groups", groups, "of rare words", size);
+        f("--dropout", dropout, "share of values dropped between layers", share);
+        f("--weight-dropout", weight_dropout, "share of recurrent weights dropped", share);
+        f.stored("vocabulary", words, special_symbols);
+    }
 };
 
 // A language model over words numbered by falling frequency: an LSTM between an embedding and an
@@ -28,8 +42,8 @@ class Model {
 public:
     using value_type = T;
 
-    Model(const Settings& s, std::size_t vocabulary)
-        : embed_(nn::uniform<T>({vocabulary, s.width}, reach(s.width), nn::next_stream())),
+    explicit Model(const Settings& s)
+        : embed_(nn::uniform<T>({s.words.size(), s.width}, reach(s.width), nn::next_stream())),
           lstm_({.input = s.width,
                  .hidden = s.width,
                  .layers = s.layers,
@@ -37,7 +51,8 @@ public:
                  .input_dropout = s.dropout,
                  .output_dropout = s.dropout,
                  .weight_dropout = s.weight_dropout}),
-          bias_("bias", Tensor<T>::zeros({vocabulary})) {
+          bias_("bias", Tensor<T>::zeros({s.words.size()})) {
+        const std::size_t vocabulary = s.words.size();
         const std::size_t frequent =
             std::min(s.frequent == 0 ? vocabulary : s.frequent, vocabulary);
         bounds_.push_back(frequent);
