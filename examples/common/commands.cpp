@@ -68,6 +68,8 @@ void add(CLI::App& command, const Fields::Field& field) {
     };
     CLI::Option* added = std::visit(option, field.value);
     if (field.required) added->required();
+    if (field.ends) added->each([ends = field.ends](const std::string&) { *ends = 0; });
+    if (!field.instead_of.empty()) added->excludes(command.get_option(field.instead_of));
     if (!field.group.empty()) added->group(field.group);
 }
 

@@ -85,6 +85,17 @@ Fields& Fields::add(Field field) {
     return *this;
 }
 
+Fields& Fields::either(const std::string& name, double& value, const std::string& about,
+                       const std::string& other, double& other_value,
+                       const std::string& other_about, const Allowed& allowed) {
+    Field first{name, "", &value, about, allowed},
+        second{other, "", &other_value, other_about, allowed};
+    first.ends = &other_value;
+    second.ends = &value;
+    second.instead_of = name;
+    return add(first).add(second);
+}
+
 Fields& Fields::takes(const Fields& shared) {
     fields_.insert(fields_.end(), shared.fields_.begin(), shared.fields_.end());
     return *this;

@@ -45,6 +45,8 @@ public:
         bool required = false;
         unroll::nn::SpecialSymbols special = {};
         std::string group = "";
+        std::string instead_of = ""; // another's name: only one of them may be given,
+        double* ends = nullptr;      // and this one then becomes 0
     };
 
     // An option (--so-called), a flag, or a positional argument; a file stores it as so_called.
@@ -59,6 +61,10 @@ public:
                   const Allowed& allowed = Anything()) {
         return add({name, "", &value, about, allowed});
     }
+    // Two of which only one may be given; the other is 0 then.
+    Fields& either(const std::string& name, double& value, const std::string& about,
+                   const std::string& other, double& other_value, const std::string& other_about,
+                   const Allowed& allowed);
     // What other commands take, too.
     Fields& takes(const Fields& shared);
     // An argument that has to be given, and the one that is a model's file.

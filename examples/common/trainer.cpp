@@ -179,8 +179,8 @@ void TrainingOptions::fields(Fields& f, const char* what) {
     f.takes("--batch", batch, what, Positive());
     f.takes("--rate", rate, "Adam's rate, which falls along a cosine", Positive());
     f.takes("--clip", clip, "largest norm of the gradient", Positive());
-    f.takes("--minutes", minutes, "how long to train", Positive());
-    f.takes("--epochs", epochs, "passes over the data, instead of minutes", Positive());
+    f.either("--minutes", minutes, "how long to train", "--epochs", epochs,
+             "passes over the data, instead of minutes", Positive());
     f.takes("--shards", shards, "parts of a batch that run side by side", Positive());
     f.takes("--threads", threads, "threads; 0: all cores");
     f.takes("--seed", seed, "of weights, order and dropout");

@@ -9,6 +9,7 @@ struct Training : example::TrainingOptions {
     Settings model;
 
     Training() {
+        minutes = 0;
         epochs = 40;
         rate = 2e-3;
         out = "forecast.safetensors";

@@ -13,6 +13,7 @@ struct Training : example::TrainingOptions {
 
     Training() {
         batch = 50;
+        minutes = 0;
         epochs = 6;
         out = "long_memory.safetensors";
     }

@@ -11,6 +11,7 @@ struct Training : example::TrainingOptions {
 
     Training() {
         batch = 16;
+        minutes = 0;
         epochs = 100;
         out = "music.safetensors";
     }
