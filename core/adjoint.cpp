@@ -3,8 +3,6 @@
 #include <unroll/core/record.hpp>
 #include <unroll/core/shares.hpp>
 
-#include <algorithm>
-
 namespace unroll {
 
 template <class T>

@@ -53,8 +53,6 @@ public:
 private:
     static constexpr std::size_t most_lines = 3;
 
-    const Module& module_of(const Item& item) const { return model_.modules[item.module]; }
-
     // The modules at the first level that has more than one of them have colours of their own.
     void choose_hues() {
         const auto& modules = model_.modules;

@@ -1,8 +1,6 @@
-#include <unroll/core/graph_model.hpp>
+#include <unroll/core/graph_places.hpp>
 
 #include <algorithm>
-#include <cstring>
-#include <map>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -32,39 +30,11 @@ std::string Model::path(std::uint32_t module) const {
 
 namespace {
 
-using Key = std::uint64_t;
-
-Key mix(Key a, Key b) {
-    a ^= b + 0x9e3779b97f4a7c15u + (a << 6) + (a >> 2);
-    a *= 0xff51afd7ed558ccdu;
-    return a ^ (a >> 32);
-}
-
-Key hash(std::string_view text) { return std::hash<std::string_view>{}(text); }
-
-// A scope as the pictures see it.
-struct Place {
-    std::uint32_t parent = 0;
-    Key name = 0;
-    std::int64_t index = Scope::no_index;
-    bool is_step = false;
-    bool is_backward = false;
-    bool folds = false;
-    Key structure = 0;        // of all that is in it
-    std::uint32_t like = 0;   // the place that it is drawn as
-    std::uint32_t first = 0;  // the scope that it was made from
-    std::uint32_t lifted = 0; // the place of parameters that were first met here
-};
-
 template <class T>
 class Folding {
 public:
     Folding(const Tape<T>& tape, NodeId of, const Options& options)
-        : tape_(tape), options_(options) {
-        choose(of);
-        find_places();
-        find_structure();
-        find_likeness();
+        : tape_(tape), options_(options), places_(tape, of, options) {
         make_items();
         make_links();
         make_modules();
@@ -73,122 +43,6 @@ public:
 
 private:
     const Node<T>& node(NodeId id) const { return tape_.node(id); }
-
-    bool is_view(NodeId id) const {
-        const Node<T>& n = node(id);
-        return n.is_view && n.input_count == 1 && n.rule == nullptr && !n.is_used_up;
-    }
-    bool is_buffer(NodeId id) const {
-        return node(id).input_count == 0 && node(id).rows != no_node;
-    }
-    // Views are drawn as labels, further outputs as the operation.
-    bool is_drawn(NodeId id) const {
-        return wanted_[id] && node(id).operation == id && !is_view(id) && !is_buffer(id);
-    }
-    bool is_parameter(NodeId id) const { return node(id).parameter != nullptr; }
-
-    void choose(NodeId of) {
-        wanted_.assign(tape_.size(), of == no_node);
-        if (of == no_node) return;
-        wanted_[of] = true;
-        for (NodeId id = of + 1; id-- > 0;) {
-            const Node<T>& n = node(id);
-            // What is written into a buffer belongs to whoever reads its rows later.
-            if (wanted_[n.root] && is_buffer(n.root)) wanted_[id] = true;
-            if (!wanted_[id]) continue;
-            wanted_[n.root] = wanted_[n.operation] = true;
-            for (std::uint32_t i = 0; i < n.input_count; ++i)
-                if (n.inputs[i] != no_node) wanted_[n.inputs[i]] = true;
-        }
-    }
-
-    // Scopes become places: a numbered scope that is entered again is the same one, and so is any
-    // on the way back, where each rule enters its own.
-    void find_places() {
-        const auto& scopes = tape_.scopes();
-        place_of_.assign(std::max<std::size_t>(scopes.size(), 1), 0);
-        places_.emplace_back();
-        std::unordered_map<Key, std::uint32_t> seen;
-        for (std::uint32_t s = 1; s < scopes.size(); ++s) {
-            Place place;
-            place.parent = place_of_[scopes[s].parent];
-            const Place& outer = places_[place.parent];
-            place.name = hash(scopes[s].name);
-            place.index = scopes[s].index;
-            place.is_step = place.index != Scope::no_index && scopes[s].name == "t";
-            place.is_backward =
-                outer.is_backward || (place.parent == 0 && scopes[s].name == "backward");
-            place.first = s;
-            const auto number = static_cast<std::uint32_t>(places_.size());
-            place.lifted = place.is_step || outer.lifted != place.parent ? outer.lifted : number;
-            if (place.index != Scope::no_index || place.is_backward) {
-                const Key key = mix(mix(place.parent, place.name), static_cast<Key>(place.index));
-                const auto [found, fresh] = seen.emplace(key, number);
-                if (!fresh) {
-                    place_of_[s] = found->second;
-                    continue;
-                }
-            }
-            place_of_[s] = number;
-            places_.push_back(place);
-        }
-        std::unordered_map<Key, std::int64_t> last;
-        for (const Place& p : places_)
-            if (p.is_step) {
-                auto& most = last[mix(p.parent, p.name)];
-                most = std::max(most, p.index);
-            }
-        const auto first_steps = static_cast<std::int64_t>(
-                       std::min<std::size_t>(options_.first_steps, 1u << 30)),
-                   last_steps = static_cast<std::int64_t>(
-                       std::min<std::size_t>(options_.last_steps, 1u << 30));
-        for (Place& p : places_) {
-            if (p.index == Scope::no_index || options_.fold == Fold::none) continue;
-            if (p.is_step)
-                p.folds =
-                    p.index >= first_steps && p.index + last_steps <= last[mix(p.parent, p.name)];
-            else
-                p.folds = options_.fold == Fold::layers;
-        }
-    }
-
-    std::uint32_t place_of(NodeId id) const {
-        const std::uint32_t place = place_of_[node(id).scope];
-        return is_parameter(id) ? places_[place].lifted : place;
-    }
-
-    // Two places are alike where the same operations were recorded in the same order, in them and
-    // in the modules in them; how often a series in them is repeated does not count.
-    void find_structure() {
-        for (NodeId id = 0; id < tape_.size(); ++id)
-            if (is_drawn(id) && !is_parameter(id)) {
-                Place& p = places_[place_of(id)];
-                p.structure = mix(mix(p.structure, hash(node(id).op.name)), node(id).outputs);
-            }
-        std::unordered_set<Key> seen;
-        for (auto p = static_cast<std::uint32_t>(places_.size()); p-- > 1;) {
-            const Place& place = places_[p];
-            const Key own = mix(place.name, place.structure);
-            if (place.folds && !seen.insert(mix(place.parent, own)).second) continue;
-            Key& outer = places_[place.parent].structure;
-            outer = mix(outer, place.folds ? own : mix(own, static_cast<Key>(place.index)));
-        }
-    }
-
-    void find_likeness() {
-        std::unordered_map<Key, std::uint32_t> seen;
-        std::unordered_map<Key, Key> ordinals;
-        for (std::uint32_t p = 1; p < places_.size(); ++p) {
-            Place& place = places_[p];
-            const Key outer = mix(places_[place.parent].like, place.name);
-            Key key = mix(outer, place.structure);
-            if (!place.folds)
-                key = mix(
-                    mix(outer, static_cast<Key>(place.index)),
-                    ++ordinals[mix(mix(place.parent, place.name), static_cast<Key>(place.index))]);
-            place.like = seen.emplace(key, p).first->second;
-        }
-    }
 
     Measure measure(NodeId id) const {
         Measure m;
@@ -226,11 +80,11 @@ private:
             reached[k].assign(places_.size(), 0);
         }
         for (NodeId id = 0; id < tape_.size(); ++id) {
-            if (!is_drawn(id)) continue;
+            if (!places_.is_drawn(id)) continue;
             ++model.size;
             model.is_used_up = model.is_used_up || node(id).is_used_up;
-            const std::uint32_t place = place_of(id), like = places_[place].like;
-            const int k = is_parameter(id);
+            const std::uint32_t place = places_.place_of(id), like = places_[place].like;
+            const int k = places_.is_parameter(id);
             const std::uint32_t ordinal = reached[k][place]++;
             if (place == like || ordinal >= members[k][like].size()) {
                 members[k][like].push_back(static_cast<std::uint32_t>(model.items.size()));
@@ -252,10 +106,10 @@ private:
         Item item{};
         item.node = id;
         item.module = place;
-        item.kind = is_parameter(id)     ? Item::Kind::parameter
-                    : n.input_count == 0 ? Item::Kind::source
-                                         : Item::Kind::operation;
-        item.name = is_parameter(id) ? n.parameter->name() : n.op.name;
+        item.kind = places_.is_parameter(id) ? Item::Kind::parameter
+                    : n.input_count == 0     ? Item::Kind::source
+                                             : Item::Kind::operation;
+        item.name = places_.is_parameter(id) ? n.parameter->name() : n.op.name;
         item.path = tape_.scope_path(n.scope);
         if (n.op.where.line() > 0)
             item.path += std::string(item.path.empty() ? "" : ", ") + n.op.where.file_name() + ":" +
@@ -274,7 +128,7 @@ private:
         for (const auto& [id, name] : tape_.names()) names_[id] = name;
         for (NodeId id = 0; id < tape_.size(); ++id) {
             const NodeId root = node(id).root;
-            if (item_of_[id] == none || root == id || !is_buffer(root)) continue;
+            if (item_of_[id] == none || root == id || !places_.is_buffer(root)) continue;
             const auto [low, high] = span_of(id);
             writers_[root].push_back({id, low, high});
         }
@@ -335,7 +189,7 @@ private:
         while (item_of_[from] == none) {
             const Node<T>& n = node(from);
             if (n.operation != from) break;
-            if (is_buffer(from)) {
+            if (places_.is_buffer(from)) {
                 for (const NodeId id : writers_of(from, input, to))
                     link({id, rows, input, to, number}, views);
                 return;
@@ -347,30 +201,6 @@ private:
         link({from, no_node, input, to, number}, views);
     }
 
-    // How many steps a tensor is carried, 0 within a step and outside series.
-    std::int64_t steps_between(NodeId from, NodeId to, std::uint32_t& series) const {
-        const auto depth = [&](std::uint32_t p) {
-            std::size_t d = 0;
-            for (; p != 0; p = places_[p].parent) ++d;
-            return d;
-        };
-        std::uint32_t a = place_of(from), b = place_of(to);
-        std::size_t i = depth(a), j = depth(b);
-        for (; i > j; --i) a = places_[a].parent;
-        for (; j > i; --j) b = places_[b].parent;
-        if (a == b) return 0;
-        while (places_[a].parent != places_[b].parent) {
-            a = places_[a].parent;
-            b = places_[b].parent;
-        }
-        if (places_[a].index == Scope::no_index || places_[b].index == Scope::no_index ||
-            places_[a].name != places_[b].name)
-            return 0;
-        const bool within_one = places_[a].like == places_[b].like;
-        if (within_one) series = places_[a].like;
-        return places_[a].is_step || within_one ? places_[b].index - places_[a].index : 0;
-    }
-
     void link(const End& end, const std::vector<const char*>& views) {
         const NodeId from = end.from, to = end.to;
         const NodeId first = node(from).operation;
@@ -380,7 +210,8 @@ private:
         if (link.from == none) return;
         link.output = from - first;
         if (!model.items[link.to].formula.empty()) link.input = end.number;
-        const std::int64_t steps = is_parameter(from) ? 0 : steps_between(from, to, link.series);
+        const std::int64_t steps =
+            places_.is_parameter(from) ? 0 : places_.steps_between(from, to, link.series);
         link.carried = steps != 0;
         Key key = mix(mix(link.from, link.to), mix(link.output, link.input));
         key = mix(key, link.carried ? (steps > 0 ? 1 : 2) : 0);
@@ -442,7 +273,8 @@ private:
             if (used[p] && places_[p].like == p) add_module(p, number);
         // The members of a series under one parent, with their first and last number.
         std::vector<std::set<std::int64_t>> indices(model.modules.size());
-        for (const Place& p : places_) {
+        for (std::uint32_t i = 0; i < places_.size(); ++i) {
+            const Place& p = places_[i];
             const std::uint32_t m = number[p.like];
             if (p.folds && m != none && p.parent == places_[p.like].parent)
                 indices[m].insert(p.index);
@@ -510,9 +342,7 @@ private:
 
     const Tape<T>& tape_;
     const Options& options_;
-    std::vector<bool> wanted_;
-    std::vector<Place> places_;
-    std::vector<std::uint32_t> place_of_;                     // by scope
+    const Places<T> places_;
     std::vector<std::uint32_t> item_of_;                      // by node
     std::unordered_map<NodeId, std::vector<Writer>> writers_; // by where they write
     std::unordered_map<NodeId, const char*> names_;

@@ -9,7 +9,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <unordered_set>
+#include <unordered_map>
 
 namespace unroll::nn {
 

@@ -3,8 +3,6 @@
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/views.hpp>
 
-#include <algorithm>
-
 namespace unroll {
 
 namespace {

@@ -7,7 +7,6 @@
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 
-#include <algorithm>
 #include <limits>
 
 using namespace test;

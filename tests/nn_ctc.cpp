@@ -6,7 +6,6 @@
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/softmax.hpp>
 
-#include <algorithm>
 #include <limits>
 #include <map>
 

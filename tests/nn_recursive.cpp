@@ -6,7 +6,6 @@
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 
-#include <algorithm>
 #include <functional>
 
 using namespace test;

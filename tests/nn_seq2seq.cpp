@@ -21,9 +21,9 @@ using Lstm = nn::LstmCell<double>;
 using Rnn = nn::RnnCell<double>;
 
 template <class M>
-typename M::Options small() {
+typename M::Options small(decltype(M::Options::decoder.attention) attention = {}) {
     return {.encoder = {.input = 2, .hidden = 2},
-            .decoder = {.vocabulary = 4, .width = 2, .hidden = 3}};
+            .decoder = {.vocabulary = 4, .width = 2, .hidden = 3, .attention = attention}};
 }
 
 const Indices targets({3, 2}, {1, 3, 2, 0, 3, -100});
@@ -125,9 +125,7 @@ TEST_CASE("encoder-decoders pass the gradient check") {
     }
     SUBCASE("location-aware") {
         using M = Model<Rnn, Gru, nn::LocationAttention<double>>;
-        auto options = small<M>();
-        options.decoder.attention = {.width = 2, .filters = 2, .window = 3};
-        check_gradients_of<M>(options);
+        check_gradients_of<M>(small<M>({.width = 2, .filters = 2, .window = 3}));
     }
     SUBCASE("projected states, learned ones") {
         using M = Model<Lstm, Lstm, Additive>;
@@ -142,9 +140,7 @@ TEST_CASE("encoder-decoders pass the gradient check") {
     }
     SUBCASE("several heads") {
         using M = Model<Rnn, Gru, nn::MultiHeadAttention<double>>;
-        auto options = small<M>();
-        options.decoder.attention = {.heads = 3};
-        check_gradients_of<M>(options);
+        check_gradients_of<M>(small<M>({.heads = 3}));
     }
     SUBCASE("without attention") {
         using M = Model<Rnn, Rnn, nn::FixedContext<double>>;
@@ -184,15 +180,11 @@ TEST_CASE("steps side by side equal steps one by one") {
     dot.decoder.attend = decltype(dot.decoder)::Attend::after;
     check_gradients_of<Dot>(dot);
     using Location = Model<Rnn, Lstm, nn::LocationAttention<double>>;
-    auto location = small<Location>();
-    location.decoder.attention = {.width = 2, .filters = 2, .window = 3};
-    check_steps<Location>(location);
+    check_steps<Location>(small<Location>({.width = 2, .filters = 2, .window = 3}));
     using Fixed = Model<Rnn, Gru, nn::FixedContext<double>>;
     check_steps<Fixed>(small<Fixed>());
     using Heads = Model<Rnn, Gru, nn::MultiHeadAttention<double>>;
-    auto heads = small<Heads>();
-    heads.decoder.attention = {.heads = 3};
-    check_steps<Heads>(heads);
+    check_steps<Heads>(small<Heads>({.heads = 3}));
 }
 
 TEST_CASE("a decoder's step equals its formula, attending before") {

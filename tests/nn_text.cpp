@@ -8,7 +8,6 @@
 #include <unroll/nn/text.hpp>
 #include <unroll/nn/vocabulary.hpp>
 
-#include <algorithm>
 #include <set>
 
 using namespace test;

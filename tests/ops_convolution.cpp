@@ -2,7 +2,6 @@
 
 #include <unroll/core/threads.hpp>
 #include <unroll/ops/convolution.hpp>
-#include <unroll/ops/join.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/pooling.hpp>

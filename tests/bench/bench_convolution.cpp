@@ -1,12 +1,9 @@
 // One training step of a convolution of 64 pictures with the gradients of its input and its
 // weights, beside PyTorch's conv2d.
 
-#include "coprocess.hpp"
-#include "measure.hpp"
+#include "torch.hpp"
 
 #include <unroll/unroll.hpp>
-
-#include <cstdlib>
 
 using namespace unroll;
 
@@ -15,10 +12,7 @@ namespace {
 struct Sizes {
     std::size_t batch, input, output, side, kernel, stride;
     std::string text(const char* between) const {
-        std::string all;
-        for (const std::size_t n : {batch, input, output, side, kernel, stride})
-            all += (all.empty() ? "" : between) + std::to_string(n);
-        return all;
+        return bench::joined({batch, input, output, side, kernel, stride}, between);
     }
 };
 
@@ -51,14 +45,7 @@ private:
 } // namespace
 
 int main() {
-    const char* python = std::getenv("PYTHON");
-    bench::Coprocess torch({python ? python : "python3", TORCH_SCRIPT});
-    const auto torch_run = [&](const Sizes& s, std::size_t threads) {
-        return [&torch, question = s.text(" ") + " " + std::to_string(threads)] {
-            const std::string answer = torch.ask(question);
-            return answer.empty() ? 0.0 : std::stod(answer);
-        };
-    };
+    bench::Torch torch(TORCH_SCRIPT);
     for (const Sizes& s : {Sizes{64, 1, 32, 28, 3, 1},
                            {64, 32, 64, 14, 3, 1},
                            {64, 3, 32, 32, 3, 1},
@@ -70,17 +57,15 @@ int main() {
         Ours ours(s);
         std::vector<bench::Run> runs{bench::timed([&] { ours.step(); })};
         const std::string name = "convolution." + s.text("x");
-        const bool opponent = torch_run(s, 1)() > 0;
-        for (const std::size_t threads : {std::size_t{1}, threads::count()})
-            if (opponent) runs.push_back(torch_run(s, threads));
+        for (auto& run : torch.steps(name, s.text(" "))) runs.push_back(std::move(run));
         const std::vector<double> times = bench::in_turn(runs);
         const auto out = static_cast<double>((s.side + s.stride - 1) / s.stride);
         const double operations = 6.0 * static_cast<double>(s.batch * s.output * s.input) * out *
                                   out * static_cast<double>(s.kernel * s.kernel);
         std::printf("%-30s unroll %8.3f ms, %5.1f GFLOP/s", name.c_str(), times[0] * 1e3,
                     operations / times[0] * 1e-9);
-        if (!opponent) {
-            std::printf("; PyTorch is not installed (python3-torch), so it is no opponent\n");
+        if (times.size() == 1) {
+            std::printf("\n");
             continue;
         }
         const double best = *std::min_element(times.begin() + 1, times.end());

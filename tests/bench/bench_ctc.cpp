@@ -1,12 +1,9 @@
 // A training step of CTC from logits to their gradient, log-softmax included, beside PyTorch's. Two
 // shards of the batch, and all of it on one tape and thread.
 
-#include "coprocess.hpp"
-#include "measure.hpp"
+#include "torch.hpp"
 
 #include <unroll/unroll.hpp>
-
-#include <cstdlib>
 
 using namespace unroll;
 
@@ -15,8 +12,7 @@ namespace {
 struct Sizes {
     std::size_t steps, batch, symbols, target;
     std::string text(const char* between) const {
-        return std::to_string(steps) + between + std::to_string(batch) + between +
-               std::to_string(symbols) + between + std::to_string(target);
+        return bench::joined({steps, batch, symbols, target}, between);
     }
 };
 
@@ -68,36 +64,24 @@ private:
 } // namespace
 
 int main() {
-    const char* python = std::getenv("PYTHON");
-    bench::Coprocess torch({python ? python : "python3", TORCH_SCRIPT});
+    bench::Torch torch(TORCH_SCRIPT);
     for (const Sizes& s : {Sizes{200, 32, 30, 40}, {100, 16, 12, 6}, {800, 16, 30, 160}}) {
-        const auto torch_run = [&](std::size_t threads) {
-            return [&torch, question = s.text(" ") + " " + std::to_string(threads)] {
-                const std::string answer = torch.ask(question);
-                return answer.empty() ? 0.0 : std::stod(answer);
-            };
-        };
+        const std::string name = "ctc." + s.text("x");
         Ours shards(s, 2), single(s, 1);
         std::vector<bench::Run> runs{bench::timed([&] { shards.step(); }),
                                      bench::timed([&] { single.step(); })};
-        if (torch_run(1)() > 0) {
-            runs.push_back(torch_run(1));
-            runs.push_back(torch_run(threads::count()));
-        } else {
-            std::printf("PyTorch is not installed (python3-torch), so it is no opponent\n");
-        }
+        for (auto& run : torch.steps(name, s.text(" "))) runs.push_back(std::move(run));
         const std::vector<double> times = bench::in_turn(runs);
-        std::printf("%-16s two shards %7.3f ms   one %7.3f ms (%zu nodes, %.1f GB/s)",
-                    s.text("x").c_str(), times[0] * 1e3, times[1] * 1e3, single.nodes(),
+        std::printf("%-20s two shards %7.3f ms   one %7.3f ms (%zu nodes, %.1f GB/s)", name.c_str(),
+                    times[0] * 1e3, times[1] * 1e3, single.nodes(),
                     single.bytes() / times[1] / 1e9);
         if (times.size() > 2)
             std::printf("   PyTorch %7.3f ms, on one thread %7.3f", times[3] * 1e3, times[2] * 1e3);
         std::printf("\n");
         if (times.size() > 2) {
             const double best = std::min(times[2], times[3]);
-            bench::figure("ctc." + s.text("x") + ".pytorch", best / times[0], "ratio", ">=", 1);
-            bench::figure("ctc." + s.text("x") + ".one_thread", times[2] / times[1], "ratio",
-                          ">=", 1);
+            bench::figure(name + ".pytorch", best / times[0], "ratio", ">=", 1);
+            bench::figure(name + ".one_thread", times[2] / times[1], "ratio", ">=", 1);
         }
     }
 }

@@ -1,14 +1,11 @@
 // One training step of a recurrent layer with the gradient of its input, beside oneDNN's hand-fused
 // primitive and PyTorch's layer. CELL, given by the build: lstm, rnn or gru.
 
-#include "coprocess.hpp"
-#include "measure.hpp"
+#include "torch.hpp"
 
 #include <unroll/unroll.hpp>
 
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <unordered_map>
 
 #if __has_include(<dnnl.hpp>)
@@ -26,8 +23,7 @@ namespace {
 struct Sizes {
     std::size_t input, hidden, steps, batch;
     std::string text(const char* between) const {
-        return std::to_string(input) + between + std::to_string(hidden) + between +
-               std::to_string(steps) + between + std::to_string(batch);
+        return bench::joined({input, hidden, steps, batch}, between);
     }
 };
 
@@ -229,14 +225,7 @@ struct Gru {
 
 template <class Cell>
 void measure(const std::string& cell, double onednn_target) {
-    const char* python = std::getenv("PYTHON");
-    bench::Coprocess torch({python ? python : "python3", TORCH_SCRIPT});
-    const auto torch_run = [&](const Sizes& s, std::size_t threads) {
-        return [&torch, question = cell + " " + s.text(" ") + " " + std::to_string(threads)] {
-            const std::string answer = torch.ask(question);
-            return answer.empty() ? 0.0 : std::stod(answer);
-        };
-    };
+    bench::Torch torch(TORCH_SCRIPT);
     for (const Sizes& s : {Sizes{32, 64, 50, 1},
                            {64, 128, 64, 16},
                            {128, 256, 64, 32},
@@ -252,12 +241,8 @@ void measure(const std::string& cell, double onednn_target) {
 #else
         std::printf("%s: oneDNN is not installed, so it is no opponent\n", name.c_str());
 #endif
-        if (torch_run(s, 1)() > 0)
-            for (const std::size_t threads : {std::size_t{1}, threads::count()})
-                runs.push_back(torch_run(s, threads));
-        else
-            std::printf("%s: PyTorch is not installed (python3-torch), so it is no opponent\n",
-                        name.c_str());
+        for (auto& run : torch.steps(name, cell + " " + s.text(" ")))
+            runs.push_back(std::move(run));
         const std::vector<double> times = bench::in_turn(runs);
         std::printf("%-24s unroll %8.3f ms", name.c_str(), times[0] * 1e3);
         if (HAS_ONEDNN) std::printf("   oneDNN %8.3f ms", times[1] * 1e3);

@@ -1,12 +1,11 @@
 // One training step of a causal Transformer with the gradient of its input, beside PyTorch's, and
 // how much of the time its matrix products would take by themselves.
 
-#include "coprocess.hpp"
-#include "measure.hpp"
+#include "torch.hpp"
 
 #include <unroll/unroll.hpp>
 
-#include <cstdlib>
+#include <optional>
 
 using namespace unroll;
 
@@ -15,10 +14,7 @@ namespace {
 struct Sizes {
     std::size_t width, heads, layers, steps, batch;
     std::string text(const char* between) const {
-        std::string all;
-        for (const std::size_t n : {width, heads, layers, steps, batch})
-            all += (all.empty() ? "" : between) + std::to_string(n);
-        return all;
+        return bench::joined({width, heads, layers, steps, batch}, between);
     }
 };
 
@@ -84,8 +80,7 @@ double operations(const Sizes& s) {
 } // namespace
 
 int main(int argc, char**) {
-    const char* python = std::getenv("PYTHON");
-    bench::Coprocess torch({python ? python : "python3", TORCH_SCRIPT});
+    bench::Torch torch(TORCH_SCRIPT);
     for (const Sizes& s : {Sizes{128, 4, 4, 64, 12}, {256, 8, 2, 128, 16}, {512, 8, 1, 128, 16}}) {
         Ours ours(s);
         if (argc > 1) {
@@ -93,19 +88,8 @@ int main(int argc, char**) {
             continue;
         }
         std::vector<bench::Run> runs{bench::timed([&] { ours.step(); })};
-        const auto with_torch = [&](std::size_t threads) -> bench::Run {
-            return [&torch, question = s.text(" ") + " " + std::to_string(threads)] {
-                const std::string answer = torch.ask(question);
-                return answer.empty() ? 0.0 : std::stod(answer);
-            };
-        };
         const std::string name = "transformer." + s.text("x");
-        if (with_torch(1)() > 0)
-            for (const std::size_t threads : {std::size_t{1}, threads::count()})
-                runs.push_back(with_torch(threads));
-        else
-            std::printf("%s: PyTorch is not installed (python3-torch), so it is no opponent\n",
-                        name.c_str());
+        for (auto& run : torch.steps(name, s.text(" "))) runs.push_back(std::move(run));
         const std::vector<double> times = bench::in_turn(runs);
         std::printf("%-28s unroll %8.3f ms, %5.1f GFLOP/s in products", name.c_str(),
                     times[0] * 1e3, operations(s) / times[0] * 1e-9);

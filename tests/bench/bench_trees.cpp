@@ -3,13 +3,9 @@
 // update by Adagrad. A batch goes level by level on as many shards as there are cores; beside it
 // one tree at a time, and PyTorch level by level.
 
-#include "coprocess.hpp"
-#include "measure.hpp"
+#include "torch.hpp"
 
 #include <unroll/unroll.hpp>
-
-#include <cstdlib>
-#include <optional>
 
 namespace {
 
@@ -87,8 +83,7 @@ int main() {
     std::vector<bench::Run> runs{bench::timed([&] { nary.step(); }),
                                  bench::timed([&] { child_sum.step(); }),
                                  bench::timed([&] { apart.step(); })};
-    const char* python = std::getenv("PYTHON");
-    bench::Coprocess torch({python ? python : "python3", TORCH_SCRIPT});
+    bench::Torch torch(TORCH_SCRIPT);
     // The same trees: a line of parents for each.
     std::string question;
     for (const auto& tree : all) {
@@ -102,7 +97,7 @@ int main() {
     if (has_torch)
         runs.push_back([&] { return std::stod(torch.ask("step " + std::to_string(cores))); });
     else
-        std::printf("PyTorch is not installed (python3-torch), so it is no opponent\n");
+        torch.missing("trees");
     const auto times = bench::in_turn(runs);
     std::printf("256 binary trees of 20 leaves, a training step on %zu threads: binary Tree-LSTM "
                 "%.1f ms, child-sum %.1f ms, one tree at a time %.1f ms\n",

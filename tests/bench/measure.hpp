@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +21,13 @@ double seconds(const F& f) {
 inline double median(std::vector<double> values) {
     std::sort(values.begin(), values.end());
     return values[values.size() / 2];
+}
+
+// "64x128x16"
+inline std::string joined(std::initializer_list<std::size_t> sizes, const char* between) {
+    std::string all;
+    for (const std::size_t n : sizes) all += (all.empty() ? "" : between) + std::to_string(n);
+    return all;
 }
 
 // Something to measure: does it once, and returns the seconds that it took.

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "support.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace test {
+
+using V = Variable<double>;
+using Many = std::vector<V>;
+
+// One operation: what it does to samples, an independent reference where it is pointwise, and a
+// call that must fail with the words given.
+struct Spec {
+    std::string name;
+    std::function<V(const Many&)> f;
+    std::vector<std::vector<Shape>> samples;
+    std::function<double(double)> scalar = nullptr;
+    std::function<void()> wrong = nullptr;
+    std::string message = "";
+    bool positive = false; // sample from where it is defined
+};
+
+std::vector<Spec> pointwise_specs();
+std::vector<Spec> shape_specs();
+std::vector<Spec> sum_specs();
+
+inline V fixed(const Shape& shape) { return V(random_tensor(shape, 9)); }
+inline const std::vector<std::vector<Shape>> any{{{3, 5}}, {{}}, {{2, 3, 4}}, {{0, 3}}, {{17}}};
+
+} // namespace test
