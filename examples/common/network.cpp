@@ -1,6 +1,7 @@
 #include "network.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace example {
 
@@ -12,6 +13,8 @@ void NetworkOptions::fields(Fields& f, const OneOf& cells) {
     f("--hidden", hidden, "width of a layer", Between{1, 65536});
     f("--dropout", dropout, "share of values dropped", Between{0, 1});
     f.takes("--forget-bias", forget_bias, "what an LSTM's forget gate begins with");
+    f.takes("--memory", memory, "steps that gates begin with keeping a state, at most",
+            Between{0, 1000000});
     f.stored("bidirectional", bidirectional);
 }
 
@@ -37,11 +40,26 @@ std::variant<nn::Rnn<T>, nn::Lstm<T>, nn::Gru<T>> chosen(const NetworkOptions& o
     fail("network", "cell '" + o.cell + "' is none of rnn, lstm, gru");
 }
 
+template <class T>
+void remember(Parameter<T>& bias, const NetworkOptions& o) {
+    Random random = nn::next_stream();
+    T* const gates = bias.change().data(); // i f g o, or r z n
+    for (std::size_t k = 0; k < o.hidden; ++k) {
+        const double steps = 1 + random.uniform() * static_cast<double>(o.memory - 1);
+        gates[o.hidden + k] += static_cast<T>(std::log(steps));
+        if (o.cell == "lstm") gates[k] -= static_cast<T>(std::log(steps));
+    }
+}
+
 } // namespace
 
 template <class T>
 Network<T>::Network(const NetworkOptions& options, std::size_t input)
-    : net_(chosen<T>(options, input)), bidirectional_(options.bidirectional) {}
+    : net_(chosen<T>(options, input)), bidirectional_(options.bidirectional) {
+    if (options.memory == 0 || options.cell == "rnn") return;
+    for (const auto& [name, parameter] : nn::named_parameters(*this))
+        if (name.starts_with("bias_ih")) remember(*parameter, options);
+}
 
 template <class T>
 Variable<T> Network<T>::operator()(const V& x, Lengths lengths, Carried* carried) const {

@@ -15,6 +15,10 @@ struct NetworkOptions {
     bool bidirectional = false;
     double dropout = 0;     // between layers
     double forget_bias = 1; // of an LSTM
+    // Gates begin as if they kept each unit's state for another time, of up to so many steps: the
+    // logarithm of that time is added to the biases of an LSTM's f and a GRU's z, and taken from
+    // that of an LSTM's i (chrono initialization, Tallec and Ollivier 2018). 0: they do not.
+    std::size_t memory = 0;
 
     void fields(Fields& f, const OneOf& cells = {"rnn", "lstm", "gru"});
     std::size_t width() const { return bidirectional ? 2 * hidden : hidden; }

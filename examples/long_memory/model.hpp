@@ -22,6 +22,12 @@ struct Settings : example::NetworkOptions {
         f("--symbols", symbols, "how many are to be copied", example::Between{1, 1000});
         f.stored("lag", lag);
     }
+    // Unless told otherwise, gates begin with memories as long as the lag.
+    NetworkOptions network() const {
+        NetworkOptions options = *this;
+        if (memory == 0) options.memory = lag;
+        return options;
+    }
     bool adds() const { return problem == "adding"; }
     std::size_t inputs() const { return adds() ? 2 : 10; }
     std::size_t outputs() const { return adds() ? 1 : 8; }
@@ -89,10 +95,8 @@ struct Model {
     nn::Linear<T> head;
 
     explicit Model(const Settings& s)
-        : adds(s.adds()), net(s, s.inputs()), head({.input = s.width(), .output = s.outputs()}) {
-        for (const auto& [name, parameter] : nn::named_parameters(net))
-            if (name.starts_with("bias_ih")) remember(*parameter, s);
-    }
+        : adds(s.adds()), net(s.network(), s.inputs()),
+          head({.input = s.width(), .output = s.outputs()}) {}
 
     // Sums [B, 1], or logits [rows, 8].
     Variable<T> operator()(Tape<T>& tape, const Batch<T>& batch) const {
@@ -104,21 +108,6 @@ struct Model {
         return adds ? mean_squared_error(said, batch.sums) : cross_entropy(said, batch.symbols);
     }
     void members(nn::Members<T>& m) { m("net", net)("head", head); }
-
-private:
-    // Gates begin as if they had to keep each unit's state for another time, up to the lag (chrono
-    // initialization, Tallec and Ollivier 2018): the logarithm of that time is added to an LSTM's f
-    // and taken from its i, and added to a GRU's z.
-    static void remember(Parameter<T>& bias, const Settings& s) {
-        if (s.cell == "rnn") return;
-        Random random = nn::next_stream();
-        T* const gates = bias.change().data(); // i f g o, or r z n
-        for (std::size_t k = 0; k < s.hidden; ++k) {
-            const double time = 1 + random.uniform() * static_cast<double>(s.lag - 2);
-            gates[s.hidden + k] += static_cast<T>(std::log(time));
-            if (s.cell == "lstm") gates[k] -= static_cast<T>(std::log(time));
-        }
-    }
 };
 
 // Sequences that no training step has seen: the mean absolute error and the share of errors below
