@@ -7,12 +7,13 @@ namespace music {
 struct Training : example::TrainingOptions {
     std::string data;
     Settings model;
-    std::size_t transpose = 0;
+    std::size_t transpose = 5;
 
     Training() {
-        batch = 16;
+        batch = 4;
+        shards = 1;
         minutes = 0;
-        epochs = 100;
+        epochs = 120;
         out = "music.safetensors";
     }
     void fields(example::Fields& f) {

@@ -62,10 +62,7 @@ struct Batch {
 struct Settings : example::NetworkOptions {
     static constexpr const char* program = "music";
 
-    Settings() {
-        hidden = 256;
-        dropout = 0.5;
-    }
+    Settings() { hidden = 256; }
 };
 
 // A logit for every key of the next frame.
