@@ -133,11 +133,10 @@ Storage* Storage::allocate(std::size_t bytes) {
     }
     const std::size_t size = class_bytes(size_class);
     if (block == nullptr) {
-        // Without the cache, a sanitizer sees the end of what was asked for.
+        // Without the cache, a sanitizer sees the end of what was asked for, to the byte.
         const std::size_t whole =
             (UNROLL_CACHE_BLOCKS ? size : bytes) + (size_class ? alignment : header);
-        block = std::aligned_alloc(alignment, (whole + alignment - 1) / alignment * alignment);
-        if (block == nullptr) throw std::bad_alloc();
+        if (posix_memalign(&block, alignment, whole) != 0) throw std::bad_alloc();
         if (mine != nullptr) mine->system_allocations.add(1);
     }
     if (mine != nullptr) mine->bytes_in_use.add(static_cast<std::ptrdiff_t>(size));
