@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <type_traits>
 
 // Two ways to use several cores, never both at once: whole shards of a batch side by side, or
 // pieces of one large operation. Work is cut by shape and by the machine, never by the number of

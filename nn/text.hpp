@@ -39,7 +39,7 @@ struct ColumnOptions {
     std::size_t word = 0;
     std::size_t tag = 0;    // a column; 0: the last one
     bool only_tabs = false; // columns may hold spaces
-    Tokens tags;            // the only tags that there are; empty: any
+    Tokens tags = {};       // the only tags that there are; empty: any
 };
 
 // A file with a word and its columns a line and blank lines between sentences, as the shared tasks

@@ -4,7 +4,6 @@
 #include <unroll/core/tensor.hpp>
 #include <unroll/nn/vocabulary.hpp>
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
