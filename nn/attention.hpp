@@ -3,6 +3,8 @@
 #include <unroll/core/record.hpp>
 #include <unroll/nn/module.hpp>
 #include <unroll/ops/join.hpp>
+#include <unroll/ops/matrix.hpp>
+#include <unroll/ops/softmax.hpp>
 #include <unroll/ops/views.hpp>
 
 #include <span>
