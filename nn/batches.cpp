@@ -31,6 +31,58 @@ PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
     return padded;
 }
 
+std::vector<std::vector<std::int64_t>> unpad_sequences(const Indices& numbers,
+                                                       std::span<const std::size_t> lengths) {
+    constexpr const char* name = "unpad_sequences";
+    if (numbers.dimension() != 2)
+        fail(name, "numbers have shape " + to_string(numbers.shape()) + ", expected [T, B]");
+    const auto ends = checked_lengths(name, numbers.shape(0), numbers.shape(1), lengths);
+    std::vector<std::vector<std::int64_t>> sequences(ends.size());
+    for (std::size_t b = 0; b < ends.size(); ++b)
+        for (std::size_t t = 0; t < ends[b]; ++t) sequences[b].push_back(numbers(t, b));
+    return sequences;
+}
+
+template <class T>
+PaddedFrames<T> pad_frames(std::span<const Tensor<T>> series) {
+    if (series.empty()) fail("pad_frames", "there are no series");
+    const std::size_t width = series[0].dimension() == 2 ? series[0].shape(1) : 0;
+    PaddedFrames<T> padded;
+    for (const auto& x : series) {
+        if (x.dimension() != 2 || x.shape(1) != width)
+            fail("pad_frames", "a series has shape " + to_string(x.shape()) + ", expected [T, " +
+                                   (width > 0 ? std::to_string(width) : "n") + "]");
+        padded.lengths.push_back(x.shape(0));
+    }
+    const std::size_t longest = *std::max_element(padded.lengths.begin(), padded.lengths.end());
+    padded.frames = Tensor<T>::zeros({longest, series.size(), width});
+    for (std::size_t b = 0; b < series.size(); ++b)
+        padded.frames.select(1, b).slice(0, 0, padded.lengths[b]).assign(series[b]);
+    return padded;
+}
+template PaddedFrames<float> pad_frames(std::span<const Tensor<float>>);
+template PaddedFrames<double> pad_frames(std::span<const Tensor<double>>);
+
+Indices hide_rare(const Indices& numbers, const Vocabulary& vocabulary,
+                  std::span<const std::size_t> counts, double u, Random& random) {
+    constexpr const char* name = "hide_rare";
+    if (!(u >= 0)) fail(name, "u must be at least 0, got " + std::to_string(u));
+    if (vocabulary.unknown() < 0) fail(name, "the vocabulary has no unknown symbol");
+    const auto special = {vocabulary.padding(), vocabulary.unknown(), vocabulary.start(),
+                          vocabulary.end()};
+    Indices hidden = numbers.copy();
+    for (std::size_t i = 0; i < hidden.size(); ++i) {
+        std::int64_t& word = hidden.data()[i];
+        if (word < 0 || word >= static_cast<std::int64_t>(counts.size()))
+            fail(name, "number " + std::to_string(word) + " is none of " +
+                           std::to_string(counts.size()) + " that have a count");
+        if (std::find(special.begin(), special.end(), word) != special.end()) continue;
+        const auto n = static_cast<double>(counts[static_cast<std::size_t>(word)]);
+        if (random.uniform() * (u + n) < u) word = vocabulary.unknown();
+    }
+    return hidden;
+}
+
 std::vector<std::vector<std::size_t>> bucket_by_length(std::span<const std::size_t> lengths,
                                                        Random& random,
                                                        const BucketOptions& options) {

@@ -2,6 +2,7 @@
 
 #include <unroll/core/random.hpp>
 #include <unroll/core/tensor.hpp>
+#include <unroll/nn/vocabulary.hpp>
 
 #include <span>
 #include <vector>
@@ -20,6 +21,28 @@ PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
                           std::int64_t padding);
 PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
                           std::span<const std::size_t> which, std::int64_t padding);
+
+// The reverse: sequences of such lengths, without what they were filled up with. Throws Error for
+// lengths that are not of numbers [T, B].
+std::vector<std::vector<std::int64_t>> unpad_sequences(const Indices& numbers,
+                                                       std::span<const std::size_t> lengths);
+
+// Series of vectors side by side, filled up with zeros to the length of the longest.
+template <class T>
+struct PaddedFrames {
+    Tensor<T> frames;                 // [T, B, n]
+    std::vector<std::size_t> lengths; // of the B series
+};
+// Of series [T_b, n]. Throws Error for none, and for one of another shape than the first.
+template <class T>
+PaddedFrames<T> pad_frames(std::span<const Tensor<T>> series);
+
+// Numbers of words, of which those that occurred n times in what is learned are unknown with
+// probability u / (u + n), so that a model learns what to make of words never met (Kiperwasser and
+// Goldberg 2016). Special symbols stay. Throws Error for a number without a count, for a negative u
+// and for a vocabulary without an unknown symbol.
+Indices hide_rare(const Indices& numbers, const Vocabulary& vocabulary,
+                  std::span<const std::size_t> counts, double u, Random& random);
 
 struct BucketOptions {
     std::size_t batch = 32; // sequences in a batch; the last of all may have fewer

@@ -1,5 +1,6 @@
 #include <unroll/nn/decode.hpp>
 #include <unroll/ops/index.hpp>
+#include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
 
 #include <algorithm>
@@ -104,6 +105,24 @@ bool detail::reorder_sources(Indices& sources, const Indices& parents) {
     }
     sources = next;
     return !same;
+}
+
+template <class T>
+Tokens words_of(const Hypothesis<T>& written, const Vocabulary& vocabulary, const Tokens& source) {
+    const Tensor<T>& weights = written.weights;
+    Indices looked_at;
+    if (!source.empty() && weights.storage() && weights.shape(1) >= source.size())
+        looked_at = argmax(Variable<T>(weights.slice(1, 0, source.size())));
+    Tokens words;
+    for (std::size_t t = 0; t < written.tokens.size(); ++t) {
+        const std::int64_t token = written.tokens[t];
+        if (token == vocabulary.end()) break;
+        if (looked_at.storage() && token == vocabulary.unknown())
+            words.push_back(source[static_cast<std::size_t>(looked_at(t))]);
+        else
+            for (const auto& word : vocabulary.decode(std::span(&token, 1))) words.push_back(word);
+    }
+    return words;
 }
 
 template <class T>
@@ -331,6 +350,7 @@ void Beam<T>::finish(const Row& row, Hypothesis<T> hypothesis) {
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> reorder(const Variable<T>&, const Indices&);                              \
+    template Tokens words_of(const Hypothesis<T>&, const Vocabulary&, const Tokens&);              \
     template Tensor<T> sampling_distribution(const Tensor<T>&, const SampleOptions&);              \
     template class Search<T>;                                                                      \
     template class Sampling<T>;                                                                    \

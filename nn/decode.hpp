@@ -2,6 +2,7 @@
 
 #include <unroll/core/random.hpp>
 #include <unroll/core/tape.hpp>
+#include <unroll/nn/vocabulary.hpp>
 
 #include <array>
 #include <vector>
@@ -57,6 +58,12 @@ struct Hypothesis {
     bool ended = false;               // false: stopped at the length limit
     Tensor<T> weights;                // [tokens, S]; without memory where the step gave none
 };
+
+// The words of a hypothesis. In place of one that the vocabulary does not know stands the word of
+// the source that the attention looked at most as it was written (Jean et al. 2015), where there
+// are weights for every word of the source.
+template <class T>
+Tokens words_of(const Hypothesis<T>& written, const Vocabulary& vocabulary, const Tokens& source);
 
 struct DecodeLimits {
     std::int64_t end = -1; // a token that ends a sequence; below 0: none does

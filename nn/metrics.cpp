@@ -176,6 +176,21 @@ double mean_absolute_error(const Tensor<T>& targets, const Tensor<T>& predicted)
 }
 
 template <class T>
+double correlation(const Tensor<T>& targets, const Tensor<T>& predicted) {
+    constexpr const char* owner = "correlation";
+    const auto mean = [&](const auto& f) {
+        return mean_of(owner, targets, predicted,
+                       [&](double y, double p, std::size_t) { return f(y, p); });
+    };
+    const double y0 = mean([](double y, double) { return y; }),
+                 p0 = mean([](double, double p) { return p; });
+    const double yy = mean([&](double y, double) { return (y - y0) * (y - y0); }),
+                 pp = mean([&](double, double p) { return (p - p0) * (p - p0); });
+    const double yp = mean([&](double y, double p) { return (y - y0) * (p - p0); });
+    return yy > 0 && pp > 0 ? yp / std::sqrt(yy * pp) : 0;
+}
+
+template <class T>
 double mean_absolute_percentage_error(const Tensor<T>& targets, const Tensor<T>& predicted) {
     constexpr const char* owner = "mean_absolute_percentage_error";
     return mean_of(owner, targets, predicted, [&](double y, double p, std::size_t i) {
@@ -187,6 +202,7 @@ double mean_absolute_percentage_error(const Tensor<T>& targets, const Tensor<T>&
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template double root_mean_squared_error(const Tensor<T>&, const Tensor<T>&);                   \
     template double mean_absolute_error(const Tensor<T>&, const Tensor<T>&);                       \
+    template double correlation(const Tensor<T>&, const Tensor<T>&);                               \
     template double mean_absolute_percentage_error(const Tensor<T>&, const Tensor<T>&);
 
 UNROLL_INSTANTIATE(float)

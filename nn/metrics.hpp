@@ -64,6 +64,9 @@ double root_mean_squared_error(const Tensor<T>& targets, const Tensor<T>& predic
 // mean |p - y|
 template <class T>
 double mean_absolute_error(const Tensor<T>& targets, const Tensor<T>& predicted);
+// Pearson's correlation: cov(p, y) / (dev(p) dev(y)), 0 where one of them does not vary.
+template <class T>
+double correlation(const Tensor<T>& targets, const Tensor<T>& predicted);
 // mean |p - y| / |y|, as a share and not in percent; throws Error for a target of 0.
 template <class T>
 double mean_absolute_percentage_error(const Tensor<T>& targets, const Tensor<T>& predicted);

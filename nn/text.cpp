@@ -5,32 +5,26 @@
 #include <algorithm>
 #include <optional>
 
+#include <utf8proc.h>
+
 namespace unroll::nn {
 
 namespace {
 
 struct CodePoint {
-    char32_t value;
+    utf8proc_int32_t value;
     std::size_t length; // in bytes
 };
 
 // The code point that begins at `at`; none where the bytes are not UTF-8: cut short, longer than
 // needed, a surrogate or beyond Unicode.
 std::optional<CodePoint> code_point(std::string_view text, std::size_t at) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = byte(at);
-    if (first < 0x80) return CodePoint{first, 1};
-    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || at + length > text.size()) return std::nullopt;
-    char32_t value = first & (0x7fu >> length);
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((byte(at + i) & 0xc0) != 0x80) return std::nullopt;
-        value = value << 6 | (byte(at + i) & 0x3f);
-    }
-    constexpr char32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const bool is_surrogate = value >= 0xd800 && value < 0xe000;
-    if (value < least[length] || value > 0x10ffff || is_surrogate) return std::nullopt;
-    return CodePoint{value, length};
+    utf8proc_int32_t value = 0;
+    const auto* const bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at);
+    const auto length =
+        utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(text.size() - at), &value);
+    if (length <= 0) return std::nullopt;
+    return CodePoint{value, static_cast<std::size_t>(length)};
 }
 
 // Calls f with every code point and its bytes.
@@ -46,22 +40,17 @@ void for_each_code_point(const char* operation, std::string_view text, const F& 
     }
 }
 
-bool is_space(char32_t c) {
-    return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
+bool is_space(utf8proc_int32_t c) {
+    const auto category = utf8proc_category(c);
+    return (c >= '\t' && c <= '\r') || c == 0x85 || // controls that end lines or set columns
+           (category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_ZP);
 }
 
-// Beyond ASCII: the blocks of Unicode that hold punctuation and symbols and no letters.
-bool is_word(char32_t c) {
-    if (c < 0x80)
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-               c == '_';
-    const bool is_latin_sign =
-        (c < 0xc0 && c != 0xaa && c != 0xb5 && c != 0xba) || c == 0xd7 || c == 0xf7;
-    const bool is_sign = (c >= 0x2010 && c <= 0x2bff) || (c >= 0x3001 && c <= 0x3004) ||
-                         (c >= 0x3008 && c <= 0x3020) || (c >= 0x1f000 && c <= 0x1faff);
-    return !is_latin_sign && !is_sign && !is_space(c);
+// Letters, marks, digits, '_', and the two signs inside words that tell whether letters join.
+bool is_word(utf8proc_int32_t c) {
+    const auto category = utf8proc_category(c);
+    return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) || c == '_' ||
+           c == 0x200c || c == 0x200d;
 }
 
 // Cuts before a code point of another kind; what is of no kind is left out.
@@ -69,7 +58,7 @@ template <class Kind>
 Tokens split(const char* operation, std::string_view text, const Kind& joins, bool others) {
     Tokens tokens;
     bool is_open = false;
-    for_each_code_point(operation, text, [&](char32_t c, std::string_view bytes) {
+    for_each_code_point(operation, text, [&](utf8proc_int32_t c, std::string_view bytes) {
         if (!joins(c)) {
             is_open = false;
             if (others && !is_space(c)) tokens.emplace_back(bytes);
@@ -95,27 +84,68 @@ Tokens columns_of(std::string_view line, bool only_tabs) {
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t") == line.npos; }
 
+std::int64_t form_of(std::string_view word) {
+    constexpr std::string_view digits = "0123456789", small = "abcdefghijklmnopqrstuvwxyz",
+                               capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const auto has = [&](std::string_view some) { return word.find_first_of(some) != word.npos; };
+    const auto is = [&](std::string_view all) { return word.find_first_not_of(all) == word.npos; };
+    if (word.empty()) return 0;
+    if (word.starts_with('@')) return 1;
+    if (word.starts_with('#')) return 2;
+    if (word.starts_with("http")) return 3;
+    if (has(digits)) return 4;
+    if (is(small)) return 5;
+    if (word.find_last_of(capitals) == 0) return 6;
+    if (is(capitals)) return 7;
+    return has(capitals) ? 8 : 9;
+}
+
 } // namespace
 
 Tokens split_whitespace(std::string_view text) {
     return split(
-        "split_whitespace", text, [](char32_t c) { return !is_space(c); }, false);
+        "split_whitespace", text, [](utf8proc_int32_t c) { return !is_space(c); }, false);
 }
 
 Tokens split_words(std::string_view text) { return split("split_words", text, is_word, true); }
 
 Tokens split_characters(std::string_view text) {
     Tokens tokens;
-    for_each_code_point("split_characters", text,
-                        [&](char32_t, std::string_view bytes) { tokens.emplace_back(bytes); });
+    for_each_code_point("split_characters", text, [&](utf8proc_int32_t, std::string_view bytes) {
+        tokens.emplace_back(bytes);
+    });
     return tokens;
 }
 
 std::string to_lower(std::string_view text) {
-    std::string lower(text);
-    for (char& c : lower)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    std::string lower;
+    for_each_code_point("to_lower", text, [&](utf8proc_int32_t c, std::string_view) {
+        utf8proc_uint8_t bytes[4];
+        const auto length = utf8proc_encode_char(utf8proc_tolower(c), bytes);
+        lower.append(bytes, bytes + length);
+    });
     return lower;
+}
+
+std::string join_words(std::span<const std::string> words) {
+    const auto is_one_of = [](const std::string& word, std::initializer_list<const char*> all) {
+        return std::find(all.begin(), all.end(), word) != all.end();
+    };
+    std::string text;
+    bool joins = true;
+    for (const auto& word : words) {
+        const bool binds = is_one_of(word, {"'", "’", "-"});
+        if (!joins && !binds && !is_one_of(word, {".", ","})) text += ' ';
+        text += word;
+        joins = binds;
+    }
+    return text;
+}
+
+std::vector<std::int64_t> word_forms(std::span<const std::string> words) {
+    std::vector<std::int64_t> forms;
+    for (const auto& word : words) forms.push_back(form_of(word));
+    return forms;
 }
 
 void refuse_line(const char* reader, const std::string& path, std::size_t line,
@@ -162,6 +192,23 @@ std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tok
         if (!tokens.empty()) sentences.push_back(std::move(tokens));
     }
     return sentences;
+}
+
+std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& tokenizer) {
+    std::vector<SentencePair> pairs;
+    const auto lines = read_lines(path);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const auto refuse = [&](const char* problem) {
+            refuse_line("read_pairs", path, i + 1, problem + (", in " + quoted(lines[i])));
+        };
+        const Tokens columns = columns_of(lines[i], true);
+        if (columns.size() < 2) refuse("expected a sentence, a tab and another one");
+        pairs.push_back({tokenizer(columns[0]), tokenizer(columns[1])});
+        if (pairs.back().source.empty()) refuse("there is nothing before the tab");
+        if (pairs.back().target.empty()) refuse("there is nothing behind the tab");
+    }
+    if (pairs.empty()) fail("read_pairs", "'" + path + "' is empty");
+    return pairs;
 }
 
 std::vector<TaggedSentence> read_columns(const std::string& path, const ColumnOptions& options) {

@@ -2,7 +2,9 @@
 
 #include <unroll/nn/vocabulary.hpp>
 
+#include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,11 +18,19 @@ Tokens split_whitespace(std::string_view text);
 // Words, which are runs of letters, digits, '_' and marks, and every other character by itself:
 // "don't stop" -> don ' t stop.
 Tokens split_words(std::string_view text);
+// Such words as a text, as far as they tell: no space before . and , and around ' and -.
+std::string join_words(std::span<const std::string> words);
 // Code points, white space included.
 Tokens split_characters(std::string_view text);
 
-// A to Z in small letters; all else as it is.
+// Every letter that has a small one as that: "ÉTÉ Σ" -> "été σ".
 std::string to_lower(std::string_view text);
+
+// How each word is written, for taggers: as @name 1, #topic 2, http address 3, with digits 4; else
+// of the letters A to z in small ones 5, with a capital first alone 6, in capitals 7, with capitals
+// 8; else 9. 0 is left for padding, and for no word at all.
+std::vector<std::int64_t> word_forms(std::span<const std::string> words);
+constexpr std::size_t word_form_kinds = 10;
 
 using Tokenizer = std::function<Tokens(std::string_view)>;
 
@@ -30,9 +40,19 @@ std::vector<std::string> read_lines(const std::string& path);
 // A sentence a line; empty lines are left out.
 std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tokenizer);
 
+struct SentencePair {
+    Tokens source, target;
+};
+// A sentence, a tab and what it becomes, such as its translation, a line; further columns are left
+// out. Throws Error with path and line for a file that is no text, a line without a tab and a
+// sentence without a word, and for an empty file.
+std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& tokenizer);
+
 struct TaggedSentence {
     Tokens words, tags; // of one length
     std::size_t line;   // of the first word, from 1
+
+    std::size_t size() const { return words.size(); }
 };
 
 struct ColumnOptions {

@@ -4,6 +4,7 @@
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 
+#include <algorithm>
 #include <string>
 
 namespace unroll::nn {
@@ -170,6 +171,41 @@ TransformerState<T> TransformerStack<T>::start(const Variable<T>& memory, const 
     state.sources = Indices(Shape{memory.shape(1)});
     for (std::size_t b = 0; b < memory.shape(1); ++b)
         state.sources.data()[b] = static_cast<std::int64_t>(b);
+    return state;
+}
+
+template <class T>
+std::vector<Variable<T>> TransformerStack<T>::carry(const State& state, std::size_t steps) const {
+    const std::size_t all = state.steps(), kept = std::min(all, steps);
+    std::vector<Variable<T>> carried;
+    if (kept == 0) return carried;
+    for (const auto& past : state.past)
+        for (const Variable<T>* x : {&past.keys, &past.values}) { // [B, S, heads, E / heads]
+            const Variable<T> last = x->value().slice(1, all - kept, all);
+            carried.push_back(
+                reshape(swapaxes(last, 0, 1), Shape{kept, last.shape(0), options.width}));
+        }
+    return carried;
+}
+
+template <class T>
+TransformerState<T> TransformerStack<T>::resume(const std::vector<Variable<T>>& carried) const {
+    State state = start();
+    if (carried.empty()) return state;
+    if (carried.size() != 2 * layers.size())
+        fail("TransformerStack", "keys and values of " + std::to_string(layers.size()) +
+                                     " layers expected, got " + std::to_string(carried.size()) +
+                                     " variables");
+    const auto by_head = [&](const Variable<T>& x) {
+        if (x.dimension() != 3 || x.shape(2) != options.width || x.shape() != carried[0].shape())
+            fail("TransformerStack", "what was carried has shape " + to_string(x.shape()) +
+                                         ", expected [S, B, " + std::to_string(options.width) +
+                                         "] of all alike");
+        const Shape heads{x.shape(0), x.shape(1), options.heads, options.width / options.heads};
+        return swapaxes(reshape(x, heads), 0, 1);
+    };
+    for (std::size_t i = 0; i < layers.size(); ++i)
+        state.past[i] = {by_head(carried[2 * i]), by_head(carried[2 * i + 1]), {}};
     return state;
 }
 

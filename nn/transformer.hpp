@@ -88,6 +88,12 @@ public:
     // Before the first step, with a memory [S, B, M], mask [B, S], or without one.
     State start(const Variable<T>& memory, const Mask& mask = {}) const;
     State start() const { return {std::vector<Memory<T>>(layers.size()), {}, {}}; }
+    // What the steps so far leave to those that follow, as recurrent networks have it: keys and
+    // values of each layer, [S, B, E], of the last `steps` of them, without history; nothing where
+    // there are none. A memory is not in it.  (Dai et al. 2019)
+    std::vector<Variable<T>> carry(const State& state, std::size_t steps) const;
+    // Before the step that follows these. Throws Error for what does not fit.
+    State resume(const std::vector<Variable<T>>& carried) const;
     void members(Members<T>& m);
 
     TransformerOptions options;

@@ -150,6 +150,13 @@ std::vector<std::int64_t> Vocabulary::encode(std::span<const std::string> symbol
     return numbers;
 }
 
+std::vector<std::vector<std::int64_t>> Vocabulary::encode_all(std::span<const Tokens> sentences,
+                                                              Ends ends) const {
+    std::vector<std::vector<std::int64_t>> all;
+    for (const Tokens& sentence : sentences) all.push_back(encode(sentence, ends));
+    return all;
+}
+
 Tokens Vocabulary::decode(std::span<const std::int64_t> numbers) const {
     Tokens symbols;
     for (const std::int64_t number : numbers) {

@@ -63,6 +63,8 @@ public:
     // position, for what is not here where there is no unknown symbol, and for ends that are not.
     std::vector<std::int64_t> encode(std::span<const std::string> symbols,
                                      Ends ends = Ends::none) const;
+    std::vector<std::vector<std::int64_t>> encode_all(std::span<const Tokens> sentences,
+                                                      Ends ends = Ends::none) const;
     // Symbols of numbers up to the first end symbol, without start and padding symbols. Throws
     // Error for a number outside the vocabulary.
     Tokens decode(std::span<const std::int64_t> numbers) const;

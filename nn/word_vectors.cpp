@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <unordered_map>
 
 namespace unroll::nn {
@@ -272,6 +273,12 @@ template <class T>
 Tensor<T> WordVectors<T>::unit(std::string_view word) const {
     if (!contains(word)) fail(name, "there is no vector for " + quoted(word));
     return units_.select(0, static_cast<std::size_t>(words_.number(word)));
+}
+
+template <class T>
+T WordVectors<T>::similarity(std::string_view a, std::string_view b) const {
+    const auto p = unit(a).to_vector(), q = unit(b).to_vector();
+    return std::inner_product(p.begin(), p.end(), q.begin(), T(0));
 }
 
 template <class T>

@@ -46,6 +46,9 @@ public:
     // [width]; throws Error for a word that is not here.
     Tensor<T> operator[](std::string_view word) const;
 
+    // The cosine of two words' vectors; throws Error for a word that is not here.
+    T similarity(std::string_view a, std::string_view b) const;
+
     struct Neighbour {
         std::string word;
         T cosine;

@@ -88,14 +88,14 @@ def digits():
 
 def memories():
     model = folder / "memory.safetensors"
-    small = ["--lag", 10, "--hidden", 24, "--batches", 100, "--rate", 0.01]
+    small = ["--lag", 10, "--hidden", 24, "--sequences", 5000, "--rate", 0.01]
     found = train("long_memory", *small, "--epochs", 6, falls=0.3, model=model)
     assert float(found["mean_error"]) < 0.1, found
     assert float(result(run("long_memory", "eval", model, "--lag", 12))["mean_error"]) < 0.15
     train("long_memory", *small, "--problem", "copying", "--symbols", 1, "--cell", "gru", "--epochs", 3,
           falls=0.5, model=folder / "copy.safetensors")
     compared = folder / "compared"
-    found = result(run("long_memory", "compare", *small[2:4], "--batches", 5, "--epochs", 1, "--lags", 10,
+    found = result(run("long_memory", "compare", *small[2:4], "--sequences", 250, "--epochs", 1, "--lags", 10,
                        15, "--out", compared))
     assert {"rnn", "lstm", "gru"} < set(found), found
     assert len((compared / "adding.csv").read_text().splitlines()) == 3

@@ -98,7 +98,8 @@ with tempfile.TemporaryDirectory() as name:
 
     model, vectors = folder / "embeddings.safetensors", folder / "vectors.txt"
     checks(EMBEDDINGS)
-    learns(EMBEDDINGS, *TRAIN, "--out", model, "--epochs", 30, "--width", 16, "--rate", 0.02, "--window", 2,
+    learns(EMBEDDINGS, *TRAIN, "--out", model, "--batch", 2, "--epochs", 30, "--width", 16, "--rate", 0.02,
+           "--window", 2,
            "--vectors", vectors, factor=0.6)
     assert vectors.read_text().splitlines()[0].endswith(" 16")
     towns = run(EMBEDDINGS, "neighbours", model, "paris", "--count", 3)

@@ -384,3 +384,20 @@ TEST_CASE("states and weights follow their hypotheses; nothing is recorded") {
     CHECK(contains(error_of([&] { nn::reorder(Variable<double>(1.0), parents); }),
                    "a state has shape [], expected [..., B, H]"));
 }
+
+TEST_CASE("unknown words are copied from where the attention looked") {
+    const std::vector<std::string> known{"je", "vois"}, source{"i", "see", "Ada"};
+    const auto v = nn::Vocabulary::of(known, nn::SpecialSymbols()); // je 4, vois 5
+    nn::Hypothesis<double> written;
+    written.tokens = {2, 4, 1, 0, 1, 3, 5};
+    CHECK(nn::words_of(written, v, source) ==
+          std::vector<std::string>{"je", "<unk>", "<unk>"}); // no weights
+    written.weights = Tensor<double>::zeros({7, 4});
+    written.weights(1, 0) = written.weights(2, 2) = written.weights(4, 1) = 0.5;
+    written.weights(4, 3) = 0.9; // padding
+    CHECK(nn::words_of(written, v, source) == std::vector<std::string>{"je", "Ada", "see"});
+    CHECK(nn::words_of(written, v, {}) == std::vector<std::string>{"je", "<unk>", "<unk>"});
+    written.weights = Tensor<double>::zeros({7, 1}); // of no attention to the words
+    CHECK(nn::words_of(written, v, source) == std::vector<std::string>{"je", "<unk>", "<unk>"});
+    CHECK(nn::words_of(nn::Hypothesis<double>(), v, source).empty());
+}

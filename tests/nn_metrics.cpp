@@ -202,6 +202,12 @@ TEST_CASE("errors of forecasts") {
     CHECK(nn::root_mean_squared_error(y, p) == doctest::Approx(std::sqrt(30.0 / 4)));
     CHECK(nn::mean_absolute_error(y, p) == 2);
     CHECK(nn::mean_absolute_percentage_error(y, p) == doctest::Approx((1 + 0 + 0.5 + 0.5) / 4));
+    CHECK(nn::correlation(y, y) == doctest::Approx(1));
+    CHECK(nn::correlation(y, Tensor<double>({4}, {3, 3, 3, 3})) == 0);
+    // By the definition, for deviations -1 0 1 and 1 1 -2 from the means.
+    CHECK(nn::correlation(Tensor<double>({3}, {4, 5, 6}), Tensor<double>({3}, {8, 8, 5})) ==
+          doctest::Approx(-3 / std::sqrt(2.0 * 6.0)));
+    CHECK(contains(error_of([&] { nn::correlation(y, y.slice(0, 0, 2)); }), "correlation"));
     CHECK(contains(error_of([&] { nn::mean_absolute_error(y, y.slice(0, 0, 2)); }),
                    "mean_absolute_error: targets have shape [4], predictions [2]"));
     CHECK(contains(

@@ -132,7 +132,12 @@ TEST_CASE("tokenisers") {
     CHECK(joined(nn::split_words("日本、東京")) == "日本|、|東京|");
     CHECK(nn::split_words("").empty());
     CHECK(joined(nn::split_characters("aé 😀")) == "a|é| |😀|");
-    CHECK(nn::to_lower("ABC xyz É") == "abc xyz É");
+    CHECK(joined(nn::split_words("2² हिन्दी می\u200cروم，ok")) == "2|²|हिन्दी|می\u200cروم|，|ok|");
+    CHECK(nn::to_lower("ABC xyz ÉŒ ΑΣ Жß 日 3") == "abc xyz éœ ασ жß 日 3");
+    CHECK(contains(error_of([] { nn::to_lower("a\xff"); }), "to_lower: byte 255 at position 1"));
+    CHECK(nn::join_words(Tokens{"l", "'", "été", ",", "peut", "-", "être", "."}) ==
+          "l'été, peut-être.");
+    CHECK(nn::join_words(Tokens{}).empty());
     for (const std::string bad : {"\x80", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
                                   "\xe2\x82", "\xff", "\xc3\x28", "\xf0\x80\x80\x80"}) {
         CHECK(contains(error_of([&] { nn::split_characters("ab" + bad); }),
@@ -155,6 +160,36 @@ TEST_CASE("lines and sentences of files") {
     CHECK(contains(refusal([&] { nn::read_lines(path); }),
                    "', line 2: expected text in UTF-8, got byte 0 as character 2 of the line"));
     CHECK(contains(refusal([&] { nn::read_lines("/nowhere/x"); }), "/nowhere/x"));
+}
+
+TEST_CASE("how words are written") {
+    const Tokens words{"",    "@ada",   "#AI",   "http://a.b", "B2",  "naive", "Ada",  "A",
+                       "USA", "iPhone", "McRae", "naïve",      "Été", "-",     "Don't"};
+    const Numbers forms{0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 8, 9, 9, 9, 6};
+    CHECK(nn::word_forms(words) == forms);
+    CHECK(nn::word_forms(Tokens{}).empty());
+}
+
+TEST_CASE("files of pairs") {
+    const Folder folder;
+    const std::string path = (folder / "x").string();
+    const auto read = [&] { return nn::read_pairs(path, nn::split_words); };
+    put(path, "Go.\tVa !\tCC-BY\r\nI see\tje vois");
+    const auto pairs = read();
+    REQUIRE(pairs.size() == 2);
+    CHECK(pairs[0].source == Tokens{"Go", "."});
+    CHECK(pairs[0].target == Tokens{"Va", "!"});
+    CHECK(pairs[1].target == Tokens{"je", "vois"});
+    const auto refused = [&](const std::string& content) {
+        put(path, content);
+        return refusal(read);
+    };
+    CHECK(contains(refused("a\tb\nno tab\n"),
+                   "', line 2: expected a sentence, a tab and another one, in 'no tab'"));
+    CHECK(contains(refused("\tb\n"), "line 1: there is nothing before the tab"));
+    CHECK(contains(refused("a\t \n"), "line 1: there is nothing behind the tab"));
+    CHECK(contains(refused("a\tb\n\xff\n"), "line 2: expected text in UTF-8"));
+    CHECK(contains(refused(""), "x' is empty"));
 }
 
 TEST_CASE("column files") {
@@ -232,6 +267,64 @@ TEST_CASE("batches of one length") {
     CHECK(
         contains(error_of([&] { nn::pad_sequences(sequences, std::vector<std::size_t>{103}, 0); }),
                  "sequence 103 of 103"));
+}
+
+TEST_CASE("what was padded is unpadded") {
+    const std::vector<Numbers> sequences{{4, 5, 6}, {}, {7}};
+    const auto [numbers, lengths] = nn::pad_sequences(sequences, 9);
+    CHECK(nn::unpad_sequences(numbers, lengths) == sequences);
+    CHECK(nn::unpad_sequences(Indices::zeros({0, 2}), {}) == std::vector<Numbers>(2));
+    CHECK(nn::unpad_sequences(Indices::zeros({1, 2}), {}) == std::vector<Numbers>(2, {0}));
+    const std::vector<std::size_t> wrong{1};
+    CHECK(contains(error_of([&, n = numbers] { nn::unpad_sequences(n, wrong); }), "1 lengths"));
+    CHECK(contains(error_of([&] { nn::unpad_sequences(Indices::zeros({2}), {}); }), "[T, B]"));
+}
+
+TEST_CASE("series side by side") {
+    const std::vector<Tensor<double>> series{random_tensor({3, 2}, 1), random_tensor({0, 2}, 2),
+                                             random_tensor({5, 2}, 3)};
+    const auto [frames, lengths] = nn::pad_frames<double>(series);
+    REQUIRE(frames.shape() == Shape{5, 3, 2});
+    CHECK(lengths == std::vector<std::size_t>{3, 0, 5});
+    for (std::size_t t = 0; t < 5; ++t)
+        for (std::size_t b = 0; b < 3; ++b)
+            for (std::size_t i = 0; i < 2; ++i)
+                CHECK(frames(t, b, i) == (t < lengths[b] ? series[b](t, i) : 0));
+    using Series = std::vector<Tensor<float>>;
+    CHECK(nn::pad_frames<float>(Series{Tensor<float>({0, 4})}).frames.shape() == Shape{0, 1, 4});
+    const auto refused = [](const Series& s) {
+        return error_of([&] { nn::pad_frames<float>(s); });
+    };
+    CHECK(contains(refused({}), "no series"));
+    CHECK(contains(refused({Tensor<float>({3})}), "shape [3], expected [T, n]"));
+    CHECK(contains(refused({Tensor<float>({3, 2}), Tensor<float>({2, 3})}),
+                   "[2, 3], expected [T, 2]"));
+}
+
+TEST_CASE("rare words are hidden, special symbols never") {
+    const nn::Vocabulary v(std::vector<Tokens>{{"a", "a", "a", "b"}});
+    const std::vector<std::size_t> counts = v.counts();
+    const Indices words = Indices({2, 3}, {0, 1, 2, 3, 4, 5});
+    Random random(3);
+    double a = 0, b = 0;
+    constexpr int times = 4000;
+    for (int i = 0; i < times; ++i) {
+        const Indices hidden = nn::hide_rare(words, v, counts, 0.5, random);
+        for (std::size_t k = 0; k < 4; ++k) REQUIRE(hidden.data()[k] == words.data()[k]);
+        a += hidden(1, 1) == v.unknown() ? 1.0 / times : 0;
+        b += hidden(1, 2) == v.unknown() ? 1.0 / times : 0;
+    }
+    CHECK(a == doctest::Approx(0.5 / 3.5).epsilon(0.1));
+    CHECK(b == doctest::Approx(0.5 / 1.5).epsilon(0.1));
+    CHECK(nn::hide_rare(words, v, counts, 0, random).to_vector() == words.to_vector());
+    CHECK(nn::hide_rare(Indices::zeros({0, 2}), v, counts, 1, random).shape() == Shape{0, 2});
+    const auto refused = [&](std::int64_t word, double u, const nn::Vocabulary& known) {
+        return error_of([&] { nn::hide_rare(Indices({1}, {word}), known, counts, u, random); });
+    };
+    CHECK(contains(refused(6, 1, v), "number 6 is none of 6"));
+    CHECK(contains(refused(-1, 1, v), "number -1"));
+    CHECK(contains(refused(4, -1, v), "at least 0"));
+    CHECK(contains(refused(0, 1, nn::Vocabulary::of(Tokens{"a"})), "no unknown symbol"));
 }
 
 TEST_CASE("padding never changes what a network reads from a sentence") {

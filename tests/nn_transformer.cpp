@@ -2,6 +2,7 @@
 
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/transformer.hpp>
+#include <unroll/ops/index.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -206,6 +207,65 @@ TEST_CASE_TEMPLATE("steps one by one are all steps at once", T, float, double) {
                 }
             }
         }
+}
+
+TEST_CASE_TEMPLATE("a stack reads on from what it carried", T, float, double) {
+    const double tolerance = std::is_same_v<T, float> ? 1e-5 : 1e-13;
+    auto options = small<T>(nn::Positions::rotary);
+    options.causal = true;
+    const nn::TransformerStack<T> stack(options);
+    Tape<T> tape;
+    const auto x = tape.variable(random_tensor<T>({7, 3, 8}));
+    const auto whole = stack(x).value();
+    for (const std::size_t piece : {1, 2, 7}) {
+        std::vector<Variable<T>> carried;
+        for (std::size_t t = 0; t < 7; t += piece) {
+            const std::size_t end = std::min<std::size_t>(t + piece, 7);
+            auto state = stack.resume(carried);
+            const auto part = stack(slice(x, 0, t, end), state).context.value();
+            CHECK(distance(part, whole.slice(0, t, end)) < tolerance);
+            carried = stack.carry(state, 100);
+            REQUIRE(carried.size() == 4);
+            for (const auto& one : carried) {
+                CHECK(one.shape() == Shape{end, 3, 8});
+                CHECK(one.tape() == nullptr);
+            }
+        }
+    }
+    // What is cut off is not seen, however far the steps go back.
+    auto state = stack.start();
+    stack(slice(x, 0, 0, 5), state);
+    const auto last = stack.carry(state, 2);
+    CHECK(last[0].shape() == Shape{2, 3, 8});
+    auto cut = stack.start();
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto& past = state.past[i];
+        cut.past[i] = {slice(past.keys, 1, 3, 5), slice(past.values, 1, 3, 5), {}};
+    }
+    auto resumed = stack.resume(last);
+    const auto rest = slice(x, 0, 5, 7);
+    CHECK(distance(stack(rest, resumed).context.value(), stack(rest, cut).context.value()) <
+          tolerance);
+    // Sequences can change places, as decoders ask for.
+    const Indices parents({2}, {2, 0});
+    auto some = stack.resume(nn::reorder(last, parents));
+    auto all = stack.resume(last);
+    const auto after = stack(rest, all).context.value();
+    const auto swapped = stack(swapaxes(take(swapaxes(rest, 0, 1), parents), 0, 1), some);
+    CHECK(distance(swapped.context.value().slice(1, 0, 1), after.slice(1, 2, 3)) < tolerance);
+    CHECK(distance(swapped.context.value().slice(1, 1, 2), after.slice(1, 0, 1)) < tolerance);
+
+    CHECK(stack.carry(stack.start(), 5).empty());
+    CHECK(stack.carry(state, 0).empty());
+    CHECK(stack.resume({}).steps() == 0);
+    const auto refused = [&](const std::vector<Variable<T>>& carried) {
+        return error_of([&] { stack.resume(carried); });
+    };
+    CHECK(contains(refused({last[0], last[1]}), "keys and values of 2 layers expected, got 2"));
+    CHECK(contains(refused({last[0], last[1], last[2], slice(last[3], 0, 0, 1)}),
+                   "what was carried has shape [1, 3, 8], expected [S, B, 8] of all alike"));
+    CHECK(contains(refused(std::vector<Variable<T>>(4, random_tensor<T>({2, 3, 6}))),
+                   "what was carried has shape [2, 3, 6]"));
 }
 
 TEST_CASE("decoders that remember write what those write that read all again") {

@@ -163,6 +163,10 @@ TEST_CASE("neighbours and analogies") {
     CHECK(v.analogy("man", "king", "woman")[0].word == "queen");
     CHECK(v.nearest(Tensor<double>({3}, {0, 0, 7}), 1)[0].word == "apple");
     CHECK(v.nearest("king", 100).size() == 5);
+    for (const auto& [word, cosine] : v.nearest("king", 100))
+        CHECK(v.similarity("king", word) == doctest::Approx(cosine));
+    CHECK(v.similarity("king", "king") == doctest::Approx(1));
+    CHECK(contains(refusal([&] { v.similarity("king", "prince"); }), "'prince'"));
     CHECK(v.nearest("zero", 1)[0].cosine == 0);
     CHECK(v.nearest("king", 0).empty());
     CHECK(v.analogy("man", "man", "man", 9).size() == 5);

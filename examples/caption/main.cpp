@@ -4,30 +4,7 @@
 
 namespace caption {
 
-struct Training : example::TrainingOptions {
-    std::string data;
-    Settings model;
-    std::size_t shift = 2;
-    double smoothing = 0.1;
-
-    Training() {
-        batch = 64;
-        rate = 2e-3;
-        clip = 5;
-        minutes = 10;
-        out = "caption.safetensors";
-    }
-    void fields(example::Fields& f) {
-        f.takes("DATA", data, "folder", example::Existing::folder);
-        model.fields(f);
-        f.takes("--smoothing", smoothing, "share of a word that all words divide",
-                example::Between{0, 0.99});
-        f.takes("--shift", shift, "move pictures at random by up to so many pixels",
-                example::Between{0, 8});
-        TrainingOptions::fields(f, "pictures in a batch");
-    }
-};
-
+// Drawn ones, where there is no folder.
 Split pictures_of(const std::string& folder) {
     return split(folder.empty() ? drawn_pictures() : read_pictures(folder));
 }
@@ -49,53 +26,63 @@ example::Figures figures(const Model<float>& model, const nn::Vocabulary& vocabu
     return all;
 }
 
-int check_gradients(Training o) {
-    o.model.channels = 2;
-    o.model.hidden = 4;
-    o.model.width = 3;
-    o.model.dropout = 0;
-    o.model.words = nn::Vocabulary::of(nn::Tokens{"a", "b"}, nn::SpecialSymbols());
-    nn::seed(o.seed);
-    Model<double> model(o.model);
-    const auto pictures = drawn_pictures();
-    const Tensor<double> x = batch_of<double>(pictures, std::vector<std::size_t>{3, 200});
-    const Indices targets({3, 2}, {3, 4, 5, 2, 2, -100});
-    return o.inspection.check(
-        [&](Tape<double>& tape) { return model.loss(tape.constant(x), targets, o.smoothing); },
-        nn::named_parameters(model));
-}
+struct Training : example::TrainingOptions {
+    std::string data;
+    Settings model;
+    std::size_t shift = 2;
+    double smoothing = 0.1;
+    Split pictures;
+    std::vector<std::vector<std::int64_t>> captions;
 
-int train(Training o) {
-    const auto [learned, held_out] = pictures_of(o.data);
-    std::vector<nn::Tokens> captions;
-    for (const auto& picture : learned) captions.push_back(picture.caption);
-    const nn::Vocabulary& vocabulary = o.model.words = nn::Vocabulary(captions);
-    if (o.resume) o.model = example::read<Settings>(o.out);
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    std::printf("%zu pictures to learn, %zu held out; %zu words; %zu parameters\n", learned.size(),
-                held_out.size(), vocabulary.size(), nn::parameter_count(model));
-    std::vector<std::vector<std::int64_t>> y;
-    for (const auto& words : captions)
-        y.push_back(vocabulary.encode(words, nn::Vocabulary::Ends::end));
-    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
-        const auto x = batch_of<float>(learned, which, o.shift, &tape.random());
-        return model.loss(tape.constant(x), nn::pad_sequences(y, which, -100).numbers, o.smoothing);
-    };
-    example::Task task;
-    task.unit = "pictures";
-    // Nothing is chosen by these figures: the run ends when its time is over.
-    task.glance = [&] { return figures(model, vocabulary, held_out, 1); };
-    task.result = [&] {
-        auto all = figures(model, vocabulary, held_out, 1);
-        for (const auto& [name, value] : figures(model, vocabulary, held_out, 4))
+    Training()
+        : TrainingOptions{.batch = 64,
+                          .rate = 2e-3,
+                          .clip = 5,
+                          .minutes = 10,
+                          .out = "caption.safetensors",
+                          .unit = "pictures"} {}
+    void fields(example::Fields& f) {
+        f.takes("DATA", data, "folder", example::Existing::folder);
+        model.fields(f);
+        f.takes("--smoothing", smoothing, "share of a word that all words divide",
+                example::Between{0, 0.99});
+        f.takes("--shift", shift, "move pictures at random by up to so many pixels",
+                example::Between{0, 8});
+        TrainingOptions::fields(f, "pictures in a batch");
+    }
+    void shrink() {
+        model.channels = 2;
+        model.hidden = 4;
+        model.width = 3;
+        shift = 0;
+    }
+    std::string prepare() {
+        pictures = pictures_of(data);
+        std::vector<nn::Tokens> words;
+        for (const auto& picture : pictures.learned) words.push_back(picture.caption);
+        if (!resume) model.words = nn::Vocabulary(words);
+        captions = model.words.encode_all(words, nn::Vocabulary::Ends::end);
+        return example::format("%zu pictures to learn, %zu held out; %zu words",
+                               pictures.learned.size(), pictures.held_out.size(),
+                               model.words.size());
+    }
+    // Not by length: statistics of a batch are to be those of all pictures.
+    example::Batches source() const { return {captions.size(), batch, seed}; }
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+        const auto x = batch_of<T>(pictures.learned, which, shift, &tape.random());
+        return net.loss(tape.constant(x), nn::pad_sequences(captions, which, -100).numbers,
+                        smoothing);
+    }
+    // Nothing is chosen by these: the run ends when its time is over.
+    example::Figures figures(const Model<float>& net, bool last) const {
+        auto all = caption::figures(net, model.words, pictures.held_out, 1);
+        if (!last) return all;
+        for (const auto& [name, value] : caption::figures(net, model.words, pictures.held_out, 4))
             all.emplace_back(name + "_beam", value);
         return all;
-    };
-    task.words = example::words(o.model);
-    // Not by length: statistics of a batch are to be those of all pictures.
-    return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
-}
+    }
+};
 
 std::string sentence_of(const nn::Tokens& words) {
     std::string text;
@@ -104,7 +91,7 @@ std::string sentence_of(const nn::Tokens& words) {
 }
 
 int run_eval(const std::string& path, const std::string& data, std::size_t beam) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const auto [settings, model] = example::load<Settings, Model>(path);
     const auto held_out = pictures_of(data).held_out;
     example::print_figures(
         figures(model, settings.words, held_out, beam),
@@ -114,16 +101,13 @@ int run_eval(const std::string& path, const std::string& data, std::size_t beam)
 
 int run_caption(const std::string& path, const std::string& data, std::size_t first,
                 std::size_t count, std::size_t beam, const std::string& svg) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    auto held_out = pictures_of(data).held_out;
-    if (first >= held_out.size())
-        fail("caption", "there is no picture " + std::to_string(first) + " among the " +
-                            std::to_string(held_out.size()) + " held out");
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    const auto held_out = pictures_of(data).held_out;
+    std::vector<Picture> some;
+    for (const std::size_t i : example::some_of("caption", held_out.size(), first, count))
+        some.push_back(held_out[i]);
     if (!svg.empty() && settings.attention == "none")
         fail("caption", "a model without attention does not look anywhere");
-    const auto begin = held_out.begin() + static_cast<std::ptrdiff_t>(first);
-    const std::vector<Picture> some(
-        begin, begin + static_cast<std::ptrdiff_t>(std::min(count, held_out.size() - first)));
     const auto written = describe(model, settings.words, some, beam);
     std::size_t right = 0;
     for (std::size_t i = 0; i < some.size(); ++i) {
@@ -151,7 +135,7 @@ int main(int argc, char** argv) {
          "eval caption.safetensors caption_emoji --beam 4",
          "caption caption.safetensors caption_emoji --first 20 --count 5",
          "caption caption.safetensors caption_emoji --first 7 --svg looked.svg"});
-    program.train("learn from pictures with captions", train, check_gradients);
+    program.train("learn from pictures with captions", example::train<Training, Model>);
     std::string path, data, svg;
     std::size_t beam = 4, first = 0, count = 10;
     example::Fields shared;

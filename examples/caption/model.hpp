@@ -82,7 +82,7 @@ struct Written {
 inline std::vector<Written> describe(const Model<float>& model, const nn::Vocabulary& words,
                                      const std::vector<Picture>& pictures, std::size_t beam) {
     std::vector<Written> all;
-    example::in_batches(0, pictures.size(), 100, [&](auto& tape, const auto& which) {
+    example::in_batches(pictures.size(), 100, [&](auto& tape, const auto& which) {
         const auto step = [&](const auto& state, const Indices& before) {
             return model.decoder.predict(state, before);
         };

@@ -1,101 +1,159 @@
 #include "../common/learning.hpp"
-#include "model.hpp"
+#include "../common/stream.hpp"
+#include "../common/text.hpp"
 
 #include <cmath>
-#include <cstdio>
 
 namespace char_lm {
 
+using namespace unroll;
 using example::number;
+using Paths = std::vector<std::string>;
 
-struct Training : example::TrainingOptions {
-    std::vector<std::string> text;
-    Settings model;
-    std::size_t steps = 64;
+struct Settings {
+    static constexpr const char* program = "char_lm";
+    std::string model = "recurrent", cell = "gru";
+    std::size_t layers = 0, hidden = 0; // 0: as complete() has them
+    std::size_t embedding = 64, heads = 4, context = 64;
+    double dropout = 0;
+    std::string vocabulary; // ByteVocabulary::hex
 
-    Training() {
-        batch = 16;
-        out = "char_lm.safetensors";
+    void fields(example::Fields& f) {
+        const example::Between size{1, 65536};
+        f("--model", model, "", example::OneOf{"recurrent", "transformer"});
+        f("--cell", cell, "of a recurrent model", example::OneOf{"rnn", "lstm", "gru"});
+        f("--layers", layers, "2 where it is recurrent, else 4", example::Between{1, 64});
+        f("--hidden", hidden, "width of a layer: 256 where it is recurrent, else 128", size);
+        f("--embedding", embedding, "width of a byte's vector in a recurrent model", size);
+        f("--heads", heads, "of a transformer's attention", size);
+        f("--context", context, "steps before a piece that a transformer still attends to", size);
+        f("--dropout", dropout, "share of values dropped between layers", example::Between{0, 1});
+        f.stored("vocabulary", vocabulary);
     }
+    void complete(const std::string& text) {
+        vocabulary = example::ByteVocabulary(text).hex();
+        if (layers == 0) layers = attends() ? 4 : 2;
+        if (hidden == 0) hidden = attends() ? 128 : 256;
+        if (attends()) embedding = hidden;
+    }
+    bool attends() const { return model == "transformer"; }
+    example::ByteVocabulary bytes() const { return example::ByteVocabulary::from_hex(vocabulary); }
+};
+
+// A language model over bytes: embedding, recurrent layers or a Transformer, and a linear head.
+template <class T>
+struct Model {
+    using value_type = T;
+    using Net = std::variant<example::Network<T>, nn::TransformerStack<T>>;
+    using Carried = example::Carried<T>;
+    Settings settings;
+    nn::Embedding<T> embed;
+    Net net;
+    nn::Linear<T> head;
+
+    explicit Model(const Settings& s)
+        : settings(s), embed({.vocabulary = s.bytes().size(), .width = s.embedding}),
+          net(network(s)), head({.input = s.hidden, .output = s.bytes().size()}) {}
+    static Net network(const Settings& s) {
+        if (!s.attends())
+            return example::Network<T>(
+                {.cell = s.cell, .layers = s.layers, .hidden = s.hidden, .dropout = s.dropout},
+                s.embedding);
+        return nn::TransformerStack<T>({.width = s.hidden,
+                                        .heads = s.heads,
+                                        .layers = s.layers,
+                                        .dropout = s.dropout,
+                                        .activation = nn::Activation::gelu,
+                                        .norm_first = true,
+                                        .causal = true,
+                                        .positions = nn::Positions::rotary});
+    }
+
+    // Logits [T, B, vocabulary] of the bytes behind x [T, B], from `state` on.
+    Variable<T> operator()(Tape<T>& tape, const Indices& x, Carried* state = nullptr) const {
+        return head(dropout(read(embed(tape, x), state), settings.dropout));
+    }
+    Variable<T> read(const Variable<T>& x, Carried* state) const {
+        const auto* const stack = std::get_if<nn::TransformerStack<T>>(&net);
+        if (!stack) return std::get<example::Network<T>>(net)(x, {}, state);
+        auto known = state ? stack->resume(*state) : stack->start();
+        const Variable<T> y = (*stack)(x, known).context;
+        if (state) *state = stack->carry(known, settings.context);
+        return y;
+    }
+    Variable<T> loss(Tape<T>& tape, const Indices& x, const Indices& y,
+                     Carried* state = nullptr) const {
+        return cross_entropy((*this)(tape, x, state), y);
+    }
+    void members(nn::Members<T>& m) {
+        m("embedding", embed);
+        std::visit([&](auto& n) { m(settings.attends() ? "transformer" : settings.cell, n); }, net);
+        m("head", head);
+    }
+};
+
+struct Training : example::StreamOptions {
+    Paths text{example::sources()};
+    Settings model;
+
+    Training() : StreamOptions{{.batch = 16, .out = "char_lm.safetensors", .unit = "bytes"}} {}
     void fields(example::Fields& f) {
         f.takes("TEXT", text, "files, or folders of sources", example::Existing::path);
         model.fields(f);
         f.takes("--steps", steps, "bytes a gradient flows back through");
         TrainingOptions::fields(f, "pieces of the text read side by side");
     }
+    void shrink() {
+        model.hidden = model.embedding = 8;
+        text = {example::shipped("sentences.txt")};
+        steps = 5;
+    }
+    std::string prepare() {
+        const std::string all = example::read_texts(text);
+        if (!resume) model.complete(all);
+        const auto bytes = model.bytes();
+        learned = bytes.encode(all);
+        held = example::cut_off(learned, all.size() / 10);
+        return example::format("%zu bytes, %zu different; products by %s", all.size(), bytes.size(),
+                               gemm_backend().c_str());
+    }
+    example::Figures figures(const Model<float>& net, bool last) const {
+        const double nats = held_nats(net, last);
+        return {{"validation_nats", nats}, {"bits_per_byte", nn::bits_per_character(nats, 1)}};
+    }
 };
 
-std::vector<std::string> or_own_sources(const std::vector<std::string>& paths) {
-    return paths.empty() ? std::vector<std::string>{UNROLL_SOURCE_FOLDER} : paths;
-}
-
-double bits(double nats) { return nats / std::log(2.0); }
-
-int train(Training o) {
-    const std::string text = example::read_texts(or_own_sources(o.text));
-    o.model.vocabulary = example::ByteVocabulary(text).hex();
-    o.model = o.resume ? example::read<Settings>(o.out) : o.model.completed();
-    const example::ByteVocabulary vocabulary = o.model.bytes();
-    const std::vector<std::int64_t> numbers = vocabulary.encode(text);
-    const std::size_t held_out = numbers.size() / 10;
-    const std::span<const std::int64_t> all(numbers);
-    const auto learned = all.first(numbers.size() - held_out), valid = all.last(held_out);
-    const example::Stream stream(learned, o.batch, o.steps);
-
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    std::printf("%zu bytes, %zu different; %zu parameters; %zu threads; %s\n", text.size(),
-                vocabulary.size(), nn::parameter_count(model), threads::count(),
-                gemm_backend().c_str());
-    const auto figures = [&](std::span<const std::int64_t> held) {
-        const double nats = evaluate(model, held);
-        return example::Figures{{"validation_nats", nats}, {"bits_per_byte", bits(nats)}};
-    };
-    example::Task task;
-    task.unit = "bytes";
-    const auto loss = [&](Tape<float>& tape, const Indices& x, const Indices& y,
-                          example::Carried<float>* state) {
-        return cross_entropy(model(tape, x, state), y);
-    };
-    // On so much of the text held out that looking costs little of a run's time.
-    task.glance = [&] { return figures(valid.first(std::min<std::size_t>(valid.size(), 32768))); };
-    task.result = [&] { return figures(valid); };
-    task.words = example::words(o.model);
-    return example::learn(o, stream, task, loss, example::named(model));
-}
-
-// A small model of the kind asked for, over bytes at random.
-int check_gradients(Training o) {
-    nn::seed(o.seed);
-    o.model.hidden = o.model.embedding = 8;
-    o.model.vocabulary = example::ByteVocabulary("abcdefghijklmnopq").hex();
-    Model<double> model(o.model.completed());
-    Random random(2);
-    Indices x({5, 3}), y({5, 3});
-    for (std::size_t i = 0; i < x.size(); ++i) {
-        x.data()[i] = static_cast<std::int64_t>(random.below(17));
-        y.data()[i] = static_cast<std::int64_t>(random.below(17));
-    }
-    return o.inspection.check([&](Tape<double>& tape) { return cross_entropy(model(tape, x), y); },
-                              nn::named_parameters(model));
-}
-
-int run_eval(const std::string& path, const std::vector<std::string>& text) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    const auto numbers = settings.bytes().encode(example::read_texts(or_own_sources(text)));
-    const double loss = evaluate(model, std::span<const std::int64_t>(numbers));
-    example::print_result({{"nats", number(loss, 4)},
-                           {"bits_per_byte", number(bits(loss), 4)},
-                           {"perplexity", number(std::exp(loss), 3)},
+int run_eval(const std::string& path, const Paths& text) {
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    const auto numbers = settings.bytes().encode(example::read_texts(text));
+    const double nats = example::mean_nats(model, numbers);
+    example::print_result({{"nats", number(nats, 4)},
+                           {"bits_per_byte", number(nn::bits_per_character(nats, 1), 4)},
+                           {"perplexity", number(std::exp(nats), 3)},
                            {"bytes", std::to_string(numbers.size())}});
     return 0;
 }
 
 int run_sample(const std::string& path, const std::string& prompt, nn::SampleOptions how,
                std::uint64_t seed) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    const auto bytes = settings.bytes();
+    const auto read = bytes.encode(prompt.empty() ? "\n" : prompt);
+    Tape<float> tape;
+    tape.set_recording(false);
+    const auto step = [&](const example::Carried<float>& before, const Indices& tokens) {
+        auto state = before;
+        const auto logits = model(tape, tokens.expand_dims(0), &state);
+        return nn::Prediction<example::Carried<float>, float>{state,
+                                                              log_softmax(select(logits, 0, 0))};
+    };
+    example::Carried<float> state;
+    if (const std::size_t n = read.size() - 1; n > 0)
+        model(tape, Indices({n, 1}, std::span(read).first(n)), &state);
     how.random = Random(seed);
-    const std::string text = sample(model, settings.bytes(), prompt, how);
+    const auto written = nn::sample(tape, step, state, Indices({1}, {read.back()}), how);
+    std::string text;
+    for (const auto token : written[0].tokens) text += bytes.decode(token);
     std::printf("%s%s\n", prompt.c_str(), text.c_str());
     example::print_result({{"bytes", std::to_string(text.size())}});
     return 0;
@@ -113,10 +171,9 @@ int main(int argc, char** argv) {
          "eval char_lm.safetensors other.txt", "train book.txt --model transformer --rate 1e-3",
          "train --cell lstm --steps 100 --dump-graph lstm.html",
          "train --cell gru --check-gradients"});
-    program.train("learn a text; without one, this project's own sources and documents", train,
-                  check_gradients);
+    program.train("learn a text", example::train<Training, Model>);
     std::string path, prompt;
-    std::vector<std::string> text;
+    Paths text{example::sources()};
     nn::SampleOptions how{.temperature = 0.8, .max_length = 500};
     std::size_t seed = 1;
     program.add("eval", "how well a model predicts a text", [&] { return run_eval(path, text); })

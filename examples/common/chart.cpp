@@ -134,8 +134,7 @@ Line averaged(const std::string& name, const std::vector<double>& values, std::s
         const std::size_t end = std::min(i + window, values.size());
         double sum = 0;
         for (std::size_t j = i; j < end; ++j) sum += values[j];
-        line.x.push_back(static_cast<double>(i));
-        line.y.push_back(sum / static_cast<double>(end - i));
+        line.add(static_cast<double>(i), sum / static_cast<double>(end - i));
     }
     return line;
 }

@@ -9,10 +9,15 @@ namespace example {
 // logarithmic axis, are left out.
 struct Line {
     std::string name;
-    std::vector<double> x, y;
+    std::vector<double> x = {}, y = {};
     int colour = 0; // of a palette of eight
     bool dashed = false;
     bool marks = false; // circles instead of a line
+
+    void add(double at, double value) {
+        x.push_back(at);
+        y.push_back(value);
+    }
 };
 
 // A line chart with its legend on the right, as SVG.

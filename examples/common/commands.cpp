@@ -81,7 +81,7 @@ Commands::Commands(std::string program, std::string about, std::vector<std::stri
         examples_ += "\n  " + program_ + (arguments.empty() ? "" : " ") + arguments;
 }
 
-Fields& Commands::add(std::string name, std::string about, std::function<int()> run) {
+Fields& Commands::add_command(std::string name, std::string about, std::function<int()> run) {
     return commands_.emplace_back(Command{std::move(name), std::move(about), std::move(run), {}})
         .fields;
 }

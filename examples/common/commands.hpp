@@ -15,22 +15,27 @@ public:
     Commands(std::string program, std::string about, std::vector<std::string> examples);
 
     // A command that takes the fields which are then listed, or with no name the program itself.
-    // `run` returns its exit status.
-    Fields& add(std::string name, std::string about, std::function<int()> run);
-    // The command "train" with the options of a training, which are Options::fields; it checks
-    // gradients instead where that was asked for.
-    template <class Options>
-    void train(std::string about, int (*train)(Options), int (*check_gradients)(Options)) {
-        const auto options = std::make_shared<Options>();
-        options->fields(add("train", std::move(about), [=] {
-            return options->inspection.checks() ? check_gradients(*options) : train(*options);
-        }));
+    // `run` returns its exit status, or nothing for 0.
+    template <class Run>
+    Fields& add(std::string name, std::string about, const Run& run) {
+        if constexpr (std::is_void_v<std::invoke_result_t<Run>>)
+            return add_command(std::move(name), std::move(about), [run] { return run(), 0; });
+        else
+            return add_command(std::move(name), std::move(about), run);
+    }
+    // The command "train" with the options of a training, which are Training::fields.
+    template <class Training>
+    void train(std::string about, int (*train)(Training)) {
+        const auto options = std::make_shared<Training>();
+        options->fields(add("train", std::move(about), [=] { return train(*options); }));
     }
 
     // Runs the command that was given; tells what it throws. Returns the program's exit status.
     int run(int argc, char** argv);
 
 private:
+    Fields& add_command(std::string name, std::string about, std::function<int()> run);
+
     struct Command {
         std::string name, about;
         std::function<int()> run;

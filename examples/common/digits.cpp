@@ -35,6 +35,15 @@ Digits read_digits(const std::string& folder, const std::string& prefix) {
 
 } // namespace
 
+std::string drawn(const Digits& digits, std::size_t i) {
+    std::string text;
+    for (std::size_t p = 0; p < digit_side * digit_side; ++p) {
+        text += " .:-=+*#%@"[digits.image(i)[p] * 9 / 255];
+        if (p % digit_side == digit_side - 1) text += '\n';
+    }
+    return text;
+}
+
 Digits digits_of(const std::string& folder, bool learned) {
     if (folder.empty()) return drawn_digits(learned ? 2000 : 500, Random(7).split(learned));
     return read_digits(folder, learned ? "train" : "t10k");

@@ -73,6 +73,10 @@ struct Reader {
 
 } // namespace
 
+std::string shipped(const std::string& name) {
+    return UNROLL_SOURCE_FOLDER "/examples/data/" + name;
+}
+
 std::string Fields::key_of(const std::string& name) {
     std::string key = name.substr(std::min(name.find_first_not_of('-'), name.size()));
     std::replace(key.begin(), key.end(), '-', '_');

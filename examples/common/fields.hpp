@@ -97,6 +97,9 @@ private:
     std::string group_;
 };
 
+// The path of a small file that comes with the programs, so that they can be tried without data.
+std::string shipped(const std::string& name);
+
 // To begin with, where a vocabulary is yet to come.
 inline unroll::nn::Vocabulary no_words() {
     return unroll::nn::Vocabulary::of({}, unroll::nn::SpecialSymbols());
@@ -131,10 +134,10 @@ struct Loaded {
 };
 
 // A model as a file has it; throws Error where that does not fit.
-template <class Settings, class Model>
-Loaded<Settings, Model> load(const std::string& path) {
+template <class Settings, template <class> class Model>
+Loaded<Settings, Model<float>> load(const std::string& path) {
     const auto settings = read<Settings>(path);
-    Model model(settings);
+    Model<float> model(settings);
     unroll::optim::load_weights(path, named(model));
     return {settings, std::move(model)};
 }

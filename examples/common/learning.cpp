@@ -21,13 +21,12 @@ void Batches::begin_epoch(std::uint64_t epoch) {
     std::erase_if(chosen_, [&](const auto& batch) { return batch.size() < batch_; });
 }
 
-std::span<const std::size_t> Batches::part(std::size_t batch, std::size_t shard,
-                                           std::size_t shards) const {
+Numbers Batches::part(std::size_t batch, std::size_t shard, std::size_t shards) const {
     const std::size_t width = batch_ / shards;
     return std::span(chosen_[batch]).subspan(shard * width, width);
 }
 
-int learn(const TrainingOptions& options, Batches batches, Task task, const PartLoss& loss,
+int learn(const TrainingOptions& options, Batches batches, Task task, const Batches::Loss& loss,
           const optim::NamedParameters<float>& parameters) {
     task.batches = batches.count();
     task.begin_epoch = [&](std::uint64_t epoch) { batches.begin_epoch(epoch); };
@@ -41,6 +40,15 @@ Indices chosen(std::span<const std::int64_t> labels, std::span<const std::size_t
     Indices some({which.size()});
     for (std::size_t b = 0; b < which.size(); ++b) some.data()[b] = labels[which[b]];
     return some;
+}
+
+std::vector<std::size_t> some_of(const char* what, std::size_t n, std::size_t first,
+                                 std::size_t count) {
+    if (first >= n)
+        fail(what, "there is no number " + std::to_string(first) + ", only " + std::to_string(n));
+    std::vector<std::size_t> which(std::min(count, n - first));
+    std::iota(which.begin(), which.end(), first);
+    return which;
 }
 
 void print_figures(const Figures& figures,

@@ -13,7 +13,8 @@ void NetworkOptions::fields(Fields& f, const OneOf& cells) {
     f("--hidden", hidden, "width of a layer", Between{1, 65536});
     f("--dropout", dropout, "share of values dropped", Between{0, 1});
     f.takes("--forget-bias", forget_bias, "what an LSTM's forget gate begins with");
-    f.takes("--memory", memory, "steps that gates begin with keeping a state, at most",
+    f.takes("--memory", memory,
+            "of an LSTM or GRU: steps that gates begin with keeping a state, at most",
             Between{0, 1000000});
     f.stored("bidirectional", bidirectional);
 }
@@ -63,29 +64,14 @@ Network<T>::Network(const NetworkOptions& options, std::size_t input)
 
 template <class T>
 Variable<T> Network<T>::operator()(const V& x, Lengths lengths, Carried* carried) const {
-    return std::visit(
-        [&]<class Net>(const Net& net) {
-            typename Net::States begin;
-            if (carried && !carried->empty())
-                std::copy(carried->begin(), carried->end(), begin.begin());
-            auto [output, end] = net(x, begin, lengths);
-            if (carried) {
-                carried->clear();
-                for (const auto& state : end) carried->push_back(state.value());
-            }
-            return output;
-        },
-        net_);
+    return std::visit([&](const auto& net) { return read_on(net, x, carried, lengths); }, net_);
 }
 
 template <class T>
 Variable<T> Network<T>::last(const V& x, Lengths lengths) const {
     return std::visit(
         [&](const auto& net) {
-            const V h = net(x, {}, lengths).state[0];
-            const std::size_t n = h.shape(0);
-            if (!bidirectional_) return select(h, 0, n - 1);
-            return concatenate({select(h, 0, n - 2), select(h, 0, n - 1)}, -1);
+            return nn::last_layer(net(x, {}, lengths).state[0], bidirectional_);
         },
         net_);
 }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,6 +44,14 @@ private:
 
 // "1m 05s"
 std::string duration(double seconds);
+// printf's text, of at most 511 bytes.
+template <class... A>
+std::string format(const char* pattern, A... values) {
+    char text[512];
+    std::snprintf(text, sizeof text, pattern, values...);
+    return text;
+}
+
 // printf's %.*g or %.*f
 std::string number(double value, int decimals);
 

@@ -26,19 +26,7 @@ std::pair<Indices, Indices> Stream::batch(std::size_t i, std::size_t begin, std:
     return {x, y};
 }
 
-namespace {
-
-// The states of shards under names.
-template <class F>
-void for_each(std::vector<Carried<float>>& states, const F& f) {
-    for (std::size_t s = 0; s < states.size(); ++s)
-        for (std::size_t i = 0; i < states[s].size(); ++i)
-            f("shard" + std::to_string(s) + "." + std::to_string(i), states[s][i]);
-}
-
-} // namespace
-
-int learn(const TrainingOptions& options, const Stream& stream, Task task, const StreamLoss& loss,
+int learn(const TrainingOptions& options, const Stream& stream, Task task, const Stream::Loss& loss,
           const optim::NamedParameters<float>& parameters) {
     std::vector<Carried<float>> states(options.shards);
     task.batches = stream.batches();
@@ -49,18 +37,20 @@ int learn(const TrainingOptions& options, const Stream& stream, Task task, const
         return loss(tape, x, y, &states[shard]);
     };
     task.begin_epoch = [&](std::uint64_t) { states.assign(options.shards, {}); };
+    const auto name = [](std::size_t shard, std::size_t number) {
+        return "shard" + std::to_string(shard) + "." + std::to_string(number);
+    };
     task.carried = [&] {
         std::map<std::string, Tensor<float>> kept;
-        for_each(states, [&](const std::string& name, const Tensor<float>& state) {
-            if (state.storage()) kept[name] = state;
-        });
+        for (std::size_t s = 0; s < states.size(); ++s)
+            for (std::size_t i = 0; i < states[s].size(); ++i)
+                kept[name(s, i)] = states[s][i].value();
         return kept;
     };
     task.carry_on = [&](const std::map<std::string, Tensor<float>>& kept) {
-        for_each(states, [&](const std::string& name, Tensor<float>& state) {
-            const auto found = kept.find(name);
-            if (found != kept.end()) state = found->second;
-        });
+        for (std::size_t s = 0; s < states.size(); ++s)
+            while (kept.contains(name(s, states[s].size())))
+                states[s].push_back(kept.at(name(s, states[s].size())));
     };
     return train(options, task, parameters);
 }

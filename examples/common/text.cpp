@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <set>
 
 namespace example {
 
@@ -91,6 +92,39 @@ std::string read_texts(const std::vector<std::string>& paths) {
         text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
     return text;
+}
+
+std::string sources() { return UNROLL_SOURCE_FOLDER; }
+
+std::vector<unroll::nn::Tokens> read_words(const std::string& path) {
+    std::vector<unroll::nn::Tokens> lines;
+    for (const auto& line : unroll::nn::read_lines(path))
+        lines.push_back(unroll::nn::split_whitespace(line));
+    if (std::ranges::all_of(lines, &unroll::nn::Tokens::empty))
+        unroll::fail("text", "'" + path + "' holds no word");
+    return lines;
+}
+
+std::vector<std::string> stems_of(const std::vector<std::string>& paths) {
+    std::vector<std::string> stems;
+    for (const auto& path : paths) stems.push_back(std::filesystem::path(path).stem());
+    return stems;
+}
+
+std::vector<NamedLine> read_named_lines(const std::vector<std::string>& paths) {
+    const auto stems = stems_of(paths);
+    std::vector<NamedLine> all;
+    for (std::size_t p = 0; p < paths.size(); ++p) {
+        const auto lines = unroll::nn::read_lines(paths[p]);
+        if (lines.empty()) unroll::fail("text", "'" + paths[p] + "' is empty");
+        std::set<std::string> met;
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            if (unroll::nn::split_whitespace(lines[i]).empty())
+                unroll::nn::refuse_line("text", paths[p], i + 1, "the line is empty");
+            if (met.insert(lines[i]).second) all.push_back({lines[i], stems[p]});
+        }
+    }
+    return all;
 }
 
 } // namespace example

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/nn/text.hpp>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -30,5 +32,21 @@ private:
 // Files read one after the other; for a folder, its sources and documents in the order of their
 // paths. Throws unroll::Error for what cannot be read.
 std::string read_texts(const std::vector<std::string>& paths);
+// The folder of this project's own.
+std::string sources();
+
+// The words of each line of a file, which may have none, as white space divides them. Throws
+// unroll::Error for a file that is no text or holds no word.
+std::vector<unroll::nn::Tokens> read_words(const std::string& path);
+
+// What files are called, without folders and ends.
+std::vector<std::string> stems_of(const std::vector<std::string>& paths);
+
+struct NamedLine {
+    std::string text, file; // the file's stem
+};
+// The lines of files, each of a file once. Throws unroll::Error, with path and line, for a line
+// without a word, and for a file without a line.
+std::vector<NamedLine> read_named_lines(const std::vector<std::string>& paths);
 
 } // namespace example

@@ -17,9 +17,11 @@ struct TrainingOptions {
     std::size_t batch = 32, shards = 2, threads = 0;
     double rate = 3e-3, clip = 1, minutes = 3, epochs = 0;
     std::uint64_t seed = 1;
-    std::string out, csv, svg;
+    std::string out = "", csv = "", svg = "";
     bool resume = false;
-    Inspection inspection;
+    Inspection inspection = {};
+    std::string unit = "sequences"; // what its speed is told in,
+    double units = 0;               // and how many a batch has; 0: as many as --batch says
 
     // `what` a batch is made of.
     void fields(Fields& f, const char* what);

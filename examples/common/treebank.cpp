@@ -1,6 +1,9 @@
 #include "treebank.hpp"
 
+#include "program.hpp"
+
 #include <algorithm>
+#include <set>
 
 namespace example {
 
@@ -66,23 +69,24 @@ std::vector<LabelledTree> read_trees(const std::string& path) {
     return all;
 }
 
-std::vector<LabelledTree> made_up_trees() {
-    const std::vector<std::string> words{"awful", "dull", "long", "good", "superb"};
-    std::vector<LabelledTree> all;
-    const auto label = [](std::size_t c) { return "(" + std::to_string(c) + " "; };
-    for (const std::string start : {"the", "its", "this", "a"})
-        for (const std::string thing : {"film", "plot", "cast", "music"})
-            for (std::size_t c = 0; c < words.size(); ++c) {
-                const std::string whole = label(c), turned = label(4 - c),
-                                  subject = "(2 (2 " + start + ") (2 " + thing + ")) ",
-                                  word = whole + words[c] + ")";
-                for (const std::string& text :
-                     {whole + subject + whole + whole + "(2 is) " + word + ") (2 .)))",
-                      turned + subject + turned + turned + "(2 is) " + turned + "(2 really) " +
-                          turned + "(1 not) " + word + "))) (2 .)))"})
-                    all.push_back(parse_tree(text, "made up", all.size() + 1));
-            }
+Sentences sentences_of(const std::string& path, bool phrases) {
+    Sentences all;
+    std::set<nn::Tokens> met;
+    for (const LabelledTree& tree : read_trees(path))
+        for (std::size_t p = phrases ? 0 : tree.nodes.size() - 1; p < tree.nodes.size(); ++p) {
+            const auto phrase = tree.phrase(p);
+            nn::Tokens words(phrase.begin(), phrase.end());
+            if (phrases && !met.insert(words).second) continue;
+            all.words.push_back(std::move(words));
+            all.labels.push_back(tree.nodes[p].label);
+        }
     return all;
+}
+
+void forget_words(Indices& words, const nn::Vocabulary& vocabulary, Random& random) {
+    for (std::size_t i = 0; i < words.size(); ++i)
+        if (words.data()[i] != vocabulary.padding() && random.below(30) == 0)
+            words.data()[i] = vocabulary.unknown();
 }
 
 void Feelings::add(const Tensor<float>& probabilities, const Indices& labels) {
@@ -100,6 +104,18 @@ void Feelings::add(const Tensor<float>& probabilities, const Indices& labels) {
 
 std::vector<std::pair<std::string, double>> Feelings::figures() const {
     return {{"five_class", five.accuracy()}, {"binary", binary.accuracy()}};
+}
+
+Table Feelings::scores() const {
+    Table table{{"class", "precision", "recall", "F1"}, {}};
+    const auto add = [&](const std::string& name, const nn::Scores& s) {
+        table.rows.push_back({name, number(s.precision, 4), number(s.recall, 4), number(s.f1, 4)});
+    };
+    for (std::size_t c = 0; c < feelings.size(); ++c) add(feelings[c], five.of_class(c));
+    add("(mean of five)", five.macro());
+    add("binary: negative", binary.of_class(0));
+    add("binary: positive", binary.of_class(1));
+    return table;
 }
 
 nn::Tokens treebank_words(const std::string& text) {

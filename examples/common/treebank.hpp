@@ -32,16 +32,28 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
 // A file with a tree a line. Throws Error for an empty one.
 std::vector<LabelledTree> read_trees(const std::string& path);
 
-// A small language with "not", so that words alone do not tell.
-std::vector<LabelledTree> made_up_trees();
+// The words of the roots of such a file's trees, or of every phrase once, with their labels.
+struct Sentences {
+    std::vector<unroll::nn::Tokens> words;
+    std::vector<std::int64_t> labels;
+};
+Sentences sentences_of(const std::string& path, bool phrases);
 
-// How well classes from very negative to very positive are told.
+// Makes one word in thirty unknown, as some will be later.
+void forget_words(unroll::Indices& words, const unroll::nn::Vocabulary& vocabulary,
+                  unroll::Random& random);
+
+inline const std::vector<std::string> feelings{"very negative", "negative", "neutral", "positive",
+                                               "very positive"};
+
+// How well they are told.
 struct Feelings {
-    unroll::nn::ConfusionMatrix five{5}, binary{2};
+    unroll::nn::ConfusionMatrix five{feelings.size()}, binary{2};
 
     // Of probabilities [n, 5]: five classes, and of what is not neutral whether it is positive.
     void add(const unroll::Tensor<float>& probabilities, const unroll::Indices& labels);
     std::vector<std::pair<std::string, double>> figures() const;
+    unroll::Table scores() const; // precision, recall and F1 of each class
 };
 
 // Words as treebanks cut them: don't is do n't, film's is film 's.

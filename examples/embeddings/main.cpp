@@ -1,93 +1,134 @@
-#include "model.hpp"
+#include "../common/learning.hpp"
 
-#include <cstdio>
+#include <optional>
 
 namespace embeddings {
 
-using example::number;
+using namespace unroll;
+using Vectors = nn::WordVectors<float>;
+
+struct Settings {
+    static constexpr const char* program = "embeddings";
+    std::size_t width = 50;
+    nn::Vocabulary words = example::no_words();
+
+    void fields(example::Fields& f) {
+        f("--width", width, "of a vector", example::Between{1, 1 << 20});
+        f.stored("words", words, nn::SpecialSymbols::none());
+    }
+};
+
+template <class T>
+struct Model : nn::SkipGram<T> {
+    explicit Model(const Settings& s)
+        : nn::SkipGram<T>({.vocabulary = s.words.size(), .width = s.width}) {}
+};
+
+// Words in small letters; what has no letter is left out.
+nn::Tokens words_of(const std::string& path) {
+    nn::Tokens all;
+    for (const auto& line : nn::read_lines(path))
+        for (const auto& token : nn::split_words(nn::to_lower(line)))
+            if (token.find_first_of("abcdefghijklmnopqrstuvwxyz") != std::string::npos)
+                all.push_back(token);
+    if (all.empty()) fail("embeddings", "'" + path + "' has no words");
+    return all;
+}
 
 struct Training : example::TrainingOptions {
-    std::string text, vectors;
+    static constexpr std::size_t piece = 128; // words of the text that are read at once
+    std::string text = example::shipped("animals_and_towns.txt"), vectors;
     Settings model;
     std::size_t window = 5, negatives = 5, min_count = 5;
-    double subsample = 1e-4;
+    double subsample = 0;
+    std::vector<std::int64_t> numbers;
+    std::optional<nn::NoiseTable> noise;
 
-    Training() {
-        batch = 1024;
-        rate = 1e-2;
-        minutes = 2;
-        out = "embeddings.safetensors";
-    }
+    Training()
+        : TrainingOptions{.batch = 8,
+                          .rate = 1e-2,
+                          .minutes = 2,
+                          .out = "embeddings.safetensors",
+                          .unit = "words"} {}
     void fields(example::Fields& f) {
         const example::Between count{1, 1 << 20};
-        f.takes("TEXT", text, "without one, made-up sentences");
+        f.takes("TEXT", text);
         model.fields(f);
         f.takes("--window", window, "the farthest neighbour", count);
         f.takes("--negatives", negatives, "words of noise beside each neighbour", count);
         f.takes("--min-count", min_count, "rarer words are left out", count);
-        f.takes("--subsample", subsample, "share from which words are thinned out",
+        f.takes("--subsample", subsample,
+                "share from which words are thinned out; unless given, 1e-4 in long texts",
                 example::Positive());
         f.takes("--vectors", vectors, "word2vec's text format, beside the model");
-        TrainingOptions::fields(f, "words of text in a batch");
+        TrainingOptions::fields(f, "pieces of 128 words in a batch");
+    }
+    void shrink() { model.width = 3; }
+    std::string prepare() {
+        const auto all = words_of(text);
+        model.words = nn::Vocabulary(
+            {{all}}, {.min_count = min_count, .special = nn::SpecialSymbols::none()});
+        for (const auto& word : all)
+            if (model.words.contains(word)) numbers.push_back(model.words.number(word));
+        noise.emplace(model.words.counts());
+        units = static_cast<double>(batch * piece);
+        if (subsample == 0) subsample = all.size() < 100000 ? 1 : 1e-4;
+        return example::format("%zu words of text, %zu different ones of at least %zu", all.size(),
+                               model.words.size(), min_count);
+    }
+    example::Batches source() const { return {numbers.size() / piece, batch, seed}; }
+    // Which occurrences count, pairs and noise are drawn anew each time.
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+        std::vector<Variable<T>> losses;
+        for (const std::size_t i : which) {
+            const auto words = std::span(numbers).subspan(i * piece, piece);
+            auto kept = nn::subsample(words, model.words.counts(), subsample, tape.random());
+            if (kept.size() < 2) kept.assign(words.begin(), words.end());
+            const auto [centres, contexts] = nn::skip_gram_pairs(kept, window, tape.random());
+            losses.push_back(net.loss(tape, centres, contexts,
+                                      noise->draw_beside(contexts, negatives, tape.random())));
+        }
+        return mean(stack(losses));
+    }
+    example::Figures figures(const Model<float>& net, bool last) const {
+        if (last && !vectors.empty()) net.vectors(model.words).write_text(vectors);
+        return {};
     }
 };
 
-int train(Training o) {
-    if (o.text.empty()) o.subsample = 1; // each of its words is frequent
-    const auto text = o.text.empty() ? made_up() : words_of(o.text);
-    const nn::Vocabulary& words = o.model.words =
-        nn::Vocabulary({{text}}, {.min_count = o.min_count, .special = nn::SpecialSymbols::none()});
-    std::vector<std::int64_t> numbers;
-    for (const auto& word : text)
-        if (words.contains(word)) numbers.push_back(words.number(word));
-    const std::size_t batch = o.text.empty() ? o.shards * 128 : o.batch;
-    const Pairs pairs(numbers, words.counts(), batch, o.window, o.negatives, o.subsample);
-    example::Batches order(pairs.pieces(), 1, o.seed);
-
-    nn::seed(o.seed);
-    nn::SkipGram<float> model(o.model.options());
-    std::printf("%zu words of text, %zu different ones of at least %zu; %zu parameters\n",
-                text.size(), words.size(), o.min_count, nn::parameter_count(model));
-    example::Task task;
-    task.batches = pairs.pieces();
-    task.units = static_cast<double>(batch);
-    task.unit = "words";
-    task.begin_epoch = [&](std::uint64_t epoch) { order.begin_epoch(epoch); };
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch_number) {
-        return pairs.loss(model, tape, order.part(batch_number, 0, 1)[0], shard, o.shards);
-    };
-    task.words = example::words(o.model);
-    const int status = example::train(o, task, example::named(model));
-    if (!o.vectors.empty()) model.vectors(words).write_text(o.vectors);
-    return status;
+// Of a model, or of a text file as GloVe and word2vec write them.
+Vectors read_vectors(const std::string& path) {
+    if (!path.ends_with(".safetensors")) return Vectors::read_text(path);
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    return model.vectors(settings.words);
 }
 
-int run_eval(const std::string& path, const std::string& other) {
-    const auto vectors = read_vectors(path);
-    std::printf("%zu words, %zu numbers each\n", vectors.size(), vectors.width());
-    const auto [common, correlation] = agreement(vectors, read_vectors(other));
-    example::print_result({{"common_words", std::to_string(common)},
-                           {"correlation_of_cosines", number(correlation, 4)}});
-    return 0;
+// How alike two sets of vectors find the words that both have: the correlation of their cosines
+// over pairs of common words, drawn at random.
+void compare(const std::string& path, const std::string& other) {
+    const Vectors a = read_vectors(path), b = read_vectors(other);
+    std::printf("%zu words, %zu numbers each\n", a.size(), a.width());
+    nn::Tokens common;
+    for (const auto& word : a.words())
+        if (b.contains(word)) common.push_back(word);
+    constexpr std::size_t draws = 20000;
+    Tensor<float> ours = Tensor<float>::zeros({draws}), theirs = ours.copy();
+    Random random(1);
+    for (std::size_t i = 0; common.size() > 2 && i < draws; ++i) {
+        const std::size_t x = random.below(common.size());
+        const std::size_t y = (x + 1 + random.below(common.size() - 1)) % common.size();
+        ours(i) = a.similarity(common[x], common[y]);
+        theirs(i) = b.similarity(common[x], common[y]);
+    }
+    example::print_figures({{"correlation_of_cosines", nn::correlation(ours, theirs)}},
+                           {{"common_words", std::to_string(common.size())}});
 }
 
-int show(const std::vector<nn::WordVectors<float>::Neighbour>& found) {
+void show(const std::vector<Vectors::Neighbour>& found) {
     for (const auto& [word, cosine] : found)
         std::printf("%-20s %.3f\n", word.c_str(), static_cast<double>(cosine));
     example::print_result({{"nearest", found.empty() ? "" : found[0].word}});
-    return 0;
-}
-
-int check_gradients(Training o) {
-    nn::seed(o.seed);
-    nn::SkipGram<double> model({.vocabulary = 6, .width = 3});
-    for (auto* parameter : parameters(model)) // contexts begin with zeros
-        parameter->set(nn::normal<double>(parameter->shape(), 1, nn::next_stream()));
-    const Indices centres({3}, {0, 1, 2}), contexts({3}, {3, 4, 1});
-    const Indices negatives({3, 2}, {5, 4, 0, 2, 3, 3});
-    return o.inspection.check(
-        [&](Tape<double>& tape) { return model.loss(tape, centres, contexts, negatives); },
-        nn::named_parameters(model));
 }
 
 } // namespace embeddings
@@ -102,7 +143,7 @@ int main(int argc, char** argv) {
          "neighbours embeddings.safetensors king", "eval embeddings.safetensors glove.6B.50d.txt",
          "neighbours glove.6B.50d.txt three", "analogy glove.6B.50d.txt man king woman",
          "train --check-gradients"});
-    program.train("learn from a text", train, check_gradients);
+    program.train("learn from a text", example::train<Training, Model>);
     std::string path, other, a, b, c;
     std::size_t nearest = 10;
     example::Fields vectors, words;
@@ -110,7 +151,7 @@ int main(int argc, char** argv) {
     words.takes("--count", nearest, "how many");
     program
         .add("eval", "whether other vectors find the same words alike",
-             [&] { return run_eval(path, other); })
+             [&] { return compare(path, other); })
         .takes(vectors)
         .needs("OTHER", other);
     program

@@ -1,72 +1,231 @@
-#include "use.hpp"
+#include "model.hpp"
 
-#include <cstdio>
+#include "../common/chart.hpp"
+
+#include <set>
 
 namespace forecast {
 
-struct Training : example::TrainingOptions {
-    std::string data;
-    Settings model;
+using example::number;
 
-    Training() {
-        minutes = 0;
-        epochs = 40;
-        rate = 2e-3;
-        out = "forecast.safetensors";
-    }
+// The steps before those of [begin, end): where their forecasts are made.
+std::vector<Place> before(const std::vector<double>& scaled, std::size_t begin, std::size_t end) {
+    std::vector<Place> places;
+    for (; begin < end; ++begin) places.push_back({&scaled, begin - 1});
+    return places;
+}
+
+// Forecasts of the steps after some places, in deviations of the series.
+struct Told {
+    std::vector<double> mean, deviation;
+};
+
+Told told(const Model<float>& model, std::span<const Place> ends) {
+    Told all;
+    example::in_batches(ends.size(), 256, [&](auto& tape, const auto& which) {
+        const auto some = ends.subspan(which[0], which.size());
+        const auto [mean, log_deviation, next] = model(tape, some, false);
+        for (std::size_t i = 0; i < some.size(); ++i) {
+            all.mean.push_back(static_cast<double>(mean.value()(i, 0)));
+            all.deviation.push_back(std::exp(static_cast<double>(log_deviation.value()(i, 0))));
+        }
+    });
+    return all;
+}
+
+// Errors of forecasts of the last fifth, one step ahead, in the series' own unit, beside those of
+// the last value and of the value a season before.
+example::Figures figures(const Model<float>& model, const Series& series) {
+    const Settings& s = model.settings;
+    const std::vector<double>& x = series.values;
+    const std::vector<double> all = s.scaled(x);
+    const std::size_t begin = series.learned(), end = x.size();
+    const Told ours = told(model, before(all, begin, end));
+    const auto mean = [&](const auto& of) {
+        double sum = 0;
+        for (std::size_t t = begin; t < end; ++t) sum += of(t);
+        return sum / static_cast<double>(end - begin);
+    };
+    const auto error = [&](const auto& forecast) {
+        return std::sqrt(mean([&](std::size_t t) { return std::pow(forecast(t) - x[t], 2); }));
+    };
+    return {{"rmse", error([&](std::size_t t) { return s.unscaled(ours.mean[t - begin]); })},
+            {"persistence", error([&](std::size_t t) { return x[t - 1]; })},
+            {"seasonal_naive",
+             error([&](std::size_t t) { return t < s.season ? std::nan("") : x[t - s.season]; })},
+            {"within_90", mean([&](std::size_t t) {
+                 const double off = all[t] - ours.mean[t - begin];
+                 return std::abs(off) < 1.645 * ours.deviation[t - begin];
+             })}};
+}
+
+struct Training : example::TrainingOptions {
+    std::string data = example::shipped("series.csv");
+    Settings model;
+    Series series;
+    std::vector<double> scaled;
+    std::vector<Place> ends; // of windows after which a value follows that is learned
+
+    Training()
+        : TrainingOptions{.rate = 2e-3,
+                          .minutes = 0,
+                          .epochs = 40,
+                          .out = "forecast.safetensors",
+                          .unit = "windows"} {}
     void fields(example::Fields& f) {
         f.takes("DATA", data, "CSV file", example::Existing::file);
         model.fields(f);
         TrainingOptions::fields(f, "windows in a batch");
     }
-};
-
-int train(Training o) {
-    if (o.resume) o.model = example::read<Settings>(o.out);
-    const Series series = series_of(o.data);
-    const std::size_t end = learned(series);
-    o.model.season = series.season;
-    if (!o.resume) {
-        const std::vector<double> all = scaled(series, o.model);
-        const auto n = static_cast<double>(end);
-        double sum = 0, squares = 0;
-        for (std::size_t t = 0; t < end; ++t) sum += all[t];
-        for (std::size_t t = 0; t < end; ++t) squares += std::pow(all[t] - sum / n, 2);
-        o.model.mean = sum / n;
-        o.model.deviation = std::max(std::sqrt(squares / n), 1e-6);
+    void shrink() {
+        model.hidden = 4;
+        model.window = 6;
     }
-    const std::vector<double> all = scaled(series, o.model);
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    // Windows end where a value follows that is learned from, and are whole but for short series.
-    const std::size_t first = std::min(o.model.window, end / 4);
-    const std::vector<Place> ends = before(all, first, end);
-    std::printf("%zu values to learn, %zu to test; %zu parameters\n", end, series.size() - end,
-                nn::parameter_count(model));
-    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+    std::string prepare() {
+        series = read_series(data);
+        const std::size_t end = series.learned();
+        if (!resume) {
+            model.season = series.season();
+            const auto all = model.scaled(series.values);
+            const Tensor<double> known({end}, std::span(all).first(end));
+            model.mean = mean(Variable<double>(known)).item();
+            model.deviation = std::max(std::sqrt(variance(Variable<double>(known)).item()), 1e-6);
+        }
+        scaled = model.scaled(series.values);
+        ends = before(scaled, std::min(model.window, end / 4), end);
+        return example::format("%zu values to learn, %zu to test", end, scaled.size() - end);
+    }
+    example::Batches source() const { return {ends.size(), batch, seed}; }
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
         std::vector<Place> some;
         for (const std::size_t i : which) some.push_back(ends[i]);
-        return model.loss(tape, Batch<float>(some, o.model, o.model.every_step));
-    };
-    example::Task task;
-    task.unit = "windows";
-    task.glance = task.result = [&] { return figures(model, o.model, series, end, series.size()); };
-    task.words = example::words(o.model);
-    return example::learn(o, {ends.size(), o.batch, o.seed}, task, loss, example::named(model));
+        return net.loss(tape, some);
+    }
+    example::Figures figures(const Model<float>& net, bool) const {
+        return forecast::figures(net, series);
+    }
+};
+
+struct Use {
+    std::string path, data = example::shipped("series.csv"), svg;
+    std::size_t steps = 0, paths = 200, inject = 10, seed = 1;
+    double size = 6, threshold = 4;
+
+    // Draws the values from step `begin` on and the forecasts from `from` on, with their interval
+    // of 90 %; marks steps.
+    void draw(const char* title, const Series& series, std::size_t begin, const Settings& s,
+              std::size_t from, const Told& told, std::span<const std::size_t> marked = {}) const {
+        if (svg.empty()) return;
+        example::Line values{"values"}, marks{.name = "anomalies", .colour = 4, .marks = true};
+        for (std::size_t t = begin; t < series.values.size(); ++t)
+            values.add(static_cast<double>(t), series.values[t]);
+        for (const std::size_t t : marked) marks.add(static_cast<double>(t), series.values[t]);
+        example::Chart chart{.title = title, .x = "step", .y = "value", .lines = {values}};
+        for (const auto& [name, reach] :
+             {std::pair("forecast", 0.0), std::pair("5 %", -1.645), std::pair("95 %", 1.645)}) {
+            example::Line line{.name = name, .colour = 1, .dashed = reach != 0};
+            for (std::size_t i = 0; i < told.mean.size(); ++i)
+                line.add(static_cast<double>(from + i),
+                         s.unscaled(told.mean[i] + reach * told.deviation[i]));
+            chart.lines.push_back(line);
+        }
+        if (!marked.empty()) chart.lines.push_back(marks);
+        write_file_atomically(svg, chart.svg());
+    }
+};
+
+void evaluate(const Use& use) {
+    const auto [s, model] = example::load<Settings, Model>(use.path);
+    const Series series = read_series(use.data);
+    const std::vector<double> all = s.scaled(series.values);
+    const std::size_t begin = series.learned();
+    use.draw("One step ahead", series, begin, s, begin,
+             told(model, before(all, begin, all.size())));
+    example::print_figures(figures(model, series));
 }
 
-int check_gradients(Training o) {
-    nn::seed(o.seed);
-    o.model.hidden = 4;
-    o.model.window = 6;
-    o.model.season = 12;
-    Model<double> model(o.model);
-    std::vector<double> values;
-    for (int t = 0; t < 20; ++t) values.push_back(std::sin(t * 0.7));
-    const std::vector<Place> ends{{&values, 3}, {&values, 9}, {&values, 17}};
-    const Batch<double> batch(ends, o.model, o.model.every_step);
-    return o.inspection.check([&](Tape<double>& tape) { return model.loss(tape, batch); },
-                              nn::named_parameters(model));
+// Goes on from the end of the series along many paths, each drawn from the forecasts of its own
+// steps; tells mean and deviation over the paths.
+void predict(const Use& use) {
+    const auto [s, model] = example::load<Settings, Model>(use.path);
+    const Series series = read_series(use.data);
+    std::vector<std::vector<double>> paths(use.paths, s.scaled(series.values));
+    const std::size_t steps = use.steps > 0 ? use.steps : std::min<std::size_t>(s.season, 60);
+    Random random(use.seed);
+    Told all;
+    for (std::size_t step = 1; step <= steps; ++step) {
+        std::vector<Place> ends;
+        for (const auto& path : paths) ends.push_back({&path, path.size() - 1});
+        const Told next = told(model, ends);
+        double sum = 0, squares = 0;
+        for (std::size_t i = 0; i < paths.size(); ++i) {
+            const double drawn = next.mean[i] + next.deviation[i] * random.normal();
+            paths[i].push_back(drawn);
+            sum += drawn;
+            squares += drawn * drawn;
+        }
+        const double n = static_cast<double>(use.paths), mean = sum / n;
+        const double deviation = std::sqrt(std::max(squares / n - mean * mean, 0.0));
+        all.mean.push_back(mean);
+        all.deviation.push_back(deviation);
+        std::printf("+%zu  %.2f  [%.2f, %.2f]\n", step, s.unscaled(mean),
+                    s.unscaled(mean - 1.645 * deviation), s.unscaled(mean + 1.645 * deviation));
+    }
+    const std::size_t end = series.values.size();
+    use.draw("What comes next", series, end - std::min(end, 3 * steps), s, end, all);
+    example::print_result(
+        {{"steps", std::to_string(steps)}, {"last", number(s.unscaled(all.mean.back()), 2)}});
+}
+
+// Disturbs single values of the last fifth, and looks for values far from their forecasts. Those
+// that are found are taken for their forecasts from there on.
+void anomalies(const Use& use) {
+    const auto [s, model] = example::load<Settings, Model>(use.path);
+    Series series = read_series(use.data);
+    std::vector<double> values = s.scaled(series.values);
+    const std::size_t begin = series.learned(), end = values.size();
+    if (use.inject > end - begin)
+        fail("forecast",
+             example::format("only %zu values can be disturbed, not %zu", end - begin, use.inject));
+    // Sizes are told in errors of the learned part's forecasts.
+    const std::size_t first = std::min(s.season, begin / 2);
+    const Told known = told(model, before(values, first, begin));
+    double squares = 0;
+    for (std::size_t t = first; t < begin; ++t)
+        squares += std::pow(values[t] - known.mean[t - first], 2);
+    const double error = std::sqrt(squares / static_cast<double>(begin - first));
+    Random random(use.seed);
+    std::set<std::size_t> injected;
+    const auto order = random.permutation(end - begin);
+    for (std::size_t i = 0; i < use.inject; ++i) {
+        const std::size_t t = begin + order[i];
+        injected.insert(t);
+        values[t] += (random.uniform() < 0.5 ? -1 : 1) * use.size * error;
+        series.values[t] = s.unscaled(values[t]);
+    }
+    Told all;
+    std::vector<std::size_t> found;
+    std::size_t right = 0;
+    for (std::size_t t = begin; t < end; ++t) {
+        const Told one = told(model, before(values, t, t + 1));
+        const double mean = one.mean[0], off = (values[t] - mean) / one.deviation[0];
+        all.mean.push_back(mean);
+        all.deviation.push_back(one.deviation[0]);
+        if (std::abs(off) < use.threshold) continue;
+        found.push_back(t);
+        right += injected.count(t);
+        std::printf("%s: %.2f, expected %.2f, %.1f deviations off%s\n", series.dates[t].c_str(),
+                    series.values[t], s.unscaled(mean), off,
+                    injected.contains(t) ? ", injected" : "");
+        values[t] = mean;
+    }
+    use.draw("Values far from their forecasts", series, begin, s, begin, all, found);
+    const auto scores = nn::Scores::of(right, found.size(), injected.size());
+    example::print_result({{"found", std::to_string(found.size())},
+                           {"injected", std::to_string(injected.size())},
+                           {"precision", number(scores.precision, 3)},
+                           {"recall", number(scores.recall, 3)}});
 }
 
 } // namespace forecast
@@ -76,26 +235,26 @@ int main(int argc, char** argv) {
     example::Commands program(
         "forecast",
         "Forecasts of one series with their uncertainty, and values that do not fit them. Reads "
-        "dates and values from a CSV file; without one, it makes up a series.",
+        "dates and values from a CSV file.",
         {"train daily-min-temperatures.csv --epochs 5",
          "train airline-passengers.csv --log --window 24 --epochs 60 --batch 16 --dropout 0.3",
          "eval forecast.safetensors daily-min-temperatures.csv --svg test.svg",
          "predict forecast.safetensors daily-min-temperatures.csv --steps 30",
          "anomalies forecast.safetensors daily-min-temperatures.csv --inject 20"});
-    program.train("learn all of a series but its last fifth", train, check_gradients);
+    program.train("learn all of a series but its last fifth", example::train<Training, Model>);
     Use use;
     example::Fields shared;
     shared.model(use.path)
         .takes("DATA", use.data, "CSV file", example::Existing::file)
         .takes("--svg", use.svg, "a picture")
         .takes("--seed", use.seed);
-    program.add("eval", "errors on the last fifth, one step ahead", [&] { return run_eval(use); })
+    program.add("eval", "errors on the last fifth, one step ahead", [&] { evaluate(use); })
         .takes(shared);
-    program.add("predict", "what comes after the series' end", [&] { return predict(use); })
+    program.add("predict", "what comes after the series' end", [&] { predict(use); })
         .takes(shared)
         .takes("--steps", use.steps, "a season, but at most 60, unless given", example::Positive())
         .takes("--paths", use.paths, "drawn at random", example::Between{2, 100000});
-    program.add("anomalies", "values that were not expected", [&] { return anomalies(use); })
+    program.add("anomalies", "values that were not expected", [&] { anomalies(use); })
         .takes(shared)
         .takes("--inject", use.inject, "values to disturb")
         .takes("--size", use.size, "of the disturbance, in usual errors")

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <sstream>
 
 namespace forecast {
 
@@ -13,16 +14,40 @@ using namespace unroll;
 struct Series {
     std::vector<std::string> dates;
     std::vector<double> values;
-    std::size_t season = 0; // steps after which it is alike: 12 of months, 365 of days
 
-    std::size_t size() const { return values.size(); }
+    // Steps after which it is alike.
+    std::size_t season() const { return std::ranges::count(dates[0], '-') == 1 ? 12 : 365; }
+    // How much of it is learned from: all but the last fifth.
+    std::size_t learned() const { return values.size() - values.size() / 5; }
 };
 
-// Dates and values from the first two columns of a CSV file; fields may be quoted. Throws Error
-// with the path and the line that is not so, or where a date is neither a month nor a day.
-Series read_series(const std::string& path);
-// Seasons of 24 steps on a slope, with noise.
-Series made_up(std::size_t length, Random random);
+// Dates and values from the first two columns of a CSV file, with or without a line of names.
+inline Series read_series(const std::string& path) {
+    Series series;
+    const auto lines = nn::read_lines(path);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        std::string line = lines[i], date, value;
+        std::erase(line, '"');
+        std::istringstream cells(line);
+        std::getline(std::getline(cells, date, ','), value, ',');
+        std::istringstream number(value);
+        double read = 0;
+        if (number >> read && (number >> std::ws).eof() && std::isfinite(read)) {
+            series.dates.push_back(date);
+            series.values.push_back(read);
+        } else if (i > 0) {
+            nn::refuse_line("forecast", path, i + 1, nn::quoted(line) + " is no date and number");
+        }
+    }
+    if (series.values.size() < 40)
+        fail("forecast", example::format("'%s' has %zu values, fewer than the 40 that are needed",
+                                         path.c_str(), series.values.size()));
+    const auto dashes = std::ranges::count(series.dates[0], '-');
+    if (dashes != 1 && dashes != 2)
+        fail("forecast", "'" + series.dates[0] + "' in '" + path +
+                             "' is neither a month, 2001-12, nor a day, 2001-12-31");
+    return series;
+}
 
 struct Settings : example::NetworkOptions {
     static constexpr const char* program = "forecast";
@@ -30,10 +55,7 @@ struct Settings : example::NetworkOptions {
     std::size_t window = 60, season = 0;
     double mean = 0, deviation = 1; // what is taken off the values, and divided by
 
-    Settings() {
-        cell = "gru";
-        hidden = 32;
-    }
+    Settings() : NetworkOptions{.cell = "gru", .hidden = 32} {}
     void fields(example::Fields& f) {
         NetworkOptions::fields(f);
         f("--log", logarithmic, "of values whose swings grow with them");
@@ -44,7 +66,13 @@ struct Settings : example::NetworkOptions {
         f.stored("mean", mean).stored("deviation", deviation);
     }
     double scaled(double value) const {
+        if (logarithmic && value <= 0)
+            fail("forecast", "--log needs values above 0; there is " + example::number(value, 3));
         return ((logarithmic ? std::log(value) : value) - mean) / deviation;
+    }
+    std::vector<double> scaled(std::vector<double> values) const {
+        for (double& value : values) value = scaled(value);
+        return values;
     }
     double unscaled(double value) const {
         const double sum = value * deviation + mean;
@@ -52,91 +80,72 @@ struct Settings : example::NetworkOptions {
     }
 };
 
-constexpr std::size_t features = 4;
-
-// What is known of step t where the next value is to be told: its value, the one that stood a
-// season before the next, where there is one, and the next one's place in the season.
-template <class T>
-void describe(const std::vector<double>& scaled, std::size_t t, std::size_t season, T* to) {
-    const double turn =
-        2 * std::numbers::pi * static_cast<double>((t + 1) % season) / static_cast<double>(season);
-    const double values[features] = {scaled[t],
-                                     t + 1 >= season ? scaled[t + 1 - season] - scaled[t] : 0,
-                                     std::sin(turn), std::cos(turn)};
-    for (std::size_t i = 0; i < features; ++i) to[i] = static_cast<T>(values[i]);
-}
-
 // A step of scaled values, after which one is to be told.
 struct Place {
     const std::vector<double>* values;
     std::size_t step;
 };
 
-// Windows that end with the steps given, side by side; those at the beginning are shorter.
+// The window that ends with a step, or what there is of it, [steps, 5]. Of each step its value, the
+// one that stood a season before the next, where there is one, the next one's place in the season,
+// and last the next value itself, which is to be told.
 template <class T>
-struct Batch {
-    Tensor<T> x; // [window, B, features]
-    std::vector<std::size_t> lengths;
-    Indices at;          // rows that the forecast is read at: of the last step, or of every step
-    Tensor<T> now, next; // [rows, 1]: the values of those steps, and those that follow
-
-    Batch(std::span<const Place> ends, const Settings& s, bool every_step) {
-        const std::size_t width = ends.size();
-        for (const Place& end : ends) lengths.push_back(std::min(s.window, end.step + 1));
-        const std::size_t steps = *std::ranges::max_element(lengths);
-        x = Tensor<T>::zeros({steps, width, features});
-        at = every_step ? example::steps_within(lengths) : Indices({width});
-        for (std::size_t b = 0; b < width; ++b) {
-            if (!every_step) at.data()[b] = static_cast<std::int64_t>((lengths[b] - 1) * width + b);
-            for (std::size_t t = 0; t < lengths[b]; ++t)
-                describe(*ends[b].values, ends[b].step + 1 - lengths[b] + t, s.season,
-                         x.data() + (t * width + b) * features);
-        }
-        now = Tensor<T>({at.size(), 1});
-        next = Tensor<T>::zeros({at.size(), 1});
-        for (std::size_t row = 0; row < at.size(); ++row) {
-            const auto place = static_cast<std::size_t>(at.data()[row]);
-            const std::size_t b = place % width, t = ends[b].step + 1 - lengths[b] + place / width;
-            const std::vector<double>& scaled = *ends[b].values;
-            now.data()[row] = static_cast<T>(scaled[t]);
-            if (t + 1 < scaled.size()) next.data()[row] = static_cast<T>(scaled[t + 1]);
-        }
+Tensor<T> window(const Place& end, const Settings& s) {
+    const std::vector<double>& values = *end.values;
+    const std::size_t length = std::min(s.window, end.step + 1);
+    Tensor<T> x({length, 5});
+    for (std::size_t i = 0; i < length; ++i) {
+        const std::size_t next = end.step + 2 - length + i;
+        const double now = values[next - 1], turn = 2 * std::numbers::pi *
+                                                    static_cast<double>(next % s.season) /
+                                                    static_cast<double>(s.season);
+        x(i, 0) = static_cast<T>(now);
+        x(i, 1) = static_cast<T>(next >= s.season ? values[next - s.season] - now : 0);
+        x(i, 2) = static_cast<T>(std::sin(turn));
+        x(i, 3) = static_cast<T>(std::cos(turn));
+        x(i, 4) = static_cast<T>(next < values.size() ? values[next] : 0);
     }
-};
+    return x;
+}
 
 // A normal distribution of the next value: its mean, told as a change from the present value, and
 // the logarithm of its deviation.
 template <class T>
 struct Model {
     using value_type = T;
-    double dropped;
+    static constexpr std::size_t known = 4; // features of a step
+    Settings settings;
     example::Network<T> net;
     nn::Linear<T> head;
 
     explicit Model(const Settings& s)
-        : dropped(s.dropout), net(s, features), head({.input = s.width(), .output = 2}) {}
+        : settings(s), net(s, known), head({.input = s.width(), .output = 2}) {}
 
     struct Forecast {
-        Variable<T> mean, log_deviation; // [rows, 1]
+        Variable<T> mean, log_deviation, next; // [rows, 1]
     };
-    Forecast operator()(Tape<T>& tape, const Batch<T>& batch) const {
-        const auto h = example::rows(net(tape.constant(batch.x), batch.lengths), batch.at);
-        const auto y = head(dropout(h, dropped));
-        return {block(y, 0, 2) + batch.now, clip(block(y, 1, 2), -6, 4)};
+    // After the last step of each window, or after every step of them.
+    Forecast operator()(Tape<T>& tape, std::span<const Place> ends, bool every_step) const {
+        std::vector<Tensor<T>> windows;
+        for (const Place& end : ends) windows.push_back(window<T>(end, settings));
+        const auto [frames, lengths] = nn::pad_frames<T>(windows);
+        Indices at({ends.size()});
+        for (std::size_t b = 0; b < ends.size(); ++b)
+            at(b) = static_cast<std::int64_t>((lengths[b] - 1) * ends.size() + b);
+        if (every_step) at = example::steps_within(lengths);
+        const auto x = tape.constant(frames), there = example::rows(x, at);
+        const auto h = example::rows(net(slice(x, 2, 0, known), lengths), at);
+        const auto y = head(dropout(h, settings.dropout));
+        return {block(y, 0, 2) + block(there, 0, 5), clip(block(y, 1, 2), -6, 4),
+                block(there, 4, 5)};
     }
     // Minus the logarithm of the density, less a constant.
-    Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const {
-        const auto [mean, log_deviation] = (*this)(tape, batch);
-        const auto off = (batch.next - mean) * exp(-log_deviation);
+    Variable<T> loss(Tape<T>& tape, std::span<const Place> ends) const {
+        const auto [mean, log_deviation, next] = (*this)(tape, ends, settings.every_step);
+        const auto off = (next - mean) * exp(-log_deviation);
         return unroll::mean(square(off) * 0.5 + log_deviation);
     }
     void members(nn::Members<T>& m) { m("net", net)("head", head); }
 };
-
-// The forecast of the step after each of `ends`, in deviations of the series.
-struct Told {
-    std::vector<double> mean, deviation;
-};
-Told told(const Model<float>& model, const Settings& s, std::span<const Place> ends);
 
 } // namespace forecast

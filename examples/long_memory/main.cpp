@@ -1,107 +1,196 @@
-#include "comparison.hpp"
+#include "../common/chart.hpp"
+#include "../common/learning.hpp"
 
-#include <cstdio>
+#include <cmath>
 #include <filesystem>
 
 namespace long_memory {
 
+using namespace unroll;
 constexpr example::Between lag{10, 100000};
+
+// Two problems that a network solves only by keeping something for long (Hochreiter and Schmidhuber
+// 1997, section 5.4; Arjovsky et al. 2016).
+struct Settings : example::NetworkOptions {
+    static constexpr const char* program = "long_memory";
+    std::string problem = "adding";
+    std::size_t lag = 50, symbols = 5; // of eight kinds
+
+    Settings() : NetworkOptions{.hidden = 64} {}
+    void fields(example::Fields& f) {
+        f("--problem", problem, "", example::OneOf{"adding", "copying"});
+        NetworkOptions::fields(f);
+        f("--symbols", symbols, "how many are to be copied", example::Between{1, 1000});
+        f.stored("lag", lag);
+    }
+    // Unless told otherwise, gates begin with memories as long as the lag.
+    NetworkOptions network() const {
+        NetworkOptions options = *this;
+        if (memory == 0) options.memory = lag;
+        return options;
+    }
+    bool adds() const { return problem == "adding"; }
+    std::size_t inputs() const { return adds() ? 2 : 10; }
+    std::size_t given() const { return adds() ? 0 : symbols; }
+    std::size_t outputs() const { return adds() ? 1 : 8; }
+};
+
+// Sequences that are between the lag and a tenth more steps apart, so of different lengths; each is
+// drawn from a stream of its own. Adding: pairs of a number in [-1, 1] and a mark, which is 1 for
+// one of the first ten steps and one of the rest of the first half, and -1 at both ends; the answer
+// is 0.5 + a quarter of the sum of the two numbers. Copying: symbols, silence for the lag, a sign,
+// and then the same symbols.
+template <class T>
+struct Batch {
+    Tensor<T> x;                      // [longest, B, 2 or 10]
+    std::vector<std::size_t> lengths; // of the sequences
+    Tensor<T> sums;                   // [B, 1]
+    Indices symbols;                  // [longest, B]; -100 where none is asked for
+
+    Batch(const Settings& s, example::Numbers which, const Random& random)
+        : sums({which.size(), 1}) {
+        std::vector<Random> own;
+        for (const std::size_t number : which) {
+            own.push_back(random.split(number));
+            lengths.push_back(s.lag + own.back().below(s.lag / 10 + 1) + 2 * s.given());
+        }
+        const std::size_t longest = *std::ranges::max_element(lengths);
+        x = Tensor<T>::zeros({longest, which.size(), s.inputs()});
+        symbols = Indices::full({longest, which.size()}, -100);
+        for (std::size_t b = 0; b < which.size(); ++b)
+            s.adds() ? add(b, own[b]) : copy(b, s.given(), own[b]);
+    }
+
+private:
+    void add(std::size_t b, Random& random) {
+        const std::size_t n = lengths[b];
+        for (std::size_t t = 0; t < n; ++t) x(t, b, 0) = static_cast<T>(2 * random.uniform() - 1);
+        x(0, b, 1) = x(n - 1, b, 1) = T(-1);
+        const std::size_t first = random.below(std::min<std::size_t>(10, n / 4));
+        const std::size_t second = first + 1 + random.below(n / 2 - first - 1);
+        x(first, b, 1) = x(second, b, 1) = T(1);
+        sums(b, 0) = T(0.5) + (x(first, b, 0) + x(second, b, 0)) / 4;
+    }
+    void copy(std::size_t b, std::size_t given, Random& random) {
+        const std::size_t answer = lengths[b] - given;
+        for (std::size_t t = given; t < lengths[b]; ++t) x(t, b, t == answer ? 9 : 8) = T(1);
+        for (std::size_t t = 0; t < given; ++t) {
+            const std::size_t symbol = random.below(8);
+            x(t, b, symbol) = T(1);
+            symbols(answer + t, b) = static_cast<std::int64_t>(symbol);
+        }
+    }
+};
+
+// A network with a linear head, which reads the last state or every output.
+template <class T>
+struct Model {
+    using value_type = T;
+    bool adds;
+    example::Network<T> net;
+    nn::Linear<T> head;
+
+    explicit Model(const Settings& s)
+        : adds(s.adds()), net(s.network(), s.inputs()),
+          head({.input = s.width(), .output = s.outputs()}) {}
+
+    // Sums [B, 1], or logits [longest, B, 8].
+    Variable<T> operator()(Tape<T>& tape, const Batch<T>& batch) const {
+        const auto x = tape.constant(batch.x);
+        return head(adds ? net.last(x, batch.lengths) : net(x, batch.lengths));
+    }
+    Variable<T> loss(const Variable<T>& said, const Batch<T>& batch) const {
+        return adds ? mean_squared_error(said, batch.sums) : cross_entropy(said, batch.symbols);
+    }
+    void members(nn::Members<T>& m) { m("net", net)("head", head); }
+};
+
+// Of sequences that no training has seen: the mean absolute error and the share of errors below
+// 0.04, or the share of symbols that are wrong and that are right.
+example::Figures figures(const Model<float>& model, const Settings& s, std::uint64_t seed,
+                         std::size_t sequences) {
+    double error = 0, near = 0, loss = 0;
+    nn::ConfusionMatrix symbols(8);
+    example::in_batches(sequences, 100, [&](auto& tape, const auto& which) {
+        const Batch<float> batch(s, which, Random(seed).split(1));
+        const auto said = model(tape, batch);
+        loss += static_cast<double>(which.size() * model.loss(said, batch).item());
+        if (!s.adds()) symbols.add(batch.symbols, argmax(said));
+        for (std::size_t b = 0; s.adds() && b < which.size(); ++b) {
+            const double off = std::abs(said.value()(b, 0) - batch.sums(b, 0));
+            error += off;
+            near += off < 0.04;
+        }
+    });
+    const auto n = static_cast<double>(sequences);
+    if (s.adds()) return {{"mean_error", error / n}, {"right", near / n}, {"loss", loss / n}};
+    return {{"wrong", 1 - symbols.accuracy()}, {"right", symbols.accuracy()}, {"loss", loss / n}};
+}
 
 struct Training : example::TrainingOptions {
     Settings model;
-    std::size_t batches = 500;
+    std::size_t sequences = 150000;
 
-    Training() {
-        batch = 50;
-        minutes = 0;
-        epochs = 6;
-        out = "long_memory.safetensors";
-    }
+    Training()
+        : TrainingOptions{
+              .batch = 50, .minutes = 0, .epochs = 1, .out = "long_memory.safetensors"} {}
     // Without the lag, of which a comparison has several.
     void fields_of_all(example::Fields& f) {
         model.fields(f);
-        f.takes("--batches", batches, "in what is called an epoch", example::Positive());
+        f.takes("--sequences", sequences, "to learn from", example::Positive());
         TrainingOptions::fields(f, "sequences in a batch");
     }
     void fields(example::Fields& f) {
         fields_of_all(f);
         f.takes("--lag", model.lag, "", lag);
     }
+    void shrink() {
+        model.hidden = 4;
+        model.lag = 10;
+        model.symbols = 2;
+    }
+    std::string prepare() {
+        return example::format("%s over a lag of %zu with %s", model.problem.c_str(), model.lag,
+                               model.cell.c_str());
+    }
+    example::Batches source() const { return {sequences, batch, seed}; }
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+        const Batch<T> drawn(model, which, Random(seed));
+        return net.loss(net(tape, drawn), drawn);
+    }
+    example::Figures figures(const Model<float>& net, bool last) const {
+        return long_memory::figures(net, model, seed + 1, last ? 2000 : 200);
+    }
 };
-
-// Trains one network; `found` is told the figures it ends with.
-int train(Training o, const std::function<void(const example::Figures&)>& found) {
-    if (o.resume) o.model = example::read<Settings>(o.out);
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    std::uint64_t epoch = 0;
-    // A batch is a function of seed, epoch and number, so that a resumed run goes on with the same.
-    const auto drawn = [&](std::size_t shard, std::size_t batch) {
-        Random random = Random(o.seed).split(1 + shard + o.shards * (batch + o.batches * epoch));
-        return Batch<float>(o.model, o.batch / o.shards, random);
-    };
-    std::printf("%s over a lag of %zu with %s: %zu parameters\n", o.model.problem.c_str(),
-                o.model.lag, o.model.cell.c_str(), nn::parameter_count(model));
-    example::Task task;
-    task.batches = o.batches;
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t number) {
-        const auto batch = drawn(shard, number);
-        return model.loss(model(tape, batch), batch);
-    };
-    task.begin_epoch = [&](std::uint64_t begun) { epoch = begun; };
-    task.glance = [&] { return figures(model, o.model, o.seed, 2); };
-    task.result = [&] {
-        const example::Figures last = figures(model, o.model, o.seed, 20);
-        found(last);
-        return last;
-    };
-    task.words = example::words(o.model);
-    return example::train(o, task, example::named(model));
-}
-
-int train_one(Training o) {
-    return train(o, [](const example::Figures&) {});
-}
 
 // Trains every cell at every lag; writes the models, a table and a chart into the folder --out.
 int compare(const Training& o, const std::vector<std::size_t>& lags) {
     std::filesystem::create_directories(o.out);
-    Comparison found;
+    const std::string what = o.model.adds() ? "mean absolute error" : "share of symbols wrong";
+    const std::vector<std::string> cells{"rnn", "lstm", "gru"};
+    example::Curves table({"lag", cells[0], cells[1], cells[2]});
+    example::Figures last;
     for (const std::size_t lag : lags) {
-        found.lags.push_back(static_cast<double>(lag));
-        for (auto& [cell, errors] : found.errors) {
+        std::vector<double> row{static_cast<double>(lag)};
+        last.clear();
+        for (const auto& cell : cells) {
             Training one = o;
             one.model.lag = lag;
             one.model.cell = cell;
             one.out = o.out + "/" + cell + "_" + std::to_string(lag) + ".safetensors";
-            const int status = train(one, [&, &into = errors](const example::Figures& last) {
-                into.push_back(last[0].second);
-            });
-            if (status != 0) return status;
+            if (const int status = example::train<Training, Model>(one); status != 0) return status;
+            const auto [settings, model] = example::load<Settings, Model>(one.out);
+            row.push_back(one.figures(model, true)[0].second);
+            last.emplace_back(cell, row.back());
         }
+        table.add(row);
     }
-    write(found, o.model, o.out);
-    return 0;
-}
-
-int check_gradients(Training o) {
-    nn::seed(o.seed);
-    o.model.hidden = 4;
-    o.model.lag = 10;
-    o.model.symbols = 2;
-    Model<double> model(o.model);
-    Random random(2);
-    const Batch<double> batch(o.model, 3, random);
-    return o.inspection.check(
-        [&](Tape<double>& tape) { return model.loss(model(tape, batch), batch); },
-        nn::named_parameters(model));
-}
-
-int run_eval(const std::string& path, std::size_t lag, std::uint64_t seed) {
-    auto [settings, model] = example::load<Settings, Model<float>>(path);
-    if (lag > 0) settings.lag = lag;
-    example::print_figures(figures(model, settings, seed, 20),
-                           {{"lag", std::to_string(settings.lag)}});
+    const std::string path = o.out + "/" + o.model.problem;
+    write_file_atomically(path + ".csv", table.csv());
+    write_file_atomically(path + ".svg", table.svg(what, cells));
+    std::printf("%s\n%s", what.c_str(), table.csv().c_str());
+    example::print_figures(last, {{"lag", std::to_string(lags.back())}, {"out", o.out}});
     return 0;
 }
 
@@ -116,18 +205,24 @@ int main(int argc, char** argv) {
         {"train --cell lstm --lag 200", "train --problem copying --cell gru --lag 50",
          "eval long_memory.safetensors --lag 400", "compare --lags 50 100 200 --out adding",
          "compare --problem copying --out copying"});
-    program.train("train one network at one lag", train_one, check_gradients);
+    program.train("train one network at one lag", example::train<Training, Model>);
     Training compared;
     compared.out = "long_memory";
     std::vector<std::size_t> lags{25, 50, 100, 200};
-    auto& comparison = program.add("compare", "every cell at every lag", [&] {
-        return compared.inspection.checks() ? check_gradients(compared) : compare(compared, lags);
-    });
+    auto& comparison =
+        program.add("compare", "every cell at every lag", [&] { return compare(compared, lags); });
     compared.fields_of_all(comparison);
     comparison.takes("--lags", lags, "", lag);
     std::string path;
     std::size_t other_lag = 0, seed = 1001;
-    program.add("eval", "errors on new sequences", [&] { return run_eval(path, other_lag, seed); })
+    program
+        .add("eval", "errors on new sequences",
+             [&] {
+                 auto [settings, model] = example::load<Settings, Model>(path);
+                 if (other_lag > 0) settings.lag = other_lag;
+                 example::print_figures(figures(model, settings, seed, 2000),
+                                        {{"lag", std::to_string(settings.lag)}});
+             })
         .model(path)
         .takes("--lag", other_lag, "another than it was trained for", lag)
         .takes("--seed", seed, "of the sequences");

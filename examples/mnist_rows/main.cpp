@@ -1,19 +1,78 @@
-#include "model.hpp"
+#include "../common/digits.hpp"
+#include "../common/learning.hpp"
 
-#include <cstdio>
+#include <optional>
 
 namespace mnist_rows {
+
+using namespace unroll;
+constexpr std::ptrdiff_t side = example::digit_side, classes = 10;
+
+struct Settings : example::NetworkOptions {
+    static constexpr const char* program = "mnist_rows";
+    bool pixels = false;
+
+    void fields(example::Fields& f) {
+        NetworkOptions::fields(f, {"mlp", "rnn", "lstm", "gru"});
+        f.takes("--bidirectional", bidirectional, "read from both ends");
+        f("--pixels", pixels, "784 steps of one pixel");
+    }
+};
+
+// Logits [B, 10] from the last state of a recurrent network over rows or pixels; of "mlp", from a
+// hidden layer that sees the whole image at once.
+template <class T>
+struct Model {
+    using value_type = T;
+    Settings settings;
+    std::optional<example::Network<T>> net;
+    std::optional<nn::Linear<T>> layer;
+    nn::Linear<T> head;
+
+    explicit Model(const Settings& s) : settings(s), head({.input = s.width(), .output = classes}) {
+        if (s.cell == "mlp")
+            layer.emplace(nn::LinearOptions{.input = side * side, .output = s.width()});
+        else
+            net.emplace(s, s.pixels ? 1 : side);
+    }
+    Variable<T> operator()(Tape<T>& tape, const example::Digits& digits, example::Numbers which,
+                           std::size_t shift = 0) const {
+        const auto rows = tape.constant(example::rows_of<T>(digits, which, shift, tape.random()));
+        return head(dropout(seen(rows), settings.dropout));
+    }
+    Variable<T> seen(const Variable<T>& rows) const { // [28, B, 28]
+        if (layer) return relu((*layer)(reshape(swapaxes(rows, 0, 1), {-1, side * side})));
+        return net->last(settings.pixels ? reshape(swapaxes(rows, 1, 2), {side * side, -1, 1})
+                                         : rows);
+    }
+    void members(nn::Members<T>& m) {
+        if (net) m("net", *net);
+        if (layer) m("layer", *layer);
+        m("head", head);
+    }
+};
+
+example::Figures figures(const Model<float>& model, const example::Digits& digits, std::size_t n) {
+    double right = 0, loss = 0;
+    example::in_batches(n, 500, [&](auto& tape, const auto& which) {
+        const auto y = model(tape, digits, which);
+        const Indices labels = example::chosen(digits.labels, which), said = argmax(y);
+        for (std::size_t b = 0; b < said.size(); ++b) right += said(b) == labels(b);
+        loss += static_cast<double>(said.size() * cross_entropy(y, labels).item());
+    });
+    const auto count = static_cast<double>(n);
+    return {{"test_accuracy", right / count}, {"test_nats", loss / count}};
+}
 
 struct Training : example::TrainingOptions {
     std::string data;
     Settings model;
     std::size_t shift = 0;
+    example::Digits learned, test;
 
-    Training() {
-        batch = 100;
-        minutes = 2;
-        out = "mnist_rows.safetensors";
-    }
+    Training()
+        : TrainingOptions{
+              .batch = 100, .minutes = 2, .out = "mnist_rows.safetensors", .unit = "digits"} {}
     void fields(example::Fields& f) {
         f.takes("DATA", data, "folder", example::Existing::folder);
         model.fields(f);
@@ -21,79 +80,41 @@ struct Training : example::TrainingOptions {
                 example::Between{0, 8});
         TrainingOptions::fields(f, "digits in a batch");
     }
+    void shrink() { model.hidden = 3; }
+    std::string prepare() {
+        learned = example::digits_of(data, true);
+        test = example::digits_of(data, false);
+        return example::format("%zu digits to learn, %zu to test", learned.size(), test.size());
+    }
+    example::Batches source() const { return {learned.size(), batch, seed}; }
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+        return cross_entropy(net(tape, learned, which, shift),
+                             example::chosen(learned.labels, which));
+    }
+    example::Figures figures(const Model<float>& net, bool last) const {
+        return mnist_rows::figures(net, test, last ? test.size() : test.size() / 10);
+    }
 };
 
-int train(Training o) {
-    if (o.resume) o.model = example::read<Settings>(o.out);
-    const Digits learned = example::digits_of(o.data, true),
-                 test = example::digits_of(o.data, false);
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    std::printf("%zu digits to learn, %zu to test; %zu parameters\n", learned.size(), test.size(),
-                nn::parameter_count(model));
-    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
-        const Batch<float> batch(learned, which, o.model.pixels, o.shift, &tape.random());
-        return cross_entropy(model(tape.constant(batch.x)), batch.y);
-    };
-    example::Task task;
-    task.unit = "digits";
-    // Nothing is chosen by these figures: the run ends when its time is over.
-    task.glance = [&] { return figures(model, o.model.pixels, test, 1000); };
-    task.result = [&] { return figures(model, o.model.pixels, test, test.size()); };
-    task.words = example::words(o.model);
-    return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
-}
-
-int check_gradients(Training o) {
-    nn::seed(o.seed);
-    o.model.hidden = 3;
-    Model<double> model(o.model);
-    const Digits digits = example::drawn_digits(2, Random(1));
-    // Rows of the middle; a long sequence of pixels takes a check long and shows no more.
-    const Tensor<double> x =
-        Batch<double>(digits, std::vector<std::size_t>{0, 1}, o.model.pixels).x;
-    const std::size_t steps = x.shape(0), shown = o.model.cell == "mlp" ? steps : 6;
-    const Indices y({2}, {1, 7});
-    return o.inspection.check(
-        [&](Tape<double>& tape) {
-            const std::size_t begin = (steps - shown) / 2;
-            return cross_entropy(model(tape.constant(x.slice(0, begin, begin + shown))), y);
-        },
-        nn::named_parameters(model));
-}
-
-int run_eval(const std::string& path, const std::string& data) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    const Digits test = example::digits_of(data, false);
-    example::print_figures(figures(model, settings.pixels, test, test.size()),
-                           {{"digits", std::to_string(test.size())}});
-    return 0;
-}
-
-int predict(const std::string& path, const std::string& data, std::size_t first,
-            std::size_t count) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    const Digits test = example::digits_of(data, false);
-    if (first >= test.size())
-        fail("mnist_rows", "there is no digit " + std::to_string(first) + ", only " +
-                               std::to_string(test.size()));
-    std::size_t right = 0, all = 0;
-    look(model, settings.pixels, test, first, std::min(test.size(), first + count),
-         [&](const auto& which, const Variable<float>& logits, const Indices& y) {
-             const auto likely = topk(softmax(logits), 1);
-             for (std::size_t b = 0; b < which.size(); ++b, ++all) {
-                 for (std::size_t i = 0; i < side * side; ++i)
-                     std::printf("%c%s", " .:-=+*#%@"[test.image(which[b])[i] * 9 / 255],
-                                 i % side == side - 1 ? "\n" : "");
-                 const auto said = likely.indices.data()[b];
-                 right += said == y.data()[b];
-                 std::printf("digit %zu: %d with probability %.4f; it is a %d\n", which[b],
-                             static_cast<int>(said), static_cast<double>(likely.values.data()[b]),
-                             static_cast<int>(y.data()[b]));
-             }
-         });
-    example::print_result({{"right", std::to_string(right)}, {"digits", std::to_string(all)}});
-    return 0;
+void predict(const std::string& path, const std::string& data, std::size_t first,
+             std::size_t count) {
+    const auto model = example::load<Settings, Model>(path).model;
+    const auto test = example::digits_of(data, false);
+    const auto which = example::some_of("digits", test.size(), first, count);
+    Tape<float> tape;
+    tape.set_recording(false);
+    const auto likely = topk(softmax(model(tape, test, which)), 1);
+    std::size_t right = 0;
+    for (std::size_t b = 0; b < which.size(); ++b) {
+        const auto said = likely.indices(b, 0), label = test.labels[which[b]];
+        right += said == label;
+        std::printf("%sdigit %zu: %ld with probability %.4f; it is a %ld\n",
+                    example::drawn(test, which[b]).c_str(), which[b], said,
+                    static_cast<double>(likely.values(b, 0)), label);
+    }
+    example::print_result(
+        {{"right", std::to_string(right)}, {"digits", std::to_string(which.size())}});
 }
 
 } // namespace mnist_rows
@@ -105,15 +126,23 @@ int main(int argc, char** argv) {
         "Digits read row by row, or pixel by pixel: many steps to one class. Reads the four idx "
         "files of MNIST in a folder; without one, it draws digits of its own.",
         {"train mnist --cell lstm", "train mnist --cell lstm --bidirectional --epochs 8",
-         "train mnist --cell mlp", "train mnist --cell gru --pixels --minutes 30",
+         "train mnist --cell mlp",
+         "train mnist --pixels --hidden 64 --memory 784 --rate 5e-3 --minutes 45",
          "eval mnist_rows.safetensors mnist",
          "predict mnist_rows.safetensors mnist --first 10 --count 3"});
-    program.train("learn digits", train, check_gradients);
+    program.train("learn digits", example::train<Training, Model>);
     std::string path, data;
     std::size_t first = 0, count = 5;
     example::Fields shared;
     shared.model(path).takes("DATA", data, "folder", example::Existing::folder);
-    program.add("eval", "accuracy on the test digits", [&] { return run_eval(path, data); })
+    program
+        .add("eval", "accuracy on the test digits",
+             [&] {
+                 const auto test = example::digits_of(data, false);
+                 const auto model = example::load<Settings, Model>(path).model;
+                 example::print_figures(figures(model, test, test.size()),
+                                        {{"digits", std::to_string(test.size())}});
+             })
         .takes(shared);
     program
         .add("predict", "show digits and what they are taken for",

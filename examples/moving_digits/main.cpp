@@ -7,53 +7,37 @@ namespace moving_digits {
 struct Training : example::TrainingOptions {
     std::string data;
     Settings model;
+    Digits learned, test;
 
-    Training() {
-        batch = 64;
-        minutes = 3;
-        out = "moving_digits.safetensors";
-    }
+    Training()
+        : TrainingOptions{.batch = 64, .out = "moving_digits.safetensors", .unit = "clips"} {}
     void fields(example::Fields& f) {
         f.takes("DATA", data, "folder", example::Existing::folder);
         model.fields(f);
         TrainingOptions::fields(f, "clips in a batch");
     }
+    void shrink() {
+        model.hidden = 3;
+        model.frames = std::min<std::size_t>(model.frames, 3);
+    }
+    std::string prepare() {
+        learned = example::digits_of(data, true);
+        test = example::digits_of(data, false);
+        return example::format("%zu digits to learn, %zu to test", learned.size(), test.size());
+    }
+    example::Batches source() const { return {learned.size(), batch, seed}; }
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+        return net.loss(tape, Clips<T>(learned, which, model, Random(tape.random().next())));
+    }
+    // Nothing is chosen by these: the run ends when its time is over.
+    example::Figures figures(const Model<float>& net, bool last) const {
+        return moving_digits::figures(net, model, test, last ? test.size() : test.size() / 10);
+    }
 };
 
-int train(Training o) {
-    if (o.resume) o.model = example::read<Settings>(o.out);
-    const Digits learned = example::digits_of(o.data, true),
-                 test = example::digits_of(o.data, false);
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    std::printf("%zu digits to learn, %zu to test; %zu parameters\n", learned.size(), test.size(),
-                nn::parameter_count(model));
-    example::Task task;
-    task.unit = "clips";
-    // Nothing is chosen by these figures: the run ends when its time is over.
-    task.glance = [&] { return figures(model, o.model, test, 1000); };
-    task.result = [&] { return figures(model, o.model, test, test.size()); };
-    task.words = example::words(o.model);
-    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
-        return model.loss(tape,
-                          Clips<float>(learned, which, o.model, Random(tape.random().next())));
-    };
-    return example::learn(o, {learned.size(), o.batch, o.seed}, task, loss, example::named(model));
-}
-
-int check_gradients(Training o) {
-    nn::seed(o.seed);
-    o.model.hidden = 3;
-    o.model.frames = std::min<std::size_t>(o.model.frames, 3);
-    Model<double> model(o.model);
-    const Clips<double> clips(example::drawn_digits(2, Random(1)), std::vector<std::size_t>{0, 1},
-                              o.model, Random(1));
-    return o.inspection.check([&](Tape<double>& tape) { return model.loss(tape, clips); },
-                              nn::named_parameters(model));
-}
-
 int run_eval(const std::string& path, const std::string& data) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const auto [settings, model] = example::load<Settings, Model>(path);
     const Digits test = example::digits_of(data, false);
     example::print_figures(figures(model, settings, test, test.size()),
                            {{"clips", std::to_string(test.size())}});
@@ -73,28 +57,25 @@ void show(const Clips<float>& clips, std::size_t b) {
 }
 
 int watch(const std::string& path, const std::string& data, std::size_t first, std::size_t count) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const auto [settings, model] = example::load<Settings, Model>(path);
     const Digits test = example::digits_of(data, false);
-    if (first >= test.size())
-        fail("moving_digits",
-             "there is no clip " + std::to_string(first) + ", only " + std::to_string(test.size()));
-    std::size_t right = 0, all = 0;
-    look(model, settings, test, first, std::min(test.size(), first + count),
-         [&](const auto& clips, const auto& answers) {
-             const auto digits = topk(softmax(answers.digits), 1);
-             const auto ways = topk(softmax(answers.ways), 1);
-             for (std::size_t b = 0; b < clips.digits.size(); ++b, ++all) {
-                 show(clips, b);
-                 const auto digit = digits.indices(b, 0), way = ways.indices(b, 0);
-                 right += digit == clips.digits(b) && way == clips.ways(b);
-                 std::printf("clip %zu: a %d (%.2f) that goes %s (%.2f); it is a %d that goes %s\n",
-                             first + all, static_cast<int>(digit),
-                             static_cast<double>(digits.values(b, 0)), names[way],
-                             static_cast<double>(ways.values(b, 0)),
-                             static_cast<int>(clips.digits(b)), names[clips.ways(b)]);
-             }
-         });
-    example::print_result({{"right", std::to_string(right)}, {"clips", std::to_string(all)}});
+    const auto which = example::some_of("clips", test.size(), first, count);
+    const auto clips = test_clips(test, which, settings);
+    Tape<float> tape;
+    tape.set_recording(false);
+    const auto answers = model(tape.constant(clips.frames));
+    const auto digits = topk(softmax(answers.digits), 1), ways = topk(softmax(answers.ways), 1);
+    std::size_t right = 0;
+    for (std::size_t b = 0; b < which.size(); ++b) {
+        show(clips, b);
+        const auto digit = digits.indices(b, 0), way = ways.indices(b, 0);
+        right += digit == clips.digits(b) && way == clips.ways(b);
+        std::printf("clip %zu: a %ld (%.2f) that goes %s (%.2f); it is a %ld that goes %s\n",
+                    which[b], digit, static_cast<double>(digits.values(b, 0)), names[way],
+                    static_cast<double>(ways.values(b, 0)), clips.digits(b), names[clips.ways(b)]);
+    }
+    example::print_result(
+        {{"right", std::to_string(right)}, {"clips", std::to_string(which.size())}});
     return 0;
 }
 
@@ -109,7 +90,7 @@ int main(int argc, char** argv) {
         {"train mnist --minutes 3", "train mnist --frames 1 --out still.safetensors",
          "eval moving_digits.safetensors mnist",
          "watch moving_digits.safetensors mnist --first 10 --count 3"});
-    program.train("learn clips that are drawn as it goes", train, check_gradients);
+    program.train("learn clips that are drawn as it goes", example::train<Training, Model>);
     std::string path, data;
     std::size_t first = 0, count = 3;
     example::Fields shared;

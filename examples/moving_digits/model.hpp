@@ -119,21 +119,19 @@ struct Model {
     nn::Linear<T> digit, way;
 };
 
-// Calls f with clips and answers, some hundred clips at a time; clip i is the same every time.
-template <class F>
-void look(const Model<float>& model, const Settings& settings, const Digits& digits,
-          std::size_t begin, std::size_t end, const F& f) {
-    example::in_batches(begin, end, 100, [&](auto& tape, const auto& which) {
-        const Clips<float> clips(digits, which, settings, Random(9));
-        f(clips, model(tape.constant(clips.frames)));
-    });
+// Clip i of the digits to test is the same every time.
+inline Clips<float> test_clips(const Digits& digits, std::span<const std::size_t> which,
+                               const Settings& settings) {
+    return Clips<float>(digits, which, settings, Random(9));
 }
 
 inline example::Figures figures(const Model<float>& model, const Settings& settings,
                                 const Digits& digits, std::size_t most) {
     const std::size_t n = std::min(most, digits.size());
     double digits_right = 0, ways_right = 0, both_right = 0;
-    look(model, settings, digits, 0, n, [&](const auto& clips, const auto& answers) {
+    example::in_batches(n, 100, [&](auto& tape, const auto& which) {
+        const auto clips = test_clips(digits, which, settings);
+        const auto answers = model(tape.constant(clips.frames));
         const Indices said = argmax(answers.digits), gone = argmax(answers.ways);
         for (std::size_t b = 0; b < said.size(); ++b) {
             const bool digit = said(b) == clips.digits(b), way = gone(b) == clips.ways(b);

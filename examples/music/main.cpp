@@ -1,21 +1,80 @@
-#include "model.hpp"
-
-#include <cstdio>
+#include "../common/learning.hpp"
+#include "../common/pieces.hpp"
 
 namespace music {
 
+using namespace unroll;
+using example::Piece, example::Pieces;
+constexpr std::size_t keys = example::piano_keys;
+
+struct Settings : example::NetworkOptions {
+    static constexpr const char* program = "music";
+
+    Settings() { hidden = 256; }
+};
+
+// A logit for every key of the next frame.
+template <class T>
+struct Model {
+    using value_type = T;
+    double dropped;
+    nn::Linear<T> in;
+    example::Network<T> net;
+    nn::Linear<T> head;
+
+    explicit Model(const Settings& o)
+        : dropped(o.dropout), in({.input = keys, .output = o.width()}), net(o, o.width()),
+          head({.input = o.width(), .output = keys}) {}
+
+    Variable<T> operator()(const Variable<T>& frames, example::Carried<T>* carried = {}) const {
+        return head(dropout(net(dropout(in(frames), dropped), {}, carried), dropped));
+    }
+    // The nats of frames that follow another, a sum over their keys, and how many these are. Pieces
+    // are moved at random by up to so many keys.
+    std::pair<Variable<T>, T> nats(Tape<T>& tape, const std::vector<Piece>& pieces,
+                                   example::Numbers which, std::size_t transpose = 0) const {
+        std::vector<Tensor<T>> rolls;
+        for (const std::size_t i : which) {
+            const auto up = static_cast<std::ptrdiff_t>(tape.random().below(2 * transpose + 1));
+            rolls.push_back(
+                example::piano_roll<T>(pieces[i], up - static_cast<std::ptrdiff_t>(transpose)));
+        }
+        auto [frames, lengths] = nn::pad_frames<T>(rolls);
+        for (std::size_t& n : lengths) --n; // nothing follows the last one
+        const std::size_t end = frames.shape(0);
+        const Indices at = example::steps_within(lengths);
+        const auto logits = example::rows((*this)(tape.constant(frames.slice(0, 0, end - 1))), at);
+        const auto next = example::rows(tape.constant(frames.slice(0, 1, end)), at);
+        return {binary_cross_entropy(logits, next) * static_cast<T>(next.size()),
+                static_cast<T>(at.size())};
+    }
+    void members(nn::Members<T>& m) { m("in", in)("net", net)("head", head); }
+};
+
+// The mean over all frames but the first of each piece, and how many these are.
+std::pair<double, double> nats_a_frame(const Model<float>& model, const std::vector<Piece>& all) {
+    double total = 0, frames = 0;
+    example::in_batches(all.size(), 20, [&](auto& tape, const auto& which) {
+        const auto [nats, n] = model.nats(tape, all, which);
+        total += static_cast<double>(nats.item());
+        frames += static_cast<double>(n);
+    });
+    return {total / frames, frames};
+}
+
 struct Training : example::TrainingOptions {
-    std::string data;
+    std::string data = example::shipped("chorales.json");
     Settings model;
     std::size_t transpose = 5;
+    Pieces pieces;
 
-    Training() {
-        batch = 4;
-        shards = 1;
-        minutes = 0;
-        epochs = 120;
-        out = "music.safetensors";
-    }
+    Training()
+        : TrainingOptions{.batch = 4,
+                          .shards = 1,
+                          .minutes = 0,
+                          .epochs = 120,
+                          .out = "music.safetensors",
+                          .unit = "pieces"} {}
     void fields(example::Fields& f) {
         f.takes("DATA", data, "JSON file", example::Existing::file);
         model.fields(f);
@@ -23,77 +82,82 @@ struct Training : example::TrainingOptions {
                 example::Between{0, 12});
         TrainingOptions::fields(f, "pieces in a batch");
     }
+    void shrink() { model.hidden = 3; }
+    std::string prepare() {
+        pieces = example::read_pieces(data);
+        return std::to_string(pieces.train.size()) + " pieces to learn, " +
+               std::to_string(pieces.test.size()) + " to test";
+    }
+    example::Batches source() const { return {pieces.train.size(), batch, seed}; }
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+        const auto [nats, frames] = net.nats(tape, pieces.train, which, transpose);
+        return nats / frames;
+    }
+    example::Figures figures(const Model<float>& net, bool last) const {
+        example::Figures all{{"validation_nats", nats_a_frame(net, pieces.valid).first}};
+        if (last) all.emplace_back("test_nats", nats_a_frame(net, pieces.test).first);
+        return all;
+    }
 };
 
-Chorales chorales_of(const std::string& path) {
-    return path.empty() ? made_up(Random(5)) : read_chorales(path);
-}
-
-int train(Training o) {
-    if (o.resume) o.model = example::read<Settings>(o.out);
-    const Chorales chorales = chorales_of(o.data);
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    std::printf("%zu pieces to learn, %zu to test; %zu parameters\n", chorales.train.size(),
-                chorales.test.size(), nn::parameter_count(model));
-    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
-        std::vector<int> up(which.size());
-        for (int& by : up)
-            by = static_cast<int>(tape.random().below(2 * o.transpose + 1)) -
-                 static_cast<int>(o.transpose);
-        return model.loss(tape, Batch<float>(chorales.train, which, up));
-    };
-    example::Task task;
-    task.unit = "pieces";
-    task.glance = [&] {
-        return example::Figures{{"validation_nats", evaluate(model, chorales.valid)}};
-    };
-    task.result = [&] {
-        return example::Figures{{"validation_nats", evaluate(model, chorales.valid)},
-                                {"test_nats", evaluate(model, chorales.test)}};
-    };
-    task.words = example::words(o.model);
-    return example::learn(o, {chorales.train.size(), o.batch, o.seed}, task, loss,
-                          example::named(model));
-}
-
-int check_gradients(Training o) {
-    nn::seed(o.seed);
-    o.model.hidden = 3;
-    o.model.dropout = 0;
-    Model<double> model(o.model);
-    const std::vector<Piece> pieces{{{40, 44}, {40, 47}, {}, {42}}, {{30}, {31, 35}}};
-    const Batch<double> batch(pieces, std::vector<std::size_t>{0, 1});
-    return o.inspection.check([&](Tape<double>& tape) { return model.loss(tape, batch); },
-                              nn::named_parameters(model));
-}
-
 int run_eval(const std::string& path, const std::string& data) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    const Chorales chorales = chorales_of(data);
-    std::size_t frames = 0;
-    for (const Piece& piece : chorales.test) frames += piece.size() - 1;
-    example::print_figures(
-        {{"test_nats", evaluate(model, chorales.test)}},
-        {{"frames", std::to_string(frames)}, {"pieces", std::to_string(chorales.test.size())}});
+    const auto pieces = example::read_pieces(data).test;
+    const auto [nats, frames] = nats_a_frame(example::load<Settings, Model>(path).model, pieces);
+    example::print_figures({{"test_nats", nats}}, {{"frames", example::number(frames, 0)},
+                                                   {"pieces", std::to_string(pieces.size())}});
     return 0;
 }
 
-int run_sample(const std::string& path, const Sampling& how) {
-    Piece piece = sample(example::load<Settings, Model<float>>(path).model, how);
-    std::size_t notes = 0;
-    for (Frame& frame : piece) {
-        std::ranges::sort(frame);
-        notes += frame.size();
-        for (const std::size_t key : frame) std::printf("%zu ", key + lowest);
-        std::printf("\n");
+struct Sampling {
+    std::string path, chord = "48,64,67,72", out = "music.mid";
+    std::size_t length = 64, voices = 4, seed = 1;
+    double temperature = 0.7, tempo = 90;
+
+    void fields(example::Fields& f) {
+        f.model(path).takes("--chord", chord, "what it begins with, as MIDI numbers");
+        f.takes("--length", length, "quarter notes", example::Between{1, 100000});
+        f.takes("--voices", voices, "most keys at once", example::Between{1, keys});
+        f.takes("--temperature", temperature, "below 1: surer; 1: as learned", example::Positive());
+        f.takes("--tempo", tempo, "quarter notes in a minute", example::Between{4, 1000});
+        f.takes("--seed", seed).takes("-o,--out", out, "MIDI file");
     }
-    write_file_atomically(how.out, midi(piece, how.tempo));
-    example::print_result({{"frames", std::to_string(piece.size())},
-                           {"notes", std::to_string(notes)},
-                           {"midi", how.out}});
-    return 0;
-}
+    // Each key sounds with the probability that the network gives it, the likeliest ones first, as
+    // long as there are voices.
+    Piece draw(const Model<float>& model) const {
+        Piece piece{example::read_chord(chord)};
+        Random random(seed);
+        Tape<float> tape;
+        tape.set_recording(false);
+        example::Carried<float> carried;
+        while (piece.size() < length) {
+            const auto last = tape.constant(example::piano_roll<float>({piece.back()}));
+            const auto logits = model(expand_dims(last, 1), &carried);
+            const auto likely = topk(sigmoid(logits / static_cast<float>(temperature)), keys);
+            auto& next = piece.emplace_back();
+            for (std::size_t k = 0; k < keys && next.size() < voices; ++k)
+                if (random.uniform() < static_cast<double>(likely.values(0, 0, k)))
+                    next.push_back(example::lowest_key +
+                                   static_cast<std::size_t>(likely.indices(0, 0, k)));
+            std::ranges::sort(next);
+        }
+        return piece;
+    }
+    int run() const {
+        const Piece piece = draw(example::load<Settings, Model>(path).model);
+        std::size_t notes = 0;
+        for (const auto& chord : piece) {
+            for (const std::size_t pitch : chord) std::printf("%zu ", pitch);
+            std::printf("\n");
+            notes += chord.size();
+        }
+        write_file_atomically(out, example::midi(piece, tempo));
+        example::print_result({{"frames", std::to_string(piece.size())},
+                               {"notes", std::to_string(notes)},
+                               {"midi", out}});
+        return 0;
+    }
+};
 
 } // namespace music
 
@@ -102,18 +166,16 @@ int main(int argc, char** argv) {
     example::Commands program(
         "music",
         "Four-part chorales: from one chord to a piece. Reads a JSON file of pieces, each a list "
-        "of frames, each a list of MIDI numbers; without one, it makes up cadences.",
+        "of frames, each a list of MIDI numbers.",
         {"train jsb-chorales-quarter.json --transpose 5",
          "eval music.safetensors jsb-chorales-quarter.json",
          "sample music.safetensors --chord 55,62,67,71 -o piece.mid"});
-    program.train("learn pieces", train, check_gradients);
-    std::string path, data;
+    program.train("learn pieces", example::train<Training, Model>);
+    std::string path, data = example::shipped("chorales.json");
     Sampling how;
     program.add("eval", "how well a model predicts pieces", [&] { return run_eval(path, data); })
         .model(path)
         .takes("DATA", data, "JSON file", example::Existing::file);
-    how.fields(
-        program.add("sample", "let a model write a piece", [&] { return run_sample(path, how); })
-            .model(path));
+    how.fields(program.add("sample", "let a model write a piece", [&] { return how.run(); }));
     return program.run(argc, argv);
 }

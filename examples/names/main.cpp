@@ -1,110 +1,189 @@
-#include "model.hpp"
+#include "../common/learning.hpp"
+#include "../common/text.hpp"
 
-#include <cstdio>
-#include <filesystem>
+#include <iostream>
 
 namespace names {
 
-using example::number;
+using namespace unroll;
+using example::shipped;
+using Paths = std::vector<std::string>;
+using Ends = nn::Vocabulary::Ends;
 
-struct Training : example::TrainingOptions {
-    std::vector<std::string> files;
-    Settings model;
+struct Settings {
+    static constexpr const char* program = "names";
+    std::size_t hidden = 128, embedding = 32;
+    double dropout = 0.2;
+    nn::Vocabulary letters = example::no_words(), classes = letters;
 
-    Training() {
-        batch = 64;
-        minutes = 2;
-        out = "names.safetensors";
-    }
     void fields(example::Fields& f) {
-        f.takes("FILE", files, "without one, two made-up languages");
-        model.fields(f);
-        TrainingOptions::fields(f, "names in a batch");
+        f("--hidden", hidden, "width of the GRU", example::Between{1, 4096});
+        f("--embedding", embedding, "width of a letter's vector", example::Between{1, 4096});
+        f("--dropout", dropout, "share of values dropped", example::Between{0, 1});
+        f.stored("letters", letters).stored("classes", classes, nn::SpecialSymbols::none());
     }
 };
 
-// What the files are called, without folders and ends.
-nn::Vocabulary classes_of(const std::vector<std::string>& files) {
-    nn::Tokens classes;
-    for (const auto& file : files) classes.push_back(std::filesystem::path(file).stem().string());
-    if (files.empty()) classes = {"first", "second"};
-    return nn::Vocabulary::of(classes);
+// Names as numbers, from the start symbol on as they are read and to the end symbol as they are
+// written, with the class of each: the file that it came from.
+struct Names {
+    std::vector<std::vector<std::int64_t>> read, written;
+    std::vector<std::int64_t> classes;
+
+    Names() = default;
+    Names(const std::vector<example::NamedLine>& lines, const Settings& s) {
+        for (const auto& line : lines) {
+            read.push_back(s.letters.encode(nn::split_characters(line.text), Ends::start));
+            written.push_back(s.letters.encode(nn::split_characters(line.text), Ends::end));
+            classes.push_back(s.classes.number(line.file));
+        }
+    }
+};
+
+// A GRU that is handed the start symbol and tells one letter after the other, until the end symbol;
+// where there are classes, its last state tells the class, too.
+template <class T>
+struct Model {
+    using value_type = T;
+    using States = typename nn::Gru<T>::States;
+    Settings settings;
+    nn::Embedding<T> embed;
+    nn::Gru<T> gru;
+    nn::Linear<T> next, class_of;
+
+    explicit Model(const Settings& s)
+        : settings(s), embed({.vocabulary = s.letters.size(), .width = s.embedding, .padding = 0}),
+          gru({.input = s.embedding, .hidden = s.hidden}),
+          next({.input = s.hidden, .output = s.letters.size()}),
+          class_of({.input = s.hidden, .output = s.classes.size()}) {}
+
+    struct Out {
+        Variable<T> next; // logits [T, B, letters]
+        States state;
+    };
+    Out operator()(Tape<T>& tape, const nn::PaddedBatch& x, const States& state = {}) const {
+        const auto [h, last] = gru(embed(tape, x.numbers), state, x.lengths);
+        return {next(dropout(h, settings.dropout)), last};
+    }
+    // Logits [B, classes].
+    Variable<T> classify(const Out& out) const {
+        return class_of(dropout(select(out.state[0], 0, 0), settings.dropout));
+    }
+    bool has_classes() const { return settings.classes.size() > 1; }
+    void members(nn::Members<T>& m) {
+        m("embedding", embed)("gru", gru)("next", next);
+        if (has_classes()) m("class", class_of);
+    }
+};
+
+example::Figures evaluate(const Model<float>& model, const Names& names, bool shows) {
+    double nats = 0;
+    std::size_t characters = 0; // with ends
+    nn::ConfusionMatrix classes(model.settings.classes.size());
+    example::in_batches(nn::lengths_of(names.read), 256, [&](auto& tape, const auto& which) {
+        const auto out = model(tape, nn::pad_sequences(names.read, which, 0));
+        const auto [y, lengths] = nn::pad_sequences(names.written, which, -100);
+        const auto n = std::reduce(lengths.begin(), lengths.end());
+        nats += static_cast<double>(n) * static_cast<double>(cross_entropy(out.next, y).item());
+        characters += n;
+        if (model.has_classes())
+            classes.add(example::chosen(names.classes, which), argmax(model.classify(out)));
+    });
+    example::Figures figures{{"bits_per_character", nn::bits_per_character(nats, characters)}};
+    if (!model.has_classes()) return figures;
+    if (shows) std::cout << classes.table(model.settings.classes.symbols()).text();
+    figures.emplace_back("accuracy", classes.accuracy());
+    figures.emplace_back("macro_f1", classes.macro().f1);
+    return figures;
 }
 
-int train(Training o) {
-    const auto [learned, held] = divide(o.files.empty() ? made_up() : read_names(o.files));
-    if (held.empty()) fail("names", "ten names are the least to learn from");
-    std::vector<nn::Tokens> spelled;
-    for (const auto& name : learned) spelled.push_back(name.letters);
-    Settings& s = o.model;
-    s.letters = nn::Vocabulary(spelled);
-    s.classes = classes_of(o.files);
-    if (o.resume) s = example::read<Settings>(o.out);
-    const Names names = encode(learned, s.letters), valid = encode(held, s.letters);
-
-    nn::seed(o.seed);
-    Model<float> model(s);
-    std::printf("%zu names, %zu held out; %zu parameters\n", learned.size(), held.size(),
-                nn::parameter_count(model));
-    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
-        return model.loss(tape, make_batch(names, which));
-    };
+struct Training : example::TrainingOptions {
+    Paths files{shipped("names/first.txt"), shipped("names/second.txt")};
+    Settings model;
+    Names learned, held;
     double baseline = 1e9;
-    for (std::size_t n = 1; n <= 6; ++n) {
-        const double bits = NGrams(names, n, s.letters.size()).bits_per_character(valid);
-        std::printf("%zu-grams: %.4f bits a character\n", n, bits);
-        baseline = std::min(baseline, bits);
+
+    Training()
+        : TrainingOptions{.batch = 64, .minutes = 2, .out = "names.safetensors", .unit = "names"} {}
+    void fields(example::Fields& f) {
+        f.takes("FILE", files, "a name a line; several files are classes");
+        model.fields(f);
+        TrainingOptions::fields(f, "names in a batch");
     }
-    example::Task task;
-    task.unit = "names";
-    task.glance = task.result = [&] {
-        const auto [bits, classes] = evaluate(model, valid, s.classes.size());
-        example::Figures figures{{"bits_per_character", bits}, {"best_n_gram", baseline}};
-        if (s.classes.size() > 1) figures.emplace_back("accuracy", classes.accuracy());
+    void shrink() {
+        model.hidden = 4;
+        model.embedding = 3;
+        model.dropout = 0;
+    }
+    std::string prepare() {
+        const auto [lines, last] = example::divided(example::read_named_lines(files));
+        if (last.empty()) fail("names", "ten names are the least to learn from");
+        if (!resume) {
+            std::vector<nn::Tokens> spelled;
+            for (const auto& line : lines) spelled.push_back(nn::split_characters(line.text));
+            model.letters = nn::Vocabulary(spelled);
+            model.classes = nn::Vocabulary::of(example::stems_of(files));
+        }
+        learned = Names(lines, model);
+        held = Names(last, model);
+        return n_grams() + example::format("%zu names, %zu held out", lines.size(), last.size());
+    }
+    // What a baseline makes of the names held out; its best is told beside the model's figures.
+    std::string n_grams() {
+        const std::size_t letters = model.letters.size() - 2; // without padding and start
+        nn::NGrams grams({.order = 6, .vocabulary = letters, .start = model.letters.start()});
+        for (const auto& name : learned.written) grams.add(name);
+        std::string told;
+        for (std::size_t n = 1; n <= 6; ++n) {
+            const double bits = grams.bits(held.written, n);
+            told += example::format("%zu-grams: %.4f bits a character\n", n, bits);
+            baseline = std::min(baseline, bits);
+        }
+        return told;
+    }
+    example::Batches source() const { return {nn::lengths_of(learned.read), batch, seed}; }
+    // Mean over the letters, and where there are classes over the names.
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+        const auto out = net(tape, nn::pad_sequences(learned.read, which, 0));
+        const auto spelled =
+            cross_entropy(out.next, nn::pad_sequences(learned.written, which, -100).numbers);
+        if (!net.has_classes()) return spelled;
+        return spelled + cross_entropy(net.classify(out), example::chosen(learned.classes, which));
+    }
+    example::Figures figures(const Model<float>& net, bool) const {
+        example::Figures figures = evaluate(net, held, false);
+        figures.emplace_back("best_n_gram", baseline);
         return figures;
-    };
-    task.words = example::words(s);
-    return example::learn(o, {nn::lengths_of(names.letters), o.batch, o.seed}, task, loss,
-                          example::named(model));
-}
-
-int check_gradients(Training o) {
-    nn::seed(o.seed);
-    o.model.hidden = 4;
-    o.model.embedding = 3;
-    o.model.dropout = 0;
-    o.model.letters = nn::Vocabulary::of(nn::Tokens{"a", "b", "c", "d"}, nn::SpecialSymbols());
-    o.model.classes = classes_of({});
-    Model<double> model(o.model);
-    const Batch batch = make_batch({{{4, 5, 6}, {7}}, {0, 1}}, std::vector<std::size_t>{0, 1});
-    return o.inspection.check([&](Tape<double>& tape) { return model.loss(tape, batch); },
-                              nn::named_parameters(model));
-}
-
-int run_eval(const std::string& path, const std::vector<std::string>& files) {
-    const auto [s, model] = example::load<Settings, Model<float>>(path);
-    auto names = files.empty() ? made_up() : read_names(files);
-    const auto own = classes_of(files);
-    for (auto& name : names)
-        name.class_of = static_cast<std::size_t>(s.classes.number(own.symbols()[name.class_of]));
-    const auto [bits, classes] = evaluate(model, encode(names, s.letters), s.classes.size());
-    std::vector<std::pair<std::string, std::string>> result{
-        {"bits_per_character", number(bits, 4)}, {"names", std::to_string(names.size())}};
-    if (s.classes.size() > 1) {
-        std::fputs(classes.table(s.classes.symbols()).text().c_str(), stdout);
-        result.emplace_back("accuracy", number(classes.accuracy(), 4));
-        result.emplace_back("macro_f1", number(classes.macro().f1, 4));
     }
-    example::print_result(result);
+};
+
+int run_eval(const std::string& path, const Paths& files) {
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    const auto lines = example::read_named_lines(files);
+    example::print_figures(evaluate(model, Names(lines, settings), true),
+                           {{"names", std::to_string(lines.size())}});
     return 0;
 }
 
-int run_sample(const std::string& path, std::size_t count, double temperature, std::uint64_t seed) {
-    const auto [s, model] = example::load<Settings, Model<float>>(path);
-    Random random(seed);
-    for (std::size_t i = 0; i < count; ++i) {
-        for (const auto letter : sample(model, temperature, random))
-            std::fputs(s.letters.symbol(letter).c_str(), stdout);
+int run_sample(const std::string& path, std::size_t count, nn::SampleOptions how,
+               std::uint64_t seed) {
+    const auto loaded = example::load<Settings, Model>(path);
+    const auto& letters = loaded.settings.letters;
+    Mask spoken = Mask::ones({letters.size()});
+    for (const auto special : {letters.padding(), letters.unknown(), letters.start()})
+        spoken(special) = false;
+    how.end = letters.end();
+    how.random = Random(seed);
+    Tape<float> tape;
+    const auto step = [&](const Model<float>::States& state, const Indices& last) {
+        const auto out = loaded.model(tape, {last.expand_dims(0), {}}, state);
+        return nn::Prediction<Model<float>::States, float>{
+            out.state, log_softmax(select(out.next, 0, 0), spoken)};
+    };
+    for (const auto& name : nn::sample(tape, step, Model<float>::States(),
+                                       Indices::full({count}, letters.start()), how)) {
+        for (const auto& letter : letters.decode(name.tokens)) std::fputs(letter.c_str(), stdout);
         std::puts("");
     }
     example::print_result({{"names", std::to_string(count)}});
@@ -112,17 +191,16 @@ int run_sample(const std::string& path, std::size_t count, double temperature, s
 }
 
 int run_classify(const std::string& path, const std::string& name) {
-    const auto [s, model] = example::load<Settings, Model<float>>(path);
-    if (s.classes.size() < 2) fail("names", "'" + path + "' learned one file: it has no classes");
+    const auto [s, model] = example::load<Settings, Model>(path);
+    if (!model.has_classes()) fail("names", "'" + path + "' learned one file: it has no classes");
+    const auto read = s.letters.encode(nn::split_characters(name), Ends::start);
     Tape<float> tape;
     tape.set_recording(false);
-    const Names one = encode({{nn::split_characters(name), 0}}, s.letters);
-    const auto p =
-        softmax(model.classify(model(tape, make_batch(one, std::vector<std::size_t>{0}).x)));
+    const auto p = softmax(model.classify(model(tape, nn::pad_sequences({{read}}, 0))));
     for (std::size_t c = 0; c < s.classes.size(); ++c)
         std::printf("%-20s %5.1f %%\n", s.classes.symbols()[c].c_str(),
                     100 * static_cast<double>(p.value()(0, c)));
-    example::print_result({{"class", s.classes.symbol(argmax(p).item())}});
+    example::print_result({{"class", s.classes.symbol(argmax(p)(0))}});
     return 0;
 }
 
@@ -137,23 +215,20 @@ int main(int argc, char** argv) {
         {"train names.txt", "sample names.safetensors --count 20 --temperature 0.8",
          "train french.txt german.txt italian.txt --out origin.safetensors",
          "classify origin.safetensors Moreau", "train --check-gradients"});
-    program.train("learn from files with a name a line; several files are classes", train,
-                  check_gradients);
+    program.train("learn names", example::train<Training, Model>);
     std::string path, name;
-    std::vector<std::string> files;
+    Paths files = Training().files;
     std::size_t count = 10, seed = 1;
-    double temperature = 1;
+    nn::SampleOptions how{.max_length = 40};
     program
         .add("eval", "bits a character, and how many classes are right",
              [&] { return run_eval(path, files); })
         .model(path)
         .takes("FILE", files, "called as in training, where they are classes");
-    program
-        .add("sample", "names that are new",
-             [&] { return run_sample(path, count, temperature, seed); })
+    program.add("sample", "names that are new", [&] { return run_sample(path, count, how, seed); })
         .model(path)
         .takes("--count", count, "how many")
-        .takes("--temperature", temperature, "0: the likeliest; 1: as learned",
+        .takes("--temperature", how.temperature, "0: the likeliest; 1: as learned",
                example::Between{0, 1000})
         .takes("--seed", seed);
     program

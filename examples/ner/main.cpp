@@ -1,122 +1,210 @@
-#include "model.hpp"
+#include "../common/learning.hpp"
 
-#include <cstdio>
+#include <algorithm>
 
 namespace ner {
 
-using example::number;
+using namespace unroll;
+
+using Sentences = std::vector<nn::TaggedSentence>;
+
+// What words are learned as: in small letters, with 0 for every digit.
+nn::Tokens plain(nn::Tokens words) {
+    for (auto& word : words) {
+        word = nn::to_lower(word);
+        std::ranges::replace_if(
+            word, [](char c) { return c >= '0' && c <= '9'; }, '0');
+    }
+    return words;
+}
+
+struct Settings {
+    static constexpr const char* program = "ner";
+    bool crf = false;
+    std::size_t hidden = 128, embedding = 64, width = 32;
+    double dropout = 0.5;
+    nn::Vocabulary words = example::no_words(), characters = words, tags = words;
+
+    void fields(example::Fields& f) {
+        const example::Between size{1, 4096};
+        f("--crf", crf, "tags depend on each other");
+        f("--hidden", hidden, "width of a direction", size);
+        f("--embedding", embedding, "width of a word's vector", size);
+        f.takes("--characters", width, "width of a character's vector", size);
+        f.stored("character_width", width);
+        f("--dropout", dropout, "share of values dropped", example::Between{0, 1});
+        f.stored("words", words).stored("characters", characters);
+        f.stored("tags", tags, nn::SpecialSymbols::none());
+    }
+    void number(const Sentences& sentences) {
+        std::vector<nn::Tokens> all, spelled, tagged;
+        for (const auto& sentence : sentences) {
+            all.push_back(plain(sentence.words));
+            tagged.push_back(sentence.tags);
+            for (const auto& word : sentence.words) spelled.push_back(nn::split_characters(word));
+        }
+        words = nn::Vocabulary(all);
+        characters = nn::Vocabulary(spelled);
+        tags = nn::Vocabulary(tagged, {.special = nn::SpecialSymbols::none()});
+    }
+};
+
+struct Batch { // [T, B]
+    std::vector<nn::Tokens> spelled;
+    nn::PaddedBatch words;
+    Indices forms, tags;
+
+    Batch(const Sentences& sentences, example::Numbers which, const Settings& known) {
+        std::vector<std::vector<std::int64_t>> numbers, written, tagged;
+        for (const std::size_t i : which) {
+            spelled.push_back(sentences[i].words);
+            numbers.push_back(known.words.encode(plain(spelled.back())));
+            written.push_back(nn::word_forms(spelled.back()));
+            tagged.push_back(known.tags.encode(sentences[i].tags));
+        }
+        words = nn::pad_sequences(numbers, 0);
+        forms = nn::pad_sequences(written, 0).numbers;
+        tags = nn::pad_sequences(tagged, 0).numbers;
+    }
+};
+
+// Each word's vector, how it is written and what it is spelled like; a BiLSTM over the sentence; a
+// tag for every word, each by itself or by a CRF.
+template <class T>
+struct Model {
+    using value_type = T;
+    double dropped;
+    nn::Embedding<T> embed, form;
+    nn::Spelling<T> spell;
+    nn::Lstm<T> read;
+    nn::Tagger<T> tagger;
+
+    explicit Model(const Settings& s)
+        : dropped(s.dropout),
+          embed({.vocabulary = s.words.size(), .width = s.embedding, .padding = 0}),
+          form({.vocabulary = nn::word_form_kinds, .width = 8, .padding = 0}),
+          spell({.characters = s.characters,
+                 .width = s.width,
+                 .hidden = s.width,
+                 .most = 20, // longer ones are addresses
+                 .dropout = 0.2}),
+          read({.input = s.embedding + 8 + spell.output_width(),
+                .hidden = s.hidden,
+                .bidirectional = true}),
+          tagger({.input = 2 * s.hidden,
+                  .tags = s.tags.size(),
+                  .crf = s.crf,
+                  .constraints =
+                      s.crf ? nn::bio_constraints(s.tags.symbols()) : nn::TagConstraints()}) {}
+
+    Variable<T> operator()(Tape<T>& tape, const Batch& x) const {
+        const auto seen = concatenate(
+            {embed(tape, x.words.numbers), form(tape, x.forms), spell(tape, x.spelled)}, -1);
+        return dropout(read(dropout(seen, dropped), {}, x.words.lengths).output, dropped);
+    }
+    void members(nn::Members<T>& m) {
+        m("embedding", embed)("forms", form)("spell", spell)("read", read)("tagger", tagger);
+    }
+};
+
+// The likeliest tags of sentences, in their order.
+std::vector<nn::Tokens> tags_of(const Model<float>& model, const Settings& known,
+                                const Sentences& sentences) {
+    std::vector<nn::Tokens> tags;
+    example::in_batches(sentences.size(), 64, [&](auto& tape, const auto& which) {
+        const Batch x(sentences, which, known);
+        for (const auto& numbers : model.tagger.decode(model(tape, x), x.words.lengths))
+            tags.push_back(known.tags.decode(numbers));
+    });
+    return tags;
+}
+
+nn::EntityScores evaluate(const Model<float>& model, const Settings& known,
+                          const Sentences& sentences) {
+    nn::EntityScores scores;
+    const auto tags = tags_of(model, known, sentences);
+    for (std::size_t i = 0; i < tags.size(); ++i) scores.add(sentences[i].tags, tags[i]);
+    return scores;
+}
 
 struct Training : example::TrainingOptions {
-    std::string train, dev;
+    std::string train = example::shipped("tagged.conll"), dev;
     Settings model;
     double unknown = 0.5;
+    Sentences learned, held;
+    std::vector<std::size_t> counts; // of words that are learned
 
-    Training() {
-        batch = 16;
-        out = "ner.safetensors";
-    }
+    Training() : TrainingOptions{.batch = 16, .out = "ner.safetensors", .unit = "sentences"} {}
     void fields(example::Fields& f) {
-        f.takes("TRAIN", train, "a word and its BIO tag a line; without one, made-up sentences");
+        f.takes("TRAIN", train, "a word and its BIO tag a line");
         f.takes("DEV", dev, "looked at now and then; without one, TRAIN");
         model.fields(f);
         f.takes("--unknown", unknown, "hide words that occur n times with u / (u + n)",
                 example::Between{0, 100});
         TrainingOptions::fields(f, "sentences in a batch");
     }
+    void shrink() { model.hidden = model.embedding = model.width = 3; }
+    std::string prepare() {
+        learned = nn::read_columns(train);
+        Settings fresh = model;
+        fresh.number(learned);
+        counts = fresh.words.counts();
+        if (!resume) model = fresh;
+        held = nn::read_columns(dev.empty() ? train : dev, {.tags = model.tags.symbols()});
+        return std::to_string(learned.size()) + " sentences, " +
+               std::to_string(model.words.size()) + " words, " + std::to_string(model.tags.size()) +
+               " tags";
+    }
+    example::Batches source() const { return {nn::lengths_of(learned), batch, seed}; }
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+        Batch x(learned, which, model);
+        // Names are mostly words that were never met: spelling and neighbours have to do.
+        x.words.numbers =
+            nn::hide_rare(x.words.numbers, model.words, counts, unknown, tape.random());
+        return net.tagger.loss(net(tape, x), x.tags, x.words.lengths);
+    }
+    example::Figures figures(const Model<float>& net, bool) const {
+        const auto scores = evaluate(net, model, held);
+        return {{"entity_f1", scores.overall().f1}, {"token_accuracy", scores.token_accuracy()}};
+    }
 };
 
-int train(Training o) {
-    const auto learned = o.train.empty() ? made_up() : nn::read_columns(o.train);
-    const auto dev = o.dev.empty() ? learned : nn::read_columns(o.dev);
-    Vocabularies& v = o.model.known = vocabularies_of(learned);
-    const auto counts = v.words.counts();
-    if (o.resume) o.model = example::read<Settings>(o.out);
-    const auto sentences = encode(learned, v, o.train), held = encode(dev, v, o.dev);
-
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    std::printf("%zu sentences, %zu words, %zu tags; %zu parameters\n", sentences.size(),
-                v.words.size(), v.tags.size(), nn::parameter_count(model));
-    example::Task task;
-    task.unit = "sentences";
-    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
-        Batch x = make_batch(sentences, which);
-        // Names are mostly words that were never met: rare ones are hidden now and then, so that
-        // spelling and neighbours have to do.
-        for (std::size_t i = 0; i < x.words.numbers.size(); ++i) {
-            auto& word = x.words.numbers.data()[i];
-            const auto count = static_cast<double>(counts[static_cast<std::size_t>(word)]);
-            if (word > v.words.unknown() &&
-                tape.random().uniform() * (o.unknown + count) < o.unknown)
-                word = v.words.unknown();
-        }
-        return model.loss(tape, x);
-    };
-    task.glance = task.result = [&] {
-        const auto scores = evaluate(model, held, v.tags);
-        return example::Figures{{"entity_f1", scores.overall().f1},
-                                {"token_accuracy", scores.token_accuracy()}};
-    };
-    task.words = example::words(o.model);
-    return example::learn(o, {nn::lengths_of(sentences), o.batch, o.seed}, task, loss,
-                          example::named(model));
-}
-
-int check_gradients(Training o) {
-    nn::seed(o.seed);
-    auto some = made_up();
-    some.erase(some.begin() + 3, some.end());
-    o.model.known = vocabularies_of(some);
-    o.model.hidden = o.model.embedding = o.model.characters = 3;
-    Model<double> model(o.model);
-    const auto batch = make_batch(encode(some, o.model.known), std::vector<std::size_t>{0, 2});
-    return o.inspection.check(
-        [&](Tape<double>& tape) {
-            tape.set_evaluating(true); // nothing is dropped
-            return model.loss(tape, batch);
-        },
-        nn::named_parameters(model));
-}
-
 int run_eval(const std::string& path, const std::string& file) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    const Vocabularies& v = settings.known;
-    const auto sentences = file.empty() ? made_up() : nn::read_columns(file);
-    const auto scores = evaluate(model, encode(sentences, v, file), v.tags);
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    const auto sentences = nn::read_columns(file, {.tags = settings.tags.symbols()});
+    const auto scores = evaluate(model, settings, sentences);
     std::fputs(scores.table().text().c_str(), stdout);
-    const auto all = scores.overall();
-    example::print_result({{"entity_f1", number(100 * all.f1, 2)},
-                           {"precision", number(100 * all.precision, 2)},
-                           {"recall", number(100 * all.recall, 2)},
-                           {"token_accuracy", number(100 * scores.token_accuracy(), 2)},
+    const auto percent = [](double share) { return example::number(100 * share, 2); };
+    example::print_result({{"entity_f1", percent(scores.overall().f1)},
+                           {"precision", percent(scores.overall().precision)},
+                           {"recall", percent(scores.overall().recall)},
+                           {"token_accuracy", percent(scores.token_accuracy())},
                            {"sentences", std::to_string(sentences.size())}});
     return 0;
 }
 
 int run_tag(const std::string& path, const std::vector<std::string>& texts) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    const Vocabularies& v = settings.known;
-    std::size_t found = 0;
-    Tape<float> tape;
-    tape.set_recording(false);
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    Sentences sentences;
     for (const auto& text : texts) {
-        const nn::Tokens words = nn::split_words(text);
-        if (words.empty()) fail("tag", "the sentence has no words");
-        tape.clear();
-        const std::vector<Sentence> one{encode(words, {}, v)};
-        const std::vector<std::size_t> which{0};
-        const auto tags = v.tags.decode(model.tag(tape, make_batch(one, which))[0]);
+        sentences.push_back({nn::split_words(text), {}, 0});
+        if (sentences.back().words.empty()) fail("tag", "the sentence has no words");
+    }
+    const auto tags = tags_of(model, settings, sentences);
+    std::size_t entities = 0;
+    for (std::size_t s = 0; s < tags.size(); ++s) {
+        const auto& words = sentences[s].words;
         for (std::size_t i = 0; i < words.size(); ++i)
-            std::printf("%-20s %s\n", words[i].c_str(), tags[i].c_str());
-        for (const auto& entity : nn::entities(tags)) {
-            std::printf("  %s:", entity.type.c_str());
-            for (std::size_t i = entity.begin; i < entity.end; ++i)
-                std::printf(" %s", words[i].c_str());
+            std::printf("%-20s %s\n", words[i].c_str(), tags[s][i].c_str());
+        for (const auto& [type, begin, end] : nn::entities(tags[s])) {
+            std::printf("  %s:", type.c_str());
+            for (std::size_t i = begin; i < end; ++i) std::printf(" %s", words[i].c_str());
             std::printf("\n");
-            ++found;
+            ++entities;
         }
     }
-    example::print_result({{"entities", std::to_string(found)}});
+    example::print_result({{"entities", std::to_string(entities)}});
     return 0;
 }
 
@@ -132,13 +220,13 @@ int main(int argc, char** argv) {
          "eval ner.safetensors wnut17/emerging.test.annotated",
          "tag ner.safetensors \"He said, Teddy Roosevelt was a great president\"",
          "train --crf --check-gradients"});
-    program.train("learn from words with tags", train, check_gradients);
-    std::string path, file;
+    program.train("learn from words with tags", example::train<Training, Model>);
+    std::string path, file = example::shipped("tagged.conll");
     std::vector<std::string> texts;
     program
         .add("eval", "precision, recall and F1 of entities", [&] { return run_eval(path, file); })
         .model(path)
-        .takes("FILE", file, "words with tags; without one, made-up sentences");
+        .takes("FILE", file, "words with tags");
     program.add("tag", "the names in sentences", [&] { return run_tag(path, texts); })
         .model(path)
         .needs("SENTENCE", texts);

@@ -96,7 +96,7 @@ int main(int argc, char** argv) {
          "train --epochs 20 --hidden 32"});
     program.train("learn recordings named digit_speaker_index.wav, of a folder or an archive; "
                   "without any, tones",
-                  train, check_gradients);
+                  train);
     Use use;
     example::Fields shared;
     shared.model(use.model)

@@ -8,25 +8,6 @@ namespace speech {
 
 namespace {
 
-// Features [T, B, width] of utterances, side by side.
-struct Features {
-    Tensor<float> x;
-    std::vector<std::size_t> lengths;
-};
-
-Features side_by_side(std::span<const Tensor<float>> all) {
-    Features f;
-    std::size_t longest = 0;
-    for (const auto& x : all) {
-        f.lengths.push_back(x.shape(0));
-        longest = std::max(longest, x.shape(0));
-    }
-    f.x = Tensor<float>::zeros({longest, all.size(), all[0].shape(1)});
-    for (std::size_t b = 0; b < all.size(); ++b)
-        f.x.select(1, b).slice(0, 0, f.lengths[b]).assign(all[b]);
-    return f;
-}
-
 // Hides filters, with their slopes, and frames, twice each (Park et al. 2019: SpecAugment).
 void hide(Tensor<float>& x, const FilterbankOptions& bank, std::size_t most, Random& random) {
     const auto cut = [&](std::size_t n) {
@@ -45,7 +26,7 @@ void hide(Tensor<float>& x, const FilterbankOptions& bank, std::size_t most, Ran
 
 Batch<float> batch_of(const Alphabet& alphabet, std::span<const Utterance> utterances,
                       std::span<const Tensor<float>> features) {
-    auto [x, lengths] = side_by_side(features);
+    auto [x, lengths] = nn::pad_frames<float>(features);
     std::vector<std::vector<std::int64_t>> symbols, spelled;
     for (const Utterance& u : utterances) {
         symbols.push_back(alphabet.encode(u.digits));
@@ -89,7 +70,7 @@ std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filter
             part * at_once, std::min(at_once, order.size() - part * at_once));
         std::vector<Tensor<float>> features;
         for (const std::size_t i : which) features.push_back(filterbank(utterances[i].samples));
-        const auto [x, lengths] = side_by_side(features);
+        const auto [x, lengths] = nn::pad_frames<float>(features);
         Tape<float> tape;
         tape.set_recording(false);
         auto found = model.hear(tape, x, lengths, search);
@@ -110,6 +91,8 @@ double word_error_rate(const Alphabet& alphabet, std::span<const Utterance> utte
     return 100 * static_cast<double>(wrong) / static_cast<double>(said);
 }
 
+namespace {
+
 int check_gradients(Training o) {
     o.model.hidden = o.model.input = 4;
     o.model.channels = 2;
@@ -126,7 +109,10 @@ int check_gradients(Training o) {
                               nn::named_parameters(*model));
 }
 
+} // namespace
+
 int train(Training o) {
+    if (o.inspection.checks()) return check_gradients(o);
     if (o.resume) o.model = example::read<Settings>(o.out);
     const Recordings recordings = read_recordings(o.recordings);
     const Filterbank filterbank({.rate = recordings.rate});

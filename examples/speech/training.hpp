@@ -42,7 +42,7 @@ std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filter
 double word_error_rate(const Alphabet& alphabet, std::span<const Utterance> utterances,
                        std::span<const Heard> heard);
 
-int check_gradients(Training options);
+// Returns the program's exit status.
 int train(Training options);
 
 } // namespace speech

@@ -1,126 +1,161 @@
-#include "translation.hpp"
+#include "../common/weights.hpp"
+#include "model.hpp"
 
-#include <cstdio>
 #include <iostream>
+#include <map>
 
 namespace translate {
 
 using example::number;
+using Sentences = std::vector<nn::Tokens>;
+
+nn::Tokens tokens_of(std::string_view sentence) { return nn::split_words(nn::to_lower(sentence)); }
+
+// The pairs to learn, and sources drawn the same way every time with all that they may become.
+struct Pairs {
+    Sentences sources, targets, held_out;
+    std::vector<Sentences> references;
+
+    Pairs() = default;
+    // At most a tenth of the pairs' number of sources are held out.
+    Pairs(const std::string& path, std::size_t most) {
+        const auto pairs = nn::read_pairs(path, tokens_of);
+        std::map<nn::Tokens, Sentences> all;
+        for (const auto& [source, target] : pairs) all[source].push_back(target);
+        most = std::min(most, pairs.size() / 10);
+        if (most == 0 || most >= all.size())
+            fail("pairs", "of " + std::to_string(all.size()) + " different sources " +
+                              std::to_string(most) + " cannot be held out");
+        const std::vector<std::pair<nn::Tokens, Sentences>> listed(all.begin(), all.end());
+        for (const std::size_t i : Random(1).permutation(listed.size())) {
+            const auto& [source, becomes] = listed[i];
+            if (held_out.size() < most) {
+                held_out.push_back(source);
+                references.push_back(becomes);
+                continue;
+            }
+            sources.insert(sources.end(), becomes.size(), source);
+            targets.insert(targets.end(), becomes.begin(), becomes.end());
+        }
+    }
+};
+
+struct Translation {
+    nn::Tokens words;
+    Tensor<float> weights; // [words, source words] where there is an attention
+};
+
+// What the model writes for each sentence, by a beam; 1: the likeliest word every time. Where it
+// writes that it does not know a word, the source word that it looked at most is copied.
+std::vector<Translation> translate(const Model<float>& model, const Settings& s,
+                                   const Sentences& sentences, std::size_t beam) {
+    const auto numbers = s.source.encode_all(sentences);
+    std::vector<Translation> all(sentences.size());
+    example::in_batches(nn::lengths_of(sentences), 50, [&](auto& tape, const auto& which) {
+        const auto x = nn::pad_sequences(numbers, which, 0);
+        const auto written = model.write(tape, x,
+                                         {.beam = beam,
+                                          .length_penalty = 1,
+                                          .end = s.target.end(),
+                                          .max_length = 2 * x.numbers.shape(0) + 10});
+        for (std::size_t b = 0; b < which.size(); ++b) {
+            const auto& best = written[b].front();
+            all[which[b]] = {nn::words_of(best, s.target, sentences[which[b]]), best.weights};
+        }
+    });
+    return all;
+}
+
+double bleu(const Model<float>& model, const Settings& settings, const Pairs& pairs,
+            std::size_t beam, std::size_t most = 1 << 30) {
+    Sentences some = pairs.held_out;
+    some.resize(std::min(most, some.size()));
+    const auto written = translate(model, settings, some, beam);
+    nn::Bleu score;
+    for (std::size_t i = 0; i < some.size(); ++i) score.add(written[i].words, pairs.references[i]);
+    return 100 * score.score();
+}
 
 struct Training : example::TrainingOptions {
-    std::string pairs;
+    std::string path = example::shipped("pairs.txt");
     Settings model;
     std::size_t min_count = 2;
     double smoothing = 0.1;
+    Pairs pairs;
+    std::vector<std::vector<std::int64_t>> x, y;
 
-    Training() {
-        batch = 64;
-        rate = 2e-3;
-        minutes = 15;
-        out = "translate.safetensors";
-    }
+    Training()
+        : TrainingOptions{.batch = 64,
+                          .rate = 2e-3,
+                          .minutes = 15,
+                          .out = "translate.safetensors",
+                          .unit = "words"} {}
     void fields(example::Fields& f) {
-        f.takes("PAIRS", pairs, "", example::Existing::file);
+        f.takes("PAIRS", path, "", example::Existing::file);
         model.fields(f);
         f.takes("--min-count", min_count, "words that are rarer are unknown", example::Positive());
         f.takes("--smoothing", smoothing, "share of a target that all words divide",
                 example::Between{0, 0.99});
         TrainingOptions::fields(f, "pairs in a batch");
     }
+    void shrink() {
+        model.width = model.hidden = 4;
+        model.layers = 1;
+        model.heads = 2;
+        model.dropout = 0;
+        min_count = 50;
+    }
+    std::string prepare() {
+        pairs = Pairs(path, model.held_out);
+        model.held_out = pairs.held_out.size();
+        nn::Vocabulary &from = model.source, &to = model.target;
+        if (!resume) {
+            from =
+                nn::Vocabulary(pairs.sources, {.min_count = min_count, .special = source_symbols});
+            to = nn::Vocabulary(pairs.targets, {.min_count = min_count});
+        }
+        x = from.encode_all(pairs.sources);
+        y = to.encode_all(pairs.targets, nn::Vocabulary::Ends::end);
+        for (const auto& target : y)
+            units += static_cast<double>(batch * target.size()) / static_cast<double>(y.size());
+        return std::to_string(y.size()) + " pairs to learn, " + std::to_string(model.held_out) +
+               " sources held out; vocabularies of " + std::to_string(from.size()) + " and " +
+               std::to_string(to.size());
+    }
+    example::Batches source() const { return {nn::lengths_of(y), batch, seed}; }
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+        return net.loss(tape, nn::pad_sequences(x, which, 0),
+                        nn::pad_sequences(y, which, -100).numbers, smoothing);
+    }
+    example::Figures figures(const Model<float>& net, bool last) const {
+        if (!last) return {{"bleu_greedy", bleu(net, model, pairs, 1, 300)}};
+        return {{"bleu_greedy", bleu(net, model, pairs, 1)},
+                {"bleu_beam", bleu(net, model, pairs, 4)}};
+    }
 };
 
-std::vector<Pair> pairs_of(const std::string& path) {
-    return path.empty() ? grammar_pairs() : read_pairs(path);
-}
-
-int check_gradients(Training o) {
-    o.model.width = o.model.hidden = 4;
-    o.model.layers = 1;
-    o.model.heads = 2;
-    o.model.dropout = 0;
-    o.model.source = nn::Vocabulary::of(nn::Tokens{"a", "b", "c", "d", "e"}, source_symbols);
-    o.model.target = nn::Vocabulary::of(nn::Tokens{"a", "b"}, nn::SpecialSymbols());
-    nn::seed(o.seed);
-    Model<double> model(o.model);
-    const nn::PaddedBatch sources{Indices({3, 2}, {2, 3, 4, 5, 6, 0}), {3, 2}};
-    const Indices targets({3, 2}, {3, 4, 5, 2, 2, -100});
-    return o.inspection.check(
-        [&](Tape<double>& tape) { return model.loss(tape, sources, targets, o.smoothing); },
-        nn::named_parameters(model));
-}
-
-int train(Training o) {
-    const std::vector<Pair> pairs = pairs_of(o.pairs);
-    if (o.resume) o.model = example::read<Settings>(o.out);
-    const auto [learned, held_out] = split(pairs, std::min(o.model.held_out, pairs.size() / 10));
-    o.model.held_out = held_out.size();
-    nn::Vocabulary &from = o.model.source, &to = o.model.target;
-    if (!o.resume) {
-        std::vector<nn::Tokens> sources, targets;
-        for (const auto& pair : learned) {
-            sources.push_back(pair.source);
-            targets.push_back(pair.target);
-        }
-        from = nn::Vocabulary(sources, {.min_count = o.min_count, .special = source_symbols});
-        to = nn::Vocabulary(targets, {.min_count = o.min_count});
-    }
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    std::printf("%zu pairs to learn, %zu sources held out; vocabularies of %zu and %zu; "
-                "%zu parameters; %zu threads\n",
-                learned.size(), held_out.size(), from.size(), to.size(), nn::parameter_count(model),
-                threads::count());
-
-    std::vector<std::vector<std::int64_t>> x, y;
-    for (const auto& pair : learned) {
-        x.push_back(from.encode(pair.source));
-        y.push_back(to.encode(pair.target, nn::Vocabulary::Ends::end));
-    }
-    example::Task task;
-    std::size_t words = 0;
-    for (const auto& target : y) words += target.size();
-    task.units = static_cast<double>(words * o.batch) / static_cast<double>(y.size());
-    task.unit = "words";
-    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
-        return model.loss(tape, nn::pad_sequences(x, which, 0),
-                          nn::pad_sequences(y, which, -100).numbers, o.smoothing);
-    };
-    const std::span<const HeldOut> all(held_out);
-    task.glance = [&] {
-        const auto some = all.first(std::min<std::size_t>(all.size(), 300));
-        return example::Figures{{"bleu_greedy", bleu(model, o.model, some, 1)}};
-    };
-    task.result = [&] {
-        return example::Figures{{"bleu_greedy", bleu(model, o.model, all, 1)},
-                                {"bleu_beam", bleu(model, o.model, all, 4)}};
-    };
-    task.words = example::words(o.model);
-    return example::learn(o, {nn::lengths_of(y), o.batch, o.seed}, task, loss,
-                          example::named(model));
-}
-
-int run_eval(const std::string& path, const std::string& pairs, std::size_t beam) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    const auto held_out = split(pairs_of(pairs), settings.held_out).held_out;
+int run_eval(const std::string& path, const std::string& file, std::size_t beam) {
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    const Pairs pairs(file, settings.held_out);
     example::Stopwatch watch;
-    const double greedy = bleu(model, settings, held_out, 1);
-    const double greedy_seconds = watch.seconds();
-    const double best = bleu(model, settings, held_out, beam);
+    const double greedy = bleu(model, settings, pairs, 1), seconds = watch.seconds();
+    const double best = bleu(model, settings, pairs, beam);
     example::print_result({{"bleu_greedy", number(greedy, 2)},
                            {"bleu_beam", number(best, 2)},
                            {"beam", std::to_string(beam)},
-                           {"sentences", std::to_string(held_out.size())},
-                           {"seconds_greedy", number(greedy_seconds, 1)},
-                           {"seconds_beam", number(watch.seconds() - greedy_seconds, 1)}});
+                           {"sentences", std::to_string(pairs.held_out.size())},
+                           {"seconds_greedy", number(seconds, 1)},
+                           {"seconds_beam", number(watch.seconds() - seconds, 1)}});
     return 0;
 }
 
 int run_translate(const std::string& path, std::vector<std::string> sentences, std::size_t beam,
                   const std::string& alignment) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const auto [settings, model] = example::load<Settings, Model>(path);
     if (sentences.empty())
         for (std::string line; std::getline(std::cin, line);) sentences.push_back(line);
-    std::vector<nn::Tokens> sources;
+    Sentences sources;
     for (const auto& sentence : sentences) {
         sources.push_back(tokens_of(sentence));
         if (sources.back().empty())
@@ -131,10 +166,10 @@ int run_translate(const std::string& path, std::vector<std::string> sentences, s
         fail("translate", "a model without attention has no alignment");
     const auto written = translate(model, settings, sources, beam);
     for (const auto& translation : written)
-        std::printf("%s\n", sentence_of(translation.words).c_str());
+        std::printf("%s\n", nn::join_words(translation.words).c_str());
+    const auto& [words, weights] = written[0];
     if (!alignment.empty())
-        write_file_atomically(alignment,
-                              alignment_svg(sources[0], written[0].words, written[0].weights));
+        write_file_atomically(alignment, example::weights_svg(weights, words, sources[0]));
     example::print_result({{"sentences", std::to_string(written.size())}});
     return 0;
 }
@@ -152,9 +187,8 @@ int main(int argc, char** argv) {
          "train eng-fra.txt --attention none --out none.safetensors",
          "train eng-fra.txt --model transformer --rate 1e-3",
          "train --epochs 20 --hidden 64 --width 32"});
-    program.train("learn pairs; without a file, those of a small grammar of its own", train,
-                  check_gradients);
-    std::string path, pairs, alignment;
+    program.train("learn pairs", example::train<Training, Model>);
+    std::string path, pairs = example::shipped("pairs.txt"), alignment;
     std::vector<std::string> sentences;
     std::size_t beam = 4;
     example::Fields shared;

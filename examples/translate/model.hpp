@@ -2,11 +2,12 @@
 
 #include "../common/learning.hpp"
 #include "../common/named_attention.hpp"
-#include "data.hpp"
 
 #include <variant>
 
 namespace translate {
+
+using namespace unroll;
 
 // Source sentences have no use for a beginning and an end.
 inline const nn::SpecialSymbols source_symbols{"<pad>", "<unk>", "", ""};
@@ -72,25 +73,22 @@ struct Model {
     Variable<T> read(Tape<T>& tape, const Indices& sources) const {
         return dropout(embed(tape, sources), dropped);
     }
-    // Targets of which those below 0 do not count.
-    Variable<T> loss(Tape<T>& tape, const nn::PaddedBatch& sources, const Indices& targets,
+    // Of the logits of targets, of which those below 0 do not count.
+    Variable<T> loss(Tape<T>& tape, const nn::PaddedBatch& x, const Indices& targets,
                      double smoothing) const {
-        const auto logits = std::visit(
-            [&](const auto& net) {
-                return net(read(tape, sources.numbers), targets, sources.lengths).logits;
-            },
-            net);
-        return cross_entropy(logits, targets, {.smoothing = smoothing});
+        const auto loss_of = [&](const auto& net) {
+            const auto logits = net(read(tape, x.numbers), targets, x.lengths).logits;
+            return cross_entropy(logits, targets, {.smoothing = smoothing});
+        };
+        return std::visit(loss_of, net);
     }
-    // What is written for sources [S, B], best first.
-    auto write(Tape<T>& tape, const Indices& sources, std::span<const std::size_t> lengths,
-               const nn::BeamOptions& options) const {
-        return std::visit(
-            [&](const auto& net) {
-                return nn::beam_search(tape, net.step(), net.start(read(tape, sources), lengths),
-                                       net.starts(lengths.size()), options);
-            },
-            net);
+    // What is written for each source, best first.
+    auto write(Tape<T>& tape, const nn::PaddedBatch& x, const nn::BeamOptions& options) const {
+        const auto write = [&](const auto& net) {
+            return nn::beam_search(tape, net.step(), net.start(read(tape, x.numbers), x.lengths),
+                                   net.starts(x.lengths.size()), options);
+        };
+        return std::visit(write, net);
     }
     void members(nn::Members<T>& m) {
         m("embed", embed);

@@ -2,40 +2,12 @@
 
 #include <unroll/core/graph.hpp>
 
-#include <cstdio>
+#include <optional>
 #include <sstream>
 
 namespace tree_sentiment {
 
 using example::number;
-
-struct Training : example::TrainingOptions {
-    std::string train, dev;
-    Settings model;
-
-    Training() {
-        batch = 16;
-        rate = 4e-3;
-        clip = 5;
-        out = "tree_sentiment.safetensors";
-    }
-    void fields(example::Fields& f) {
-        f.takes("TRAIN", train, "a tree a line; without one, a made-up language");
-        f.takes("DEV", dev, "looked at now and then; without one, TRAIN");
-        model.fields(f);
-        TrainingOptions::fields(f, "trees in a batch");
-    }
-};
-
-std::vector<example::LabelledTree> trees_of(const std::string& path) {
-    return path.empty() ? example::made_up_trees() : example::read_trees(path);
-}
-
-nn::Vocabulary words_of(const std::vector<example::LabelledTree>& trees) {
-    std::vector<nn::Tokens> sentences;
-    for (const auto& tree : trees) sentences.push_back(tree.words);
-    return nn::Vocabulary(sentences, {.min_count = 2}); // a word met once teaches nothing
-}
 
 example::Figures figures(const Told& told) {
     auto all = told.roots.figures();
@@ -43,56 +15,55 @@ example::Figures figures(const Told& told) {
     return all;
 }
 
-int train(Training o) {
-    const auto trees = trees_of(o.train);
-    const nn::Vocabulary& words = o.model.words = words_of(trees);
-    if (o.resume) o.model = example::read<Settings>(o.out);
-    const Numbered learned(trees, words), held(o.dev.empty() ? trees : trees_of(o.dev), words);
+struct Training : example::TrainingOptions {
+    std::string train = example::shipped("trees.txt"), dev;
+    Settings model;
+    std::optional<Numbered> learned, held;
 
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    std::printf("%zu trees, %zu words; %zu parameters\n", learned.trees.size(), words.size(),
-                nn::parameter_count(model));
-    example::Task task;
-    task.unit = "trees";
-    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
-        Batch batch(learned, which);
-        // A word in thirty is not known, as some will not be later.
-        for (std::size_t i = 0; i < batch.words.size(); ++i)
-            if (tape.random().below(30) == 0) batch.words.data()[i] = words.unknown();
+    Training()
+        : TrainingOptions{.batch = 16,
+                          .rate = 4e-3,
+                          .clip = 5,
+                          .out = "tree_sentiment.safetensors",
+                          .unit = "trees"} {}
+    void fields(example::Fields& f) {
+        f.takes("TRAIN", train, "a tree a line");
+        f.takes("DEV", dev, "looked at now and then; without one, TRAIN");
+        model.fields(f);
+        TrainingOptions::fields(f, "trees in a batch");
+    }
+    void shrink() { model.hidden = model.embedding = 3; }
+    std::string prepare() {
+        const auto trees = example::read_trees(train);
+        std::vector<nn::Tokens> sentences;
+        for (const auto& tree : trees) sentences.push_back(tree.words);
+        if (!resume) // a word met once teaches nothing
+            model.words = nn::Vocabulary(sentences, {.min_count = 2});
+        learned.emplace(trees, model.words);
+        held.emplace(dev.empty() ? trees : example::read_trees(dev), model.words);
+        return example::format("%zu trees, %zu words", trees.size(), model.words.size());
+    }
+    example::Batches source() const { return {learned->trees.size(), batch, seed}; }
+    template <class T>
+    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+        Batch some(*learned, which);
+        example::forget_words(some.words, model.words, tape.random());
         // A sentence counts as much as all of its phrases, most of which are neutral words.
-        const auto logits = model(tape, batch);
-        const auto& roots = batch.trees.roots();
-        return cross_entropy(logits, batch.labels) +
-               cross_entropy(take(logits, roots), batch.labels_of(roots));
-    };
-    task.glance = task.result = [&] { return figures(evaluate(model, held)); };
-    task.words = example::words(o.model);
-    return example::learn(o, {learned.trees.size(), o.batch, o.seed}, task, loss,
-                          example::named(model));
-}
-
-int check_gradients(Training o) {
-    nn::seed(o.seed);
-    const auto trees = example::made_up_trees();
-    const std::vector<example::LabelledTree> two(trees.begin(), trees.begin() + 2);
-    o.model.hidden = o.model.embedding = 3;
-    o.model.dropout = 0;
-    o.model.words = words_of(two);
-    Model<double> model(o.model);
-    const Batch batch(Numbered(two, o.model.words), std::vector<std::size_t>{0, 1});
-    return o.inspection.check(
-        [&](Tape<double>& tape) { return cross_entropy(model(tape, batch), batch.labels); },
-        nn::named_parameters(model));
-}
+        const auto logits = net(tape, some);
+        const auto& roots = some.trees.roots();
+        return cross_entropy(logits, some.labels) +
+               cross_entropy(take(logits, roots), some.labels_of(roots));
+    }
+    example::Figures figures(const Model<float>& net, bool) const {
+        return tree_sentiment::figures(evaluate(net, *held));
+    }
+};
 
 int run_eval(const std::string& path, const std::string& file) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    const auto told = evaluate(model, Numbered(trees_of(file), settings.words));
-    const std::vector<std::string> names{"very negative", "negative", "neutral", "positive",
-                                         "very positive"};
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    const auto told = evaluate(model, Numbered(example::read_trees(file), settings.words));
     std::printf("roots, as they are labelled (down) and told (across):\n%s",
-                told.roots.five.table(names).text().c_str());
+                told.roots.five.table(example::feelings).text().c_str());
     example::print_figures(figures(told), {{"macro_f1", number(told.roots.five.macro().f1, 4)},
                                            {"sentences", std::to_string(told.roots.five.total())}});
     return 0;
@@ -126,11 +97,10 @@ std::string picture(const example::LabelledTree& tree, const std::vector<std::in
 
 int draw(const std::string& path, const std::string& file, std::size_t which,
          const std::string& to) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    const auto trees = trees_of(file);
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    const auto trees = example::read_trees(file);
     if (which == 0 || which > trees.size())
-        fail("draw",
-             "there is no tree " + std::to_string(which) + " of " + std::to_string(trees.size()));
+        fail("draw", example::format("there is no tree %zu of %zu", which, trees.size()));
     const example::LabelledTree& tree = trees[which - 1];
     Tape<float> tape;
     tape.set_recording(false);
@@ -165,11 +135,11 @@ int main(int argc, char** argv) {
          "eval tree_sentiment.safetensors sst/test.txt",
          "draw tree_sentiment.safetensors sst/test.txt --tree 12",
          "train --check-gradients --check-order 2"});
-    program.train("learn from trees with a label at each node", train, check_gradients);
-    std::string path, file, to = "parse.svg";
+    program.train("learn from trees with a label at each node", example::train<Training, Model>);
+    std::string path, file = example::shipped("trees.txt"), to = "parse.svg";
     std::size_t which = 1;
     example::Fields shared;
-    shared.model(path).takes("FILE", file, "a tree a line; without one, the made-up language");
+    shared.model(path).takes("FILE", file, "a tree a line");
     program
         .add("eval", "accuracy of sentences and of all phrases",
              [&] { return run_eval(path, file); })

@@ -128,7 +128,7 @@ struct Told {
 
 inline Told evaluate(const Model<float>& model, const Numbered& all) {
     Told told;
-    example::in_batches(0, all.trees.size(), 64, [&](auto& tape, const auto& which) {
+    example::in_batches(all.trees.size(), 64, [&](auto& tape, const auto& which) {
         const Batch batch(all, which);
         const auto p = softmax(model(tape, batch));
         told.nodes.add(batch.labels, argmax(p));

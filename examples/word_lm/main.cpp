@@ -1,27 +1,86 @@
-#include "model.hpp"
+#include "../common/learning.hpp"
+#include "../common/stream.hpp"
+#include "../common/text.hpp"
 
-#include <cstdio>
-#include <numeric>
+#include <cmath>
 
 namespace word_lm {
 
-using example::number;
+using namespace unroll;
+using example::number, example::shipped;
+using Lines = std::vector<nn::Tokens>;
+using Text = std::vector<std::int64_t>;
 
-struct Training : example::TrainingOptions {
-    std::string text, valid;
+const nn::SpecialSymbols special{"", "<unk>", "", "</s>"};
+
+struct Settings {
+    static constexpr const char* program = "word_lm";
+    std::size_t width = 256, layers = 2, frequent = 2000, groups = 3;
+    double dropout = 0.2, weight_dropout = 0;
+    nn::Vocabulary words = example::no_words();
+
+    void fields(example::Fields& f) {
+        const example::Between size{1, 65536}, share{0, 0.99};
+        f("--width", width, "of a word's vector and of the LSTM", size);
+        f("--layers", layers, "of the LSTM", size);
+        f("--frequent", frequent, "words that are written at once; 0: all");
+        f("--groups", groups, "of rare words", size);
+        f("--dropout", dropout, "share of values dropped between layers", share);
+        f("--weight-dropout", weight_dropout, "share of recurrent weights dropped", share);
+        f.stored("vocabulary", words, special);
+    }
+};
+
+// An LSTM between an embedding and an output that are one matrix (Press and Wolf 2017).
+template <class T>
+struct Model {
+    using value_type = T;
+    nn::Embedding<T> embed;
+    nn::Lstm<T> lstm;
+    nn::AdaptiveSoftmax<T> output;
+
+    explicit Model(const Settings& s)
+        : embed(nn::uniform<T>({s.words.size(), s.width},
+                               std::sqrt(3 / static_cast<double>(s.width)), nn::next_stream())),
+          lstm({.input = s.width,
+                .hidden = s.width,
+                .layers = s.layers,
+                .cell = {.forget_bias = 1},
+                .input_dropout = s.dropout,
+                .output_dropout = s.dropout,
+                .weight_dropout = s.weight_dropout}),
+          output({s.words.size(), s.width, s.frequent, s.groups}) {
+        // Else the quickest way to the words' shares is for cells to saturate, and they stay so.
+        output.begin_with(s.words.counts());
+    }
+    // The mean of -log p of the words y [T, B] that follow x, from `state` on.
+    Variable<T> loss(Tape<T>& tape, const Indices& x, const Indices& y,
+                     example::Carried<T>* state = nullptr) const {
+        return output.loss(example::read_on(lstm, embed(tape, x), state), embed.weight, y);
+    }
+    void members(nn::Members<T>& m) { m("embed", embed)("lstm", lstm)("", output); }
+};
+
+Text encode(const nn::Vocabulary& words, const Lines& lines) {
+    Text all;
+    for (const auto& line : words.encode_all(lines, nn::Vocabulary::Ends::end))
+        all.insert(all.end(), line.begin(), line.end());
+    return all;
+}
+
+struct Training : example::StreamOptions {
+    std::string text = shipped("sentences.txt"), valid;
     Settings model;
-    std::size_t steps = 35, min_count = 1;
+    std::size_t min_count = 1;
 
-    Training() {
-        batch = 40;
-        rate = 3e-3;
+    Training()
+        : StreamOptions{{.batch = 40, .minutes = 30, .out = "word_lm.safetensors", .unit = "words"},
+                        35} {
         clip = 0.5;
-        minutes = 30;
-        out = "word_lm.safetensors";
     }
     void fields(example::Fields& f) {
         const example::Between size{1, 65536};
-        f.takes("TEXT", text, "", example::Existing::file);
+        f.takes("TEXT", text, "words between spaces", example::Existing::file);
         f.takes("--valid", valid, "measure with; else a tenth of the text",
                 example::Existing::file);
         model.fields(f);
@@ -29,109 +88,71 @@ struct Training : example::TrainingOptions {
         f.takes("--min-count", min_count, "words that are rarer are unknown", size);
         TrainingOptions::fields(f, "pieces of the text read side by side");
     }
+    void shrink() {
+        model.width = model.frequent = 5;
+        model.dropout = model.weight_dropout = 0;
+        steps = 4;
+    }
+    std::string prepare() {
+        Lines lines = example::read_words(text);
+        const Lines last = valid.empty() ? example::cut_off(lines, (lines.size() + 9) / 10)
+                                         : example::read_words(valid);
+        if (!resume) model.words = nn::Vocabulary(lines, {min_count, 0, special});
+        learned = encode(model.words, lines);
+        held = encode(model.words, last);
+        return example::format("%zu words, %zu different; %zu to measure with", learned.size(),
+                               model.words.size(), held.size());
+    }
+    example::Figures figures(const Model<float>& net, bool last) const {
+        return {{"validation_perplexity", std::exp(held_nats(net, last))}};
+    }
 };
 
-double evaluate(const Model<float>& model, std::span<const std::int64_t> text) {
-    const std::size_t columns = std::clamp<std::size_t>(text.size() / 2000, 1, 20);
-    Tape<float> tape;
-    return example::mean_loss(tape, example::Stream(text, columns, 35),
-                              [&](const Indices& x, const Indices& y, auto* state) {
-                                  tape.clear();
-                                  return model.loss(tape, x, y, state);
-                              });
-}
-
-int check_gradients(Training o) {
-    const nn::Tokens words{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
-    o.model = {.width = 5,
-               .layers = o.model.layers,
-               .frequent = 5,
-               .groups = 2,
-               .dropout = 0,
-               .words = nn::Vocabulary::of(words, special_symbols)};
-    nn::seed(o.seed);
-    Model<double> model(o.model);
-    const Indices x({3, 2}, {0, 3, 6, 11, 2, 7}), y({3, 2}, {6, 11, 2, 7, 1, 4});
-    return o.inspection.check([&](Tape<double>& tape) { return model.loss(tape, x, y); },
-                              nn::named_parameters(model));
-}
-
-int train(Training o) {
-    std::vector<nn::Tokens> lines = o.text.empty() ? small_text() : read_text(o.text), held;
-    if (o.valid.empty()) {
-        const auto last = lines.end() - static_cast<std::ptrdiff_t>((lines.size() + 9) / 10);
-        held.assign(last, lines.end());
-        lines.erase(last, lines.end());
-    } else {
-        held = read_text(o.valid);
-    }
-    const nn::Vocabulary& vocabulary = o.model.words =
-        nn::Vocabulary(lines, {.min_count = o.min_count, .special = special_symbols});
-    if (o.resume) o.model = example::read<Settings>(o.out);
-    const auto learned = encode(vocabulary, lines), valid = encode(vocabulary, held);
-    nn::seed(o.seed);
-    Model<float> model(o.model);
-    if (!o.resume) model.begin_with(vocabulary.counts());
-    std::printf("%zu words, %zu different; %zu to measure with; %zu parameters; %zu threads\n",
-                learned.size(), vocabulary.size(), valid.size(), nn::parameter_count(model),
-                threads::count());
-
-    const example::Stream stream(learned, o.batch, o.steps);
-    example::Task task;
-    task.unit = "words";
-    const auto loss = [&](Tape<float>& tape, const Indices& x, const Indices& y,
-                          example::Carried<float>* state) { return model.loss(tape, x, y, state); };
-    const auto figures = [&](std::size_t words) {
-        const std::span<const std::int64_t> some(valid.data(), std::min(words, valid.size()));
-        return example::Figures{{"validation_perplexity", std::exp(evaluate(model, some))}};
-    };
-    task.glance = [&] { return figures(20000); };
-    task.result = [&] { return figures(valid.size()); };
-    task.words = example::words(o.model);
-    return example::learn(o, stream, task, loss, example::named(model));
-}
-
 int run_eval(const std::string& path, const std::string& text) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
-    const auto numbers = encode(settings.words, text.empty() ? small_text() : read_text(text));
-    const double loss = evaluate(model, numbers);
-    example::print_result({{"perplexity", number(std::exp(loss), 2)},
-                           {"nats", number(loss, 4)},
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    const Text numbers = encode(settings.words, example::read_words(text));
+    const double nats = example::mean_nats(model, numbers);
+    example::print_result({{"perplexity", number(std::exp(nats), 2)},
+                           {"nats", number(nats, 4)},
                            {"words", std::to_string(numbers.size())}});
     return 0;
 }
 
-// As numbers, after the end of a sentence before, for a model that reads them side by side.
-Indices column(std::vector<std::int64_t> numbers, const nn::Vocabulary& vocabulary) {
-    numbers.insert(numbers.begin(), vocabulary.end());
-    return Indices({numbers.size(), 1}, std::span<const std::int64_t>(numbers));
+// A sentence, and others with words of the vocabulary that sound like its own.
+Lines homophones(const nn::Tokens& sentence, const nn::Vocabulary& words) {
+    const auto groups = nn::read_sentences(shipped("homophones.txt"), nn::split_whitespace);
+    Lines readings{sentence};
+    for (std::size_t i = 0; i < sentence.size(); ++i)
+        for (const auto& group : groups) {
+            if (std::ranges::count(group, sentence[i]) == 0) continue;
+            const Lines so_far = readings;
+            for (const auto& word : group)
+                for (nn::Tokens reading : so_far) {
+                    if (word == sentence[i] || !words.contains(word)) continue;
+                    reading[i] = word;
+                    readings.push_back(reading);
+                }
+            if (readings.size() > 1000) fail("homophones", "there are more than 1000 readings");
+        }
+    return readings;
 }
 
 int run_score(const std::string& path, const std::vector<std::string>& sentences, bool alike) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const auto [settings, model] = example::load<Settings, Model>(path);
     std::vector<std::pair<double, nn::Tokens>> scored;
-    Tape<float> tape;
-    tape.set_recording(false);
     for (const auto& sentence : sentences) {
         const nn::Tokens words = nn::split_whitespace(sentence);
         if (words.empty()) fail("score", "a sentence is empty");
-        for (const auto& reading :
-             alike ? homophones(words, settings.words) : std::vector<nn::Tokens>{words}) {
-            const auto numbers = settings.words.encode(reading, nn::Vocabulary::Ends::end);
-            const Indices all = column(numbers, settings.words);
-            const Indices y({numbers.size(), 1}, std::span<const std::int64_t>(numbers));
-            const Indices x({numbers.size(), 1},
-                            std::span<const std::int64_t>(all.data(), numbers.size()));
-            const double loss = static_cast<double>(model.loss(tape, x, y).item());
-            scored.emplace_back(-loss * static_cast<double>(numbers.size()), reading);
+        for (const auto& reading : alike ? homophones(words, settings.words) : Lines{words}) {
+            const Text text = encode(settings.words, {{}, reading}); // behind the end of another
+            const double nats = example::mean_nats(model, text);
+            scored.emplace_back(-nats * static_cast<double>(text.size() - 1), reading);
         }
     }
-    std::stable_sort(scored.begin(), scored.end(),
-                     [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::ranges::stable_sort(scored, std::greater(), [](const auto& one) { return one.first; });
     std::printf("%9s  %10s\n", "log p", "perplexity");
     for (const auto& [score, words] : scored) {
-        const double nats = -score / static_cast<double>(words.size() + 1);
-        std::printf("%9.3f  %10.2f ", score, std::exp(nats));
+        std::printf("%9.3f  %10.2f ", score, nn::perplexity(-score, words.size() + 1));
         for (const auto& word : words)
             std::printf(" %s%s", word.c_str(), settings.words.contains(word) ? "" : "(unknown)");
         std::printf("\n");
@@ -142,20 +163,21 @@ int run_score(const std::string& path, const std::vector<std::string>& sentences
 }
 
 int run_next(const std::string& path, const std::string& text, std::size_t count) {
-    const auto [settings, model] = example::load<Settings, Model<float>>(path);
+    const auto [settings, model] = example::load<Settings, Model>(path);
+    const auto& words = settings.words;
+    Text read = words.encode(nn::split_whitespace(text));
+    read.insert(read.begin(), words.end());
     Tape<float> tape;
     tape.set_recording(false);
-    const auto scores =
-        model.next(tape, column(settings.words.encode(nn::split_whitespace(text)), settings.words));
-    std::vector<std::size_t> order(scores.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
-    order.resize(std::min(count, order.size()));
-    for (const std::size_t i : order)
-        std::printf("%8.4f  %s\n", std::exp(scores[i]), settings.words.symbols()[i].c_str());
-    example::print_result({{"next", settings.words.symbols()[order[0]]},
-                           {"p", number(std::exp(scores[order[0]]), 4)}});
+    const auto h = model.lstm(model.embed(tape, Indices({read.size(), 1}, std::span(read)))).output;
+    const auto p =
+        exp(model.output.log_probabilities(select(h, 0, read.size() - 1), model.embed.weight));
+    const auto likely = topk(p, std::min(count, words.size()));
+    for (std::size_t i = 0; i < likely.indices.size(); ++i)
+        std::printf("%8.4f  %s\n", static_cast<double>(likely.values(0, i)),
+                    words.symbol(likely.indices(0, i)).c_str());
+    example::print_result({{"next", words.symbol(likely.indices(0, 0))},
+                           {"p", number(static_cast<double>(likely.values(0, 0)), 4)}});
     return 0;
 }
 
@@ -172,9 +194,8 @@ int main(int argc, char** argv) {
          "score word_lm.safetensors 'apple and pair salad' 'apple and pear salad'",
          "score word_lm.safetensors --homophones 'they new the hole story'",
          "next word_lm.safetensors 'the end of the'", "train --width 32 --epochs 5"});
-    program.train("learn a text of words between spaces; without one, some of its own", train,
-                  check_gradients);
-    std::string path, text;
+    program.train("learn a text", example::train<Training, Model>);
+    std::string path, text = shipped("sentences.txt"), beginning;
     std::vector<std::string> sentences;
     bool alike = false;
     std::size_t count = 10;
@@ -189,9 +210,9 @@ int main(int argc, char** argv) {
         .takes("--homophones", alike, "with every word that sounds alike");
     program
         .add("next", "the likeliest words after a beginning",
-             [&] { return run_next(path, text, count); })
+             [&] { return run_next(path, beginning, count); })
         .model(path)
-        .needs("TEXT", text)
+        .needs("TEXT", beginning)
         .takes("--count", count, "how many", example::Positive());
     return program.run(argc, argv);
 }

@@ -3,6 +3,7 @@
 #include <unroll/nn/attention.hpp>
 #include <unroll/nn/crf.hpp>
 #include <unroll/nn/recurrent.hpp>
+#include <unroll/nn/time_pooling.hpp>
 #include <unroll/nn/transformer.hpp>
 
 #include <map>
@@ -238,6 +239,19 @@ Array<N> log_partition(const Array<N>& x, const Call& c) {
     return out;
 }
 
+// The mean over the steps of each sequence.
+template <class N>
+Array<N> mean_over_time(const Array<N>& x, const Call& c) {
+    const std::size_t batch = x.shape[1], width = x.shape[2];
+    Array<N> out({batch, width});
+    for (std::size_t b = 0; b < batch; ++b)
+        for (std::size_t t = 0; t < static_cast<std::size_t>(c.numbers[b]); ++t)
+            for (std::size_t i = 0; i < width; ++i)
+                out({b, i}) =
+                    out({b, i}) + x({t, b, i}) * (1.0 / static_cast<double>(c.numbers[b]));
+    return out;
+}
+
 } // namespace
 
 void add_blocks(std::vector<Operation>& all) {
@@ -269,6 +283,12 @@ void add_blocks(std::vector<Operation>& all) {
             return crf.log_partition(x[0], lengths_of(c));
         },
         [](const auto& x, const Call& c) { return log_partition(x[0], c); });
+    add(
+        all, "mean over time", choose_sequences,
+        [](const Many& x, const Call& c) {
+            return unroll::nn::mean_over_time(x[0], lengths_of(c));
+        },
+        [](const auto& x, const Call& c) { return mean_over_time(x[0], c); });
 }
 
 } // namespace programs

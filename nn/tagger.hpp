@@ -1,0 +1,40 @@
+#pragma once
+
+#include <unroll/nn/crf.hpp>
+#include <unroll/nn/layers.hpp>
+
+#include <optional>
+
+namespace unroll::nn {
+
+struct TaggerOptions {
+    std::size_t input = 0;
+    std::size_t tags = 0;
+    bool crf = false;                // tags depend on each other,
+    TagConstraints constraints = {}; // as far as these allow
+};
+
+// A tag for every step: of scores W h + b each by itself, or the path that a CRF makes likeliest
+// (Huang, Xu and Yu 2015). h [T, B, input]; what tags hold behind a length changes nothing. Throw
+// Error for shapes, lengths and tags that do not fit.
+template <class T>
+class Tagger {
+public:
+    using value_type = T;
+    using Lengths = std::span<const std::size_t>;
+    explicit Tagger(const TaggerOptions& options);
+
+    // The mean over all steps of -log p, for tags [T, B].
+    Variable<T> loss(const Variable<T>& h, const Indices& tags, Lengths lengths = {}) const;
+    // The likeliest tags of each sequence.
+    std::vector<std::vector<std::int64_t>> decode(const Variable<T>& h, Lengths lengths = {}) const;
+    void members(Members<T>& m);
+
+    Linear<T> head;
+    std::optional<Crf<T>> crf;
+};
+
+extern template class Tagger<float>;
+extern template class Tagger<double>;
+
+} // namespace unroll::nn

@@ -1,0 +1,80 @@
+#include <unroll/nn/batches.hpp>
+#include <unroll/nn/time_pooling.hpp>
+#include <unroll/ops/join.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+#include <unroll/ops/softmax.hpp>
+#include <unroll/ops/views.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace unroll::nn {
+
+namespace {
+
+// Whether a step counts, [T, B, 1].
+template <class T>
+Mask counted(const char* name, const Variable<T>& h, std::span<const std::size_t> lengths) {
+    if (h.dimension() != 3)
+        fail(name, "h has shape " + to_string(h.shape()) + ", expected [T, B, n]");
+    return active_steps(name, h.shape(0), h.shape(1), lengths).expand_dims(-1);
+}
+
+} // namespace
+
+template <class T>
+Variable<T> mean_over_time(const Variable<T>& h, std::span<const std::size_t> lengths) {
+    constexpr const char* name = "mean_over_time";
+    const Scope scope(name);
+    const Mask active = counted(name, h, lengths);
+    const auto steps = checked_lengths(name, h.shape(0), h.shape(1), lengths);
+    Tensor<T> parts({steps.size(), 1});
+    for (std::size_t b = 0; b < steps.size(); ++b)
+        parts.data()[b] = T(1) / static_cast<T>(std::max<std::size_t>(steps[b], 1));
+    return sum(where(active, h, 0), {0}) * parts;
+}
+
+template <class T>
+Variable<T> max_over_time(const Variable<T>& h, std::span<const std::size_t> lengths) {
+    constexpr const char* name = "max_over_time";
+    const Scope scope(name);
+    const Mask active = counted(name, h, lengths);
+    if (h.shape(0) == 0) return sum(h, {0});
+    const auto steps = checked_lengths(name, h.shape(0), h.shape(1), lengths);
+    Mask some({steps.size(), 1});
+    for (std::size_t b = 0; b < steps.size(); ++b) some.data()[b] = steps[b] > 0;
+    constexpr T lowest = std::numeric_limits<T>::lowest();
+    return where(some, amax(where(active, h, lowest), {0}), 0);
+}
+
+template <class T>
+Variable<T> last_layer(const Variable<T>& state, bool bidirectional) {
+    const std::size_t n = state.dimension() == 3 ? state.shape(0) : 0;
+    if (n < (bidirectional ? 2 : 1))
+        fail("last_layer", "the state has shape " + to_string(state.shape()) + ", expected [" +
+                               (bidirectional ? "layers * 2" : "layers") + ", B, H]");
+    if (!bidirectional) return select(state, 0, n - 1);
+    return concatenate({select(state, 0, n - 2), select(state, 0, n - 1)}, -1);
+}
+
+template <class T>
+typename AttentionPooling<T>::Pooled
+AttentionPooling<T>::operator()(const Variable<T>& h, std::span<const std::size_t> lengths) const {
+    constexpr const char* name = "AttentionPooling";
+    const Scope scope(name);
+    const Mask active = counted(name, h, lengths);
+    const Variable<T> inside = where(active, h, 0);
+    const Variable<T> weights = softmax(weigh(tanh(attend(inside))), active, 0);
+    return {sum(weights * inside, {0}), select(weights, 2, 0)};
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template Variable<T> mean_over_time(const Variable<T>&, std::span<const std::size_t>);         \
+    template Variable<T> max_over_time(const Variable<T>&, std::span<const std::size_t>);          \
+    template Variable<T> last_layer(const Variable<T>&, bool);                                     \
+    template class AttentionPooling<T>;
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::nn

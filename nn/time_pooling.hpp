@@ -1,0 +1,51 @@
+#pragma once
+
+#include <unroll/nn/layers.hpp>
+
+#include <span>
+
+namespace unroll::nn {
+
+// One vector for each sequence, [B, n], of the vectors of its steps, h [T, B, n]. Steps behind a
+// length do not count, whatever they hold; a sequence without steps gives zeros. No lengths: all
+// have T steps. Throw Error for another shape, and for lengths that are not of such a batch.
+template <class T>
+Variable<T> mean_over_time(const Variable<T>& h, std::span<const std::size_t> lengths = {});
+template <class T>
+Variable<T> max_over_time(const Variable<T>& h, std::span<const std::size_t> lengths = {});
+
+// The last layer's part of a state that a recurrent network ended with, [layers * directions, B, H]
+// -> [B, directions * H]: what each direction ended with, side by side.
+template <class T>
+Variable<T> last_layer(const Variable<T>& state, bool bidirectional);
+
+struct AttentionPoolingOptions {
+    std::size_t input = 0;
+    std::size_t hidden = 0;
+};
+
+// Additive attention of one query that is learned: the sum over t of a_t h_t with a = softmax over
+// time of v . tanh(W h_t + b)  (Bahdanau et al. 2015; Lin et al. 2017, with one hop).
+template <class T>
+class AttentionPooling {
+public:
+    using value_type = T;
+    explicit AttentionPooling(const AttentionPoolingOptions& options)
+        : attend({.input = options.input, .output = options.hidden}),
+          weigh({.input = options.hidden, .output = 1, .bias = false}) {}
+
+    struct Pooled {
+        Variable<T> context; // [B, input]
+        Variable<T> weights; // a [T, B]; zeros behind a length
+    };
+    // h [T, B, input]; throws Error as mean_over_time() does.
+    Pooled operator()(const Variable<T>& h, std::span<const std::size_t> lengths = {}) const;
+    void members(Members<T>& m) { m("attend", attend)("weigh", weigh); }
+
+    Linear<T> attend, weigh;
+};
+
+extern template class AttentionPooling<float>;
+extern template class AttentionPooling<double>;
+
+} // namespace unroll::nn

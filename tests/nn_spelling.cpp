@@ -1,0 +1,77 @@
+#include "support.hpp"
+
+#include <unroll/nn/initialize.hpp>
+#include <unroll/nn/spelling.hpp>
+#include <unroll/nn/text.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+
+using namespace test;
+using nn::Tokens;
+
+namespace {
+
+const nn::Vocabulary letters(std::vector<Tokens>{nn::split_characters("abcé")});
+const std::vector<Tokens> sentences{{"ab", "é", "cab", "ab"}, {}, {"zé", "", "cab"}};
+
+nn::Spelling<double> spelling(std::size_t most = 0, double dropout = 0) {
+    nn::seed(4);
+    return nn::Spelling<double>(
+        {.characters = letters, .width = 3, .hidden = 2, .most = most, .dropout = dropout});
+}
+
+// What both directions end with, reading one word alone.
+std::vector<double> alone(const nn::Spelling<double>& spell, const std::string& word) {
+    Tape<double> tape;
+    const auto numbers = letters.encode(nn::split_characters(word));
+    const Indices column({numbers.size(), 1}, std::span<const std::int64_t>(numbers));
+    const auto h = spell.read(spell.characters(tape, column)).output.value();
+    const std::size_t last = numbers.size() - 1;
+    return {h(last, 0, 0), h(last, 0, 1), h(0, 0, 2), h(0, 0, 3)};
+}
+
+} // namespace
+
+TEST_CASE("words are spelled as each would be alone, and padding as nothing") {
+    const auto spell = spelling();
+    Tape<double> tape;
+    const auto y = spell(tape, sentences).value();
+    REQUIRE(y.shape() == Shape{4, 3, 4});
+    CHECK(spell.output_width() == 4);
+    for (std::size_t b = 0; b < sentences.size(); ++b)
+        for (std::size_t t = 0; t < 4; ++t) {
+            const bool is_there = t < sentences[b].size() && !sentences[b][t].empty();
+            const auto expected =
+                is_there ? alone(spell, sentences[b][t]) : std::vector<double>(4, 0.0);
+            for (std::size_t i = 0; i < 4; ++i)
+                CHECK(y(t, b, i) == doctest::Approx(expected[i]).epsilon(1e-12));
+        }
+    const auto cut = spelling(2)(tape, std::vector<Tokens>{{"cabab", "ca"}}).value();
+    for (std::size_t i = 0; i < 4; ++i) CHECK(cut(0, 0, i) == cut(1, 0, i));
+}
+
+TEST_CASE("spelling reads nothing as nothing, and refuses what it cannot spell") {
+    const auto spell = spelling();
+    Tape<double> tape;
+    CHECK(spell(tape, std::vector<Tokens>{}).shape() == Shape{0, 0, 4});
+    CHECK(spell(tape, std::vector<Tokens>{{}, {}}).shape() == Shape{0, 2, 4});
+    CHECK(sum(square(spell(tape, std::vector<Tokens>{{""}}))).item() == 0);
+    CHECK(contains(error_of([&] { spell(tape, std::vector<Tokens>{{"a\xff"}}); }), "not UTF-8"));
+    const nn::Spelling<double> few(
+        {.characters = nn::Vocabulary::of(Tokens{"a"}), .width = 2, .hidden = 2});
+    CHECK(few(tape, std::vector<Tokens>{{"aa", "a"}, {"a"}}).shape() == Shape{2, 2, 4});
+    CHECK(contains(error_of([&] { few(tape, std::vector<Tokens>{{"ab"}}); }), "'b' at position 1"));
+}
+
+TEST_CASE("gradients of spelling") {
+    for (const double dropout : {0.0, 0.3}) {
+        auto spell = spelling(0, dropout);
+        for (const int order : {1, 2}) {
+            const auto report =
+                gradcheck([&](Tape<double>& tape,
+                              const auto&) { return sum(square(spell(tape, sentences))); },
+                          {}, nn::named_parameters(spell), {.order = order});
+            CHECK_MESSAGE(report, report.text());
+        }
+    }
+}
