@@ -10,7 +10,7 @@ constexpr std::size_t keys = example::piano_keys;
 struct Settings : example::NetworkOptions {
     static constexpr const char* program = "music";
 
-    Settings() { hidden = 256; }
+    Settings() : NetworkOptions{.hidden = 256} {}
 };
 
 // A logit for every key of the next frame.
@@ -85,8 +85,8 @@ struct Training : example::TrainingOptions {
     void shrink() { model.hidden = 3; }
     std::string prepare() {
         pieces = example::read_pieces(data);
-        return std::to_string(pieces.train.size()) + " pieces to learn, " +
-               std::to_string(pieces.test.size()) + " to test";
+        return example::format("%zu pieces to learn, %zu to test", pieces.train.size(),
+                               pieces.test.size());
     }
     example::Batches source() const { return {pieces.train.size(), batch, seed}; }
     template <class T>

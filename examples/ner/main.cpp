@@ -151,9 +151,8 @@ struct Training : example::TrainingOptions {
         counts = fresh.words.counts();
         if (!resume) model = fresh;
         held = nn::read_columns(dev.empty() ? train : dev, {.tags = model.tags.symbols()});
-        return std::to_string(learned.size()) + " sentences, " +
-               std::to_string(model.words.size()) + " words, " + std::to_string(model.tags.size()) +
-               " tags";
+        return example::format("%zu sentences, %zu words, %zu tags", learned.size(),
+                               model.words.size(), model.tags.size());
     }
     example::Batches source() const { return {nn::lengths_of(learned), batch, seed}; }
     template <class T>

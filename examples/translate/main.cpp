@@ -24,8 +24,8 @@ struct Pairs {
         for (const auto& [source, target] : pairs) all[source].push_back(target);
         most = std::min(most, pairs.size() / 10);
         if (most == 0 || most >= all.size())
-            fail("pairs", "of " + std::to_string(all.size()) + " different sources " +
-                              std::to_string(most) + " cannot be held out");
+            fail("pairs", example::format("of %zu different sources %zu cannot be held out",
+                                          all.size(), most));
         const std::vector<std::pair<nn::Tokens, Sentences>> listed(all.begin(), all.end());
         for (const std::size_t i : Random(1).permutation(listed.size())) {
             const auto& [source, becomes] = listed[i];
@@ -118,9 +118,9 @@ struct Training : example::TrainingOptions {
         y = to.encode_all(pairs.targets, nn::Vocabulary::Ends::end);
         for (const auto& target : y)
             units += static_cast<double>(batch * target.size()) / static_cast<double>(y.size());
-        return std::to_string(y.size()) + " pairs to learn, " + std::to_string(model.held_out) +
-               " sources held out; vocabularies of " + std::to_string(from.size()) + " and " +
-               std::to_string(to.size());
+        return example::format(
+            "%zu pairs to learn, %zu sources held out; vocabularies of %zu and %zu", y.size(),
+            model.held_out, from.size(), to.size());
     }
     example::Batches source() const { return {nn::lengths_of(y), batch, seed}; }
     template <class T>
