@@ -90,17 +90,16 @@ std::string sentence_of(const nn::Tokens& words) {
     return text;
 }
 
-int run_eval(const std::string& path, const std::string& data, std::size_t beam) {
+void run_eval(const std::string& path, const std::string& data, std::size_t beam) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto held_out = pictures_of(data).held_out;
     example::print_figures(
         figures(model, settings.words, held_out, beam),
         {{"beam", std::to_string(beam)}, {"pictures", std::to_string(held_out.size())}});
-    return 0;
 }
 
-int run_caption(const std::string& path, const std::string& data, std::size_t first,
-                std::size_t count, std::size_t beam, const std::string& svg) {
+void run_caption(const std::string& path, const std::string& data, std::size_t first,
+                 std::size_t count, std::size_t beam, const std::string& svg) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto held_out = pictures_of(data).held_out;
     std::vector<Picture> some;
@@ -119,7 +118,6 @@ int run_caption(const std::string& path, const std::string& data, std::size_t fi
         write_file_atomically(svg, looked_svg(some[0], written[0].words, written[0].weights));
     example::print_result(
         {{"right", std::to_string(right)}, {"pictures", std::to_string(some.size())}});
-    return 0;
 }
 
 } // namespace caption

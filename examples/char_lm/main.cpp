@@ -123,7 +123,7 @@ struct Training : example::StreamOptions {
     }
 };
 
-int run_eval(const std::string& path, const Paths& text) {
+void run_eval(const std::string& path, const Paths& text) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto numbers = settings.bytes().encode(example::read_texts(text));
     const double nats = example::mean_nats(model, numbers);
@@ -131,11 +131,10 @@ int run_eval(const std::string& path, const Paths& text) {
                            {"bits_per_byte", number(nn::bits_per_character(nats, 1), 4)},
                            {"perplexity", number(std::exp(nats), 3)},
                            {"bytes", std::to_string(numbers.size())}});
-    return 0;
 }
 
-int run_sample(const std::string& path, const std::string& prompt, nn::SampleOptions how,
-               std::uint64_t seed) {
+void run_sample(const std::string& path, const std::string& prompt, nn::SampleOptions how,
+                std::uint64_t seed) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto bytes = settings.bytes();
     const auto read = bytes.encode(prompt.empty() ? "\n" : prompt);
@@ -156,7 +155,6 @@ int run_sample(const std::string& path, const std::string& prompt, nn::SampleOpt
     for (const auto token : written[0].tokens) text += bytes.decode(token);
     std::printf("%s%s\n", prompt.c_str(), text.c_str());
     example::print_result({{"bytes", std::to_string(text.size())}});
-    return 0;
 }
 
 } // namespace char_lm

@@ -1,7 +1,5 @@
 #include "model.hpp"
 
-#include "../common/chart.hpp"
-
 #include <set>
 
 namespace forecast {
@@ -18,6 +16,20 @@ std::vector<Place> before(const std::vector<double>& scaled, std::size_t begin, 
 // Forecasts of the steps after some places, in deviations of the series.
 struct Told {
     std::vector<double> mean, deviation;
+
+    void add(double m, double d) {
+        mean.push_back(m);
+        deviation.push_back(d);
+    }
+    example::Forecasts from(std::size_t begin, const Settings& s) const {
+        example::Forecasts all{begin};
+        for (std::size_t i = 0; i < mean.size(); ++i) {
+            all.middle.push_back(s.unscaled(mean[i]));
+            all.low.push_back(s.unscaled(mean[i] - 1.645 * deviation[i]));
+            all.high.push_back(s.unscaled(mean[i] + 1.645 * deviation[i]));
+        }
+        return all;
+    }
 };
 
 Told told(const Model<float>& model, std::span<const Place> ends) {
@@ -25,10 +37,9 @@ Told told(const Model<float>& model, std::span<const Place> ends) {
     example::in_batches(ends.size(), 256, [&](auto& tape, const auto& which) {
         const auto some = ends.subspan(which[0], which.size());
         const auto [mean, log_deviation, next] = model(tape, some, false);
-        for (std::size_t i = 0; i < some.size(); ++i) {
-            all.mean.push_back(static_cast<double>(mean.value()(i, 0)));
-            all.deviation.push_back(std::exp(static_cast<double>(log_deviation.value()(i, 0))));
-        }
+        for (std::size_t i = 0; i < some.size(); ++i)
+            all.add(static_cast<double>(mean.value()(i, 0)),
+                    std::exp(static_cast<double>(log_deviation.value()(i, 0))));
     });
     return all;
 }
@@ -82,7 +93,7 @@ struct Training : example::TrainingOptions {
         model.window = 6;
     }
     std::string prepare() {
-        series = read_series(data);
+        series = example::read_series(data);
         const std::size_t end = series.learned();
         if (!resume) {
             model.season = series.season();
@@ -111,37 +122,17 @@ struct Use {
     std::string path, data = example::shipped("series.csv"), svg;
     std::size_t steps = 0, paths = 200, inject = 10, seed = 1;
     double size = 6, threshold = 4;
-
-    // Draws the values from step `begin` on and the forecasts from `from` on, with their interval
-    // of 90 %; marks steps.
-    void draw(const char* title, const Series& series, std::size_t begin, const Settings& s,
-              std::size_t from, const Told& told, std::span<const std::size_t> marked = {}) const {
-        if (svg.empty()) return;
-        example::Line values{"values"}, marks{.name = "anomalies", .colour = 4, .marks = true};
-        for (std::size_t t = begin; t < series.values.size(); ++t)
-            values.add(static_cast<double>(t), series.values[t]);
-        for (const std::size_t t : marked) marks.add(static_cast<double>(t), series.values[t]);
-        example::Chart chart{.title = title, .x = "step", .y = "value", .lines = {values}};
-        for (const auto& [name, reach] :
-             {std::pair("forecast", 0.0), std::pair("5 %", -1.645), std::pair("95 %", 1.645)}) {
-            example::Line line{.name = name, .colour = 1, .dashed = reach != 0};
-            for (std::size_t i = 0; i < told.mean.size(); ++i)
-                line.add(static_cast<double>(from + i),
-                         s.unscaled(told.mean[i] + reach * told.deviation[i]));
-            chart.lines.push_back(line);
-        }
-        if (!marked.empty()) chart.lines.push_back(marks);
-        write_file_atomically(svg, chart.svg());
-    }
 };
 
 void evaluate(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
-    const Series series = read_series(use.data);
+    const Series series = example::read_series(use.data);
     const std::vector<double> all = s.scaled(series.values);
     const std::size_t begin = series.learned();
-    use.draw("One step ahead", series, begin, s, begin,
-             told(model, before(all, begin, all.size())));
+    const auto forecasts = told(model, before(all, begin, all.size())).from(begin, s);
+    if (!use.svg.empty())
+        write_file_atomically(use.svg,
+                              example::forecasts_svg("One step ahead", series, begin, forecasts));
     example::print_figures(figures(model, series));
 }
 
@@ -149,12 +140,12 @@ void evaluate(const Use& use) {
 // steps; tells mean and deviation over the paths.
 void predict(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
-    const Series series = read_series(use.data);
+    const Series series = example::read_series(use.data);
     std::vector<std::vector<double>> paths(use.paths, s.scaled(series.values));
     const std::size_t steps = use.steps > 0 ? use.steps : std::min<std::size_t>(s.season, 60);
     Random random(use.seed);
     Told all;
-    for (std::size_t step = 1; step <= steps; ++step) {
+    for (std::size_t step = 0; step < steps; ++step) {
         std::vector<Place> ends;
         for (const auto& path : paths) ends.push_back({&path, path.size() - 1});
         const Told next = told(model, ends);
@@ -166,23 +157,25 @@ void predict(const Use& use) {
             squares += drawn * drawn;
         }
         const double n = static_cast<double>(use.paths), mean = sum / n;
-        const double deviation = std::sqrt(std::max(squares / n - mean * mean, 0.0));
-        all.mean.push_back(mean);
-        all.deviation.push_back(deviation);
-        std::printf("+%zu  %.2f  [%.2f, %.2f]\n", step, s.unscaled(mean),
-                    s.unscaled(mean - 1.645 * deviation), s.unscaled(mean + 1.645 * deviation));
+        all.add(mean, std::sqrt(std::max(squares / n - mean * mean, 0.0)));
     }
-    const std::size_t end = series.values.size();
-    use.draw("What comes next", series, end - std::min(end, 3 * steps), s, end, all);
+    const std::size_t end = series.values.size(), shown = std::min(end, 3 * steps);
+    const auto forecasts = all.from(end, s);
+    for (std::size_t i = 0; i < steps; ++i)
+        std::printf("+%zu  %.2f  [%.2f, %.2f]\n", i + 1, forecasts.middle[i], forecasts.low[i],
+                    forecasts.high[i]);
+    if (!use.svg.empty())
+        write_file_atomically(
+            use.svg, example::forecasts_svg("What comes next", series, end - shown, forecasts));
     example::print_result(
-        {{"steps", std::to_string(steps)}, {"last", number(s.unscaled(all.mean.back()), 2)}});
+        {{"steps", std::to_string(steps)}, {"last", number(forecasts.middle.back(), 2)}});
 }
 
 // Disturbs single values of the last fifth, and looks for values far from their forecasts. Those
 // that are found are taken for their forecasts from there on.
 void anomalies(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
-    Series series = read_series(use.data);
+    Series series = example::read_series(use.data);
     std::vector<double> values = s.scaled(series.values);
     const std::size_t begin = series.learned(), end = values.size();
     if (use.inject > end - begin)
@@ -210,8 +203,7 @@ void anomalies(const Use& use) {
     for (std::size_t t = begin; t < end; ++t) {
         const Told one = told(model, before(values, t, t + 1));
         const double mean = one.mean[0], off = (values[t] - mean) / one.deviation[0];
-        all.mean.push_back(mean);
-        all.deviation.push_back(one.deviation[0]);
+        all.add(mean, one.deviation[0]);
         if (std::abs(off) < use.threshold) continue;
         found.push_back(t);
         right += injected.count(t);
@@ -220,7 +212,10 @@ void anomalies(const Use& use) {
                     injected.contains(t) ? ", injected" : "");
         values[t] = mean;
     }
-    use.draw("Values far from their forecasts", series, begin, s, begin, all, found);
+    if (!use.svg.empty())
+        write_file_atomically(use.svg,
+                              example::forecasts_svg("Values far from their forecasts", series,
+                                                     begin, all.from(begin, s), found));
     const auto scores = nn::Scores::of(right, found.size(), injected.size());
     example::print_result({{"found", std::to_string(found.size())},
                            {"injected", std::to_string(injected.size())},

@@ -1,53 +1,16 @@
 #pragma once
 
 #include "../common/learning.hpp"
+#include "../common/series.hpp"
 
 #include <cmath>
 #include <numbers>
-#include <sstream>
 
 namespace forecast {
 
 using namespace unroll;
 
-// Numbers at equal distances in time.
-struct Series {
-    std::vector<std::string> dates;
-    std::vector<double> values;
-
-    // Steps after which it is alike.
-    std::size_t season() const { return std::ranges::count(dates[0], '-') == 1 ? 12 : 365; }
-    // How much of it is learned from: all but the last fifth.
-    std::size_t learned() const { return values.size() - values.size() / 5; }
-};
-
-// Dates and values from the first two columns of a CSV file, with or without a line of names.
-inline Series read_series(const std::string& path) {
-    Series series;
-    const auto lines = nn::read_lines(path);
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-        std::string line = lines[i], date, value;
-        std::erase(line, '"');
-        std::istringstream cells(line);
-        std::getline(std::getline(cells, date, ','), value, ',');
-        std::istringstream number(value);
-        double read = 0;
-        if (number >> read && (number >> std::ws).eof() && std::isfinite(read)) {
-            series.dates.push_back(date);
-            series.values.push_back(read);
-        } else if (i > 0) {
-            nn::refuse_line("forecast", path, i + 1, nn::quoted(line) + " is no date and number");
-        }
-    }
-    if (series.values.size() < 40)
-        fail("forecast", example::format("'%s' has %zu values, fewer than the 40 that are needed",
-                                         path.c_str(), series.values.size()));
-    const auto dashes = std::ranges::count(series.dates[0], '-');
-    if (dashes != 1 && dashes != 2)
-        fail("forecast", "'" + series.dates[0] + "' in '" + path +
-                             "' is neither a month, 2001-12, nor a day, 2001-12-31");
-    return series;
-}
+using example::Series;
 
 struct Settings : example::NetworkOptions {
     static constexpr const char* program = "forecast";

@@ -36,12 +36,11 @@ struct Training : example::TrainingOptions {
     }
 };
 
-int run_eval(const std::string& path, const std::string& data) {
+void run_eval(const std::string& path, const std::string& data) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const Digits test = example::digits_of(data, false);
     example::print_figures(figures(model, settings, test, test.size()),
                            {{"clips", std::to_string(test.size())}});
-    return 0;
 }
 
 // The first, the middle and the last frame of clip b of a batch, side by side.
@@ -56,7 +55,7 @@ void show(const Clips<float>& clips, std::size_t b) {
         }
 }
 
-int watch(const std::string& path, const std::string& data, std::size_t first, std::size_t count) {
+void watch(const std::string& path, const std::string& data, std::size_t first, std::size_t count) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const Digits test = example::digits_of(data, false);
     const auto which = example::some_of("clips", test.size(), first, count);
@@ -76,7 +75,6 @@ int watch(const std::string& path, const std::string& data, std::size_t first, s
     }
     example::print_result(
         {{"right", std::to_string(right)}, {"clips", std::to_string(which.size())}});
-    return 0;
 }
 
 } // namespace moving_digits

@@ -101,12 +101,11 @@ struct Training : example::TrainingOptions {
     }
 };
 
-int run_eval(const std::string& path, const std::string& data) {
+void run_eval(const std::string& path, const std::string& data) {
     const auto pieces = example::read_pieces(data).test;
     const auto [nats, frames] = nats_a_frame(example::load<Settings, Model>(path).model, pieces);
     example::print_figures({{"test_nats", nats}}, {{"frames", example::number(frames, 0)},
                                                    {"pieces", std::to_string(pieces.size())}});
-    return 0;
 }
 
 struct Sampling {
@@ -143,7 +142,7 @@ struct Sampling {
         }
         return piece;
     }
-    int run() const {
+    void run() const {
         const Piece piece = draw(example::load<Settings, Model>(path).model);
         std::size_t notes = 0;
         for (const auto& chord : piece) {
@@ -155,7 +154,6 @@ struct Sampling {
         example::print_result({{"frames", std::to_string(piece.size())},
                                {"notes", std::to_string(notes)},
                                {"midi", out}});
-        return 0;
     }
 };
 

@@ -158,16 +158,15 @@ struct Training : example::TrainingOptions {
     }
 };
 
-int run_eval(const std::string& path, const Paths& files) {
+void run_eval(const std::string& path, const Paths& files) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto lines = example::read_named_lines(files);
     example::print_figures(evaluate(model, Names(lines, settings), true),
                            {{"names", std::to_string(lines.size())}});
-    return 0;
 }
 
-int run_sample(const std::string& path, std::size_t count, nn::SampleOptions how,
-               std::uint64_t seed) {
+void run_sample(const std::string& path, std::size_t count, nn::SampleOptions how,
+                std::uint64_t seed) {
     const auto loaded = example::load<Settings, Model>(path);
     const auto& letters = loaded.settings.letters;
     Mask spoken = Mask::ones({letters.size()});
@@ -187,10 +186,9 @@ int run_sample(const std::string& path, std::size_t count, nn::SampleOptions how
         std::puts("");
     }
     example::print_result({{"names", std::to_string(count)}});
-    return 0;
 }
 
-int run_classify(const std::string& path, const std::string& name) {
+void run_classify(const std::string& path, const std::string& name) {
     const auto [s, model] = example::load<Settings, Model>(path);
     if (!model.has_classes()) fail("names", "'" + path + "' learned one file: it has no classes");
     const auto read = s.letters.encode(nn::split_characters(name), Ends::start);
@@ -201,7 +199,6 @@ int run_classify(const std::string& path, const std::string& name) {
         std::printf("%-20s %5.1f %%\n", s.classes.symbols()[c].c_str(),
                     100 * static_cast<double>(p.value()(0, c)));
     example::print_result({{"class", s.classes.symbol(argmax(p)(0))}});
-    return 0;
 }
 
 } // namespace names

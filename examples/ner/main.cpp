@@ -169,7 +169,7 @@ struct Training : example::TrainingOptions {
     }
 };
 
-int run_eval(const std::string& path, const std::string& file) {
+void run_eval(const std::string& path, const std::string& file) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto sentences = nn::read_columns(file, {.tags = settings.tags.symbols()});
     const auto scores = evaluate(model, settings, sentences);
@@ -180,10 +180,9 @@ int run_eval(const std::string& path, const std::string& file) {
                            {"recall", percent(scores.overall().recall)},
                            {"token_accuracy", percent(scores.token_accuracy())},
                            {"sentences", std::to_string(sentences.size())}});
-    return 0;
 }
 
-int run_tag(const std::string& path, const std::vector<std::string>& texts) {
+void run_tag(const std::string& path, const std::vector<std::string>& texts) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     Sentences sentences;
     for (const auto& text : texts) {
@@ -204,7 +203,6 @@ int run_tag(const std::string& path, const std::vector<std::string>& texts) {
         }
     }
     example::print_result({{"entities", std::to_string(entities)}});
-    return 0;
 }
 
 } // namespace ner

@@ -20,7 +20,7 @@ Search search_of(const Use& use, const Loaded& loaded, const Lexicon& lexicon) {
     return {use.beam, use.lexicon ? &lexicon : nullptr};
 }
 
-int run_eval(const Use& use) {
+void run_eval(const Use& use) {
     const Loaded loaded(use.model);
     const Lexicon lexicon(loaded.alphabet);
     const Recordings recordings = read_recordings(use.recordings);
@@ -37,10 +37,9 @@ int run_eval(const Use& use) {
     }
     result.emplace_back("beam", std::to_string(use.beam));
     example::print_result(result);
-    return 0;
 }
 
-int run_recognise(const Use& use) {
+void run_recognise(const Use& use) {
     const Loaded loaded(use.model);
     const Lexicon lexicon(loaded.alphabet);
     std::vector<Utterance> utterances;
@@ -80,7 +79,6 @@ int run_recognise(const Use& use) {
                                       loaded.model->factor()));
     }
     example::print_result({{"utterances", std::to_string(heard.size())}});
-    return 0;
 }
 
 } // namespace speech

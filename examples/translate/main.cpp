@@ -135,7 +135,7 @@ struct Training : example::TrainingOptions {
     }
 };
 
-int run_eval(const std::string& path, const std::string& file, std::size_t beam) {
+void run_eval(const std::string& path, const std::string& file, std::size_t beam) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const Pairs pairs(file, settings.held_out);
     example::Stopwatch watch;
@@ -147,11 +147,10 @@ int run_eval(const std::string& path, const std::string& file, std::size_t beam)
                            {"sentences", std::to_string(pairs.held_out.size())},
                            {"seconds_greedy", number(seconds, 1)},
                            {"seconds_beam", number(watch.seconds() - seconds, 1)}});
-    return 0;
 }
 
-int run_translate(const std::string& path, std::vector<std::string> sentences, std::size_t beam,
-                  const std::string& alignment) {
+void run_translate(const std::string& path, std::vector<std::string> sentences, std::size_t beam,
+                   const std::string& alignment) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     if (sentences.empty())
         for (std::string line; std::getline(std::cin, line);) sentences.push_back(line);
@@ -171,7 +170,6 @@ int run_translate(const std::string& path, std::vector<std::string> sentences, s
     if (!alignment.empty())
         write_file_atomically(alignment, example::weights_svg(weights, words, sources[0]));
     example::print_result({{"sentences", std::to_string(written.size())}});
-    return 0;
 }
 
 } // namespace translate

@@ -59,14 +59,13 @@ struct Training : example::TrainingOptions {
     }
 };
 
-int run_eval(const std::string& path, const std::string& file) {
+void run_eval(const std::string& path, const std::string& file) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto told = evaluate(model, Numbered(example::read_trees(file), settings.words));
     std::printf("roots, as they are labelled (down) and told (across):\n%s",
                 told.roots.five.table(example::feelings).text().c_str());
     example::print_figures(figures(told), {{"macro_f1", number(told.roots.five.macro().f1, 4)},
                                            {"sentences", std::to_string(told.roots.five.total())}});
-    return 0;
 }
 
 // A tree in Graphviz's language, coloured from red to green by what is told of each node; where the
@@ -95,8 +94,8 @@ std::string picture(const example::LabelledTree& tree, const std::vector<std::in
     return out.str();
 }
 
-int draw(const std::string& path, const std::string& file, std::size_t which,
-         const std::string& to) {
+void draw(const std::string& path, const std::string& file, std::size_t which,
+          const std::string& to) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto trees = example::read_trees(file);
     if (which == 0 || which > trees.size())
@@ -119,7 +118,6 @@ int draw(const std::string& path, const std::string& file, std::size_t which,
                            {"right", std::to_string(right)},
                            {"nodes", std::to_string(told.size())},
                            {"picture", to}});
-    return 0;
 }
 
 } // namespace tree_sentiment

@@ -108,14 +108,13 @@ struct Training : example::StreamOptions {
     }
 };
 
-int run_eval(const std::string& path, const std::string& text) {
+void run_eval(const std::string& path, const std::string& text) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const Text numbers = encode(settings.words, example::read_words(text));
     const double nats = example::mean_nats(model, numbers);
     example::print_result({{"perplexity", number(std::exp(nats), 2)},
                            {"nats", number(nats, 4)},
                            {"words", std::to_string(numbers.size())}});
-    return 0;
 }
 
 // A sentence, and others with words of the vocabulary that sound like its own.
@@ -137,7 +136,7 @@ Lines homophones(const nn::Tokens& sentence, const nn::Vocabulary& words) {
     return readings;
 }
 
-int run_score(const std::string& path, const std::vector<std::string>& sentences, bool alike) {
+void run_score(const std::string& path, const std::vector<std::string>& sentences, bool alike) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     std::vector<std::pair<double, nn::Tokens>> scored;
     for (const auto& sentence : sentences) {
@@ -159,10 +158,9 @@ int run_score(const std::string& path, const std::vector<std::string>& sentences
     }
     example::print_result({{"sentences", std::to_string(scored.size())},
                            {"best_log_p", number(scored.front().first, 3)}});
-    return 0;
 }
 
-int run_next(const std::string& path, const std::string& text, std::size_t count) {
+void run_next(const std::string& path, const std::string& text, std::size_t count) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto& words = settings.words;
     Text read = words.encode(nn::split_whitespace(text));
@@ -178,7 +176,6 @@ int run_next(const std::string& path, const std::string& text, std::size_t count
                     words.symbol(likely.indices(0, i)).c_str());
     example::print_result({{"next", words.symbol(likely.indices(0, 0))},
                            {"p", number(static_cast<double>(likely.values(0, 0)), 4)}});
-    return 0;
 }
 
 } // namespace word_lm

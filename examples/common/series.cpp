@@ -1,0 +1,62 @@
+#include "series.hpp"
+
+#include "chart.hpp"
+#include "program.hpp"
+
+#include <unroll/core/error.hpp>
+#include <unroll/nn/text.hpp>
+
+#include <cmath>
+#include <sstream>
+
+namespace example {
+
+using namespace unroll;
+
+Series read_series(const std::string& path) {
+    Series series;
+    const auto lines = nn::read_lines(path);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        std::string line = lines[i], date, value;
+        std::erase(line, '"');
+        std::istringstream cells(line);
+        std::getline(std::getline(cells, date, ','), value, ',');
+        std::istringstream number(value);
+        double read = 0;
+        if (number >> read && (number >> std::ws).eof() && std::isfinite(read)) {
+            series.dates.push_back(date);
+            series.values.push_back(read);
+        } else if (i > 0) {
+            nn::refuse_line("forecast", path, i + 1, nn::quoted(line) + " is no date and number");
+        }
+    }
+    if (series.values.size() < 40)
+        fail("forecast", format("'%s' has %zu values, fewer than the 40 that are needed",
+                                path.c_str(), series.values.size()));
+    const auto dashes = std::ranges::count(series.dates[0], '-');
+    if (dashes != 1 && dashes != 2)
+        fail("forecast", "'" + series.dates[0] + "' in '" + path +
+                             "' is neither a month, 2001-12, nor a day, 2001-12-31");
+    return series;
+}
+
+std::string forecasts_svg(const std::string& title, const Series& series, std::size_t begin,
+                          const Forecasts& forecasts, const std::vector<std::size_t>& marked) {
+    Line values{.name = "values"}, marks{.name = "anomalies", .colour = 4, .marks = true};
+    for (std::size_t t = begin; t < series.values.size(); ++t)
+        values.add(static_cast<double>(t), series.values[t]);
+    for (const std::size_t t : marked) marks.add(static_cast<double>(t), series.values[t]);
+    Chart chart{.title = title, .x = "step", .y = "value", .lines = {values}};
+    for (const auto& [name, told] :
+         {std::pair("forecast", &forecasts.middle), std::pair("5 %", &forecasts.low),
+          std::pair("95 %", &forecasts.high)}) {
+        Line line{.name = name, .colour = 1, .dashed = told != &forecasts.middle};
+        for (std::size_t i = 0; i < told->size(); ++i)
+            line.add(static_cast<double>(forecasts.begin + i), (*told)[i]);
+        chart.lines.push_back(line);
+    }
+    if (!marked.empty()) chart.lines.push_back(marks);
+    return chart.svg();
+}
+
+} // namespace example
