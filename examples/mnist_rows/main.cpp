@@ -53,15 +53,15 @@ struct Model {
 };
 
 example::Figures figures(const Model<float>& model, const example::Digits& digits, std::size_t n) {
-    double right = 0, loss = 0;
+    nn::ConfusionMatrix told(classes);
+    double loss = 0;
     example::in_batches(n, 500, [&](auto& tape, const auto& which) {
         const auto y = model(tape, digits, which);
-        const Indices labels = example::chosen(digits.labels, which), said = argmax(y);
-        for (std::size_t b = 0; b < said.size(); ++b) right += said(b) == labels(b);
-        loss += static_cast<double>(said.size() * cross_entropy(y, labels).item());
+        const Indices labels = example::chosen(digits.labels, which);
+        told.add(labels, argmax(y));
+        loss += static_cast<double>(which.size() * cross_entropy(y, labels).item());
     });
-    const auto count = static_cast<double>(n);
-    return {{"test_accuracy", right / count}, {"test_nats", loss / count}};
+    return {{"test_accuracy", told.accuracy()}, {"test_nats", loss / static_cast<double>(n)}};
 }
 
 struct Training : example::TrainingOptions {
@@ -125,8 +125,8 @@ int main(int argc, char** argv) {
         "mnist_rows",
         "Digits read row by row, or pixel by pixel: many steps to one class. Reads the four idx "
         "files of MNIST in a folder; without one, it draws digits of its own.",
-        {"train mnist --cell lstm", "train mnist --cell lstm --bidirectional --epochs 8",
-         "train mnist --cell mlp",
+        {"train mnist --cell lstm", "train mnist --cell mlp",
+         "train mnist --cell lstm --bidirectional --epochs 8",
          "train mnist --pixels --hidden 64 --memory 784 --rate 5e-3 --minutes 45",
          "eval mnist_rows.safetensors mnist",
          "predict mnist_rows.safetensors mnist --first 10 --count 3"});
