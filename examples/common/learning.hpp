@@ -5,7 +5,6 @@
 #include "trainer.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <numeric>
 
 namespace example {
@@ -88,12 +87,10 @@ int train(Training o) {
             nn::named_parameters(model));
     }
     if (o.resume) o.model = read<decltype(o.model)>(o.out);
-    const std::string found = o.prepare();
+    Task task;
+    task.about = o.prepare();
     nn::seed(o.seed);
     Model<float> model(o.model);
-    std::printf("%s; %zu parameters; %zu threads\n", found.c_str(), nn::parameter_count(model),
-                threads::count());
-    Task task;
     task.units = o.units;
     task.unit = o.unit;
     task.glance = [&] { return o.figures(model, false); };

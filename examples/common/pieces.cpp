@@ -17,8 +17,11 @@ namespace {
 
 std::size_t key_of(const json& pitch, const std::string& what) {
     const auto number = pitch.is_number_integer() ? pitch.get<std::int64_t>() : -1;
-    if (number < 21 || number > 108) fail("music", what + " is no key from 21 to 108");
-    return static_cast<std::size_t>(number);
+    const auto key = static_cast<std::size_t>(number), end = lowest_key + piano_keys;
+    if (key < lowest_key || key >= end)
+        fail("music", what + " is no key from " + std::to_string(lowest_key) + " to " +
+                          std::to_string(end - 1));
+    return key;
 }
 
 // Calls f(item, its place) for each item of a list.

@@ -198,6 +198,9 @@ int train(const TrainingOptions& options, const Task& task,
         fail("train", "a batch of " + std::to_string(options.batch) + " cannot be cut into " +
                           std::to_string(options.shards) + " equal shards");
     if (options.threads > 0) threads::set(options.threads);
+    std::size_t count = 0;
+    for (const auto& [name, parameter] : parameters) count += parameter->value().size();
+    std::printf("%s; %zu parameters; %zu threads\n", task.about.c_str(), count, threads::count());
     if (options.inspection.draws()) {
         task.begin_epoch(0);
         return options.inspection.draw<float>(

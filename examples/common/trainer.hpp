@@ -32,6 +32,7 @@ using Figures = std::vector<std::pair<std::string, double>>;
 
 // What is trained.
 struct Task {
+    std::string about;       // what there is to learn from, told at the beginning
     std::size_t batches = 0; // in an epoch
     double units = 0;        // in a batch, for the speed; 0: as many as the option --batch says
     std::string unit = "sequences";

@@ -1,7 +1,6 @@
 #include "training.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <numeric>
 
 namespace speech {
@@ -123,10 +122,6 @@ int train(Training o) {
     nn::seed(o.seed);
     const auto model = make_recogniser<float>(o.model, alphabet);
     const auto single = test_recordings(recordings), strings = test_strings(recordings);
-    std::printf("%zu recordings to learn and %zu to test with; %zu symbols; %zu parameters; "
-                "%zu threads\n",
-                recordings.learned.size(), recordings.held_out.size(), alphabet.size(),
-                nn::parameter_count(*model), threads::count());
 
     // Each time with other pauses and noise, and strings of other recordings.
     const auto digits = digits_of(recordings.learned.size(), o.model.task);
@@ -157,6 +152,9 @@ int train(Training o) {
                                 {std::string("wer_strings") + end, rate(strings)}};
     };
     example::Task task;
+    task.about =
+        example::format("%zu recordings to learn and %zu to test with; %zu symbols",
+                        recordings.learned.size(), recordings.held_out.size(), alphabet.size());
     task.unit = "utterances";
     task.units = static_cast<double>(o.batch);
     task.glance = [&] { return rates("_greedy", 1); };
