@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/random.hpp>
-#include <unroll/core/tensor.hpp>
+#include <unroll/core/tensor/random.hpp>
+#include <unroll/core/tensor/tensor.hpp>
 
 namespace unroll::nn {
 

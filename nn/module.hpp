@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/parameter.hpp>
-#include <unroll/core/random.hpp>
+#include <unroll/core/autograd/parameter.hpp>
+#include <unroll/core/tensor/random.hpp>
 
 #include <string>
 #include <utility>

@@ -1,6 +1,6 @@
-#include <unroll/core/gemm.hpp>
-#include <unroll/core/lanes.hpp>
-#include <unroll/core/threads.hpp>
+#include <unroll/core/kernels/gemm.hpp>
+#include <unroll/core/kernels/simd.hpp>
+#include <unroll/core/kernels/threads.hpp>
 #include <unroll/ops/convolution.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>

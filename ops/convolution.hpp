@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/record.hpp>
+#include <unroll/core/autograd/record.hpp>
 #include <unroll/ops/windows.hpp>
 
 namespace unroll {

@@ -1,4 +1,4 @@
-#include <unroll/core/linear.hpp>
+#include <unroll/core/autograd/linear_maps.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/views.hpp>

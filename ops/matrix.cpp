@@ -1,6 +1,6 @@
-#include <unroll/core/linear.hpp>
-#include <unroll/core/loops.hpp>
-#include <unroll/core/product.hpp>
+#include <unroll/core/autograd/linear_maps.hpp>
+#include <unroll/core/kernels/loops.hpp>
+#include <unroll/core/kernels/product.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/views.hpp>
 

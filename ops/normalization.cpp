@@ -1,8 +1,8 @@
-#include <unroll/ops/fuse.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
+#include <unroll/ops/fuse/rows.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
-#include <unroll/ops/rows.hpp>
 #include <unroll/ops/views.hpp>
 
 #include <cmath>

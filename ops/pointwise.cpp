@@ -1,4 +1,4 @@
-#include <unroll/ops/fuse.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/pointwise.hpp>
 
 namespace unroll {

@@ -1,5 +1,5 @@
-#include <unroll/core/linear.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/core/autograd/linear_maps.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/random.hpp>
-#include <unroll/core/safetensors.hpp>
+#include <unroll/core/files/safetensors.hpp>
+#include <unroll/core/tensor/random.hpp>
 #include <unroll/optim/optimizer.hpp>
 
 #include <map>

@@ -1,6 +1,6 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/loops.hpp>
-#include <unroll/core/statistics.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/check/statistics.hpp>
+#include <unroll/core/kernels/loops.hpp>
 #include <unroll/optim/optimizer.hpp>
 
 #include <cmath>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/parameter.hpp>
+#include <unroll/core/autograd/parameter.hpp>
 
 #include <cstdint>
 #include <map>

@@ -1,6 +1,6 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/product.hpp>
-#include <unroll/core/threads.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/kernels/product.hpp>
+#include <unroll/core/kernels/threads.hpp>
 #include <unroll/optim/parallel.hpp>
 
 #include <numeric>

@@ -1,4 +1,4 @@
-#include <unroll/core/error.hpp>
+#include <unroll/core/base/error.hpp>
 #include <unroll/optim/schedule.hpp>
 
 #include <algorithm>

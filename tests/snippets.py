@@ -10,8 +10,8 @@ import sys
 
 PRELUDE = """
 #include <unroll/unroll.hpp>
-#include <unroll/core/xtensor.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/core/tensor/xtensor.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <cstdio>
 #include <iostream>
 #include <xtensor/xarray.hpp>

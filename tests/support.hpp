@@ -1,8 +1,8 @@
 #pragma once
 
-#include <unroll/core/gradcheck.hpp>
-#include <unroll/core/random.hpp>
-#include <unroll/core/safetensors.hpp>
+#include <unroll/core/check/gradcheck.hpp>
+#include <unroll/core/files/safetensors.hpp>
+#include <unroll/core/tensor/random.hpp>
 
 #include <cmath>
 #include <string>

@@ -2,7 +2,7 @@
 
 #include "support.hpp"
 
-#include <unroll/core/xtensor.hpp>
+#include <unroll/core/tensor/xtensor.hpp>
 #include <unroll/unroll.hpp>
 
 #include <atomic>

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <unroll/core/region.hpp>
-#include <unroll/core/sink.hpp>
-#include <unroll/core/variable.hpp>
+#include <unroll/core/autograd/variable.hpp>
+#include <unroll/core/kernels/operands.hpp>
+#include <unroll/core/tensor/region.hpp>
 
 #include <span>
 

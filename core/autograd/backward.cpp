@@ -1,7 +1,7 @@
-#include <unroll/core/product.hpp>
-#include <unroll/core/record.hpp>
-#include <unroll/core/shares.hpp>
-#include <unroll/core/tape.hpp>
+#include <unroll/core/autograd/record.hpp>
+#include <unroll/core/autograd/shares.hpp>
+#include <unroll/core/autograd/tape.hpp>
+#include <unroll/core/kernels/product.hpp>
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-#include <unroll/core/gradients.hpp>
-#include <unroll/core/shares.hpp>
+#include <unroll/core/autograd/gradients.hpp>
+#include <unroll/core/autograd/shares.hpp>
 
 #include <algorithm>
 

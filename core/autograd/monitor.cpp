@@ -1,4 +1,4 @@
-#include <unroll/core/tape.hpp>
+#include <unroll/core/autograd/tape.hpp>
 
 namespace unroll {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/variable.hpp>
+#include <unroll/core/autograd/variable.hpp>
 
 #include <span>
 

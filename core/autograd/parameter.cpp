@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/parameter.hpp>
+#include <unroll/core/autograd/parameter.hpp>
+#include <unroll/core/base/error.hpp>
 
 namespace unroll {
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <unroll/core/adjoint.hpp>
-#include <unroll/core/formula.hpp>
-#include <unroll/core/variable.hpp>
+#include <unroll/core/autograd/adjoint.hpp>
+#include <unroll/core/autograd/variable.hpp>
+#include <unroll/core/graph/formula.hpp>
 
 #include <span>
 

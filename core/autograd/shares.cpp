@@ -1,4 +1,4 @@
-#include <unroll/core/shares.hpp>
+#include <unroll/core/autograd/shares.hpp>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/linear.hpp>
+#include <unroll/core/autograd/linear_maps.hpp>
 
 #include <map>
 #include <unordered_map>

@@ -1,5 +1,5 @@
-#include <unroll/core/record.hpp>
-#include <unroll/core/tape.hpp>
+#include <unroll/core/autograd/record.hpp>
+#include <unroll/core/autograd/tape.hpp>
 
 #include <algorithm>
 #include <atomic>

@@ -1,14 +1,14 @@
 #pragma once
 
-#include <unroll/core/adjoint.hpp>
-#include <unroll/core/arena.hpp>
-#include <unroll/core/error.hpp>
-#include <unroll/core/monitor.hpp>
-#include <unroll/core/random.hpp>
-#include <unroll/core/region.hpp>
-#include <unroll/core/rule.hpp>
-#include <unroll/core/scope.hpp>
-#include <unroll/core/variable.hpp>
+#include <unroll/core/autograd/adjoint.hpp>
+#include <unroll/core/autograd/monitor.hpp>
+#include <unroll/core/autograd/rule.hpp>
+#include <unroll/core/autograd/variable.hpp>
+#include <unroll/core/base/arena.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
+#include <unroll/core/tensor/random.hpp>
+#include <unroll/core/tensor/region.hpp>
 
 #include <array>
 #include <memory>

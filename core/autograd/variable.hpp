@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/parameter.hpp>
-#include <unroll/core/tensor.hpp>
+#include <unroll/core/autograd/parameter.hpp>
+#include <unroll/core/tensor/tensor.hpp>
 
 #include <cstdint>
 

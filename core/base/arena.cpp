@@ -1,4 +1,4 @@
-#include <unroll/core/arena.hpp>
+#include <unroll/core/base/arena.hpp>
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/scope.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 
 namespace unroll {
 

@@ -1,4 +1,4 @@
-#include <unroll/core/scope.hpp>
+#include <unroll/core/base/scope.hpp>
 
 namespace unroll {
 

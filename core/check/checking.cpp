@@ -1,5 +1,5 @@
-#include <unroll/core/checking.hpp>
-#include <unroll/core/statistics.hpp>
+#include <unroll/core/check/checking.hpp>
+#include <unroll/core/check/statistics.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
-#include <unroll/core/gradcheck.hpp>
-#include <unroll/core/gradients.hpp>
-#include <unroll/core/linear.hpp>
+#include <unroll/core/autograd/gradients.hpp>
+#include <unroll/core/autograd/linear_maps.hpp>
+#include <unroll/core/check/gradcheck.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/tape.hpp>
+#include <unroll/core/autograd/tape.hpp>
 
 #include <concepts>
 #include <functional>

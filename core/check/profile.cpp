@@ -1,4 +1,4 @@
-#include <unroll/core/profile.hpp>
+#include <unroll/core/check/profile.hpp>
 
 #include <algorithm>
 #include <map>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/table.hpp>
-#include <unroll/core/tape.hpp>
+#include <unroll/core/autograd/tape.hpp>
+#include <unroll/core/check/table.hpp>
 
 #include <chrono>
 #include <vector>

@@ -1,5 +1,5 @@
-#include <unroll/core/loops.hpp>
-#include <unroll/core/statistics.hpp>
+#include <unroll/core/check/statistics.hpp>
+#include <unroll/core/kernels/loops.hpp>
 
 #include <algorithm>
 #include <cmath>

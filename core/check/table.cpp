@@ -1,4 +1,4 @@
-#include <unroll/core/table.hpp>
+#include <unroll/core/check/table.hpp>
 
 #include <algorithm>
 #include <cstdio>

@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/file.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/files/file.hpp>
 
 #include <atomic>
 #include <cerrno>

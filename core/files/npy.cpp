@@ -1,4 +1,4 @@
-#include <unroll/core/npy.hpp>
+#include <unroll/core/files/npy.hpp>
 
 #include <algorithm>
 #include <charconv>

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <unroll/core/elements.hpp>
-#include <unroll/core/file.hpp>
-#include <unroll/core/tensor.hpp>
+#include <unroll/core/files/file.hpp>
+#include <unroll/core/tensor/dtype.hpp>
+#include <unroll/core/tensor/tensor.hpp>
 
 namespace unroll {
 

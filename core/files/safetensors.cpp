@@ -1,4 +1,4 @@
-#include <unroll/core/safetensors.hpp>
+#include <unroll/core/files/safetensors.hpp>
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include <unroll/core/graph_model.hpp>
+#include <unroll/core/graph/model.hpp>
 
 #include <algorithm>
 #include <numeric>

@@ -1,5 +1,5 @@
-#include <unroll/core/formula.hpp>
-#include <unroll/core/tape.hpp>
+#include <unroll/core/autograd/tape.hpp>
+#include <unroll/core/graph/formula.hpp>
 
 namespace unroll {
 

@@ -1,5 +1,5 @@
-#include <unroll/core/file.hpp>
-#include <unroll/core/graph_model.hpp>
+#include <unroll/core/files/file.hpp>
+#include <unroll/core/graph/model.hpp>
 
 namespace unroll::graph {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/profile.hpp>
-#include <unroll/core/statistics.hpp>
+#include <unroll/core/check/profile.hpp>
+#include <unroll/core/check/statistics.hpp>
 
 #include <string>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/formula.hpp>
-#include <unroll/core/graph.hpp>
+#include <unroll/core/graph/formula.hpp>
+#include <unroll/core/graph/graph.hpp>
 
 #include <string>
 #include <vector>

@@ -1,4 +1,4 @@
-#include <unroll/core/graph_places.hpp>
+#include <unroll/core/graph/places.hpp>
 
 #include <algorithm>
 #include <unordered_map>

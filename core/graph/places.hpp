@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/graph_model.hpp>
+#include <unroll/core/graph/model.hpp>
 
 namespace unroll::graph::detail {
 

@@ -1,4 +1,4 @@
-#include <unroll/core/graph_showing.hpp>
+#include <unroll/core/graph/showing.hpp>
 
 #include <algorithm>
 #include <map>

@@ -1,5 +1,5 @@
-#include <unroll/core/gemm.hpp>
-#include <unroll/core/threads.hpp>
+#include <unroll/core/kernels/gemm.hpp>
+#include <unroll/core/kernels/threads.hpp>
 
 #include <algorithm>
 #include <optional>

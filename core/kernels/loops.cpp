@@ -1,6 +1,6 @@
-#include <unroll/core/loops.hpp>
-#include <unroll/core/region.hpp>
-#include <unroll/core/threads.hpp>
+#include <unroll/core/kernels/loops.hpp>
+#include <unroll/core/kernels/threads.hpp>
+#include <unroll/core/tensor/region.hpp>
 
 #include <cstdint>
 

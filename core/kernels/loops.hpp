@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/lanes.hpp>
-#include <unroll/core/sink.hpp>
+#include <unroll/core/kernels/operands.hpp>
+#include <unroll/core/kernels/simd.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
-#include <unroll/core/gemm.hpp>
-#include <unroll/core/loops.hpp>
-#include <unroll/core/product.hpp>
-#include <unroll/core/threads.hpp>
+#include <unroll/core/kernels/gemm.hpp>
+#include <unroll/core/kernels/loops.hpp>
+#include <unroll/core/kernels/product.hpp>
+#include <unroll/core/kernels/threads.hpp>
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/threads.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/kernels/threads.hpp>
 
 #include <algorithm>
 #include <array>

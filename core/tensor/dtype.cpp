@@ -1,4 +1,4 @@
-#include <unroll/core/elements.hpp>
+#include <unroll/core/tensor/dtype.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/error.hpp>
+#include <unroll/core/base/error.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-#include <unroll/core/tensor.hpp>
-#include <unroll/core/xtensor.hpp>
+#include <unroll/core/tensor/tensor.hpp>
+#include <unroll/core/tensor/xtensor.hpp>
 
 #include <ostream>
 

@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/random.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/tensor/random.hpp>
 
 #include <algorithm>
 #include <bit>

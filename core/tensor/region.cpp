@@ -1,4 +1,4 @@
-#include <unroll/core/region.hpp>
+#include <unroll/core/tensor/region.hpp>
 
 #include <algorithm>
 #include <cstdint>

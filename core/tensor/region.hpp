@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/shape.hpp>
+#include <unroll/core/tensor/shape.hpp>
 
 #include <utility>
 

@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/shape.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/tensor/shape.hpp>
 
 #include <algorithm>
 #include <utility>

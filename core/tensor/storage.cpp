@@ -1,4 +1,4 @@
-#include <unroll/core/storage.hpp>
+#include <unroll/core/tensor/storage.hpp>
 
 #include <array>
 #include <bit>

@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/tensor.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/tensor/tensor.hpp>
 
 #include <algorithm>
 #include <ostream>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/shape.hpp>
-#include <unroll/core/storage.hpp>
+#include <unroll/core/tensor/shape.hpp>
+#include <unroll/core/tensor/storage.hpp>
 
 #include <cstdint>
 #include <initializer_list>

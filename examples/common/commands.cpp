@@ -1,6 +1,6 @@
 #include "commands.hpp"
 
-#include <unroll/core/graph.hpp>
+#include <unroll/core/graph/graph.hpp>
 
 #include <cstdio>
 #include <exception>

@@ -2,7 +2,7 @@
 
 #include "idx.hpp"
 
-#include <unroll/core/error.hpp>
+#include <unroll/core/base/error.hpp>
 
 #include <filesystem>
 

@@ -1,6 +1,6 @@
 #include "idx.hpp"
 
-#include <unroll/core/error.hpp>
+#include <unroll/core/base/error.hpp>
 
 #include <cerrno>
 #include <cstring>

@@ -1,6 +1,6 @@
 #include "inspection.hpp"
 
-#include <unroll/core/file.hpp>
+#include <unroll/core/files/file.hpp>
 
 #include <cstdio>
 #include <map>

@@ -3,8 +3,8 @@
 #include "fields.hpp"
 #include "program.hpp"
 
-#include <unroll/core/gradcheck.hpp>
-#include <unroll/core/graph.hpp>
+#include <unroll/core/check/gradcheck.hpp>
+#include <unroll/core/graph/graph.hpp>
 
 #include <optional>
 #include <string>

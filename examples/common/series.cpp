@@ -3,8 +3,8 @@
 #include "chart.hpp"
 #include "program.hpp"
 
-#include <unroll/core/error.hpp>
-#include <unroll/nn/text.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/nn/text/text.hpp>
 
 #include <cmath>
 #include <sstream>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/nn/text.hpp>
+#include <unroll/nn/text/text.hpp>
 
 #include <cstdint>
 #include <string>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/tensor.hpp>
+#include <unroll/core/tensor/tensor.hpp>
 
 #include <string>
 #include <vector>

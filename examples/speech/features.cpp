@@ -1,6 +1,6 @@
 #include "features.hpp"
 
-#include <unroll/core/error.hpp>
+#include <unroll/core/base/error.hpp>
 
 #include <algorithm>
 #include <bit>

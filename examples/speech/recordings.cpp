@@ -1,6 +1,6 @@
 #include "recordings.hpp"
 
-#include <unroll/core/error.hpp>
+#include <unroll/core/base/error.hpp>
 
 #include <algorithm>
 #include <charconv>

@@ -2,7 +2,7 @@
 
 #include "sound.hpp"
 
-#include <unroll/core/random.hpp>
+#include <unroll/core/tensor/random.hpp>
 
 #include <array>
 

@@ -1,7 +1,7 @@
 #include "sound.hpp"
 
-#include <unroll/core/error.hpp>
-#include <unroll/core/file.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/files/file.hpp>
 
 #include <algorithm>
 #include <cmath>

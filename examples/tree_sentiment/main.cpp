@@ -1,6 +1,6 @@
 #include "model.hpp"
 
-#include <unroll/core/graph.hpp>
+#include <unroll/core/graph/graph.hpp>
 
 #include <optional>
 #include <sstream>

@@ -1,6 +1,6 @@
-#include <unroll/nn/attention.hpp>
+#include <unroll/nn/attention/attention.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/pointwise.hpp>
 

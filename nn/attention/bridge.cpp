@@ -1,4 +1,4 @@
-#include <unroll/nn/bridge.hpp>
+#include <unroll/nn/attention/bridge.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/views.hpp>

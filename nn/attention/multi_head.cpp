@@ -1,6 +1,6 @@
+#include <unroll/nn/attention/multi_head.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/multi_head.hpp>
-#include <unroll/nn/positions.hpp>
+#include <unroll/nn/layers/positions.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/nn/attention.hpp>
-#include <unroll/nn/layers.hpp>
+#include <unroll/nn/attention/attention.hpp>
+#include <unroll/nn/layers/layers.hpp>
 
 namespace unroll::nn {
 

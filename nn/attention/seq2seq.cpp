@@ -1,4 +1,4 @@
-#include <unroll/nn/seq2seq.hpp>
+#include <unroll/nn/attention/seq2seq.hpp>
 
 #include <cmath>
 

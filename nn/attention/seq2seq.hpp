@@ -1,10 +1,10 @@
 #pragma once
 
-#include <unroll/nn/attention.hpp>
-#include <unroll/nn/bridge.hpp>
-#include <unroll/nn/decode.hpp>
-#include <unroll/nn/layers.hpp>
-#include <unroll/nn/recurrent.hpp>
+#include <unroll/nn/attention/attention.hpp>
+#include <unroll/nn/attention/bridge.hpp>
+#include <unroll/nn/decoding/decode.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
 #include <unroll/ops/index.hpp>
 
 namespace unroll::nn {

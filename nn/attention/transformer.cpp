@@ -1,5 +1,5 @@
-#include <unroll/nn/seq2seq.hpp>
-#include <unroll/nn/transformer.hpp>
+#include <unroll/nn/attention/seq2seq.hpp>
+#include <unroll/nn/attention/transformer.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

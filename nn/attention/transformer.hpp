@@ -1,8 +1,8 @@
 #pragma once
 
-#include <unroll/nn/decode.hpp>
-#include <unroll/nn/multi_head.hpp>
-#include <unroll/nn/positions.hpp>
+#include <unroll/nn/attention/multi_head.hpp>
+#include <unroll/nn/decoding/decode.hpp>
+#include <unroll/nn/layers/positions.hpp>
 
 #include <optional>
 

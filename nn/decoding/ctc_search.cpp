@@ -1,4 +1,4 @@
-#include <unroll/nn/ctc_search.hpp>
+#include <unroll/nn/decoding/ctc_search.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/tape.hpp>
-#include <unroll/nn/ctc.hpp>
+#include <unroll/core/autograd/tape.hpp>
+#include <unroll/nn/losses/ctc.hpp>
 
 #include <functional>
 #include <span>

@@ -1,4 +1,4 @@
-#include <unroll/nn/decode.hpp>
+#include <unroll/nn/decoding/decode.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>

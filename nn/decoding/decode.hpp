@@ -1,8 +1,8 @@
 #pragma once
 
-#include <unroll/core/random.hpp>
-#include <unroll/core/tape.hpp>
-#include <unroll/nn/vocabulary.hpp>
+#include <unroll/core/autograd/tape.hpp>
+#include <unroll/core/tensor/random.hpp>
+#include <unroll/nn/text/vocabulary.hpp>
 
 #include <array>
 #include <vector>

@@ -1,5 +1,5 @@
-#include <unroll/nn/adaptive_softmax.hpp>
 #include <unroll/nn/initialize.hpp>
+#include <unroll/nn/layers/adaptive_softmax.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/loss.hpp>

@@ -1,6 +1,6 @@
-#include <unroll/core/threads.hpp>
-#include <unroll/nn/convolution.hpp>
+#include <unroll/core/kernels/threads.hpp>
 #include <unroll/nn/initialize.hpp>
+#include <unroll/nn/layers/convolution.hpp>
 #include <unroll/ops/normalization.hpp>
 
 #include <cmath>

@@ -1,5 +1,5 @@
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/layers.hpp>
+#include <unroll/nn/layers/layers.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/normalization.hpp>

@@ -1,6 +1,6 @@
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/positions.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/nn/layers/positions.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/views.hpp>
 

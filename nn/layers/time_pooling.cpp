@@ -1,5 +1,5 @@
-#include <unroll/nn/batches.hpp>
-#include <unroll/nn/time_pooling.hpp>
+#include <unroll/nn/layers/time_pooling.hpp>
+#include <unroll/nn/text/batches.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

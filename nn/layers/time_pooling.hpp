@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/nn/layers.hpp>
+#include <unroll/nn/layers/layers.hpp>
 
 #include <span>
 

@@ -1,6 +1,6 @@
-#include <unroll/nn/batches.hpp>
-#include <unroll/nn/crf.hpp>
 #include <unroll/nn/initialize.hpp>
+#include <unroll/nn/losses/crf.hpp>
+#include <unroll/nn/text/batches.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

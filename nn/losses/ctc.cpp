@@ -1,6 +1,6 @@
-#include <unroll/nn/ctc.hpp>
-#include <unroll/nn/recurrent.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/nn/losses/ctc.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/record.hpp>
-#include <unroll/nn/batches.hpp>
+#include <unroll/core/autograd/record.hpp>
+#include <unroll/nn/text/batches.hpp>
 
 #include <span>
 #include <vector>

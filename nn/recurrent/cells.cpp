@@ -1,6 +1,6 @@
-#include <unroll/nn/cells.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/nn/recurrent/cells.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/views.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/record.hpp>
-#include <unroll/nn/layers.hpp>
+#include <unroll/core/autograd/record.hpp>
+#include <unroll/nn/layers/layers.hpp>
 
 #include <array>
 #include <optional>

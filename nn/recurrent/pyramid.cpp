@@ -1,5 +1,5 @@
-#include <unroll/nn/batches.hpp>
-#include <unroll/nn/pyramid.hpp>
+#include <unroll/nn/recurrent/pyramid.hpp>
+#include <unroll/nn/text/batches.hpp>
 
 #include <algorithm>
 

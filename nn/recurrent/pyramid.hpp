@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/nn/recurrent.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
 
 #include <span>
 #include <vector>

@@ -1,5 +1,5 @@
-#include <unroll/nn/recurrent.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 
 namespace unroll::nn {
 

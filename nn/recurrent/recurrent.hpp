@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/nn/cells.hpp>
+#include <unroll/nn/recurrent/cells.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>

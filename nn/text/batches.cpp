@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/nn/batches.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/nn/text/batches.hpp>
 
 #include <algorithm>
 #include <numeric>

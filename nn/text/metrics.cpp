@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/nn/metrics.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/nn/text/metrics.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/table.hpp>
-#include <unroll/core/tensor.hpp>
+#include <unroll/core/check/table.hpp>
+#include <unroll/core/tensor/tensor.hpp>
 
 #include <span>
 #include <string>

@@ -1,6 +1,6 @@
-#include <unroll/core/error.hpp>
-#include <unroll/nn/metrics.hpp>
-#include <unroll/nn/n_grams.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/nn/text/metrics.hpp>
+#include <unroll/nn/text/n_grams.hpp>
 
 #include <cmath>
 #include <string>

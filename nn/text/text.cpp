@@ -1,6 +1,6 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/file.hpp>
-#include <unroll/nn/text.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/files/file.hpp>
+#include <unroll/nn/text/text.hpp>
 
 #include <algorithm>
 #include <optional>

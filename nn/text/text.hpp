@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/nn/vocabulary.hpp>
+#include <unroll/nn/text/vocabulary.hpp>
 
 #include <cstdint>
 #include <functional>

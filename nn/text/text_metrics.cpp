@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/nn/text_metrics.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/nn/text/text_metrics.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <unroll/core/table.hpp>
-#include <unroll/nn/metrics.hpp>
-#include <unroll/nn/vocabulary.hpp>
+#include <unroll/core/check/table.hpp>
+#include <unroll/nn/text/metrics.hpp>
+#include <unroll/nn/text/vocabulary.hpp>
 
 #include <map>
 

@@ -1,7 +1,7 @@
-#include <unroll/core/error.hpp>
-#include <unroll/core/file.hpp>
-#include <unroll/nn/text.hpp>
-#include <unroll/nn/word_vectors.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/files/file.hpp>
+#include <unroll/nn/text/text.hpp>
+#include <unroll/nn/text/word_vectors.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/reduce.hpp>
 

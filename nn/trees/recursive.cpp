@@ -1,6 +1,6 @@
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/recursive.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/nn/trees/recursive.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/reduce.hpp>

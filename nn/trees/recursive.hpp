@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/nn/recurrent.hpp>
-#include <unroll/nn/tree.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/trees/tree.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/views.hpp>
 

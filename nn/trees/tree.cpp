@@ -1,5 +1,5 @@
-#include <unroll/core/error.hpp>
-#include <unroll/nn/tree.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/nn/trees/tree.hpp>
 
 #include <algorithm>
 #include <numeric>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/core/loops.hpp>
-#include <unroll/ops/functions.hpp>
+#include <unroll/core/kernels/loops.hpp>
+#include <unroll/ops/fuse/functions.hpp>
 
 #include <array>
 #include <bit>

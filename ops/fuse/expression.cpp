@@ -1,5 +1,5 @@
-#include <unroll/core/loops.hpp>
-#include <unroll/ops/function_table.hpp>
+#include <unroll/core/kernels/loops.hpp>
+#include <unroll/ops/fuse/function_table.hpp>
 
 #include <algorithm>
 #include <sstream>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/ops/symbol.hpp>
+#include <unroll/ops/fuse/symbol.hpp>
 
 namespace unroll {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/lanes.hpp>
+#include <unroll/core/kernels/simd.hpp>
 
 #include <array>
 #include <cmath>

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <unroll/core/loops.hpp>
-#include <unroll/core/record.hpp>
-#include <unroll/ops/dual.hpp>
-#include <unroll/ops/functions.hpp>
-#include <unroll/ops/symbol.hpp>
+#include <unroll/core/autograd/record.hpp>
+#include <unroll/core/kernels/loops.hpp>
+#include <unroll/ops/fuse/dual.hpp>
+#include <unroll/ops/fuse/functions.hpp>
+#include <unroll/ops/fuse/symbol.hpp>
 
 namespace unroll {
 

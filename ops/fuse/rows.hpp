@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/ops/functions.hpp>
+#include <unroll/ops/fuse/functions.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
-#include <unroll/ops/dual.hpp>
-#include <unroll/ops/function_table.hpp>
+#include <unroll/ops/fuse/dual.hpp>
+#include <unroll/ops/fuse/function_table.hpp>
 
 #include <cmath>
 

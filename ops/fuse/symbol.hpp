@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/ops/expression.hpp>
+#include <unroll/ops/fuse/expression.hpp>
 
 #include <concepts>
 

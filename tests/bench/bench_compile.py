@@ -12,7 +12,7 @@ import time
 import figures
 
 UMBRELLA = "#include <unroll/unroll.hpp>\nint main() { unroll::Tape<float> tape; }\n"
-FUSE = """#include <unroll/ops/fuse.hpp>
+FUSE = """#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/unroll.hpp>
 using namespace unroll;
 int main() {

@@ -2,7 +2,7 @@
 
 #include "measure.hpp"
 
-#include <unroll/ops/fuse.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/unroll.hpp>
 
 #include <xtensor/xmath.hpp>

@@ -3,7 +3,7 @@
 
 #include "measure.hpp"
 
-#include <unroll/ops/fuse.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/unroll.hpp>
 
 #include <array>

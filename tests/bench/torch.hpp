@@ -3,7 +3,7 @@
 #include "coprocess.hpp"
 #include "measure.hpp"
 
-#include <unroll/core/threads.hpp>
+#include <unroll/core/kernels/threads.hpp>
 
 #include <cstdlib>
 

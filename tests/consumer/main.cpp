@@ -1,6 +1,6 @@
 // A program outside the library's tree: a layer, a fused operation of its own, a training step.
 
-#include <unroll/ops/fuse.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/unroll.hpp>
 
 #include <cstdio>

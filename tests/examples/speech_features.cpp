@@ -5,7 +5,7 @@
 #include "recordings.hpp"
 #include "symbols.hpp"
 
-#include <unroll/core/file.hpp>
+#include <unroll/core/files/file.hpp>
 #include <unroll/ops/reduce.hpp>
 
 #include <cstdlib>

@@ -1,8 +1,8 @@
 #include "support.hpp"
 
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/layers.hpp>
-#include <unroll/nn/recurrent.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

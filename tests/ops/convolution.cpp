@@ -1,6 +1,6 @@
 #include "support.hpp"
 
-#include <unroll/core/threads.hpp>
+#include <unroll/core/kernels/threads.hpp>
 #include <unroll/ops/convolution.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>

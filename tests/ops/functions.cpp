@@ -1,7 +1,7 @@
 // How far the vectorised functions are from the true values, in units in the last place, over the
 // whole range of their arguments. Denormal results count as 0.
 
-#include <unroll/ops/functions.hpp>
+#include <unroll/ops/fuse/functions.hpp>
 
 #include <bit>
 #include <cmath>

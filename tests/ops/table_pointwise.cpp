@@ -1,4 +1,4 @@
-#include "ops_table.hpp"
+#include "ops/table.hpp"
 
 #include <unroll/ops/pointwise.hpp>
 

@@ -1,9 +1,9 @@
 #include "support.hpp"
 
-#include <unroll/core/threads.hpp>
+#include <unroll/core/kernels/threads.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/layers.hpp>
-#include <unroll/nn/recurrent.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/optim/checkpoint.hpp>

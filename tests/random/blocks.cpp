@@ -1,10 +1,10 @@
 #include "choices.hpp"
 
-#include <unroll/nn/attention.hpp>
-#include <unroll/nn/crf.hpp>
-#include <unroll/nn/recurrent.hpp>
-#include <unroll/nn/time_pooling.hpp>
-#include <unroll/nn/transformer.hpp>
+#include <unroll/nn/attention/attention.hpp>
+#include <unroll/nn/attention/transformer.hpp>
+#include <unroll/nn/layers/time_pooling.hpp>
+#include <unroll/nn/losses/crf.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
 
 #include <map>
 

@@ -1,6 +1,6 @@
 #include "choices.hpp"
 
-#include <unroll/nn/ctc.hpp>
+#include <unroll/nn/losses/ctc.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/matrix.hpp>

@@ -1,6 +1,6 @@
 #include "choices.hpp"
 
-#include <unroll/ops/fuse.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/views.hpp>

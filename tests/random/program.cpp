@@ -1,7 +1,7 @@
 #include "program.hpp"
 
-#include <unroll/core/gradcheck.hpp>
-#include <unroll/core/gradients.hpp>
+#include <unroll/core/autograd/gradients.hpp>
+#include <unroll/core/check/gradcheck.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 

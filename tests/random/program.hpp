@@ -4,8 +4,8 @@
 
 #include "scalar.hpp"
 
-#include <unroll/core/random.hpp>
-#include <unroll/core/variable.hpp>
+#include <unroll/core/autograd/variable.hpp>
+#include <unroll/core/tensor/random.hpp>
 
 #include <functional>
 #include <string>

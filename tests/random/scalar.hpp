@@ -10,7 +10,7 @@
 #include <numbers>
 #include <vector>
 
-#include <unroll/core/shape.hpp>
+#include <unroll/core/tensor/shape.hpp>
 
 namespace reference {
 

@@ -1,9 +1,9 @@
 #include "support.hpp"
 
-#include <unroll/core/gradients.hpp>
+#include <unroll/core/autograd/gradients.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/recurrent.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/matrix.hpp>

@@ -1,7 +1,7 @@
 #include "support.hpp"
 
-#include <unroll/nn/layers.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>

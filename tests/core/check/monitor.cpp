@@ -1,11 +1,11 @@
 #include "support.hpp"
 
-#include <unroll/core/checking.hpp>
-#include <unroll/core/profile.hpp>
-#include <unroll/core/statistics.hpp>
-#include <unroll/nn/layers.hpp>
-#include <unroll/nn/recurrent.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/core/check/checking.hpp>
+#include <unroll/core/check/profile.hpp>
+#include <unroll/core/check/statistics.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/matrix.hpp>

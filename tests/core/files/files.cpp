@@ -1,4 +1,4 @@
-#include "files.hpp"
+#include "core/files/files.hpp"
 
 #include <csignal>
 #include <cstring>

@@ -2,8 +2,8 @@
 
 // What the tests of files share.
 
-#include <unroll/core/error.hpp>
-#include <unroll/core/file.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/files/file.hpp>
 
 #include <cstdlib>
 #include <filesystem>

@@ -1,6 +1,6 @@
-#include "files.hpp"
+#include "core/files/files.hpp"
 
-#include <unroll/core/npy.hpp>
+#include <unroll/core/files/npy.hpp>
 
 #include <bit>
 #include <cmath>

@@ -1,6 +1,6 @@
-#include "files.hpp"
+#include "core/files/files.hpp"
 
-#include <unroll/core/safetensors.hpp>
+#include <unroll/core/files/safetensors.hpp>
 
 #include <bit>
 #include <cmath>

@@ -1,10 +1,10 @@
 #include "support.hpp"
 
-#include <unroll/core/graph.hpp>
+#include <unroll/core/graph/graph.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/layers.hpp>
-#include <unroll/nn/recurrent.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/softmax.hpp>

@@ -1,8 +1,8 @@
 #include "support.hpp"
 
-#include <unroll/core/gemm.hpp>
-#include <unroll/core/product.hpp>
-#include <unroll/core/threads.hpp>
+#include <unroll/core/kernels/gemm.hpp>
+#include <unroll/core/kernels/product.hpp>
+#include <unroll/core/kernels/threads.hpp>
 
 using namespace test;
 

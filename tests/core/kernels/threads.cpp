@@ -1,7 +1,7 @@
 #include "support.hpp"
 
-#include <unroll/core/threads.hpp>
-#include <unroll/ops/fuse.hpp>
+#include <unroll/core/kernels/threads.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/views.hpp>
 
 #include <atomic>

@@ -1,5 +1,5 @@
-#include <unroll/core/random.hpp>
-#include <unroll/core/tensor.hpp>
+#include <unroll/core/tensor/random.hpp>
+#include <unroll/core/tensor/tensor.hpp>
 
 #include <algorithm>
 #include <cmath>

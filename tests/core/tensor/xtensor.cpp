@@ -1,5 +1,5 @@
-#include <unroll/core/random.hpp>
-#include <unroll/core/xtensor.hpp>
+#include <unroll/core/tensor/random.hpp>
+#include <unroll/core/tensor/xtensor.hpp>
 
 #include <cstdint>
 #include <functional>

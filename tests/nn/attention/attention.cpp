@@ -1,7 +1,7 @@
 #include "support.hpp"
 
-#include <unroll/nn/attention.hpp>
-#include <unroll/nn/multi_head.hpp>
+#include <unroll/nn/attention/attention.hpp>
+#include <unroll/nn/attention/multi_head.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 

@@ -1,8 +1,8 @@
 #include "support.hpp"
 
+#include <unroll/nn/attention/multi_head.hpp>
+#include <unroll/nn/attention/seq2seq.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/multi_head.hpp>
-#include <unroll/nn/seq2seq.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/optim/optimizer.hpp>

@@ -1,7 +1,7 @@
 #include "support.hpp"
 
+#include <unroll/nn/attention/transformer.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/transformer.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/pointwise.hpp>

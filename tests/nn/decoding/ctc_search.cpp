@@ -1,7 +1,7 @@
 #include "support.hpp"
 
-#include <unroll/nn/ctc_search.hpp>
-#include <unroll/nn/decode.hpp>
+#include <unroll/nn/decoding/ctc_search.hpp>
+#include <unroll/nn/decoding/decode.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/softmax.hpp>
 

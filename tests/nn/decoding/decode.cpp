@@ -1,8 +1,8 @@
 #include "support.hpp"
 
-#include <unroll/nn/decode.hpp>
-#include <unroll/nn/layers.hpp>
-#include <unroll/nn/recurrent.hpp>
+#include <unroll/nn/decoding/decode.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
 #include <unroll/ops/softmax.hpp>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "support.hpp"
 
-#include <unroll/nn/adaptive_softmax.hpp>
+#include <unroll/nn/layers/adaptive_softmax.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>

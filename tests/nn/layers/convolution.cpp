@@ -1,8 +1,8 @@
 #include "support.hpp"
 
-#include <unroll/core/threads.hpp>
-#include <unroll/nn/convolution.hpp>
-#include <unroll/nn/layers.hpp>
+#include <unroll/core/kernels/threads.hpp>
+#include <unroll/nn/layers/convolution.hpp>
+#include <unroll/nn/layers/layers.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/pooling.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -13,7 +13,7 @@
 
 #include <thread>
 
-#include "files.hpp"
+#include "core/files/files.hpp"
 
 using namespace test;
 

@@ -1,9 +1,9 @@
 #include "support.hpp"
 
-#include <unroll/core/checking.hpp>
-#include <unroll/nn/crf.hpp>
+#include <unroll/core/check/checking.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/vocabulary.hpp>
+#include <unroll/nn/losses/crf.hpp>
+#include <unroll/nn/text/vocabulary.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 

@@ -1,7 +1,7 @@
 #include "support.hpp"
 
-#include <unroll/core/checking.hpp>
-#include <unroll/nn/ctc.hpp>
+#include <unroll/core/check/checking.hpp>
+#include <unroll/nn/losses/ctc.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/softmax.hpp>

@@ -1,8 +1,8 @@
 #include "support.hpp"
 
+#include <unroll/nn/attention/subsampling.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/pyramid.hpp>
-#include <unroll/nn/subsampling.hpp>
+#include <unroll/nn/recurrent/pyramid.hpp>
 #include <unroll/ops/reduce.hpp>
 
 using namespace test;

@@ -1,6 +1,6 @@
 #include "support.hpp"
 
-#include <unroll/nn/recurrent.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
 #include <unroll/ops/reduce.hpp>
 
 #include <functional>

@@ -1,7 +1,7 @@
 #include "support.hpp"
 
-#include <unroll/nn/metrics.hpp>
-#include <unroll/nn/text_metrics.hpp>
+#include <unroll/nn/text/metrics.hpp>
+#include <unroll/nn/text/text_metrics.hpp>
 
 using namespace test;
 using nn::Tokens;

@@ -1,6 +1,6 @@
 #include "support.hpp"
 
-#include <unroll/nn/n_grams.hpp>
+#include <unroll/nn/text/n_grams.hpp>
 
 using namespace test;
 using Numbers = std::vector<std::int64_t>;

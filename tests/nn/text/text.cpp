@@ -1,12 +1,12 @@
-#include "files.hpp"
+#include "core/files/files.hpp"
 #include "support.hpp"
 
-#include <unroll/nn/batches.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/layers.hpp>
-#include <unroll/nn/recurrent.hpp>
-#include <unroll/nn/text.hpp>
-#include <unroll/nn/vocabulary.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/text/batches.hpp>
+#include <unroll/nn/text/text.hpp>
+#include <unroll/nn/text/vocabulary.hpp>
 
 #include <set>
 

@@ -1,9 +1,9 @@
-#include "files.hpp"
+#include "core/files/files.hpp"
 #include "support.hpp"
 
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/skip_gram.hpp>
-#include <unroll/nn/word_vectors.hpp>
+#include <unroll/nn/losses/skip_gram.hpp>
+#include <unroll/nn/text/word_vectors.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

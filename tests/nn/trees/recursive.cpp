@@ -1,8 +1,8 @@
-#include "trees.hpp"
+#include "nn/trees/trees.hpp"
 
-#include <unroll/core/gradients.hpp>
+#include <unroll/core/autograd/gradients.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/recursive.hpp>
+#include <unroll/nn/trees/recursive.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 

@@ -1,4 +1,4 @@
-#include "trees.hpp"
+#include "nn/trees/trees.hpp"
 
 using namespace test;
 

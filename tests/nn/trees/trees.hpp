@@ -2,7 +2,7 @@
 
 #include "support.hpp"
 
-#include <unroll/nn/tree.hpp>
+#include <unroll/nn/trees/tree.hpp>
 
 #include <vector>
 

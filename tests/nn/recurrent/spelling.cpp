@@ -1,8 +1,8 @@
 #include "support.hpp"
 
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/spelling.hpp>
-#include <unroll/nn/text.hpp>
+#include <unroll/nn/recurrent/spelling.hpp>
+#include <unroll/nn/text/text.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <unroll/nn/layers.hpp>
-#include <unroll/nn/recurrent.hpp>
-#include <unroll/nn/vocabulary.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/text/vocabulary.hpp>
 
 namespace unroll::nn {
 

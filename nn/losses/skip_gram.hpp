@@ -1,9 +1,9 @@
 #pragma once
 
-#include <unroll/core/random.hpp>
-#include <unroll/nn/layers.hpp>
-#include <unroll/nn/vocabulary.hpp>
-#include <unroll/nn/word_vectors.hpp>
+#include <unroll/core/tensor/random.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/text/vocabulary.hpp>
+#include <unroll/nn/text/word_vectors.hpp>
 
 #include <span>
 #include <vector>

@@ -1,7 +1,7 @@
 #include "support.hpp"
 
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/tagger.hpp>
+#include <unroll/nn/losses/tagger.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <unroll/nn/convolution.hpp>
-#include <unroll/nn/layers.hpp>
-#include <unroll/nn/pyramid.hpp>
+#include <unroll/nn/layers/convolution.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/pyramid.hpp>
 
 namespace unroll::nn {
 

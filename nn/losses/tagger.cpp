@@ -1,5 +1,5 @@
-#include <unroll/nn/batches.hpp>
-#include <unroll/nn/tagger.hpp>
+#include <unroll/nn/losses/tagger.hpp>
+#include <unroll/nn/text/batches.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

@@ -1,7 +1,7 @@
-#include <unroll/nn/batches.hpp>
-#include <unroll/nn/spelling.hpp>
-#include <unroll/nn/text.hpp>
-#include <unroll/nn/time_pooling.hpp>
+#include <unroll/nn/layers/time_pooling.hpp>
+#include <unroll/nn/recurrent/spelling.hpp>
+#include <unroll/nn/text/batches.hpp>
+#include <unroll/nn/text/text.hpp>
 #include <unroll/ops/index.hpp>
 
 #include <algorithm>

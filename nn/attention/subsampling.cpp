@@ -1,6 +1,6 @@
-#include <unroll/nn/attention.hpp>
-#include <unroll/nn/batches.hpp>
-#include <unroll/nn/subsampling.hpp>
+#include <unroll/nn/attention/attention.hpp>
+#include <unroll/nn/attention/subsampling.hpp>
+#include <unroll/nn/text/batches.hpp>
 
 #include <algorithm>
 

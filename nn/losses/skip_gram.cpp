@@ -1,5 +1,5 @@
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/skip_gram.hpp>
+#include <unroll/nn/losses/skip_gram.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>

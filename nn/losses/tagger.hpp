@@ -1,7 +1,7 @@
 #pragma once
 
-#include <unroll/nn/crf.hpp>
-#include <unroll/nn/layers.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/losses/crf.hpp>
 
 #include <optional>
 
