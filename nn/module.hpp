@@ -4,6 +4,7 @@
 #include <unroll/core/tensor/random.hpp>
 
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -11,17 +12,14 @@ namespace unroll::nn {
 
 // The parameters of a module and of its children, by their path. A module is any struct with
 //   void members(Members<T>& m) { m("weight", weight)("bias", bias)("cells", cells); }
-// that names each parameter and child once; vectors of modules are numbered.
-template <class T>
+// that names each parameter and child; vectors of modules are numbered. A parameter that is named
+// more than once counts once, by its first path.
+template <class T = float>
 class Members {
 public:
-    struct Entry {
-        std::string path;
-        Parameter<T>* parameter;
-    };
-
     Members& operator()(const std::string& name, Parameter<T>& parameter) {
-        entries_.push_back({prefix_ + name + suffix_, &parameter});
+        if (parameter.body() != nullptr && seen_.insert(parameter.body()).second)
+            all_.emplace_back(prefix_ + name + suffix_, parameter);
         return *this;
     }
     template <class Module>
@@ -40,7 +38,7 @@ public:
         return *this;
     }
 
-    // A child whose parameters are told apart by what follows their names.
+    // A child whose parameters are distinguished by what follows their names.
     template <class Module>
     Members& with_suffix(const std::string& suffix, Module& module) {
         const std::string outer = suffix_;
@@ -50,12 +48,13 @@ public:
         return *this;
     }
 
-    const std::vector<Entry>& entries() const { return entries_; }
+    const Parameters<T>& all() const { return all_; }
 
 private:
     std::string prefix_;
     std::string suffix_;
-    std::vector<Entry> entries_;
+    Parameters<T> all_;
+    std::unordered_set<const Value<T>*> seen_;
 };
 
 namespace detail {
@@ -80,29 +79,26 @@ requires(!HasValueType<M<T, Rest...>>) struct ScalarOf<M<T, Rest...>> {
 template <class Module>
 using scalar_of = typename detail::ScalarOf<Module>::type;
 
-// Path and parameter of everything in a module, in the order listed.
-template <class Module, class T = scalar_of<Module>>
-std::vector<typename Members<T>::Entry> named_parameters(Module& module) {
-    Members<T> members;
-    members("", module);
-    return members.entries();
-}
-
-// The parameters of several modules, for an optimiser.
+// The parameters of a module, each once and with its path, in the order listed. Of several modules
+// the paths begin with the module's number: "0.weight", "1.weight".
 template <class First, class... Rest>
-std::vector<Parameter<scalar_of<First>>*> parameters(First& first, Rest&... rest) {
-    using T = scalar_of<First>;
-    Members<T> members;
-    (members("", first), ..., members("", rest));
-    std::vector<Parameter<T>*> all;
-    for (const auto& entry : members.entries()) all.push_back(entry.parameter);
-    return all;
+Parameters<scalar_of<First>> parameters(First& first, Rest&... rest) {
+    Members<scalar_of<First>> members;
+    if constexpr (sizeof...(Rest) == 0) {
+        members("", first);
+    } else {
+        std::size_t number = 0;
+        members(std::to_string(number++), first);
+        (members(std::to_string(number++), rest), ...);
+    }
+    return members.all();
 }
 
-template <class Module>
-std::size_t parameter_count(Module& module) {
+// The number of elements of all parameters.
+template <class... Module>
+std::size_t parameter_count(Module&... modules) {
     std::size_t count = 0;
-    for (const auto& entry : named_parameters(module)) count += entry.parameter->size();
+    for (const auto& p : parameters(modules...)) count += p.size();
     return count;
 }
 

@@ -301,9 +301,9 @@ Variable<T> convolved(const Op& op, const Variable<T>& x, const Variable<T>& w,
         keep(x, w),
         [s](const Adjoints<T>& to, const Variable<T>& y, const Variable<T>& x,
             const Variable<T>& w) {
-            if (to[0].wanted()) to[0].add(to_input(to[0].operation(), y, w, s));
-            if (to[1].wanted()) to[1].add(to_weight(to[1].operation(), x, y, s));
-            if (to[2].wanted()) to[2].add(sum(y, {0, 2, 3}));
+            if (to[0].needs_grad()) to[0].add(to_input(to[0].operation(), y, w, s));
+            if (to[1].needs_grad()) to[1].add(to_weight(to[1].operation(), x, y, s));
+            if (to[2].needs_grad()) to[2].add(sum(y, {0, 2, 3}));
         });
 }
 
@@ -313,9 +313,9 @@ Variable<T> to_input(const Op& op, const Variable<T>& y, const Variable<T>& w, c
                      keep(y, w),
                      [s](const Adjoints<T>& to, const Variable<T>& x, const Variable<T>& y,
                          const Variable<T>& w) {
-                         if (to[0].wanted())
+                         if (to[0].needs_grad())
                              to[0].add(convolved(to[0].operation(), x, w, Variable<T>(T(0)), s));
-                         if (to[1].wanted()) to[1].add(to_weight(to[1].operation(), x, y, s));
+                         if (to[1].needs_grad()) to[1].add(to_weight(to[1].operation(), x, y, s));
                      });
 }
 
@@ -325,8 +325,8 @@ Variable<T> to_weight(const Op& op, const Variable<T>& x, const Variable<T>& y, 
                      keep(x, y),
                      [s](const Adjoints<T>& to, const Variable<T>& w, const Variable<T>& x,
                          const Variable<T>& y) {
-                         if (to[0].wanted()) to[0].add(to_input(to[0].operation(), y, w, s));
-                         if (to[1].wanted())
+                         if (to[0].needs_grad()) to[0].add(to_input(to[0].operation(), y, w, s));
+                         if (to[1].needs_grad())
                              to[1].add(convolved(to[1].operation(), x, w, Variable<T>(T(0)), s));
                      });
 }
@@ -350,7 +350,7 @@ Variable<T> convolution(const Variable<T>& x, const std::type_identity_t<Variabl
         flat.stride.height = flat.dilation.height = 1;
         flat.padding.height = 0;
         return squeeze(
-            convolution(expand_dims(x, 2), expand_dims(with_tape_of(x, weight), 2), bias, flat, op),
+            convolution(expand_dims(x, 2), expand_dims(weight, 2), bias, flat, op),
             2);
     }
     const Windows windows(op, {x.shape(2), x.shape(3)}, {weight.shape(2), weight.shape(3)},

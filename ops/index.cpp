@@ -27,7 +27,7 @@ template <class T>
 Variable<T> take(const Variable<T>& x, const Indices& indices, Op op, const Place<T>& place) {
     if (x.dimension() == 0) fail(op, "a scalar has no rows");
     const Indices rows = checked(op, indices, x.shape(0));
-    return take_rows(op, x, rows, place);
+    return gather_rows(op, x, rows, place);
 }
 
 template <class T>
@@ -39,7 +39,7 @@ Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_
     const Indices places = checked(op, indices, rows);
     Shape shape = x.shape();
     shape[0] = rows;
-    return put_rows(op, x, places, shape, place);
+    return scatter_rows(op, x, places, shape, place);
 }
 
 template <class T>

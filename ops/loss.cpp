@@ -96,7 +96,7 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
                 flat.data()[i] =
                     static_cast<std::int64_t>(i * classes) + (counts ? target.data()[i] : 0);
             }
-            to[0].add_picked(flat, fuse(
+            to[0].scatter_elements(flat, fuse(
                                        "cross_entropy", [](auto p, auto g) { return p * g; },
                                        Variable<T>(picked), g[0]));
         })[0];

@@ -61,9 +61,10 @@ Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>
                        with_last(x.shape(), weight.shape(0)));
 
     Tensor<T> value = place.take({x.shape(0), weight.shape(0)});
-    map_elements(value.shape(), std::array{Source<T>(bias.value())}, std::array{Sink<T>(value)},
+    map_elements(value.shape(), std::array{Source<T>(bias.value())}, std::array{result_sink(value)},
                  [](auto b) { return b; });
-    multiply(x.value(), weight.value().transpose(), T(1), T(1), value);
+    Tensor<T> target = unversioned(value);
+    multiply(x.value(), weight.value().transpose(), T(1), T(1), target);
     return record<T>(
         op, {&x, &weight, &bias}, std::move(value), keep(x, weight),
         [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
@@ -80,7 +81,7 @@ Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>
     if (x.dimension() == 0 || weight.dimension() != 2 || x.shape().back() != weight.shape(1))
         fail(op, "x " + to_string(x.shape()) + ", weight " + to_string(weight.shape()) +
                      "; expected [..., in], [out, in]");
-    return matmul(x, transpose(with_tape_of(x, weight)), op);
+    return matmul(x, transpose(weight), op);
 }
 
 template <class T>
@@ -93,7 +94,8 @@ Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
     const bool in_place = z.is_recorded();
     const Place<T> place = in_place ? in_place_of(op, z) : Place<T>{z.value().copy(), no_node, {}};
     Tensor<T> value = place.memory;
-    multiply(x.value(), weight.value().transpose(), T(1), T(1), value);
+    Tensor<T> target = unversioned(value);
+    multiply(x.value(), weight.value().transpose(), T(1), T(1), target);
     return record<T>(
         op, {&z, &x, &weight}, std::move(value), keep(x, weight),
         // What arrives lies in z's gradient already.

@@ -28,7 +28,7 @@ struct NormRule {
                 gradients[2], x, means, scales);
         const Variable<T>& g = gradients[0];
         if (!g.value().storage()) return;
-        if (to.tape().shares() == nullptr) return by_rows(to, g, x, gain, means, scales);
+        if (!to.is_recording()) return by_rows(to, g, x, gain, means, scales);
         const auto normal = [](auto x, auto mean, auto scale) { return (x - mean) * scale; };
         const Variable<T> n = fuse("layer_norm", normal, x, means, scales), h = g * gain;
         const Variable<T> mean_h = mean(h, {-1}, true), mean_hn = mean(h * n, {-1}, true);
@@ -120,7 +120,7 @@ Variable<T> by_channel(const Op& op, const Variable<T>& x,
 
 template <class T>
 Variable<T> as_column(const Variable<T>& x, const Variable<T>& each) {
-    return expand_dims(with_tape_of(x, each), 1);
+    return expand_dims(each, 1);
 }
 
 } // namespace
@@ -191,8 +191,8 @@ template <class T>
 Variable<T> dropout(const Variable<T>& x, double p, Op op) {
     if (!(p >= 0 && p <= 1))
         fail(op, "the probability must be in [0, 1], got " + std::to_string(p));
-    Tape<T>* tape = x.tape();
-    if (p == 0 || tape == nullptr || !tape->is_recording() || tape->is_evaluating()) return x;
+    Tape<T>* const tape = training_tape(x);
+    if (p == 0 || tape == nullptr) return x;
     Tensor<T> draws(x.shape());
     tape->random().fill_uniform(draws.data(), draws.size(), T(0), T(1));
     const double scale = p < 1 ? 1 / (1 - p) : 0;

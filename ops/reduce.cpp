@@ -48,7 +48,7 @@ Variable<T> shaped(const Variable<T>& kept, const Reduction& r, bool keep_dims) 
 template <class T>
 Variable<T> sum_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims,
                      T scale) {
-    return shaped(fit(op, x, r.kept, scale), r, keep_dims);
+    return shaped(sum_to(op, x, r.kept, scale), r, keep_dims);
 }
 
 template <class T>
@@ -99,7 +99,7 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
     }
     return shaped(record<T>(op, {&x}, std::move(value), keep(),
                             [places](const Adjoints<T>& to, const Variable<T>& g) {
-                                to[0].add_picked(places, g);
+                                to[0].scatter_elements(places, g);
                             }),
                   r, keep_dims);
 }

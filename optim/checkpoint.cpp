@@ -22,21 +22,22 @@ Shape shape_of(const StoredTensor& stored) {
 
 // Checks all names and shapes before anything is read.
 template <class T>
-std::vector<Tensor<T>> matching(const SafetensorsFile& file, const NamedParameters<T>& parameters) {
+std::vector<Tensor<T>> matching(const SafetensorsFile& file, const Parameters<T>& parameters) {
     std::string problems;
     std::set<std::string> known;
     std::vector<Tensor<T>> values;
-    for (const auto& [name, parameter] : parameters) {
+    for (const auto& parameter : parameters) {
+        const std::string& name = parameter.path;
         known.insert(name);
         if (!file.contains(name)) {
-            problems += "\n  missing: " + name + " " + to_string(parameter->shape());
+            problems += "\n  missing: " + name + " " + to_string(parameter.shape());
         } else if (file.at(name).shape.size() > max_rank ||
-                   shape_of(file.at(name)) != parameter->shape()) {
+                   shape_of(file.at(name)) != parameter.shape()) {
             std::string shape;
             for (const auto n : file.at(name).shape)
                 shape += (shape.empty() ? "" : ", ") + std::to_string(n);
             problems += "\n  misshaped: " + name + " is [" + shape + "], expected " +
-                        to_string(parameter->shape());
+                        to_string(parameter.shape());
         }
     }
     for (const std::string& name : file.names())
@@ -44,29 +45,29 @@ std::vector<Tensor<T>> matching(const SafetensorsFile& file, const NamedParamete
             !starts_with(name, tensor_prefix))
             problems += "\n  unexpected: " + name;
     if (!problems.empty()) fail("load", "'" + file.path() + "' does not fit the model:" + problems);
-    for (const auto& [name, parameter] : parameters) values.push_back(file.get<T>(name));
+    for (const auto& parameter : parameters) values.push_back(file.get<T>(parameter.path));
     return values;
 }
 
 template <class T>
-std::vector<NamedTensor> weights(const NamedParameters<T>& parameters) {
+std::vector<NamedTensor> weights(const Parameters<T>& parameters) {
     std::vector<NamedTensor> all;
-    for (const auto& [name, parameter] : parameters) all.push_back({name, parameter->value()});
+    for (const auto& parameter : parameters) all.push_back({parameter.path, parameter.value()});
     return all;
 }
 
 } // namespace
 
 template <class T>
-void save_weights(const std::string& path, const NamedParameters<T>& parameters,
+void save_weights(const std::string& path, const Parameters<T>& parameters,
                   const std::map<std::string, std::string>& metadata) {
     write_safetensors(path, weights(parameters), metadata);
 }
 
 template <class T>
-void load_weights(const std::string& path, const NamedParameters<T>& parameters) {
+void load_weights(const std::string& path, Parameters<T> parameters) {
     const auto values = matching(SafetensorsFile::read(path), parameters);
-    for (std::size_t i = 0; i < values.size(); ++i) parameters[i].second->set(values[i]);
+    for (std::size_t i = 0; i < values.size(); ++i) parameters[i].set(values[i]);
 }
 
 template <class T>
@@ -108,7 +109,7 @@ void Checkpoint<T>::load(const std::string& path) {
         std::istringstream(steps->second) >> count;
         optimizer->restore(state, count);
     }
-    for (std::size_t i = 0; i < values.size(); ++i) parameters[i].second->set(values[i]);
+    for (std::size_t i = 0; i < values.size(); ++i) parameters[i].set(values[i]);
     tensors = std::move(others);
     words = file.metadata();
 }
@@ -127,9 +128,9 @@ Random::State random_state(const std::string& words) {
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template void save_weights(const std::string&, const NamedParameters<T>&,                      \
+    template void save_weights(const std::string&, const Parameters<T>&,                      \
                                const std::map<std::string, std::string>&);                         \
-    template void load_weights(const std::string&, const NamedParameters<T>&);                     \
+    template void load_weights(const std::string&, Parameters<T>);                     \
     template struct Checkpoint<T>;
 
 UNROLL_INSTANTIATE(float)

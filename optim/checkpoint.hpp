@@ -11,32 +11,21 @@
 
 namespace unroll::optim {
 
-template <class T>
-using NamedParameters = std::vector<std::pair<std::string, Parameter<T>*>>;
-
-// From what nn::named_parameters() lists.
-template <class T, class Entries>
-NamedParameters<T> by_name(const Entries& entries) {
-    NamedParameters<T> named;
-    for (const auto& entry : entries) named.emplace_back(entry.path, entry.parameter);
-    return named;
-}
-
 // Weights in a safetensors file, which Python's safetensors reads too.
 template <class T>
-void save_weights(const std::string& path, const NamedParameters<T>& parameters,
+void save_weights(const std::string& path, const Parameters<T>& parameters,
                   const std::map<std::string, std::string>& metadata = {});
 
 // Reads them back. Throws Error, leaving every parameter as it was, where the file is broken, or
 // with a list of all tensors that are missing, unexpected or of another shape.
 template <class T>
-void load_weights(const std::string& path, const NamedParameters<T>& parameters);
+void load_weights(const std::string& path, Parameters<T> parameters);
 
 // Everything that a run needs to go on bit for bit: weights, the optimiser's state and step, other
 // tensors (a carried state), and what is told in words (positions, randomness).
 template <class T>
 struct Checkpoint {
-    NamedParameters<T> parameters;
+    Parameters<T> parameters;
     Optimizer<T>* optimizer = nullptr;
     std::map<std::string, Tensor<T>> tensors;
     std::map<std::string, std::string> words;

@@ -25,7 +25,7 @@ double square_sum(const Tensor<T>& x) {
 // Value, gradient and slots pass once: f(w, g, slots...) -> (w, slots...), with weight decay
 // around it.
 template <class T, class F, class... Slot>
-void pass(Parameter<T>& parameter, const Tensor<T>& gradient, double rate, double decay,
+void pass(ParameterRef<T>& parameter, const Tensor<T>& gradient, double rate, double decay,
           bool decoupled, const F& f, Slot&... slots) {
     Tensor<T>& value = parameter.change();
     const auto coupled = static_cast<T>(decoupled ? 0 : decay);
@@ -43,29 +43,29 @@ void require(const char* name, bool holds, const char* what, double got) {
 } // namespace
 
 template <class T>
-Optimizer<T>::Optimizer(std::vector<Parameter<T>*> parameters, double rate,
+Optimizer<T>::Optimizer(Parameters<T> parameters, double rate,
                         std::vector<std::string> slots)
     : rate_(rate), parameters_(std::move(parameters)), slot_names_(std::move(slots)) {
     require("optimizer", rate >= 0 && std::isfinite(rate), "the rate must be at least 0", rate);
-    for (const Parameter<T>* parameter : parameters_) {
+    for (const auto& parameter : parameters_) {
         auto& own = slots_.emplace_back();
         for (std::size_t i = 0; i < slot_names_.size(); ++i)
-            own.push_back(Tensor<T>::zeros(parameter->shape()));
+            own.push_back(Tensor<T>::zeros(parameter.shape()));
     }
 }
 
 template <class T>
 bool Optimizer<T>::step() {
-    for (const Parameter<T>* parameter : parameters_) {
-        if (!parameter->has_gradient() || is_finite(parameter->gradient())) continue;
+    for (const auto& parameter : parameters_) {
+        if (!parameter.has_gradient() || is_finite(parameter.gradient())) continue;
         if (non_finite_ == NonFinite::error)
-            fail("optimizer", "the gradient of '" + parameter->name() + "' is not finite");
-        for (const Parameter<T>* p : parameters_) p->clear_gradient();
+            fail("optimizer", "the gradient of '" + parameter.name() + "' is not finite");
+        for (const auto& p : parameters_) p.clear_gradient();
         return false;
     }
     ++steps_;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
-        Parameter<T>& parameter = *parameters_[i];
+        ParameterRef<T>& parameter = parameters_[i];
         if (!parameter.has_gradient()) continue;
         update(parameter, parameter.gradient(), slots_[i]);
         parameter.clear_gradient();
@@ -103,14 +103,14 @@ void Optimizer<T>::restore(const std::map<std::string, Tensor<T>>& state, std::u
 }
 
 template <class T>
-Sgd<T>::Sgd(std::vector<Parameter<T>*> parameters, const SgdOptions& options)
+Sgd<T>::Sgd(Parameters<T> parameters, const SgdOptions& options)
     : Optimizer<T>(std::move(parameters), options.rate, {"velocity"}), options_(options) {
     require("Sgd", !options.nesterov || options.momentum > 0, "Nesterov needs a momentum",
             options.momentum);
 }
 
 template <class T>
-void Sgd<T>::update(Parameter<T>& parameter, const Tensor<T>& gradient,
+void Sgd<T>::update(ParameterRef<T>& parameter, const Tensor<T>& gradient,
                     std::vector<Tensor<T>>& slots) {
     const auto rate = static_cast<T>(this->rate_), momentum = static_cast<T>(options_.momentum);
     const auto ahead = static_cast<T>(options_.nesterov ? options_.momentum : 0);
@@ -126,11 +126,11 @@ void Sgd<T>::update(Parameter<T>& parameter, const Tensor<T>& gradient,
 }
 
 template <class T>
-Adagrad<T>::Adagrad(std::vector<Parameter<T>*> parameters, const AdagradOptions& options)
+Adagrad<T>::Adagrad(Parameters<T> parameters, const AdagradOptions& options)
     : Optimizer<T>(std::move(parameters), options.rate, {"squares"}), options_(options) {}
 
 template <class T>
-void Adagrad<T>::update(Parameter<T>& parameter, const Tensor<T>& gradient,
+void Adagrad<T>::update(ParameterRef<T>& parameter, const Tensor<T>& gradient,
                         std::vector<Tensor<T>>& slots) {
     const auto rate = static_cast<T>(this->rate_), epsilon = static_cast<T>(options_.epsilon);
     pass(
@@ -143,12 +143,12 @@ void Adagrad<T>::update(Parameter<T>& parameter, const Tensor<T>& gradient,
 }
 
 template <class T>
-Rmsprop<T>::Rmsprop(std::vector<Parameter<T>*> parameters, const RmspropOptions& options)
+Rmsprop<T>::Rmsprop(Parameters<T> parameters, const RmspropOptions& options)
     : Optimizer<T>(std::move(parameters), options.rate, {"squares", "velocity"}),
       options_(options) {}
 
 template <class T>
-void Rmsprop<T>::update(Parameter<T>& parameter, const Tensor<T>& gradient,
+void Rmsprop<T>::update(ParameterRef<T>& parameter, const Tensor<T>& gradient,
                         std::vector<Tensor<T>>& slots) {
     const auto rate = static_cast<T>(this->rate_), epsilon = static_cast<T>(options_.epsilon);
     const auto decay = static_cast<T>(options_.decay), momentum = static_cast<T>(options_.momentum);
@@ -163,7 +163,7 @@ void Rmsprop<T>::update(Parameter<T>& parameter, const Tensor<T>& gradient,
 }
 
 template <class T>
-Adam<T>::Adam(std::vector<Parameter<T>*> parameters, const AdamOptions& options)
+Adam<T>::Adam(Parameters<T> parameters, const AdamOptions& options)
     : Optimizer<T>(std::move(parameters), options.rate, {"mean", "squares"}), options_(options) {
     require("Adam", options.beta1 >= 0 && options.beta1 < 1, "beta1 must be in [0, 1)",
             options.beta1);
@@ -172,7 +172,7 @@ Adam<T>::Adam(std::vector<Parameter<T>*> parameters, const AdamOptions& options)
 }
 
 template <class T>
-void Adam<T>::update(Parameter<T>& parameter, const Tensor<T>& gradient,
+void Adam<T>::update(ParameterRef<T>& parameter, const Tensor<T>& gradient,
                      std::vector<Tensor<T>>& slots) {
     const double t = static_cast<double>(this->steps_);
     const auto beta1 = static_cast<T>(options_.beta1), beta2 = static_cast<T>(options_.beta2);
@@ -190,23 +190,23 @@ void Adam<T>::update(Parameter<T>& parameter, const Tensor<T>& gradient,
 }
 
 template <class T>
-double clip_norm(const std::vector<Parameter<T>*>& parameters, double most) {
+double clip_norm(const Parameters<T>& parameters, double most) {
     require("clip_norm", most > 0, "the norm must be positive", most);
     double squares = 0;
-    for (const Parameter<T>* p : parameters)
-        if (p->has_gradient()) squares += square_sum(p->gradient());
+    for (const auto& p : parameters)
+        if (p.has_gradient()) squares += square_sum(p.gradient());
     const double norm = std::sqrt(squares);
     if (!std::isfinite(norm)) {
-        for (const Parameter<T>* p : parameters)
-            if (p->has_gradient() && !is_finite(p->gradient()))
-                fail("clip_norm", "the gradient of '" + p->name() + "' is not finite");
+        for (const auto& p : parameters)
+            if (p.has_gradient() && !is_finite(p.gradient()))
+                fail("clip_norm", "the gradient of '" + p.name() + "' is not finite");
         fail("clip_norm", "the norm of the gradients is too large for their type");
     }
     if (norm <= most) return norm;
     const auto scale = static_cast<T>(most / norm);
-    for (const Parameter<T>* p : parameters) {
-        if (!p->has_gradient()) continue;
-        Tensor<T>& gradient = p->gradient_buffer();
+    for (const auto& p : parameters) {
+        if (!p.has_gradient()) continue;
+        Tensor<T>& gradient = p.gradient_buffer();
         map_elements(gradient.shape(), std::array{Source<T>(gradient)},
                      std::array{Sink<T>(gradient)}, [scale](auto g) { return g * scale; });
     }
@@ -214,12 +214,12 @@ double clip_norm(const std::vector<Parameter<T>*>& parameters, double most) {
 }
 
 template <class T>
-void clip_value(const std::vector<Parameter<T>*>& parameters, double most) {
+void clip_value(const Parameters<T>& parameters, double most) {
     require("clip_value", most > 0, "the bound must be positive", most);
     const auto bound = static_cast<T>(most);
-    for (const Parameter<T>* p : parameters) {
-        if (!p->has_gradient()) continue;
-        Tensor<T>& gradient = p->gradient_buffer();
+    for (const auto& p : parameters) {
+        if (!p.has_gradient()) continue;
+        Tensor<T>& gradient = p.gradient_buffer();
         map_elements(gradient.shape(), std::array{Source<T>(gradient)},
                      std::array{Sink<T>(gradient)}, [bound](auto g) {
                          const auto low = where(g < -bound, -bound, g);
@@ -234,8 +234,8 @@ void clip_value(const std::vector<Parameter<T>*>& parameters, double most) {
     template class Adagrad<T>;                                                                     \
     template class Rmsprop<T>;                                                                     \
     template class Adam<T>;                                                                        \
-    template double clip_norm(const std::vector<Parameter<T>*>&, double);                          \
-    template void clip_value(const std::vector<Parameter<T>*>&, double);
+    template double clip_norm(const Parameters<T>&, double);                          \
+    template void clip_value(const Parameters<T>&, double);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -19,7 +19,7 @@ class Optimizer {
 public:
     virtual ~Optimizer() = default;
 
-    const std::vector<Parameter<T>*>& parameters() const { return parameters_; }
+    const Parameters<T>& parameters() const { return parameters_; }
     double rate() const { return rate_; }
     void set_rate(double rate) { rate_ = rate; }
     std::uint64_t steps() const { return steps_; }
@@ -36,16 +36,16 @@ public:
 
 protected:
     // `slots`: names of the tensors kept for each parameter, all zeros at first.
-    Optimizer(std::vector<Parameter<T>*> parameters, double rate, std::vector<std::string> slots);
+    Optimizer(Parameters<T> parameters, double rate, std::vector<std::string> slots);
 
-    virtual void update(Parameter<T>& parameter, const Tensor<T>& gradient,
+    virtual void update(ParameterRef<T>& parameter, const Tensor<T>& gradient,
                         std::vector<Tensor<T>>& slots) = 0;
 
     double rate_;
     std::uint64_t steps_ = 0;
 
 private:
-    std::vector<Parameter<T>*> parameters_;
+    Parameters<T> parameters_;
     std::vector<std::string> slot_names_;
     std::vector<std::vector<Tensor<T>>> slots_; // by parameter
     NonFinite non_finite_ = NonFinite::error;
@@ -66,10 +66,10 @@ struct SgdOptions {
 template <class T>
 class Sgd final : public Optimizer<T> {
 public:
-    explicit Sgd(std::vector<Parameter<T>*> parameters, const SgdOptions& options = {});
+    explicit Sgd(Parameters<T> parameters, const SgdOptions& options = {});
 
 private:
-    void update(Parameter<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
+    void update(ParameterRef<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
     SgdOptions options_;
 };
 
@@ -84,10 +84,10 @@ struct AdagradOptions {
 template <class T>
 class Adagrad final : public Optimizer<T> {
 public:
-    explicit Adagrad(std::vector<Parameter<T>*> parameters, const AdagradOptions& options = {});
+    explicit Adagrad(Parameters<T> parameters, const AdagradOptions& options = {});
 
 private:
-    void update(Parameter<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
+    void update(ParameterRef<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
     AdagradOptions options_;
 };
 
@@ -105,10 +105,10 @@ struct RmspropOptions {
 template <class T>
 class Rmsprop final : public Optimizer<T> {
 public:
-    explicit Rmsprop(std::vector<Parameter<T>*> parameters, const RmspropOptions& options = {});
+    explicit Rmsprop(Parameters<T> parameters, const RmspropOptions& options = {});
 
 private:
-    void update(Parameter<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
+    void update(ParameterRef<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
     RmspropOptions options_;
 };
 
@@ -127,10 +127,10 @@ struct AdamOptions {
 template <class T>
 class Adam : public Optimizer<T> {
 public:
-    explicit Adam(std::vector<Parameter<T>*> parameters, const AdamOptions& options = {});
+    explicit Adam(Parameters<T> parameters, const AdamOptions& options = {});
 
 private:
-    void update(Parameter<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
+    void update(ParameterRef<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
     AdamOptions options_;
 };
 
@@ -138,7 +138,7 @@ private:
 template <class T>
 class AdamW final : public Adam<T> {
 public:
-    explicit AdamW(std::vector<Parameter<T>*> parameters,
+    explicit AdamW(Parameters<T> parameters,
                    AdamOptions options = {.weight_decay = 0.01})
         : Adam<T>(std::move(parameters), decoupled(options)) {}
 
@@ -152,9 +152,9 @@ private:
 // Scales all gradients so that their common Euclidean norm is at most `most`; returns the norm
 // before. Throws Error where the norm is not finite, or `most` not positive.
 template <class T>
-double clip_norm(const std::vector<Parameter<T>*>& parameters, double most);
+double clip_norm(const Parameters<T>& parameters, double most);
 // Holds every element of every gradient within [-most, most].
 template <class T>
-void clip_value(const std::vector<Parameter<T>*>& parameters, double most);
+void clip_value(const Parameters<T>& parameters, double most);
 
 } // namespace unroll::optim

@@ -8,11 +8,11 @@
 namespace unroll::optim {
 
 template <class T>
-Shards<T>::Shards(std::size_t count, std::vector<Parameter<T>*> parameters, Random random)
+Shards<T>::Shards(std::size_t count, Parameters<T> parameters, Random random)
     : parameters_(std::move(parameters)) {
     if (count == 0) fail("Shards", "at least one shard is needed");
     for (std::size_t i = 0; i < count; ++i) {
-        tapes_.push_back(std::make_unique<Tape<T>>());
+        tapes_.push_back(idle_tape<T>());
         tapes_.back()->set_random(random.split(i));
         tapes_.back()->keep_gradients_apart(true);
     }
@@ -31,7 +31,8 @@ double Shards<T>::backward(const Loss& loss, std::span<const double> weights) {
     const auto run = [&](std::size_t i) {
         Tape<T>& tape = *tapes_[i];
         tape.clear();
-        const Variable<T> result = loss(i, tape);
+        const Recording<T> recording(tape);
+        const Variable<T> result = loss(i);
         losses[i] = static_cast<double>(result.item());
         tape.backward(result, Tensor<T>::full(result.shape(), static_cast<T>(share(i))));
     };
@@ -49,9 +50,9 @@ double Shards<T>::backward(const Loss& loss, std::span<const double> weights) {
         for (const auto& shard : gradients) {
             for (const auto& [parameter, gradient] : shard) {
                 if (parameter != parameters_[p] || !gradient.storage()) continue;
-                Tensor<T>& sum = parameter->gradient_buffer();
-                if (!parameter->has_gradient()) sum.fill(T(0));
-                parameter->mark_gradient();
+                Tensor<T>& sum = parameter.gradient_buffer();
+                if (!parameter.has_gradient()) sum.fill(T(0));
+                parameter.mark_gradient();
                 add_into(sum, gradient, T(1));
             }
         }

@@ -11,8 +11,8 @@ namespace {
 
 // Whether the elements that two regions lie between overlap.
 bool meet(const Region& a, const Region& b) {
-    const auto [a_low, a_high] = hull(a);
-    const auto [b_low, b_high] = hull(b);
+    const auto [a_low, a_high] = extent(a);
+    const auto [b_low, b_high] = extent(b);
     return std::max(a_low, b_low) < std::min(a_high, b_high);
 }
 
@@ -30,14 +30,14 @@ Part<T> cut(const Part<T>& part, const Region& target) {
     if (axis == r.shape.size()) return part;
     // Row i lies between first + i * stride and last + i * stride.
     const auto rows = static_cast<std::ptrdiff_t>(r.shape[axis]), stride = r.strides[axis];
-    const auto signed_hull = [](const Region& region) {
-        const auto [low, high] = hull(region);
+    const auto signed_extent = [](const Region& region) {
+        const auto [low, high] = extent(region);
         return std::pair(static_cast<std::ptrdiff_t>(low), static_cast<std::ptrdiff_t>(high));
     };
     Region row = r;
     row.shape[axis] = 1;
-    const auto [first, last] = signed_hull(row);
-    const auto [low, high] = signed_hull(target);
+    const auto [first, last] = signed_extent(row);
+    const auto [low, high] = signed_extent(target);
     const auto at_most = [&](std::ptrdiff_t n, std::ptrdiff_t d) { // rows before n / d, rounded up
         return std::clamp<std::ptrdiff_t>(n <= 0 ? 0 : (n + d - 1) / d, 0, rows);
     };
@@ -98,7 +98,7 @@ void add_rows(Tensor<T>& target, const Indices& indices, const Tensor<T>& rows) 
 }
 
 template <class T>
-Variable<T> fit(const Op& op, const Variable<T>& x, const Shape& shape, T scale) {
+Variable<T> sum_to(const Op& op, const Variable<T>& x, const Shape& shape, T scale) {
     Tensor<T> value(shape);
     map_elements(broadcast(op, x.shape(), shape), std::array{Source<T>(x.value())},
                  std::array{Sink<T>(value)}, [scale](auto v) { return v * scale; });
@@ -117,13 +117,13 @@ Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b, T 
     return record<T>(op, {&a, &b}, std::move(value), keep(a, b),
                      [scale](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
                              const Variable<T>& b) {
-                         if (to[0].wanted()) to[0].add_product(g, transposed(b), scale);
-                         if (to[1].wanted()) to[1].add_product(transposed(a), g, scale);
+                         if (to[0].needs_grad()) to[0].add_product(g, transposed(b), scale);
+                         if (to[1].needs_grad()) to[1].add_product(transposed(a), g, scale);
                      });
 }
 
 template <class T>
-Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices,
+Variable<T> gather_rows(const Op& op, const Variable<T>& x, const Indices& indices,
                       const Place<T>& place) {
     const Indices rows = indices.contiguous();
     Shape shape = rows.shape();
@@ -135,40 +135,45 @@ Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices
     Tensor<T> value = place.take(shape);
     const Tensor<T> source = x.value().contiguous();
     const std::int64_t* const from = rows.data();
+    T* const to = result_sink(value).data;
     if (width == 1)
-        for (std::size_t i = 0; i < rows.size(); ++i) value.data()[i] = source.data()[from[i]];
+        for (std::size_t i = 0; i < rows.size(); ++i) to[i] = source.data()[from[i]];
     else
         for (std::size_t i = 0; i < rows.size(); ++i)
             std::copy_n(source.data() + static_cast<std::size_t>(from[i]) * width, width,
-                        value.data() + i * width);
+                        to + i * width);
     return record<T>(
-        op, {&x}, std::move(value), keep(),
-        [rows](const Adjoints<T>& to, const Variable<T>& g) { to[0].add_rows(rows, g); }, place);
+        op, {&x}, std::move(value), keep(indices),
+        [](const Adjoints<T>& to, const Variable<T>& g, const Indices& rows) {
+            to[0].scatter_rows(rows, g);
+        },
+        place);
 }
 
 template <class T>
-Variable<T> put_rows(const Op& op, const Variable<T>& x, const Indices& indices, const Shape& shape,
+Variable<T> scatter_rows(const Op& op, const Variable<T>& x, const Indices& indices, const Shape& shape,
                      const Place<T>& place) {
     Tensor<T> value = place.take(shape);
-    value.fill(T(0));
-    add_rows(value, indices, x.value());
+    Tensor<T> target = unversioned(value);
+    target.fill(T(0));
+    add_rows(target, indices, x.value());
     return record<T>(
-        op, {&x}, std::move(value), keep(),
-        [indices, like = x.shape()](const Adjoints<T>& to, const Variable<T>& g) {
-            const Variable<T> rows = take_rows(Op::unplaced("take"), g, indices);
+        op, {&x}, std::move(value), keep(indices),
+        [like = x.shape()](const Adjoints<T>& to, const Variable<T>& g, const Indices& indices) {
+            const Variable<T> rows = gather_rows(Op::unplaced("take"), g, indices);
             to[0].add(record_view(Op::unplaced("reshape"), rows, rows.value().reshape(like)));
         },
         place);
 }
 
 template <class T>
-Variable<T> gather(const Op& op, std::span<const Part<T>> parts, const Region& target) {
+Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Region& target) {
     std::vector<Part<T>> near;
-    auto [low, high] = hull(target);
+    auto [low, high] = extent(target);
     for (const Part<T>& part : parts) {
         if (!meet(part.region, target)) continue;
         near.push_back(cut(part, target));
-        const auto [begin, end] = hull(near.back().region);
+        const auto [begin, end] = extent(near.back().region);
         low = std::min(low, begin);
         high = std::max(high, end);
     }
@@ -199,20 +204,20 @@ Variable<T> gather(const Op& op, std::span<const Part<T>> parts, const Region& t
                      [op, target, places](const Adjoints<T>& to, const Variable<T>& g) {
                          const Part<T> all[] = {{target, g}};
                          for (std::size_t i = 0; i < places.size(); ++i)
-                             if (to[i].wanted())
-                                 to[i].add(gather(op, std::span<const Part<T>>(all), places[i]));
+                             if (to[i].needs_grad())
+                                 to[i].add(assemble(op, std::span<const Part<T>>(all), places[i]));
                      });
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template Variable<T> fit(const Op&, const Variable<T>&, const Shape&, T);                      \
+    template Variable<T> sum_to(const Op&, const Variable<T>&, const Shape&, T);                      \
     template Variable<T> transposed(const Variable<T>&);                                           \
     template Variable<T> product(const Op&, const Variable<T>&, const Variable<T>&, T);            \
-    template Variable<T> take_rows(const Op&, const Variable<T>&, const Indices&,                  \
+    template Variable<T> gather_rows(const Op&, const Variable<T>&, const Indices&,                  \
                                    const Place<T>&);                                               \
-    template Variable<T> put_rows(const Op&, const Variable<T>&, const Indices&, const Shape&,     \
+    template Variable<T> scatter_rows(const Op&, const Variable<T>&, const Indices&, const Shape&,     \
                                   const Place<T>&);                                                \
-    template Variable<T> gather(const Op&, std::span<const Part<T>>, const Region&);               \
+    template Variable<T> assemble(const Op&, std::span<const Part<T>>, const Region&);               \
     template void add_rows(Tensor<T>&, const Indices&, const Tensor<T>&);
 
 UNROLL_INSTANTIATE(float)

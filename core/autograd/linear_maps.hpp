@@ -8,10 +8,9 @@ namespace unroll {
 // recorded puts these on the tape, and their own rules are the verbs again. The callers check
 // shapes and indices.
 
-// scale * x, summed along the axes that `shape` has fewer of and repeated along those that it has
-// more of.
+// scale * x, summed along the axes that `shape` lacks and repeated along those that x lacks.
 template <class T>
-Variable<T> fit(const Op& op, const Variable<T>& x, const Shape& shape, T scale = 1);
+Variable<T> sum_to(const Op& op, const Variable<T>& x, const Shape& shape, T scale = 1);
 
 // scale * a b, for matrices or for batches of them whose leading axes broadcast.
 template <class T>
@@ -23,23 +22,22 @@ Variable<T> transposed(const Variable<T>& x);
 
 // Row indices[i] of x for every i: [n..., ...] of an x [m, ...].
 template <class T>
-Variable<T> take_rows(const Op& op, const Variable<T>& x, const Indices& indices,
-                      const Place<T>& place = {});
-// Zeros of `shape` to whose row indices[i] row i of x was added, for every i.
+Variable<T> gather_rows(const Op& op, const Variable<T>& x, const Indices& indices,
+                        const Place<T>& place = {});
+// Scatter-add: out[indices[i]] += x[i] for every i, starting from zeros of `shape`.
 template <class T>
-Variable<T> put_rows(const Op& op, const Variable<T>& x, const Indices& indices, const Shape& shape,
-                     const Place<T>& place = {});
+Variable<T> scatter_rows(const Op& op, const Variable<T>& x, const Indices& indices,
+                         const Shape& shape, const Place<T>& place = {});
 
-// What lies at `region` of a buffer.
+// A value for a part of a buffer.
 template <class T>
 struct Part {
     Region region;
     Variable<T> value;
 };
-// The sum of parts of one buffer as it is seen at `target`; zeros where there is none of them.
-// Parts that do not meet the target have no influence.
+// Sums overlapping parts of one buffer into the view `target`; uncovered elements are 0.
 template <class T>
-Variable<T> gather(const Op& op, std::span<const Part<T>> parts, const Region& target);
+Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Region& target);
 
 // target[indices[i]] += rows[i], rows along the first axis.
 template <class T>

@@ -4,48 +4,81 @@
 namespace unroll {
 
 template <class T>
-Parameter<T>::Parameter(const Parameter& other)
-    : name_(other.name_), value_(other.value_.copy()), trainable_(other.trainable_) {
-    if (other.has_gradient_) {
-        gradient_ = other.gradient_.copy();
-        has_gradient_ = true;
-    }
+ParameterBody<T>::ParameterBody(std::string name, Tensor<T> value)
+    : Value<T>(std::move(value)), label(std::move(name)) {
+    this->is_parameter = true;
 }
 
 template <class T>
-Parameter<T>& Parameter<T>::operator=(const Parameter& other) {
-    if (this != &other) *this = Parameter(other);
-    return *this;
+void ParameterRef<T>::missing() {
+    fail("Parameter", "it has no value: it was moved from, or made without one");
 }
 
 template <class T>
-Tensor<T>& Parameter<T>::change() {
-    if (value_.storage()) value_.storage()->changed();
-    return value_;
+Tensor<T>& ParameterRef<T>::change() {
+    Tensor<T>& value = parameter().tensor;
+    if (value.storage()) value.storage()->changed();
+    return value;
 }
 
 template <class T>
-void Parameter<T>::set(const Tensor<T>& value) {
-    if (value.shape() != value_.shape())
-        fail("Parameter", "'" + name_ + "' has shape " + to_string(value_.shape()) + ", got " +
+void ParameterRef<T>::set(const Tensor<T>& value) {
+    if (value.shape() != this->shape())
+        fail("Parameter", "'" + name() + "' has shape " + to_string(this->shape()) + ", got " +
                               to_string(value.shape()));
     change().assign(value);
 }
 
 template <class T>
-Tensor<T>& Parameter<T>::gradient_buffer() const {
-    if (gradient_.shape() != value_.shape() || !gradient_.storage())
-        gradient_ = Tensor<T>(value_.shape());
-    return gradient_;
+Tensor<T>& ParameterRef<T>::gradient_buffer() const {
+    Tensor<T>& gradient = parameter().gradient;
+    if (gradient.shape() != this->shape() || !gradient.storage())
+        gradient = Tensor<T>(this->shape());
+    return gradient;
 }
 
 template <class T>
-const Tensor<T>& Parameter<T>::gradient() const {
-    if (!has_gradient_) gradient_ = Tensor<T>::zeros(value_.shape());
-    return gradient_;
+const Tensor<T>& ParameterRef<T>::gradient() const {
+    if (!has_gradient()) parameter().gradient = Tensor<T>::zeros(this->shape());
+    return parameter().gradient;
 }
 
+template <class T>
+Parameter<T>::Parameter(std::string name, Tensor<T> value) {
+    this->body_ = new ParameterBody<T>(std::move(name), std::move(value));
+}
+
+template <class T>
+Parameter<T>::Parameter(const Parameter& other) : ParameterRef<T>() {
+    if (other.body_ == nullptr) return;
+    const ParameterBody<T>& from = other.parameter();
+    auto* const own = new ParameterBody<T>(from.name(), from.tensor.copy());
+    this->body_ = own;
+    own->is_trainable = from.is_trainable;
+    own->has_gradient = from.has_gradient;
+    if (from.has_gradient) own->gradient = from.gradient.copy();
+}
+
+template <class T>
+Parameter<T>& Parameter<T>::operator=(const Parameter& other) {
+    if (this == &other || this->body_ == other.body_) return *this;
+    if (this->body_ == nullptr || other.body_ == nullptr || this->shape() != other.shape())
+        return *this = Parameter(other);
+    ParameterBody<T>& own = this->parameter();
+    const ParameterBody<T>& from = other.parameter();
+    this->set(other.value());
+    own.label = from.label;
+    own.is_trainable = from.is_trainable;
+    own.has_gradient = from.has_gradient;
+    if (from.has_gradient) this->gradient_buffer().assign(from.gradient);
+    return *this;
+}
+
+template class ParameterRef<float>;
+template class ParameterRef<double>;
 template class Parameter<float>;
 template class Parameter<double>;
+template struct ParameterBody<float>;
+template struct ParameterBody<double>;
 
 } // namespace unroll

@@ -1,57 +1,102 @@
 #pragma once
 
-#include <unroll/core/tensor/tensor.hpp>
+#include <unroll/core/autograd/variable.hpp>
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace unroll {
 
-// A tensor that is learned: a name, a value, and the gradient that backward passes add to.
-// Copies are independent of each other. Tapes that met it refer to it until they are cleared.
+// What parameters, tapes and optimisers share: value, gradient, name.
 template <class T>
-class Parameter {
-public:
-    Parameter() = default;
-    Parameter(std::string name, Tensor<T> value)
-        : name_(std::move(name)), value_(std::move(value)) {}
-    Parameter(const Parameter& other);
-    Parameter& operator=(const Parameter& other);
-    Parameter(Parameter&&) noexcept = default;
-    Parameter& operator=(Parameter&&) noexcept = default;
+struct ParameterBody : Value<T> {
+    ParameterBody(std::string name, Tensor<T> value);
 
-    const std::string& name() const { return name_; }
-    void rename(std::string name) { name_ = std::move(name); }
-    const Shape& shape() const { return value_.shape(); }
-    std::size_t size() const { return value_.size(); }
+    const std::string& name() const { return label; }
+    const Tensor<T>& value() const { return this->tensor; }
+    const Shape& shape() const { return value().shape(); }
+    std::size_t size() const { return value().size(); }
 
-    const Tensor<T>& value() const { return value_; }
-    // For optimisers and loaders: the elements, about to be changed. A tape that recorded the old
-    // ones refuses to run backwards afterwards.
-    Tensor<T>& change();
-    // Replaces the elements; throws Error where the shape differs.
-    void set(const Tensor<T>& value);
-
-    // Zeros until a backward pass has been here. The gradient is no part of the value: passes add
-    // to it through a parameter that they must not change.
-    const Tensor<T>& gradient() const;
-    bool has_gradient() const { return has_gradient_; }
-    void clear_gradient() const { has_gradient_ = false; }
-    // The buffer to be written by whoever calls mark_gradient() next.
-    Tensor<T>& gradient_buffer() const;
-    void mark_gradient() const { has_gradient_ = true; }
-
-    // A frozen parameter is a constant to every tape.
-    bool is_trainable() const { return trainable_; }
-    void set_trainable(bool on) { trainable_ = on; }
-
-private:
-    std::string name_;
-    Tensor<T> value_;
-    mutable Tensor<T> gradient_;
-    mutable bool has_gradient_ = false;
-    bool trainable_ = true;
+    std::string label;
+    Tensor<T> gradient;
+    bool has_gradient = false;
+    bool is_trainable = true;
+    std::atomic<std::uint32_t> optimizers = 0; // that hold it
+    std::uint64_t pass = 0;                    // the last backward pass that added to the gradient
 };
 
+// A handle to a parameter's body; copies refer to the same body, which lives as long as any of
+// them. Tapes and optimisers hold these, so that a module may be moved, replaced or destroyed.
+template <class T = float>
+class ParameterRef : public Variable<T> {
+public:
+    ParameterRef() = default;
+    explicit ParameterRef(ParameterBody<T>* body) : Variable<T>(body) { body->retain(); }
+
+    const std::string& name() const { return parameter().name(); }
+    void rename(std::string name) { parameter().label = std::move(name); }
+
+    // The elements, about to be changed. A tape that recorded the old ones refuses to run backwards
+    // afterwards.
+    Tensor<T>& change();
+    // Replaces the elements. Throws Error if the shape differs.
+    void set(const Tensor<T>& value);
+
+    // Zeros until a backward pass has added to it.
+    const Tensor<T>& gradient() const;
+    bool has_gradient() const { return parameter().has_gradient; }
+    void clear_gradient() const { parameter().has_gradient = false; }
+    // The buffer to be written by a caller who then calls mark_gradient().
+    Tensor<T>& gradient_buffer() const;
+    void mark_gradient() const { parameter().has_gradient = true; }
+
+    // A frozen parameter is a constant to every tape.
+    bool is_trainable() const { return parameter().is_trainable; }
+    void set_trainable(bool on) { parameter().is_trainable = on; }
+
+    // Whether both are the same parameter.
+    friend bool operator==(const ParameterRef& a, const ParameterRef& b) {
+        return a.body_ == b.body_;
+    }
+    ParameterBody<T>& parameter() const {
+        if (this->body_ == nullptr) missing();
+        return static_cast<ParameterBody<T>&>(*this->body_);
+    }
+
+protected:
+    [[noreturn]] static void missing();
+};
+
+// A tensor that is learned, as a member of a module. A copy is another parameter with the same
+// value; a move keeps the identity, for tapes and optimisers too. Assigning a parameter of the same
+// shape copies its value and keeps this one's identity.
+template <class T = float>
+class Parameter : public ParameterRef<T> {
+public:
+    Parameter() = default;
+    Parameter(std::string name, Tensor<T> value);
+    Parameter(const Parameter& other);
+    Parameter(Parameter&&) noexcept = default;
+    Parameter& operator=(const Parameter& other);
+    Parameter& operator=(Parameter&&) noexcept = default;
+};
+
+// A parameter and its path in a module: "decoder.out.weight".
+template <class T = float>
+struct NamedParameter : ParameterRef<T> {
+    NamedParameter(std::string path, const ParameterRef<T>& parameter)
+        : ParameterRef<T>(parameter), path(std::move(path)) {}
+
+    std::string path;
+};
+
+// Each parameter once.
+template <class T = float>
+using Parameters = std::vector<NamedParameter<T>>;
+
+extern template class ParameterRef<float>;
+extern template class ParameterRef<double>;
 extern template class Parameter<float>;
 extern template class Parameter<double>;
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/tape.hpp>
+#include <unroll/core/autograd/buffer.hpp>
 
 #include <array>
 #include <new>
@@ -8,40 +8,84 @@
 
 namespace unroll {
 
-// Stands for the operation's own result (or its i-th) in keep().
+// In keep(), the operation's own result (or its i-th).
 template <std::size_t I = 0>
 struct Result {};
 inline constexpr Result<> result;
 
+// What a rule keeps: variables and results first, then other tensors, such as indices and masks.
 template <class... Kept>
 std::tuple<const Kept&...> keep(const Kept&... kept) {
     return {kept...};
 }
 
-// A part of a buffer for a result to lie in; empty for a result with memory of its own.
-template <class T>
-struct Place {
-    Tensor<T> memory;
-    NodeId root = no_node;
-    Region region;
+// Marks a rule that computes with plain tensors: its gradient is right, but to differentiate that
+// is an error.
+template <class F>
+struct Once {
+    static constexpr bool is_differentiable_once = true;
+    [[no_unique_address]] F f;
 
-    bool is_given() const { return static_cast<bool>(memory.storage()); }
-    Tensor<T> take(const Shape& shape) const { return is_given() ? memory : Tensor<T>(shape); }
+    template <class... X>
+    void operator()(const X&... x) const {
+        f(x...);
+    }
 };
+template <class F>
+Once<F> once(F f) {
+    return {std::move(f)};
+}
 
 namespace detail {
 
-template <class T, bool many, class F, std::size_t N>
+template <class K>
+inline constexpr bool is_tensor = false;
+template <class U>
+inline constexpr bool is_tensor<Tensor<U>> = true;
+
+template <class T, class K>
+auto saved_tensor(const K& kept) {
+    if constexpr (is_tensor<K>)
+        return std::tuple(SavedTensor(kept));
+    else
+        return std::tuple<>();
+}
+template <class T, class... Kept>
+auto saved_tensors(const std::tuple<const Kept&...>& kept) {
+    return std::apply([](const auto&... k) { return std::tuple_cat(saved_tensor<T>(k)...); }, kept);
+}
+
+template <class T>
+const Variable<T>& to_save(const Variable<T>& input, std::span<const Variable<T>>) {
+    return input;
+}
+template <class T, std::size_t I>
+const Variable<T>& to_save(Result<I>, std::span<const Variable<T>> results) {
+    return results[I];
+}
+
+// N variables kept, and the tensors of a tuple.
+template <class T, bool many, class F, std::size_t N, class Tensors>
 class SavingRule final : public Rule<T> {
 public:
-    template <class... Kept>
-    SavingRule(F f, Tape<T>& tape, const Kept&... kept)
-        : f_(std::move(f)), saved_{tape.save(kept)...} {}
+    template <class Kept, std::size_t... I>
+    SavingRule(F f, Tape<T>& tape, [[maybe_unused]] std::span<const Variable<T>> results,
+               [[maybe_unused]] const Kept& kept,
+               Tensors tensors, std::index_sequence<I...>)
+        : f_(std::move(f)), saved_{tape.save(to_save<T>(std::get<I>(kept), results))...},
+          tensors_(std::move(tensors)) {}
 
     void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) override {
         call(to, gradients, std::make_index_sequence<N>{});
     }
     std::span<const Saved<T>> kept() const override { return saved_; }
+    bool has_changed() const override {
+        return std::apply([](const auto&... t) { return (false || ... || t.has_changed()); },
+                          tensors_);
+    }
+    bool is_differentiable_once() const override {
+        return requires { F::is_differentiable_once; };
+    }
     Formula formula() const override {
         if constexpr (requires { f_.formula(); })
             return f_.formula();
@@ -53,46 +97,35 @@ private:
     template <std::size_t... I>
     void call(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
               std::index_sequence<I...>) {
-        // The storage moves to the variables and back, which spares counting references.
-        std::array<Variable<T>, N> kept{
-            to.tape().handle(Tensor<T>(std::move(saved_[I].storage), saved_[I].data,
-                                       saved_[I].layout->shape, saved_[I].layout->strides),
-                             saved_[I].node)...};
-        if constexpr (many)
-            f_(to, gradients, std::as_const(kept[I])...);
-        else
-            f_(to, gradients[0], std::as_const(kept[I])...);
-        ((saved_[I].storage = std::move(kept[I]).value().storage()), ...);
+        std::apply(
+            [&](const auto&... t) {
+                if constexpr (many)
+                    f_(to, gradients, saved_[I].variable..., t.value...);
+                else
+                    f_(to, gradients[0], saved_[I].variable..., t.value...);
+            },
+            tensors_);
     }
 
     [[no_unique_address]] F f_;
     std::array<Saved<T>, N> saved_;
+    [[no_unique_address]] Tensors tensors_;
 };
 
-template <class T>
-const Variable<T>& to_save(const Variable<T>& input, std::span<const Variable<T>>) {
-    return input;
-}
-template <class T, std::size_t I>
-const Variable<T>& to_save(Result<I>, std::span<const Variable<T>> results) {
-    return results[I];
-}
-
-template <bool many, class T, class Kept, class F>
+template <bool many, class T, class... Kept, class F>
 void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> results,
-                 const Kept& kept, F rule) {
-    using Saving = SavingRule<T, many, F, std::tuple_size_v<Kept>>;
+                 const std::tuple<const Kept&...>& kept, F rule) {
+    auto tensors = saved_tensors<T>(kept);
+    constexpr std::size_t N = sizeof...(Kept) - std::tuple_size_v<decltype(tensors)>;
+    using Saving = SavingRule<T, many, F, N, decltype(tensors)>;
     void* memory = tape.arena().allocate(sizeof(Saving), alignof(Saving));
-    Rule<T>* saving = std::apply(
-        [&](const auto&... k) {
-            return new (memory) Saving(std::move(rule), tape, to_save<T>(k, results)...);
-        },
-        kept);
-    tape.node(first).rule = saving;
+    tape.node(first).rule = new (memory)
+        Saving(std::move(rule), tape, results, kept, std::move(tensors),
+               std::make_index_sequence<N>{});
 }
 
-// Puts the results of one operation on the tape of its inputs and returns the first one's node; on
-// none where nothing is recorded.
+// Puts the results of one operation on the tape and returns the first one's node; no_node where
+// nothing is recorded.
 template <class T>
 NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
                       std::span<Tensor<T>> values, std::span<Variable<T>> out,
@@ -100,7 +133,7 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
     const auto context = Tape<T>::of(op, inputs);
     NodeId first = no_node;
     for (std::size_t i = 0; i < out.size(); ++i) {
-        if (!context.record) {
+        if (context.tape == nullptr) {
             out[i] = context.plain(std::move(values[i]));
             continue;
         }
@@ -110,7 +143,7 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
         tape.node(id).operation = first;
         if (i < places.size() && places[i].root != no_node)
             tape.place(id, places[i].root, places[i].region);
-        out[i] = tape.handle(std::move(values[i]), id);
+        out[i] = tape.handle(std::move(values[i]), id, context.rule_run);
     }
     if (first != no_node)
         context.tape->node(first).outputs = static_cast<std::uint32_t>(out.size());
@@ -119,22 +152,25 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
 
 } // namespace detail
 
-// Puts an operation on the tape of its inputs and returns its result as a variable.
+// Puts an operation on the tape of its inputs, or on the one that records, and returns its result.
 //   rule(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& kept...)
-// adds what it owes to to[0], to[1], ... in the order of `inputs`. `keep` lists the inputs (and
-// `result`) that the rule reads: that, and what the rule captures by value, is all that is kept.
-// Where no input is recorded, nothing is.
+// accumulates vector-Jacobian products into to[0], to[1], ... in the order of `inputs`. `keep`
+// lists the inputs (and `result`) that the rule reads, then tensors of other types; what the rule
+// captures by value is kept, too, but changes of it are not noticed. A rule that computes with
+// variables is differentiable again; one that computes with plain tensors must be marked by once().
+// Without a tape, or where no input needs a gradient, nothing is recorded.
 template <class T, class... Kept, class F>
 Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Tensor<T> value,
                    const std::tuple<Kept...>& keep, F rule, const Place<T>& place = {}) {
     const auto context = Tape<T>::of(op, inputs);
-    if (!context.record) return context.plain(std::move(value));
-    Tape<T>* tape = context.tape;
-    const NodeId id = tape->append(op, inputs, value.shape());
-    if (place.root != no_node) tape->place(id, place.root, place.region);
-    Variable<T> out = tape->handle(std::move(value), id);
-    detail::record_rule<false, T>(*tape, id, {&out, 1}, keep, std::move(rule));
-    tape->report(id, inputs, {&out, 1});
+    if (context.tape == nullptr) return context.plain(std::move(value));
+    Tape<T>& tape = *context.tape;
+    const NodeId id = tape.append(op, inputs, value.shape());
+    if (place.root != no_node) tape.place(id, place.root, place.region);
+    Variable<T> out = tape.handle(std::move(value), id, context.rule_run);
+    detail::record_rule<false, T>(tape, id, std::span<const Variable<T>>(&out, 1), keep,
+                                  std::move(rule));
+    tape.report(id, inputs, {&out, 1});
     return out;
 }
 
@@ -145,8 +181,8 @@ Variable<T> record(const Op& op, std::initializer_list<const Variable<T>*> input
                      std::move(rule), place);
 }
 
-// The same for an operation of several results, the first of which may have places: its rule is
-// given a span of gradients, in which the shape [0] says that nothing arrived.
+// The same for an operation of several results, the first of which may have places: its rule
+// receives a span of gradients, one without storage for a result that received none.
 template <class T, std::size_t M, class... Kept, class F>
 std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* const> inputs,
                                   std::array<Tensor<T>, M> values, const std::tuple<Kept...>& keep,
@@ -154,44 +190,21 @@ std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* con
     std::array<Variable<T>, M> out;
     const NodeId first = detail::record_results<T>(op, inputs, values, out, places);
     if (first == no_node) return out;
-    Tape<T>* tape = out[0].slot()->tape;
-    detail::record_rule<true, T>(*tape, first, out, keep, std::move(rule));
-    tape->report(first, inputs, out);
+    Tape<T>& tape = *out[0].body()->slot->tape.load(std::memory_order_relaxed);
+    detail::record_rule<true, T>(tape, first, std::span<const Variable<T>>(out), keep,
+                                 std::move(rule));
+    tape.report(first, inputs, out);
     return out;
 }
 
-// A view of a variable: its gradient lands in the place that the view has in x's gradient.
+// A view of a variable: its gradient is a part of x's gradient.
 template <class T>
 Variable<T> record_view(const Op& op, const Variable<T>& x, Tensor<T> view) {
     const Variable<T>* const inputs[] = {&x};
     const auto context = Tape<T>::of(op, inputs, false);
-    if (!context.record) return context.plain(std::move(view));
+    if (context.tape == nullptr) return context.plain(std::move(view));
     const NodeId id = context.tape->append_view(op, x, view);
-    return context.tape->handle(std::move(view), id);
+    return context.tape->handle(std::move(view), id, context.rule_run);
 }
-
-// Memory for the steps of a sequence, [steps, ...]: operations leave their results in its rows, one
-// or several at once, and the rows become one variable without a copy.
-template <class T>
-class Buffer {
-public:
-    // On the tape of `like`, if that is recorded.
-    Buffer(const Variable<T>& like, const Shape& shape);
-
-    Place<T> row(std::size_t index) const;
-    Place<T> part(std::size_t begin, std::size_t end) const;
-    // Rows [begin, end), all written by now, as a variable.
-    Variable<T> rows(std::size_t begin, std::size_t end) const;
-
-private:
-    Variable<T> whole_;
-};
-
-// The storage of a value that is not used again, for a result to lie in.
-template <class T>
-Place<T> in_place_of(const Op& op, const Variable<T>& x);
-
-extern template class Buffer<float>;
-extern template class Buffer<double>;
 
 } // namespace unroll

@@ -8,40 +8,60 @@
 
 namespace unroll {
 
-// A value that a rule keeps: its elements, and its place on the tape if it has one.
+// A tensor that a rule keeps, and its version when it was kept.
+template <class U>
+struct SavedTensor {
+    explicit SavedTensor(const Tensor<U>& x)
+        : value(x), version(x.storage() ? x.storage()->version() : 0) {}
+
+    bool has_changed() const { return value.storage() && value.storage()->version() != version; }
+
+    Tensor<U> value;
+    std::uint32_t version;
+};
+
+// A variable that a rule keeps, its node on the tape, and the version of its value.
 template <class T>
 struct Saved {
-    StorageRef storage;
-    T* data;
-    const Region* layout; // its shape and strides
+    Variable<T> variable;
     NodeId node;
     std::uint32_t version;
 
-    bool changed() const { return storage && storage->version() != version; }
+    const Tensor<T>& value() const { return variable.value(); }
+    bool has_changed() const {
+        return value().storage() && value().storage()->version() != version;
+    }
 };
 
 // The adjoints of an operation's inputs, by their number.
 template <class T>
 class Adjoints {
 public:
-    Adjoints(Tape<T>* tape, std::span<const NodeId> inputs) : tape_(tape), inputs_(inputs) {}
+    Adjoints(Accumulator<T>& to, std::span<const NodeId> inputs) : to_(&to), inputs_(inputs) {}
     Adjoint<T> operator[](std::size_t input) const;
-    Tape<T>& tape() const { return *tape_; }
+    Accumulator<T>& accumulator() const { return *to_; }
+    // Whether the pass is recorded: gradients and what is added must be computed with variables.
+    bool is_recording() const { return to_->is_recording(); }
 
 private:
-    Tape<T>* tape_;
+    Accumulator<T>* to_;
     std::span<const NodeId> inputs_;
 };
 
-// What a node does when the sweep reaches it.
+// The backward function of an operation.
 template <class T>
 class Rule {
 public:
     virtual ~Rule() = default;
-    // `gradients`: one for each output; the shape of one that nothing arrived at is [0].
+    // Accumulates vector-Jacobian products into `to`. `gradients`: one for each output, without
+    // storage if that output received none.
     virtual void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) = 0;
     virtual std::span<const Saved<T>> kept() const = 0;
-    // Of a fused operation, what it computes.
+    // Whether a tensor that it keeps beside kept(), as indices or a mask, has changed.
+    virtual bool has_changed() const { return false; }
+    // Whether it computes with plain tensors, so that its result cannot be differentiated.
+    virtual bool is_differentiable_once() const { return false; }
+    // What a fused operation computes.
     virtual Formula formula() const { return {}; }
 };
 

@@ -1,8 +1,7 @@
-#include <unroll/core/autograd/record.hpp>
 #include <unroll/core/autograd/tape.hpp>
 
 #include <algorithm>
-#include <atomic>
+#include <cstring>
 #include <mutex>
 
 namespace unroll {
@@ -10,6 +9,47 @@ namespace unroll {
 namespace {
 
 std::atomic<std::uint64_t> generations{0};
+
+// A tape that records, or did until it was destroyed.
+template <class T>
+struct Recorder {
+    TapeSlot<T>* slot = nullptr;
+    std::uint64_t lifetime = 0;
+
+    bool is_alive() const {
+        return slot->lifetime.load(std::memory_order_acquire) == lifetime;
+    }
+};
+
+// The tapes of this thread, the innermost apart. A tape may be destroyed out of order or by another
+// thread: its entry is then dropped when it comes up.
+template <class T>
+struct Recorders {
+    static thread_local constinit Recorder<T> innermost;
+    static thread_local constinit int paused;
+    static std::vector<Recorder<T>>& outer() {
+        thread_local std::vector<Recorder<T>> others;
+        return others;
+    }
+
+    static void push(Recorder<T> recorder) {
+        if (innermost.slot != nullptr) outer().push_back(innermost);
+        innermost = recorder;
+    }
+    static void pop() {
+        innermost = {};
+        auto& others = outer();
+        while (!others.empty() && innermost.slot == nullptr) {
+            if (others.back().is_alive()) innermost = others.back();
+            others.pop_back();
+        }
+    }
+};
+
+template <class T>
+thread_local constinit Recorder<T> Recorders<T>::innermost{};
+template <class T>
+thread_local constinit int Recorders<T>::paused = 0;
 
 // Slots are used again but never freed: a variable may outlive its tape.
 template <class T>
@@ -24,100 +64,248 @@ struct Slots {
 };
 
 template <class T>
-std::size_t hash(const Parameter<T>* parameter) {
-    return (reinterpret_cast<std::uintptr_t>(parameter) >> 4) * 0x9e3779b97f4a7c15u >> 20;
+std::size_t hash(const Value<T>* body) {
+    return (reinterpret_cast<std::uintptr_t>(body) >> 4) * 0x9e3779b97f4a7c15u >> 20;
 }
 
 } // namespace
 
-template <class T>
-Tape<T>* Variable<T>::tape() const {
-    if (slot_ == nullptr) return nullptr;
-    if (slot_->tape == nullptr || slot_->generation != generation_)
-        fail("Variable", "its tape was cleared or destroyed");
-    return slot_->tape;
-}
+// ---- memory ----
 
 template <class T>
-Tape<T>::Tape() : leaves_(64) {
+Tape<T>::Memory::Memory() : leaves(64) {
     auto& slots = Slots<T>::all();
     const std::lock_guard lock(slots.mutex);
     if (slots.free.empty()) {
-        slot_ = new TapeSlot<T>;
+        slot = new TapeSlot<T>;
     } else {
-        slot_ = slots.free.back();
+        slot = slots.free.back();
         slots.free.pop_back();
     }
-    slot_->tape = this;
-    slot_->generation = ++generations;
+}
+
+template <class T>
+Tape<T>::Memory::~Memory() {
+    auto& slots = Slots<T>::all();
+    const std::lock_guard lock(slots.mutex);
+    slots.free.push_back(slot);
+}
+
+namespace {
+
+// Memories of this thread's destroyed tapes; as many as tapes are commonly nested.
+constexpr std::size_t most_spare = 8;
+template <class Memory>
+struct Spare {
+    std::vector<std::unique_ptr<Memory>> all;
+    static thread_local constinit bool has_ended;
+
+    Spare() { all.reserve(most_spare); }
+    ~Spare() { has_ended = true; }
+    static Spare* mine() {
+        if (has_ended) return nullptr;
+        thread_local Spare spare;
+        return &spare;
+    }
+};
+template <class Memory>
+thread_local constinit bool Spare<Memory>::has_ended = false;
+
+} // namespace
+
+template <class T>
+std::unique_ptr<typename Tape<T>::Memory> Tape<T>::Memory::take() {
+    auto* const spare = Spare<Memory>::mine();
+    if (spare == nullptr || spare->all.empty()) return std::make_unique<Memory>();
+    auto memory = std::move(spare->all.back());
+    spare->all.pop_back();
+    return memory;
+}
+
+template <class T>
+void Tape<T>::Memory::give_back(std::unique_ptr<Memory> memory) {
+    auto* const spare = Spare<Memory>::mine();
+    if (spare != nullptr && spare->all.size() < most_spare) spare->all.push_back(std::move(memory));
+}
+
+// ---- which tape records ----
+
+template <class T>
+Tape<T>::Tape(Idle) : m_(Memory::take()) {
+    m_->slot->generation = ++generations;
+    m_->slot->lifetime = m_->slot->generation.load();
+    m_->slot->tape = this;
+}
+
+template <class T>
+Tape<T>::Tape() : Tape(Idle::idle) {
+    Recorders<T>::push({m_->slot, m_->slot->lifetime});
 }
 
 template <class T>
 Tape<T>::~Tape() {
-    clear();
     while (monitors_ != nullptr) {
         monitors_->tape_ = nullptr;
         monitors_ = monitors_->next_;
     }
-    slot_->tape = nullptr;
-    slot_->generation = 0;
-    auto& slots = Slots<T>::all();
-    const std::lock_guard lock(slots.mutex);
-    slots.free.push_back(slot_);
+    reset();
+    TapeSlot<T>* const slot = m_->slot;
+    slot->tape = nullptr;
+    slot->generation = 0;
+    slot->lifetime.store(0, std::memory_order_release);
+    Memory::give_back(std::move(m_));
+    auto& innermost = Recorders<T>::innermost;
+    if (innermost.slot != nullptr && !innermost.is_alive()) Recorders<T>::pop();
+}
+
+template <class T>
+Tape<T>* Tape<T>::current() {
+    auto& innermost = Recorders<T>::innermost;
+    while (innermost.slot != nullptr && !innermost.is_alive()) Recorders<T>::pop();
+    if (innermost.slot == nullptr || Recorders<T>::paused != 0) return nullptr;
+    return innermost.slot->tape.load(std::memory_order_relaxed);
+}
+
+template <class T>
+bool Tape<T>::is_paused() {
+    return Recorders<T>::paused != 0;
+}
+
+template <class T>
+NoRecording<T>::NoRecording() {
+    ++Recorders<T>::paused;
+}
+
+template <class T>
+NoRecording<T>::~NoRecording() {
+    --Recorders<T>::paused;
+}
+
+template <class T>
+Recording<T>::Recording(Tape<T>& tape)
+    : slot_(tape.m_->slot), lifetime_(slot_->lifetime), paused_(Recorders<T>::paused) {
+    Recorders<T>::push({slot_, lifetime_});
+    Recorders<T>::paused = 0;
+}
+
+template <class T>
+Recording<T>::~Recording() {
+    Recorders<T>::paused = paused_;
+    auto& innermost = Recorders<T>::innermost;
+    if (innermost.slot == slot_ && innermost.lifetime == lifetime_) {
+        Recorders<T>::pop();
+        return;
+    }
+    // A tape that was made within the scope outlives it.
+    auto& others = Recorders<T>::outer();
+    for (std::size_t i = others.size(); i-- > 0;)
+        if (others[i].slot == slot_ && others[i].lifetime == lifetime_) {
+            others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+            return;
+        }
+}
+
+template <class T>
+std::unique_ptr<Tape<T>> idle_tape() {
+    return std::unique_ptr<Tape<T>>(new Tape<T>(Tape<T>::Idle::idle));
+}
+
+// ---- recording ----
+
+template <class T>
+void Tape<T>::reset() {
+    for (NodeId id = 0; id < m_->size; ++id) {
+        Node<T>& n = node(id);
+        if (n.rule != nullptr) n.rule->~Rule();
+        n.rule = nullptr;
+    }
+    m_->size = 0;
+    m_->arena.reset();
+    m_->recent_regions = {};
+    m_->op_names = {};
+    m_->scopes.clear();
+    m_->marks.clear();
+    if (!m_->leaf_order.empty()) std::fill(m_->leaves.begin(), m_->leaves.end(), typename Memory::Leaf{});
+    m_->leaf_order.clear();
+    m_->retained.clear();
+    m_->names.clear();
+    m_->rows_used = 0;
 }
 
 template <class T>
 void Tape<T>::clear() {
-    deferred_.clear();
-    for (NodeId id = 0; id < size_; ++id) {
-        Node<T>& n = node(id);
-        if (n.rule != nullptr) n.rule->~Rule();
-        n.rule = nullptr;
-        release_gradient(n);
+    reset();
+    m_->slot->generation = ++generations;
+    for_monitors([](Monitor<T>& m) { m.cleared(); });
+}
+
+template <class T>
+const char* Tape<T>::copy(std::string_view text) {
+    char* const memory = m_->arena.template array<char>(text.size() + 1);
+    *std::copy(text.begin(), text.end(), memory) = '\0';
+    return memory;
+}
+
+// Names are few, and mostly literals.
+template <class T>
+const char* Tape<T>::op_name(const char* name) {
+    auto& [from, kept] =
+        m_->op_names[(reinterpret_cast<std::uintptr_t>(name) >> 3) % m_->op_names.size()];
+    if (from != name || std::strcmp(kept, name) != 0) {
+        kept = copy(name);
+        from = name;
     }
-    size_ = 0;
-    arena_.reset();
-    recent_ = {};
-    scopes_.clear();
-    std::fill(leaves_.begin(), leaves_.end(), std::pair<const Parameter<T>*, NodeId>{nullptr, 0});
-    leaf_order_.clear();
-    retained_.clear();
-    names_.clear();
-    rows_used_ = 0;
-    slot_->generation = ++generations;
-    tell([](Monitor<T>& m) { m.cleared(); });
+    return kept;
 }
 
 template <class T>
 Node<T>& Tape<T>::append_node(const Op& op) {
-    if (size_ == chunks_.size() * chunk) chunks_.push_back(std::make_unique<Node<T>[]>(chunk));
-    const auto id = static_cast<NodeId>(size_++);
+    if (m_->size == m_->chunks.size() * chunk)
+        m_->chunks.push_back(std::make_unique<Node<T>[]>(chunk));
+    const auto id = static_cast<NodeId>(m_->size++);
     Node<T>& n = node(id);
     n = Node<T>();
-    n.op = op;
+    n.op = {op_name(op.name), op.where};
     n.root = n.operation = id;
-    n.scope = recording_scope_ != no_scope_ ? recording_scope_ : scope_id(Scope::current());
+    n.scope = recording_scope_ != no_scope ? recording_scope_ : scope_id(Scope::current());
     return n;
 }
 
 template <class T>
-std::uint32_t Tape<T>::scope_id(Scope* scope) {
-    if (scopes_.empty()) scopes_.push_back({0, "", Scope::no_index});
+std::uint32_t Tape<T>::scope_id(const Scope* scope) {
+    if (m_->scopes.empty()) m_->scopes.push_back({0, "", Scope::no_index});
     if (scope == nullptr) return 0;
-    if (scope->mark.generation == slot_->generation) return scope->mark.id;
+    const std::uint32_t depth = scope->depth();
+    if (depth < m_->marks.size() && m_->marks[depth].serial == scope->serial())
+        return m_->marks[depth].id;
     const std::uint32_t parent = scope_id(scope->parent());
-    char* name = arena_.array<char>(scope->name().size());
-    std::copy(scope->name().begin(), scope->name().end(), name);
-    const auto id = static_cast<std::uint32_t>(scopes_.size());
-    scopes_.push_back({parent, std::string_view(name, scope->name().size()), scope->index()});
-    scope->mark = {slot_->generation, id};
+    const auto id = static_cast<std::uint32_t>(m_->scopes.size());
+    const std::string_view name(copy(scope->name()), scope->name().size());
+    m_->scopes.push_back({parent, name, scope->index()});
+    if (m_->marks.size() <= depth) m_->marks.resize(depth + 1);
+    m_->marks[depth] = {scope->serial(), id};
     return id;
+}
+
+// The scope of the backward operations of a scope: the same path below "backward".
+template <class T>
+std::uint32_t Tape<T>::twin(std::uint32_t scope) {
+    if (scope < m_->twins.size() && m_->twins[scope] != no_scope) return m_->twins[scope];
+    if (m_->scopes.empty()) m_->scopes.push_back({0, "", Scope::no_index});
+    const ScopeEntry entry = scope == 0
+                                 ? ScopeEntry{0, "backward", Scope::no_index}
+                                 : ScopeEntry{twin(m_->scopes[scope].parent),
+                                              m_->scopes[scope].name, m_->scopes[scope].index};
+    const auto id = static_cast<std::uint32_t>(m_->scopes.size());
+    m_->scopes.push_back(entry);
+    if (m_->twins.size() <= scope) m_->twins.resize(scope + 1, no_scope);
+    return m_->twins[scope] = id;
 }
 
 template <class T>
 std::string Tape<T>::path(std::uint32_t scope, bool numbered_steps) const {
-    if (scope == 0 || scope >= scopes_.size()) return {};
-    const ScopeEntry& entry = scopes_[scope];
+    if (scope == 0 || scope >= m_->scopes.size()) return {};
+    const ScopeEntry& entry = m_->scopes[scope];
     std::string text = path(entry.parent, numbered_steps);
     if (!text.empty()) text += '.';
     text += entry.name;
@@ -128,132 +316,159 @@ std::string Tape<T>::path(std::uint32_t scope, bool numbered_steps) const {
 
 template <class T>
 std::int64_t Tape<T>::time_step(std::uint32_t scope) const {
-    while (scope != 0 && !scopes_[scope].is_step()) scope = scopes_[scope].parent;
-    return scope != 0 ? scopes_[scope].index : Scope::no_index;
+    while (scope != 0 && !m_->scopes[scope].is_step()) scope = m_->scopes[scope].parent;
+    return scope != 0 ? m_->scopes[scope].index : Scope::no_index;
 }
 
 template <class T>
 std::uint32_t Tape<T>::around_steps(std::uint32_t scope) const {
     std::uint32_t around = scope;
-    for (std::uint32_t s = scope; s != 0; s = scopes_[s].parent)
-        if (scopes_[s].is_step()) around = scopes_[s].parent;
+    for (std::uint32_t s = scope; s != 0; s = m_->scopes[s].parent)
+        if (m_->scopes[s].is_step()) around = m_->scopes[s].parent;
     return around;
 }
 
 template <class T>
 const Region* Tape<T>::whole(const Shape& shape) {
     const std::size_t last = shape.empty() ? 0 : shape.front() + 5 * shape.back();
-    const Region*& recent = recent_[(last + 3 * shape.size()) % recent_.size()];
+    const Region*& recent = m_->recent_regions[(last + 3 * shape.size()) % m_->recent_regions.size()];
     if (recent == nullptr || recent->shape != shape)
-        recent = new (arena_.array<Region>(1)) Region(Region::whole(shape));
+        recent = new (m_->arena.template array<Region>(1)) Region(Region::whole(shape));
     return recent;
 }
 
 template <class T>
 Saved<T> Tape<T>::save(const Variable<T>& x) {
-    const Tensor<T>& value = x.value();
-    const NodeId id = id_of(x);
-    const Region* layout = id == no_node ? whole(value.shape()) : node(id).region;
-    if (layout->shape != value.shape() || layout->strides != value.strides())
-        layout = new (arena_.array<Region>(1)) Region{0, value.shape(), value.strides()};
-    const StorageRef& storage = value.storage();
-    return {storage, const_cast<T*>(value.data()), layout, id, storage ? storage->version() : 0};
+    const StorageRef& storage = x.value().storage();
+    return {x, id_of(x), storage ? storage->version() : 0};
 }
 
 template <class T>
-Variable<T> Tape<T>::variable(Tensor<T> value, const char* name) {
-    if (!value.is_contiguous()) value = value.copy();
-    append_node(name).region = whole(value.shape());
-    return handle(std::move(value), static_cast<NodeId>(size_ - 1));
-}
-
-template <class T>
-Variable<T> Tape<T>::attach(const Variable<T>& x) {
-    if (x.parameter() != nullptr && recording_) return handle(x.value(), leaf(*x.parameter()));
-    if (x.slot() == nullptr) return constant(x.value());
-    require("attach", x);
+Variable<T> Tape<T>::handle(Tensor<T> value, NodeId id, std::uint64_t rule_run) const {
+    Variable<T> x(Value<T>::make(std::move(value)));
+    x.body()->slot = m_->slot;
+    x.body()->generation = m_->slot->generation.load(std::memory_order_relaxed);
+    x.body()->node = id;
+    x.body()->rule_run = rule_run;
     return x;
 }
 
 template <class T>
-NodeId Tape<T>::leaf(const Parameter<T>& parameter) {
-    std::size_t at = hash(&parameter) % leaves_.size();
-    while (leaves_[at].first != nullptr) {
-        if (leaves_[at].first == &parameter) return leaves_[at].second;
-        at = (at + 1) % leaves_.size();
+Variable<T> Tape<T>::variable(Tensor<T> value, std::string_view name) {
+    if (!value.is_contiguous()) value = value.copy();
+    append_node("variable").region = whole(value.shape());
+    const auto id = static_cast<NodeId>(m_->size - 1);
+    if (name != "variable") node(id).op.name = copy(name);
+    return handle(std::move(value), id);
+}
+
+template <class T>
+NodeId Tape<T>::leaf(const Variable<T>& parameter) {
+    auto& leaves = m_->leaves;
+    const Value<T>* const body = parameter.body();
+    std::size_t at = hash(body) % leaves.size();
+    while (leaves[at].body != nullptr) {
+        if (leaves[at].body == body) return leaves[at].node;
+        at = (at + 1) % leaves.size();
     }
     Node<T>& n = append_node("parameter");
     n.region = whole(parameter.shape());
-    n.parameter = &parameter;
-    const auto id = static_cast<NodeId>(size_ - 1);
-    leaves_[at] = {&parameter, id};
-    leaf_order_.push_back(id);
-    if (leaf_order_.size() * 2 > leaves_.size()) {
-        std::vector<std::pair<const Parameter<T>*, NodeId>> larger(leaves_.size() * 2);
-        for (const auto& entry : leaves_) {
-            if (entry.first == nullptr) continue;
-            std::size_t to = hash(entry.first) % larger.size();
-            while (larger[to].first != nullptr) to = (to + 1) % larger.size();
+    n.parameter = static_cast<ParameterBody<T>*>(parameter.body());
+    const auto id = static_cast<NodeId>(m_->size - 1);
+    leaves[at] = {body, id};
+    m_->leaf_order.push_back({parameter, id});
+    if (m_->leaf_order.size() * 2 > leaves.size()) {
+        std::vector<typename Memory::Leaf> larger(leaves.size() * 2);
+        for (const auto& entry : leaves) {
+            if (entry.body == nullptr) continue;
+            std::size_t to = hash(entry.body) % larger.size();
+            while (larger[to].body != nullptr) to = (to + 1) % larger.size();
             larger[to] = entry;
         }
-        leaves_ = std::move(larger);
+        leaves = std::move(larger);
     }
     return id;
 }
 
 template <class T>
+bool wants_gradient(const Variable<T>& x) {
+    return x.is_parameter() && static_cast<const ParameterBody<T>*>(x.body())->is_trainable;
+}
+
+template <class T>
 NodeId Tape<T>::id_of(const Variable<T>& x) {
-    if (x.parameter() != nullptr) return leaf(*x.parameter());
-    return x.node();
+    return wants_gradient(x) ? leaf(x) : x.node();
 }
 
 template <class T>
 NodeId Tape<T>::require(const Op& op, const Variable<T>& x) const {
-    if (x.slot() != slot_)
-        fail(op, x.slot() ? "the variable belongs to another tape" : "the value is on no tape");
-    if (x.generation() != slot_->generation)
-        fail(op, "the variable was recorded before its tape was cleared");
-    return x.node();
+    const Value<T>* const body = x.body();
+    if (body == nullptr) fail(op, "the variable is empty");
+    if (body->slot != m_->slot) fail(op, "the variable was recorded on another tape");
+    if (body->generation != m_->slot->generation)
+        fail(op, "the variable was recorded before its tape was cleared or destroyed");
+    return body->node;
+}
+
+template <class T>
+Variable<T> Tape<T>::Context::plain(Tensor<T> value) const {
+    Variable<T> x(Value<T>::make(std::move(value)));
+    x.body()->is_untracked = is_untracked;
+    x.body()->rule_run = rule_run;
+    return x;
 }
 
 template <class T>
 typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>* const> inputs,
                                       bool read) {
     TapeSlot<T>* slot = nullptr;
-    bool wanted = false;
     bool parameters = false;
-    bool untracked = false;
+    Context context;
     for (const Variable<T>* x : inputs) {
-        parameters = parameters || x->parameter() != nullptr;
-        untracked = untracked || x->is_untracked();
-        if (x->slot() == nullptr) continue;
-        if (x->slot()->generation != x->generation() || x->slot()->tape == nullptr)
-            fail(op, "an operand was recorded before its tape was cleared or destroyed");
-        if (slot != nullptr && slot != x->slot()) fail(op, "the operands are on two tapes");
-        slot = x->slot();
-        if (!x->is_recorded()) continue;
-        wanted = true;
-        if (read && slot->tape->overwritten(x->node(), x->node()))
+        const Value<T>* const body = x->body();
+        if (body == nullptr) continue;
+        if (body->node == no_node) {
+            parameters = parameters || wants_gradient(*x);
+            context.is_untracked = context.is_untracked || body->is_untracked;
+            context.rule_run = std::max(context.rule_run, body->rule_run);
+            continue;
+        }
+        Tape* const tape = body->slot->tape.load(std::memory_order_acquire);
+        if (tape == nullptr || body->slot->generation != body->generation)
+            fail(op, "an operand was recorded before its tape was cleared or destroyed; detach() "
+                     "what is carried from one tape to the next");
+        if (slot != nullptr && slot != body->slot) fail(op, "the operands are on two tapes");
+        slot = body->slot;
+        context.rule_run = std::max(context.rule_run, body->rule_run);
+        if (read && tape->overwritten(body->node, body->node))
             fail(op, "an operand's value was overwritten by an operation in place");
     }
-    if (slot == nullptr) return {nullptr, false, parameters || untracked};
-    const bool recording = slot->tape->recording_;
-    if (recording && untracked)
-        fail(op, "an operand was computed from a parameter that had met no tape, so its gradient "
-                 "would be lost; use Tape::attach on the parameter first");
-    return {slot->tape, recording && (wanted || parameters)};
+    if (Recorders<T>::paused != 0) {
+        context.is_untracked = false;
+        return context;
+    }
+    Tape* const tape = slot ? slot->tape.load(std::memory_order_relaxed) : current();
+    if (tape == nullptr) {
+        context.is_untracked = context.is_untracked || parameters;
+        return context;
+    }
+    if (context.is_untracked)
+        fail(op, "an operand was computed from a parameter while no tape recorded, so its gradient "
+                 "would be lost; make the tape first, or detach() the operand");
+    if (slot != nullptr || parameters) context.tape = tape;
+    return context;
 }
 
 template <class T>
 NodeId Tape<T>::append(const Op& op, std::span<const Variable<T>* const> inputs,
                        const Shape& shape) {
-    auto* ids = arena_.template array<NodeId>(inputs.size());
+    auto* ids = m_->arena.template array<NodeId>(inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) ids[i] = id_of(*inputs[i]);
     Node<T>& n = append_node(op);
     n.inputs = ids;
     n.input_count = static_cast<std::uint32_t>(inputs.size());
     n.region = whole(shape);
-    return static_cast<NodeId>(size_ - 1);
+    return static_cast<NodeId>(m_->size - 1);
 }
 
 template <class T>
@@ -266,141 +481,124 @@ NodeId Tape<T>::append_view(const Op& op, const Variable<T>& base, const Tensor<
     n.root = parent.root;
     // Empty views point nowhere in particular.
     std::size_t offset = parent.region->offset;
-    if (view.size() > 0) offset += static_cast<std::size_t>(view.data() - base.value().data());
-    n.region = new (arena_.array<Region>(1)) Region{offset, view.shape(), view.strides()};
+    if (view.size() > 0)
+        offset += static_cast<std::size_t>(std::as_const(view).data() - base.value().data());
+    n.region = new (m_->arena.template array<Region>(1)) Region{offset, view.shape(), view.strides()};
     if (overwritten(id, n.inputs[0])) {
-        --size_;
+        --m_->size;
         fail(op, "the operand's value was overwritten by an operation in place");
     }
     return id;
 }
 
-// Unlike a view of a handle older than the writers of the rows, this one means what they wrote.
 template <class T>
-NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
-    const Variable<T>* const inputs[] = {&buffer};
-    const NodeId id = append("rows", inputs, view.shape());
+void Tape<T>::retain(const Variable<T>& x) {
+    const Op op("retain");
+    if (!x.is_recorded()) fail(op, "a constant has no gradient");
+    const NodeId id = require(op, x);
     Node<T>& n = node(id);
-    n.is_view = true;
-    n.root = buffer.node();
-    const std::size_t offset =
-        view.size() > 0 ? static_cast<std::size_t>(view.data() - buffer.value().data()) : 0;
-    n.region = new (arena_.array<Region>(1)) Region{offset, view.shape(), view.strides()};
-    return id;
-}
+    if (n.is_view && n.rule == nullptr) {
+        // A view has no gradient of its own, so it becomes a node that has.
+        class PassOn final : public Rule<T> {
+        public:
+            PassOn(NodeId root, const Region& part) : root_(root), part_(part) {}
+            void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) override {
+                if (to.accumulator().needs(root_))
+                    Adjoint<T>(to.accumulator(), root_, part_).add(gradients[0]);
+            }
+            std::span<const Saved<T>> kept() const override { return {}; }
 
-template <class T>
-NodeId Tape<T>::append_buffer(const Shape& shape) {
-    Node<T>& n = append_node("buffer");
-    n.region = whole(shape);
-    place(static_cast<NodeId>(size_ - 1), no_node, *n.region);
-    return static_cast<NodeId>(size_ - 1);
-}
-
-template <class T>
-std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root,
-                                                     const Region& part) const {
-    const std::size_t row = root.region->shape.empty() || root.region->shape[0] == 0
-                                ? 1
-                                : element_count(root.region->shape) / root.region->shape[0];
-    const auto [low, high] = hull(part);
-    if (low == high || row == 0) return {0, 0};
-    return {low / row, (high - 1) / row + 1};
-}
-
-// With no root: the node becomes a buffer whose rows wait for their writers.
-template <class T>
-void Tape<T>::place(NodeId id, NodeId root, const Region& region) {
-    const bool fresh = root == no_node;
-    Node<T>& owner = node(fresh ? id : root);
-    if (owner.rows == no_node) {
-        if (rows_used_ == rows_.size()) rows_.emplace_back();
-        owner.rows = static_cast<std::uint32_t>(rows_used_++);
-        const std::size_t rows = owner.region->shape.empty() ? 1 : owner.region->shape[0];
-        rows_[owner.rows].assign(rows, fresh ? no_node : 0);
+        private:
+            NodeId root_;
+            Region part_;
+        };
+        void* memory = m_->arena.allocate(sizeof(PassOn), alignof(PassOn));
+        n.rule = new (memory) PassOn(n.root, *n.region);
+        n.is_view = false;
+        n.root = id;
+        n.region = whole(n.region->shape);
     }
-    if (fresh) return;
+    slot_for_gradient(id);
+}
+
+template <class T>
+std::uint32_t Tape<T>::slot_for_gradient(NodeId id) {
     Node<T>& n = node(id);
-    n.is_view = true;
-    n.root = root;
-    n.region = new (arena_.array<Region>(1)) Region(region);
-    const auto [begin, end] = rows_of(owner, region);
-    for (std::size_t row = begin; row < end; ++row) rows_[owner.rows][row] = id;
+    if (n.retained == no_node) {
+        n.retained = static_cast<std::uint32_t>(m_->retained.size());
+        m_->retained.emplace_back();
+    }
+    return n.retained;
 }
 
 template <class T>
-bool Tape<T>::any_row_written(NodeId buffer, std::size_t begin, std::size_t end) const {
-    const auto rows = std::span(rows_[node(buffer).rows]).subspan(begin, end - begin);
-    return std::any_of(rows.begin(), rows.end(), [](NodeId writer) { return writer != no_node; });
-}
-
-template <class T>
-bool Tape<T>::row_overwritten(NodeId id, NodeId since) const {
+Tensor<T> Tape<T>::gradient(const Variable<T>& x) const {
+    const Op op("gradient");
+    NodeId id = no_node;
+    if (x.is_parameter()) {
+        if (!apart_)
+            return ParameterRef<T>(static_cast<ParameterBody<T>*>(x.body())).gradient().copy();
+        for (const auto& [parameter, leaf] : m_->leaf_order)
+            if (parameter.body() == x.body()) id = leaf;
+        if (id == no_node) return Tensor<T>::zeros(x.shape());
+    } else {
+        if (!x.is_recorded()) fail(op, "a constant has no gradient");
+        id = require(op, x);
+    }
     const Node<T>& n = node(id);
-    const Node<T>& root = node(n.root);
-    const auto [begin, end] = rows_of(root, *n.region);
-    for (std::size_t row = begin; row < end; ++row)
-        if (rows_[root.rows][row] != no_node && rows_[root.rows][row] > since) return true;
-    return false;
+    if (n.retained == no_node && !n.is_leaf())
+        fail(op, "call retain() before backward to keep the gradient of '" +
+                     std::string(n.op.name) + "'");
+    const Tensor<T> found = n.retained != no_node ? m_->retained[n.retained] : Tensor<T>();
+    return found.storage() ? found.copy() : Tensor<T>::zeros(x.shape());
 }
 
 template <class T>
-Buffer<T>::Buffer(const Variable<T>& like, const Shape& shape) {
-    Tape<T>* tape = like.tape();
-    Tensor<T> memory(shape);
-    if (tape == nullptr)
-        whole_ = Variable<T>(std::move(memory), like.is_untracked());
-    else if (!tape->is_recording())
-        whole_ = tape->constant(std::move(memory));
-    else
-        whole_ = tape->handle(std::move(memory), tape->append_buffer(shape));
+void Tape<T>::name(const Variable<T>& x, std::string_view name) {
+    if (x.is_recorded() && x.body()->slot == m_->slot) m_->names.push_back({x.node(), copy(name)});
 }
 
 template <class T>
-Place<T> Buffer<T>::row(std::size_t index) const {
-    Place<T> place{whole_.value().select(0, index), whole_.node(), {}};
-    const std::size_t size = place.memory.size();
-    place.region = {index * size, place.memory.shape(), place.memory.strides()};
-    return place;
+std::vector<typename Tape<T>::ParameterGradient> Tape<T>::parameter_gradients() const {
+    std::vector<ParameterGradient> all;
+    for (const auto& [parameter, id] : m_->leaf_order) {
+        const Node<T>& n = node(id);
+        all.push_back({ParameterRef<T>(n.parameter),
+                       n.retained != no_node ? m_->retained[n.retained] : Tensor<T>()});
+    }
+    return all;
 }
 
 template <class T>
-Place<T> Buffer<T>::part(std::size_t begin, std::size_t end) const {
-    Place<T> place{whole_.value().slice(0, begin, end), whole_.node(), {}};
-    const auto row = static_cast<std::size_t>(whole_.value().strides()[0]);
-    place.region = {begin * row, place.memory.shape(), place.memory.strides()};
-    return place;
+std::size_t Tape<T>::kept_bytes() const {
+    std::vector<std::pair<const T*, const T*>> runs;
+    for (NodeId id = 0; id < size(); ++id) {
+        if (node(id).rule == nullptr) continue;
+        for (const Saved<T>& x : node(id).rule->kept()) {
+            const Tensor<T>& value = x.value();
+            if (!value.storage() || value.size() == 0 || x.variable.is_parameter()) continue;
+            const auto [low, high] = extent(value.shape(), value.strides());
+            runs.push_back({value.data() + low, value.data() + high});
+        }
+    }
+    std::sort(runs.begin(), runs.end());
+    std::size_t elements = 0;
+    const T* end = nullptr;
+    for (const auto& [low, high] : runs) {
+        const T* from = std::max(low, end);
+        if (high > from) elements += static_cast<std::size_t>(high - from);
+        end = std::max(end, high);
+    }
+    return elements * sizeof(T);
 }
 
-template <class T>
-Variable<T> Buffer<T>::rows(std::size_t begin, std::size_t end) const {
-    Tensor<T> view = whole_.value().slice(0, begin, end);
-    Tape<T>* tape = whole_.tape();
-    if (tape == nullptr) return Variable<T>(std::move(view), whole_.is_untracked());
-    if (!whole_.is_recorded() ||
-        (view.size() > 0 && !tape->any_row_written(whole_.node(), begin, end)))
-        return tape->constant(std::move(view));
-    return tape->handle(view, tape->append_rows(whole_, view));
-}
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template class Tape<T>;                                                                        \
+    template class NoRecording<T>;                                                                 \
+    template class Recording<T>;                                                                   \
+    template std::unique_ptr<Tape<T>> idle_tape();
 
-template <class T>
-Place<T> in_place_of(const Op& op, const Variable<T>& x) {
-    Tape<T>* tape = x.tape();
-    if (tape == nullptr || !x.is_recorded()) return {x.value(), no_node, {}};
-    const Node<T>& n = tape->node(x.node());
-    const Node<T>& root = tape->node(n.root);
-    if (root.parameter != nullptr || (root.input_count == 0 && root.rows == no_node))
-        fail(op, "only the result of an operation can be overwritten");
-    return {x.value(), n.root, *n.region};
-}
-
-template class Variable<float>;
-template class Variable<double>;
-template class Tape<float>;
-template class Tape<double>;
-template class Buffer<float>;
-template class Buffer<double>;
-template Place<float> in_place_of(const Op&, const Variable<float>&);
-template Place<double> in_place_of(const Op&, const Variable<double>&);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
 
 } // namespace unroll

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <unroll/core/autograd/adjoint.hpp>
 #include <unroll/core/autograd/monitor.hpp>
+#include <unroll/core/autograd/parameter.hpp>
 #include <unroll/core/autograd/rule.hpp>
-#include <unroll/core/autograd/variable.hpp>
 #include <unroll/core/base/arena.hpp>
 #include <unroll/core/base/error.hpp>
 #include <unroll/core/base/scope.hpp>
@@ -17,12 +16,16 @@
 
 namespace unroll {
 
-// A gradient that is being added up.
+// A gradient that adds up during a backward pass.
 template <class T>
 struct Gradient {
     StorageRef storage;
     T* data = nullptr;
     Coverage covered;
+
+    Tensor<T> at(const Region& part) const {
+        return Tensor<T>(storage, data + part.offset, part.shape, part.strides);
+    }
 };
 
 // What a tape knows of one recorded value. Pictures and reports read it; rules never see it.
@@ -31,18 +34,20 @@ struct Node {
     Op op = "";
     const NodeId* inputs = nullptr; // no_node: a constant
     Rule<T>* rule = nullptr;        // none: a leaf, a view, a later output, or used up
-    const Region* region = nullptr; // its place in the gradient buffer of `root`
-    const Parameter<T>* parameter = nullptr;
-    Gradient<T>* gradient = nullptr; // of a root, between the first share and its use
+    const Region* region = nullptr; // its part of the gradient of `root`
+    ParameterBody<T>* parameter = nullptr;
+    Gradient<T>* gradient = nullptr; // of a root, while a backward pass runs in place
     std::uint32_t input_count = 0;
     std::uint32_t scope = 0;          // index into Tape::scopes()
     NodeId operation = no_node;       // first node of the operation; it holds the rule
     std::uint32_t outputs = 1;        // of the operation, on consecutive nodes
-    NodeId root = no_node;            // owner of the gradient buffer: itself, unless a view
+    NodeId root = no_node;            // owner of the gradient: itself, unless a view
     std::uint32_t rows = no_node;     // index of the record of rows written in place
     std::uint32_t retained = no_node; // index of the gradient kept for the user
-    bool is_view = false;             // shares the buffers of `root`
+    bool is_view = false;             // shares the gradient of `root`
     bool is_used_up = false;
+
+    bool is_leaf() const { return input_count == 0 && rows == no_node; }
 };
 
 struct ScopeEntry {
@@ -64,10 +69,18 @@ struct GradientOptions {
 };
 
 template <class T>
-class Shares;
+class BackwardPass;
 
-// Records what is computed, in the order in which it is computed, and runs it backwards. One tape
-// belongs to one thread at a time; several tapes share nothing but parameters, which they read.
+// Records what is computed while it lives, in the order in which it is computed, and runs it
+// backwards. It records for its thread:
+//   for (const auto& [x, y] : batches) {
+//       Tape tape;
+//       tape.backward(cross_entropy(model(x), y));
+//       adam.step();
+//   }
+// Of nested tapes the innermost records; an operation on variables of another one is recorded
+// there. Without a tape the same calls only compute. The memory of a destroyed tape is used again
+// by the next one of the thread, so that a warm step allocates nothing.
 template <class T>
 class Tape {
 public:
@@ -76,50 +89,52 @@ public:
     Tape(const Tape&) = delete;
     Tape& operator=(const Tape&) = delete;
 
-    // A leaf whose gradient is wanted.
-    Variable<T> variable(Tensor<T> value, const char* name = "variable");
-    // A value without a gradient, for parameters to meet this tape.
-    Variable<T> constant(Tensor<T> value) const { return handle(std::move(value), no_node); }
-    // Parameters and plain constants as variables of this tape.
-    Variable<T> attach(const Variable<T>& x);
+    // The tape that records on this thread; null if none does.
+    static Tape* current();
+    // Whether a NoRecording lives on this thread.
+    static bool is_paused();
+
+    // A leaf whose gradient is wanted. The name is copied.
+    Variable<T> variable(Tensor<T> value, std::string_view name = "variable");
 
     // Adds d y / d leaf to the gradient of every leaf: from a scalar, or from any tensor with a
-    // seed of its shape. Gradients of parameters are added to Parameter::gradient, or kept apart
-    // where keep_gradients_apart was asked for. Throws Error for a variable of another or a
-    // cleared tape, a tape used up by an earlier backward, and a value changed since.
-    void backward(const Variable<T>& y, BackwardOptions options = {});
-    void backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOptions options = {});
+    // seed of its shape. Gradients of parameters are added to ParameterRef::gradient(). A constant
+    // has zero gradients, so nothing is added. Throws Error, changing no gradient and no rule, for
+    // a variable of another or a cleared tape, a tape used up by an earlier backward, and a value
+    // that a rule needs and that has changed since.
+    void backward(const Variable<T>& y, BackwardOptions options = {}, Where where = Where::current());
+    void backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOptions options = {},
+                  Where where = Where::current());
+    // The same from several values at once.
+    void backward(std::span<const Variable<T>> y, std::span<const Variable<T>> seeds,
+                  BackwardOptions options = {}, Where where = Where::current());
 
     // d (sum over i of seeds[i] . y[i]) / d x for every x of `wrt`: leaves, parameters, results of
-    // operations. Adds to no gradient that the tape or a parameter holds; zeros where none arrives.
-    // Throws Error as backward does, and for an x that is a view and was not retained.
+    // operations. Adds to no gradient that the tape or a parameter holds; zeros where y does not
+    // depend on x. Throws Error as backward does, for an x that is a constant, and for an x that is
+    // a view and was not retained.
     std::vector<Variable<T>> gradients(std::span<const Variable<T>> y,
                                        std::span<const Variable<T>> seeds,
                                        std::span<const Variable<T>> wrt,
-                                       GradientOptions options = {});
+                                       GradientOptions options = {},
+                                       Where where = Where::current());
 
     // Asks for the gradient of an intermediate value, before it is used.
     void retain(const Variable<T>& x);
-    // The gradient that backward passes since clear() have added up: of a leaf, a parameter or a
-    // retained value. Zeros where none arrived.
+    // The gradient that backward passes have added up: of a leaf, a parameter or a retained value.
+    // Zeros if it received none.
     Tensor<T> gradient(const Variable<T>& x) const;
 
-    // Names a value for pictures, as the state that a loop carries. The name must outlive the tape.
-    void name(const Variable<T>& x, const char* name) {
-        if (recording_ && x.is_recorded()) names_.push_back({x.node(), name});
-    }
+    // Names a value for pictures, as the state that a loop carries. The name is copied.
+    void name(const Variable<T>& x, std::string_view name);
 
-    // Forgets everything; the memory is used again.
+    // Forgets everything that was recorded.
     void clear();
 
-    // Recording can be turned off: operations then only compute.
-    bool is_recording() const { return recording_; }
-    void set_recording(bool on) { recording_ = on; }
-
-    // What random operations draw from, and whether they do: dropout drops only while the tape
-    // records and is not evaluating.
-    Random& random() { return random_; }
-    void set_random(const Random& random) { random_ = random; }
+    // What random operations draw from: the thread's generator, unless set_random gave the tape one
+    // of its own. Dropout drops only while a tape records that is not evaluating.
+    Random& random() { return own_random_ ? random_ : thread_random(); }
+    void set_random(const Random& random) { random_ = random, own_random_ = true; }
     bool is_evaluating() const { return evaluating_; }
     void set_evaluating(bool on) { evaluating_ = on; }
 
@@ -127,56 +142,48 @@ public:
     void keep_gradients_apart(bool on) { apart_ = on; }
     bool keeps_gradients_apart() const { return apart_; }
     struct ParameterGradient {
-        const Parameter<T>* parameter;
-        Tensor<T> gradient; // no storage: none arrived
+        ParameterRef<T> parameter;
+        Tensor<T> gradient; // without storage if it received none
     };
     std::vector<ParameterGradient> parameter_gradients() const;
 
     // The memory that rules keep for backward, each byte once and parameters left out.
     std::size_t kept_bytes() const;
 
-    std::size_t size() const { return size_; }
-    const Node<T>& node(NodeId id) const { return chunks_[id / chunk][id % chunk]; }
-    const std::vector<ScopeEntry>& scopes() const { return scopes_; }
+    std::size_t size() const { return m_->size; }
+    const Node<T>& node(NodeId id) const { return m_->node(id); }
+    const std::vector<ScopeEntry>& scopes() const { return m_->scopes; }
     std::string scope_path(std::uint32_t scope) const { return path(scope, true); }
     // The same for all time steps: "encoder.t".
     std::string module_path(std::uint32_t scope) const { return path(scope, false); }
-    // The innermost time step that the scope lies in, or no_index; and what is around the
-    // outermost.
+    // The innermost time step that the scope is in, or no_index; and the scope around the outermost
+    // one.
     std::int64_t time_step(std::uint32_t scope) const;
     std::uint32_t around_steps(std::uint32_t scope) const;
-    const std::vector<std::pair<NodeId, const char*>>& names() const { return names_; }
-    std::uint64_t generation() const { return slot_->generation; }
+    const std::vector<std::pair<NodeId, const char*>>& names() const { return m_->names; }
 
-    // ---- for record() and Adjoint ----
+    // ---- for record() ----
 
-    // The tape of the inputs, if any, and whether an operation on them is to be recorded. Throws
-    // Error for inputs of two tapes, of a cleared one, or, where they are read, overwritten in
-    // place.
+    // Where an operation on `inputs` is recorded. Throws Error for inputs of two tapes, of a
+    // cleared one, or, where they are read, overwritten in place.
     struct Context {
-        Tape* tape = nullptr;
-        bool record = false;
-        bool untracked = false;
+        Tape* tape = nullptr; // null: it only computes
+        bool is_untracked = false;
+        std::uint64_t rule_run = 0;
 
         // A result that is not recorded.
-        Variable<T> plain(Tensor<T> value) const {
-            if (tape != nullptr) return tape->constant(std::move(value));
-            return Variable<T>(std::move(value), untracked);
-        }
+        Variable<T> plain(Tensor<T> value) const;
     };
     static Context of(const Op& op, std::span<const Variable<T>* const> inputs, bool read = true);
-    // Appends a value and its inputs; `count` outputs are appended by as many calls.
+    // Appends a value and its inputs; several outputs are appended by as many calls.
     NodeId append(const Op& op, std::span<const Variable<T>* const> inputs, const Shape& shape);
-    // Appends a value that lies in the buffers of `base`.
+    // Appends a view of `base`, which shares its gradient.
     NodeId append_view(const Op& op, const Variable<T>& base, const Tensor<T>& view);
     void place(NodeId id, NodeId root, const Region& region);
-    Variable<T> handle(Tensor<T> value, NodeId id) const {
-        return Variable<T>(std::move(value), slot_, slot_->generation, id);
-    }
-    Node<T>& node(NodeId id) { return chunks_[id / chunk][id % chunk]; }
-    Arena& arena() { return arena_; }
-    // Those that are told what this tape does; null: none.
-    Monitor<T>* monitors() const { return monitors_; }
+    // A variable for a node.
+    Variable<T> handle(Tensor<T> value, NodeId id, std::uint64_t rule_run = 0) const;
+    Node<T>& node(NodeId id) { return m_->node(id); }
+    Arena& arena() { return m_->arena; }
     // A value for a rule to keep until the tape is cleared.
     Saved<T> save(const Variable<T>& x);
     // A root without a value yet, whose rows other nodes will be placed in.
@@ -188,113 +195,135 @@ public:
         const NodeId root = node(id).root;
         return node(root).rows != no_node && row_overwritten(id, since);
     }
-
-    // Where the verbs of a pass that is computed with variables leave their shares; null: in place.
-    Shares<T>* shares() const { return shares_; }
-    // For the operations of such a pass: that of the rule that is running, "∂tanh".
-    const char* derivative_name() const { return derivative_name_; }
-    // Makes sure that the buffer of a root is there, and that no product put off still reads the
-    // part that is about to change. True: add to what the part holds; false: overwrite it.
-    bool open_part(NodeId root, const Region& part);
-    // target += a b, put off while later products may continue this one along their inner axis.
-    void defer_product(NodeId target, const Tensor<T>& a, const Tensor<T>& b);
-
-    // Tells every monitor.
+    // Calls every monitor.
     void report(NodeId first, std::span<const Variable<T>* const> inputs,
                 std::span<const Variable<T>> results) {
         if (monitors_ != nullptr) [[unlikely]]
-            tell([&](Monitor<T>& m) { m.recorded(first, inputs, results); });
+            for_monitors([&](Monitor<T>& m) { m.recorded(first, inputs, results); });
     }
 
 private:
     friend class Monitor<T>;
-    static constexpr std::size_t chunk = 1024;
-    static constexpr std::uint32_t no_scope_ = ~std::uint32_t{0};
+    friend class BackwardPass<T>;
+    template <class U>
+    friend class InPlace;
+    template <class U>
+    friend class Recorded;
+    template <class U>
+    friend class NoRecording;
+    template <class U>
+    friend class Recording;
+    template <class U>
+    friend std::unique_ptr<Tape<U>> idle_tape();
 
-    struct Product {
-        NodeId target;
-        Tensor<T> a, b;
+    static constexpr std::size_t chunk = 1024;
+    static constexpr std::uint32_t no_scope = ~std::uint32_t{0};
+
+    // What the next tape of the thread uses again.
+    struct Memory {
+        Memory();
+        ~Memory();
+        static std::unique_ptr<Memory> take();
+        static void give_back(std::unique_ptr<Memory> memory);
+        Node<T>& node(NodeId id) { return chunks[id / chunk][id % chunk]; }
+
+        struct Mark { // the scope that was last seen at a depth
+            std::uint64_t serial = 0;
+            std::uint32_t id = 0;
+        };
+        struct Leaf {
+            const Value<T>* body = nullptr;
+            NodeId node = no_node;
+        };
+
+        TapeSlot<T>* slot;
+        std::vector<std::unique_ptr<Node<T>[]>> chunks;
+        std::size_t size = 0;
+        Arena arena;
+        std::array<const Region*, 16> recent_regions{}; // of whole tensors, shared by many nodes
+        std::array<std::pair<const char*, const char*>, 64> op_names{};
+        std::vector<std::unique_ptr<Gradient<T>>> spare_gradients;
+        std::vector<ScopeEntry> scopes;
+        std::vector<Mark> marks; // by depth
+        std::vector<Leaf> leaves; // open addressing
+        std::vector<std::pair<Variable<T>, NodeId>> leaf_order;
+        std::vector<Tensor<T>> retained;
+        std::vector<std::pair<NodeId, const char*>> names;
+        std::vector<std::vector<NodeId>> rows; // last writer of each row of buffers written in place
+        std::size_t rows_used = 0;
+        std::vector<unsigned char> flags; // of a backward pass, by node
+        std::vector<std::uint32_t> twins; // by scope: the one for its backward operations
     };
 
+    enum class Idle { idle };
+    explicit Tape(Idle);
     template <class F>
-    void tell(const F& f) {
+    void for_monitors(const F& f) {
         for (Monitor<T>* m = monitors_; m != nullptr; m = m->next_) f(*m);
     }
-    NodeId leaf(const Parameter<T>& parameter);
+    NodeId leaf(const Variable<T>& parameter);
     NodeId id_of(const Variable<T>& x); // no_node: a constant
     NodeId require(const Op& op, const Variable<T>& x) const;
+    std::vector<std::pair<NodeId, Variable<T>>> seeded(const Op& op, std::span<const Variable<T>> y,
+                                                       std::span<const Variable<T>> seeds);
     Node<T>& append_node(const Op& op);
-    std::uint32_t scope_id(Scope* scope);
+    std::uint32_t scope_id(const Scope* scope);
+    std::uint32_t twin(std::uint32_t scope);
+    const char* copy(std::string_view text);
+    const char* op_name(const char* name);
     std::string path(std::uint32_t scope, bool numbered_steps) const;
     const Region* whole(const Shape& shape);
     bool row_overwritten(NodeId id, NodeId since) const;
-    std::pair<std::size_t, std::size_t> rows_of(const Node<T>& root, const Region& part) const;
-    NodeId find_path(std::span<const NodeId> from);
-    void find_needed(std::span<const NodeId> wrt, std::vector<unsigned char>& needed) const;
-    std::uint32_t twin(std::uint32_t scope);
-    const char* derivative_name_of(const char* name);
-    void sweep(NodeId from, bool retain);
-    void run_rule(NodeId id, bool retain);
-    void run_with_variables(NodeId id, bool retain);
-    void use_up(Node<T>& node);
-    void finish_leaf(NodeId id);
-    Variable<T> incoming(NodeId id);
-    void keep_for_user(NodeId id);
-    void release_gradient(Node<T>& node);
-    void flush(std::size_t product);
-    void flush_target(NodeId target);
+    static std::pair<std::size_t, std::size_t> rows_of(const Node<T>& root, const Region& part);
+    std::uint32_t slot_for_gradient(NodeId id);
+    void reset();
 
-    TapeSlot<T>* slot_;
-    std::vector<std::unique_ptr<Node<T>[]>> chunks_;
-    std::size_t size_ = 0;
-    Arena arena_;
-    std::array<const Region*, 16> recent_{}; // regions of whole tensors that many nodes share
-    std::vector<std::unique_ptr<Gradient<T>>> spare_;
-    std::vector<ScopeEntry> scopes_;
-    std::vector<std::pair<const Parameter<T>*, NodeId>> leaves_; // open addressing
-    std::vector<NodeId> leaf_order_;
-    std::vector<Tensor<T>> retained_;
-    std::vector<std::pair<NodeId, const char*>> names_;
-    std::vector<std::vector<NodeId>> rows_; // last writer of each row, for buffers written in place
-    std::size_t rows_used_ = 0;
-    std::vector<Product> deferred_;
-    std::vector<Variable<T>> incoming_;
-    std::vector<unsigned char> on_path_;
+    std::unique_ptr<Memory> m_;
     Monitor<T>* monitors_ = nullptr;
-    bool whole_gradients_ = false;
-    Shares<T>* shares_ = nullptr;
-    const char* derivative_name_ = "";
-    std::vector<std::pair<const char*, const char*>> derivative_names_; // of this pass
-    std::vector<std::uint32_t> twins_;          // by scope: the one for its backward operations
-    std::uint32_t recording_scope_ = no_scope_; // where operations belong instead of Scope::current
+    std::uint32_t recording_scope_ = no_scope; // where operations belong instead of Scope::current
     Random random_;
-    bool recording_ = true;
+    bool own_random_ = false;
     bool evaluating_ = false;
     bool apart_ = false;
 };
 
-// A parameter or constant on the tape of `like`, if that has one: for what is computed from
-// parameters alone.
+// The tape on which an operation on x trains, as dropout does: that of x, or the one that records;
+// null if nothing is recorded, or if the tape is evaluating.
 template <class T>
-Variable<T> with_tape_of(const Variable<T>& like, const std::type_identity_t<Variable<T>>& x) {
-    Tape<T>* tape = like.tape();
-    return tape ? tape->attach(x) : x;
+Tape<T>* training_tape(const Variable<T>& x) {
+    if (Tape<T>::is_paused()) return nullptr;
+    Tape<T>* tape = x.tape();
+    if (tape == nullptr) tape = Tape<T>::current();
+    return tape != nullptr && !tape->is_evaluating() ? tape : nullptr;
 }
 
-// Nothing is recorded on the tape while it lives.
-template <class T>
+// While it lives, nothing is recorded on this thread.
+template <class T = float>
 class NoRecording {
 public:
-    explicit NoRecording(Tape<T>& tape) : tape_(tape), before_(tape.is_recording()) {
-        tape.set_recording(false);
-    }
-    ~NoRecording() { tape_.set_recording(before_); }
+    NoRecording();
+    ~NoRecording();
     NoRecording(const NoRecording&) = delete;
     NoRecording& operator=(const NoRecording&) = delete;
+};
+
+// While it lives, a tape that was made elsewhere records on this thread.
+template <class T>
+class Recording {
+public:
+    explicit Recording(Tape<T>& tape);
+    ~Recording();
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
 
 private:
-    Tape<T>& tape_;
-    bool before_;
+    TapeSlot<T>* slot_;
+    std::uint64_t lifetime_;
+    int paused_; // as it was
 };
+
+// A tape that records only where a Recording says so.
+template <class T>
+std::unique_ptr<Tape<T>> idle_tape();
 
 } // namespace unroll

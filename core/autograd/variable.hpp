@@ -1,75 +1,133 @@
 #pragma once
 
-#include <unroll/core/autograd/parameter.hpp>
 #include <unroll/core/tensor/tensor.hpp>
 
+#include <atomic>
 #include <cstdint>
+#include <utility>
 
 namespace unroll {
 
-template <class T>
+template <class T = float>
 class Tape;
 
-// Where a tape is found, or that it is gone: outlives the tape, so that a variable of a tape that
-// was cleared or destroyed is noticed.
+// Where a tape is found, or that it is gone. Slots are never freed, so that a variable which
+// outlives its tape can tell.
 template <class T>
 struct TapeSlot {
-    Tape<T>* tape = nullptr;
-    std::uint64_t generation = 0;
+    std::atomic<Tape<T>*> tape = nullptr;
+    std::atomic<std::uint64_t> generation = 0; // changes when the tape is cleared or destroyed
+    std::atomic<std::uint64_t> lifetime = 0;   // changes when the tape is destroyed
 };
 
 using NodeId = std::uint32_t;
 inline constexpr NodeId no_node = ~NodeId{0};
 
-// A value, and its place on a tape if it has one. Without one it is a constant: operations on
-// constants alone compute and record nothing. A parameter joins the tape of what it meets; a
-// constant may know a tape (Tape::constant) for parameters to meet.
+// The body that variables refer to: a value, and where it was recorded. A parameter's body is a
+// ParameterBody.
 template <class T>
+struct Value {
+    // Uses the thread's cache of bodies.
+    static Value* make(Tensor<T> tensor);
+
+    void retain() { references.fetch_add(1, std::memory_order_relaxed); }
+    void release() {
+        if (references.load(std::memory_order_acquire) == 1 ||
+            references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            destroy();
+    }
+
+    std::atomic<std::uint32_t> references{1};
+    NodeId node = no_node;
+    TapeSlot<T>* slot = nullptr;
+    std::uint64_t generation = 0;
+    bool is_parameter = false;
+    // Computed from a parameter while no tape recorded: its gradient is lost.
+    bool is_untracked = false;
+    // Of a tensor that became a variable inside a recorded backward rule, and of what was computed
+    // from it: the number of that run of a rule. Else 0.
+    std::uint64_t rule_run = 0;
+    Tensor<T> tensor;
+
+protected:
+    explicit Value(Tensor<T> tensor) : tensor(std::move(tensor)) {}
+
+private:
+    void destroy();
+};
+
+namespace detail {
+// The run of a recorded backward rule that this thread is in; 0: none.
+extern thread_local constinit std::uint64_t rule_run;
+} // namespace detail
+
+// A value, and its node on a tape if it was recorded; without one it is a constant. A small handle:
+// copies refer to the same value. Functions that take a variable take a parameter as well, which is
+// one, and convert tensors and numbers.
+template <class T = float>
 class Variable {
 public:
     using value_type = T;
 
     Variable() = default;
-    Variable(Tensor<T> constant) : value_(std::move(constant)) {}
-    Variable(T constant) : value_(Tensor<T>::scalar(constant)) {}
-    Variable(const Parameter<T>& parameter)
-        : value_(parameter.value()), parameter_(parameter.is_trainable() ? &parameter : nullptr) {}
-    // `untracked`: computed from parameters that had met no tape, whose gradient is lost.
-    Variable(Tensor<T> value, bool untracked) : value_(std::move(value)), untracked_(untracked) {}
-    Variable(Tensor<T> value, TapeSlot<T>* slot, std::uint64_t generation, NodeId node)
-        : value_(std::move(value)), slot_(slot), generation_(generation), node_(node) {}
+    Variable(Tensor<T> constant) : body_(Value<T>::make(std::move(constant))) {
+        body_->rule_run = detail::rule_run;
+    }
+    Variable(T constant) : body_(Value<T>::make(Tensor<T>::scalar(constant))) {}
+    // Takes over one reference.
+    explicit Variable(Value<T>* body) : body_(body) {}
+    Variable(const Variable& other) : body_(other.body_) {
+        if (body_) body_->retain();
+    }
+    Variable(Variable&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
+    Variable& operator=(const Variable& other) {
+        Variable copy(other);
+        std::swap(body_, copy.body_);
+        return *this;
+    }
+    Variable& operator=(Variable&& other) noexcept {
+        Variable taken(std::move(other));
+        std::swap(body_, taken.body_);
+        return *this;
+    }
+    ~Variable() {
+        if (body_) body_->release();
+    }
 
-    const Tensor<T>& value() const& { return value_; }
-    Tensor<T> value() && { return std::move(value_); }
-    const Shape& shape() const { return value_.shape(); }
-    std::size_t shape(std::size_t axis) const { return value_.shape(axis); }
-    std::size_t dimension() const { return value_.dimension(); }
-    std::size_t size() const { return value_.size(); }
-    T item() const { return value_.item(); }
+    const Tensor<T>& value() const& { return body_ ? body_->tensor : empty(); }
+    Tensor<T> value() && { return std::as_const(*this).value(); }
+    const Shape& shape() const { return value().shape(); }
+    std::size_t shape(std::size_t axis) const { return value().shape(axis); }
+    std::size_t dimension() const { return value().dimension(); }
+    std::size_t size() const { return value().size(); }
+    T item() const { return value().item(); }
 
-    // Whether a gradient can flow through it.
-    bool is_recorded() const { return node_ != no_node; }
-    TapeSlot<T>* slot() const { return slot_; }
-    std::uint64_t generation() const { return generation_; }
-    NodeId node() const { return node_; }
-    const Parameter<T>* parameter() const { return parameter_; }
-    bool is_untracked() const { return untracked_; }
-    // Its tape, or null. Throws Error where that was cleared or destroyed.
+    // Whether an operation or Tape::variable recorded it.
+    bool is_recorded() const { return body_ && body_->node != no_node; }
+    // Whether it refers to a parameter; a frozen one is a constant.
+    bool is_parameter() const { return body_ && body_->is_parameter; }
+    NodeId node() const { return body_ ? body_->node : no_node; }
+    // Its tape, or null for what was not recorded. Throws Error where the tape was cleared or
+    // destroyed.
     Tape<T>* tape() const;
 
-private:
-    Tensor<T> value_;
-    TapeSlot<T>* slot_ = nullptr;
-    std::uint64_t generation_ = 0;
-    NodeId node_ = no_node;
-    bool untracked_ = false;
-    const Parameter<T>* parameter_ = nullptr;
+    Value<T>* body() const { return body_; }
+
+protected:
+    static const Tensor<T>& empty();
+
+    Value<T>* body_ = nullptr;
 };
 
 // The value without its history: no gradient flows back through it.
 template <class T>
 Variable<T> stop_gradient(const Variable<T>& x) {
-    return Variable<T>(x.value(), x.slot(), x.generation(), no_node);
+    return Variable<T>(x.value());
 }
+
+extern template class Variable<float>;
+extern template class Variable<double>;
+extern template struct Value<float>;
+extern template struct Value<double>;
 
 } // namespace unroll

@@ -21,6 +21,10 @@ std::string compose(std::string_view operation, std::string_view problem, std::s
 
 } // namespace
 
+std::string to_string(const Where& where) {
+    return std::string(where.file_name()) + ":" + std::to_string(where.line());
+}
+
 void fail(const char* operation, std::string_view problem) {
     throw Error(compose(operation, problem, Scope::current_path(), ""));
 }
@@ -28,10 +32,8 @@ void fail(const char* operation, std::string_view problem) {
 void fail(const Op& op, std::string_view problem) { fail(op, problem, Scope::current_path()); }
 
 void fail(const Op& op, std::string_view problem, std::string_view path) {
-    std::string place;
-    if (op.where.line() != 0)
-        place = std::string(op.where.file_name()) + ":" + std::to_string(op.where.line());
-    throw Error(compose(op.name, problem, path, place));
+    throw Error(
+        compose(op.name, problem, path, op.where.line() != 0 ? to_string(op.where) : std::string()));
 }
 
 } // namespace unroll

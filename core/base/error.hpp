@@ -20,6 +20,9 @@ struct Op {
     Where where;
 };
 
+// "model.cpp:12"
+std::string to_string(const Where& where);
+
 // The one exception of the library. The message reads
 //   "matmul: inner extents differ: [2, 3] and [4, 5] (in lstm.layer1.t17; at model.cpp:12)".
 class Error : public std::runtime_error {

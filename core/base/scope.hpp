@@ -7,8 +7,8 @@
 namespace unroll {
 
 // Names what is being run on this thread, for error messages and pictures: while it lives, every
-// operation recorded belongs to `encoder`, or to `encoder.t17` where an index is given.
-// The name must outlive the scope. Scopes nest and end in reverse order.
+// operation recorded belongs to `encoder`, or to `encoder.t17` if an index is given. The name must
+// outlive the scope. Scopes nest and end in reverse order.
 class Scope {
 public:
     static constexpr std::int64_t no_index = -1;
@@ -18,23 +18,23 @@ public:
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
-    static Scope* current();
+    static const Scope* current();
     static std::string current_path();
 
     std::string_view name() const { return name_; }
     std::int64_t index() const { return index_; }
-    Scope* parent() const { return parent_; }
-
-    // A tape's number for this scope, remembered so that it is looked up once.
-    struct Mark {
-        std::uint64_t generation = 0;
-        std::uint32_t id = 0;
-    } mark;
+    const Scope* parent() const { return parent_; }
+    // How many scopes are around it.
+    std::uint32_t depth() const { return depth_; }
+    // Differs from that of every other scope, on any thread.
+    std::uint64_t serial() const { return serial_; }
 
 private:
     std::string_view name_;
     std::int64_t index_;
-    Scope* parent_;
+    const Scope* parent_;
+    std::uint64_t serial_;
+    std::uint32_t depth_;
 };
 
 } // namespace unroll

@@ -173,18 +173,6 @@ void Checking<T>::before_rule(NodeId first, Values gradients) {
             complain(node,
                      "the gradient that backward began with is " + first_not_finite(gradient));
     }
-    for (std::uint32_t i = 0; i < node.input_count; ++i) {
-        if (node.inputs[i] == no_node) continue;
-        const Node<T>& input = tape.node(node.inputs[i]);
-        if (input.parameter == nullptr || input.gradient != nullptr ||
-            tape.keeps_gradients_apart() || !input.parameter->has_gradient())
-            continue;
-        const Tensor<T>& before = input.parameter->gradient();
-        if (!is_finite(before))
-            complain(node, "the parameter '" + input.parameter->name() +
-                               "' held a gradient before this pass that is " +
-                               first_not_finite(before));
-    }
 }
 
 template <class T>
@@ -216,7 +204,7 @@ template <class T>
 std::string Checking<T>::kept_text(const Node<T>& node) const {
     std::string text;
     for (const Saved<T>& kept : node.rule->kept()) {
-        const Tensor<T> value(kept.storage, kept.data, kept.layout->shape, kept.layout->strides);
+        const Tensor<T>& value = kept.value();
         const auto* end = node.inputs + node.input_count;
         const auto* input = std::find(node.inputs, end, kept.node);
         const NodeId result = kept.node - node.operation;

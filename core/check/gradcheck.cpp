@@ -21,24 +21,23 @@ using Verdict = GradcheckReport::Verdict;
 struct Subject {
     std::string name;
     Tensor<double> value;
-    Parameter<double>* parameter;
+    ParameterRef<double> parameter; // refers to none for an input
     Tensor<double> analytic; // [outputs looked at, elements]
 };
 
 class Check {
 public:
     Check(const GradcheckFunction& f, const std::vector<Tensor<double>>& inputs,
-          const GradcheckParameters& parameters, const GradcheckOptions& options)
+          const Parameters<double>& parameters, const GradcheckOptions& options)
         : f_(f), options_(options), random_(options.seed) {
         if (options.order != 1 && options.order != 2)
             fail("gradcheck", "order must be 1 or 2, got " + std::to_string(options.order));
         if (!(options.step > 0) || !(options.tolerance > 0) || !(options.smallest > 0))
             fail("gradcheck", "step, tolerance and smallest must be positive");
         for (std::size_t i = 0; i < inputs.size(); ++i)
-            subjects_.push_back({"input " + std::to_string(i), inputs[i].copy(), nullptr, {}});
-        for (const auto& p : parameters.all)
-            if (p.parameter->is_trainable())
-                subjects_.push_back({p.name, p.parameter->change(), p.parameter, {}});
+            subjects_.push_back({"input " + std::to_string(i), inputs[i].copy(), {}, {}});
+        for (NamedParameter<double> p : parameters)
+            if (p.is_trainable()) subjects_.push_back({p.path, p.change(), p, {}});
         for (const Subject& s : subjects_) elements_ += s.value.size();
         if (options_.mode == Mode::automatic)
             options_.mode = elements_ <= options.full ? Mode::elements : Mode::directions;
@@ -71,24 +70,23 @@ public:
 private:
     using Variables = std::vector<Variable<double>>;
 
+    // The function, or its gradient, on a tape that the caller made.
     Variable<double> evaluate(Tape<double>& tape, Variables& subjects) {
-        tape.clear();
         tape.set_random(Random(options_.seed));
         subjects.clear();
         Variables inputs;
         for (const Subject& s : subjects_) {
-            subjects.push_back(s.parameter ? tape.attach(*s.parameter) : tape.variable(s.value));
-            if (s.parameter == nullptr) inputs.push_back(subjects.back());
+            const bool is_input = !s.parameter.is_parameter();
+            subjects.push_back(is_input ? tape.variable(s.value) : Variable<double>(s.parameter));
+            if (is_input) inputs.push_back(subjects.back());
         }
-        const Variable<double> y = f_(tape, inputs);
+        const Variable<double> y = f_(inputs);
         return options_.order == 1 ? y : gradient_of(tape, y, subjects);
     }
 
     // The gradient of y under a cotangent of its own, as one vector that is recorded.
     Variable<double> gradient_of(Tape<double>& tape, const Variable<double>& y,
                                  const Variables& subjects) const {
-        const Shape flat{elements_};
-        if (!y.is_recorded()) return tape.constant(Tensor<double>::zeros(flat));
         Tensor<double> seed(y.shape());
         Random(options_.seed).split(1).fill_uniform(seed.data(), seed.size(), 0.5, 1.5);
         const Variable<double> from[] = {y}, seeds[] = {seed};
@@ -99,8 +97,8 @@ private:
             parts.push_back({{at, g.shape(), row_major(g.shape())}, g});
             at += g.size();
         }
-        return gather(Op::unplaced("gradient"), std::span<const Part<double>>(parts),
-                      Region::whole(flat));
+        return assemble(Op::unplaced("gradient"), std::span<const Part<double>>(parts),
+                        Region::whole({elements_}));
     }
 
     void differentiate() {
@@ -117,37 +115,29 @@ private:
             subjects_[i].analytic = jacobian(y, x[i]).reshape(subjects_[i].analytic.shape());
     }
 
-    // Gradients under the cotangent, added to values that were there before and are then taken off
-    // again.
+    // Gradients under the cotangent. They begin with other values, which are then subtracted, so
+    // that a rule which overwrites instead of adding is noticed.
     void backward(Tape<double>& tape, const Variable<double>& y, const Variables& x) {
-        std::vector<Tensor<double>> before;
-        for (std::size_t i = 0; i < x.size(); ++i) {
-            const Subject& s = subjects_[i];
-            Tensor<double> dirt(s.value.shape());
-            random_.fill_uniform(dirt.data(), dirt.size(), -1.0, 1.0);
-            before.push_back(dirt);
-            if (s.parameter != nullptr) {
-                s.parameter->gradient_buffer().assign(dirt);
-                s.parameter->mark_gradient();
-            } else {
-                const NodeId id = x[i].node();
-                Adjoint<double>(&tape, id, *tape.node(id).region).add(Variable<double>(dirt));
-            }
+        Variables from = {y}, seeds = {cotangent_};
+        for (const Variable<double>& v : x) {
+            Tensor<double> before(v.shape());
+            random_.fill_uniform(before.data(), before.size(), -1.0, 1.0);
+            from.push_back(v);
+            seeds.emplace_back(before);
         }
-        tape.backward(y, cotangent_);
+        const auto gradients = tape.gradients(from, seeds, x);
         for (std::size_t i = 0; i < x.size(); ++i) {
-            Subject& s = subjects_[i];
-            const Tensor<double> gradient = tape.gradient(x[i]);
-            if (s.parameter != nullptr) s.parameter->clear_gradient();
+            const Tensor<double>&gradient = gradients[i].value(), &before = seeds[i + 1].value();
             for (std::size_t k = 0; k < gradient.size(); ++k)
-                s.analytic.data()[k] = gradient.data()[k] - before[i].data()[k];
+                subjects_[i].analytic.data()[k] = gradient.data()[k] - before.data()[k];
         }
     }
 
     // What is looked at: all elements of the result, or their sum under the cotangent.
     std::vector<double> values() {
         Variables x;
-        const Tensor<double> y = evaluate(tape_, x).value().contiguous();
+        Tape<double> tape;
+        const Tensor<double> y = evaluate(tape, x).value().contiguous();
         if (options_.mode == Mode::jacobian) return y.to_vector();
         double sum = 0;
         for (std::size_t k = 0; k < y.size(); ++k) sum += cotangent_.data()[k] * y.data()[k];
@@ -246,7 +236,6 @@ private:
     std::vector<Subject> subjects_;
     std::size_t elements_ = 0;
     Tensor<double> cotangent_;
-    Tape<double> tape_;
 };
 
 const char* name_of(Verdict verdict) {
@@ -262,7 +251,7 @@ const char* name_of(Verdict verdict) {
 
 GradcheckReport check_gradients(const GradcheckFunction& f,
                                 const std::vector<Tensor<double>>& inputs,
-                                const GradcheckParameters& parameters,
+                                const Parameters<double>& parameters,
                                 const GradcheckOptions& options) {
     return Check(f, inputs, parameters, options).run();
 }

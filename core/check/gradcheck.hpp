@@ -54,50 +54,34 @@ struct GradcheckReport {
 };
 std::ostream& operator<<(std::ostream& out, const GradcheckReport& report);
 
-// Parameters to check, and what to call them: parameters(module), or nn::named_parameters(module)
-// for a report with their paths.
-struct GradcheckParameters {
-    struct Named {
-        std::string name;
-        Parameter<double>* parameter;
-    };
-    std::vector<Named> all;
-
-    GradcheckParameters() = default;
-    GradcheckParameters(const std::vector<Parameter<double>*>& parameters) {
-        for (Parameter<double>* p : parameters) all.push_back({p->name(), p});
-    }
-    template <class Entry>
-    requires requires(const Entry& e) { e.path; }
-    GradcheckParameters(const std::vector<Entry>& parameters) {
-        for (const Entry& e : parameters) all.push_back({e.path, e.parameter});
-    }
-};
-
-using GradcheckFunction = std::function<Variable<double>(
-    Tape<double>& tape, const std::vector<Variable<double>>& inputs)>;
+using GradcheckFunction =
+    std::function<Variable<double>(const std::vector<Variable<double>>& inputs)>;
 GradcheckReport check_gradients(const GradcheckFunction& f,
                                 const std::vector<Tensor<double>>& inputs,
-                                const GradcheckParameters& parameters,
+                                const Parameters<double>& parameters,
                                 const GradcheckOptions& options);
 
 // Compares the gradient of a function with central differences of fourth order, in double, under a
 // random cotangent. The gradients hold other values when the backward pass begins, so that a rule
 // which overwrites instead of adding is caught. Randomness of the tape is the same in every call.
 // Parameters that are not frozen are checked like inputs. Throws Error for options that make no
-// sense.
+// sense. f takes the inputs, as a vector of variables, or nothing if there are none.
 template <class F>
 GradcheckReport gradcheck(const F& f, const std::vector<Tensor<double>>& inputs,
-                          const GradcheckParameters& parameters = {},
+                          const Parameters<double>& parameters = {},
                           const GradcheckOptions& options = {}) {
-    return check_gradients(f, inputs, parameters, options);
+    if constexpr (std::invocable<const F&>)
+        return check_gradients([&f](const std::vector<Variable<double>>&) { return f(); }, inputs,
+                               parameters, options);
+    else
+        return check_gradients(f, inputs, parameters, options);
 }
 
 // For a function of variables alone: gradcheck([](auto a, auto b) { return a * b; }, a, b).
 template <class F, std::same_as<Tensor<double>>... X>
 GradcheckReport gradcheck(const F& f, const X&... inputs) {
     return check_gradients(
-        [&f](Tape<double>&, const std::vector<Variable<double>>& x) -> Variable<double> {
+        [&f](const std::vector<Variable<double>>& x) -> Variable<double> {
             return [&]<std::size_t... i>(std::index_sequence<i...>) { return f(x[i]...); }
             (std::index_sequence_for<X...>{});
         },

@@ -25,8 +25,7 @@ void Profile<T>::recorded(NodeId first, std::span<const Variable<T>* const>,
     Cost cost;
     for (const auto& result : results) cost.bytes += result.size() * sizeof(T);
     for (const Saved<T>& kept : tape.node(first).rule->kept())
-        if (kept.node == no_node || tape.node(kept.node).parameter == nullptr)
-            cost.kept += element_count(kept.layout->shape) * sizeof(T);
+        if (!kept.variable.is_parameter()) cost.kept += kept.value().size() * sizeof(T);
     last_rule_ = 0;
     cost.forward = lap();
     costs_[first] = cost;

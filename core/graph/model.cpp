@@ -59,8 +59,8 @@ private:
         }
         if (n.rule != nullptr)
             for (const Saved<T>& x : n.rule->kept())
-                if (x.storage && (x.node == no_node || node(x.node).parameter == nullptr))
-                    m.kept += static_cast<double>(element_count(x.layout->shape) * sizeof(T));
+                if (!x.variable.is_parameter())
+                    m.kept += static_cast<double>(x.value().size() * sizeof(T));
         if (options_.profile != nullptr)
             if (const Cost* cost = options_.profile->cost(id)) {
                 m.forward = cost->forward;

@@ -155,7 +155,7 @@ private:
     // threads would write. Those of the same place share them out alike.
     bool results_meet() const {
         const auto elements = [](const Sink<T>& sink) {
-            return hull({reinterpret_cast<std::uintptr_t>(sink.data) / sizeof(T), *sink.shape,
+            return extent({reinterpret_cast<std::uintptr_t>(sink.data) / sizeof(T), *sink.shape,
                          *sink.strides});
         };
         for (std::size_t i = 0; i < out_.size(); ++i)

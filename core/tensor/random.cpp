@@ -2,6 +2,7 @@
 #include <unroll/core/tensor/random.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <concepts>
@@ -275,5 +276,14 @@ template void Random::fill_normal(float*, std::size_t, float, float);
 template void Random::fill_normal(double*, std::size_t, double, double);
 template void Random::fill_bernoulli(float*, std::size_t, double, float);
 template void Random::fill_bernoulli(double*, std::size_t, double, double);
+
+Random& thread_random() {
+    static std::atomic<std::uint64_t> threads{0};
+    thread_local Random mine = [] {
+        const std::uint64_t number = threads++;
+        return number == 0 ? Random() : Random().split(number);
+    }();
+    return mine;
+}
 
 } // namespace unroll

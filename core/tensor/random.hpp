@@ -61,4 +61,9 @@ private:
     State state_;
 };
 
+// The generator of this thread, which random operations draw from. That of the first thread that
+// asks begins as Random(0), those of others as streams split from it; assign to seed it:
+//   thread_random() = Random(7);
+Random& thread_random();
+
 } // namespace unroll

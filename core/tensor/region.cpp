@@ -48,14 +48,20 @@ bool is_permutation(const Region& part, std::size_t size) {
 
 } // namespace
 
-std::pair<std::size_t, std::size_t> hull(const Region& region) {
-    if (element_count(region.shape) == 0) return {region.offset, region.offset};
-    std::size_t low = region.offset, high = region.offset;
-    for (std::size_t i = 0; i < region.shape.size(); ++i) {
-        const auto span = region.strides[i] * static_cast<std::ptrdiff_t>(region.shape[i] - 1);
-        (span < 0 ? low : high) += static_cast<std::size_t>(span);
+std::pair<std::ptrdiff_t, std::ptrdiff_t> extent(const Shape& shape, const Strides& strides) {
+    std::ptrdiff_t low = 0, high = 0;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        if (shape[i] == 0) return {0, 0};
+        const auto span = strides[i] * static_cast<std::ptrdiff_t>(shape[i] - 1);
+        (span < 0 ? low : high) += span;
     }
     return {low, high + 1};
+}
+
+std::pair<std::size_t, std::size_t> extent(const Region& region) {
+    const auto [low, high] = extent(region.shape, region.strides);
+    return {region.offset + static_cast<std::size_t>(low),
+            region.offset + static_cast<std::size_t>(high)};
 }
 
 bool repeats(const Region& region) {
@@ -65,8 +71,8 @@ bool repeats(const Region& region) {
 }
 
 bool lies_in(const Region& part, const Region& region) {
-    const auto [begin, end] = hull(part);
-    const auto [low, high] = hull(region);
+    const auto [begin, end] = extent(part);
+    const auto [low, high] = extent(region);
     return begin >= low && end <= high;
 }
 

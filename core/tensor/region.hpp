@@ -15,8 +15,10 @@ struct Region {
     static Region whole(const Shape& shape) { return {0, shape, row_major(shape)}; }
 };
 
-// The elements [first, second) of a buffer that a region lies between.
-std::pair<std::size_t, std::size_t> hull(const Region& region);
+// The memory extent [first, second) of a strided view, in elements from its first one.
+std::pair<std::ptrdiff_t, std::ptrdiff_t> extent(const Shape& shape, const Strides& strides);
+// That of a region, in elements of the buffer.
+std::pair<std::size_t, std::size_t> extent(const Region& region);
 // Whether it shows an element more than once.
 bool repeats(const Region& region);
 // Whether the elements that `part` lies between are among those of `region`.

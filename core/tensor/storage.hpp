@@ -19,10 +19,10 @@ public:
 
     void* data() const;
 
-    // Counts the changes made in place by optimisers and loaders, so that a tape notices a value
-    // that is no longer the one it recorded.
+    // Counts the changes made in place, so that a tape notices a value that is no longer the one it
+    // recorded. Concurrent changes of one block may count as one.
     std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
-    void changed() { version_.fetch_add(1, std::memory_order_relaxed); }
+    void changed() { version_.store(version() + 1, std::memory_order_relaxed); }
 
     void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() {

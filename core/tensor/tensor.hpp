@@ -40,13 +40,19 @@ public:
     bool is_contiguous() const;
 
     const T* data() const { return data_; }
-    T* data() { return data_; }
+    // For writing: counts as a change of the elements, as do (), fill and assign on a tensor that
+    // is not const. A tape that recorded the elements then refuses to run backwards.
+    T* data() {
+        changed();
+        return data_;
+    }
     const StorageRef& storage() const& { return storage_; }
     StorageRef storage() && { return std::move(storage_); }
 
     // An element by its indices; throws Error when one is out of range.
     template <class... I>
     T& operator()(I... i) {
+        changed();
         return data_[offset({static_cast<std::ptrdiff_t>(i)...})];
     }
     template <class... I>
@@ -79,6 +85,9 @@ public:
     std::vector<T> to_vector() const;
 
 private:
+    void changed() {
+        if (storage_) storage_->changed();
+    }
     std::ptrdiff_t offset(std::initializer_list<std::ptrdiff_t> indices) const;
     bool equals(const Tensor& other) const;
 

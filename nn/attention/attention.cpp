@@ -77,7 +77,7 @@ Variable<T> energies(const Variable<T>& queries, const Variable<T>& keys, const 
     const Variable<T> hidden = fuse(
         "energy", [](auto q, auto... k) { return tanh((q + ... + k)); },
         expand_dims(swapaxes(queries, 0, 1), 2), expand_dims(keys, 1), expand_dims(more, 1)...);
-    return matmul(hidden, with_tape_of(hidden, v));
+    return matmul(hidden, v);
 }
 
 } // namespace
@@ -123,13 +123,13 @@ ConcatScore<T>::ConcatScore(const Options& options) : options(options) {
 
 template <class T>
 Variable<T> ConcatScore<T>::keys(const Variable<T>& memory) const {
-    return linear(memory, slice(with_tape_of(memory, weight), 1, options.query, weight.shape()[1]));
+    return linear(memory, slice(weight, 1, options.query, weight.shape()[1]));
 }
 
 template <class T>
 Variable<T> ConcatScore<T>::operator()(const Variable<T>& queries, const Variable<T>& keys,
                                        const Variable<T>&) const {
-    return energies(linear(queries, slice(with_tape_of(queries, weight), 1, 0, options.query)),
+    return energies(linear(queries, slice(weight, 1, 0, options.query)),
                     keys, v);
 }
 

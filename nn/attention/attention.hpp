@@ -261,7 +261,7 @@ Attended<typename Score::value_type> Attention<Score>::step(const Variable<T>& q
     detail::check_queries(Score::name, queries.shape(), score.options.query, memory.keys.shape());
     Variable<T> before = previous;
     if (Score::uses_previous && !before.value().storage())
-        before = with_tape_of(queries, Tensor<T>::zeros({query.shape(0), memory.steps()}));
+        before = Tensor<T>::zeros({query.shape(0), memory.steps()});
     if (Score::uses_previous)
         detail::check_previous(Score::name, before.shape(), memory.keys.shape());
     const Attended<T> found = detail::attend(score(queries, memory.keys, before), memory);

@@ -40,7 +40,7 @@ std::vector<std::vector<Variable<T>>> Bridge<T>::operator()(std::span<const Vari
     for (std::size_t layer = 0; layer < options.layers; ++layer)
         for (std::size_t s = 0; s < options.to.size(); ++s) {
             if (options.kind == BridgeKind::zeros) {
-                first[layer].push_back(with_tape_of(h, Tensor<T>::zeros({batch, options.to[s]})));
+                first[layer].push_back(Tensor<T>::zeros({batch, options.to[s]}));
                 continue;
             }
             const Variable<T> state =

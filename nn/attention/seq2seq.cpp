@@ -27,13 +27,13 @@ template <class T>
 Attended<T> FixedContext<T>::operator()(const Variable<T>& queries, const Memory<T>& memory) const {
     const std::size_t steps = queries.shape(0), batch = queries.shape(1);
     return {broadcast_to(swapaxes(memory.values, 0, 1), {steps, batch, context_width()}),
-            with_tape_of(queries, Tensor<T>::ones({steps, batch, 1}))};
+            Tensor<T>::ones({steps, batch, 1})};
 }
 
 template <class T>
 Attended<T> FixedContext<T>::step(const Variable<T>& query, const Memory<T>& memory,
                                   const Variable<T>&) const {
-    return {squeeze(memory.values, 1), with_tape_of(query, Tensor<T>::ones({query.shape(0), 1}))};
+    return {squeeze(memory.values, 1), Tensor<T>::ones({query.shape(0), 1})};
 }
 
 namespace detail {
@@ -50,19 +50,20 @@ Feed<T>::Feed(const Indices& targets, std::size_t batch, std::int64_t start, For
 }
 
 template <class T>
-Indices Feed<T>::operator()(std::size_t t, Tape<T>* tape, const Variable<T>& logits) const {
+Indices Feed<T>::operator()(std::size_t t, const Variable<T>& logits) const {
     Indices tokens = Indices::full({targets_.shape(1)}, start_);
     if (t == 0) return tokens;
     for (std::size_t b = 0; b < tokens.size(); ++b)
         if (targets_(t - 1, b) >= 0) tokens.data()[b] = targets_(t - 1, b);
     if (forcing_.truth == 1) return tokens;
-    if (tape == nullptr) fail("Decoder", "scheduled sampling draws from a tape; x has none");
+    Tape<T>* const tape = training_tape(logits);
+    Random& random = tape != nullptr ? tape->random() : thread_random();
     const bool sampled = forcing_.feedback == Forcing::Feedback::sampled;
     const Tensor<T> p = sampling_distribution(log_softmax(Variable<T>(logits.value())).value(),
                                               {.temperature = sampled ? 1.0 : 0.0});
     for (std::size_t b = 0; b < tokens.size(); ++b) {
-        if (tape->random().uniform() < forcing_.truth) continue;
-        double left = sampled ? tape->random().uniform() : 0.0;
+        if (random.uniform() < forcing_.truth) continue;
+        double left = sampled ? random.uniform() : 0.0;
         for (std::size_t v = 0; v < p.shape(1) && left >= 0; ++v) {
             const double share = p(b, v);
             if (share == 0) continue;

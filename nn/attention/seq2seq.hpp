@@ -150,7 +150,7 @@ struct EncoderDecoderOptions {
 
 // A recurrent network reads x, a decoder writes tokens:
 //   model(x, targets, lengths).logits          to train
-//   beam_search(tape, model.step(), model.start(x, lengths), model.starts(B), {...})
+//   beam_search(model.step(), model.start(x, lengths), model.starts(B), {...})
 // Attention is Attention<any score>, MultiHeadAttention, FixedContext, or what has their Options,
 // prepare(), step() and context_width(). Where it says answers_all, it takes the queries of all
 // steps [T, B, Q] at once, which a decoder makes use of that attends after, is not fed with its
@@ -214,8 +214,7 @@ public:
     Feed(const Indices& targets, std::size_t batch, std::int64_t start, Forcing forcing);
     // Whether steps are fed with targets alone.
     bool is_known() const { return forcing_.truth == 1; }
-    Indices operator()(std::size_t t, Tape<T>* tape = nullptr,
-                       const Variable<T>& logits = {}) const;
+    Indices operator()(std::size_t t, const Variable<T>& logits = {}) const;
 
 private:
     Indices targets_;
@@ -291,7 +290,7 @@ Decoder<Cell, Attention>::start(std::vector<State<T, Cell::states>> first, Memor
     Indices sources(Shape{batch});
     for (std::size_t b = 0; b < batch; ++b) sources.data()[b] = static_cast<std::int64_t>(b);
     const Variable<T> nothing =
-        with_tape_of(memory.keys, Tensor<T>::zeros({batch, options_.hidden}));
+        Tensor<T>::zeros({batch, options_.hidden});
     return {std::move(first), nothing, {}, std::move(memory), sources};
 }
 
@@ -303,7 +302,7 @@ Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& toke
     if (tokens.shape() != Shape{last.shape(0)})
         fail("Decoder", "tokens have shape " + to_string(tokens.shape()) + ", expected [" +
                             std::to_string(last.shape(0)) + "]");
-    const Variable<T> token = take(with_tape_of(last, embedding.weight), tokens, "Embedding");
+    const Variable<T> token = take(embedding.weight, tokens, "Embedding");
     Attended<T> found;
     std::vector<Variable<T>> in{token};
     if (before()) {
@@ -341,7 +340,7 @@ template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::Sequence
 Decoder<Cell, Attention>::at_once(const DecoderState& state, const Indices& tokens) const {
     const Scope scope("Decoder");
-    Variable<T> x = take(with_tape_of(state.readout, embedding.weight), tokens, "Embedding");
+    Variable<T> x = take(embedding.weight, tokens, "Embedding");
     for (std::size_t layer = 0; layer < cells.size(); ++layer) {
         const Scope cell_scope("layer", static_cast<std::int64_t>(layer));
         x = Scan<Cell>::run(cells[layer], dropped(x), state.cells[layer], false, {}).output;
@@ -370,7 +369,7 @@ Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
     std::vector<Variable<T>> scores, readouts, weights;
     for (std::size_t t = 0; t < steps; ++t) {
         const Scope scope("t", static_cast<std::int64_t>(t));
-        state = advance(state, feed(t, like.tape(), scores.empty() ? like : scores.back()));
+        state = advance(state, feed(t, scores.empty() ? like : scores.back()));
         // What nobody reads before the end is computed for all steps together.
         if (feed.is_known())
             readouts.push_back(state.readout);

@@ -232,7 +232,7 @@ typename Transformer<T>::Sequence Transformer<T>::write(DecoderState& state,
                                                         const Indices& tokens) const {
     const Scope scope("Transformer");
     const Variable<T> rows =
-        take(with_tape_of(state.memory[0].keys, embedding.weight), tokens, "Embedding");
+        take(embedding.weight, tokens, "Embedding");
     const Attended<T> found = decoder(rows, state);
     return {output(found.context), found.weights};
 }

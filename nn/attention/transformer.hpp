@@ -111,7 +111,7 @@ struct TransformerModelOptions {
 
 // One stack reads, another writes tokens; used as an EncoderDecoder is:
 //   model(x, targets, lengths).logits          to train
-//   beam_search(tape, model.step(), model.start(x, lengths), model.starts(B), {...})
+//   beam_search(model.step(), model.start(x, lengths), model.starts(B), {...})
 template <class T>
 class Transformer {
 public:

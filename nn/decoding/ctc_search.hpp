@@ -56,11 +56,11 @@ std::vector<std::vector<CtcHypothesis>> ctc_beam_search(const Tensor<T>& x,
 // never asked for. It begins with `state` and the token `start`.
 template <class T, class Step, class State>
 std::vector<std::vector<CtcHypothesis>>
-ctc_beam_search(Tape<T>& tape, const Tensor<T>& x, std::span<const std::size_t> lengths,
+ctc_beam_search(const Tensor<T>& x, std::span<const std::size_t> lengths,
                 const CtcBeamOptions& options, const Step& step, const State& state,
                 std::int64_t start) {
     const auto ends = detail::checked_search(x.shape(), lengths, options);
-    const NoRecording<T> off(tape);
+    const NoRecording<T> paused;
     std::vector<std::vector<CtcHypothesis>> found;
     for (std::size_t b = 0; b < ends.size(); ++b) {
         std::vector<State> states;

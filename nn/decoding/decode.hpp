@@ -184,9 +184,14 @@ private:
 
 namespace detail {
 
-template <class T, class Search, class Step, class State>
-auto decode(Tape<T>& tape, Search search, const Step& step, State state) {
-    const NoRecording<T> off(tape);
+// The scalar type of a step function's log-probabilities.
+template <class Step, class State>
+using scalar_of_step = typename decltype(std::declval<const Step&>()(
+    std::declval<const State&>(), std::declval<const Indices&>()).log_probabilities)::value_type;
+
+template <class Search, class Step, class State>
+auto decode(Search search, const Step& step, State state) {
+    const NoRecording<scalar_of_step<Step, State>> paused;
     while (!search.is_done()) {
         if (!search.keeps_order()) state = reorder(state, search.parents());
         auto next = step(std::as_const(state), search.tokens());
@@ -200,17 +205,17 @@ auto decode(Tape<T>& tape, Search search, const Step& step, State state) {
 
 // Tokens drawn one after the other, a hypothesis for each of the start tokens [B]. Throws Error for
 // options that make no sense and for steps that return no log-probabilities or allow no token.
-template <class T, class Step, class State>
-std::vector<Hypothesis<T>> sample(Tape<T>& tape, const Step& step, const State& state,
+template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
+std::vector<Hypothesis<T>> sample(const Step& step, const State& state,
                                   const Indices& start, const SampleOptions& options) {
-    return detail::decode(tape, Sampling<T>(start, options), step, state);
+    return detail::decode(Sampling<T>(start, options), step, state);
 }
 
 // The likeliest token each time.
-template <class T, class Step, class State>
-std::vector<Hypothesis<T>> greedy(Tape<T>& tape, const Step& step, const State& state,
+template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
+std::vector<Hypothesis<T>> greedy(const Step& step, const State& state,
                                   const Indices& start, const DecodeLimits& limits) {
-    return sample(tape, step, state, start,
+    return sample(step, state, start,
                   {.temperature = 0, .end = limits.end, .max_length = limits.max_length});
 }
 
@@ -219,11 +224,11 @@ std::vector<Hypothesis<T>> greedy(Tape<T>& tape, const Step& step, const State& 
 // the hypotheses that go on can still come among the n best. Returns these, best first: fewer where
 // fewer were found, first found first among equals. A beam of 1 is greedy(). Throws Error as
 // sample() does, a sequence that allows no token before any hypothesis was set aside included.
-template <class T, class Step, class State>
-std::vector<std::vector<Hypothesis<T>>> beam_search(Tape<T>& tape, const Step& step,
+template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
+std::vector<std::vector<Hypothesis<T>>> beam_search(const Step& step,
                                                     const State& state, const Indices& start,
                                                     const BeamOptions& options) {
-    return detail::decode(tape, Beam<T>(start, options), step, state);
+    return detail::decode(Beam<T>(start, options), step, state);
 }
 
 } // namespace unroll::nn

@@ -56,8 +56,7 @@ BatchNorm<T>::BatchNorm(const BatchNormOptions& options)
 template <class T>
 Variable<T> BatchNorm<T>::operator()(const Variable<T>& x) const {
     const Scope scope("BatchNorm");
-    const Tape<T>* tape = x.tape();
-    if (tape == nullptr || !tape->is_recording() || tape->is_evaluating())
+    if (training_tape(x) == nullptr)
         return batch_norm(x, running_mean, running_var, weight, bias, options.epsilon);
     const auto normal = batch_norm(x, weight, bias, options.epsilon);
     const std::size_t count = options.channels == 0 ? 0 : x.size() / options.channels;

@@ -51,9 +51,9 @@ Embedding<T>::Embedding(Tensor<T> rows, std::int64_t padding) {
 }
 
 template <class T>
-Variable<T> Embedding<T>::operator()(Tape<T>& tape, const Indices& indices) const {
+Variable<T> Embedding<T>::operator()(const Indices& indices) const {
     const Scope scope("Embedding");
-    const Variable<T> rows = take(tape.attach(Variable<T>(weight)), indices);
+    const Variable<T> rows = take(weight, indices);
     if (options.padding < 0) return rows;
     Mask padded(indices.shape());
     const Indices dense = indices.contiguous();

@@ -42,7 +42,7 @@ public:
     explicit Embedding(const EmbeddingOptions& options);
     // Rows learned elsewhere, [vocabulary, width].
     explicit Embedding(Tensor<T> rows, std::int64_t padding = -1);
-    Variable<T> operator()(Tape<T>& tape, const Indices& indices) const;
+    Variable<T> operator()(const Indices& indices) const;
     void members(Members<T>& m);
 
     EmbeddingOptions options;

@@ -88,7 +88,7 @@ Variable<T> PositionEncoding<T>::operator()(const Variable<T>& x, std::size_t fi
     if (end > options.steps)
         fail("PositionEncoding", "there are positions for " + std::to_string(options.steps) +
                                      " steps, and none for step " + std::to_string(end - 1));
-    return x + expand_dims(slice(with_tape_of(x, weight), 0, first, end), 1);
+    return x + expand_dims(slice(weight, 0, first, end), 1);
 }
 
 template <class T>

@@ -99,7 +99,7 @@ template <class T>
 typename Crf<T>::Weights Crf<T>::weights(const Variable<T>& like) const {
     const auto& c = options.constraints;
     const auto allowed = [&](const Parameter<T>& weight, const Mask& mask) {
-        return masked_fill(with_tape_of(like, weight), negated(mask), impossible<T>);
+        return masked_fill(weight, negated(mask), impossible<T>);
     };
     return {allowed(transitions, c.transitions), allowed(start, c.starts), allowed(end, c.ends)};
 }

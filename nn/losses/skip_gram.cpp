@@ -111,7 +111,7 @@ void SkipGram<T>::members(Members<T>& m) {
 }
 
 template <class T>
-Variable<T> SkipGram<T>::loss(Tape<T>& tape, const Indices& centres, const Indices& contexts,
+Variable<T> SkipGram<T>::loss(const Indices& centres, const Indices& contexts,
                               const Indices& negatives) const {
     const Scope scope(name);
     if (centres.dimension() != 1 || contexts.shape() != centres.shape() ||
@@ -119,9 +119,9 @@ Variable<T> SkipGram<T>::loss(Tape<T>& tape, const Indices& centres, const Indic
         fail(name, "centres " + to_string(centres.shape()) + ", contexts " +
                        to_string(contexts.shape()) + " and negatives " +
                        to_string(negatives.shape()) + "; expected [N], [N] and [N, K]");
-    const Variable<T> v = centre(tape, centres);
-    const Variable<T> met = sum(context(tape, contexts) * v, {-1});
-    const Variable<T> drawn = sum(context(tape, negatives) * expand_dims(v, 1), {-1});
+    const Variable<T> v = centre(centres);
+    const Variable<T> met = sum(context(contexts) * v, {-1});
+    const Variable<T> drawn = sum(context(negatives) * expand_dims(v, 1), {-1});
     // -log sigmoid(x) = softplus(-x)
     return mean(softplus(-met) + sum(softplus(drawn), {-1}));
 }

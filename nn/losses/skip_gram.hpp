@@ -58,7 +58,7 @@ public:
 
     // Centres and contexts [N], negatives [N, K]. Throws Error where they do not fit, and for a
     // number outside the vocabulary.
-    Variable<T> loss(Tape<T>& tape, const Indices& centres, const Indices& contexts,
+    Variable<T> loss(const Indices& centres, const Indices& contexts,
                      const Indices& negatives) const;
     // What was learned: v by word. Throws Error for another number of words.
     WordVectors<T> vectors(const Vocabulary& vocabulary) const;

@@ -59,7 +59,7 @@ Variable<T> CellParameters<T>::add_recurrent(const Variable<T>& z, const Variabl
 
 template <class T>
 Variable<T> RnnCell<T>::project(const Variable<T>& x) const {
-    return this->inputs(x, with_tape_of(x, this->bias_ih) + this->bias_hh);
+    return this->inputs(x, this->bias_ih + this->bias_hh);
 }
 
 template <class T>
@@ -99,7 +99,7 @@ void LstmCell<T>::members(Members<T>& m) {
 
 template <class T>
 Variable<T> LstmCell<T>::project(const Variable<T>& x) const {
-    return this->inputs(x, with_tape_of(x, this->bias_ih) + this->bias_hh);
+    return this->inputs(x, this->bias_ih + this->bias_hh);
 }
 
 template <class T>
@@ -127,7 +127,7 @@ State<T, 2> LstmCell<T>::step_with_options(const Variable<T>& gates, const Varia
         const Variable<T> plain = block(gates, n - back, n);
         if (!options.peephole || row < 0) return plain;
         return plain +
-               select(with_tape_of(gates, peephole), 0, static_cast<std::size_t>(row)) * seen;
+               select(peephole, 0, static_cast<std::size_t>(row)) * seen;
     };
     const std::ptrdiff_t first = options.coupled ? -1 : 0;
     const Variable<T> f = gate(3, first + 1, c), g = gate(2, -1, c);
@@ -200,7 +200,7 @@ Variable<T> GruCell<T>::mixed_step(const Variable<T>& x, const Variable<T>& h,
             xr, xz, xn, ur, uz, un, h);
     }
     const std::size_t H = this->hidden;
-    const Variable<T> all = with_tape_of(x, weight), bias = with_tape_of(x, this->bias_hh);
+    const Variable<T> all = weight, bias = this->bias_hh;
     const Variable<T> u = linear(seen, slice(all, 0, 0, 2 * H), slice(bias, 0, 0, 2 * H));
     const Variable<T> reset =
         fuse("gru",

@@ -23,14 +23,14 @@ Variable<T> locked_dropout(const Variable<T>& x, double p) {
     if (p == 0) return x;
     Shape once = x.shape();
     if (once.size() == 3) once[0] = 1;
-    return x * dropout(with_tape_of(x, Tensor<T>::ones(once)), p);
+    return x * dropout(Variable<T>(Tensor<T>::ones(once)), p);
 }
 
 template <class T>
 Variable<T> zone_out(const Place<T>& place, const Variable<T>& old, const Variable<T>& next,
                      double p) {
-    Tape<T>* tape = next.tape();
-    if (tape == nullptr || !tape->is_recording() || tape->is_evaluating())
+    Tape<T>* const tape = training_tape(next);
+    if (tape == nullptr)
         return fuse_into(
             place, "zoneout", [p](auto old, auto next) { return p * old + (1 - p) * next; }, old,
             next);

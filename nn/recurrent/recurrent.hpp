@@ -212,12 +212,12 @@ typename Scan<Cell>::Result Scan<Cell>::run(const Cell& cell, const Variable<T>&
     Variable<T> weight, kept;
     if constexpr (detail::has_recurrent_weight<Cell>) {
         if (options.weight_dropout > 0) {
-            weight = dropout(with_tape_of(x, cell.weight_hh), options.weight_dropout);
+            weight = dropout(cell.weight_hh, options.weight_dropout);
             context.weight_hh = &weight;
         }
         if (options.state_dropout > 0) {
             const Tensor<T> ones = Tensor<T>::ones({batch, detail::widths(cell)[0]});
-            kept = detail::locked_dropout(with_tape_of(x, ones), options.state_dropout);
+            kept = detail::locked_dropout(Variable<T>(ones), options.state_dropout);
             context.mask = &kept;
         }
     }
@@ -344,11 +344,11 @@ Recurrent<Cell>::initial(const Variable<T>& x, const States& given, std::size_t 
     for (std::size_t s = 0; s < Cell::states; ++s) {
         const Shape shape{x.shape(1), widths_[s]};
         if (given[s].value().storage())
-            state[s] = with_tape_of(x, select(given[s], 0, number));
+            state[s] = select(given[s], 0, number);
         else if (options_.learned_state)
-            state[s] = broadcast_to(select(with_tape_of(x, initial_[s]), 0, number), shape);
+            state[s] = broadcast_to(select(initial_[s], 0, number), shape);
         else
-            state[s] = with_tape_of(x, Tensor<T>::zeros(shape));
+            state[s] = Tensor<T>::zeros(shape);
     }
     return state;
 }

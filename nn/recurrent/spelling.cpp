@@ -17,7 +17,7 @@ Spelling<T>::Spelling(const SpellingOptions& o)
       read({.input = o.width, .hidden = o.hidden, .bidirectional = true}) {}
 
 template <class T>
-Variable<T> Spelling<T>::operator()(Tape<T>& tape, std::span<const Tokens> sentences) const {
+Variable<T> Spelling<T>::operator()(std::span<const Tokens> sentences) const {
     const Scope scope("Spelling");
     // Padding is spelled as an empty word, which the network ends with zeros.
     std::vector<std::vector<std::int64_t>> spellings(1), places;
@@ -36,7 +36,7 @@ Variable<T> Spelling<T>::operator()(Tape<T>& tape, std::span<const Tokens> sente
     }
     const auto [letters, lengths] =
         pad_sequences(spellings, std::max<std::int64_t>(options.characters.padding(), 0));
-    const Variable<T> x = dropout(characters(tape, letters), options.dropout);
+    const Variable<T> x = dropout(characters(letters), options.dropout);
     return take(last_layer(read(x, {}, lengths).state[0], true), pad_sequences(places, 0).numbers);
 }
 

@@ -25,7 +25,7 @@ public:
     // B sentences -> [T, B, output_width()], T steps of the longest one; what lies beyond a
     // sentence's end is zeros, and so is an empty word. Throws Error for words that are not UTF-8,
     // and for a character that the vocabulary has no number for.
-    Variable<T> operator()(Tape<T>& tape, std::span<const Tokens> sentences) const;
+    Variable<T> operator()(std::span<const Tokens> sentences) const;
 
     std::size_t output_width() const { return 2 * options.hidden; }
     void members(Members<T>& m) { m("characters", characters)("read", read); }

@@ -143,11 +143,11 @@ class RecursiveCell<T>::Pass {
 public:
     Pass(const RecursiveCell& cell, const TreeBatch& trees, const Variable<T>& x)
         : cell_(cell), sums_(cell.options, trees, linear(x, cell.weight_ih, cell.bias),
-                             with_tape_of(x, cell.bias), cell.options.hidden),
+                             cell.bias, cell.options.hidden),
           side_by_side_(cell.options, trees, x) {
         if (!cell.weight_tensor) return;
         const std::size_t width = cell.options.arity * cell.options.hidden;
-        tensor_ = reshape(with_tape_of(x, *cell.weight_tensor),
+        tensor_ = reshape(*cell.weight_tensor,
                           Shape{cell.options.hidden * width, width});
     }
 
@@ -209,7 +209,7 @@ template <class T>
 class ChildSumCell<T>::Pass {
 public:
     Pass(const ChildSumCell& cell, const TreeBatch& trees, const Variable<T>& x)
-        : cell_(cell), hidden_(cell.options.hidden), bias_(with_tape_of(x, cell.bias)),
+        : cell_(cell), hidden_(cell.options.hidden), bias_(cell.bias),
           sums_(cell.options, trees,
                 linear(x, cell.weight_ih, cell.options.inputs_at_leaves ? bias_iou() : bias_),
                 bias_iou(), 3 * hidden_),
@@ -272,7 +272,7 @@ class NaryCell<T>::Pass {
 public:
     Pass(const NaryCell& cell, const TreeBatch& trees, const Variable<T>& x)
         : cell_(cell), arity_(cell.options.arity), hidden_(cell.options.hidden),
-          bias_(with_forget_gates(with_tape_of(x, cell.bias))),
+          bias_(with_forget_gates(cell.bias)),
           sums_(cell.options, trees, inputs(x), bias_, (3 + arity_) * hidden_),
           h_(cell.options, trees, x), c_(cell.options, trees, x) {}
 
@@ -298,7 +298,7 @@ private:
     Variable<T> inputs(const Variable<T>& x) const {
         if (cell_.options.inputs_at_leaves)
             return linear(x, cell_.weight_ih, slice(bias_, 0, 0, 3 * hidden_));
-        return linear(x, with_forget_gates(with_tape_of(x, cell_.weight_ih)), bias_);
+        return linear(x, with_forget_gates(cell_.weight_ih), bias_);
     }
     // W_f and b_f are the same for every child; they are needed once for each.
     Variable<T> with_forget_gates(const Variable<T>& rows) const {

@@ -203,7 +203,7 @@ Variable<typename Cell::value_type> Downward<Cell>::operator()(const TreeBatch& 
     const Buffer<T> before(projected, {trees.size(), widths[0]}); // the parents' h
     State<T, Cell::states> state;
     for (std::size_t s = 0; s < Cell::states && trees.size() > 0; ++s)
-        state[s] = with_tape_of(x, Tensor<T>::zeros({trees.roots().size(), widths[s]}));
+        state[s] = Tensor<T>::zeros({trees.roots().size(), widths[s]});
     for (std::size_t depth = 0; depth < trees.levels().size(); ++depth) {
         const Scope step("t", static_cast<std::int64_t>(depth));
         const TreeBatch::Level& level = trees.levels()[depth];

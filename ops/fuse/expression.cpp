@@ -109,9 +109,7 @@ public:
 
     void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) override {
         std::vector<Variable<T>> x;
-        for (const Saved<T>& s : saved_)
-            x.push_back(to.tape().handle(
-                Tensor<T>(s.storage, s.data, s.layout->shape, s.layout->strides), s.node));
+        for (const Saved<T>& s : saved_) x.push_back(s.variable);
         add_pulled_back<T>(*expression_, to, x, gradients);
     }
     std::span<const Saved<T>> kept() const override { return saved_; }
@@ -282,7 +280,7 @@ std::vector<Variable<T>> evaluate(const Op& op, std::shared_ptr<const Expression
     std::vector<Variable<T>> results(values.size());
     const NodeId first = detail::record_results<T>(op, inputs, values, results, {});
     if (first == no_node) return results;
-    Tape<T>& tape = *results[0].slot()->tape;
+    Tape<T>& tape = *results[0].tape();
     void* memory = tape.arena().allocate(sizeof(ExpressionRule<T>), alignof(ExpressionRule<T>));
     tape.node(first).rule = new (memory) ExpressionRule<T>(tape, std::move(expression), x);
     tape.report(first, inputs, results);
@@ -294,7 +292,7 @@ void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
                      std::span<const Variable<T>> x, std::span<const Variable<T>> gradients) {
     std::vector<bool> wanted, arrived;
     std::vector<Variable<T>> operands;
-    for (std::size_t i = 0; i < x.size(); ++i) wanted.push_back(to[i].wanted());
+    for (std::size_t i = 0; i < x.size(); ++i) wanted.push_back(to[i].needs_grad());
     for (const auto& g : gradients) arrived.push_back(static_cast<bool>(g.value().storage()));
     if (std::find(wanted.begin(), wanted.end(), true) == wanted.end()) return;
     const auto pullback = pull_back(expression, wanted, arrived);
@@ -302,8 +300,8 @@ void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
         operands.push_back(r < x.size() ? x[r] : gradients[r - x.size()]);
     const std::shared_ptr<const Expression> shares(pullback, &pullback->expression);
 
-    if (to.tape().shares() != nullptr) {
-        const Op op = Op::unplaced(to.tape().derivative_name());
+    if (to.is_recording()) {
+        const Op op = Op::unplaced(to.accumulator().derivative_name());
         const auto added = evaluate<T>(op, shares, operands);
         std::size_t next = 0;
         for (std::size_t i = 0; i < x.size(); ++i) {

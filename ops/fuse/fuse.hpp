@@ -73,7 +73,7 @@ struct FusedRule {
     template <class... V>
     void operator()(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
                     const V&... x) const {
-        if (to.tape().shares() != nullptr)
+        if (to.is_recording())
             return add_pulled_back<T>(read<N>(f), to, std::array<Variable<T>, N>{x...}, gradients);
         const Shape shape = common_shape<T>(Op::unplaced("fuse"), x...);
         std::array<Source<T>, N + M> sources{x.value()...};
@@ -113,7 +113,7 @@ auto fuse(const Op& op, const F& f, std::span<const Place<T>> places, const V&..
         if (values[i].shape() != shape)
             fail(op, "the result " + to_string(shape) + " does not fit its place " +
                          to_string(values[i].shape()));
-        sinks[i] = values[i];
+        sinks[i] = result_sink(values[i]);
     }
     map_elements(shape, std::array<Source<T>, N>{x.value()...}, sinks, f);
 
@@ -131,7 +131,7 @@ auto fuse(const Op& op, const F& f, std::span<const Place<T>> places, const V&..
 // For rules: place += f at every position of its operands, in one pass and without a temporary.
 template <class T, class F, class... V>
 void add_fused(const Adjoint<T>& place, const F& f, const V&... x) {
-    if (!place.wanted()) return;
+    if (!place.needs_grad()) return;
     if (place.is_recording()) {
         const auto expression = std::make_shared<const Expression>(detail::read<sizeof...(V)>(f));
         return place.add(evaluate<T>(place.operation(), expression, std::array{x...})[0]);

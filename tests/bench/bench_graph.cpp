@@ -46,7 +46,7 @@ int main() {
         const auto [memory, last] = encoder(x);
         const auto keys = transpose(memory, {1, 2, 0}), values = transpose(memory, {1, 0, 2});
         nn::State<float, 2> state{select(last[0], 0, 1), select(last[1], 0, 1)};
-        Variable<float> context = tape.constant(Tensor<float>::zeros({batch, width}));
+        Variable<float> context = Variable(Tensor<float>::zeros({batch, width}));
         for (std::size_t t = 0; t < steps; ++t) {
             const Scope step("t", static_cast<std::int64_t>(t));
             state = cell.step(cell.project(concatenate({select(x, 0, t), context}, -1)), state);

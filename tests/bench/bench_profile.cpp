@@ -33,8 +33,8 @@ double cost(Tape<float>& tape, const Step& step, int pairs) {
     std::vector<double> ratios;
     for (int i = 0; i < pairs; ++i) {
         const bool off_first = i % 2 == 0;
-        const double first = off_first ? watched<None>(tape, step) : watched<Watch>(tape, step);
-        const double second = off_first ? watched<Watch>(tape, step) : watched<None>(tape, step);
+        const double first = off_first ? watched<None>(step) : watched<Watch>(step);
+        const double second = off_first ? watched<Watch>(step) : watched<None>(step);
         ratios.push_back(off_first ? second / first : first / second);
     }
     return bench::median(ratios);
@@ -43,12 +43,12 @@ double cost(Tape<float>& tape, const Step& step, int pairs) {
 void compare(const std::string& name, int pairs, const Step& step) {
     Tape<float> tape;
     tape.keep_gradients_apart(true);
-    for (int i = 0; i < 3; ++i) watched<None>(tape, step);
-    bench::figure(name + ".profile", 100 * (cost<Profile<float>>(tape, step, pairs) - 1), "% more",
+    for (int i = 0; i < 3; ++i) watched<None>(step);
+    bench::figure(name + ".profile", 100 * (cost<Profile<float>>(step, pairs) - 1), "% more",
                   "<=", 5);
-    bench::figure(name + ".statistics", cost<Statistics<float>>(tape, step, pairs), "times",
+    bench::figure(name + ".statistics", cost<Statistics<float>>(step, pairs), "times",
                   ">=", 1);
-    bench::figure(name + ".checking", cost<Checking<float>>(tape, step, pairs), "times", ">=", 1);
+    bench::figure(name + ".checking", cost<Checking<float>>(step, pairs), "times", ">=", 1);
 }
 
 } // namespace

@@ -46,13 +46,13 @@ public:
 
     // How the nodes fall into levels is part of it.
     void step() {
-        shards_.backward([&](std::size_t shard, Tape<float>& tape) {
+        shards_.backward([&](std::size_t shard) {
             const std::size_t n = trees / shards_.size(), begin = shard * n;
             const Variable<float> x = tape.variable(x_);
-            if (!one_by_one_) return loss(tape, x, begin, begin + n);
+            if (!one_by_one_) return loss(x, begin, begin + n);
             std::vector<Variable<float>> losses;
             for (std::size_t t = 0; t < n; ++t)
-                losses.push_back(loss(tape, slice(x, 0, t * leaves, (t + 1) * leaves), begin + t,
+                losses.push_back(loss(slice(x, 0, t * leaves, (t + 1) * leaves), begin + t,
                                       begin + t + 1));
             return sum(stack(losses));
         });

@@ -15,7 +15,7 @@ int main() {
     double first = 0, last = 0;
     for (int i = 0; i < 20; ++i) {
         tape.clear();
-        const auto out = head(gru(tape.constant(Tensor<float>::ones({5, 2, 3}))).output);
+        const auto out = head(gru(Variable(Tensor<float>::ones({5, 2, 3}))).output);
         const auto loss = mean(fuse(
             "distance", [](auto x) { return (x - 1) * (x - 1); }, out));
         tape.backward(loss);

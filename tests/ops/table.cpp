@@ -46,7 +46,7 @@ TEST_CASE("every operation: gradients on all samples") {
         for (const auto& shapes : spec.samples) {
             CAPTURE(spec.name);
             CAPTURE(to_string(shapes[0]));
-            const auto report = gradcheck([&](Tape<double>&, const Many& x) { return spec.f(x); },
+            const auto report = gradcheck([&](const Many& x) { return spec.f(x); },
                                           sample(spec, shapes));
             INFO(report.text());
             CHECK(report.passed());
@@ -58,7 +58,7 @@ TEST_CASE("every operation: second derivatives on all samples") {
         for (const auto& shapes : spec.samples) {
             CAPTURE(spec.name);
             CAPTURE(to_string(shapes[0]));
-            const auto report = gradcheck([&](Tape<double>&, const Many& x) { return spec.f(x); },
+            const auto report = gradcheck([&](const Many& x) { return spec.f(x); },
                                           sample(spec, shapes), {}, {.order = 2});
             INFO(report.text());
             CHECK(report.passed());

@@ -112,8 +112,8 @@ std::vector<float> weights_after_training(std::size_t threads) {
     optim::Shards<float> shards(4, adam.parameters(), Random(5));
     const auto x = random_tensor<float>({6, 8, 4});
     for (int step = 0; step < 5; ++step) {
-        shards.backward([&](std::size_t s, Tape<float>& tape) {
-            const auto out = gru(tape.constant(x.slice(1, 2 * s, 2 * s + 2))).output;
+        shards.backward([&](std::size_t s) {
+            const auto out = gru(Variable(x.slice(1, 2 * s, 2 * s + 2))).output;
             return mean(out * out);
         });
         adam.step();
@@ -138,14 +138,14 @@ TEST_CASE("shards equal the whole batch, and an exception changes no gradient") 
     nn::Linear<double> layer({.input = 3, .output = 2});
     const auto x = random_tensor({8, 3});
     optim::Shards<double> shards(4, parameters(layer));
-    const double loss = shards.backward([&](std::size_t s, Tape<double>& tape) {
-        const auto y = layer(tape.constant(x.slice(0, 2 * s, 2 * s + 2)));
+    const double loss = shards.backward([&](std::size_t s) {
+        const auto y = layer(Variable(x.slice(0, 2 * s, 2 * s + 2)));
         return mean(y * y);
     });
     const auto gradient = layer.weight.gradient().copy();
     for (const auto* p : parameters(layer)) p->clear_gradient();
     Tape<double> tape;
-    const auto y = layer(tape.constant(x));
+    const auto y = layer(Variable(x));
     const auto whole = mean(y * y);
     tape.backward(whole);
     CHECK(loss == doctest::Approx(whole.item()));
@@ -153,9 +153,9 @@ TEST_CASE("shards equal the whole batch, and an exception changes no gradient") 
 
     for (const auto* p : parameters(layer)) p->clear_gradient();
     CHECK(contains(error_of([&] {
-                       shards.backward([&](std::size_t s, Tape<double>& tape) {
+                       shards.backward([&](std::size_t s) {
                            if (s == 2) fail("shard", "no luck");
-                           const auto y = layer(tape.constant(x.slice(0, 0, 2)));
+                           const auto y = layer(Variable(x.slice(0, 0, 2)));
                            return mean(y * y);
                        });
                    }),
@@ -172,7 +172,7 @@ TEST_CASE("a resumed run goes on bit for bit") {
     const auto train = [&](nn::Linear<float>& layer, optim::Adam<float>& adam, int steps) {
         for (int i = 0; i < steps; ++i) {
             Tape<float> tape;
-            const auto y = layer(tape.constant(x));
+            const auto y = layer(Variable(x));
             tape.backward(mean(y * y));
             adam.step();
         }
@@ -183,7 +183,7 @@ TEST_CASE("a resumed run goes on bit for bit") {
     train(straight, a, 6);
     train(first, b, 3);
     const auto named = [](auto& layer) {
-        return optim::by_name<float>(nn::named_parameters(layer));
+        return parameters(layer);
     };
     optim::Checkpoint<float> saved{named(first), &b, {{"extra", x}}, {{"note", "hello"}}};
     saved.save(path);

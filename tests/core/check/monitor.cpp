@@ -99,7 +99,7 @@ TEST_CASE("checking: a value that was not finite before is named as the cause") 
                                              "input 1, a constant, of [2, 2]", "1 nan"});
     w.set(Tensor<double>({2, 2}, {1, 2, inf, -3}));
     tape.clear();
-    says(error_of([&] { tape.attach(w) * 2.0; }),
+    says(error_of([&] { (w) * 2.0; }),
          {"multiply: input 0, the parameter 'lstm.weight_hh'", "1 inf"});
     // An operation may pass over what is missing.
     const auto data = tape.variable(bad);
@@ -143,7 +143,7 @@ TEST_CASE("checking: the first gradient that is not finite is told") {
     w.gradient_buffer().fill(nan_value);
     w.mark_gradient();
     tape.clear();
-    const auto again = tape.attach(w) * 2.0;
+    const auto again = (w) * 2.0;
     says(error_of([&] { tape.backward(sum(again)); }),
          {"the parameter 'w' held a gradient before this pass that is nan"});
 }
@@ -207,19 +207,19 @@ TEST_CASE("checking: after an error the tape and the parameters are as good as n
     optim::Sgd<float> sgd(parameters(lstm), {.rate = 0.1});
     Tape<float> tape;
     auto checking = std::make_unique<Checking<float>>(tape);
-    const auto loss = small_loss(tape, lstm);
+    const auto loss = small_loss(lstm);
     CHECK(contains(error_of([&] { tape.backward(loss * std::numeric_limits<float>::infinity()); }),
                    "multiply: the gradient of input 0"));
     CHECK(contains(error_of([&] { tape.backward(sqrt(loss - loss)); }), "sqrt: the gradient"));
     for (auto* p : parameters(lstm)) p->clear_gradient();
     tape.clear();
-    tape.backward(small_loss(tape, lstm));
+    tape.backward(small_loss(lstm));
     CHECK(sgd.step());
     // The same without: products are joined again, nothing of the check is left.
     checking.reset();
     CHECK(tape.monitors() == nullptr);
     tape.clear();
-    tape.backward(small_loss(tape, lstm));
+    tape.backward(small_loss(lstm));
     CHECK(sgd.step());
 }
 
@@ -227,7 +227,7 @@ TEST_CASE("monitors change nothing that is recorded, and none is there where non
     nn::Lstm<double> lstm({.input = 3, .hidden = 4, .layers = 2});
     const auto gradient_of = [&](Tape<double>& tape) {
         for (auto* p : parameters(lstm)) p->clear_gradient();
-        tape.backward(small_loss(tape, lstm));
+        tape.backward(small_loss(lstm));
         return lstm.cells()[0].weight_ih.gradient().copy();
     };
     Tape<double> off, on;
@@ -276,7 +276,7 @@ TEST_CASE("statistics: parameters and time steps as rows, a table and CSV") {
     const auto weights = random_tensor({4, 2, 4}, 3);
     tape.backward(sum(h * weights));
 
-    const auto named = nn::named_parameters(lstm);
+    const auto named = parameters(lstm);
     const auto rows = statistics.parameters();
     REQUIRE(rows.size() == named.size());
     const auto norm = [](const Tensor<double>& x) { return summarize(x).norm; };
@@ -339,7 +339,7 @@ TEST_CASE("profiles: sums agree, the costliest first") {
     nn::Lstm<float> lstm({.input = 3, .hidden = 4, .layers = 2});
     Tape<float> tape;
     const Profile<float> profile(tape);
-    auto loss = small_loss(tape, lstm);
+    auto loss = small_loss(lstm);
     tape.backward(loss);
     const auto operations = profile.operations(), modules = profile.modules();
     const auto total = [](const std::vector<ProfileRow>& rows, auto value) {

@@ -34,11 +34,11 @@ void check_gradients_of(const typename M::Options& options, nn::Forcing forcing 
     M model(options);
     for (const int order : {1, 2}) {
         const auto report = gradcheck(
-            [&](Tape<double>&, const std::vector<Variable<double>>& in) {
+            [&](const std::vector<Variable<double>>& in) {
                 const auto out = model(in[0], targets, lengths, forcing);
                 return cross_entropy(out.logits, targets) + sum(out.weights * out.weights);
             },
-            {random_tensor({3, 2, 2})}, nn::named_parameters(model), {.order = order, .full = 100});
+            {random_tensor({3, 2, 2})}, parameters(model), {.order = order, .full = 100});
         CAPTURE(order);
         INFO(report.text());
         CHECK(report.passed());
@@ -238,11 +238,11 @@ TEST_CASE("beam search over an encoder-decoder finds what enumeration finds") {
     options.decoder.attention.width = 3;
     options.decoder.input_feeding = true;
     const M model(options);
-    for (const auto& entry : nn::named_parameters(const_cast<M&>(model)))
+    for (const auto& entry : parameters(const_cast<M&>(model)))
         entry.parameter->set(random_tensor(entry.parameter->shape(), 3));
     const auto x = random_tensor({3, 2, 2});
     Tape<double> tape;
-    const auto found = nn::beam_search(tape, model.step(), model.start(x, lengths), model.starts(2),
+    const auto found = nn::beam_search(model.step(), model.start(x, lengths), model.starts(2),
                                        {.beam = 100, .n_best = 3, .end = 3, .max_length = 3});
     for (std::size_t b = 0; b < 2; ++b) {
         const auto own = x.slice(1, b, b + 1).slice(0, 0, lengths[b]);
@@ -292,14 +292,14 @@ TEST_CASE("scheduled sampling") {
     options.decoder.attend = decltype(options.decoder)::Attend::after;
     M model(options);
     std::uint64_t seed = 1;
-    for (const auto& entry : nn::named_parameters(model))
+    for (const auto& entry : parameters(model))
         entry.parameter->set(random_tensor(entry.parameter->shape(), ++seed, 2.0));
     Tape<double> tape;
-    const auto x = tape.constant(random_tensor({3, 2, 2}));
+    const auto x = Variable(random_tensor({3, 2, 2}));
 
     // Without truth it feeds what greedy decoding writes.
     const auto written =
-        nn::greedy(tape, model.step(), model.start(x, lengths), model.starts(2), {.max_length = 6});
+        nn::greedy(model.step(), model.start(x, lengths), model.starts(2), {.max_length = 6});
     const Indices truth = Indices::full({6, 2}, 1);
     const auto best = argmax(model(x, truth, lengths, {.truth = 0}).logits);
     const auto told = argmax(model(x, truth, lengths).logits);
@@ -383,7 +383,7 @@ TEST_CASE("an encoder-decoder learns to turn sequences round") {
     for (std::size_t i = 0; i < 400; ++i) {
         draw();
         tape.clear();
-        const auto out = model(embed(tape, source), wanted, long_as,
+        const auto out = model(embed(source), wanted, long_as,
                                {.truth = nn::linear_decay(i, 1, 0.001, 0.7)});
         tape.backward(cross_entropy(out.logits, wanted));
         optim::clip_norm(adam.parameters(), 5.0);
@@ -392,7 +392,7 @@ TEST_CASE("an encoder-decoder learns to turn sequences round") {
     draw();
     tape.clear();
     const auto written =
-        nn::beam_search(tape, model.step(), model.start(embed(tape, source), long_as),
+        nn::beam_search(model.step(), model.start(embed(source), long_as),
                         model.starts(batch), {.beam = 3, .end = 0, .max_length = most + 2});
     std::size_t right = 0;
     for (std::size_t b = 0; b < batch; ++b) {

@@ -31,7 +31,7 @@ nn::TransformerOptions golden_options(bool pre, std::size_t layers = 1) {
             .norm_first = pre};
 }
 
-// Weights from the file, `run(tape, x, memory, keys)` beside its output, and all gradients.
+// Weights from the file, `run(x, memory, keys)` beside its output, and all gradients.
 template <class T, class Module, class Run>
 void compare(const std::string& what, Module& module, const std::string& prefix, const Run& run) {
     CAPTURE(what);
@@ -40,7 +40,7 @@ void compare(const std::string& what, Module& module, const std::string& prefix,
     const auto get = [&](const std::string& key) {
         return file.get<T>(what + "." + key, Narrowing::allow);
     };
-    for (const auto& entry : nn::named_parameters(module))
+    for (const auto& entry : parameters(module))
         entry.parameter->set(get(prefix + entry.path));
     Tape<T> tape;
     const auto x = tape.variable(get("x"));
@@ -52,7 +52,7 @@ void compare(const std::string& what, Module& module, const std::string& prefix,
     tape.backward(sum(out * seed));
     CHECK(distance(tape.gradient(x), get("grad.x")) < tolerance);
     if (reads) CHECK(distance(tape.gradient(memory), get("grad.memory")) < tolerance);
-    for (const auto& entry : nn::named_parameters(module)) {
+    for (const auto& entry : parameters(module)) {
         CAPTURE(entry.path);
         CHECK(distance(entry.parameter->gradient(), get("grad." + prefix + entry.path)) <
               tolerance);
@@ -117,7 +117,7 @@ nn::Transformer<double> translator(nn::Positions positions, std::size_t vocabula
                                    .decoder = small<double>(positions, false),
                                    .vocabulary = vocabulary,
                                    .start = 1});
-    for (const auto& entry : nn::named_parameters(model)) // far from the same for all tokens
+    for (const auto& entry : parameters(model)) // far from the same for all tokens
         if (entry.parameter->shape().size() == 2)
             entry.parameter->set(random_tensor(entry.parameter->shape(), 7, 0.7));
     return model;
@@ -165,15 +165,15 @@ TEST_CASE("what is rotated depends on distances alone") {
     nn::MultiHeadAttention<double> attention({.width = 8, .heads = 2, .rotary = true});
     const auto x = random_tensor({4, 2, 8}), earlier = random_tensor({3, 2, 8}, 2);
     Tape<double> tape;
-    const auto seen = attention(tape.constant(x), {.causal = true});
+    const auto seen = attention(Variable(x), {.causal = true});
     nn::Memory<double> past;
-    attention(tape.constant(earlier), past);
+    attention(Variable(earlier), past);
     const Mask hidden({2, 7}, {false, false, false, true, true, true, true, //
                                false, false, false, true, true, true, true});
-    const auto later = attention(tape.constant(x), past, {.keys = hidden, .causal = true});
+    const auto later = attention(Variable(x), past, {.keys = hidden, .causal = true});
     CHECK(distance(later.context.value(), seen.context.value()) < 1e-12);
     // And on these: steps in another order are not the same set.
-    const auto back = attention(tape.constant(x.flip(0))), forth = attention(tape.constant(x));
+    const auto back = attention(Variable(x.flip(0))), forth = attention(Variable(x));
     CHECK(distance(back.context.value().flip(0), forth.context.value()) > 1e-3);
 }
 
@@ -186,8 +186,8 @@ TEST_CASE_TEMPLATE("steps one by one are all steps at once", T, float, double) {
             options.memory = 3;
             const nn::TransformerStack<T> stack(options);
             Tape<T> tape;
-            const auto x = tape.constant(random_tensor<T>({7, 3, 8}));
-            const auto memory = tape.constant(random_tensor<T>({4, 3, 3}, 2));
+            const auto x = Variable(random_tensor<T>({7, 3, 8}));
+            const auto memory = Variable(random_tensor<T>({4, 3, 3}, 2));
             const std::vector<std::size_t> lengths{4, 0, 2};
             const auto start = stack.start(memory, nn::length_mask(lengths, 4));
             auto state = start;
@@ -282,7 +282,7 @@ TEST_CASE("decoders that remember write what those write that read all again") {
     for (const auto positions : all_positions) {
         const auto model = translator(positions);
         Tape<double> tape;
-        const auto x = tape.constant(random_tensor({4, 3, 8}));
+        const auto x = Variable(random_tensor({4, 3, 8}));
         const std::vector<std::size_t> lengths{4, 2, 0};
         const auto again = [&](const Again& state, const Indices& tokens) {
             Again next = state;
@@ -305,8 +305,8 @@ TEST_CASE("decoders that remember write what those write that read all again") {
         const Again first{{{0}, {1}, {2}}};
         const auto start = model.start(x, lengths);
         const nn::BeamOptions options{.beam = 4, .n_best = 3, .end = 0, .max_length = 6};
-        const auto expected = nn::beam_search(tape, again, first, model.starts(3), options);
-        const auto found = nn::beam_search(tape, model.step(), start, model.starts(3), options);
+        const auto expected = nn::beam_search(again, first, model.starts(3), options);
+        const auto found = nn::beam_search(model.step(), start, model.starts(3), options);
         for (std::size_t b = 0; b < 3; ++b) {
             REQUIRE(found[b].size() == expected[b].size());
             for (std::size_t k = 0; k < found[b].size(); ++k) {
@@ -316,12 +316,12 @@ TEST_CASE("decoders that remember write what those write that read all again") {
             }
         }
         const auto likeliest =
-            nn::greedy(tape, model.step(), start, model.starts(3), {.end = 0, .max_length = 6});
+            nn::greedy(model.step(), start, model.starts(3), {.end = 0, .max_length = 6});
         const auto reread =
-            nn::greedy(tape, again, first, model.starts(3), {.end = 0, .max_length = 6});
-        const auto drawn = nn::sample(tape, model.step(), start, model.starts(3),
+            nn::greedy(again, first, model.starts(3), {.end = 0, .max_length = 6});
+        const auto drawn = nn::sample(model.step(), start, model.starts(3),
                                       {.end = 0, .max_length = 6, .random = Random(5)});
-        const auto redrawn = nn::sample(tape, again, first, model.starts(3),
+        const auto redrawn = nn::sample(again, first, model.starts(3),
                                         {.end = 0, .max_length = 6, .random = Random(5)});
         for (std::size_t b = 0; b < 3; ++b) {
             CHECK(likeliest[b].tokens == reread[b].tokens);
@@ -338,11 +338,11 @@ TEST_CASE("Transformers pass the gradient check at first and second order") {
         const Indices targets({2, 2}, {2, 0, -100, 1});
         for (const int order : {1, 2}) {
             const auto report = gradcheck(
-                [&](Tape<double>&, const std::vector<Variable<double>>& in) {
+                [&](const std::vector<Variable<double>>& in) {
                     const auto out = model(in[0], targets, lengths);
                     return cross_entropy(out.logits, targets) + sum(square(out.weights));
                 },
-                {random_tensor({3, 2, 8})}, nn::named_parameters(model), {.order = order});
+                {random_tensor({3, 2, 8})}, parameters(model), {.order = order});
             CAPTURE(order);
             CAPTURE(static_cast<int>(positions));
             INFO(report.text());
@@ -391,19 +391,19 @@ TEST_CASE("what a mask hides has no influence, sequences may be empty") {
         tape.backward(sum(square(out)));
         CHECK(tape.gradient(in).select(1, 1) == Tensor<double>::zeros({4, 8}));
         CHECK(std::isfinite(sum(Variable<double>(tape.gradient(in))).item()));
-        for (const auto& entry : nn::named_parameters(stack))
+        for (const auto& entry : parameters(stack))
             for (const double g : entry.parameter->gradient().to_vector()) CHECK(std::isfinite(g));
 
-        CHECK(stack(tape.constant(random_tensor({0, 3, 8}))).shape() == Shape{0, 3, 8});
-        CHECK(stack(tape.constant(random_tensor({4, 0, 8}))).shape() == Shape{4, 0, 8});
+        CHECK(stack(Variable(random_tensor({0, 3, 8}))).shape() == Shape{0, 3, 8});
+        CHECK(stack(Variable(random_tensor({4, 0, 8}))).shape() == Shape{4, 0, 8});
     }
     const auto model = translator(nn::Positions::sinusoidal);
     Tape<double> tape;
-    const auto out = model(tape.constant(random_tensor({0, 2, 8})), Indices::ones({3, 2}));
+    const auto out = model(Variable(random_tensor({0, 2, 8})), Indices::ones({3, 2}));
     CHECK(out.logits.shape() == Shape{3, 2, 5});
     CHECK(out.weights.shape() == Shape{3, 2, 0});
     for (const double v : out.logits.value().to_vector()) CHECK(std::isfinite(v));
-    CHECK(model(tape.constant(random_tensor({3, 2, 8})), Indices::ones({0, 2})).logits.shape() ==
+    CHECK(model(Variable(random_tensor({3, 2, 8})), Indices::ones({0, 2})).logits.shape() ==
           Shape{0, 2, 5});
 }
 

@@ -126,7 +126,7 @@ TEST_CASE("a beam as wide as the space finds the optimum, and the n best after i
                                               .end = 2,
                                               .max_length = 4};
                 const auto found =
-                    nn::beam_search(tape, language, no_prefix(3), three_starts, options);
+                    nn::beam_search(language, no_prefix(3), three_starts, options);
                 REQUIRE(found.size() == 3);
                 for (std::size_t b = 0; b < 3; ++b)
                     compare(found[b], by_hand(language, three_starts(b), options, 0));
@@ -142,7 +142,7 @@ TEST_CASE("narrow beams equal a plain loop's") {
                 const nn::BeamOptions options{
                     .beam = beam, .n_best = 3, .length_penalty = a, .end = 0, .max_length = 6};
                 const auto found =
-                    nn::beam_search(tape, language, no_prefix(3), three_starts, options);
+                    nn::beam_search(language, no_prefix(3), three_starts, options);
                 for (std::size_t b = 0; b < 3; ++b)
                     compare(found[b], by_hand(language, three_starts(b), options, beam));
             }
@@ -153,9 +153,9 @@ TEST_CASE("a beam of 1 is greedy") {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
         const Language language{5, seed};
         const auto greedy =
-            nn::greedy(tape, language, no_prefix(3), three_starts, {.end = 4, .max_length = 8});
+            nn::greedy(language, no_prefix(3), three_starts, {.end = 4, .max_length = 8});
         const auto beam =
-            nn::beam_search(tape, language, no_prefix(3), three_starts,
+            nn::beam_search(language, no_prefix(3), three_starts,
                             {.beam = 1, .length_penalty = 1, .end = 4, .max_length = 8});
         for (std::size_t b = 0; b < 3; ++b) {
             CHECK(beam[b][0].tokens == greedy[b].tokens);
@@ -178,9 +178,9 @@ TEST_CASE("ties go to the better parent and the lowest token") {
     const double third = std::log(1.0 / 3);
     const auto step = always({third, third, third});
     const Indices start({1}, {0});
-    CHECK(nn::greedy(tape, step, no_prefix(1), start, {.max_length = 3})[0].tokens ==
+    CHECK(nn::greedy(step, no_prefix(1), start, {.max_length = 3})[0].tokens ==
           Tokens{0, 0, 0});
-    const auto found = nn::beam_search(tape, step, no_prefix(1), start,
+    const auto found = nn::beam_search(step, no_prefix(1), start,
                                        {.beam = 4, .n_best = 4, .max_length = 2})[0];
     CHECK(found[0].tokens == Tokens{0, 0});
     CHECK(found[1].tokens == Tokens{0, 1});
@@ -195,13 +195,13 @@ TEST_CASE("the end, the limit and what is impossible") {
     const double half = std::log(0.5);
     SUBCASE("no end before the limit") {
         const auto found =
-            nn::beam_search(tape, always({half, half}), one, start, {.beam = 2, .max_length = 3});
+            nn::beam_search(always({half, half}), one, start, {.beam = 2, .max_length = 3});
         CHECK(found[0][0].tokens.size() == 3);
         CHECK(!found[0][0].ended);
         CHECK(found[0][0].score == doctest::Approx(3 * half));
     }
     SUBCASE("the end at once") {
-        const auto found = nn::greedy(tape, always({-infinity, 0.0}), one, start, {.end = 1});
+        const auto found = nn::greedy(always({-infinity, 0.0}), one, start, {.end = 1});
         CHECK(found[0].tokens == Tokens{1});
         CHECK(found[0].ended);
         CHECK(found[0].log_probability == 0);
@@ -213,26 +213,26 @@ TEST_CASE("the end, the limit and what is impossible") {
         const nn::BeamOptions sums{.beam = 4, .n_best = 4, .end = 1, .max_length = 3};
         nn::BeamOptions means = sums;
         means.length_penalty = 1;
-        CHECK(nn::beam_search(tape, step, one, start, sums)[0][0].tokens == Tokens{1});
-        const auto found = nn::beam_search(tape, step, one, start, means)[0];
+        CHECK(nn::beam_search(step, one, start, sums)[0][0].tokens == Tokens{1});
+        const auto found = nn::beam_search(step, one, start, means)[0];
         CHECK(found[0].tokens == Tokens{0, 0, 0});
         CHECK(found[0].score == doctest::Approx(std::log(0.6)));
         CHECK(found.size() == 4);
         for (std::size_t i = 1; i < found.size(); ++i) CHECK(found[i].score <= found[i - 1].score);
     }
     SUBCASE("a beam wider than the vocabulary, and more wanted than there is") {
-        const auto found = nn::beam_search(tape, always({half, half}), one, start,
+        const auto found = nn::beam_search(always({half, half}), one, start,
                                            {.beam = 50, .n_best = 50, .end = 1, .max_length = 2});
         CHECK(found[0].size() == 3);
     }
     SUBCASE("candidates of probability 0 are none") {
-        const auto found = nn::beam_search(tape, always({0.0, -infinity}), one, start,
+        const auto found = nn::beam_search(always({0.0, -infinity}), one, start,
                                            {.beam = 4, .n_best = 4, .max_length = 2});
         CHECK(found[0].size() == 1);
         const auto dead = always({-infinity, -infinity});
-        CHECK(contains(error_of([&] { nn::beam_search(tape, dead, one, start, {}); }),
+        CHECK(contains(error_of([&] { nn::beam_search(dead, one, start, {}); }),
                        "beam_search: sequence 0 allows no token after 0 of them"));
-        CHECK(contains(error_of([&] { nn::greedy(tape, dead, one, start, {}); }),
+        CHECK(contains(error_of([&] { nn::greedy(dead, one, start, {}); }),
                        "sample: sequence 0 allows no token after 0 of them"));
     }
     SUBCASE("a dead end after something was found") {
@@ -242,17 +242,17 @@ TEST_CASE("the end, the limit and what is impossible") {
             return nn::Prediction<Variable<double>, double>{state, p};
         };
         const auto found =
-            nn::beam_search(tape, step, one, Indices({1}, {1}), {.beam = 2, .n_best = 2, .end = 1});
+            nn::beam_search(step, one, Indices({1}, {1}), {.beam = 2, .n_best = 2, .end = 1});
         CHECK(found[0].size() == 1);
         CHECK(found[0][0].tokens == Tokens{1});
     }
     SUBCASE("no sequences") {
-        CHECK(nn::beam_search(tape, always({0.0}), no_prefix(0), Indices(Shape{0}), {}).empty());
-        CHECK(nn::greedy(tape, always({0.0}), no_prefix(0), Indices(Shape{0}), {}).empty());
+        CHECK(nn::beam_search(always({0.0}), no_prefix(0), Indices(Shape{0}), {}).empty());
+        CHECK(nn::greedy(always({0.0}), no_prefix(0), Indices(Shape{0}), {}).empty());
     }
     SUBCASE("errors name what was expected") {
         const auto beam = [&](nn::BeamOptions options) {
-            return error_of([&] { nn::beam_search(tape, always({0.0}), one, start, options); });
+            return error_of([&] { nn::beam_search(always({0.0}), one, start, options); });
         };
         CHECK(contains(beam({.beam = 0}), "beam and n_best must be at least 1, got 0 and 1"));
         CHECK(contains(beam({.n_best = 0}), "got 4 and 0"));
@@ -260,18 +260,18 @@ TEST_CASE("the end, the limit and what is impossible") {
         CHECK(contains(beam({.length_penalty = -1}), "length penalty must be at least 0, got -1"));
         CHECK(contains(beam({.end = 1}), "the end is token 1 of a vocabulary of 1"));
         const auto sample = [&](nn::SampleOptions options) {
-            return error_of([&] { nn::sample(tape, always({0.0}), one, start, options); });
+            return error_of([&] { nn::sample(always({0.0}), one, start, options); });
         };
         CHECK(contains(sample({.temperature = -1}), "temperature must be at least 0, got -1"));
         CHECK(contains(sample({.top_p = 1.5}), "top_p must be in [0, 1], got 1.5"));
-        CHECK(contains(error_of([&] { nn::greedy(tape, always({std::nan("")}), one, start, {}); }),
+        CHECK(contains(error_of([&] { nn::greedy(always({std::nan("")}), one, start, {}); }),
                        "the log-probability of token 0 in row 0 is nan"));
-        CHECK(contains(error_of([&] { nn::greedy(tape, always({2.0}), one, start, {}); }),
+        CHECK(contains(error_of([&] { nn::greedy(always({2.0}), one, start, {}); }),
                        "the log-probability of token 0 in row 0 is 2"));
-        CHECK(contains(error_of([&] { nn::greedy(tape, always({}), one, start, {}); }),
+        CHECK(contains(error_of([&] { nn::greedy(always({}), one, start, {}); }),
                        "log-probabilities have shape [1, 0], expected [1, V]"));
         CHECK(contains(error_of([&] {
-                           nn::greedy(tape, always({0.0}), one, Indices({1, 1}, {0}), {});
+                           nn::greedy(always({0.0}), one, Indices({1, 1}, {0}), {});
                        }),
                        "start tokens have shape [1, 1], expected [B]"));
     }
@@ -312,7 +312,7 @@ TEST_CASE("sampling") {
     const std::vector<double> p{std::log(0.4), std::log(0.1), std::log(0.3), std::log(0.2)};
     const std::size_t n = 20000;
     const auto found =
-        nn::sample(tape, always(p), no_prefix(n), Indices::zeros({n}), {.end = 3, .max_length = 1});
+        nn::sample(always(p), no_prefix(n), Indices::zeros({n}), {.end = 3, .max_length = 1});
     std::vector<double> counts(4);
     for (const auto& hypothesis : found) counts[static_cast<std::size_t>(hypothesis.tokens[0])]++;
     for (std::size_t v = 0; v < 4; ++v)
@@ -321,17 +321,17 @@ TEST_CASE("sampling") {
     // A sequence depends on its own stream alone.
     const Language language{5};
     const nn::SampleOptions options{.top_k = 4, .top_p = 0.95, .end = 4, .max_length = 12};
-    const auto three = nn::sample(tape, language, no_prefix(3), three_starts, options);
-    const auto two = nn::sample(tape, language, no_prefix(2), three_starts.slice(0, 0, 2), options);
+    const auto three = nn::sample(language, no_prefix(3), three_starts, options);
+    const auto two = nn::sample(language, no_prefix(2), three_starts.slice(0, 0, 2), options);
     for (std::size_t b = 0; b < 2; ++b) CHECK(three[b].tokens == two[b].tokens);
     nn::SampleOptions other = options;
     other.random = Random(2);
-    const auto again = nn::sample(tape, language, no_prefix(3), three_starts, other);
+    const auto again = nn::sample(language, no_prefix(3), three_starts, other);
     CHECK((again[0].tokens != three[0].tokens || again[1].tokens != three[1].tokens));
     nn::SampleOptions cold = options;
     cold.temperature = 0;
-    CHECK(nn::sample(tape, language, no_prefix(3), three_starts, cold)[1].tokens ==
-          nn::greedy(tape, language, no_prefix(3), three_starts, {.end = 4, .max_length = 12})[1]
+    CHECK(nn::sample(language, no_prefix(3), three_starts, cold)[1].tokens ==
+          nn::greedy(language, no_prefix(3), three_starts, {.end = 4, .max_length = 12})[1]
               .tokens);
 }
 
@@ -340,7 +340,7 @@ TEST_CASE("states and weights follow their hypotheses; nothing is recorded") {
     Tape<double> tape;
     const Language language{4};
     for (const auto& sequence :
-         nn::beam_search(tape, language, no_prefix(3), three_starts,
+         nn::beam_search(language, no_prefix(3), three_starts,
                          {.beam = 3, .n_best = 3, .end = 0, .max_length = 6})) {
         for (const auto& hypothesis : sequence) {
             REQUIRE(hypothesis.weights.shape() == Shape{hypothesis.tokens.size(), 1});
@@ -355,12 +355,12 @@ TEST_CASE("states and weights follow their hypotheses; nothing is recorded") {
     const nn::Linear<double> head({.input = 4, .output = 6});
     using State = nn::Lstm<double>::States;
     const auto step = [&](const State& state, const Indices& tokens) {
-        auto [out, next] = lstm(expand_dims(embed(tape, tokens), 0), state);
+        auto [out, next] = lstm(expand_dims(embed(tokens), 0), state);
         return nn::Prediction<State, double>{next, log_softmax(head(select(out, 0, 0)))};
     };
     const auto zero = tape.variable(Tensor<double>::zeros({2, 3, 4}));
     const std::size_t before = tape.size();
-    const auto found = nn::beam_search(tape, step, State{zero, zero}, three_starts,
+    const auto found = nn::beam_search(step, State{zero, zero}, three_starts,
                                        {.beam = 5, .n_best = 5, .max_length = 4});
     CHECK(tape.size() == before);
     CHECK(tape.is_recording());
@@ -369,7 +369,7 @@ TEST_CASE("states and weights follow their hypotheses; nothing is recorded") {
             Indices in({4, 1});
             in(0, 0) = three_starts(b);
             for (std::size_t t = 1; t < 4; ++t) in(t, 0) = hypothesis.tokens[t - 1];
-            const auto p = log_softmax(head(lstm(embed(tape, in)).output)).value();
+            const auto p = log_softmax(head(lstm(embed(in)).output)).value();
             double sum = 0;
             for (std::size_t t = 0; t < 4; ++t) sum += p(t, 0, hypothesis.tokens[t]);
             CHECK(hypothesis.log_probability == doctest::Approx(sum).epsilon(1e-12));

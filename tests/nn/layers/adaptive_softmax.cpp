@@ -16,7 +16,7 @@ const Tensor<double> weight = random_tensor({V, E}, 3);
 
 Softmax make(std::size_t frequent, std::size_t groups) {
     Softmax softmax({.vocabulary = V, .width = E, .frequent = frequent, .groups = groups});
-    for (auto& entry : nn::named_parameters(softmax))
+    for (auto& entry : parameters(softmax))
         entry.parameter->set(random_tensor(entry.parameter->shape(), 5 + entry.path.size()));
     return softmax;
 }
@@ -96,7 +96,7 @@ TEST_CASE("an adaptive softmax equals its formula word by word") {
 
 TEST_CASE("an adaptive softmax without rare words is a softmax") {
     const Softmax softmax = make(0, 3);
-    CHECK(nn::named_parameters(const_cast<Softmax&>(softmax)).size() == 1);
+    CHECK(parameters(const_cast<Softmax&>(softmax)).size() == 1);
     const auto h = random_tensor({4, E});
     const Indices y({4}, {3, 10, 0, 7});
     const auto full = linear(Variable<double>(h), Variable<double>(weight),
@@ -109,14 +109,14 @@ TEST_CASE("gradients of an adaptive softmax, at first and second order") {
     const Indices y({2, 3}, {0, 10, 4, -100, 2, 7});
     for (const auto& [frequent, groups, ends] : cases) {
         Softmax softmax = make(frequent, groups);
-        const auto loss = [&](Tape<double>&, const auto& in) {
+        const auto loss = [&](const auto& in) {
             return softmax.loss(in[0], in[1], y);
         };
-        const auto scores = [&](Tape<double>&, const auto& in) {
+        const auto scores = [&](const auto& in) {
             return mean(square(softmax.log_probabilities(in[0], in[1])));
         };
         for (const int order : {1, 2}) {
-            const auto all = nn::named_parameters(softmax);
+            const auto all = parameters(softmax);
             const auto h = random_tensor({2, 3, E}, 8);
             const auto report = gradcheck(loss, {h, weight}, all, {.order = order});
             CHECK_MESSAGE(report, report.text());

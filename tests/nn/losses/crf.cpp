@@ -72,7 +72,7 @@ struct Enumerated {
 
 Crf make(std::size_t tags, nn::TagConstraints constraints = {}) {
     Crf crf({tags, std::move(constraints)});
-    for (auto& entry : nn::named_parameters(crf))
+    for (auto& entry : parameters(crf))
         entry.parameter->change().assign(
             random_tensor(entry.parameter->shape(), 5 + entry.path.size()));
     return crf;
@@ -146,14 +146,14 @@ TEST_CASE("gradients of a CRF, at first and second order") {
         Crf crf = make(3, constrained ? bio() : nn::TagConstraints());
         // The paths 0 1 2 0, 2 2, 2 and none; what stands behind is no tag.
         const Indices tags({4, 4}, {0, 2, 2, -1, 1, 2, 99, -1, 2, -1, -1, 7, 0, 9, -1, -1});
-        const auto loss = [&](Tape<double>&, const auto& in) {
+        const auto loss = [&](const auto& in) {
             return crf.loss(in[0], tags, lengths);
         };
-        const auto log_z = [&](Tape<double>&, const auto& in) {
+        const auto log_z = [&](const auto& in) {
             return crf.log_partition(in[0], lengths);
         };
         for (const int order : {1, 2}) {
-            const auto all = nn::named_parameters(crf);
+            const auto all = parameters(crf);
             const auto e = random_tensor({4, 4, 3});
             const auto report = gradcheck(loss, {e}, all, {.order = order});
             CHECK_MESSAGE(report, report.text());
@@ -170,13 +170,13 @@ TEST_CASE("what stands beyond a length changes nothing in a CRF") {
     const auto losses = [&](const Tensor<double>& emissions, const Indices& tags,
                             const Lengths& lengths) {
         Tape<double> tape;
-        for (auto& entry : nn::named_parameters(const_cast<Crf&>(crf)))
+        for (auto& entry : parameters(const_cast<Crf&>(crf)))
             entry.parameter->clear_gradient();
         const auto x = tape.variable(emissions);
         const auto loss = crf.loss(x, tags, lengths);
         tape.backward(loss);
         auto found = tape.gradient(x).slice(0, 0, 2).copy().to_vector();
-        for (const auto& entry : nn::named_parameters(const_cast<Crf&>(crf)))
+        for (const auto& entry : parameters(const_cast<Crf&>(crf)))
             for (const double g : entry.parameter->gradient().to_vector()) found.push_back(g);
         found.push_back(loss.item());
         return found;
@@ -220,7 +220,7 @@ TEST_CASE("a CRF without a possible path") {
 
 TEST_CASE("ties, one tag and empty batches of a CRF") {
     Crf crf = make(3);
-    for (auto& entry : nn::named_parameters(crf)) entry.parameter->change().fill(0);
+    for (auto& entry : parameters(crf)) entry.parameter->change().fill(0);
     CHECK(crf.decode(Tensor<double>::zeros({3, 1, 3}))[0].tags == std::vector<std::int64_t>(3, 0));
     CHECK(crf.log_partition(Variable<double>(Tensor<double>::zeros({3, 1, 3}))).item() ==
           doctest::Approx(3 * std::log(3.0)));

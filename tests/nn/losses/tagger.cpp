@@ -108,8 +108,8 @@ TEST_CASE("gradients of taggers") {
         for (const int order : {1, 2}) {
             auto t = tagger(crf);
             const auto report = gradcheck(
-                [&](Tape<double>&, const auto& in) { return t.loss(in[0], tags, lengths); },
-                {random_tensor({steps, 3, 2}, 3)}, nn::named_parameters(t), {.order = order});
+                [&](const auto& in) { return t.loss(in[0], tags, lengths); },
+                {random_tensor({steps, 3, 2}, 3)}, parameters(t), {.order = order});
             CHECK_MESSAGE(report, report.text());
         }
 }

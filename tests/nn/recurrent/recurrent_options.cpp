@@ -68,7 +68,7 @@ void lstm_by_hand(const nn::LstmCell<double>& cell, const Row& x, Row& h, Row& c
 template <class Net>
 void shake(Net& net) {
     std::uint64_t seed = 40;
-    for (const auto& entry : nn::named_parameters(net)) {
+    for (const auto& entry : parameters(net)) {
         auto& value = entry.parameter->change();
         const auto noise = random_tensor(value.shape(), ++seed, 0.3);
         for (std::size_t k = 0; k < value.size(); ++k) value.data()[k] += noise.data()[k];
@@ -79,11 +79,11 @@ template <class Net>
 void check_gradients(Net& net, std::size_t input, std::span<const std::size_t> lengths = {}) {
     for (const int order : {1, 2}) {
         const auto report = gradcheck(
-            [&](Tape<double>&, const std::vector<Variable<double>>& x) {
+            [&](const std::vector<Variable<double>>& x) {
                 const auto result = net(x[0], {}, lengths);
                 return sum(result.output * result.output) + sum(result.state.back());
             },
-            {random_tensor({4, 3, input})}, nn::named_parameters(net),
+            {random_tensor({4, 3, input})}, parameters(net),
             {.order = order, .full = 100});
         CAPTURE(order);
         INFO(report.text());
@@ -209,7 +209,7 @@ TEST_CASE("zoneout keeps old states: all of them at 1, their mean while evaluati
     nn::Rnn<double> still({.input = 2, .hidden = 3, .zoneout = 1, .learned_state = true});
     shake(still);
     const auto x = random_tensor({4, 2, 2});
-    const auto first = nn::named_parameters(still).back();
+    const auto first = parameters(still).back();
     CHECK(first.path == "initial_0");
     Tape<double> tape;
     const auto out = still(tape.variable(x)).output.value();
@@ -240,7 +240,7 @@ TEST_CASE("connections between layers") {
     nn::Lstm<double> wide(
         {.input = 2, .hidden = 3, .layers = 2, .connection = nn::Connection::highway});
     CHECK(wide(random_tensor({4, 2, 2})).output.shape() == Shape{4, 2, 3});
-    for (const auto& entry : nn::named_parameters(wide)) CHECK(entry.path != "highway_l0.weight");
+    for (const auto& entry : parameters(wide)) CHECK(entry.path != "highway_l0.weight");
     CHECK(contains(error_of([] {
                        nn::Lstm<double>(
                            {.input = 2, .hidden = 3, .connection = nn::Connection::residual});

@@ -25,7 +25,7 @@ std::vector<double> alone(const nn::Spelling<double>& spell, const std::string& 
     Tape<double> tape;
     const auto numbers = letters.encode(nn::split_characters(word));
     const Indices column({numbers.size(), 1}, std::span<const std::int64_t>(numbers));
-    const auto h = spell.read(spell.characters(tape, column)).output.value();
+    const auto h = spell.read(spell.characters(column)).output.value();
     const std::size_t last = numbers.size() - 1;
     return {h(last, 0, 0), h(last, 0, 1), h(0, 0, 2), h(0, 0, 3)};
 }
@@ -35,7 +35,7 @@ std::vector<double> alone(const nn::Spelling<double>& spell, const std::string& 
 TEST_CASE("words are spelled as each would be alone, and padding as nothing") {
     const auto spell = spelling();
     Tape<double> tape;
-    const auto y = spell(tape, sentences).value();
+    const auto y = spell(sentences).value();
     REQUIRE(y.shape() == Shape{4, 3, 4});
     CHECK(spell.output_width() == 4);
     for (std::size_t b = 0; b < sentences.size(); ++b)
@@ -46,21 +46,21 @@ TEST_CASE("words are spelled as each would be alone, and padding as nothing") {
             for (std::size_t i = 0; i < 4; ++i)
                 CHECK(y(t, b, i) == doctest::Approx(expected[i]).epsilon(1e-12));
         }
-    const auto cut = spelling(2)(tape, std::vector<Tokens>{{"cabab", "ca"}}).value();
+    const auto cut = spelling(2)(std::vector<Tokens>{{"cabab", "ca"}}).value();
     for (std::size_t i = 0; i < 4; ++i) CHECK(cut(0, 0, i) == cut(1, 0, i));
 }
 
 TEST_CASE("spelling reads nothing as nothing, and refuses what it cannot spell") {
     const auto spell = spelling();
     Tape<double> tape;
-    CHECK(spell(tape, std::vector<Tokens>{}).shape() == Shape{0, 0, 4});
-    CHECK(spell(tape, std::vector<Tokens>{{}, {}}).shape() == Shape{0, 2, 4});
-    CHECK(sum(square(spell(tape, std::vector<Tokens>{{""}}))).item() == 0);
-    CHECK(contains(error_of([&] { spell(tape, std::vector<Tokens>{{"a\xff"}}); }), "not UTF-8"));
+    CHECK(spell(std::vector<Tokens>{}).shape() == Shape{0, 0, 4});
+    CHECK(spell(std::vector<Tokens>{{}, {}}).shape() == Shape{0, 2, 4});
+    CHECK(sum(square(spell(std::vector<Tokens>{{""}}))).item() == 0);
+    CHECK(contains(error_of([&] { spell(std::vector<Tokens>{{"a\xff"}}); }), "not UTF-8"));
     const nn::Spelling<double> few(
         {.characters = nn::Vocabulary::of(Tokens{"a"}), .width = 2, .hidden = 2});
-    CHECK(few(tape, std::vector<Tokens>{{"aa", "a"}, {"a"}}).shape() == Shape{2, 2, 4});
-    CHECK(contains(error_of([&] { few(tape, std::vector<Tokens>{{"ab"}}); }), "'b' at position 1"));
+    CHECK(few(std::vector<Tokens>{{"aa", "a"}, {"a"}}).shape() == Shape{2, 2, 4});
+    CHECK(contains(error_of([&] { few(std::vector<Tokens>{{"ab"}}); }), "'b' at position 1"));
 }
 
 TEST_CASE("gradients of spelling") {
@@ -68,9 +68,8 @@ TEST_CASE("gradients of spelling") {
         auto spell = spelling(0, dropout);
         for (const int order : {1, 2}) {
             const auto report =
-                gradcheck([&](Tape<double>& tape,
-                              const auto&) { return sum(square(spell(tape, sentences))); },
-                          {}, nn::named_parameters(spell), {.order = order});
+                gradcheck([&](const auto&) { return sum(square(spell(sentences))); },
+                          {}, parameters(spell), {.order = order});
             CHECK_MESSAGE(report, report.text());
         }
     }

@@ -213,7 +213,7 @@ TEST_CASE("a loaded embedding, frozen or tuned") {
         embed.weight.set_trainable(tuned);
         Tape<double> tape;
         const auto w = tape.variable(Tensor<double>::ones({2}));
-        tape.backward(sum(embed(tape, x) * w));
+        tape.backward(sum(embed(x) * w));
         CHECK(tape.gradient(w) == Tensor<double>({2}, {3, 5}));
         CHECK(embed.weight.has_gradient() == tuned);
     }
@@ -225,12 +225,12 @@ TEST_CASE("a loaded embedding, frozen or tuned") {
 
 TEST_CASE("the loss of skip-gram with negative sampling") {
     nn::SkipGram<double> model({.vocabulary = 6, .width = 4});
-    for (auto& entry : nn::named_parameters(model))
+    for (auto& entry : parameters(model))
         entry.parameter->change().assign(random_tensor({6, 4}, entry.path.size()));
     const Indices centres({3}, {0, 5, 0}), contexts({3}, {1, 0, 1});
     const Indices negatives({3, 2}, {2, 3, 3, 3, 5, 0});
-    const auto loss = [&](Tape<double>& tape, const auto&) {
-        return model.loss(tape, centres, contexts, negatives);
+    const auto loss = [&](const auto&) {
+        return model.loss(centres, contexts, negatives);
     };
     Tape<double> tape;
     double expected = 0;
@@ -246,13 +246,13 @@ TEST_CASE("the loss of skip-gram with negative sampling") {
         for (int k = 0; k < 2; ++k)
             expected += std::log1p(std::exp(score(negatives(i, k), centres(i)))) / 3;
     }
-    CHECK(loss(tape, 0).item() == doctest::Approx(expected).epsilon(1e-12));
+    CHECK(loss(0).item() == doctest::Approx(expected).epsilon(1e-12));
     for (const int order : {1, 2})
-        CHECK(gradcheck(loss, {}, nn::named_parameters(model), {.order = order}));
-    CHECK(contains(error_of([&] { model.loss(tape, centres, contexts, centres); }),
+        CHECK(gradcheck(loss, {}, parameters(model), {.order = order}));
+    CHECK(contains(error_of([&] { model.loss(centres, contexts, centres); }),
                    "negatives [3]; expected [N], [N] and [N, K]"));
     CHECK(contains(error_of([&] {
-                       model.loss(tape, Indices({3}, {0, 6, 0}), contexts, negatives);
+                       model.loss(Indices({3}, {0, 6, 0}), contexts, negatives);
                    }),
                    "index 6 at position 1 is outside [0, 6)"));
 }
@@ -318,7 +318,7 @@ TEST_CASE("skip-gram learns which words keep the same company") {
         for (const auto& sentence : sentences) {
             const auto pairs = nn::skip_gram_pairs(words.encode(sentence), 3, random);
             tape.clear();
-            const auto loss = model.loss(tape, pairs.centres, pairs.contexts,
+            const auto loss = model.loss(pairs.centres, pairs.contexts,
                                          noise.draw_beside(pairs.contexts, 5, random));
             tape.backward(loss);
             for (auto* p : parameters(model)) {

@@ -141,7 +141,7 @@ void agrees_with_loops(Reference<Cell> reference, std::size_t least, std::size_t
         Net net({.input = 3, .hidden = 4, .arity = most, .inputs_at_leaves = at_leaves});
         const auto with_input = at_leaves ? batch.leaves() : batch.nodes();
         Tape<double> tape;
-        const auto states = net(batch, tape.constant(rows(inputs, with_input, 3)));
+        const auto states = net(batch, Variable(rows(inputs, with_input, 3)));
         for (std::size_t t = 0; t < trees.size(); ++t) {
             const std::function<Pair(std::size_t)> expected = [&](std::size_t node) {
                 std::vector<Pair> children;
@@ -176,7 +176,7 @@ void one_at_a_time(std::size_t least, std::size_t most) {
         for (std::size_t i = 0; i < batch.size(); ++i)
             for (std::size_t j = 0; j < 3; ++j)
                 x(i, j) = inputs[which[batch.nodes()[i].tree]][batch.nodes()[i].node][j];
-        const auto y = sum(square(net(batch, tape.constant(x))[0]));
+        const auto y = sum(square(net(batch, Variable(x))[0]));
         tape.backward(y);
         return y.item();
     };
@@ -184,7 +184,7 @@ void one_at_a_time(std::size_t least, std::size_t most) {
     for (std::size_t t = 0; t < all.size(); ++t) all[t] = t;
     const double together = loss(nn::TreeBatch(trees), all);
     std::vector<Tensor<double>> gradients;
-    for (auto& entry : nn::named_parameters(net)) {
+    for (auto& entry : parameters(net)) {
         gradients.push_back(entry.parameter->gradient().copy());
         entry.parameter->clear_gradient();
     }
@@ -195,7 +195,7 @@ void one_at_a_time(std::size_t least, std::size_t most) {
     }
     CHECK(together == doctest::Approx(apart).epsilon(1e-13));
     std::size_t i = 0;
-    for (auto& entry : nn::named_parameters(net))
+    for (auto& entry : parameters(net))
         CHECK(distance(entry.parameter->gradient(), gradients[i++]) < 1e-12);
 }
 
@@ -211,11 +211,11 @@ void checks_gradients(std::size_t least, std::size_t most) {
         const std::size_t n = at_leaves ? batch.leaves().size() : batch.size();
         for (const int order : {1, 2}) {
             const auto report = gradcheck(
-                [&](Tape<double>&, const std::vector<Variable<double>>& x) {
+                [&](const std::vector<Variable<double>>& x) {
                     const auto states = net(batch, x[0]);
                     return states.back() * states.front();
                 },
-                {random_tensor({n, 2})}, nn::named_parameters(net), {.order = order});
+                {random_tensor({n, 2})}, parameters(net), {.order = order});
             CHECK_MESSAGE(report, report.text());
         }
     }
@@ -264,7 +264,7 @@ TEST_CASE("a child-sum Tree-LSTM is an N-ary one with its weights tied, in any o
     nary.cell().weight_hh.change().assign(w);
     const Inputs inputs = random_inputs(trees, I);
     Tape<double> tape;
-    const auto x = tape.constant(rows(inputs, batch.nodes(), I));
+    const auto x = Variable(rows(inputs, batch.nodes(), I));
     const auto a = sum(batch, x), b = nary(batch, x);
     CHECK(distance(a[0].value(), b[0].value()) < 1e-14);
     CHECK(distance(a[1].value(), b[1].value()) < 1e-14);
@@ -278,7 +278,7 @@ TEST_CASE("a child-sum Tree-LSTM is an N-ary one with its weights tied, in any o
         turned.push_back(nn::Tree::from_children(children));
     }
     const nn::TreeBatch other(turned);
-    const auto c = sum(other, tape.constant(rows(inputs, other.nodes(), I)));
+    const auto c = sum(other, Variable(rows(inputs, other.nodes(), I)));
     for (std::size_t r = 0; r < batch.size(); ++r) {
         const auto [tree, node] = batch.nodes()[r];
         CHECK(distance(a[0].value().select(0, r), c[0].value().select(0, other.row(tree, node))) <
@@ -292,19 +292,19 @@ TEST_CASE("downwards, a node's step follows its parent's") {
     const Inputs inputs = random_inputs(trees, 3);
     const auto agrees = [&]<class Cell>(nn::Downward<Cell> net) {
         Tape<double> tape;
-        const auto h = net(batch, tape.constant(rows(inputs, batch.nodes(), 3)));
+        const auto h = net(batch, Variable(rows(inputs, batch.nodes(), 3)));
         for (std::size_t t = 0; t < trees.size(); ++t) {
             const std::function<void(std::size_t, nn::State<double, Cell::states>)> down =
                 [&](std::size_t node, const nn::State<double, Cell::states>& above) {
                     const Tensor<double> x({1, 3}, inputs[t][node]);
                     const auto state =
-                        net.cell().step(net.cell().project(tape.constant(x)), above, {});
+                        net.cell().step(net.cell().project(Variable(x)), above, {});
                     CHECK(distance(h.value().slice(0, batch.row(t, node), batch.row(t, node) + 1),
                                    state[0].value()) < 1e-13);
                     for (const std::size_t child : trees[t].children(node)) down(child, state);
                 };
             nn::State<double, Cell::states> zeros;
-            for (auto& s : zeros) s = tape.constant(Tensor<double>::zeros({1, 4}));
+            for (auto& s : zeros) s = Variable(Tensor<double>::zeros({1, 4}));
             down(trees[t].root(), zeros);
         }
     };
@@ -320,8 +320,8 @@ TEST_CASE("down a chain runs an LSTM over a sequence") {
     lstm.cells()[0] = down.cell();
     const auto x = random_tensor({6, 3});
     Tape<double> tape;
-    CHECK(distance(down(nn::TreeBatch(trees), tape.constant(x)).value(),
-                   lstm(tape.constant(x.reshape({6, 1, 3}))).output.value().reshape({6, 4})) <
+    CHECK(distance(down(nn::TreeBatch(trees), Variable(x)).value(),
+                   lstm(Variable(x.reshape({6, 1, 3}))).output.value().reshape({6, 4})) <
           1e-14);
 }
 
@@ -336,7 +336,7 @@ TEST_CASE("gradients up and down again, first and second order") {
     members("up", up)("lstm", lstm)("gru", gru);
     for (const int order : {1, 2}) {
         const auto report = gradcheck(
-            [&](Tape<double>&, const std::vector<Variable<double>>& x) {
+            [&](const std::vector<Variable<double>>& x) {
                 const auto h = up(batch, x[0])[0];
                 return lstm(batch, h) * gru(batch, h);
             },
@@ -401,7 +401,7 @@ TEST_CASE("trees and inputs that a cell is not made for are refused") {
         chain(1), nn::Tree::from_children(Children{{1, 2, 3}, {}, {}, {4}, {}})};
     const nn::TreeBatch batch(trees);
     Tape<double> tape;
-    const auto x = tape.constant(random_tensor({6, 2}));
+    const auto x = Variable(random_tensor({6, 2}));
     const auto refused = [&](auto&& net, const Variable<double>& x) {
         return error_of([&] { net(batch, x); });
     };
@@ -413,7 +413,7 @@ TEST_CASE("trees and inputs that a cell is not made for are refused") {
     CHECK(contains(refused(nn::Rntn<double>(of_three), x),
                    "node 3 of tree 1 has 1 children, expected 3"));
     CHECK(contains(refused(nn::Recursive<double>(o), x), "node 0 of tree 1"));
-    CHECK(contains(refused(nn::ChildSumTreeLstm<double>(o), tape.constant(random_tensor({6, 3}))),
+    CHECK(contains(refused(nn::ChildSumTreeLstm<double>(o), Variable(random_tensor({6, 3}))),
                    "x has shape [6, 3], expected [6, 2] for the nodes"));
     nn::RecursiveOptions at_leaves = o;
     at_leaves.inputs_at_leaves = true;
@@ -431,11 +431,11 @@ TEST_CASE("recursive networks without inputs' or with frozen weights") {
     nn::NaryTreeLstm<double> net({.input = 2, .hidden = 3});
     const auto x = random_tensor({batch.size(), 2});
     Tape<double> tape;
-    const auto expected = net(batch, tape.constant(x))[0];
-    for (auto& entry : nn::named_parameters(net))
+    const auto expected = net(batch, Variable(x))[0];
+    for (auto& entry : parameters(net))
         if (entry.path != "weight_hh") entry.parameter->set_trainable(false);
     Tape<double> other;
-    const auto h = net(batch, other.constant(x))[0];
+    const auto h = net(batch, Variable(x))[0];
     CHECK(distance(h.value(), expected.value()) < 1e-15);
     tape.backward(sum(expected));
     const auto gradient = net.cell().weight_hh.gradient().copy();
@@ -444,5 +444,5 @@ TEST_CASE("recursive networks without inputs' or with frozen weights") {
     CHECK(distance(net.cell().weight_hh.gradient(), gradient) < 1e-13);
     tape.clear();
     tape.set_recording(false);
-    CHECK(distance(net(batch, tape.constant(x))[0].value(), expected.value()) < 1e-15);
+    CHECK(distance(net(batch, Variable(x))[0].value(), expected.value()) < 1e-15);
 }

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <unroll/core/autograd/variable.hpp>
+#include <unroll/core/kernels/operands.hpp>
+#include <unroll/core/tensor/region.hpp>
+
+namespace unroll {
+
+// Where the gradients of one backward pass add up. A gradient belongs to the root of a node: the
+// node itself, unless it is a view. There are two: InPlace adds into buffers, Recorded keeps what
+// is added as variables, so that the pass can be differentiated. Rules reach them through Adjoint.
+template <class T>
+class Accumulator {
+public:
+    explicit Accumulator(Tape<T>& tape) : tape_(tape) {}
+    virtual ~Accumulator() = default;
+    Accumulator(const Accumulator&) = delete;
+    Accumulator& operator=(const Accumulator&) = delete;
+
+    Tape<T>& tape() const { return tape_; }
+    // Whether gradients are variables: then there is no open().
+    bool is_recording() const { return is_recording_; }
+    // Whether anybody asked for what flows through the node.
+    virtual bool needs(NodeId id) const = 0;
+    // Called around the rule of the operation `id`, which received `gradients`.
+    virtual void begin_rule(NodeId /*id*/, std::span<const Variable<T>> /*gradients*/) {}
+    virtual void end_rule() {}
+    // The name for operations that a rule records: "∂tanh".
+    virtual const char* derivative_name() const { return ""; }
+
+    // part += scale * x, where x has the part's shape or broadcasts to or from it.
+    virtual void add(NodeId root, const Region& part, const Variable<T>& x, T scale) = 0;
+    // part += scale * a b for matrices, or for batches whose leading axes broadcast.
+    virtual void add_product(NodeId root, const Region& part, const Variable<T>& a,
+                             const Variable<T>& b, T scale) = 0;
+    // Row rows[i] of the part += x[i], for every i.
+    virtual void scatter_rows(NodeId root, const Region& part, const Indices& rows,
+                              const Variable<T>& x) = 0;
+    // Element elements[i] of the part, in row-major order, += x[i], for every i.
+    virtual void scatter_elements(NodeId root, const Region& part, const Indices& elements,
+                                  const Variable<T>& x) = 0;
+    // In place only: announces that all of the part will be written.
+    virtual Sink<T> open(NodeId root, const Region& part) = 0;
+
+    // The gradient that has arrived at a node; without storage if none has.
+    virtual Variable<T> arrived(NodeId id) = 0;
+    // Frees the gradient of a root.
+    virtual void release(NodeId root) = 0;
+
+protected:
+    // Whether the part is the whole of a matrix that is a leaf, or that matrix transposed: then the
+    // products of many steps may be joined.
+    bool is_matrix_leaf(NodeId root, const Region& part, bool transposed) const;
+
+    Tape<T>& tape_;
+    bool is_recording_ = false;
+};
+
+extern template class Accumulator<float>;
+extern template class Accumulator<double>;
+
+} // namespace unroll

@@ -1,0 +1,145 @@
+#include <unroll/core/autograd/buffer.hpp>
+
+#include <algorithm>
+
+namespace unroll {
+
+// Unlike a view of a handle older than the writers of the rows, this one means what they wrote.
+template <class T>
+NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
+    const Variable<T>* const inputs[] = {&buffer};
+    const NodeId id = append("rows", inputs, view.shape());
+    Node<T>& n = node(id);
+    n.is_view = true;
+    n.root = buffer.node();
+    const std::size_t offset =
+        view.size() > 0
+            ? static_cast<std::size_t>(std::as_const(view).data() - buffer.value().data())
+            : 0;
+    n.region = new (m_->arena.template array<Region>(1)) Region{offset, view.shape(), view.strides()};
+    return id;
+}
+
+template <class T>
+NodeId Tape<T>::append_buffer(const Shape& shape) {
+    Node<T>& n = append_node("buffer");
+    n.region = whole(shape);
+    const auto id = static_cast<NodeId>(m_->size - 1);
+    place(id, no_node, *n.region);
+    return id;
+}
+
+template <class T>
+std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const Region& part) {
+    const Shape& shape = root.region->shape;
+    const std::size_t row =
+        shape.empty() || shape[0] == 0 ? 1 : element_count(shape) / shape[0];
+    const auto [low, high] = extent(part);
+    if (low == high || row == 0) return {0, 0};
+    return {low / row, (high - 1) / row + 1};
+}
+
+// Without a root: the node becomes a buffer whose rows wait for their writers.
+template <class T>
+void Tape<T>::place(NodeId id, NodeId root, const Region& region) {
+    const bool fresh = root == no_node;
+    Node<T>& owner = node(fresh ? id : root);
+    auto& records = m_->rows;
+    if (owner.rows == no_node) {
+        if (m_->rows_used == records.size()) records.emplace_back();
+        owner.rows = static_cast<std::uint32_t>(m_->rows_used++);
+        const std::size_t rows = owner.region->shape.empty() ? 1 : owner.region->shape[0];
+        records[owner.rows].assign(rows, fresh ? no_node : 0);
+    }
+    if (fresh) return;
+    Node<T>& n = node(id);
+    n.is_view = true;
+    n.root = root;
+    n.region = new (m_->arena.template array<Region>(1)) Region(region);
+    const auto [begin, end] = rows_of(owner, region);
+    for (std::size_t row = begin; row < end; ++row) records[owner.rows][row] = id;
+}
+
+template <class T>
+bool Tape<T>::any_row_written(NodeId buffer, std::size_t begin, std::size_t end) const {
+    const auto rows = std::span(m_->rows[node(buffer).rows]).subspan(begin, end - begin);
+    return std::any_of(rows.begin(), rows.end(), [](NodeId writer) { return writer != no_node; });
+}
+
+template <class T>
+bool Tape<T>::row_overwritten(NodeId id, NodeId since) const {
+    const Node<T>& n = node(id);
+    const Node<T>& root = node(n.root);
+    const auto [begin, end] = rows_of(root, *n.region);
+    for (std::size_t row = begin; row < end; ++row) {
+        const NodeId writer = m_->rows[root.rows][row];
+        if (writer != no_node && writer > since) return true;
+    }
+    return false;
+}
+
+template <class T>
+Buffer<T>::Buffer(const Variable<T>& like, const Shape& shape) : memory_(shape) {
+    Tape<T>* tape = Tape<T>::is_paused() ? nullptr : like.tape();
+    if (tape == nullptr) tape = Tape<T>::current();
+    if (tape != nullptr) whole_ = tape->handle(memory_, tape->append_buffer(shape));
+}
+
+template <class T>
+Place<T> Buffer<T>::row(std::size_t index) const {
+    Place<T> place{memory_.select(0, index), whole_.node(), {}};
+    place.region = {index * place.memory.size(), place.memory.shape(), place.memory.strides()};
+    return place;
+}
+
+template <class T>
+Place<T> Buffer<T>::part(std::size_t begin, std::size_t end) const {
+    Place<T> place{memory_.slice(0, begin, end), whole_.node(), {}};
+    const auto row = static_cast<std::size_t>(memory_.strides()[0]);
+    place.region = {begin * row, place.memory.shape(), place.memory.strides()};
+    return place;
+}
+
+template <class T>
+bool Buffer<T>::holds(std::size_t index, const Variable<T>& x) const {
+    const Tensor<T> row = memory_.select(0, index);
+    return x.value().storage() == row.storage() && x.value().data() == std::as_const(row).data() &&
+           x.shape() == row.shape() && x.value().strides() == row.strides();
+}
+
+template <class T>
+Variable<T> Buffer<T>::rows(std::size_t begin, std::size_t end) const {
+    Tensor<T> view = memory_.slice(0, begin, end);
+    if (!whole_.is_recorded()) return Variable<T>(std::move(view));
+    Tape<T>* tape = whole_.tape();
+    if (view.size() > 0 && !tape->any_row_written(whole_.node(), begin, end))
+        return Variable<T>(std::move(view));
+    const NodeId id = tape->append_rows(whole_, view);
+    return tape->handle(std::move(view), id);
+}
+
+template <class T>
+Place<T> in_place_of(const Op& op, const Variable<T>& x) {
+    Tape<T>* tape = x.tape();
+    if (tape == nullptr) return {x.value(), no_node, {}};
+    const Node<T>& n = tape->node(x.node());
+    const Node<T>& root = tape->node(n.root);
+    if (root.parameter != nullptr || root.is_leaf())
+        fail(op, "only the result of an operation can be overwritten");
+    return {x.value(), n.root, *n.region};
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template NodeId Tape<T>::append_rows(const Variable<T>&, const Tensor<T>&);                    \
+    template NodeId Tape<T>::append_buffer(const Shape&);                                          \
+    template std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>&, const Region&);  \
+    template void Tape<T>::place(NodeId, NodeId, const Region&);                                   \
+    template bool Tape<T>::any_row_written(NodeId, std::size_t, std::size_t) const;                \
+    template bool Tape<T>::row_overwritten(NodeId, NodeId) const;                                  \
+    template class Buffer<T>;                                                                      \
+    template Place<T> in_place_of(const Op&, const Variable<T>&);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <unroll/core/autograd/accumulator.hpp>
+#include <unroll/core/autograd/tape.hpp>
+
+#include <vector>
+
+namespace unroll {
+
+// Gradients as buffers, which rules add into: the usual backward pass. Products that build up one
+// weight's gradient over many steps are put off and joined into one.
+template <class T>
+class InPlace final : public Accumulator<T> {
+public:
+    // `whole`: buffers hold zeros where nothing was added, after every rule. `into_parameters`: a
+    // parameter without a gradient lends its own buffer.
+    InPlace(Tape<T>& tape, bool whole, bool into_parameters)
+        : Accumulator<T>(tape), whole_(whole), into_parameters_(into_parameters) {}
+    ~InPlace() override;
+
+    bool needs(NodeId id) const override;
+    void add(NodeId root, const Region& part, const Variable<T>& x, T scale) override;
+    void add_product(NodeId root, const Region& part, const Variable<T>& a, const Variable<T>& b,
+                     T scale) override;
+    void scatter_rows(NodeId root, const Region& part, const Indices& rows,
+                      const Variable<T>& x) override;
+    void scatter_elements(NodeId root, const Region& part, const Indices& elements,
+                          const Variable<T>& x) override;
+    Sink<T> open(NodeId root, const Region& part) override;
+    Variable<T> arrived(NodeId id) override;
+    void release(NodeId root) override;
+
+private:
+    struct Product {
+        NodeId target;
+        Tensor<T> a, b;
+    };
+    // Makes sure that the root's buffer is there, and that no product put off still reads the part,
+    // which is about to change. True: add to what the part holds; false: overwrite it.
+    bool open_part(NodeId root, const Region& part);
+    // The part, filled with zeros unless it holds a gradient.
+    Tensor<T> opened(NodeId root, const Region& part);
+    void defer(NodeId target, const Tensor<T>& a, const Tensor<T>& b);
+    void flush(std::size_t product);
+    void flush_target(NodeId target);
+
+    bool whole_, into_parameters_;
+    std::vector<Product> deferred_;
+    std::vector<NodeId> open_; // roots with a buffer
+};
+
+extern template class InPlace<float>;
+extern template class InPlace<double>;
+
+} // namespace unroll

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <unroll/core/autograd/accumulator.hpp>
+#include <unroll/core/autograd/tape.hpp>
+
+#include <span>
+#include <vector>
+
+namespace unroll {
+
+// One backward pass over a tape: from `from` towards the leaves, in the reverse order of recording.
+// It owns everything that the pass changes until finish(): a pass that throws leaves tape, rules
+// and gradients as they were.
+template <class T>
+class BackwardPass {
+public:
+    // By node.
+    static constexpr unsigned char on_path = 1; // y depends on it
+    static constexpr unsigned char needed = 2;  // somebody asked for what flows through it
+    static constexpr unsigned char target = 4;  // its gradient is asked for
+
+    // Throws Error if a rule on the path was used up, or keeps a value that has changed.
+    BackwardPass(Tape<T>& tape, Accumulator<T>& to, std::span<const NodeId> from, Where where);
+    // Restricts the pass to what leads to `wrt`; without it, all leaves and retained values are
+    // targets.
+    void restrict_to(std::span<const NodeId> wrt);
+
+    void seed(NodeId id, const Variable<T>& gradient);
+    void sweep();
+
+    // The gradients of the targets that received one, in the order of the pass.
+    struct Found {
+        NodeId node;
+        Variable<T> gradient;
+    };
+    const std::vector<Found>& found() const { return found_; }
+
+    // Adds what was found to the gradients of leaves, parameters and retained values.
+    void add_to_leaves();
+    // Frees what the rules of the path keep.
+    void use_up();
+
+private:
+    void check(NodeId id) const;
+    void run_rule(NodeId id);
+    unsigned char& flags(NodeId id) { return tape_.m_->flags[id]; }
+
+    Tape<T>& tape_;
+    Accumulator<T>& to_;
+    Where where_;
+    NodeId end_ = 0; // after the last node on the path
+    bool restricted_ = false;
+    std::vector<Variable<T>> incoming_;
+    std::vector<Found> found_;
+};
+
+// What an optimiser looks for after a backward pass: the pass, and the parameters that it gave a
+// gradient and that no optimiser holds.
+template <class T>
+struct LastPass {
+    std::uint64_t number = 0;
+    std::vector<ParameterRef<T>> unheld;
+
+    static LastPass& of_this_thread();
+};
+
+extern template class BackwardPass<float>;
+extern template class BackwardPass<double>;
+
+} // namespace unroll

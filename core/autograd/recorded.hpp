@@ -1,0 +1,75 @@
+#pragma once
+
+#include <unroll/core/autograd/accumulator.hpp>
+#include <unroll/core/autograd/linear_maps.hpp>
+#include <unroll/core/base/scope.hpp>
+
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+namespace unroll {
+
+// Gradients as variables, made by the recorded operations of linear_maps.hpp, so that a backward
+// pass can be differentiated. For every root it holds the parts that have arrived.
+template <class T>
+class Recorded final : public Accumulator<T> {
+public:
+    explicit Recorded(Tape<T>& tape);
+    ~Recorded() override;
+
+    bool needs(NodeId id) const override;
+    const char* derivative_name() const override { return derivative_name_; }
+    void add(NodeId root, const Region& part, const Variable<T>& x, T scale) override;
+    void add_product(NodeId root, const Region& part, const Variable<T>& a, const Variable<T>& b,
+                     T scale) override;
+    void scatter_rows(NodeId root, const Region& part, const Indices& rows,
+                      const Variable<T>& x) override;
+    void scatter_elements(NodeId root, const Region& part, const Indices& elements,
+                          const Variable<T>& x) override;
+    Sink<T> open(NodeId root, const Region& part) override;
+    Variable<T> arrived(NodeId id) override;
+    void release(NodeId root) override { roots_.erase(root); }
+
+    void begin_rule(NodeId id, std::span<const Variable<T>> gradients) override;
+    void end_rule() override;
+
+private:
+    struct Product {
+        Variable<T> a, b;
+    };
+    struct Root {
+        // By where they begin: a time step finds its own among those of many steps, none of which
+        // is longer than `longest`. The few that span much of the buffer are apart.
+        std::multimap<std::size_t, Part<T>> parts;
+        std::size_t longest = 0;
+        std::size_t size = 0; // of the buffer
+        std::vector<Part<T>> wide;
+        std::vector<Product> products;
+    };
+    static Op operation(const char* name) { return Op::unplaced(name); }
+    void keep(NodeId root, const Region& part, Variable<T> x);
+    // Products as a single one, with the factors side by side.
+    static Variable<T> joined(std::span<const Product> products);
+    // x, what a rule adds. Throws Error where the rule made it from plain tensors although it may
+    // depend on variables; of a rule that is differentiable once, a variable that cannot be
+    // differentiated.
+    Variable<T> checked(const Variable<T>& x) const;
+    bool is_once() const { return running_ != nullptr && running_->rule->is_differentiable_once(); }
+    const char* name_of_derivative(const char* name);
+
+    std::unordered_map<NodeId, Root> roots_;
+    std::vector<std::pair<const char*, const char*>> derivative_names_;
+    const char* derivative_name_ = "";
+    // While a rule runs: its operation, and the recorded variables that it reads.
+    const Node<T>* running_ = nullptr;
+    std::vector<Variable<T>> read_;
+    bool keeps_variables_ = false;
+    std::uint64_t outer_run_;        // of a rule that this pass runs in
+    std::uint32_t outer_scope_;
+};
+
+extern template class Recorded<float>;
+extern template class Recorded<double>;
+
+} // namespace unroll
