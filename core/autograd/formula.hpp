@@ -9,8 +9,8 @@ namespace unroll {
 template <class T>
 class Variable;
 
-// What a fused operation computes at every element, as a small graph in the order of evaluation:
-// for pictures and for print.
+// What a fused operation computes for each element: an expression graph in order of evaluation.
+// Data only; core/graph prints and draws it.
 struct Formula {
     enum class Kind {
         input,
@@ -26,12 +26,12 @@ struct Formula {
     };
     struct Term {
         Kind kind;
-        std::string text;  // of an input, number or function: its name, as in "σ"
-        std::string latex; // the same, as in "\\sigma"
-        std::vector<std::uint32_t> arguments; // terms that stand before this one
+        std::string text;  // of an input, number or function: its name, for example "σ"
+        std::string latex; // the same name in LaTeX: "\\sigma"
+        std::vector<std::uint32_t> arguments; // indices of earlier terms
     };
     struct Output {
-        std::string name; // "h"; empty where nobody named it
+        std::string name; // for example "h"; empty if the output is unnamed
         std::uint32_t term;
     };
     std::vector<Term> terms;
@@ -40,13 +40,8 @@ struct Formula {
     bool empty() const { return outputs.empty(); }
 };
 
-// "c' = σ(f)·c + σ(i)·tanh(g)", a line for each output in the order of evaluation, and for long
-// terms that are used more than once ("t1 = ...").
-std::string text(const Formula& formula);
-std::string latex(const Formula& formula);
-
-// That of the fused operation which a variable is a result of. Throws Error for a constant, for the
-// result of another operation, and after a backward pass that did not retain.
+// The formula of the fused operation that produced x. Throws Error if x is a constant, if another
+// kind of operation produced it, or after a backward pass without `retain`.
 template <class T>
 Formula formula(const Variable<T>& x);
 
