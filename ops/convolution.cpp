@@ -349,9 +349,7 @@ Variable<T> convolution(const Variable<T>& x, const std::type_identity_t<Variabl
         ConvolutionOptions flat = options;
         flat.stride.height = flat.dilation.height = 1;
         flat.padding.height = 0;
-        return squeeze(
-            convolution(expand_dims(x, 2), expand_dims(weight, 2), bias, flat, op),
-            2);
+        return squeeze(convolution(expand_dims(x, 2), expand_dims(weight, 2), bias, flat, op), 2);
     }
     const Windows windows(op, {x.shape(2), x.shape(3)}, {weight.shape(2), weight.shape(3)},
                           options.stride, options.padding, options.dilation);

@@ -97,8 +97,8 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
                     static_cast<std::int64_t>(i * classes) + (counts ? target.data()[i] : 0);
             }
             to[0].scatter_elements(flat, fuse(
-                                       "cross_entropy", [](auto p, auto g) { return p * g; },
-                                       Variable<T>(picked), g[0]));
+                                             "cross_entropy", [](auto p, auto g) { return p * g; },
+                                             Variable<T>(picked), g[0]));
         })[0];
 }
 

@@ -79,9 +79,10 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
                 }
             }
         }
-        return record<T>(
-            op, {&x}, std::move(value), keep(),
-            [places](const Adjoints<T>& to, const Variable<T>& g) { to[0].scatter_elements(places, g); });
+        return record<T>(op, {&x}, std::move(value), keep(),
+                         [places](const Adjoints<T>& to, const Variable<T>& g) {
+                             to[0].scatter_elements(places, g);
+                         });
     });
 }
 

@@ -128,9 +128,9 @@ Random::State random_state(const std::string& words) {
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template void save_weights(const std::string&, const Parameters<T>&,                      \
+    template void save_weights(const std::string&, const Parameters<T>&,                           \
                                const std::map<std::string, std::string>&);                         \
-    template void load_weights(const std::string&, Parameters<T>);                     \
+    template void load_weights(const std::string&, Parameters<T>);                                 \
     template struct Checkpoint<T>;
 
 UNROLL_INSTANTIATE(float)

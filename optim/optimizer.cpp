@@ -43,8 +43,7 @@ void require(const char* name, bool holds, const char* what, double got) {
 } // namespace
 
 template <class T>
-Optimizer<T>::Optimizer(Parameters<T> parameters, double rate,
-                        std::vector<std::string> slots)
+Optimizer<T>::Optimizer(Parameters<T> parameters, double rate, std::vector<std::string> slots)
     : rate_(rate), parameters_(std::move(parameters)), slot_names_(std::move(slots)) {
     require("optimizer", rate >= 0 && std::isfinite(rate), "the rate must be at least 0", rate);
     for (const auto& parameter : parameters_) {
@@ -234,7 +233,7 @@ void clip_value(const Parameters<T>& parameters, double most) {
     template class Adagrad<T>;                                                                     \
     template class Rmsprop<T>;                                                                     \
     template class Adam<T>;                                                                        \
-    template double clip_norm(const Parameters<T>&, double);                          \
+    template double clip_norm(const Parameters<T>&, double);                                       \
     template void clip_value(const Parameters<T>&, double);
 
 UNROLL_INSTANTIATE(float)

@@ -138,8 +138,7 @@ private:
 template <class T>
 class AdamW final : public Adam<T> {
 public:
-    explicit AdamW(Parameters<T> parameters,
-                   AdamOptions options = {.weight_decay = 0.01})
+    explicit AdamW(Parameters<T> parameters, AdamOptions options = {.weight_decay = 0.01})
         : Adam<T>(std::move(parameters), decoupled(options)) {}
 
 private:

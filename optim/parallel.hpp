@@ -22,9 +22,10 @@ public:
     std::size_t size() const { return tapes_.size(); }
     Tape<T>& tape(std::size_t shard) { return *tapes_[shard]; }
 
-    // Calls `loss(shard)` for every shard while that shard's tape records, runs each backwards and leaves
-    // in the parameters the mean over the shards of their gradients, weighted where weights are
-    // given. Returns the mean loss. An exception of any shard is rethrown, and no gradient changed.
+    // Calls `loss(shard)` for every shard while that shard's tape records, runs each backwards and
+    // leaves in the parameters the mean over the shards of their gradients, weighted where weights
+    // are given. Returns the mean loss. An exception of any shard is rethrown, and no gradient
+    // changed.
     using Loss = std::function<Variable<T>(std::size_t shard)>;
     double backward(const Loss& loss, std::span<const double> weights = {});
 

@@ -42,7 +42,8 @@ def main():
 
         static = folder / "static"
         flags = pkg_config(folder, "--libs", "--static")
-        run(*compiler, "-o", static, *["-l:libunroll.a" if f == "-lunroll" else f for f in flags])
+        run(*compiler, "-o", static,
+            *[f"-l:lib{f[2:]}.a" if f in ("-lunroll", "-lunroll_graph") else f for f in flags])
         run(static)
 
         project = folder / "project"

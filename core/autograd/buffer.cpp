@@ -16,7 +16,8 @@ NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
         view.size() > 0
             ? static_cast<std::size_t>(std::as_const(view).data() - buffer.value().data())
             : 0;
-    n.region = new (m_->arena.template array<Region>(1)) Region{offset, view.shape(), view.strides()};
+    n.region =
+        new (m_->arena.template array<Region>(1)) Region{offset, view.shape(), view.strides()};
     return id;
 }
 
@@ -32,8 +33,7 @@ NodeId Tape<T>::append_buffer(const Shape& shape) {
 template <class T>
 std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const Region& part) {
     const Shape& shape = root.region->shape;
-    const std::size_t row =
-        shape.empty() || shape[0] == 0 ? 1 : element_count(shape) / shape[0];
+    const std::size_t row = shape.empty() || shape[0] == 0 ? 1 : element_count(shape) / shape[0];
     const auto [low, high] = extent(part);
     if (low == high || row == 0) return {0, 0};
     return {low / row, (high - 1) / row + 1};

@@ -87,8 +87,8 @@ template <class T>
 std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
                                    GradientOptions options, Where where) {
     if (y.size() != 1)
-        fail(Op("gradients", where), "from a tensor of shape " + to_string(y.shape()) +
-                                         " a seed of that shape is needed");
+        fail(Op("gradients", where),
+             "from a tensor of shape " + to_string(y.shape()) + " a seed of that shape is needed");
     return gradients(y, wrt, Variable<T>(Tensor<T>::ones(y.shape())), options, where);
 }
 
@@ -109,8 +109,7 @@ hessian_vector_product(const Variable<T>& y, const std::type_identity_t<Wrt<T>>&
         seeds.emplace_back(v[i]);
     }
     std::vector<Tensor<T>> product;
-    const auto second =
-        tape_of(y, wrt)->gradients(first, seeds, wrt, {.retain = true}, where);
+    const auto second = tape_of(y, wrt)->gradients(first, seeds, wrt, {.retain = true}, where);
     for (const auto& g : second) product.push_back(g.value());
     return product;
 }
@@ -143,8 +142,8 @@ Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Variable<T>>&
                                                 const Variable<T>&, GradientOptions, Where);       \
     template std::vector<Variable<T>> gradients(const Variable<T>&, const Wrt<T>&,                 \
                                                 GradientOptions, Where);                           \
-    template std::vector<Tensor<T>> hessian_vector_product(                                        \
-        const Variable<T>&, const Wrt<T>&, const std::vector<Tensor<T>>&, Where);                  \
+    template std::vector<Tensor<T>> hessian_vector_product(const Variable<T>&, const Wrt<T>&,      \
+                                                           const std::vector<Tensor<T>>&, Where);  \
     template Tensor<T> jacobian(const Variable<T>&, const Variable<T>&, Where);                    \
     template Tensor<T> hessian(const Variable<T>&, const Variable<T>&, Where);
 

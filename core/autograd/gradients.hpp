@@ -32,10 +32,10 @@ std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identit
 // H v, where H is the matrix of second derivatives of a scalar by all of `wrt` together and v has a
 // tensor of the same shape for each of them; H itself is never made (Pearlmutter 1994).
 template <class T>
-std::vector<Tensor<T>>
-hessian_vector_product(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
-                       const std::type_identity_t<std::vector<Tensor<T>>>& v,
-                       Where where = Where::current());
+std::vector<Tensor<T>> hessian_vector_product(const Variable<T>& y,
+                                              const std::type_identity_t<Wrt<T>>& wrt,
+                                              const std::type_identity_t<std::vector<Tensor<T>>>& v,
+                                              Where where = Where::current());
 
 // d y / d x for every element of y: shape [y..., x...], by as many backward passes.
 template <class T>

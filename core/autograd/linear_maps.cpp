@@ -124,7 +124,7 @@ Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b, T 
 
 template <class T>
 Variable<T> gather_rows(const Op& op, const Variable<T>& x, const Indices& indices,
-                      const Place<T>& place) {
+                        const Place<T>& place) {
     const Indices rows = indices.contiguous();
     Shape shape = rows.shape();
     std::size_t width = 1;
@@ -151,8 +151,8 @@ Variable<T> gather_rows(const Op& op, const Variable<T>& x, const Indices& indic
 }
 
 template <class T>
-Variable<T> scatter_rows(const Op& op, const Variable<T>& x, const Indices& indices, const Shape& shape,
-                     const Place<T>& place) {
+Variable<T> scatter_rows(const Op& op, const Variable<T>& x, const Indices& indices,
+                         const Shape& shape, const Place<T>& place) {
     Tensor<T> value = place.take(shape);
     Tensor<T> target = unversioned(value);
     target.fill(T(0));
@@ -210,14 +210,14 @@ Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Region&
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template Variable<T> sum_to(const Op&, const Variable<T>&, const Shape&, T);                      \
+    template Variable<T> sum_to(const Op&, const Variable<T>&, const Shape&, T);                   \
     template Variable<T> transposed(const Variable<T>&);                                           \
     template Variable<T> product(const Op&, const Variable<T>&, const Variable<T>&, T);            \
-    template Variable<T> gather_rows(const Op&, const Variable<T>&, const Indices&,                  \
-                                   const Place<T>&);                                               \
-    template Variable<T> scatter_rows(const Op&, const Variable<T>&, const Indices&, const Shape&,     \
-                                  const Place<T>&);                                                \
-    template Variable<T> assemble(const Op&, std::span<const Part<T>>, const Region&);               \
+    template Variable<T> gather_rows(const Op&, const Variable<T>&, const Indices&,                \
+                                     const Place<T>&);                                             \
+    template Variable<T> scatter_rows(const Op&, const Variable<T>&, const Indices&, const Shape&, \
+                                      const Place<T>&);                                            \
+    template Variable<T> assemble(const Op&, std::span<const Part<T>>, const Region&);             \
     template void add_rows(Tensor<T>&, const Indices&, const Tensor<T>&);
 
 UNROLL_INSTANTIATE(float)

@@ -199,13 +199,12 @@ void Tape<T>::backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOpti
 
 // The nodes of y, each with its seed; constants, whose gradients are zero, are left out.
 template <class T>
-std::vector<std::pair<NodeId, Variable<T>>> Tape<T>::seeded(const Op& op,
-                                                            std::span<const Variable<T>> y,
-                                                            std::span<const Variable<T>> seeds) {
+std::vector<std::pair<NodeId, Variable<T>>>
+Tape<T>::seeded(const Op& op, std::span<const Variable<T>> y, std::span<const Variable<T>> seeds) {
     std::vector<std::pair<NodeId, Variable<T>>> all;
     if (y.size() != seeds.size())
-        fail(op, std::to_string(seeds.size()) + " seeds for " + std::to_string(y.size()) +
-                     " values");
+        fail(op,
+             std::to_string(seeds.size()) + " seeds for " + std::to_string(y.size()) + " values");
     for (std::size_t i = 0; i < y.size(); ++i) {
         if (seeds[i].shape() != y[i].shape())
             fail(op, "the seed has shape " + to_string(seeds[i].shape()) + ", the value " +

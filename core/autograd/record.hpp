@@ -70,8 +70,7 @@ class SavingRule final : public Rule<T> {
 public:
     template <class Kept, std::size_t... I>
     SavingRule(F f, Tape<T>& tape, [[maybe_unused]] std::span<const Variable<T>> results,
-               [[maybe_unused]] const Kept& kept,
-               Tensors tensors, std::index_sequence<I...>)
+               [[maybe_unused]] const Kept& kept, Tensors tensors, std::index_sequence<I...>)
         : f_(std::move(f)), saved_{tape.save(to_save<T>(std::get<I>(kept), results))...},
           tensors_(std::move(tensors)) {}
 
@@ -119,9 +118,8 @@ void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> resul
     constexpr std::size_t N = sizeof...(Kept) - std::tuple_size_v<decltype(tensors)>;
     using Saving = SavingRule<T, many, F, N, decltype(tensors)>;
     void* memory = tape.arena().allocate(sizeof(Saving), alignof(Saving));
-    tape.node(first).rule = new (memory)
-        Saving(std::move(rule), tape, results, kept, std::move(tensors),
-               std::make_index_sequence<N>{});
+    tape.node(first).rule = new (memory) Saving(std::move(rule), tape, results, kept,
+                                                std::move(tensors), std::make_index_sequence<N>{});
 }
 
 // Puts the results of one operation on the tape and returns the first one's node; no_node where

@@ -70,10 +70,11 @@ Variable<T> Recorded<T>::checked(const Variable<T>& x) const {
     }
     const bool is_plain = x.body() != nullptr && x.body()->rule_run == detail::rule_run;
     if (is_plain && (keeps_variables_ || !x.is_recorded()))
-        fail(op, "its rule turns a plain tensor into a gradient that is being recorded, whose "
-                 "derivatives would be lost. Compute with the variables that the rule receives; "
-                 "make constants variables outside of the rule; or mark the rule by once() if its "
-                 "gradient need not be differentiated",
+        fail(op,
+             "its rule turns a plain tensor into a gradient that is being recorded, whose "
+             "derivatives would be lost. Compute with the variables that the rule receives; "
+             "make constants variables outside of the rule; or mark the rule by once() if its "
+             "gradient need not be differentiated",
              this->tape_.scope_path(running_->scope));
     return x;
 }
@@ -95,8 +96,7 @@ template <class T>
 void Recorded<T>::add(NodeId root, const Region& part, const Variable<T>& x, T scale) {
     const Variable<T> added = checked(x);
     const bool fits = scale == T(1) && added.shape() == part.shape;
-    keep(root, part,
-         fits ? added : sum_to(operation(derivative_name_), added, part.shape, scale));
+    keep(root, part, fits ? added : sum_to(operation(derivative_name_), added, part.shape, scale));
 }
 
 template <class T>
@@ -114,9 +114,8 @@ void Recorded<T>::add_product(NodeId root, const Region& part, const Variable<T>
     const Op op = operation(derivative_name_);
     // Into a transposed part the transposed product, so that rows are added to rows.
     if (plain && part.shape.size() == 2 && part.strides[0] < part.strides[1]) {
-        const Region rows{part.offset,
-                          {part.shape[1], part.shape[0]},
-                          {part.strides[1], part.strides[0]}};
+        const Region rows{
+            part.offset, {part.shape[1], part.shape[0]}, {part.strides[1], part.strides[0]}};
         return add(root, rows, product(op, transposed(b), transposed(a)), T(1));
     }
     add(root, part, product(op, a, b, scale), T(1));
@@ -134,14 +133,14 @@ void Recorded<T>::scatter_elements(NodeId root, const Region& part, const Indice
                                    const Variable<T>& x) {
     const Variable<T> all = unroll::scatter_rows(operation(derivative_name_), checked(x), elements,
                                                  Shape{element_count(part.shape)});
-    keep(root, part,
-         record_view(Op::unplaced("reshape"), all, all.value().reshape(part.shape)));
+    keep(root, part, record_view(Op::unplaced("reshape"), all, all.value().reshape(part.shape)));
 }
 
 template <class T>
 Sink<T> Recorded<T>::open(NodeId, const Region&) {
-    fail(running_->op, "its rule writes into a gradient that is being recorded; where "
-                       "is_recording() is true it must add variables",
+    fail(running_->op,
+         "its rule writes into a gradient that is being recorded; where "
+         "is_recording() is true it must add variables",
          this->tape_.scope_path(running_->scope));
 }
 
@@ -186,8 +185,7 @@ Variable<T> Recorded<T>::arrived(NodeId id) {
     if (begin == end && root.wide.empty()) return {};
     std::vector<Part<T>> near = root.wide;
     for (auto p = begin; p != end; ++p) near.push_back(p->second);
-    const Variable<T> sum =
-        assemble(Op::unplaced("gather"), std::span<const Part<T>>(near), part);
+    const Variable<T> sum = assemble(Op::unplaced("gather"), std::span<const Part<T>>(near), part);
     if (high - low != element_count(part.shape)) return sum;
     // What was added up is not added up again for those that look at the same part later.
     const auto is_in = [&](const Part<T>& p) { return lies_in(p.region, part); };

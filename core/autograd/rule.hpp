@@ -1,8 +1,8 @@
 #pragma once
 
 #include <unroll/core/autograd/adjoint.hpp>
+#include <unroll/core/autograd/formula.hpp>
 #include <unroll/core/autograd/variable.hpp>
-#include <unroll/core/graph/formula.hpp>
 
 #include <span>
 

@@ -16,9 +16,7 @@ struct Recorder {
     TapeSlot<T>* slot = nullptr;
     std::uint64_t lifetime = 0;
 
-    bool is_alive() const {
-        return slot->lifetime.load(std::memory_order_acquire) == lifetime;
-    }
+    bool is_alive() const { return slot->lifetime.load(std::memory_order_acquire) == lifetime; }
 };
 
 // The tapes of this thread, the innermost apart. A tape may be destroyed out of order or by another
@@ -225,7 +223,8 @@ void Tape<T>::reset() {
     m_->op_names = {};
     m_->scopes.clear();
     m_->marks.clear();
-    if (!m_->leaf_order.empty()) std::fill(m_->leaves.begin(), m_->leaves.end(), typename Memory::Leaf{});
+    if (!m_->leaf_order.empty())
+        std::fill(m_->leaves.begin(), m_->leaves.end(), typename Memory::Leaf{});
     m_->leaf_order.clear();
     m_->retained.clear();
     m_->names.clear();
@@ -331,7 +330,8 @@ std::uint32_t Tape<T>::around_steps(std::uint32_t scope) const {
 template <class T>
 const Region* Tape<T>::whole(const Shape& shape) {
     const std::size_t last = shape.empty() ? 0 : shape.front() + 5 * shape.back();
-    const Region*& recent = m_->recent_regions[(last + 3 * shape.size()) % m_->recent_regions.size()];
+    const Region*& recent =
+        m_->recent_regions[(last + 3 * shape.size()) % m_->recent_regions.size()];
     if (recent == nullptr || recent->shape != shape)
         recent = new (m_->arena.template array<Region>(1)) Region(Region::whole(shape));
     return recent;
@@ -483,7 +483,8 @@ NodeId Tape<T>::append_view(const Op& op, const Variable<T>& base, const Tensor<
     std::size_t offset = parent.region->offset;
     if (view.size() > 0)
         offset += static_cast<std::size_t>(std::as_const(view).data() - base.value().data());
-    n.region = new (m_->arena.template array<Region>(1)) Region{offset, view.shape(), view.strides()};
+    n.region =
+        new (m_->arena.template array<Region>(1)) Region{offset, view.shape(), view.strides()};
     if (overwritten(id, n.inputs[0])) {
         --m_->size;
         fail(op, "the operand's value was overwritten by an operation in place");

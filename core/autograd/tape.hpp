@@ -102,7 +102,8 @@ public:
     // has zero gradients, so nothing is added. Throws Error, changing no gradient and no rule, for
     // a variable of another or a cleared tape, a tape used up by an earlier backward, and a value
     // that a rule needs and that has changed since.
-    void backward(const Variable<T>& y, BackwardOptions options = {}, Where where = Where::current());
+    void backward(const Variable<T>& y, BackwardOptions options = {},
+                  Where where = Where::current());
     void backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOptions options = {},
                   Where where = Where::current());
     // The same from several values at once.
@@ -244,12 +245,13 @@ private:
         std::array<std::pair<const char*, const char*>, 64> op_names{};
         std::vector<std::unique_ptr<Gradient<T>>> spare_gradients;
         std::vector<ScopeEntry> scopes;
-        std::vector<Mark> marks; // by depth
+        std::vector<Mark> marks;  // by depth
         std::vector<Leaf> leaves; // open addressing
         std::vector<std::pair<Variable<T>, NodeId>> leaf_order;
         std::vector<Tensor<T>> retained;
         std::vector<std::pair<NodeId, const char*>> names;
-        std::vector<std::vector<NodeId>> rows; // last writer of each row of buffers written in place
+        std::vector<std::vector<NodeId>>
+            rows; // last writer of each row of buffers written in place
         std::size_t rows_used = 0;
         std::vector<unsigned char> flags; // of a backward pass, by node
         std::vector<std::uint32_t> twins; // by scope: the one for its backward operations

@@ -32,8 +32,8 @@ void fail(const char* operation, std::string_view problem) {
 void fail(const Op& op, std::string_view problem) { fail(op, problem, Scope::current_path()); }
 
 void fail(const Op& op, std::string_view problem, std::string_view path) {
-    throw Error(
-        compose(op.name, problem, path, op.where.line() != 0 ? to_string(op.where) : std::string()));
+    throw Error(compose(op.name, problem, path,
+                        op.where.line() != 0 ? to_string(op.where) : std::string()));
 }
 
 } // namespace unroll

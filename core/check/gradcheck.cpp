@@ -22,7 +22,7 @@ struct Subject {
     std::string name;
     Tensor<double> value;
     ParameterRef<double> parameter; // refers to none for an input
-    Tensor<double> analytic; // [outputs looked at, elements]
+    Tensor<double> analytic;        // [outputs looked at, elements]
 };
 
 class Check {

@@ -10,9 +10,10 @@ Table table(const std::vector<ProfileRow>& rows) {
     double total = 0;
     for (const ProfileRow& row : rows) total += row.seconds();
     for (const ProfileRow& row : rows)
-        all.rows.push_back({row.name, std::to_string(row.count), decimals(1e3 * row.cost.forward),
-                            decimals(1e3 * row.cost.backward),
-                            decimals(total > 0 ? row.seconds() / total : 0),
+        all.rows.push_back({row.name, std::to_string(row.count),
+                            format_fixed(1e3 * row.cost.forward),
+                            format_fixed(1e3 * row.cost.backward),
+                            format_fixed(total > 0 ? row.seconds() / total : 0),
                             std::to_string(row.cost.bytes), std::to_string(row.cost.kept)});
     return all;
 }

@@ -72,8 +72,8 @@ Table table(const std::vector<GradientRow>& rows) {
         if (steps)
             cells.insert(cells.end(), {std::to_string(row.output), std::to_string(row.step)});
         const Summary& g = row.gradient;
-        cells.insert(cells.end(), {std::to_string(g.count), digits(g.norm), digits(g.largest),
-                                   digits(g.zeros, 3)});
+        cells.insert(cells.end(), {std::to_string(g.count), format_significant(g.norm),
+                                   format_significant(g.largest), format_significant(g.zeros, 3)});
     }
     return all;
 }

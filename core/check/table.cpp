@@ -1,8 +1,9 @@
 #include <unroll/core/check/table.hpp>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
+
+#include <fmt/format.h>
 
 namespace unroll {
 
@@ -61,16 +62,12 @@ std::string Table::csv() const {
     return text;
 }
 
-std::string digits(double value, int count) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%.*g", count, value);
-    return text;
+std::string format_significant(double value, int digits) {
+    return fmt::format("{:.{}g}", value, digits);
 }
 
-std::string decimals(double value, int count) {
-    char text[400];
-    std::snprintf(text, sizeof text, "%.*f", count, value);
-    return text;
+std::string format_fixed(double value, int decimals) {
+    return fmt::format("{:.{}f}", value, decimals);
 }
 
 } // namespace unroll

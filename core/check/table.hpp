@@ -5,20 +5,20 @@
 
 namespace unroll {
 
-// Rows of words under named columns, for reports.
+// Rows of text under named columns, for reports.
 struct Table {
     std::vector<std::string> columns;
     std::vector<std::vector<std::string>> rows;
 
-    // Columns of equal width, numbers to the right.
+    // Aligned columns; numbers are right-aligned.
     std::string text() const;
-    // As RFC 4180 has it: a cell with a comma, a quote or a line's end stands in quotes.
+    // RFC 4180: a cell that contains a comma, a quote or a line break is quoted.
     std::string csv() const;
 };
 
-// With so many significant digits: "0.0123".
-std::string digits(double value, int count = 4);
-// With so many decimals: "0.012".
-std::string decimals(double value, int count = 3);
+// "0.0123": `digits` significant digits, without trailing zeros.
+std::string format_significant(double value, int digits = 4);
+// "0.012": `decimals` digits after the point.
+std::string format_fixed(double value, int decimals = 3);
 
 } // namespace unroll

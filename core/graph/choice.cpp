@@ -12,14 +12,14 @@ std::size_t weight(const Item& item, const Options& options) {
 
 namespace {
 
-// Which modules are open, and how many nodes that makes.
+// The open modules, and the resulting number of nodes.
 struct Choice {
     std::vector<bool> open;
     std::size_t nodes = 0;
-    std::size_t closed = 0; // for want of room
+    std::size_t closed = 0; // number of modules for which there was no room
 };
 
-// Opens modules from the outermost inwards for as long as there is room.
+// Opens modules within the budget, outer ones first.
 Choice choose(const Model& model, const Options& options) {
     Choice choice;
     choice.open.assign(model.modules.size(), false);
@@ -50,15 +50,17 @@ Choice choose(const Model& model, const Options& options) {
 }
 
 void check(const Options& options) {
-    if (options.budget == 0) fail("graph::dot", "the budget must be at least 1 node, got 0");
+    if (options.budget == 0) fail("graph::dot", "budget must be at least 1 node, got 0");
     if (options.color == Color::gradient_norm && options.statistics == nullptr)
-        fail("graph::dot", "colours by gradient norm need Options::statistics, got none");
+        fail("graph::dot", "Color::gradient_norm needs Options::statistics, got none; set it to a "
+                           "Statistics<T> of the tape");
     if (options.color == Color::time && options.profile == nullptr)
-        fail("graph::dot", "colours by time need Options::profile, got none");
+        fail("graph::dot",
+             "Color::time needs Options::profile, got none; set it to a Profile<T> of the tape");
 }
 
-// Ways to fold, from what was asked for to what leaves least.
-std::vector<Options> ways(const Options& options) {
+// Options with more and more folding, from the requested ones on.
+std::vector<Options> foldings(const Options& options) {
     std::vector<Options> all{options};
     for (const Fold fold : {Fold::time, Fold::layers}) {
         if (fold < options.fold) continue;
@@ -69,15 +71,15 @@ std::vector<Options> ways(const Options& options) {
     return all;
 }
 
-std::string what_was_done(const Options& asked, const Options& used, const Choice& choice,
-                          const std::vector<std::string>& notes) {
+std::string describe(const Options& requested, const Options& used, const Choice& choice,
+                     const std::vector<std::string>& notes) {
     std::vector<std::string> done = notes;
-    const bool drawn_apart = asked.first_steps + asked.last_steps > 0;
+    const bool drawn_apart = requested.first_steps + requested.last_steps > 0;
     if (choice.closed > 0)
         done.insert(done.begin(),
-                    thousands(choice.closed) +
+                    format_thousands(choice.closed) +
                         (choice.closed == 1 ? " module is closed" : " modules are closed"));
-    if (used.fold != asked.fold)
+    if (used.fold != requested.fold)
         done.insert(done.begin(), used.fold == Fold::time ? "time steps are folded"
                                                           : "time steps and layers are folded");
     else if (drawn_apart && used.first_steps + used.last_steps == 0)
@@ -95,36 +97,36 @@ Drawing picture(const Tape<T>& tape, NodeId of, const Options& options) {
     Model model;
     Choice choice;
     const Options* used = &options;
-    const std::vector<Options> all = ways(options);
-    for (const Options& way : all) {
+    const std::vector<Options> all = foldings(options);
+    for (const Options& folding : all) {
         const std::size_t before = model.items.size();
-        model = fold(tape, of, way);
-        if (model.items.size() != before) used = &way;
+        model = fold(tape, of, folding);
+        if (model.items.size() != before) used = &folding;
         choice = choose(model, options);
         if (choice.closed == 0 && choice.nodes <= options.budget) break;
     }
     Drawing drawing = draw(model, 0, choice.open, options);
-    const std::string done = what_was_done(options, *used, choice, drawing.notes);
+    const std::string done = describe(options, *used, choice, drawing.notes);
     drawing.notes.clear();
     if (!done.empty())
-        drawing.notes.push_back("To stay within " + thousands(options.budget) + " nodes, of " +
-                                thousands(model.size) + ": " + done + ".");
+        drawing.notes.push_back("To stay within " + format_thousands(options.budget) +
+                                " nodes, of " + format_thousands(model.size) + ": " + done + ".");
     return drawing;
 }
 
 template <class T>
-Model walkable(const Tape<T>& tape, NodeId of, const Options& options) {
+Model interactive_model(const Tape<T>& tape, NodeId of, const Options& options) {
     check(options);
     constexpr std::size_t most_modules = 200;
     Model model;
-    for (const Options& way : ways(options)) {
-        model = fold(tape, of, way);
+    for (const Options& folding : foldings(options)) {
+        model = fold(tape, of, folding);
         if (model.modules.size() <= most_modules) break;
     }
     return model;
 }
 
-Drawing inside_of(const Model& model, std::uint32_t module, const Options& options) {
+Drawing module_picture(const Model& model, std::uint32_t module, const Options& options) {
     std::vector<bool> open(model.modules.size(), false);
     open[module] = true;
     return draw(model, module, open, options);
@@ -132,7 +134,7 @@ Drawing inside_of(const Model& model, std::uint32_t module, const Options& optio
 
 template Drawing picture(const Tape<float>&, NodeId, const Options&);
 template Drawing picture(const Tape<double>&, NodeId, const Options&);
-template Model walkable(const Tape<float>&, NodeId, const Options&);
-template Model walkable(const Tape<double>&, NodeId, const Options&);
+template Model interactive_model(const Tape<float>&, NodeId, const Options&);
+template Model interactive_model(const Tape<double>&, NodeId, const Options&);
 
 } // namespace unroll::graph::detail

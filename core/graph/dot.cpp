@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+
+#include <fmt/format.h>
+#include <utf8proc.h>
 
 namespace unroll::graph::detail {
 
@@ -16,37 +18,22 @@ constexpr std::array<const char*, 8> hues{"#cfe2f3", "#fbe3c4", "#d3ead0", "#eed
 constexpr std::array<const char*, 8> strong_hues{"#3f7fb5", "#c9842b", "#4f9a49", "#96589c",
                                                  "#bd5050", "#3c9494", "#958a27", "#777777"};
 
-// Well-formed UTF-8 without control characters; what is none becomes a replacement character.
+// Valid UTF-8 that XML can hold: control characters are dropped, and each byte or character that is
+// invalid becomes U+FFFD.
 std::string clean(const std::string& text) {
+    const auto* const bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
     std::string out;
     for (std::size_t i = 0; i < text.size();) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        const std::size_t length = c < 0x80   ? 1
-                                   : c < 0xc2 ? 0
-                                   : c < 0xe0 ? 2
-                                   : c < 0xf0 ? 3
-                                   : c < 0xf5 ? 4
-                                              : 0;
-        bool good = length > 0 && i + length <= text.size();
-        for (std::size_t k = 1; good && k < length; ++k)
-            good = (static_cast<unsigned char>(text[i + k]) & 0xc0) == 0x80;
-        if (good && length == 3) {
-            const auto next = static_cast<unsigned char>(text[i + 1]);
-            // Overlong forms, surrogates and U+FFFE, U+FFFF are no characters of XML.
-            good = !(c == 0xe0 && next < 0xa0) && !(c == 0xed && next >= 0xa0) &&
-                   !(c == 0xef && next == 0xbf && static_cast<unsigned char>(text[i + 2]) >= 0xbe);
-        }
-        if (good && length == 4) {
-            const auto next = static_cast<unsigned char>(text[i + 1]);
-            good = !(c == 0xf0 && next < 0x90) && !(c == 0xf4 && next >= 0x90);
-        }
-        if (!good) {
+        utf8proc_int32_t c = 0;
+        auto length =
+            utf8proc_iterate(bytes + i, static_cast<utf8proc_ssize_t>(text.size() - i), &c);
+        const bool is_valid = length > 0 && c != 0xfffe && c != 0xffff;
+        length = std::max<utf8proc_ssize_t>(length, 1);
+        if (!is_valid)
             out += "\xef\xbf\xbd";
-            ++i;
-            continue;
-        }
-        if (c >= 0x20 ? c != 0x7f : c == '\n') out.append(text, i, length);
-        i += length;
+        else if (c >= 0x20 ? c != 0x7f : c == '\n')
+            out.append(text, i, static_cast<std::size_t>(length));
+        i += static_cast<std::size_t>(length);
     }
     return out;
 }
@@ -60,7 +47,7 @@ std::string shortened(const std::string& text, std::size_t most) {
     return text;
 }
 
-// A string of Graphviz's language, in which backslashes and the entities of HTML mean something.
+// A string of Graphviz's language, in which backslashes and HTML entities are escapes.
 std::string quoted(const std::string& text) {
     std::string out = "\"";
     for (const char c : clean(text)) {
@@ -106,13 +93,11 @@ std::string shade(double scale, double from = 0) {
                                    {74, 152, 201},  {23, 100, 171},  {8, 48, 107}};
     const double at = (from + (1 - from) * scale) * 5;
     const int low = at >= 5 ? 4 : static_cast<int>(at);
-    char text[8];
     int rgb[3];
     for (int c = 0; c < 3; ++c)
         rgb[c] = static_cast<int>(stops[low][c] + (at - low) * (stops[low + 1][c] - stops[low][c]) +
                                   0.5);
-    std::snprintf(text, sizeof text, "#%02x%02x%02x", rgb[0], rgb[1], rgb[2]);
-    return text;
+    return fmt::format("#{:02x}{:02x}{:02x}", rgb[0], rgb[1], rgb[2]);
 }
 
 std::string style_of(const Box& box) {

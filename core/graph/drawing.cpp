@@ -1,32 +1,29 @@
-#include <unroll/core/graph/showing.hpp>
+#include <unroll/core/graph/formula_text.hpp>
+#include <unroll/core/graph/visibility.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <set>
 
+#include <fmt/format.h>
+
 namespace unroll::graph::detail {
 
-std::string thousands(std::size_t n) {
+std::string format_thousands(std::size_t n) {
     std::string text = std::to_string(n);
     for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
     return text;
 }
 
-std::string brief(double value, const char* unit) {
-    char text[64];
-    if (*unit == '\0') {
-        std::snprintf(text, sizeof text, "%.3g", value);
-        return text;
-    }
+std::string format_with_unit(double value, const char* unit) {
+    if (*unit == '\0') return fmt::format("{:.3g}", value);
     const bool bytes = *unit == 'B';
     const char* const prefixes[] = {"n", "µ", "m", "", "k", "M", "G", "T"};
     std::size_t prefix = 3;
     for (; value >= 1000 && prefix < 7; ++prefix) value /= 1000;
     for (; !bytes && value > 0 && value < 1 && prefix > 0; --prefix) value *= 1000;
-    std::snprintf(text, sizeof text, "%.3g %s%s", value, prefixes[prefix], unit);
-    return text;
+    return fmt::format("{:.3g} {}{}", value, prefixes[prefix], unit);
 }
 
 namespace {
@@ -35,16 +32,16 @@ class Drawer {
 public:
     Drawer(const Model& model, const Options& options, std::uint32_t root,
            const std::vector<bool>& open)
-        : model_(model), options_(options), root_(root), showing_(model, root, open, options),
-          ids_(showing_.ids()) {
+        : model_(model), options_(options), root_(root), visibility_(model, root, open, options),
+          ids_(visibility_.ids()) {
         drawing_.left_to_right = options.left_to_right;
         choose_hues();
         draw_groups();
         draw_boxes();
-        using Fan = Showing::Fan;
+        using Fan = Visibility::Fan;
         for (std::size_t l = 0; l < model.links.size(); ++l)
-            if (showing_.fan(l) != Fan::dropped)
-                draw(model.links[l], showing_.fan(l) == Fan::drawn);
+            if (visibility_.fan(l) != Fan::dropped)
+                draw(model.links[l], visibility_.fan(l) == Fan::drawn);
         finish();
     }
 
@@ -53,7 +50,7 @@ public:
 private:
     static constexpr std::size_t most_lines = 3;
 
-    // The modules at the first level that has more than one of them have colours of their own.
+    // Each module of the outermost level that has several gets a colour of its own.
     void choose_hues() {
         const auto& modules = model_.modules;
         std::map<std::size_t, std::size_t> at_level;
@@ -78,20 +75,20 @@ private:
         drawing_.groups.push_back({Group::Look::plain, none, "unroll", "", 0});
         group_of_.assign(modules.size(), 0);
         std::uint32_t forward = 0;
-        if (showing_.backward() != none) {
+        if (visibility_.backward() != none) {
             forward = 1;
             drawing_.groups.push_back({Group::Look::side, 0, "cluster_forward", "forward", 1});
             group_of_[0] = forward;
         }
         for (std::uint32_t m = 1; m < modules.size(); ++m) {
-            if (m == root_ || !showing_.is_open(m)) continue;
-            if (showing_.left_out() > 0 && showing_.all_left_out(m)) continue;
-            const bool side = m == showing_.backward();
+            if (m == root_ || !visibility_.is_open(m)) continue;
+            if (visibility_.left_out() > 0 && visibility_.all_left_out(m)) continue;
+            const bool side = m == visibility_.backward();
             const std::uint32_t parent =
                 modules[m].parent == root_ ? (side ? 0 : forward) : group_of_[modules[m].parent];
             group_of_[m] = static_cast<std::uint32_t>(drawing_.groups.size());
             std::string title = modules[m].title;
-            if (modules[m].folded) title += "    × " + thousands(modules[m].count);
+            if (modules[m].folded) title += "    × " + format_thousands(modules[m].count);
             drawing_.groups.push_back({side ? Group::Look::side
                                        : modules[m].folded || modules[m].name == "t"
                                            ? Group::Look::series
@@ -104,25 +101,27 @@ private:
     void draw_boxes() {
         for (std::uint32_t i = 0; i < model_.items.size(); ++i) {
             const Item& item = model_.items[i];
-            if (!showing_.is_open(item.module) || showing_.is_hidden(i) || showing_.is_left_out(i))
+            if (!visibility_.is_open(item.module) || visibility_.is_hidden(i) ||
+                visibility_.is_left_out(i))
                 continue;
-            if (showing_.is_opened(i))
+            if (visibility_.is_opened(i))
                 open_formula(i);
             else
                 box(i);
         }
         for (std::uint32_t m = 0; m < model_.modules.size(); ++m)
-            if (showing_.closed(m) == m && !(showing_.left_out() > 0 && showing_.all_left_out(m)))
+            if (visibility_.closed(m) == m &&
+                !(visibility_.left_out() > 0 && visibility_.all_left_out(m)))
                 box_of_module(m);
-        if (showing_.left_out() > 0)
+        if (visibility_.left_out() > 0)
             drawing_.boxes.push_back({Box::Look::more,
                                       "more",
-                                      {thousands(showing_.left_out()) + " more nodes"},
+                                      {format_thousands(visibility_.left_out()) + " more nodes"},
                                       "left out to stay within the budget",
                                       group_of_[0]});
     }
 
-    // Shapes one below the other, equal ones once.
+    // One line for each shape; a run of equal shapes is one line.
     static void list(const std::vector<std::string>& shapes, std::vector<std::string>& lines) {
         for (std::size_t s = 0, equal; s < shapes.size() && lines.size() <= most_lines;
              s += equal) {
@@ -139,26 +138,26 @@ private:
         return text;
     }
 
-    // Annotations, below the title and shapes of a node.
+    // Lines below the title and the shapes of a node.
     void annotate(const Measure& m, std::vector<std::string>& lines) const {
         if (!options_.annotate) return;
         std::string norms;
-        if (m.value_norm >= 0) norms = "|x| " + brief(m.value_norm);
+        if (m.value_norm >= 0) norms = "|x| " + format_with_unit(m.value_norm);
         if (m.gradient_norm >= 0)
-            norms += (norms.empty() ? "" : "  ") + ("|∂x| " + brief(m.gradient_norm));
+            norms += (norms.empty() ? "" : "  ") + ("|∂x| " + format_with_unit(m.gradient_norm));
         if (!norms.empty()) lines.push_back(norms);
         if (m.forward + m.backward > 0)
-            lines.push_back(brief(m.forward, "s") + " forward, " + brief(m.backward, "s") +
-                            " backward");
+            lines.push_back(format_with_unit(m.forward, "s") + " forward, " +
+                            format_with_unit(m.backward, "s") + " backward");
         if (m.kept > 0)
-            lines.push_back("keeps " + brief(m.kept, "B"));
+            lines.push_back("keeps " + format_with_unit(m.kept, "B"));
         else if (m.results > 0)
-            lines.push_back(brief(m.results, "B"));
+            lines.push_back(format_with_unit(m.results, "B"));
     }
 
     bool knows_kept() const { return options_.profile != nullptr || !model_.is_used_up; }
 
-    double told(const Measure& m) const {
+    double metric(const Measure& m) const {
         switch (options_.color) {
         case Color::gradient_norm: return m.gradient_norm;
         case Color::time: return m.forward + m.backward;
@@ -167,7 +166,7 @@ private:
         }
     }
 
-    // Measures are put on the scale when all are known.
+    // Stores a value for finish(), which puts all values on one scale.
     void measure(double value, double& scale) {
         scale = value;
         if (!(value >= 0) || std::isinf(value)) return;
@@ -188,25 +187,25 @@ private:
         list(item.shapes, box.lines);
         annotate(item.measure, box.lines);
         box.tooltip = item.name + "\n" + item.path;
-        if (item.count > 1) box.tooltip += "\n× " + thousands(item.count);
+        if (item.count > 1) box.tooltip += "\n× " + format_thousands(item.count);
         if (options_.color == Color::module) box.hue = hues_[item.module];
-        measure(told(item.measure), box.scale);
+        measure(metric(item.measure), box.scale);
         drawing_.boxes.push_back(std::move(box));
     }
 
     void box_of_module(std::uint32_t m) {
         const Module& module = model_.modules[m];
         Box box{};
-        // Of many steps in a row, each says which it is and no more.
+        // Steps are small boxes: many of them are drawn in a row.
         const bool is_step = module.name == "t" && !module.folded;
         box.look = is_step ? Box::Look::step : Box::Look::module;
         box.id = "m" + std::to_string(m);
         box.group = group_of_[module.parent];
         box.count = module.count;
         box.lines.push_back(module.title +
-                            (module.folded ? "   × " + thousands(module.count) : ""));
+                            (module.folded ? "   × " + format_thousands(module.count) : ""));
         if (module.parameters > 0 && !is_step)
-            box.lines.push_back(thousands(module.parameters) + " parameters");
+            box.lines.push_back(format_thousands(module.parameters) + " parameters");
         std::set<std::string> in, out;
         for (const Link& l : model_.links) {
             const bool leaves = ids_[l.from] == box.id, enters = ids_[l.to] == box.id;
@@ -218,7 +217,7 @@ private:
         if (!is_step) annotate(module.measure, box.lines);
         box.tooltip = model_.path(m);
         if (options_.color == Color::module) box.hue = hues_[m];
-        measure(told(module.measure), box.scale);
+        measure(metric(module.measure), box.scale);
         drawing_.boxes.push_back(std::move(box));
     }
 
@@ -267,7 +266,7 @@ private:
         }
     }
 
-    // Where an arrow ends: at a term of an open formula, or at the node or the module around it.
+    // The end of an arrow: a term if the formula is open, otherwise the box of the item.
     std::string end(std::uint32_t i, std::size_t number,
                     const std::map<std::uint32_t, std::vector<std::string>>& terms) const {
         const auto open = terms.find(i);
@@ -277,27 +276,27 @@ private:
 
     void draw(const Link& link, bool for_all) {
         const Item &from = model_.items[link.from], &to = model_.items[link.to];
-        const bool leaves = showing_.is_outside(to.module),
-                   enters = showing_.is_outside(from.module);
+        const bool leaves = visibility_.is_outside(to.module),
+                   enters = visibility_.is_outside(from.module);
         if (leaves && enters) return;
         if (from.kind == Item::Kind::parameter &&
-            (!options_.parameters || showing_.is_hidden(link.from)))
+            (!options_.parameters || visibility_.is_hidden(link.from)))
             return;
-        if (enters) beside(link.from);
-        if (leaves) beside(link.to);
+        if (enters) add_outside_node(link.from);
+        if (leaves) add_outside_node(link.to);
         Arrow arrow{};
         arrow.from = end(link.from, link.output, outputs_);
         arrow.to = end(link.to, link.input, inputs_);
         if (arrow.from == arrow.to) {
-            const std::uint32_t closed = showing_.closed(to.module);
+            const std::uint32_t closed = visibility_.closed(to.module);
             if (!link.carried || arrow.to == "more" || (closed != none && closed != link.series))
                 return;
         }
         arrow.carried = link.carried;
         arrow.against = link.carried && link.from >= link.to;
-        if (showing_.backward() != none) {
-            const bool a = model_.inside(from.module, showing_.backward()),
-                       b = model_.inside(to.module, showing_.backward());
+        if (visibility_.backward() != none) {
+            const bool a = model_.inside(from.module, visibility_.backward()),
+                       b = model_.inside(to.module, visibility_.backward());
             arrow.crosses = a != b;
             arrow.reversed = a && b;
         }
@@ -332,7 +331,7 @@ private:
         if (options_.color == Color::gradient_norm)
             drawn.scale = std::max(drawn.scale, link.gradient_norm);
         else
-            drawn.scale = std::max(drawn.scale, told(from.measure));
+            drawn.scale = std::max(drawn.scale, metric(from.measure));
         measure(drawn.scale, drawn.scale);
         drawn.against = drawn.against && arrow.against;
         auto& lines = drawn.lines;
@@ -345,19 +344,20 @@ private:
             lines.back() = "…";
     }
 
-    // What the module that is drawn is joined to.
-    void beside(std::uint32_t i) {
+    // A neighbour of the drawn module, outside of it.
+    void add_outside_node(std::uint32_t i) {
         if (!ids_[i].empty()) return;
         constexpr std::size_t most = 40;
         const Item& item = model_.items[i];
-        ids_[i] = beside_ < most ? "n" + std::to_string(i) : "elsewhere";
-        if (beside_++ > most) return;
+        ids_[i] = outside_nodes_ < most ? "n" + std::to_string(i) : "elsewhere";
+        if (outside_nodes_++ > most) return;
         Box box{};
         box.look = item.kind == Item::Kind::parameter ? Box::Look::parameter : Box::Look::operation;
         box.id = ids_[i];
         box.outside = true;
-        box.lines = {beside_ > most ? std::string("elsewhere") : item.name};
-        if (beside_ <= most && item.module != 0) box.lines.push_back(model_.path(item.module));
+        box.lines = {outside_nodes_ > most ? std::string("elsewhere") : item.name};
+        if (outside_nodes_ <= most && item.module != 0)
+            box.lines.push_back(model_.path(item.module));
         box.tooltip = item.path;
         drawing_.boxes.push_back(std::move(box));
     }
@@ -365,14 +365,15 @@ private:
     void finish() {
         const std::size_t most = 4 * std::max<std::size_t>(options_.budget, 100);
         if (drawing_.arrows.size() > most) {
-            drawing_.notes.push_back(thousands(drawing_.arrows.size() - most) +
+            drawing_.notes.push_back(format_thousands(drawing_.arrows.size() - most) +
                                      " edges are left out");
             drawing_.arrows.resize(most);
         }
-        if (showing_.left_out() > 0)
-            drawing_.notes.push_back(thousands(showing_.left_out()) + " nodes are left out");
+        if (visibility_.left_out() > 0)
+            drawing_.notes.push_back(format_thousands(visibility_.left_out()) +
+                                     " nodes are left out");
         const bool norms = options_.color == Color::gradient_norm;
-        // Six decades at least, so that what hardly changes looks so.
+        // At least six decades, so that small differences look small.
         least_ = norms ? std::clamp(least_, most_ * 1e-12, most_ * 1e-6) : 0;
         const auto rescale = [&](double& value) {
             if (!(value >= 0) || most_ <= 0 || std::isinf(value))
@@ -393,18 +394,18 @@ private:
                            : kept                          ? "bytes kept for backward"
                                                            : "bytes of results";
         const char* unit = norms ? "" : options_.color == Color::time ? "s" : "B";
-        drawing_.least = brief(least_, unit);
-        drawing_.most = brief(most_, unit);
+        drawing_.least = format_with_unit(least_, unit);
+        drawing_.most = format_with_unit(most_, unit);
     }
 
     const Model& model_;
     const Options& options_;
     const std::uint32_t root_;
-    const Showing showing_;
+    const Visibility visibility_;
     Drawing drawing_;
     std::vector<std::uint32_t> hues_, group_of_; // by module
-    std::vector<std::string> ids_;               // by item: the box that stands for it
-    std::size_t beside_ = 0;
+    std::vector<std::string> ids_;               // by item: the box that represents it
+    std::size_t outside_nodes_ = 0;
     std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of open formulas
     std::map<std::tuple<std::string, std::string, bool>, std::size_t> arrow_of_;
     double least_ = 1e300, most_ = 0;

@@ -16,8 +16,8 @@ const Tape<T>& tape_of(const Variable<T>& variable, const char* operation) {
 template <class T>
 void write(const std::string& path, const Tape<T>& tape, NodeId of, const Options& options) {
     if (path.ends_with(".html"))
-        write_file_atomically(path,
-                              detail::page(path, detail::walkable(tape, of, options), options));
+        write_file_atomically(
+            path, detail::page(path, detail::interactive_model(tape, of, options), options));
     else
         graph::write(path, detail::to_dot(detail::picture(tape, of, options)));
 }
@@ -29,7 +29,8 @@ void write(const std::string& path, const std::string& dot) {
     const std::string ending = at == std::string::npos ? "" : path.substr(at + 1);
     if (ending != "dot" && ending != "svg" && ending != "png" && ending != "pdf")
         fail("graph::write", "'" + path + "' must end in .dot, .svg, .png, .pdf or .html");
-    write_file_atomically(path, ending == "dot" ? dot : detail::render(path, {dot}, ending)[0]);
+    write_file_atomically(path,
+                          ending == "dot" ? dot : detail::render(path, {dot}, ending).front());
 }
 
 template <class T>

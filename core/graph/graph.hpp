@@ -2,61 +2,64 @@
 
 #include <unroll/core/check/profile.hpp>
 #include <unroll/core/check/statistics.hpp>
+#include <unroll/core/graph/formula_text.hpp>
 
 #include <string>
 
 namespace unroll::graph {
 
-// Which repetitions are drawn once: the time steps of a module (scopes named "t"), or every series
-// of numbered scopes of the same structure, as layers are.
+// Which repetitions are drawn once. time: the time steps of a module (scopes named "t"). layers:
+// also every other series of numbered scopes of the same structure.
 enum class Fold { none, time, layers };
 
-// What nodes and edges are coloured by. The gradient norm needs statistics, the time a profile;
-// memory is what the rules keep, told by a profile once they are gone, else what the results took.
+// What nodes and edges are coloured by. gradient_norm needs statistics, time needs a profile.
+// memory is the size of the tensors saved for backward, taken from the profile once they are freed;
+// without a profile it is then the size of the results.
 enum class Color { kind, module, gradient_norm, time, memory };
 
 inline constexpr std::size_t unlimited = ~std::size_t{0};
 
 struct Options {
     Fold fold = Fold::time;
-    // Steps at the beginning and at the end of a folded series that are drawn apart.
+    // Number of steps at the beginning and at the end of a folded series that are drawn separately.
     std::size_t first_steps = 0, last_steps = 0;
-    // How many levels of modules are opened; below, a module is one box.
+    // Number of levels of modules that are opened; a module below is one box.
     std::size_t depth = unlimited;
-    // More nodes than this are not drawn: repetitions are folded first, then modules are closed,
-    // then a long list of operations is shortened. The picture says what was done.
+    // The largest number of nodes. To stay within it, repetitions are folded, then modules are
+    // closed, then a long list of operations is shortened. A note in the picture says which.
     std::size_t budget = 400;
-    // Fused operations are drawn with what they compute, unless backward has used them up.
+    // Draws the formulas of fused operations, unless a backward pass has freed them.
     bool open = false;
     bool parameters = true;
     bool edge_shapes = true;
     bool left_to_right = false;
     Color color = Color::kind;
-    // Writes into nodes what statistics and profile tell of them.
+    // Writes the figures of statistics and profile into the nodes.
     bool annotate = false;
     const Summaries* statistics = nullptr; // a Statistics<T> of the tape
     const Costs* profile = nullptr;        // a Profile<T> of the tape
 };
 
 // The graph of a tape in Graphviz's language: operations with their shapes, parameters by name,
-// modules as clusters; views are labels on edges. A repeated part is drawn once, as "x T", with
-// the states that it carries as loops. What stands in a scope "backward" is drawn beside the rest.
-// Throws Error for a budget of 0 and for a colour without what it is told from.
+// modules as clusters, views as labels of edges. A repeated part is drawn once, as "× T", with the
+// states that it carries as loops. A scope "backward" is drawn beside the rest. Throws Error if
+// `budget` is 0, and if `color` needs statistics or a profile and none was given.
 template <class T>
 std::string dot(const Tape<T>& tape, const Options& options = {});
-// The same for what a variable was computed from.
+// The nodes from which a variable was computed.
 template <class T>
 std::string dot(const Variable<T>& variable, const Options& options = {});
 
-// Draws into a file: .dot as text; .svg, .png and .pdf by Graphviz; .html as a page to walk
-// through, in which every module opens into a picture of its own. Throws Error for another ending,
-// and where the file cannot be written or Graphviz fails.
+// Draws into a file whose name's ending chooses the format: .dot is the text above; .svg, .png and
+// .pdf are drawn by Graphviz's program dot; .html is an interactive page, also drawn by dot, in
+// which each module opens on a click. Throws Error for any other ending, if the file cannot be
+// written, and if dot is missing, fails or takes too long.
 template <class T>
 void write(const std::string& path, const Tape<T>& tape, const Options& options = {});
 template <class T>
 void write(const std::string& path, const Variable<T>& variable, const Options& options = {});
 
-// The same for a graph of one's own in Graphviz's language, but not as a page.
+// Draws any graph that is given in Graphviz's language. Not as .html.
 void write(const std::string& path, const std::string& dot);
 
 } // namespace unroll::graph

@@ -1,4 +1,4 @@
-#include <unroll/core/graph/places.hpp>
+#include <unroll/core/graph/scopes.hpp>
 
 #include <algorithm>
 #include <set>
@@ -34,7 +34,7 @@ template <class T>
 class Folding {
 public:
     Folding(const Tape<T>& tape, NodeId of, const Options& options)
-        : tape_(tape), options_(options), places_(tape, of, options) {
+        : tape_(tape), options_(options), scopes_(tape, of, options) {
         make_items();
         make_links();
         make_modules();
@@ -72,27 +72,27 @@ private:
 
     void make_items() {
         item_of_.assign(tape_.size(), none);
-        // Of each place: operations and sources, and apart from them parameters, in order.
+        // By scope, in order: [0] operations and sources, [1] parameters.
         std::vector<std::vector<std::uint32_t>> members[2];
         std::vector<std::uint32_t> reached[2];
         for (int k : {0, 1}) {
-            members[k].resize(places_.size());
-            reached[k].assign(places_.size(), 0);
+            members[k].resize(scopes_.size());
+            reached[k].assign(scopes_.size(), 0);
         }
         for (NodeId id = 0; id < tape_.size(); ++id) {
-            if (!places_.is_drawn(id)) continue;
+            if (!scopes_.is_drawn(id)) continue;
             ++model.size;
             model.is_used_up = model.is_used_up || node(id).is_used_up;
-            const std::uint32_t place = places_.place_of(id), like = places_[place].like;
-            const int k = places_.is_parameter(id);
-            const std::uint32_t ordinal = reached[k][place]++;
-            if (place == like || ordinal >= members[k][like].size()) {
-                members[k][like].push_back(static_cast<std::uint32_t>(model.items.size()));
-                model.items.push_back(new_item(id, like));
+            const std::uint32_t scope = scopes_.scope_of(id),
+                                representative = scopes_[scope].representative;
+            const int k = scopes_.is_parameter(id);
+            const std::uint32_t ordinal = reached[k][scope]++;
+            std::vector<std::uint32_t>& known = members[k][representative];
+            if (scope == representative || ordinal >= known.size()) {
+                known.push_back(static_cast<std::uint32_t>(model.items.size()));
+                model.items.push_back(new_item(id, representative));
             }
-            const std::uint32_t number =
-                members[k][like]
-                       [ordinal < members[k][like].size() ? ordinal : members[k][like].size() - 1];
+            const std::uint32_t number = known[std::min<std::size_t>(ordinal, known.size() - 1)];
             Item& item = model.items[number];
             item_of_[id] = number;
             ++item.count;
@@ -101,15 +101,15 @@ private:
         }
     }
 
-    Item new_item(NodeId id, std::uint32_t place) const {
+    Item new_item(NodeId id, std::uint32_t scope) const {
         const Node<T>& n = node(id);
         Item item{};
         item.node = id;
-        item.module = place;
-        item.kind = places_.is_parameter(id) ? Item::Kind::parameter
+        item.module = scope;
+        item.kind = scopes_.is_parameter(id) ? Item::Kind::parameter
                     : n.input_count == 0     ? Item::Kind::source
                                              : Item::Kind::operation;
-        item.name = places_.is_parameter(id) ? n.parameter->name() : n.op.name;
+        item.name = scopes_.is_parameter(id) ? n.parameter->name() : n.op.name;
         item.path = tape_.scope_path(n.scope);
         if (n.op.where.line() > 0)
             item.path += std::string(item.path.empty() ? "" : ", ") + n.op.where.file_name() + ":" +
@@ -117,7 +117,7 @@ private:
         for (NodeId out = id; out < id + n.outputs; ++out)
             item.shapes.push_back(to_string(node(out).region->shape));
         if (options_.open && n.rule != nullptr) item.formula = n.rule->formula();
-        // A single operator says nothing that its name does not.
+        // A formula of one operator adds nothing to the name.
         if (std::count_if(item.formula.terms.begin(), item.formula.terms.end(),
                           [](const auto& t) { return !t.arguments.empty(); }) < 2)
             item.formula = {};
@@ -128,7 +128,7 @@ private:
         for (const auto& [id, name] : tape_.names()) names_[id] = name;
         for (NodeId id = 0; id < tape_.size(); ++id) {
             const NodeId root = node(id).root;
-            if (item_of_[id] == none || root == id || !places_.is_buffer(root)) continue;
+            if (item_of_[id] == none || root == id || !scopes_.is_buffer(root)) continue;
             const auto [low, high] = span_of(id);
             writers_[root].push_back({id, low, high});
         }
@@ -144,7 +144,7 @@ private:
         }
     }
 
-    // The elements of its root that a value lies in, from the first to the last.
+    // The first and the last element of its root that a value covers.
     std::pair<std::size_t, std::size_t> span_of(NodeId id) const {
         const Region& region = *node(id).region;
         std::size_t low = region.offset, high = region.offset;
@@ -156,7 +156,7 @@ private:
         return {low, high};
     }
 
-    // What wrote rows that `input` shows, each item once.
+    // The nodes that wrote into the elements that `input` covers, one for each item.
     std::vector<NodeId> writers_of(NodeId buffer, NodeId input, NodeId to) const {
         const auto found = writers_.find(buffer);
         if (found == writers_.end()) return {};
@@ -177,19 +177,20 @@ private:
         std::size_t low, high;
     };
     struct End {
-        NodeId from, rows; // `rows`: what made one value of the rows of a buffer
+        NodeId from, rows; // `rows`: the node that reads a buffer as one value
         NodeId input, to;
         std::uint32_t number;
     };
 
-    // Follows views back to what was computed; rows of a buffer come from all that wrote them.
+    // Follows views back to the operation that computed `input`; for rows of a buffer, to all
+    // operations that wrote them.
     void trace(NodeId input, NodeId to, std::uint32_t number) {
         std::vector<const char*> views;
         NodeId from = input, rows = no_node;
         while (item_of_[from] == none) {
             const Node<T>& n = node(from);
             if (n.operation != from) break;
-            if (places_.is_buffer(from)) {
+            if (scopes_.is_buffer(from)) {
                 for (const NodeId id : writers_of(from, input, to))
                     link({id, rows, input, to, number}, views);
                 return;
@@ -211,7 +212,7 @@ private:
         link.output = from - first;
         if (!model.items[link.to].formula.empty()) link.input = end.number;
         const std::int64_t steps =
-            places_.is_parameter(from) ? 0 : places_.steps_between(from, to, link.series);
+            scopes_.is_parameter(from) ? 0 : scopes_.steps_between(from, to, link.series);
         link.carried = steps != 0;
         Key key = mix(mix(link.from, link.to), mix(link.output, link.input));
         key = mix(key, link.carried ? (steps > 0 ? 1 : 2) : 0);
@@ -251,8 +252,8 @@ private:
         return n.op.name + (n.outputs > 1 ? " " + std::to_string(output) : std::string());
     }
 
-    // Far apart: how far, where that is always the same.
-    void tell_distances() {
+    // Names the distance of tensors that skip steps, if it is always the same.
+    void label_distances() {
         for (std::size_t i = 0; i < model.links.size(); ++i) {
             Link& l = model.links[i];
             if (!l.carried || std::abs(farthest_[i]) == 1) continue;
@@ -262,22 +263,23 @@ private:
     }
 
     void make_modules() {
-        tell_distances();
-        std::vector<bool> used(places_.size(), false);
+        label_distances();
+        std::vector<bool> used(scopes_.size(), false);
         used[0] = true;
         for (const Item& item : model.items)
-            for (std::uint32_t p = item.module; !used[p]; p = places_[places_[p].parent].like)
-                used[p] = true;
-        std::vector<std::uint32_t> number(places_.size(), none);
-        for (std::uint32_t p = 0; p < places_.size(); ++p)
-            if (used[p] && places_[p].like == p) add_module(p, number);
-        // The members of a series under one parent, with their first and last number.
+            for (std::uint32_t s = item.module; !used[s];
+                 s = scopes_[scopes_[s].parent].representative)
+                used[s] = true;
+        std::vector<std::uint32_t> number(scopes_.size(), none);
+        for (std::uint32_t s = 0; s < scopes_.size(); ++s)
+            if (used[s] && scopes_[s].representative == s) add_module(s, number);
+        // By module: the indices of the series that it represents, under one parent.
         std::vector<std::set<std::int64_t>> indices(model.modules.size());
-        for (std::uint32_t i = 0; i < places_.size(); ++i) {
-            const Place& p = places_[i];
-            const std::uint32_t m = number[p.like];
-            if (p.folds && m != none && p.parent == places_[p.like].parent)
-                indices[m].insert(p.index);
+        for (std::uint32_t i = 0; i < scopes_.size(); ++i) {
+            const DrawnScope& s = scopes_[i];
+            const std::uint32_t m = number[s.representative];
+            if (s.folds && m != none && s.parent == scopes_[s.representative].parent)
+                indices[m].insert(s.index);
         }
         for (std::uint32_t m = 0; m < model.modules.size(); ++m)
             if (indices[m].size() > 1) name_series(model.modules[m], indices[m]);
@@ -295,19 +297,19 @@ private:
         count_parameters();
     }
 
-    void add_module(std::uint32_t p, std::vector<std::uint32_t>& number) {
-        const Place& place = places_[p];
-        number[p] = static_cast<std::uint32_t>(model.modules.size());
+    void add_module(std::uint32_t s, std::vector<std::uint32_t>& number) {
+        const DrawnScope& scope = scopes_[s];
+        number[s] = static_cast<std::uint32_t>(model.modules.size());
         Module module{};
-        if (p != 0) {
-            const ScopeEntry& entry = tape_.scopes()[place.first];
-            module.parent = number[places_[place.parent].like];
+        if (s != 0) {
+            const ScopeEntry& entry = tape_.scopes()[scope.first];
+            module.parent = number[scopes_[scope.parent].representative];
             module.level = model.modules[module.parent].level + 1;
             module.name = module.title = entry.name;
-            module.numbered = place.index != Scope::no_index;
+            module.numbered = scope.index != Scope::no_index;
             if (module.numbered)
-                module.title += (place.is_step ? " = " : " ") + std::to_string(place.index);
-            model.modules[module.parent].children.push_back(number[p]);
+                module.title += (scope.is_step ? " = " : " ") + std::to_string(scope.index);
+            model.modules[module.parent].children.push_back(number[s]);
         }
         model.modules.push_back(std::move(module));
     }
@@ -342,13 +344,13 @@ private:
 
     const Tape<T>& tape_;
     const Options& options_;
-    const Places<T> places_;
+    const DrawnScopes<T> scopes_;
     std::vector<std::uint32_t> item_of_;                      // by node
-    std::unordered_map<NodeId, std::vector<Writer>> writers_; // by where they write
+    std::unordered_map<NodeId, std::vector<Writer>> writers_; // by buffer
     std::unordered_map<NodeId, const char*> names_;
     std::unordered_map<Key, std::size_t> link_of_;
-    std::vector<NodeId> reader_;         // by link: the node that it was first seen at
-    std::vector<std::int64_t> farthest_; // by link: steps that it is carried; 0: they differ
+    std::vector<NodeId> reader_;         // by link: its first reader
+    std::vector<std::int64_t> farthest_; // by link: number of steps; 0: varies
 };
 
 } // namespace

@@ -6,8 +6,8 @@ namespace unroll::graph::detail {
 
 namespace {
 
-// Everything that the page needs is in it: the pictures lie as text in the element #data, and one
-// of them at a time is put on the stage.
+// The page is self-contained: the pictures are text in the element #data, and the script shows one
+// of them at a time on the stage.
 constexpr const char* before = R"page(<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -131,7 +131,7 @@ function find() {
   }
   if (hits.length !== 0 && hits.length <= 100) return;
   const note = document.createElement('small');
-  note.textContent = hits.length === 0 ? 'Nothing is called so.' : `and ${hits.length - 100} more`;
+  note.textContent = hits.length === 0 ? 'Nothing has this name.' : `and ${hits.length - 100} more`;
   results.append(note);
 }
 
@@ -186,7 +186,7 @@ show(0);
 </html>
 )page";
 
-// The picture itself, without the declarations of a file of its own.
+// The SVG element without the prologue of a file.
 std::string bare(const std::string& svg) {
     const auto begin = svg.find("<svg");
     return begin == std::string::npos ? svg : svg.substr(begin);
@@ -198,12 +198,12 @@ std::string page(const std::string& path, const Model& model, const Options& opt
     nlohmann::json modules = nlohmann::json::array(), nodes = nlohmann::json::array();
     std::vector<std::string> pictures;
     for (std::uint32_t m = 0; m < model.modules.size(); ++m)
-        pictures.push_back(to_dot(inside_of(model, m, options)));
-    pictures = render(path, std::move(pictures), "svg");
+        pictures.push_back(to_dot(module_picture(model, m, options)));
+    pictures = render(path, pictures, "svg");
     for (std::uint32_t m = 0; m < model.modules.size(); ++m) {
         const Module& module = model.modules[m];
         std::string title = m == 0 ? "all" : module.title;
-        if (module.folded) title += " × " + thousands(module.count);
+        if (module.folded) title += " × " + format_thousands(module.count);
         modules.push_back({{"title", title},
                            {"path", model.path(m)},
                            {"parent", module.parent},
@@ -216,7 +216,7 @@ std::string page(const std::string& path, const Model& model, const Options& opt
     }
     const nlohmann::json data{{"modules", modules}, {"nodes", nodes}};
     std::string text = data.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-    // Nothing in it may end the element that holds it.
+    // The data must not contain the end of the element that holds it.
     for (std::size_t at = 0; (at = text.find('<', at)) != std::string::npos;)
         text.replace(at, 1, "\\u003c");
     return before + text + after;

@@ -156,7 +156,7 @@ private:
     bool results_meet() const {
         const auto elements = [](const Sink<T>& sink) {
             return extent({reinterpret_cast<std::uintptr_t>(sink.data) / sizeof(T), *sink.shape,
-                         *sink.strides});
+                           *sink.strides});
         };
         for (std::size_t i = 0; i < out_.size(); ++i)
             for (std::size_t j = 0; j < i; ++j) {

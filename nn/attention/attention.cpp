@@ -129,8 +129,7 @@ Variable<T> ConcatScore<T>::keys(const Variable<T>& memory) const {
 template <class T>
 Variable<T> ConcatScore<T>::operator()(const Variable<T>& queries, const Variable<T>& keys,
                                        const Variable<T>&) const {
-    return energies(linear(queries, slice(weight, 1, 0, options.query)),
-                    keys, v);
+    return energies(linear(queries, slice(weight, 1, 0, options.query)), keys, v);
 }
 
 template <class T>

@@ -96,10 +96,9 @@ Variable<T> MultiHeadAttention<T>::project(const Variable<T>& x, std::size_t fir
                                            std::size_t count) const {
     const std::size_t begin = first * options.width, end = begin + count * options.width;
     const Parameter<T>* const apart[] = {&q_proj_weight, &k_proj_weight, &v_proj_weight};
-    const Variable<T> weight = is_joint() ? slice(in_proj_weight, 0, begin, end)
-                                          : Variable<T>(*apart[first]);
-    return options.bias ? linear(x, weight, slice(in_proj_bias, 0, begin, end))
-                        : linear(x, weight);
+    const Variable<T> weight =
+        is_joint() ? slice(in_proj_weight, 0, begin, end) : Variable<T>(*apart[first]);
+    return options.bias ? linear(x, weight, slice(in_proj_bias, 0, begin, end)) : linear(x, weight);
 }
 
 // [T, B, E] -> [B, T, heads, E / heads]

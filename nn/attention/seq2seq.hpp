@@ -289,8 +289,7 @@ Decoder<Cell, Attention>::start(std::vector<State<T, Cell::states>> first, Memor
                                     ", expected " + to_string(expected));
     Indices sources(Shape{batch});
     for (std::size_t b = 0; b < batch; ++b) sources.data()[b] = static_cast<std::int64_t>(b);
-    const Variable<T> nothing =
-        Tensor<T>::zeros({batch, options_.hidden});
+    const Variable<T> nothing = Tensor<T>::zeros({batch, options_.hidden});
     return {std::move(first), nothing, {}, std::move(memory), sources};
 }
 

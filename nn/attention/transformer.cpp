@@ -231,8 +231,7 @@ template <class T>
 typename Transformer<T>::Sequence Transformer<T>::write(DecoderState& state,
                                                         const Indices& tokens) const {
     const Scope scope("Transformer");
-    const Variable<T> rows =
-        take(embedding.weight, tokens, "Embedding");
+    const Variable<T> rows = take(embedding.weight, tokens, "Embedding");
     const Attended<T> found = decoder(rows, state);
     return {output(found.context), found.weights};
 }

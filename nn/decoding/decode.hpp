@@ -186,8 +186,9 @@ namespace detail {
 
 // The scalar type of a step function's log-probabilities.
 template <class Step, class State>
-using scalar_of_step = typename decltype(std::declval<const Step&>()(
-    std::declval<const State&>(), std::declval<const Indices&>()).log_probabilities)::value_type;
+using scalar_of_step = typename decltype(std::declval<const Step&>()(std::declval<const State&>(),
+                                                                     std::declval<const Indices&>())
+                                             .log_probabilities)::value_type;
 
 template <class Search, class Step, class State>
 auto decode(Search search, const Step& step, State state) {
@@ -206,15 +207,15 @@ auto decode(Search search, const Step& step, State state) {
 // Tokens drawn one after the other, a hypothesis for each of the start tokens [B]. Throws Error for
 // options that make no sense and for steps that return no log-probabilities or allow no token.
 template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
-std::vector<Hypothesis<T>> sample(const Step& step, const State& state,
-                                  const Indices& start, const SampleOptions& options) {
+std::vector<Hypothesis<T>> sample(const Step& step, const State& state, const Indices& start,
+                                  const SampleOptions& options) {
     return detail::decode(Sampling<T>(start, options), step, state);
 }
 
 // The likeliest token each time.
 template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
-std::vector<Hypothesis<T>> greedy(const Step& step, const State& state,
-                                  const Indices& start, const DecodeLimits& limits) {
+std::vector<Hypothesis<T>> greedy(const Step& step, const State& state, const Indices& start,
+                                  const DecodeLimits& limits) {
     return sample(step, state, start,
                   {.temperature = 0, .end = limits.end, .max_length = limits.max_length});
 }
@@ -225,8 +226,8 @@ std::vector<Hypothesis<T>> greedy(const Step& step, const State& state,
 // fewer were found, first found first among equals. A beam of 1 is greedy(). Throws Error as
 // sample() does, a sequence that allows no token before any hypothesis was set aside included.
 template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
-std::vector<std::vector<Hypothesis<T>>> beam_search(const Step& step,
-                                                    const State& state, const Indices& start,
+std::vector<std::vector<Hypothesis<T>>> beam_search(const Step& step, const State& state,
+                                                    const Indices& start,
                                                     const BeamOptions& options) {
     return detail::decode(Beam<T>(start, options), step, state);
 }

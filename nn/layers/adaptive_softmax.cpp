@@ -98,16 +98,13 @@ Variable<T> AdaptiveSoftmax<T>::frequent_logits(const Variable<T>& h,
     const Variable<T> words = slice(weight, 0, 0, ends_[0]);
     const Variable<T> biases = slice(bias, 0, 0, ends_[0]);
     if (groups() == 0) return linear(h, words, biases);
-    return linear(h, concatenate({words, group_weight}, 0),
-                  concatenate({biases, group_bias}, 0));
+    return linear(h, concatenate({words, group_weight}, 0), concatenate({biases, group_bias}, 0));
 }
 
 template <class T>
 Variable<T> AdaptiveSoftmax<T>::group_logits(const Variable<T>& h, const Variable<T>& weight,
                                              std::size_t g) const {
-    const auto own = [&](const Variable<T>& x) {
-        return slice(x, 0, ends_[g], ends_[g + 1]);
-    };
+    const auto own = [&](const Variable<T>& x) { return slice(x, 0, ends_[g], ends_[g + 1]); };
     return linear(h, own(weight), own(bias));
 }
 

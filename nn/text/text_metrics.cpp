@@ -109,8 +109,8 @@ Table EntityScores::table() const {
     const auto add = [&](const std::string& type, const Count& count) {
         const Scores s = count.scores();
         table.rows.push_back({type, std::to_string(count.there), std::to_string(count.predicted),
-                              std::to_string(count.right), decimals(100 * s.precision, 2),
-                              decimals(100 * s.recall, 2), decimals(100 * s.f1, 2)});
+                              std::to_string(count.right), format_fixed(100 * s.precision, 2),
+                              format_fixed(100 * s.recall, 2), format_fixed(100 * s.f1, 2)});
     };
     add("(all)", sum());
     for (const auto& [type, count] : types_) add(type, count);

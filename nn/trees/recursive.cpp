@@ -142,13 +142,12 @@ template <class T>
 class RecursiveCell<T>::Pass {
 public:
     Pass(const RecursiveCell& cell, const TreeBatch& trees, const Variable<T>& x)
-        : cell_(cell), sums_(cell.options, trees, linear(x, cell.weight_ih, cell.bias),
-                             cell.bias, cell.options.hidden),
+        : cell_(cell), sums_(cell.options, trees, linear(x, cell.weight_ih, cell.bias), cell.bias,
+                             cell.options.hidden),
           side_by_side_(cell.options, trees, x) {
         if (!cell.weight_tensor) return;
         const std::size_t width = cell.options.arity * cell.options.hidden;
-        tensor_ = reshape(*cell.weight_tensor,
-                          Shape{cell.options.hidden * width, width});
+        tensor_ = reshape(*cell.weight_tensor, Shape{cell.options.hidden * width, width});
     }
 
     void leaves(const Level& level, const std::array<Place<T>, 1>& places) const {

@@ -46,8 +46,7 @@ void compare(const std::string& name, int pairs, const Step& step) {
     for (int i = 0; i < 3; ++i) watched<None>(step);
     bench::figure(name + ".profile", 100 * (cost<Profile<float>>(step, pairs) - 1), "% more",
                   "<=", 5);
-    bench::figure(name + ".statistics", cost<Statistics<float>>(step, pairs), "times",
-                  ">=", 1);
+    bench::figure(name + ".statistics", cost<Statistics<float>>(step, pairs), "times", ">=", 1);
     bench::figure(name + ".checking", cost<Checking<float>>(step, pairs), "times", ">=", 1);
 }
 

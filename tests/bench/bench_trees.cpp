@@ -52,8 +52,8 @@ public:
             if (!one_by_one_) return loss(x, begin, begin + n);
             std::vector<Variable<float>> losses;
             for (std::size_t t = 0; t < n; ++t)
-                losses.push_back(loss(slice(x, 0, t * leaves, (t + 1) * leaves), begin + t,
-                                      begin + t + 1));
+                losses.push_back(
+                    loss(slice(x, 0, t * leaves, (t + 1) * leaves), begin + t, begin + t + 1));
             return sum(stack(losses));
         });
         adagrad_.step();

@@ -33,8 +33,8 @@ TEST_CASE("a module lists its parameters by path") {
     CHECK(paths == "first.weight first.bias norms.0.weight norms.0.bias norms.1.weight "
                    "norms.1.bias scale ");
     CHECK(nn::parameter_count(net) == 16 + 8 + 8 + 4);
-    CHECK(gradcheck([&](const auto& in) { return net(in[0]); },
-                    {random_tensor({2, 3})}, parameters(net)));
+    CHECK(gradcheck([&](const auto& in) { return net(in[0]); }, {random_tensor({2, 3})},
+                    parameters(net)));
     Net<double> copy = net;
     copy.scale.change().fill(7);
     CHECK(net.scale.value()(0) == 1);

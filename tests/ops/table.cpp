@@ -46,8 +46,8 @@ TEST_CASE("every operation: gradients on all samples") {
         for (const auto& shapes : spec.samples) {
             CAPTURE(spec.name);
             CAPTURE(to_string(shapes[0]));
-            const auto report = gradcheck([&](const Many& x) { return spec.f(x); },
-                                          sample(spec, shapes));
+            const auto report =
+                gradcheck([&](const Many& x) { return spec.f(x); }, sample(spec, shapes));
             INFO(report.text());
             CHECK(report.passed());
         }

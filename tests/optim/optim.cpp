@@ -182,9 +182,7 @@ TEST_CASE("a resumed run goes on bit for bit") {
     optim::Adam<float> a(parameters(straight)), b(parameters(first)), c(parameters(second));
     train(straight, a, 6);
     train(first, b, 3);
-    const auto named = [](auto& layer) {
-        return parameters(layer);
-    };
+    const auto named = [](auto& layer) { return parameters(layer); };
     optim::Checkpoint<float> saved{named(first), &b, {{"extra", x}}, {{"note", "hello"}}};
     saved.save(path);
     optim::Checkpoint<float> loaded{named(second), &c, {}, {}};

@@ -148,8 +148,7 @@ std::string check_first(const Program& p) {
     Many leaves;
     for (std::size_t i = 0; i < p.leaves.size(); ++i) {
         parameters.emplace_back(name(p, i), p.leaves[i].copy());
-        leaves.push_back(p.is_parameter[i] ? (parameters[i])
-                                           : tape.variable(p.leaves[i]));
+        leaves.push_back(p.is_parameter[i] ? (parameters[i]) : tape.variable(p.leaves[i]));
     }
     const Many values = run_calls(p, leaves);
     for (std::size_t v = 0; v < values.size(); ++v) {
@@ -212,8 +211,7 @@ std::string check_differences(const Program& p, int order) {
                                      .smallest = 1e-2,
                                      .directions = 1};
     const auto report = unroll::gradcheck(
-        [&](const Many& x) { return loss_of(p, run_calls(p, x)); }, p.leaves,
-        {}, options);
+        [&](const Many& x) { return loss_of(p, run_calls(p, x)); }, p.leaves, {}, options);
     return report ? "" : report.text();
 }
 

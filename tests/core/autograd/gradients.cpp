@@ -1,6 +1,7 @@
 #include "support.hpp"
 
 #include <unroll/core/autograd/gradients.hpp>
+#include <unroll/core/graph/formula_text.hpp>
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/recurrent/recurrent.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
@@ -247,9 +248,9 @@ TEST_CASE("corners are told from wrong derivatives") {
 
 TEST_CASE("a function that gives another value for the same input is named") {
     int calls = 0;
-    const auto report = gradcheck(
-        [&](const std::vector<V>& x) { return x[0] * static_cast<double>(++calls); },
-        {Tensor<double>({1}, {1.0})});
+    const auto report =
+        gradcheck([&](const std::vector<V>& x) { return x[0] * static_cast<double>(++calls); },
+                  {Tensor<double>({1}, {1.0})});
     CHECK_FALSE(report.passed());
     CHECK(contains(report.text(), "with the same inputs the function gives"));
     CHECK(contains(report.json(), "\"indeterminate\""));
@@ -257,9 +258,8 @@ TEST_CASE("a function that gives another value for the same input is named") {
 
 TEST_CASE("a report as JSON, with the paths of parameters") {
     nn::Lstm<double> lstm({.input = 2, .hidden = 2});
-    const auto report =
-        gradcheck([&](const std::vector<V>& x) { return lstm(x[0]).output; },
-                  {random_tensor({2, 1, 2})}, parameters(lstm));
+    const auto report = gradcheck([&](const std::vector<V>& x) { return lstm(x[0]).output; },
+                                  {random_tensor({2, 1, 2})}, parameters(lstm));
     const std::string json = report.json();
     CHECK(contains(json, "\"passed\": true"));
     CHECK(contains(json, "\"name\": \"weight_ih_l0\""));
@@ -269,10 +269,10 @@ TEST_CASE("a report as JSON, with the paths of parameters") {
 TEST_CASE("a model of a million parameters is checked by a few directions") {
     nn::Lstm<double> lstm({.input = 128, .hidden = 416});
     CHECK(nn::parameter_count(lstm) > 900000);
-    const auto report = gradcheck(
-        [&](const std::vector<V>& x) { return sum(square(lstm(x[0]).output)); },
-        {random_tensor({3, 2, 128})}, parameters(lstm),
-        {.mode = GradcheckOptions::Mode::together, .directions = 2});
+    const auto report =
+        gradcheck([&](const std::vector<V>& x) { return sum(square(lstm(x[0]).output)); },
+                  {random_tensor({3, 2, 128})}, parameters(lstm),
+                  {.mode = GradcheckOptions::Mode::together, .directions = 2});
     INFO(report.text());
     CHECK(report.passed());
 }

@@ -143,7 +143,7 @@ TEST_CASE("checking: the first gradient that is not finite is told") {
     w.gradient_buffer().fill(nan_value);
     w.mark_gradient();
     tape.clear();
-    const auto again = (w) * 2.0;
+    const auto again = (w)*2.0;
     says(error_of([&] { tape.backward(sum(again)); }),
          {"the parameter 'w' held a gradient before this pass that is nan"});
 }

@@ -277,8 +277,8 @@ TEST_CASE("multi-head attention passes the gradient check") {
                                            : attention(in[1], in[0], in[0] * 0.5, {.keys = keys});
                     return sum(found.context * found.context) + sum(square(found.weights));
                 },
-                {random_tensor({3, 2, 4}), random_tensor({2, 2, 4}, 2)},
-                parameters(attention), {.order = order});
+                {random_tensor({3, 2, 4}), random_tensor({2, 2, 4}, 2)}, parameters(attention),
+                {.order = order});
             CAPTURE(order);
             CAPTURE(own);
             INFO(report.text());

@@ -383,8 +383,8 @@ TEST_CASE("an encoder-decoder learns to turn sequences round") {
     for (std::size_t i = 0; i < 400; ++i) {
         draw();
         tape.clear();
-        const auto out = model(embed(source), wanted, long_as,
-                               {.truth = nn::linear_decay(i, 1, 0.001, 0.7)});
+        const auto out =
+            model(embed(source), wanted, long_as, {.truth = nn::linear_decay(i, 1, 0.001, 0.7)});
         tape.backward(cross_entropy(out.logits, wanted));
         optim::clip_norm(adam.parameters(), 5.0);
         adam.step();
@@ -392,8 +392,8 @@ TEST_CASE("an encoder-decoder learns to turn sequences round") {
     draw();
     tape.clear();
     const auto written =
-        nn::beam_search(model.step(), model.start(embed(source), long_as),
-                        model.starts(batch), {.beam = 3, .end = 0, .max_length = most + 2});
+        nn::beam_search(model.step(), model.start(embed(source), long_as), model.starts(batch),
+                        {.beam = 3, .end = 0, .max_length = most + 2});
     std::size_t right = 0;
     for (std::size_t b = 0; b < batch; ++b) {
         const auto& tokens = written[b][0].tokens;

@@ -40,8 +40,7 @@ void compare(const std::string& what, Module& module, const std::string& prefix,
     const auto get = [&](const std::string& key) {
         return file.get<T>(what + "." + key, Narrowing::allow);
     };
-    for (const auto& entry : parameters(module))
-        entry.parameter->set(get(prefix + entry.path));
+    for (const auto& entry : parameters(module)) entry.parameter->set(get(prefix + entry.path));
     Tape<T> tape;
     const auto x = tape.variable(get("x"));
     const bool reads = file.contains(what + ".memory");
@@ -317,8 +316,7 @@ TEST_CASE("decoders that remember write what those write that read all again") {
         }
         const auto likeliest =
             nn::greedy(model.step(), start, model.starts(3), {.end = 0, .max_length = 6});
-        const auto reread =
-            nn::greedy(again, first, model.starts(3), {.end = 0, .max_length = 6});
+        const auto reread = nn::greedy(again, first, model.starts(3), {.end = 0, .max_length = 6});
         const auto drawn = nn::sample(model.step(), start, model.starts(3),
                                       {.end = 0, .max_length = 6, .random = Random(5)});
         const auto redrawn = nn::sample(again, first, model.starts(3),

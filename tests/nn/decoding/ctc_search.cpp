@@ -107,8 +107,7 @@ TEST_CASE("prefix search with a language model") {
     for (const bool ends : {false, true}) {
         nn::CtcBeamOptions options{.beam = 1000, .n_best = 1000, .language = 0.7, .bonus = 0.4};
         if (ends) options.end = static_cast<std::int64_t>(V);
-        const auto found =
-            nn::ctc_beam_search(x, {}, options, language, Pairs::State(), 0)[0];
+        const auto found = nn::ctc_beam_search(x, {}, options, language, Pairs::State(), 0)[0];
         double best = -infinity;
         for (const auto& target : all_targets(T, V))
             best = std::max(best, log_probability(x, target) + 0.7 * language.score(target, ends) +
@@ -124,8 +123,7 @@ TEST_CASE("prefix search with a language model") {
     for (std::size_t last = 0; last < V; ++last) strict.table(last, 1) = -infinity;
     auto loud = x.copy();
     for (std::size_t t = 0; t < T; ++t) loud(t, 0, 1) += 10;
-    const auto bound =
-        nn::ctc_beam_search(loud, {}, {.n_best = 50}, strict, Pairs::State(), 0);
+    const auto bound = nn::ctc_beam_search(loud, {}, {.n_best = 50}, strict, Pairs::State(), 0);
     for (const auto& h : bound[0]) CHECK(std::count(h.symbols.begin(), h.symbols.end(), 1) == 0);
     // What must not end comes last.
     for (std::size_t last = 0; last + 1 < V; ++last) strict.table(last, V) = -infinity;
@@ -138,8 +136,8 @@ TEST_CASE("prefix search with a language model") {
                            const Indices&) -> nn::Prediction<Pairs::State, double> {
         fail("language", "was asked");
     };
-    CHECK(nn::ctc_beam_search(x, {}, {.language = 0}, silent, Pairs::State(), 0)[0][0]
-              .symbols == nn::ctc_beam_search(x, {})[0][0].symbols);
+    CHECK(nn::ctc_beam_search(x, {}, {.language = 0}, silent, Pairs::State(), 0)[0][0].symbols ==
+          nn::ctc_beam_search(x, {})[0][0].symbols);
 }
 
 TEST_CASE("a narrow beam, ties and prefixes that come back") {
@@ -183,9 +181,8 @@ TEST_CASE("prefix search refuses what makes no sense") {
                    "no symbol is possible"));
     Tape<double> tape;
     const auto with = [&](const Tensor<double>& table, std::int64_t end = -1) {
-        return error_of([&] {
-            nn::ctc_beam_search(x, {}, {.end = end}, Pairs{table}, Pairs::State(), 0);
-        });
+        return error_of(
+            [&] { nn::ctc_beam_search(x, {}, {.end = end}, Pairs{table}, Pairs::State(), 0); });
     };
     CHECK(with(Tensor<double>::zeros({3, 3})) == "");
     CHECK(contains(with(Tensor<double>::zeros({3, 2})), "[1, 2], expected [1, 3] or more"));

@@ -125,8 +125,7 @@ TEST_CASE("a beam as wide as the space finds the optimum, and the n best after i
                                               .penalty = kind,
                                               .end = 2,
                                               .max_length = 4};
-                const auto found =
-                    nn::beam_search(language, no_prefix(3), three_starts, options);
+                const auto found = nn::beam_search(language, no_prefix(3), three_starts, options);
                 REQUIRE(found.size() == 3);
                 for (std::size_t b = 0; b < 3; ++b)
                     compare(found[b], by_hand(language, three_starts(b), options, 0));
@@ -141,8 +140,7 @@ TEST_CASE("narrow beams equal a plain loop's") {
                 const Language language{4, seed};
                 const nn::BeamOptions options{
                     .beam = beam, .n_best = 3, .length_penalty = a, .end = 0, .max_length = 6};
-                const auto found =
-                    nn::beam_search(language, no_prefix(3), three_starts, options);
+                const auto found = nn::beam_search(language, no_prefix(3), three_starts, options);
                 for (std::size_t b = 0; b < 3; ++b)
                     compare(found[b], by_hand(language, three_starts(b), options, beam));
             }
@@ -178,10 +176,9 @@ TEST_CASE("ties go to the better parent and the lowest token") {
     const double third = std::log(1.0 / 3);
     const auto step = always({third, third, third});
     const Indices start({1}, {0});
-    CHECK(nn::greedy(step, no_prefix(1), start, {.max_length = 3})[0].tokens ==
-          Tokens{0, 0, 0});
-    const auto found = nn::beam_search(step, no_prefix(1), start,
-                                       {.beam = 4, .n_best = 4, .max_length = 2})[0];
+    CHECK(nn::greedy(step, no_prefix(1), start, {.max_length = 3})[0].tokens == Tokens{0, 0, 0});
+    const auto found =
+        nn::beam_search(step, no_prefix(1), start, {.beam = 4, .n_best = 4, .max_length = 2})[0];
     CHECK(found[0].tokens == Tokens{0, 0});
     CHECK(found[1].tokens == Tokens{0, 1});
     CHECK(found[2].tokens == Tokens{0, 2});
@@ -331,8 +328,7 @@ TEST_CASE("sampling") {
     nn::SampleOptions cold = options;
     cold.temperature = 0;
     CHECK(nn::sample(language, no_prefix(3), three_starts, cold)[1].tokens ==
-          nn::greedy(language, no_prefix(3), three_starts, {.end = 4, .max_length = 12})[1]
-              .tokens);
+          nn::greedy(language, no_prefix(3), three_starts, {.end = 4, .max_length = 12})[1].tokens);
 }
 
 TEST_CASE("states and weights follow their hypotheses; nothing is recorded") {

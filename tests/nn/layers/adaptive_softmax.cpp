@@ -109,9 +109,7 @@ TEST_CASE("gradients of an adaptive softmax, at first and second order") {
     const Indices y({2, 3}, {0, 10, 4, -100, 2, 7});
     for (const auto& [frequent, groups, ends] : cases) {
         Softmax softmax = make(frequent, groups);
-        const auto loss = [&](const auto& in) {
-            return softmax.loss(in[0], in[1], y);
-        };
+        const auto loss = [&](const auto& in) { return softmax.loss(in[0], in[1], y); };
         const auto scores = [&](const auto& in) {
             return mean(square(softmax.log_probabilities(in[0], in[1])));
         };

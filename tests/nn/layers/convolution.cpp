@@ -35,8 +35,8 @@ TEST_CASE("convolutional layers: names, shapes, gradients") {
         nn::Convolution<double>({.input = 3, .output = 2, .kernel = 2}));
     for (const int order : {1, 2}) {
         const auto report =
-            gradcheck([&](const auto& in) { return net(in[0]); },
-                      {random_tensor({3, 2, 6, 4})}, parameters(net), {.order = order});
+            gradcheck([&](const auto& in) { return net(in[0]); }, {random_tensor({3, 2, 6, 4})},
+                      parameters(net), {.order = order});
         INFO(report.text());
         CHECK(report.passed());
     }

@@ -26,9 +26,8 @@ Tensor<double> steps() {
 template <class F>
 void check_pooling(const F& pool, const Parameters<double>& parameters = {}) {
     for (const int order : {1, 2}) {
-        const auto report =
-            gradcheck([&](const auto& in) { return sum(square(pool(in[0]))); },
-                      {random_tensor({4, 3, 2}, 5)}, parameters, {.order = order});
+        const auto report = gradcheck([&](const auto& in) { return sum(square(pool(in[0]))); },
+                                      {random_tensor({4, 3, 2}, 5)}, parameters, {.order = order});
         CHECK_MESSAGE(report, report.text());
     }
 }
@@ -85,8 +84,7 @@ TEST_CASE("attention pooling weighs steps by a softmax over those that there are
             CHECK(context.value()(b, i) == doctest::Approx(sum));
         }
     }
-    check_pooling([&](const auto& x) { return pool(x, lengths).context; },
-                  parameters(pool));
+    check_pooling([&](const auto& x) { return pool(x, lengths).context; }, parameters(pool));
 }
 
 TEST_CASE("the last layer's states stand side by side") {

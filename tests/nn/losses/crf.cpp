@@ -146,12 +146,8 @@ TEST_CASE("gradients of a CRF, at first and second order") {
         Crf crf = make(3, constrained ? bio() : nn::TagConstraints());
         // The paths 0 1 2 0, 2 2, 2 and none; what stands behind is no tag.
         const Indices tags({4, 4}, {0, 2, 2, -1, 1, 2, 99, -1, 2, -1, -1, 7, 0, 9, -1, -1});
-        const auto loss = [&](const auto& in) {
-            return crf.loss(in[0], tags, lengths);
-        };
-        const auto log_z = [&](const auto& in) {
-            return crf.log_partition(in[0], lengths);
-        };
+        const auto loss = [&](const auto& in) { return crf.loss(in[0], tags, lengths); };
+        const auto log_z = [&](const auto& in) { return crf.log_partition(in[0], lengths); };
         for (const int order : {1, 2}) {
             const auto all = parameters(crf);
             const auto e = random_tensor({4, 4, 3});
@@ -170,8 +166,7 @@ TEST_CASE("what stands beyond a length changes nothing in a CRF") {
     const auto losses = [&](const Tensor<double>& emissions, const Indices& tags,
                             const Lengths& lengths) {
         Tape<double> tape;
-        for (auto& entry : parameters(const_cast<Crf&>(crf)))
-            entry.parameter->clear_gradient();
+        for (auto& entry : parameters(const_cast<Crf&>(crf))) entry.parameter->clear_gradient();
         const auto x = tape.variable(emissions);
         const auto loss = crf.loss(x, tags, lengths);
         tape.backward(loss);

@@ -107,9 +107,9 @@ TEST_CASE("gradients of taggers") {
     for (const bool crf : {false, true})
         for (const int order : {1, 2}) {
             auto t = tagger(crf);
-            const auto report = gradcheck(
-                [&](const auto& in) { return t.loss(in[0], tags, lengths); },
-                {random_tensor({steps, 3, 2}, 3)}, parameters(t), {.order = order});
+            const auto report =
+                gradcheck([&](const auto& in) { return t.loss(in[0], tags, lengths); },
+                          {random_tensor({steps, 3, 2}, 3)}, parameters(t), {.order = order});
             CHECK_MESSAGE(report, report.text());
         }
 }

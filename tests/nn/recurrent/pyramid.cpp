@@ -38,9 +38,9 @@ void check_alone(const Net& net, Tensor<double> x, const Lengths& lengths,
 template <class Net>
 void check_gradients(Net& net, const Tensor<double>& x, const Lengths& lengths) {
     for (const int order : {1, 2}) {
-        const auto report = gradcheck(
-            [&](const auto& in) { return sum(square(net(in[0], lengths).x)); }, {x},
-            parameters(net), {.order = order});
+        const auto report =
+            gradcheck([&](const auto& in) { return sum(square(net(in[0], lengths).x)); }, {x},
+                      parameters(net), {.order = order});
         CHECK_MESSAGE(report, report.text());
     }
 }
@@ -97,8 +97,7 @@ TEST_CASE("gradients of a pyramid, at first and second order") {
     check_gradients(net, random_tensor({3, 2, 2}), {3, 2});
     CHECK(contains(error_of([] { listener({}); }), "at least one layer"));
     CHECK(contains(error_of([] { listener({2, 0}); }), "at least 1"));
-    CHECK(parameters(
-              *std::make_unique<nn::Pyramid<nn::LstmCell<double>>>(listener({1, 2})))[8]
+    CHECK(parameters(*std::make_unique<nn::Pyramid<nn::LstmCell<double>>>(listener({1, 2})))[8]
               .path == "layers.1.weight_ih_l0");
 }
 

@@ -155,8 +155,7 @@ TEST_CASE_TEMPLATE("every cell passes the gradient check", Cell, nn::RnnCell<dou
                                 padded ? std::span(lengths) : std::span<const std::size_t>());
                         return sum(result.output * result.output) + sum(result.state[0]);
                     },
-                    {random_tensor({4, 3, 2})}, parameters(net),
-                    {.order = order, .full = 100});
+                    {random_tensor({4, 3, 2})}, parameters(net), {.order = order, .full = 100});
                 CAPTURE(order);
                 INFO(report.text());
                 CHECK(report.passed());

@@ -83,8 +83,7 @@ void check_gradients(Net& net, std::size_t input, std::span<const std::size_t> l
                 const auto result = net(x[0], {}, lengths);
                 return sum(result.output * result.output) + sum(result.state.back());
             },
-            {random_tensor({4, 3, input})}, parameters(net),
-            {.order = order, .full = 100});
+            {random_tensor({4, 3, input})}, parameters(net), {.order = order, .full = 100});
         CAPTURE(order);
         INFO(report.text());
         CHECK(report.passed());

@@ -68,8 +68,8 @@ TEST_CASE("gradients of spelling") {
         auto spell = spelling(0, dropout);
         for (const int order : {1, 2}) {
             const auto report =
-                gradcheck([&](const auto&) { return sum(square(spell(sentences))); },
-                          {}, parameters(spell), {.order = order});
+                gradcheck([&](const auto&) { return sum(square(spell(sentences))); }, {},
+                          parameters(spell), {.order = order});
             CHECK_MESSAGE(report, report.text());
         }
     }

@@ -229,9 +229,7 @@ TEST_CASE("the loss of skip-gram with negative sampling") {
         entry.parameter->change().assign(random_tensor({6, 4}, entry.path.size()));
     const Indices centres({3}, {0, 5, 0}), contexts({3}, {1, 0, 1});
     const Indices negatives({3, 2}, {2, 3, 3, 3, 5, 0});
-    const auto loss = [&](const auto&) {
-        return model.loss(centres, contexts, negatives);
-    };
+    const auto loss = [&](const auto&) { return model.loss(centres, contexts, negatives); };
     Tape<double> tape;
     double expected = 0;
     const auto& v = model.centre.weight.value();
@@ -247,8 +245,7 @@ TEST_CASE("the loss of skip-gram with negative sampling") {
             expected += std::log1p(std::exp(score(negatives(i, k), centres(i)))) / 3;
     }
     CHECK(loss(0).item() == doctest::Approx(expected).epsilon(1e-12));
-    for (const int order : {1, 2})
-        CHECK(gradcheck(loss, {}, parameters(model), {.order = order}));
+    for (const int order : {1, 2}) CHECK(gradcheck(loss, {}, parameters(model), {.order = order}));
     CHECK(contains(error_of([&] { model.loss(centres, contexts, centres); }),
                    "negatives [3]; expected [N], [N] and [N, K]"));
     CHECK(contains(error_of([&] {

@@ -297,8 +297,7 @@ TEST_CASE("downwards, a node's step follows its parent's") {
             const std::function<void(std::size_t, nn::State<double, Cell::states>)> down =
                 [&](std::size_t node, const nn::State<double, Cell::states>& above) {
                     const Tensor<double> x({1, 3}, inputs[t][node]);
-                    const auto state =
-                        net.cell().step(net.cell().project(Variable(x)), above, {});
+                    const auto state = net.cell().step(net.cell().project(Variable(x)), above, {});
                     CHECK(distance(h.value().slice(0, batch.row(t, node), batch.row(t, node) + 1),
                                    state[0].value()) < 1e-13);
                     for (const std::size_t child : trees[t].children(node)) down(child, state);
@@ -321,8 +320,7 @@ TEST_CASE("down a chain runs an LSTM over a sequence") {
     const auto x = random_tensor({6, 3});
     Tape<double> tape;
     CHECK(distance(down(nn::TreeBatch(trees), Variable(x)).value(),
-                   lstm(Variable(x.reshape({6, 1, 3}))).output.value().reshape({6, 4})) <
-          1e-14);
+                   lstm(Variable(x.reshape({6, 1, 3}))).output.value().reshape({6, 4})) < 1e-14);
 }
 
 TEST_CASE("gradients up and down again, first and second order") {

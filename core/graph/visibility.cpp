@@ -1,4 +1,4 @@
-#include <unroll/core/graph/showing.hpp>
+#include <unroll/core/graph/visibility.hpp>
 
 #include <algorithm>
 #include <map>
@@ -6,18 +6,18 @@
 
 namespace unroll::graph::detail {
 
-Showing::Showing(const Model& model, std::uint32_t root, const std::vector<bool>& open,
-                 const Options& options)
+Visibility::Visibility(const Model& model, std::uint32_t root, const std::vector<bool>& open,
+                       const Options& options)
     : model_(model), options_(options), root_(root), ids_(model.items.size()) {
     close_modules(open);
     shorten();
     for (std::uint32_t i = 0; i < model.items.size(); ++i)
-        if (!is_outside(model.items[i].module)) place(i);
+        if (!is_outside(model.items[i].module)) choose_box(i);
     hide_parameters();
     find_fans();
 }
 
-void Showing::close_modules(const std::vector<bool>& open) {
+void Visibility::close_modules(const std::vector<bool>& open) {
     closed_.assign(model_.modules.size(), none);
     for (std::uint32_t m = 0; m < model_.modules.size(); ++m) {
         const std::uint32_t parent = model_.modules[m].parent;
@@ -33,8 +33,8 @@ void Showing::close_modules(const std::vector<bool>& open) {
         if (model_.modules[m].name == "backward" && open[m]) backward_ = m;
 }
 
-// Of more nodes in the module that is drawn than there is room for, the middle becomes one.
-void Showing::shorten() {
+// If the drawn module has more nodes than the budget allows, those in the middle become one.
+void Visibility::shorten() {
     const Module& root = model_.modules[root_];
     struct Entry {
         std::uint32_t order, item, module;
@@ -65,15 +65,15 @@ void Showing::shorten() {
     for (std::uint32_t i = 0; i < model_.items.size(); ++i)
         for (std::uint32_t m = model_.items[i].module; m != 0; m = model_.modules[m].parent)
             if (modules[m]) left_out_items_[i] = true;
-    // Formulas would need more room than there is.
+    // There is no room for formulas.
     closed_formulas_ = true;
 }
 
-bool Showing::is_opened(std::uint32_t i) const {
+bool Visibility::is_opened(std::uint32_t i) const {
     return !closed_formulas_ && !model_.items[i].formula.empty() && is_open(model_.items[i].module);
 }
 
-void Showing::place(std::uint32_t i) {
+void Visibility::choose_box(std::uint32_t i) {
     const std::uint32_t closed = closed_[model_.items[i].module];
     if (is_left_out(i))
         ids_[i] = "more";
@@ -81,9 +81,9 @@ void Showing::place(std::uint32_t i) {
         ids_[i] = closed == none ? "n" + std::to_string(i) : "m" + std::to_string(closed);
 }
 
-// A parameter that only one closed module uses is part of it, but on the page of its own
-// module, which is where one looks for it.
-void Showing::hide_parameters() {
+// A parameter that only one closed module uses is drawn as part of it, except in the picture of the
+// parameter's own module, where readers look for it.
+void Visibility::hide_parameters() {
     std::map<std::uint32_t, std::string> user;
     for (const Link& l : model_.links) {
         if (model_.items[l.from].kind != Item::Kind::parameter || ids_[l.from].empty() ||
@@ -105,7 +105,7 @@ void Showing::hide_parameters() {
             hidden_[i] = true;
 }
 
-bool Showing::all_left_out(std::uint32_t m) const {
+bool Visibility::all_left_out(std::uint32_t m) const {
     const Module& module = model_.modules[m];
     return std::all_of(module.items.begin(), module.items.end(),
                        [&](std::uint32_t i) { return is_left_out(i); }) &&
@@ -113,15 +113,15 @@ bool Showing::all_left_out(std::uint32_t m) const {
                        [&](std::uint32_t c) { return all_left_out(c); });
 }
 
-// The outermost numbered module around one item and not around the other.
-std::uint32_t Showing::member_apart(std::uint32_t module, std::uint32_t other) const {
+// The outermost numbered module that contains `module` and not `other`.
+std::uint32_t Visibility::member_apart(std::uint32_t module, std::uint32_t other) const {
     std::uint32_t found = none;
     for (; module != 0; module = model_.modules[module].parent)
         if (model_.modules[module].numbered && !model_.inside(other, module)) found = module;
     return found;
 }
 
-void Showing::find_fans() {
+void Visibility::find_fans() {
     constexpr std::size_t most = 8;
     using Key = std::tuple<bool, std::uint32_t, std::uint32_t, std::string, std::uint32_t>;
     fans_.assign(model_.links.size(), Fan::none);

@@ -4,28 +4,30 @@
 
 namespace unroll::graph::detail {
 
-// What of a model a picture shows: which modules are closed, which box stands for each item, and
-// what is left out.
-class Showing {
+// Which parts of a model a picture shows: which modules are closed, which box represents each item,
+// and which items are left out.
+class Visibility {
 public:
     static constexpr std::uint32_t outside = none - 1;
-    // Of the edges that join one node to every step of a long series one is drawn: the first into
-    // the series, the last out of it.
+    // A fan joins one node to every step of a long series. One of its edges is drawn: the first
+    // into the series, the last out of it.
     enum class Fan { none, dropped, drawn };
 
-    Showing(const Model& model, std::uint32_t root, const std::vector<bool>& open,
-            const Options& options);
+    Visibility(const Model& model, std::uint32_t root, const std::vector<bool>& open,
+               const Options& options);
 
-    // None where the module is open, else the closed one that stands for it, or `outside`.
+    // `none` if the module is open, `outside` if it is not in the picture, otherwise the closed
+    // module that represents it.
     std::uint32_t closed(std::uint32_t module) const { return closed_[module]; }
     bool is_outside(std::uint32_t module) const { return closed_[module] == outside; }
     bool is_open(std::uint32_t module) const { return closed_[module] == none; }
-    // The open module of the way back; none where there is none.
+    // The open module "backward"; `none` if there is none.
     std::uint32_t backward() const { return backward_; }
 
-    // The box that stands for each item; empty outside.
+    // By item: the box that represents it; empty outside.
     const std::vector<std::string>& ids() const { return ids_; }
     bool is_hidden(std::uint32_t item) const { return hidden_[item]; }
+    // True if the item's formula is drawn.
     bool is_opened(std::uint32_t item) const;
     Fan fan(std::size_t link) const { return fans_[link]; }
 
@@ -36,7 +38,7 @@ public:
 private:
     void close_modules(const std::vector<bool>& open);
     void shorten();
-    void place(std::uint32_t item);
+    void choose_box(std::uint32_t item);
     void hide_parameters();
     std::uint32_t member_apart(std::uint32_t module, std::uint32_t other) const;
     void find_fans();

@@ -1,5 +1,4 @@
-#include <unroll/core/autograd/tape.hpp>
-#include <unroll/core/graph/formula.hpp>
+#include <unroll/core/graph/formula_text.hpp>
 
 namespace unroll {
 
@@ -7,16 +6,17 @@ namespace {
 
 using Kind = Formula::Kind;
 
-// How tightly what was written binds; a looser argument is put in brackets.
-enum Tightness { relation, sum, product, power, atom };
+// Precedence of a written term's outermost operator. An argument with a lower precedence than its
+// operator requires gets brackets.
+enum Precedence { relation, sum, product, power, atom };
 
 struct Written {
     std::string text;
-    Tightness tightness;
+    Precedence precedence;
 };
 
-// Writes terms as lines of text or of LaTeX, with brackets where they are needed. A named output,
-// and a long term that is used more than once, has a line of its own and is called by its name.
+// Writes terms as lines of text or LaTeX, with brackets only where precedence requires them. A
+// named output and a long shared term get a line of their own; later lines refer to them by name.
 class Writer {
 public:
     Writer(const Formula& formula, bool latex) : formula_(formula), latex_(latex) {
@@ -49,7 +49,7 @@ public:
 private:
     Written write(const Formula::Term& term) const {
         const std::string& name = latex_ ? term.latex : term.text;
-        const auto argument = [&](std::size_t k, Tightness least) {
+        const auto argument = [&](std::size_t k, Precedence least) {
             return bracketed(written_[term.arguments[k]], least);
         };
         switch (term.kind) {
@@ -81,8 +81,8 @@ private:
         return {name + (latex_ ? "\\left(" : "(") + arguments + (latex_ ? "\\right)" : ")"), atom};
     }
 
-    std::string bracketed(const Written& written, Tightness least) const {
-        if (written.tightness >= least) return written.text;
+    std::string bracketed(const Written& written, Precedence least) const {
+        if (written.precedence >= least) return written.text;
         return (latex_ ? "\\left(" : "(") + written.text + (latex_ ? "\\right)" : ")");
     }
 
@@ -103,21 +103,5 @@ private:
 
 std::string text(const Formula& formula) { return Writer(formula, false).lines(); }
 std::string latex(const Formula& formula) { return Writer(formula, true).lines(); }
-
-template <class T>
-Formula formula(const Variable<T>& x) {
-    const Tape<T>* tape = x.tape();
-    if (tape == nullptr || !x.is_recorded()) fail("formula", "a constant has no formula");
-    const Node<T>& node = tape->node(tape->node(x.node()).operation);
-    if (node.is_used_up)
-        fail("formula", "'" + std::string(node.op.name) +
-                            "' was used up by a backward pass without retain = true");
-    Formula found = node.rule ? node.rule->formula() : Formula();
-    if (found.empty()) fail("formula", "'" + std::string(node.op.name) + "' is no fused operation");
-    return found;
-}
-
-template Formula formula(const Variable<float>&);
-template Formula formula(const Variable<double>&);
 
 } // namespace unroll

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace unroll::graph::detail {
+
+// How a program ended, and what it wrote.
+struct ProgramResult {
+    enum class End { not_found, exited, killed, timed_out };
+    End end;
+    int code = 0;       // exit status or signal
+    std::string output; // standard output
+    std::string errors; // standard error, at most its first 2000 bytes
+};
+
+// Runs arguments[0], which is searched in PATH, with `input` as its standard input, and waits for
+// it. Kills it after `time_limit`; if the caller dies first, the program ends after that processor
+// time. It starts with default signal handlers and an empty signal mask, but interrupts that the
+// caller handles, ignores or blocks are blocked in it, so that Ctrl-C ends both processes or
+// neither. Can be called from any thread. Throws Error if the system lacks resources.
+ProgramResult run_program(const std::vector<std::string>& arguments, const std::string& input,
+                          std::chrono::milliseconds time_limit);
+
+} // namespace unroll::graph::detail

@@ -1,0 +1,221 @@
+// Graphviz's program dot: missing, failing, slow, and interrupted.
+
+#include "support.hpp"
+
+#include <unroll/core/graph/model.hpp>
+#include <unroll/core/graph/process.hpp>
+#include <unroll/ops/pointwise.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* small = "digraph { a -> b; }\n";
+
+// A folder that is all of PATH while this lives. A script in it takes the place of dot.
+class Path {
+public:
+    Path()
+        : folder_(std::filesystem::temp_directory_path() /
+                  ("unroll_path_" + std::to_string(::getpid()))),
+          before_(std::getenv("PATH")) {
+        std::filesystem::create_directory(folder_);
+        ::setenv("PATH", folder_.c_str(), 1);
+    }
+    explicit Path(const std::string& script) : Path() {
+        const auto dot = folder_ / "dot";
+        std::ofstream(dot) << "#!/bin/sh\ncount=" << file("count") << "; PATH='" << before_ << "'\n"
+                           << script << "\n";
+        std::filesystem::permissions(dot, std::filesystem::perms::owner_all);
+    }
+    ~Path() {
+        ::setenv("PATH", before_.c_str(), 1);
+        std::filesystem::remove_all(folder_);
+    }
+    std::string file(const std::string& name) const { return (folder_ / name).string(); }
+    std::string text(const std::string& name) const {
+        std::ifstream in(file(name), std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+
+private:
+    std::filesystem::path folder_;
+    std::string before_;
+};
+
+class Handler {
+public:
+    Handler(int signal, void (*handler)(int)) : signal_(signal) {
+        struct sigaction action {};
+        action.sa_handler = handler; // without SA_RESTART
+        ::sigaction(signal, &action, &before_);
+    }
+    ~Handler() { ::sigaction(signal_, &before_, nullptr); }
+
+private:
+    int signal_;
+    struct sigaction before_;
+};
+
+std::string error_of_write(const std::string& path) {
+    return error_of([&] { graph::write(path, small); });
+}
+
+bool has_children() { return ::waitpid(-1, nullptr, WNOHANG) >= 0; }
+
+volatile std::sig_atomic_t signals = 0;
+void count_signal(int) { signals = signals + 1; }
+
+} // namespace
+
+TEST_CASE("without dot a picture is an error that says what to install") {
+    const Path path;
+    Tape<float> tape;
+    static_cast<void>(exp(tape.variable(Tensor<float>::ones({2}), "x")));
+    for (const char* ending : {"a.svg", "a.png", "a.pdf", "a.html"}) {
+        const std::string error = error_of([&] { graph::write(path.file(ending), tape); });
+        CHECK(contains(error, ending));
+        CHECK(contains(error, "needs Graphviz's program 'dot', which is not in PATH"));
+        CHECK(contains(error, "install graphviz, or write a .dot file"));
+        CHECK_FALSE(std::filesystem::exists(path.file(ending)));
+    }
+    graph::write(path.file("a.dot"), tape);
+    CHECK(contains(path.text("a.dot"), "digraph"));
+    // A PATH that leads nowhere.
+    ::setenv("PATH", "/dev/null:/nowhere", 1);
+    CHECK(contains(error_of_write(path.file("a.svg")), "not in PATH"));
+}
+
+TEST_CASE("a dot that fails is an error with its own words") {
+    std::string error;
+    {
+        const Path path("echo 'no such font' >&2; echo '<svg'; exit 3");
+        graph::write(path.file("a.dot"), small);
+        std::filesystem::rename(path.file("a.dot"), path.file("a.svg"));
+        error = error_of_write(path.file("a.svg"));
+        CHECK(contains(error, "a.svg': 'dot' failed with exit status 3: no such font"));
+        CHECK(path.text("a.svg") == small); // what was there before
+    }
+    {
+        const Path path("dot -T svg | head -c 100"); // succeeds, with a part of a picture
+        CHECK(contains(error_of_write(path.file("a.svg")), "failed with exit status 0"));
+        CHECK(contains(error_of_write(path.file("a.png")), "failed with exit status 0"));
+        CHECK(contains(error_of_write(path.file("a.pdf")), "failed with exit status 0"));
+    }
+    {
+        const Path path("head -c 1000000 /dev/zero >&2; exit 1"); // of which little is kept
+        CHECK(error_of_write(path.file("a.svg")).size() < 3000);
+    }
+    error = error_of([] { graph::write("a.svg", "digraph { a -> }"); });
+    CHECK(contains(error, "syntax error in line 1"));
+    CHECK_FALSE(has_children());
+}
+
+TEST_CASE("a graph that dot cannot draw is tried once more with simpler settings") {
+    {
+        const Path path("cat > $count.in; grep -q splines=false $count.in || kill -SEGV $$\n"
+                        "exec dot $1 < $count.in");
+        graph::write(path.file("a.svg"), small);
+        CHECK(contains(path.text("a.svg"), "</svg>"));
+    }
+    const Path never("echo >> $count; kill -SEGV $$");
+    CHECK(contains(error_of_write(never.file("a.svg")),
+                   "was ended by signal 11; a smaller budget or depth"));
+    CHECK(never.text("count") == "\n\n");
+}
+
+TEST_CASE("a dot that takes too long is stopped") {
+    const auto begin = std::chrono::steady_clock::now();
+    // The output stays open, and it is closed.
+    for (const char* script : {"exec sleep 100", "exec >&-; exec sleep 100"}) {
+        const Path path(script);
+        CHECK(contains(error_of([] { graph::detail::render("a.svg", {small}, "svg", 100ms); }),
+                       "'dot' took too long"));
+    }
+    CHECK(std::chrono::steady_clock::now() - begin < 20s);
+    CHECK_FALSE(has_children());
+}
+
+TEST_CASE("one picture of a page that fails leaves the others as they are") {
+    const std::vector<std::string> dots{"digraph { a; }\n", "digraph { b; }\n", "digraph { c; }\n"};
+    const std::vector<std::string> pictures = graph::detail::render("a.html", dots, "svg");
+    REQUIRE(pictures.size() == 3);
+    for (std::size_t i = 0; i < 3; ++i)
+        CHECK(contains(pictures[i], ">" + std::string(1, static_cast<char>('a' + i)) + "</text>"));
+    // Crashes on a graph with b, after it has drawn what comes before.
+    const Path path("cat > $count.in; echo >> $count\n"
+                    "if grep -q b $count.in && ! grep -q splines=false $count.in; then\n"
+                    "  if grep -q a\\; $count.in; then echo 'digraph { a; }' | dot $1; fi\n"
+                    "  kill -SEGV $$\nfi\nexec dot $1 < $count.in");
+    const std::vector<std::string> again = graph::detail::render("a.html", dots, "svg");
+    CHECK(path.text("count") == "\n\n\n\n\n"); // all, a, b, b, c
+    REQUIRE(again.size() == 3);
+    CHECK(contains(again[1], ">b</text>"));
+    CHECK(contains(again[2], ">c</text>"));
+}
+
+TEST_CASE("signals neither spoil a picture nor leave a child") {
+    SUBCASE("many in the program") {
+        const Handler handler(SIGALRM, count_signal);
+        const itimerval often{{0, 500}, {0, 500}}, never{};
+        signals = 0;
+        ::setitimer(ITIMER_REAL, &often, nullptr);
+        CHECK(contains(graph::detail::render("a.svg", {small}, "svg").front(), "</svg>"));
+        ::setitimer(ITIMER_REAL, &never, nullptr);
+        CHECK(signals > 0);
+    }
+    SUBCASE("an interrupt that the program handles does not reach dot") {
+        const Path path("kill -INT $$; kill -TERM $$; exec dot $1");
+        const Handler interrupt(SIGINT, count_signal), end(SIGTERM, count_signal);
+        graph::write(path.file("a.svg"), small);
+        CHECK(contains(path.text("a.svg"), "</svg>"));
+    }
+    SUBCASE("an interrupt that ends the program ends dot") {
+        const Path path("kill -TERM $$; exec dot $1");
+        const Handler end(SIGTERM, SIG_DFL);
+        CHECK(contains(error_of_write(path.file("a.svg")), "ended by signal 15"));
+    }
+    SUBCASE("the program ignores its children, and broken pipes") {
+        const Path path("kill -PIPE $$; exec dot $1"); // not ignored in dot
+        const Handler child(SIGCHLD, SIG_IGN), pipe(SIGPIPE, SIG_IGN);
+        CHECK(contains(error_of_write(path.file("a.svg")), "could not draw"));
+    }
+    SUBCASE("the program ignores its children, and dot draws") {
+        const Handler child(SIGCHLD, SIG_IGN);
+        CHECK(contains(graph::detail::render("a.svg", {small}, "svg").front(), "</svg>"));
+    }
+    CHECK_FALSE(has_children());
+}
+
+TEST_CASE("a program receives its input and returns all of its output") {
+    const std::string input(3'000'000, 'x'); // more than a pipe holds
+    const auto result = graph::detail::run_program({"cat"}, input, 10s);
+    CHECK(result.end == graph::detail::ProgramResult::End::exited);
+    CHECK(result.code == 0);
+    CHECK(result.output == input);
+    const auto unread = graph::detail::run_program({"true"}, input, 10s);
+    CHECK(unread.code == 0);
+    CHECK(unread.output.empty());
+}
+
+TEST_CASE("threads draw pictures at the same time") {
+    std::vector<std::thread> threads;
+    std::vector<std::string> pictures(4);
+    for (std::string& picture : pictures)
+        threads.emplace_back(
+            [&picture] { picture = graph::detail::render("a.svg", {small}, "svg").front(); });
+    for (std::thread& thread : threads) thread.join();
+    for (const std::string& picture : pictures) CHECK(picture == pictures.front());
+    CHECK(contains(pictures.front(), "</svg>"));
+}
