@@ -3,6 +3,7 @@
 #include <unroll/core/autograd/parameter.hpp>
 #include <unroll/core/tensor/random.hpp>
 
+#include <concepts>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -79,18 +80,23 @@ requires(!HasValueType<M<T, Rest...>>) struct ScalarOf<M<T, Rest...>> {
 template <class Module>
 using scalar_of = typename detail::ScalarOf<Module>::type;
 
-// The parameters of a module, each once and with its path, in the order listed. Of several modules
-// the paths begin with the module's number: "0.weight", "1.weight".
+// The parameters of modules, each once and with its path, in the order listed. Of several modules
+// the paths begin with the module's number: "0.weight", "1.weight". A parameter by itself has its
+// name for a path.
 template <class First, class... Rest>
 Parameters<scalar_of<First>> parameters(First& first, Rest&... rest) {
-    Members<scalar_of<First>> members;
-    if constexpr (sizeof...(Rest) == 0) {
-        members("", first);
-    } else {
-        std::size_t number = 0;
-        members(std::to_string(number++), first);
-        (members(std::to_string(number++), rest), ...);
-    }
+    using T = scalar_of<First>;
+    Members<T> members;
+    std::size_t number = 0;
+    const auto add = [&]<class Module>(Module& module) {
+        if constexpr (std::derived_from<Module, Parameter<T>>)
+            members(module.name(), module);
+        else
+            members(sizeof...(Rest) == 0 ? "" : std::to_string(number), module);
+        ++number;
+    };
+    add(first);
+    (add(rest), ...);
     return members.all();
 }
 
