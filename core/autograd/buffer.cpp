@@ -8,7 +8,7 @@ namespace unroll {
 template <class T>
 NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
     const Variable<T>* const inputs[] = {&buffer};
-    const NodeId id = append("rows", inputs, view.shape());
+    const NodeId id = append(Op::unplaced("rows"), inputs, view.shape());
     Node<T>& n = node(id);
     n.is_view = true;
     n.root = buffer.node();
@@ -23,7 +23,7 @@ NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
 
 template <class T>
 NodeId Tape<T>::append_buffer(const Shape& shape) {
-    Node<T>& n = append_node("buffer");
+    Node<T>& n = append_node(Op::unplaced("buffer"));
     n.region = whole(shape);
     const auto id = static_cast<NodeId>(m_->size - 1);
     place(id, no_node, *n.region);

@@ -354,9 +354,9 @@ Variable<T> Tape<T>::handle(Tensor<T> value, NodeId id, std::uint64_t rule_run) 
 }
 
 template <class T>
-Variable<T> Tape<T>::variable(Tensor<T> value, std::string_view name) {
+Variable<T> Tape<T>::variable(Tensor<T> value, std::string_view name, Where where) {
     if (!value.is_contiguous()) value = value.copy();
-    append_node("variable").region = whole(value.shape());
+    append_node(Op("variable", where)).region = whole(value.shape());
     const auto id = static_cast<NodeId>(m_->size - 1);
     if (name != "variable") node(id).op.name = copy(name);
     return handle(std::move(value), id);
@@ -371,7 +371,7 @@ NodeId Tape<T>::leaf(const Variable<T>& parameter) {
         if (leaves[at].body == body) return leaves[at].node;
         at = (at + 1) % leaves.size();
     }
-    Node<T>& n = append_node("parameter");
+    Node<T>& n = append_node(Op::unplaced("parameter"));
     n.region = whole(parameter.shape());
     n.parameter = static_cast<ParameterBody<T>*>(parameter.body());
     const auto id = static_cast<NodeId>(m_->size - 1);

@@ -95,7 +95,8 @@ public:
     static bool is_paused();
 
     // A leaf whose gradient is wanted. The name is copied.
-    Variable<T> variable(Tensor<T> value, std::string_view name = "variable");
+    Variable<T> variable(Tensor<T> value, std::string_view name = "variable",
+                         Where where = Where::current());
 
     // Adds d y / d leaf to the gradient of every leaf: from a scalar, or from any tensor with a
     // seed of its shape. Gradients of parameters are added to ParameterRef::gradient(). A constant
@@ -196,6 +197,8 @@ public:
         const NodeId root = node(id).root;
         return node(root).rows != no_node && row_overwritten(id, since);
     }
+    // Head of the monitor list, or null.
+    Monitor<T>* monitors() const { return monitors_; }
     // Calls every monitor.
     void report(NodeId first, std::span<const Variable<T>* const> inputs,
                 std::span<const Variable<T>> results) {

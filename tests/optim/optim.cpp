@@ -26,7 +26,7 @@ void compare(const std::string& name, const Make& make) {
     const auto file = golden("optimisers");
     const auto gradients = file.get<double>("gradients"), expected = file.get<double>(name);
     Parameter<double> w("w", file.get<double>("start"));
-    auto optimizer = make(std::vector<Parameter<double>*>{&w});
+    auto optimizer = make(parameters(w));
     for (std::size_t t = 0; t < 5; ++t) {
         w.gradient_buffer().assign(gradients.select(0, t));
         w.mark_gradient();
@@ -60,7 +60,7 @@ TEST_CASE("optimisers take PyTorch's steps") {
 
 TEST_CASE("a gradient that is not finite is an error, or skipped when asked") {
     Parameter<double> w("w", Tensor<double>::ones({2}));
-    optim::Sgd<double> sgd({&w});
+    optim::Sgd<double> sgd(parameters(w));
     w.gradient_buffer().fill(NAN);
     w.mark_gradient();
     CHECK(contains(error_of([&] { sgd.step(); }), "the gradient of 'w' is not finite"));

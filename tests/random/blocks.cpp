@@ -25,7 +25,7 @@ std::vector<std::size_t> lengths_of(const Call& c) { return {c.numbers.begin(), 
 
 // What a parameter of a block is made of: numbers that the reference makes as well.
 double weight(std::size_t i) { return 0.6 * std::sin(1.7 * static_cast<double>(i + 1)); }
-void set_weights(unroll::Parameter<double>& parameter) {
+void set_weights(unroll::ParameterRef<double>& parameter) {
     Tensor<double> value(parameter.shape());
     for (std::size_t i = 0; i < value.size(); ++i) value.data()[i] = weight(i);
     parameter.set(value);
@@ -37,7 +37,7 @@ const Block& block_of(std::size_t width, const Options& options) {
     auto found = made.find(width);
     if (found == made.end()) {
         found = made.emplace(width, Block(options)).first;
-        for (auto* parameter : unroll::nn::parameters(found->second)) set_weights(*parameter);
+        for (auto& parameter : unroll::nn::parameters(found->second)) set_weights(parameter);
     }
     return found->second;
 }

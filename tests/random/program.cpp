@@ -94,7 +94,7 @@ Answer<N> answer(const Program& p, const std::vector<Tensor<double>>* directions
         for (std::size_t k = 0; k < leaves[i].x.size(); ++k) {
             N v(p.leaves[i].data()[k]);
             if constexpr (std::is_same_v<N, Pair>) v.d = (*directions)[i].data()[k];
-            leaves[i].x[k] = reference::Scalar<N>(v);
+            leaves[i].x[k] = reference::Scalar<N>(tape, v);
         }
     }
     Answer<N> a;
@@ -105,7 +105,7 @@ Answer<N> answer(const Program& p, const std::vector<Tensor<double>>* directions
             else
                 return o.reference(x, c);
         });
-    reference::Scalar<N> loss(N(0));
+    reference::Scalar<N> loss(tape, N(0));
     for (const std::size_t end : ends(p))
         for (std::size_t k = 0; k < a.values[end].x.size(); ++k)
             loss = loss + a.values[end].x[k] * weight(end, k);
@@ -148,7 +148,8 @@ std::string check_first(const Program& p) {
     Many leaves;
     for (std::size_t i = 0; i < p.leaves.size(); ++i) {
         parameters.emplace_back(name(p, i), p.leaves[i].copy());
-        leaves.push_back(p.is_parameter[i] ? (parameters[i]) : tape.variable(p.leaves[i]));
+        leaves.push_back(p.is_parameter[i] ? Variable<double>(parameters[i])
+                                           : tape.variable(p.leaves[i]));
     }
     const Many values = run_calls(p, leaves);
     for (std::size_t v = 0; v < values.size(); ++v) {

@@ -69,26 +69,26 @@ TEST_CASE("a Hessian-vector product of a whole model equals differences of its g
     nn::seed(3);
     nn::Lstm<double> lstm({.input = 3, .hidden = 4, .layers = 2});
     const auto x = random_tensor({5, 2, 3}), y = random_tensor({5, 2, 4}, 7);
-    const auto all = parameters(lstm);
+    auto all = parameters(lstm);
     Tape<double> tape;
     const auto loss = [&] {
         tape.clear();
         return mean_squared_error(lstm(Variable(x)).output, y);
     };
     std::vector<Tensor<double>> v;
-    for (const auto* p : all) v.push_back(random_tensor(p->shape(), v.size() + 20));
+    for (const auto& p : all) v.push_back(random_tensor(p.shape(), v.size() + 20));
     const auto product = hessian_vector_product(loss(), all, v);
 
     const double h = 1e-5;
     const auto gradient_at = [&](double d) {
         for (std::size_t i = 0; i < all.size(); ++i) {
-            auto& value = all[i]->change();
+            auto& value = all[i].change();
             for (std::size_t k = 0; k < value.size(); ++k) value.data()[k] += d * v[i].data()[k];
         }
         std::vector<Tensor<double>> g;
         for (const auto& variable : gradients(loss(), all)) g.push_back(variable.value());
         for (std::size_t i = 0; i < all.size(); ++i) {
-            auto& value = all[i]->change();
+            auto& value = all[i].change();
             for (std::size_t k = 0; k < value.size(); ++k) value.data()[k] -= d * v[i].data()[k];
         }
         return g;
@@ -99,7 +99,7 @@ TEST_CASE("a Hessian-vector product of a whole model equals differences of its g
             CHECK(product[i].data()[k] ==
                   doctest::Approx((ahead[i].data()[k] - behind[i].data()[k]) / (2 * h))
                       .epsilon(1e-5));
-    for (const auto* p : all) CHECK_FALSE(p->has_gradient());
+    for (const auto& p : all) CHECK_FALSE(p.has_gradient());
 }
 
 TEST_CASE("a gradient penalty trains") {
@@ -142,7 +142,7 @@ TEST_CASE("misuse of gradients") {
     const auto y = square(x);
     CHECK(contains(error_of([&] { gradients(y, {x}); }), "a seed of that shape is needed"));
     CHECK(contains(error_of([&] { gradients(y, {x}, V(random_tensor({2}))); }),
-                   "a seed has shape [2], its value [3]"));
+                   "the seed has shape [2], the value [3]"));
     CHECK(contains(error_of([&] { gradients(sum(y), {other.variable(random_tensor({3}))}); }),
                    "another tape"));
     CHECK(contains(error_of([&] { gradients(sum(y), {slice(x, 0, 0, 2)}); }), "Tape::retain"));

@@ -95,7 +95,7 @@ TEST_CASE("misuse is told") {
     const auto x = tape.variable(Tensor<double>::ones({2}));
     CHECK(contains(error_of([&] { x + other.variable(Tensor<double>::ones({2})); }),
                    "add: the operands are on two tapes"));
-    CHECK(contains(error_of([&] { other.backward(sum(x)); }), "belongs to another tape"));
+    CHECK(contains(error_of([&] { other.backward(sum(x)); }), "was recorded on another tape"));
     CHECK(contains(error_of([&] { tape.backward(Variable<double>(1.0)); }), "on no tape"));
     CHECK(contains(error_of([&] { tape.retain(Variable(Tensor<double>::ones({1}))); }),
                    "a constant has no gradient"));
@@ -111,7 +111,7 @@ TEST_CASE("misuse is told") {
     Parameter<double> w("w", Tensor<double>::ones({2}));
     const auto early = Variable<double>(w) * 2.0;
     const auto fresh = tape.variable(Tensor<double>::ones({2}));
-    CHECK(contains(error_of([&] { fresh* early; }), "its gradient would be lost"));
+    CHECK(contains(error_of([&] { fresh* early; }), "so its gradient"));
 }
 
 TEST_CASE("a parameter changed between forward and backward is an error that changes nothing") {
@@ -135,15 +135,14 @@ TEST_CASE("messages carry the module path and the caller's line") {
     });
     CHECK(contains(error, "matmul: inner extents differ: [2, 3] and [4, 5]"));
     CHECK(contains(error, "in encoder.layer1.t17"));
-    CHECK(contains(error, "core_tape.cpp:"));
+    CHECK(contains(error, "tape.cpp:"));
 }
 
 TEST_CASE("operators know the line that they stand in") {
     const Variable<double> a(Tensor<double>::ones({2})), b(Tensor<double>::ones({3}));
     const auto line = [](const std::string& message) {
-        return contains(message, "core_tape.cpp:")
-                   ? std::stoi(message.substr(message.rfind(':') + 1))
-                   : 0;
+        return contains(message, "tape.cpp:") ? std::stoi(message.substr(message.rfind(':') + 1))
+                                              : 0;
     };
     const int here = __LINE__;
     CHECK(line(error_of([&] { a + b; })) == here + 1);

@@ -74,7 +74,7 @@ TEST_CASE("checking: the first value that is not finite is told") {
     const Scope step("t", 17);
     says(error_of([&] { log(x); }),
          {"log: the value is nan at [1, 0] of [2, 2]", "input 0, 'x', of [2, 2] lies in [-1, 1000]",
-          "in encoder.t17; at ", "core_monitor.cpp:"});
+          "in encoder.t17; at ", "monitor.cpp:"});
     says(error_of([&] { exp(x * 2.0); }), {"exp: the value is inf at [1, 1] of [2, 2]",
                                            "from 'multiply', of [2, 2] lies in [-2, 2000]"});
     const auto zero = x - x;
@@ -82,7 +82,7 @@ TEST_CASE("checking: the first value that is not finite is told") {
                                           "input 0, from 'subtract', of [2, 2] lies in [0, 0]"});
     says(error_of([&] { 1.0 / zero; }),
          {"divide: the value is inf at [0, 0]", "input 0, a constant, of [] lies in [1, 1]",
-          "tests/core_monitor.cpp:"});
+          "tests/monitor.cpp:"});
     says(error_of([&] { log(sum(zero)); }), {"log: the value is -inf of []"});
 }
 
@@ -120,7 +120,7 @@ TEST_CASE("checking: the first gradient that is not finite is told") {
     }
     says(error_of([&] { tape.backward(loss); }),
          {"sqrt: the gradient of input 0, from 'multiply', is inf at [1] of [3]",
-          "what arrived, of [3] lies in [2, 2]", "in t3; at ", "core_monitor.cpp:"});
+          "what arrived, of [3] lies in [2, 2]", "in t3; at ", "monitor.cpp:"});
 
     tape.clear();
     const auto y = tape.variable(Tensor<double>({2}, {1, 2}), "y");
@@ -163,11 +163,11 @@ TEST_CASE("checking: views, rows in place and joined products are looked at") {
          {"the gradient of input ", "in Rnn.layer0.t"});
     rnn.cells()[0].weight_hh.change().fill(0.1);
     tape.clear();
-    for (auto* p : parameters(rnn)) p->clear_gradient();
+    for (const auto& p : parameters(rnn)) p.clear_gradient();
     tape.backward(sum(rnn(tape.variable(Tensor<double>::ones({4, 1, 2}))).output));
     const Tensor<double> checked = rnn.cells()[0].weight_hh.gradient().copy();
     Tape<double> plain;
-    for (auto* p : parameters(rnn)) p->clear_gradient();
+    for (const auto& p : parameters(rnn)) p.clear_gradient();
     plain.backward(sum(rnn(plain.variable(Tensor<double>::ones({4, 1, 2}))).output));
     CHECK(distance(checked, rnn.cells()[0].weight_hh.gradient()) < 1e-12);
 }
@@ -207,27 +207,27 @@ TEST_CASE("checking: after an error the tape and the parameters are as good as n
     optim::Sgd<float> sgd(parameters(lstm), {.rate = 0.1});
     Tape<float> tape;
     auto checking = std::make_unique<Checking<float>>(tape);
-    const auto loss = small_loss(lstm);
+    const auto loss = small_loss(tape, lstm);
     CHECK(contains(error_of([&] { tape.backward(loss * std::numeric_limits<float>::infinity()); }),
                    "multiply: the gradient of input 0"));
     CHECK(contains(error_of([&] { tape.backward(sqrt(loss - loss)); }), "sqrt: the gradient"));
-    for (auto* p : parameters(lstm)) p->clear_gradient();
+    for (const auto& p : parameters(lstm)) p.clear_gradient();
     tape.clear();
-    tape.backward(small_loss(lstm));
+    tape.backward(small_loss(tape, lstm));
     CHECK(sgd.step());
     // The same without: products are joined again, nothing of the check is left.
     checking.reset();
     CHECK(tape.monitors() == nullptr);
     tape.clear();
-    tape.backward(small_loss(lstm));
+    tape.backward(small_loss(tape, lstm));
     CHECK(sgd.step());
 }
 
 TEST_CASE("monitors change nothing that is recorded, and none is there where none is on") {
     nn::Lstm<double> lstm({.input = 3, .hidden = 4, .layers = 2});
     const auto gradient_of = [&](Tape<double>& tape) {
-        for (auto* p : parameters(lstm)) p->clear_gradient();
-        tape.backward(small_loss(lstm));
+        for (const auto& p : parameters(lstm)) p.clear_gradient();
+        tape.backward(small_loss(tape, lstm));
         return lstm.cells()[0].weight_ih.gradient().copy();
     };
     Tape<double> off, on;
@@ -339,7 +339,7 @@ TEST_CASE("profiles: sums agree, the costliest first") {
     nn::Lstm<float> lstm({.input = 3, .hidden = 4, .layers = 2});
     Tape<float> tape;
     const Profile<float> profile(tape);
-    auto loss = small_loss(lstm);
+    auto loss = small_loss(tape, lstm);
     tape.backward(loss);
     const auto operations = profile.operations(), modules = profile.modules();
     const auto total = [](const std::vector<ProfileRow>& rows, auto value) {

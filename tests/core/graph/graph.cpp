@@ -123,7 +123,7 @@ Variable<float> translated(Tape<float>& tape, std::size_t steps) {
 TEST_CASE("time steps are drawn once, with loops for what they carry") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
     Tape<float> tape;
-    const auto loss = unrolled(lstm, 8);
+    const auto loss = unrolled(tape, lstm, 8);
     const Seen folded(graph::dot(tape));
     CHECK(folded.clusters("t = 0 … 7    × 8") == 1);
     CHECK(folded.nodes_with("label=\"lstm") == 1);
@@ -173,7 +173,7 @@ TEST_CASE("steps that differ are not folded together") {
 TEST_CASE("layers of one structure are drawn once") {
     const nn::Lstm<float> lstm({.input = 3, .hidden = 3, .layers = 4});
     Tape<float> tape;
-    static_cast<void>(unrolled(lstm, 5, 3));
+    static_cast<void>(unrolled(tape, lstm, 5, 3));
     const Seen apart(graph::dot(tape)), folded(graph::dot(tape, {.fold = Fold::layers}));
     CHECK(apart.nodes_with("label=\"lstm") == 4);
     CHECK(folded.nodes_with("label=\"lstm") == 1);
@@ -184,7 +184,7 @@ TEST_CASE("layers of one structure are drawn once") {
 TEST_CASE("modules below the depth are boxes with parameters and shapes") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 3, .layers = 2});
     Tape<float> tape;
-    static_cast<void>(unrolled(lstm, 8));
+    static_cast<void>(unrolled(tape, lstm, 8));
     const Seen top(graph::dot(tape, {.depth = 0}));
     CHECK(top.nodes.size() == 3); // letters, Lstm, sum
     const std::size_t parameters = 4 * 3 * (2 + 3 + 2) + 4 * 3 * (3 + 3 + 2);
@@ -202,7 +202,7 @@ TEST_CASE("modules below the depth are boxes with parameters and shapes") {
 TEST_CASE("a budget is kept, and what was done for it is said") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 2, .layers = 6});
     Tape<float> tape;
-    static_cast<void>(unrolled(lstm, 60));
+    static_cast<void>(unrolled(tape, lstm, 60));
     for (const std::size_t budget : {1, 2, 3, 5, 17, 40, 100, 400}) {
         const Seen seen(graph::dot(tape, {.fold = Fold::none, .budget = budget}));
         CHECK(seen.nodes.size() <= budget);
@@ -223,7 +223,7 @@ TEST_CASE("a budget is kept, and what was done for it is said") {
 
 TEST_CASE("two layers with attention over a hundred steps fit on a page") {
     Tape<float> tape;
-    const Seen seen(graph::dot(translated(100)));
+    const Seen seen(graph::dot(translated(tape, 100)));
     CHECK(seen.nodes.size() <= 60);
     CHECK(seen.edges_with("label=\" context\"") == 1);
     CHECK(seen.clusters("t = 0 … 99    × 100") == 3);
@@ -283,7 +283,7 @@ TEST_CASE("colours and annotations from statistics and profile") {
     Tape<float> tape;
     const Statistics<float> statistics(tape);
     const Profile<float> profile(tape);
-    const auto loss = unrolled(lstm, 4);
+    const auto loss = unrolled(tape, lstm, 4);
     CHECK(contains(graph::dot(tape, {.color = Color::memory}), "bytes kept for backward"));
     tape.backward(loss);
     CHECK(contains(graph::dot(tape, {.color = Color::memory}), "bytes of results"));
@@ -400,7 +400,7 @@ TEST_CASE("names with quotes, newlines and great length survive") {
 TEST_CASE("pictures are written by their ending") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
     Tape<float> tape;
-    const auto loss = unrolled(lstm, 8);
+    const auto loss = unrolled(tape, lstm, 8);
     const std::pair<const char*, const char*> begins[] = {{".dot", "digraph"},
                                                           {".svg", "<?xml"},
                                                           {".png", "\x89PNG"},
@@ -428,7 +428,7 @@ TEST_CASE("pictures are written by their ending") {
 TEST_CASE("a large tape is drawn without folding") {
     const nn::Rnn<float> rnn({.input = 2, .hidden = 2, .layers = 2});
     Tape<float> tape;
-    static_cast<void>(unrolled(rnn, 17000));
+    static_cast<void>(unrolled(tape, rnn, 17000));
     REQUIRE(tape.size() >= 100000);
     const File file(".svg");
     graph::write(file.path.string(), tape, {.fold = Fold::none});

@@ -1,0 +1,112 @@
+#include "support.hpp"
+
+#include <unroll/core/autograd/gradients.hpp>
+#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
+#include <unroll/ops/matrix.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+
+using namespace test;
+
+namespace {
+
+using V = Variable<double>;
+
+// x^3 with a rule that computes with plain tensors.
+V plain_cube(const V& x, bool once_only) {
+    Tensor<double> value(x.shape());
+    for (std::size_t i = 0; i < value.size(); ++i) value.data()[i] = std::pow(x.value().data()[i], 3);
+    const auto rule = [](const Adjoints<double>& to, const V& g, const V& x) {
+        Tensor<double> share(x.shape());
+        for (std::size_t i = 0; i < share.size(); ++i)
+            share.data()[i] = 3 * x.value().data()[i] * x.value().data()[i] * g.value().data()[i];
+        to[0].add(V(share));
+    };
+    return once_only ? record<double>("cube", {&x}, value, keep(x), once(rule))
+                     : record<double>("cube", {&x}, value, keep(x), rule);
+}
+
+} // namespace
+
+TEST_CASE("orders: a rule that adds a plain tensor") {
+    Tape<double> tape;
+    const V x = tape.variable(Tensor<double>({2}, {1, 2}));
+    SUBCASE("is right at first order") {
+        CHECK(gradients(sum(plain_cube(x, false)), {x})[0].value() == Tensor<double>({2}, {3, 12}));
+    }
+    SUBCASE("is an error where it would be differentiated") {
+        const V y = sum(plain_cube(x, false));
+        const std::string error = error_of([&] { hessian(y, x); });
+        CHECK(contains(error, "cube: its rule turns a plain tensor into a gradient"));
+        CHECK(contains(error, "once()"));
+        CHECK(contains(error, "orders.cpp"));
+    }
+    SUBCASE("also where it is one factor of what is added") {
+        const V y = record<double>("mine", {&x}, x.value().copy(), keep(x),
+                                   [](const Adjoints<double>& to, const V& g, const V& x) {
+                                       to[0].add(g * V(x.value().copy()));
+                                   });
+        const V z = tape.variable(Tensor<double>({2}, {1, 1}));
+        CHECK(contains(error_of([&] { gradients(sum(y * z), {x}, {.create_graph = true}); }),
+                       "plain tensor"));
+    }
+    SUBCASE("may say that it is differentiable once") {
+        const V y = sum(plain_cube(x, true));
+        const V g = gradients(y, {x}, {.create_graph = true})[0];
+        CHECK(g.value() == Tensor<double>({2}, {3, 12}));
+        CHECK(contains(error_of([&] { gradients(sum(g), {x}); }), "cube: its rule is marked by once()"));
+        CHECK(contains(error_of([&] { hessian(y, x); }), "once()"));
+    }
+    SUBCASE("that does not depend on what is differentiated passes") {
+        const Tensor<double> mask({2}, {1, 0});
+        const V y = record<double>("drop", {&x}, (V(x.value()) * mask).value(), keep(),
+                                   [mask](const Adjoints<double>& to, const V& g) {
+                                       to[0].add(g * V(mask));
+                                   });
+        CHECK(hessian(sum(square(y)), x) == Tensor<double>({2, 2}, {2, 0, 0, 0}));
+    }
+}
+
+TEST_CASE("orders: derivatives of constants are zero, everywhere") {
+    Tape<double> tape;
+    const V x = tape.variable(Tensor<double>({2}, {1, 2}));
+    const V g = gradients(sum(2.0 * x), {x}, {.create_graph = true})[0];
+    const Tensor<double> zeros = Tensor<double>::zeros({2});
+    CHECK(gradients(sum(g), {x})[0].value() == zeros);
+    CHECK(gradients(sum(g), {x}, {.create_graph = true})[0].value() == zeros);
+    CHECK(jacobian(g, x) == Tensor<double>::zeros({2, 2}));
+    CHECK(hessian(sum(g), x) == Tensor<double>::zeros({2, 2}));
+    CHECK(hessian_vector_product(sum(2.0 * x), {x}, {zeros})[0] == zeros);
+    tape.backward(sum(g));
+    CHECK(tape.gradient(x) == zeros);
+    const V third = gradients(sum(gradients(sum(x * x), {x}, {.create_graph = true})[0]), {x},
+                              {.create_graph = true})[0];
+    CHECK(gradients(sum(third), {x})[0].value() == zeros);
+    // Of y that is recorded but does not depend on x.
+    const V y = tape.variable(Tensor<double>({2}, {5, 6}));
+    CHECK(gradients(sum(y * y), {x})[0].value() == zeros);
+    Parameter<double> w("w", Tensor<double>::ones({2}));
+    CHECK(gradients(sum(y * y), {w})[0].value() == zeros);
+}
+
+TEST_CASE("orders: whatever takes a variable takes a parameter and a number") {
+    Parameter<double> p("p", Tensor<double>({2}, {0.5, 2}));
+    Tape<double> tape;
+    const V x = tape.variable(Tensor<double>({2}, {1, 3}));
+    const auto gradient_of = [&](const V& y) {
+        p.clear_gradient();
+        tape.backward(sum(y));
+        return p.gradient().copy();
+    };
+    CHECK(gradient_of(2.0 * p) == Tensor<double>({2}, {2, 2}));
+    CHECK(gradient_of(p * 2.0) == Tensor<double>({2}, {2, 2}));
+    CHECK(gradient_of(-p) == Tensor<double>({2}, {-1, -1}));
+    CHECK(gradient_of(p * p) == Tensor<double>({2}, {1, 4}));
+    CHECK(distance(gradient_of(pow(p, 2.0)), Tensor<double>({2}, {1, 4})) < 1e-12);
+    CHECK(distance(gradient_of(exp(p)), exp(V(p.value())).value()) < 1e-12);
+    CHECK(gradient_of(sum(p)) == Tensor<double>({2}, {1, 1}));
+    CHECK(gradient_of(p * x) == Tensor<double>({2}, {1, 3}));
+    CHECK(gradient_of(x - p) == Tensor<double>({2}, {-1, -1}));
+    CHECK(gradients(sum(square(p)), {p})[0].value() == Tensor<double>({2}, {1, 4}));
+}
