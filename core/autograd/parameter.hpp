@@ -11,6 +11,8 @@ namespace unroll {
 template <class T>
 class Parameter {
 public:
+    using value_type = T;
+
     Parameter() = default;
     Parameter(std::string name, Tensor<T> value)
         : name_(std::move(name)), value_(std::move(value)) {}

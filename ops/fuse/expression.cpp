@@ -323,6 +323,15 @@ void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
     evaluate_into<T>(*shares, common_shape<T>(Op::unplaced("pull_back"), x), sources, sinks);
 }
 
+namespace {
+std::string latex_of(const Function& f) {
+    if (f.latex != nullptr) return f.latex;
+    std::string name = f.text;
+    for (std::size_t i = 0; (i = name.find('_', i)) != name.npos; i += 2) name.insert(i, "\\");
+    return "\\operatorname{" + name + "}";
+}
+} // namespace
+
 Formula Expression::formula(const char* names) const {
     std::vector<std::string> words;
     if (names != nullptr) {
@@ -339,7 +348,7 @@ Formula Expression::formula(const char* names) const {
     for (std::uint32_t t = 0; t < terms.size(); ++t) {
         if (!used[t] && t >= inputs) continue;
         const Function& what = function_of(terms[t]);
-        Formula::Term term{what.kind, what.text, what.latex, {}};
+        Formula::Term term{what.kind, what.text, latex_of(what), {}};
         if (what.code == Code::input) {
             term.text = term.latex = name(t, "x" + std::to_string(t + 1));
         } else if (what.code == Code::number) {
