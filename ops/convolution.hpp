@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 #include <unroll/ops/windows.hpp>
 
 namespace unroll {
@@ -22,5 +22,17 @@ Variable<T> convolution(const Variable<T>& x, const std::type_identity_t<Variabl
 template <class T>
 Variable<T> convolution(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
                         const ConvolutionOptions& options = {}, Op op = "convolution");
+
+// The same for tensors.
+template <TensorOperand X>
+auto convolution(const X& x, const Variable<scalar_t<X>>& weight, const Variable<scalar_t<X>>& bias,
+                 const ConvolutionOptions& options = {}, Op op = "convolution") {
+    return convolution(detail::variable(x), weight, bias, options, op);
+}
+template <TensorOperand X>
+auto convolution(const X& x, const Variable<scalar_t<X>>& weight,
+                 const ConvolutionOptions& options = {}, Op op = "convolution") {
+    return convolution(detail::variable(x), weight, options, op);
+}
 
 } // namespace unroll

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 
 namespace unroll {
 
@@ -31,5 +31,27 @@ Variable<T> masked_select(const Variable<T>& x, const Mask& mask, Op op = "maske
 // indices [...] -> [..., classes] with a 1 at each number.
 template <class T>
 Tensor<T> one_hot(const Indices& indices, std::size_t classes, Op op = "one_hot");
+
+// The same for tensors.
+template <TensorOperand X>
+auto take(const X& x, const Indices& indices, Op op = "take",
+          const Place<scalar_t<X>>& place = {}) {
+    return take(detail::variable(x), indices, op, place);
+}
+template <TensorOperand X>
+auto scatter_add(const X& x, const Indices& indices, std::size_t rows, Op op = "scatter_add",
+                 const Place<scalar_t<X>>& place = {}) {
+    return scatter_add(detail::variable(x), indices, rows, op, place);
+}
+auto pick(const TensorOperand auto& x, const Indices& indices, Op op = "pick") {
+    return pick(detail::variable(x), indices, op);
+}
+auto masked_fill(const TensorOperand auto& x, const Mask& mask, double value,
+                 Op op = "masked_fill") {
+    return masked_fill(detail::variable(x), mask, value, op);
+}
+auto masked_select(const TensorOperand auto& x, const Mask& mask, Op op = "masked_select") {
+    return masked_select(detail::variable(x), mask, op);
+}
 
 } // namespace unroll

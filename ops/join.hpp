@@ -1,21 +1,24 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 
 #include <span>
 #include <vector>
 
 namespace unroll {
 
-// Pieces behind each other along an axis that they have; their other extents agree. A piece may be
-// empty, the list may not. Throws Error otherwise.
+// Joins pieces along an existing axis; their other extents must agree. A piece may be empty, the
+// list may not. A list in braces may mix variables, parameters and tensors. Throws Error otherwise.
 template <class T>
 Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis = 0,
                         Op op = "concatenate");
-template <class T>
-Variable<T> concatenate(std::initializer_list<Variable<T>> pieces, std::ptrdiff_t axis = 0,
-                        Op op = "concatenate") {
-    return concatenate(std::span<const Variable<T>>(pieces.begin(), pieces.size()), axis, op);
+inline Variable<float> concatenate(std::initializer_list<Variable<float>> pieces,
+                                   std::ptrdiff_t axis = 0, Op op = "concatenate") {
+    return concatenate(std::span<const Variable<float>>(pieces.begin(), pieces.size()), axis, op);
+}
+inline Variable<double> concatenate(std::initializer_list<Variable<double>> pieces,
+                                    std::ptrdiff_t axis = 0, Op op = "concatenate") {
+    return concatenate(std::span<const Variable<double>>(pieces.begin(), pieces.size()), axis, op);
 }
 template <class T>
 Variable<T> concatenate(const std::vector<Variable<T>>& pieces, std::ptrdiff_t axis = 0,
@@ -23,13 +26,16 @@ Variable<T> concatenate(const std::vector<Variable<T>>& pieces, std::ptrdiff_t a
     return concatenate(std::span<const Variable<T>>(pieces), axis, op);
 }
 
-// Pieces of one shape behind each other along a new axis.
+// Joins pieces of one shape along a new axis.
 template <class T>
 Variable<T> stack(std::span<const Variable<T>> pieces, std::ptrdiff_t axis = 0, Op op = "stack");
-template <class T>
-Variable<T> stack(std::initializer_list<Variable<T>> pieces, std::ptrdiff_t axis = 0,
-                  Op op = "stack") {
-    return stack(std::span<const Variable<T>>(pieces.begin(), pieces.size()), axis, op);
+inline Variable<float> stack(std::initializer_list<Variable<float>> pieces, std::ptrdiff_t axis = 0,
+                             Op op = "stack") {
+    return stack(std::span<const Variable<float>>(pieces.begin(), pieces.size()), axis, op);
+}
+inline Variable<double> stack(std::initializer_list<Variable<double>> pieces,
+                              std::ptrdiff_t axis = 0, Op op = "stack") {
+    return stack(std::span<const Variable<double>>(pieces.begin(), pieces.size()), axis, op);
 }
 template <class T>
 Variable<T> stack(const std::vector<Variable<T>>& pieces, std::ptrdiff_t axis = 0,
@@ -41,5 +47,19 @@ Variable<T> stack(const std::vector<Variable<T>>& pieces, std::ptrdiff_t axis = 
 template <class T>
 Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after,
                 double value = 0, Op op = "pad");
+
+// The same for tensors.
+template <TensorOperand X>
+auto concatenate(const std::vector<X>& pieces, std::ptrdiff_t axis = 0, Op op = "concatenate") {
+    return concatenate(std::vector<Variable<scalar_t<X>>>(pieces.begin(), pieces.end()), axis, op);
+}
+template <TensorOperand X>
+auto stack(const std::vector<X>& pieces, std::ptrdiff_t axis = 0, Op op = "stack") {
+    return stack(std::vector<Variable<scalar_t<X>>>(pieces.begin(), pieces.end()), axis, op);
+}
+auto pad(const TensorOperand auto& x, std::ptrdiff_t axis, std::size_t before, std::size_t after,
+         double value = 0, Op op = "pad") {
+    return pad(detail::variable(x), axis, before, after, value, op);
+}
 
 } // namespace unroll

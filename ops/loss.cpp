@@ -57,11 +57,12 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
         const T* row = x.data() + i * classes;
         const std::int64_t t = target.data()[i];
         const bool counts = t != options.ignored;
+        weights.data()[i] = counts ? share : T(0);
+        log_sums.data()[i] = 0; // an ignored row may hold anything, and nothing reads its sum
+        if (!counts) continue;
         const T top = detail::row_max(row, classes);
         const T log_sum = top + std::log(detail::row_exp<T>(row, classes, top, nullptr));
         log_sums.data()[i] = log_sum;
-        weights.data()[i] = counts ? share : T(0);
-        if (!counts) continue;
         T loss = own * (log_sum - row[t]);
         if (even > 0)
             for (std::size_t j = 0; j < classes; ++j) loss += even * (log_sum - row[j]);
@@ -78,8 +79,11 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
                                     const Variable<T>& logits, const Variable<T>& log_sums) {
             if (g[1].value().storage())
                 add_fused(
-                    to[0], [](auto x, auto log_sum, auto g) { return g * exp(x - log_sum); },
-                    logits, log_sums, g[1]);
+                    to[0],
+                    [](auto x, auto log_sum, auto weight, auto g) {
+                        return where(weight > 0, g * exp(x - log_sum), 0);
+                    },
+                    logits, log_sums, Variable<T>(weights), g[1]);
             if (!g[0].value().storage()) return;
             add_fused(
                 to[0],

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 
 namespace unroll {
 
@@ -32,5 +32,24 @@ Variable<T> mean_squared_error(const Variable<T>& x, const std::type_identity_t<
 template <class T>
 Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
                   double delta = 1, Op op = "huber");
+
+// The same for tensors.
+auto cross_entropy(const TensorOperand auto& logits, const Indices& targets,
+                   CrossEntropyOptions options = {}, Op op = "cross_entropy") {
+    return cross_entropy(detail::variable(logits), targets, options, op);
+}
+template <TensorOperand X>
+auto binary_cross_entropy(const X& logits, const Variable<scalar_t<X>>& y,
+                          Op op = "binary_cross_entropy") {
+    return binary_cross_entropy(detail::variable(logits), y, op);
+}
+template <TensorOperand X>
+auto mean_squared_error(const X& x, const Variable<scalar_t<X>>& y, Op op = "mean_squared_error") {
+    return mean_squared_error(detail::variable(x), y, op);
+}
+template <TensorOperand X>
+auto huber(const X& x, const Variable<scalar_t<X>>& y, double delta = 1, Op op = "huber") {
+    return huber(detail::variable(x), y, delta, op);
+}
 
 } // namespace unroll

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 
 namespace unroll {
 
@@ -34,5 +34,29 @@ Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>
 template <class T>
 Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
                        const std::type_identity_t<Variable<T>>& weight, Op op = "add_linear");
+
+// The same for tensors.
+template <TensorOperand X>
+auto linear(const X& x, const Variable<scalar_t<X>>& weight, const Variable<scalar_t<X>>& bias,
+            const Place<scalar_t<X>>& place = {}, Op op = "linear") {
+    return linear(detail::variable(x), weight, bias, place, op);
+}
+template <TensorOperand X>
+auto matmul(const X& a, const Variable<scalar_t<X>>& b, Op op = "matmul") {
+    return matmul(detail::variable(a), b, op);
+}
+template <TensorOperand X>
+auto scaled_matmul(const X& a, const Variable<scalar_t<X>>& b, double scale,
+                   Op op = "scaled_matmul") {
+    return scaled_matmul(detail::variable(a), b, scale, op);
+}
+template <TensorOperand X>
+auto dot(const X& a, const Variable<scalar_t<X>>& b, Op op = "dot") {
+    return dot(detail::variable(a), b, op);
+}
+template <TensorOperand X>
+auto linear(const X& x, const Variable<scalar_t<X>>& weight, Op op = "linear") {
+    return linear(detail::variable(x), weight, op);
+}
 
 } // namespace unroll

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 
 namespace unroll {
 
@@ -35,5 +35,26 @@ BatchNormalized<T> batch_norm(const Variable<T>& x, const std::type_identity_t<V
 // zeros. Throws Error for p outside [0, 1].  (Srivastava et al. 2014)
 template <class T>
 Variable<T> dropout(const Variable<T>& x, double p, Op op = "dropout");
+
+// The same for tensors.
+template <TensorOperand X>
+auto layer_norm(const X& x, const Variable<scalar_t<X>>& gain, const Variable<scalar_t<X>>& bias,
+                double epsilon = 1e-5, Op op = "layer_norm") {
+    return layer_norm(detail::variable(x), gain, bias, epsilon, op);
+}
+template <TensorOperand X>
+auto batch_norm(const X& x, const Variable<scalar_t<X>>& mean,
+                const Variable<scalar_t<X>>& variance, const Variable<scalar_t<X>>& gain,
+                const Variable<scalar_t<X>>& bias, double epsilon = 1e-5, Op op = "batch_norm") {
+    return batch_norm(detail::variable(x), mean, variance, gain, bias, epsilon, op);
+}
+template <TensorOperand X>
+auto batch_norm(const X& x, const Variable<scalar_t<X>>& gain, const Variable<scalar_t<X>>& bias,
+                double epsilon = 1e-5, Op op = "batch_norm") {
+    return batch_norm(detail::variable(x), gain, bias, epsilon, op);
+}
+auto dropout(const TensorOperand auto& x, double p, Op op = "dropout") {
+    return dropout(detail::variable(x), p, op);
+}
 
 } // namespace unroll

@@ -47,21 +47,14 @@ Variable<T> Pointwise<T>::divide(const V& a, const V& b, Op op) {
     return unroll::fuse(
         op, [](auto a, auto b) { return a / b; }, a, b);
 }
-template <class T>
-Variable<T> Pointwise<T>::pow(const V& a, const V& b, Op op) {
-    return unroll::fuse(
-        op, [](auto a, auto b) { return unroll::pow(a, b); }, a, b);
-}
-template <class T>
-Variable<T> Pointwise<T>::minimum(const V& a, const V& b, Op op) {
-    return unroll::fuse(
-        op, [](auto a, auto b) { return unroll::minimum(a, b); }, a, b);
-}
-template <class T>
-Variable<T> Pointwise<T>::maximum(const V& a, const V& b, Op op) {
-    return unroll::fuse(
-        op, [](auto a, auto b) { return unroll::maximum(a, b); }, a, b);
-}
+#define UNROLL_BINARY(name, ...)                                                                   \
+    template <class T>                                                                             \
+    Variable<T> Pointwise<T>::name(const V& a, const V& b, Op op) {                                \
+        return unroll::fuse(                                                                       \
+            op, [](auto a, auto b) { return unroll::name(a, b); }, a, b);                          \
+    }
+#define UNROLL_CHOICE(name, ...) UNROLL_BINARY(name)
+#include <unroll/ops/fuse/function_list.hpp>
 template <class T>
 Variable<T> Pointwise<T>::where(const Mask& condition, const V& a, const V& b, Op op) {
     return unroll::fuse(
@@ -86,66 +79,24 @@ template struct Pointwise<double>;
 
 } // namespace detail
 
-template <class T>
-Variable<T> exp(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return exp(x); }, x);
-}
-template <class T>
-Variable<T> log(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return log(x); }, x);
-}
-template <class T>
-Variable<T> log1p(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return log1p(x); }, x);
-}
-template <class T>
-Variable<T> expm1(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return expm1(x); }, x);
-}
-template <class T>
-Variable<T> sqrt(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return sqrt(x); }, x);
-}
-template <class T>
-Variable<T> square(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return square(x); }, x);
-}
-template <class T>
-Variable<T> reciprocal(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return 1 / x; }, x);
-}
-template <class T>
-Variable<T> sin(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return sin(x); }, x);
-}
-template <class T>
-Variable<T> cos(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return cos(x); }, x);
-}
-template <class T>
-Variable<T> erf(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return erf(x); }, x);
-}
-template <class T>
-Variable<T> abs(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return abs(x); }, x);
-}
-template <class T>
-Variable<T> sign(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return sign(x); }, x);
-}
+#define UNROLL_UNARY(name, ...)                                                                    \
+    template <class T>                                                                             \
+    Variable<T> name(const Variable<T>& x, Op op) {                                                \
+        return fuse(                                                                               \
+            op, [](auto x) { return name(x); }, x);                                                \
+    }                                                                                              \
+    template Variable<float> name(const Variable<float>&, Op);                                     \
+    template Variable<double> name(const Variable<double>&, Op);
+#define UNROLL_UNARY_WITH(name, ...)                                                               \
+    template <class T>                                                                             \
+    Variable<T> name(const Variable<T>& x, double p, Op op) {                                      \
+        return fuse(                                                                               \
+            op, [p](auto x) { return name(x, p); }, x);                                            \
+    }                                                                                              \
+    template Variable<float> name(const Variable<float>&, double, Op);                             \
+    template Variable<double> name(const Variable<double>&, double, Op);
+#include <unroll/ops/fuse/function_list.hpp>
+
 template <class T>
 Variable<T> clip(const Variable<T>& x, double low, double high, Op op) {
     if (!(low <= high))
@@ -153,71 +104,7 @@ Variable<T> clip(const Variable<T>& x, double low, double high, Op op) {
     return fuse(
         op, [low, high](auto x) { return clamp(x, low, high); }, x);
 }
-template <class T>
-Variable<T> tanh(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return tanh(x); }, x);
-}
-template <class T>
-Variable<T> sigmoid(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return sigmoid(x); }, x);
-}
-template <class T>
-Variable<T> relu(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return relu(x); }, x);
-}
-template <class T>
-Variable<T> leaky_relu(const Variable<T>& x, double slope, Op op) {
-    return fuse(
-        op, [slope](auto x) { return leaky_relu(x, slope); }, x);
-}
-template <class T>
-Variable<T> elu(const Variable<T>& x, double alpha, Op op) {
-    return fuse(
-        op, [alpha](auto x) { return elu(x, alpha); }, x);
-}
-template <class T>
-Variable<T> gelu(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return gelu(x); }, x);
-}
-template <class T>
-Variable<T> silu(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return silu(x); }, x);
-}
-template <class T>
-Variable<T> softplus(const Variable<T>& x, Op op) {
-    return fuse(
-        op, [](auto x) { return softplus(x); }, x);
-}
-
-#define UNROLL_INSTANTIATE(T)                                                                      \
-    template Variable<T> exp(const Variable<T>&, Op);                                              \
-    template Variable<T> log(const Variable<T>&, Op);                                              \
-    template Variable<T> log1p(const Variable<T>&, Op);                                            \
-    template Variable<T> expm1(const Variable<T>&, Op);                                            \
-    template Variable<T> sqrt(const Variable<T>&, Op);                                             \
-    template Variable<T> square(const Variable<T>&, Op);                                           \
-    template Variable<T> reciprocal(const Variable<T>&, Op);                                       \
-    template Variable<T> sin(const Variable<T>&, Op);                                              \
-    template Variable<T> cos(const Variable<T>&, Op);                                              \
-    template Variable<T> erf(const Variable<T>&, Op);                                              \
-    template Variable<T> abs(const Variable<T>&, Op);                                              \
-    template Variable<T> sign(const Variable<T>&, Op);                                             \
-    template Variable<T> clip(const Variable<T>&, double, double, Op);                             \
-    template Variable<T> tanh(const Variable<T>&, Op);                                             \
-    template Variable<T> sigmoid(const Variable<T>&, Op);                                          \
-    template Variable<T> relu(const Variable<T>&, Op);                                             \
-    template Variable<T> leaky_relu(const Variable<T>&, double, Op);                               \
-    template Variable<T> elu(const Variable<T>&, double, Op);                                      \
-    template Variable<T> gelu(const Variable<T>&, Op);                                             \
-    template Variable<T> silu(const Variable<T>&, Op);                                             \
-    template Variable<T> softplus(const Variable<T>&, Op);
-
-UNROLL_INSTANTIATE(float)
-UNROLL_INSTANTIATE(double)
+template Variable<float> clip(const Variable<float>&, double, double, Op);
+template Variable<double> clip(const Variable<double>&, double, double, Op);
 
 } // namespace unroll

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 #include <unroll/ops/windows.hpp>
 
 #include <optional>
@@ -24,5 +24,14 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op 
 template <class T>
 Variable<T> average_pool(const Variable<T>& x, const PoolingOptions& options,
                          Op op = "average_pool");
+
+// The same for tensors.
+auto max_pool(const TensorOperand auto& x, const PoolingOptions& options, Op op = "max_pool") {
+    return max_pool(detail::variable(x), options, op);
+}
+auto average_pool(const TensorOperand auto& x, const PoolingOptions& options,
+                  Op op = "average_pool") {
+    return average_pool(detail::variable(x), options, op);
+}
 
 } // namespace unroll

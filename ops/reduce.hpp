@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 
 namespace unroll {
 
@@ -61,5 +61,52 @@ struct TopK {
 };
 template <class T>
 TopK<T> topk(const Variable<T>& x, std::size_t k, Op op = "topk");
+
+// The same for tensors.
+auto sum(const TensorOperand auto& x, Op op = "sum") { return sum(detail::variable(x), op); }
+auto sum(const TensorOperand auto& x, Axes axes, bool keep_dims = false, Op op = "sum") {
+    return sum(detail::variable(x), axes, keep_dims, op);
+}
+auto mean(const TensorOperand auto& x, Op op = "mean") { return mean(detail::variable(x), op); }
+auto mean(const TensorOperand auto& x, Axes axes, bool keep_dims = false, Op op = "mean") {
+    return mean(detail::variable(x), axes, keep_dims, op);
+}
+auto variance(const TensorOperand auto& x, Op op = "variance") {
+    return variance(detail::variable(x), op);
+}
+auto variance(const TensorOperand auto& x, Axes axes, std::size_t ddof = 0, bool keep_dims = false,
+              Op op = "variance") {
+    return variance(detail::variable(x), axes, ddof, keep_dims, op);
+}
+auto norm_l2(const TensorOperand auto& x, Op op = "norm_l2") {
+    return norm_l2(detail::variable(x), op);
+}
+auto norm_l2(const TensorOperand auto& x, Axes axes, bool keep_dims = false, Op op = "norm_l2") {
+    return norm_l2(detail::variable(x), axes, keep_dims, op);
+}
+auto amax(const TensorOperand auto& x, Op op = "amax") { return amax(detail::variable(x), op); }
+auto amax(const TensorOperand auto& x, Axes axes, bool keep_dims = false, Op op = "amax") {
+    return amax(detail::variable(x), axes, keep_dims, op);
+}
+auto amin(const TensorOperand auto& x, Op op = "amin") { return amin(detail::variable(x), op); }
+auto amin(const TensorOperand auto& x, Axes axes, bool keep_dims = false, Op op = "amin") {
+    return amin(detail::variable(x), axes, keep_dims, op);
+}
+auto logsumexp(const TensorOperand auto& x, Op op = "logsumexp") {
+    return logsumexp(detail::variable(x), op);
+}
+auto logsumexp(const TensorOperand auto& x, Axes axes, bool keep_dims = false,
+               Op op = "logsumexp") {
+    return logsumexp(detail::variable(x), axes, keep_dims, op);
+}
+auto argmax(const TensorOperand auto& x, std::ptrdiff_t axis = -1, Op op = "argmax") {
+    return argmax(detail::variable(x), axis, op);
+}
+auto argmin(const TensorOperand auto& x, std::ptrdiff_t axis = -1, Op op = "argmin") {
+    return argmin(detail::variable(x), axis, op);
+}
+auto topk(const TensorOperand auto& x, std::size_t k, Op op = "topk") {
+    return topk(detail::variable(x), k, op);
+}
 
 } // namespace unroll

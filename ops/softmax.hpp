@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 
 namespace unroll {
 
@@ -19,5 +19,21 @@ Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = 
 template <class T>
 Variable<T> log_softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis = -1,
                         Op op = "log_softmax");
+
+// The same for tensors.
+auto softmax(const TensorOperand auto& x, std::ptrdiff_t axis = -1, Op op = "softmax") {
+    return softmax(detail::variable(x), axis, op);
+}
+auto softmax(const TensorOperand auto& x, const Mask& mask, std::ptrdiff_t axis = -1,
+             Op op = "softmax") {
+    return softmax(detail::variable(x), mask, axis, op);
+}
+auto log_softmax(const TensorOperand auto& x, std::ptrdiff_t axis = -1, Op op = "log_softmax") {
+    return log_softmax(detail::variable(x), axis, op);
+}
+auto log_softmax(const TensorOperand auto& x, const Mask& mask, std::ptrdiff_t axis = -1,
+                 Op op = "log_softmax") {
+    return log_softmax(detail::variable(x), mask, axis, op);
+}
 
 } // namespace unroll

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 
 #include <vector>
 
@@ -56,5 +56,56 @@ Variable<T> squeeze(const Variable<T>& x, std::ptrdiff_t axis, Op op = "squeeze"
 // Repeated along axes of extent 1 and along new leading ones.
 template <class T>
 Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape, Op op = "broadcast_to");
+
+// The same for tensors.
+auto reshape(const TensorOperand auto& x, std::initializer_list<std::ptrdiff_t> shape,
+             Op op = "reshape") {
+    return reshape(detail::variable(x), shape, op);
+}
+auto reshape(const TensorOperand auto& x, const Shape& shape, Op op = "reshape") {
+    return reshape(detail::variable(x), shape, op);
+}
+auto flatten(const TensorOperand auto& x, Op op = "flatten") {
+    return flatten(detail::variable(x), op);
+}
+auto slice(const TensorOperand auto& x, std::ptrdiff_t axis, std::size_t begin, std::size_t end,
+           Op op = "slice") {
+    return slice(detail::variable(x), axis, begin, end, op);
+}
+auto select(const TensorOperand auto& x, std::ptrdiff_t axis, std::size_t index, Op op = "select") {
+    return select(detail::variable(x), axis, index, op);
+}
+auto block(const TensorOperand auto& x, std::size_t i, std::size_t n, Op op = "block") {
+    return block(detail::variable(x), i, n, op);
+}
+auto split(const TensorOperand auto& x, std::size_t n, std::ptrdiff_t axis = 0, Op op = "split") {
+    return split(detail::variable(x), n, axis, op);
+}
+auto unstack(const TensorOperand auto& x, std::ptrdiff_t axis = 0, Op op = "unstack") {
+    return unstack(detail::variable(x), axis, op);
+}
+auto transpose(const TensorOperand auto& x, Op op = "transpose") {
+    return transpose(detail::variable(x), op);
+}
+auto transpose(const TensorOperand auto& x, std::initializer_list<std::size_t> order,
+               Op op = "transpose") {
+    return transpose(detail::variable(x), order, op);
+}
+auto swapaxes(const TensorOperand auto& x, std::ptrdiff_t axis1, std::ptrdiff_t axis2,
+              Op op = "swapaxes") {
+    return swapaxes(detail::variable(x), axis1, axis2, op);
+}
+auto flip(const TensorOperand auto& x, std::ptrdiff_t axis, Op op = "flip") {
+    return flip(detail::variable(x), axis, op);
+}
+auto expand_dims(const TensorOperand auto& x, std::ptrdiff_t axis, Op op = "expand_dims") {
+    return expand_dims(detail::variable(x), axis, op);
+}
+auto squeeze(const TensorOperand auto& x, std::ptrdiff_t axis, Op op = "squeeze") {
+    return squeeze(detail::variable(x), axis, op);
+}
+auto broadcast_to(const TensorOperand auto& x, const Shape& shape, Op op = "broadcast_to") {
+    return broadcast_to(detail::variable(x), shape, op);
+}
 
 } // namespace unroll

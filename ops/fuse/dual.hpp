@@ -220,15 +220,6 @@ template <class C, class X, class Y, class B = detail::dual_base<X, Y>>
 auto where(const C& condition, const X& a, const Y& b) {
     return detail::choose(condition, detail::as_dual<B>(a), detail::as_dual<B>(b));
 }
-// Of equals the first is taken.
-template <class X, class Y, class B = detail::dual_base<X, Y>>
-auto minimum(const X& a, const Y& b) {
-    return where(b < a, b, a);
-}
-template <class X, class Y, class B = detail::dual_base<X, Y>>
-auto maximum(const X& a, const Y& b) {
-    return where(b > a, b, a);
-}
 template <class A, class B>
 auto min(const A& a, const B& b) {
     return minimum(a, b);
@@ -238,126 +229,45 @@ auto max(const A& a, const B& b) {
     return maximum(a, b);
 }
 
-// Value and derivative of each function, side by side.
-template <class B, unsigned m>
-auto exp(const Dual<B, m>& x) {
-    const B y = exp(x.v);
-    return detail::chain(x, y, y);
-}
-template <class B, unsigned m>
-auto log(const Dual<B, m>& x) {
-    return detail::chain(x, log(x.v), B(1) / x.v);
-}
-template <class B, unsigned m>
-auto log1p(const Dual<B, m>& x) {
-    return detail::chain(x, log1p(x.v), B(1) / (B(1) + x.v));
-}
-template <class B, unsigned m>
-auto expm1(const Dual<B, m>& x) {
-    const B y = expm1(x.v);
-    return detail::chain(x, y, y + B(1));
-}
-template <class B, unsigned m>
-auto sqrt(const Dual<B, m>& x) {
-    const B y = sqrt(x.v);
-    return detail::chain(x, y, B(0.5) / y);
-}
-template <class B, unsigned m>
-auto square(const Dual<B, m>& x) {
-    return detail::chain(x, x.v * x.v, B(2) * x.v);
-}
-template <class B, unsigned m>
-auto reciprocal(const Dual<B, m>& x) {
-    const B y = B(1) / x.v;
-    return detail::chain(x, y, -y * y);
-}
-template <class B, unsigned m>
-auto sin(const Dual<B, m>& x) {
-    return detail::chain(x, sin(x.v), cos(x.v));
-}
-template <class B, unsigned m>
-auto cos(const Dual<B, m>& x) {
-    return detail::chain(x, cos(x.v), -sin(x.v));
-}
-template <class B, unsigned m>
-auto erf(const Dual<B, m>& x) {
-    return detail::chain(x, erf(x.v), B(2 * std::numbers::inv_sqrtpi) * exp(-x.v * x.v));
-}
-template <class B, unsigned m>
-auto abs(const Dual<B, m>& x) {
-    return detail::chain(x, abs(x.v), sign(x.v));
-}
-template <class B, unsigned m>
-auto sign(const Dual<B, m>& x) {
-    return detail::chain(x, sign(x.v), B(0));
-}
-template <class B, unsigned m>
-auto tanh(const Dual<B, m>& x) {
-    const B y = tanh(x.v);
-    return detail::chain(x, y, B(1) - y * y);
-}
-template <class B, unsigned m>
-auto sigmoid(const Dual<B, m>& x) {
-    const B y = sigmoid(x.v);
-    return detail::chain(x, y, y * (B(1) - y));
-}
-template <class B, unsigned m>
-auto relu(const Dual<B, m>& x) {
-    return detail::chain(x, relu(x.v), where(x.v > B(0), B(1), B(0)));
-}
-template <class B, unsigned m>
-auto leaky_relu(const Dual<B, m>& x, std::type_identity_t<B> slope = 0.01) {
-    return detail::chain(x, leaky_relu(x.v, slope), where(x.v > B(0), B(1), slope));
-}
-template <class B, unsigned m>
-auto elu(const Dual<B, m>& x, std::type_identity_t<B> alpha = 1.0) {
-    const B y = elu(x.v, alpha);
-    return detail::chain(x, y, where(x.v > B(0), B(1), y + alpha));
-}
-template <class B, unsigned m>
-auto silu(const Dual<B, m>& x) {
-    const B s = sigmoid(x.v), y = silu(x.v);
-    return detail::chain(x, y, s + y * (B(1) - s));
-}
-template <class B, unsigned m>
-auto softplus(const Dual<B, m>& x) {
-    return detail::chain(x, softplus(x.v), sigmoid(x.v));
-}
-template <class B, unsigned m>
-auto normal_pdf(const Dual<B, m>& x) {
-    const B y = normal_pdf(x.v);
-    return detail::chain(x, y, -x.v * y);
-}
-template <class B, unsigned m>
-auto normal_cdf(const Dual<B, m>& x) {
-    return detail::chain(x, normal_cdf(x.v), normal_pdf(x.v));
-}
-template <class B, unsigned m>
-auto gelu(const Dual<B, m>& x) {
-    // x pdf(x) is 0 wherever |x| is large, infinity included.
-    const B tail = where(abs(x.v) > B(40), B(0), x.v * normal_pdf(x.v));
-    return detail::chain(x, gelu(x.v), normal_cdf(x.v) + tail);
-}
+// The functions of function_list.hpp.
+#define UNROLL_UNARY(name, meaning, notation, value, derivative, ...)                              \
+    template <class X, unsigned m>                                                                 \
+    Dual<X, m> name(const Dual<X, m>& argument) {                                                  \
+        const X& x = argument.v;                                                                   \
+        const X y = name(x);                                                                       \
+        return detail::chain<X, m>(argument, y, derivative);                                       \
+    }
+#define UNROLL_UNARY_WITH(name, meaning, notation, constant, value, derivative, ...)               \
+    template <class X, unsigned m>                                                                 \
+    Dual<X, m> name(const Dual<X, m>& argument, std::type_identity_t<X> p = constant) {            \
+        const X& x = argument.v;                                                                   \
+        const X y = name(x, p);                                                                    \
+        return detail::chain<X, m>(argument, y, derivative);                                       \
+    }
+#define UNROLL_BINARY(name, meaning, notation, value, by_a, by_b)                                  \
+    template <class Left, class Right, class X = detail::dual_base<Left, Right>>                   \
+    auto name(const Left& left, const Right& right) {                                              \
+        const auto first = detail::as_dual<X>(left);                                               \
+        const auto second = detail::as_dual<X>(right);                                             \
+        const X &a = first.v, &b = second.v;                                                       \
+        const X y = name(a, b);                                                                    \
+        if constexpr (is_dual<Right> && !std::same_as<Right, X>)                                   \
+            return detail::chain(first, second, y, X(by_a), X(by_b));                              \
+        else                                                                                       \
+            return detail::chain(first, y, X(by_a));                                               \
+    }
+#define UNROLL_CHOICE(name, meaning, value)                                                        \
+    template <class Left, class Right, class X = detail::dual_base<Left, Right>>                   \
+    auto name(const Left& a, const Right& b) {                                                     \
+        return value;                                                                              \
+    }
+#include <unroll/ops/fuse/function_list.hpp>
+
 // The derivative is 1 on the bounds.
 template <class B, unsigned m, class L, class H>
 auto clamp(const Dual<B, m>& x, const L& low, const H& high) {
     return where(x < low, low, where(x > high, high, x));
 }
-// By the exponent: value log(a), and 0 where a is 0.
-template <class X, class Y, class B = detail::dual_base<X, Y>>
-auto pow(const X& base, const Y& exponent) {
-    const auto a = detail::as_dual<B>(base);
-    const auto b = detail::as_dual<B>(exponent);
-    const B value = pow(a.v, b.v);
-    const B by_a = where(b.v == B(0), B(0), b.v * pow(a.v, b.v - B(1)));
-    if constexpr (is_dual<Y> && !std::same_as<Y, B>) {
-        const B by_b = where(a.v == B(0), B(0), value * log(a.v));
-        return detail::chain(a, b, value, by_a, by_b);
-    } else {
-        return detail::chain(a, value, by_a);
-    }
-}
-
 // What a lambda of several results returns.
 template <class... V>
 std::tuple<V...> outputs(const V&... v) {

@@ -2,6 +2,7 @@
 #include <unroll/ops/fuse/function_table.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 #include <unordered_map>
 
@@ -30,7 +31,13 @@ bool is_zero(const Expression& e, std::size_t output) {
 
 // ---- evaluation ----
 
-constexpr std::size_t piece = 128; // elements evaluated at a time
+// Elements evaluated at a time: a multiple of every vector's width, and few enough for the values
+// of all terms to take at most `most_values` of memory, unless there are thousands of terms.
+constexpr std::size_t most_values = 65536;
+std::size_t piece_of(std::size_t terms) {
+    constexpr std::size_t widest = 16, longest = 128;
+    return std::clamp(most_values / terms / widest * widest, widest, longest);
+}
 
 template <class T>
 void run_term(const Function& f, const T* a, const T* b, const T* c, T* out, std::size_t n) {
@@ -46,7 +53,10 @@ void run_row(const void* f, T* const* places, const std::size_t* steps, const bo
              std::size_t n) {
     constexpr std::size_t W = Lanes<T>::width;
     const Expression& e = *static_cast<const Expression*>(f);
-    thread_local std::vector<T> memory;
+    const std::size_t piece = piece_of(e.terms.size());
+    thread_local std::vector<T> kept;
+    std::vector<T> own;
+    std::vector<T>& memory = e.terms.size() * piece <= most_values ? kept : own;
     memory.resize(std::max(memory.size(), e.terms.size() * piece));
     const auto row = [&](std::uint32_t term) { return memory.data() + term * piece; };
     for (std::size_t t = e.inputs; t < e.terms.size(); ++t)
@@ -177,7 +187,8 @@ private:
         return a == always ? b.term : (Condition{a} && b).term;
     }
     bool depends(std::uint32_t term) const {
-        return e_.terms[term].function != static_cast<std::uint16_t>(Code::number);
+        const auto code = static_cast<Code>(e_.terms[term].function);
+        return code != Code::number && code != Code::slot;
     }
 
     const Expression& e_;
@@ -228,8 +239,33 @@ Pullback differentiate(const Expression& e, const std::vector<bool>& wanted,
     return pruned(reading.expression);
 }
 
+// ---- derivatives that are known ----
+
+// An expression's numbers move to `numbers`, all but 0, 1 and -1, which the arithmetic of symbols
+// simplifies: expressions that differ in a constant alone have one derivative.
+Expression with_slots(const Expression& e, std::vector<double>& numbers) {
+    Expression out = e;
+    for (auto& term : out.terms) {
+        const double n = term.number;
+        const bool stays = (n == 0 && !std::signbit(n)) || std::abs(n) == 1;
+        if (static_cast<Code>(term.function) != Code::number || stays) continue;
+        term = {static_cast<std::uint16_t>(Code::slot),
+                {static_cast<std::uint32_t>(numbers.size())},
+                0};
+        numbers.push_back(n);
+    }
+    return out;
+}
+
+Pullback with_numbers(Pullback pullback, const std::vector<double>& numbers) {
+    for (auto& term : pullback.expression.terms)
+        if (static_cast<Code>(term.function) == Code::slot)
+            term = {static_cast<std::uint16_t>(Code::number), {}, numbers[term.arguments[0]]};
+    return pullback;
+}
+
 struct Key {
-    Expression expression;
+    Expression expression; // with slots
     std::vector<bool> wanted, arrived;
     friend bool operator==(const Key&, const Key&) = default;
 };
@@ -250,17 +286,37 @@ struct Hash {
     }
 };
 
+struct Known {
+    Pullback with_slots;
+    std::vector<double> numbers; // of `latest`
+    std::shared_ptr<const Pullback> latest;
+};
+
+// A few for each kind of cell in a program, whatever the number of its steps.
+thread_local std::unordered_map<Key, Known, Hash> known;
+constexpr std::size_t most_known = 1000;
+
 } // namespace
+
+std::size_t known_pullbacks() { return known.size(); }
 
 std::shared_ptr<const Pullback> pull_back(const Expression& expression,
                                           const std::vector<bool>& wanted,
                                           const std::vector<bool>& arrived) {
-    // One for every kind of cell in a program, whatever the number of its steps.
-    thread_local std::unordered_map<Key, std::shared_ptr<const Pullback>, Hash> known;
-    auto& found = known[{expression, wanted, arrived}];
-    if (!found)
-        found = std::make_shared<const Pullback>(differentiate(expression, wanted, arrived));
-    return found;
+    std::vector<double> numbers;
+    Key key{with_slots(expression, numbers), wanted, arrived};
+    auto at = known.find(key);
+    if (at == known.end()) {
+        Pullback made = differentiate(key.expression, wanted, arrived);
+        if (known.size() >= most_known) known.clear();
+        at = known.emplace(std::move(key), Known{std::move(made), {}, nullptr}).first;
+    }
+    Known& found = at->second;
+    if (!found.latest || found.numbers != numbers) {
+        found.latest = std::make_shared<const Pullback>(with_numbers(found.with_slots, numbers));
+        found.numbers = std::move(numbers);
+    }
+    return found.latest;
 }
 
 template <class T>
@@ -321,6 +377,15 @@ void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
     evaluate_into<T>(*shares, common_shape<T>(Op::unplaced("pull_back"), x), sources, sinks);
 }
 
+namespace {
+std::string latex_of(const Function& f) {
+    if (f.latex != nullptr) return f.latex;
+    std::string name = f.text;
+    for (std::size_t i = 0; (i = name.find('_', i)) != name.npos; i += 2) name.insert(i, "\\");
+    return "\\operatorname{" + name + "}";
+}
+} // namespace
+
 Formula Expression::formula(const char* names) const {
     std::vector<std::string> words;
     if (names != nullptr) {
@@ -337,7 +402,7 @@ Formula Expression::formula(const char* names) const {
     for (std::uint32_t t = 0; t < terms.size(); ++t) {
         if (!used[t] && t >= inputs) continue;
         const Function& what = function_of(terms[t]);
-        Formula::Term term{what.kind, what.text, what.latex, {}};
+        Formula::Term term{what.kind, what.text, latex_of(what), {}};
         if (what.code == Code::input) {
             term.text = term.latex = name(t, "x" + std::to_string(t + 1));
         } else if (what.code == Code::number) {

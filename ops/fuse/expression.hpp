@@ -11,7 +11,7 @@ namespace unroll {
 // ones are the inputs.
 struct Expression {
     struct Term {
-        std::uint16_t function; // which one: a row of the table in symbol.cpp
+        std::uint16_t function; // its Code: a row of the function table
         std::array<std::uint32_t, 3> arguments{};
         double number = 0; // of a constant
 
@@ -37,6 +37,9 @@ struct Pullback {
 std::shared_ptr<const Pullback> pull_back(const Expression& expression,
                                           const std::vector<bool>& wanted,
                                           const std::vector<bool>& arrived);
+// How many derivatives of expressions this thread keeps. Expressions that differ in a constant
+// alone share one.
+std::size_t known_pullbacks();
 
 // An expression at every position of operands that broadcast, recorded as one operation; the
 // terms are evaluated piece by piece, so that what lies between them stays in the cache.

@@ -45,11 +45,27 @@ Symbol derivative(std::span<const Symbol> x, unsigned by) {
     return derive<F, arguments>(x, by, std::make_integer_sequence<unsigned, differentiable>{});
 }
 
-// `differentiable`: by so many of its first arguments.
+struct Notation {
+    const char* text = nullptr; // null: the function's name
+    const char* latex = nullptr;
+    Kind kind = Kind::function;
+
+    constexpr Notation() = default;
+    constexpr Notation(const char* text, const char* latex = nullptr, Kind kind = Kind::function)
+        : text(text), latex(latex), kind(kind) {}
+};
+
+// Differentiable by its first `differentiable` arguments.
 template <unsigned arguments, unsigned differentiable = arguments, class F>
-constexpr Function entry(Code code, const char* text, const char* latex, F,
-                         Kind kind = Kind::function) {
-    Function f{code, arguments, text, latex, kind, &run<F, float>, &run<F, double>, nullptr};
+constexpr Function entry(Code code, const char* name, Notation notation, F) {
+    Function f{code,
+               arguments,
+               notation.text != nullptr ? notation.text : name,
+               notation.latex,
+               notation.kind,
+               &run<F, float>,
+               &run<F, double>,
+               nullptr};
     if constexpr (differentiable > 0) f.derivative = &derivative<F, arguments, differentiable>;
     return f;
 }
@@ -61,58 +77,34 @@ constexpr Function plain(Code code, Kind kind) {
 constexpr Function table[] = {
     plain(Code::input, Kind::input),
     plain(Code::number, Kind::number),
-    entry<2>(
-        Code::add, "+", "+", [](auto a, auto b) { return a + b; }, Kind::sum),
-    entry<2>(
-        Code::subtract, "−", "-", [](auto a, auto b) { return a - b; }, Kind::difference),
-    entry<2>(
-        Code::multiply, "×", "\\cdot", [](auto a, auto b) { return a * b; }, Kind::product),
-    entry<2>(
-        Code::divide, "÷", "/", [](auto a, auto b) { return a / b; }, Kind::quotient),
-    entry<1>(
-        Code::negate, "−", "-", [](auto a) { return -a; }, Kind::negative),
-    entry<2, 0>(
-        Code::less, "<", "<", [](auto a, auto b) { return where(a < b, 1, 0); }, Kind::relation),
-    entry<2, 0>(
-        Code::less_equal, "≤", "\\le", [](auto a, auto b) { return where(a <= b, 1, 0); },
-        Kind::relation),
-    entry<2, 0>(
-        Code::equal, "=", "=", [](auto a, auto b) { return where(a == b, 1, 0); }, Kind::relation),
-    entry<2, 0>(
-        Code::both, "∧", "\\land", [](auto a, auto b) { return a * b; }, Kind::relation),
-    entry<2, 0>(
-        Code::either, "∨", "\\lor", [](auto a, auto b) { return maximum(a, b); }, Kind::relation),
-    entry<1, 0>(Code::negation, "not", "\\lnot", [](auto a) { return 1 - a; }),
-    entry<3, 0>(Code::where, "where", "\\operatorname{where}",
+    plain(Code::slot, Kind::number),
+    entry<2>(Code::add, "+", {"+", "+", Kind::sum}, [](auto a, auto b) { return a + b; }),
+    entry<2>(Code::subtract, "−", {"−", "-", Kind::difference},
+             [](auto a, auto b) { return a - b; }),
+    entry<2>(Code::multiply, "×", {"×", "\\cdot", Kind::product},
+             [](auto a, auto b) { return a * b; }),
+    entry<2>(Code::divide, "÷", {"÷", "/", Kind::quotient}, [](auto a, auto b) { return a / b; }),
+    entry<1>(Code::negate, "−", {"−", "-", Kind::negative}, [](auto a) { return -a; }),
+    entry<2, 0>(Code::less, "<", {"<", "<", Kind::relation},
+                [](auto a, auto b) { return where(a < b, 1, 0); }),
+    entry<2, 0>(Code::less_equal, "≤", {"≤", "\\le", Kind::relation},
+                [](auto a, auto b) { return where(a <= b, 1, 0); }),
+    entry<2, 0>(Code::equal, "=", {"=", "=", Kind::relation},
+                [](auto a, auto b) { return where(a == b, 1, 0); }),
+    entry<2, 0>(Code::both, "∧", {"∧", "\\land", Kind::relation},
+                [](auto a, auto b) { return a * b; }),
+    entry<2, 0>(Code::either, "∨", {"∨", "\\lor", Kind::relation},
+                [](auto a, auto b) { return maximum(a, b); }),
+    entry<1, 0>(Code::negation, "not", {"not", "\\lnot"}, [](auto a) { return 1 - a; }),
+    entry<3, 0>(Code::where, "where", {},
                 [](auto c, auto a, auto b) { return where(c != 0, a, b); }),
-    entry<1>(Code::exp, "exp", "\\exp", [](auto x) { return exp(x); }),
-    entry<1>(Code::expm1, "expm1", "\\operatorname{expm1}", [](auto x) { return expm1(x); }),
-    entry<1>(Code::log, "log", "\\log", [](auto x) { return log(x); }),
-    entry<1>(Code::log1p, "log1p", "\\operatorname{log1p}", [](auto x) { return log1p(x); }),
-    entry<1>(Code::sqrt, "√", "\\sqrt", [](auto x) { return sqrt(x); }),
-    entry<1>(
-        Code::square, "²", "^2", [](auto x) { return square(x); }, Kind::power),
-    entry<1>(Code::reciprocal, "1/", "1/", [](auto x) { return reciprocal(x); }),
-    entry<1>(Code::sin, "sin", "\\sin", [](auto x) { return sin(x); }),
-    entry<1>(Code::cos, "cos", "\\cos", [](auto x) { return cos(x); }),
-    entry<1>(Code::erf, "erf", "\\operatorname{erf}", [](auto x) { return erf(x); }),
-    entry<1>(Code::abs, "abs", "\\operatorname{abs}", [](auto x) { return abs(x); }),
-    entry<1>(Code::sign, "sign", "\\operatorname{sign}", [](auto x) { return sign(x); }),
-    entry<1>(Code::tanh, "tanh", "\\tanh", [](auto x) { return tanh(x); }),
-    entry<1>(Code::sigmoid, "σ", "\\sigma", [](auto x) { return sigmoid(x); }),
-    entry<1>(Code::relu, "relu", "\\operatorname{relu}", [](auto x) { return relu(x); }),
-    entry<2, 1>(Code::leaky_relu, "leaky_relu", "\\operatorname{leaky\\_relu}",
-                [](auto x, auto slope) { return leaky_relu(x, slope); }),
-    entry<2, 1>(Code::elu, "elu", "\\operatorname{elu}",
-                [](auto x, auto alpha) { return elu(x, alpha); }),
-    entry<1>(Code::silu, "silu", "\\operatorname{silu}", [](auto x) { return silu(x); }),
-    entry<1>(Code::softplus, "softplus", "\\operatorname{softplus}",
-             [](auto x) { return softplus(x); }),
-    entry<1>(Code::normal_pdf, "φ", "\\varphi", [](auto x) { return normal_pdf(x); }),
-    entry<1>(Code::normal_cdf, "Φ", "\\Phi", [](auto x) { return normal_cdf(x); }),
-    entry<1>(Code::gelu, "gelu", "\\operatorname{gelu}", [](auto x) { return gelu(x); }),
-    entry<2>(
-        Code::pow, "^", "^", [](auto a, auto b) { return pow(a, b); }, Kind::power),
+#define UNROLL_UNARY(name, meaning, notation, ...)                                                 \
+    entry<1>(Code::name, #name, Notation notation, [](auto x) { return name(x); }),
+#define UNROLL_UNARY_WITH(name, meaning, notation, ...)                                            \
+    entry<2, 1>(Code::name, #name, Notation notation, [](auto x, auto p) { return name(x, p); }),
+#define UNROLL_BINARY(name, meaning, notation, ...)                                                \
+    entry<2>(Code::name, #name, Notation notation, [](auto a, auto b) { return name(a, b); }),
+#include <unroll/ops/fuse/function_list.hpp>
 };
 
 constexpr bool in_order() {

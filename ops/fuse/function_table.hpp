@@ -8,6 +8,7 @@ namespace unroll {
 enum class Code : std::uint16_t {
     input,
     number,
+    slot, // a number that is given later: arguments[0] says which one
     add,
     subtract,
     multiply,
@@ -20,29 +21,10 @@ enum class Code : std::uint16_t {
     either,
     negation,
     where,
-    exp,
-    expm1,
-    log,
-    log1p,
-    sqrt,
-    square,
-    reciprocal,
-    sin,
-    cos,
-    erf,
-    abs,
-    sign,
-    tanh,
-    sigmoid,
-    relu,
-    leaky_relu,
-    elu,
-    silu,
-    softplus,
-    normal_pdf,
-    normal_cdf,
-    gelu,
-    pow,
+#define UNROLL_UNARY(name, ...) name,
+#define UNROLL_UNARY_WITH(name, ...) name,
+#define UNROLL_BINARY(name, ...) name,
+#include <unroll/ops/fuse/function_list.hpp>
     count
 };
 
@@ -50,13 +32,13 @@ struct Function {
     Code code;
     unsigned arguments;
     const char* text;
-    const char* latex;
+    const char* latex; // null: the text, as the name of an operator
     Formula::Kind kind;
     // out[i] = f(a[i], b[i], c[i]) for i < n, a multiple of the width of Lanes. Truth is 1 or 0.
     void (*in_float)(const float* a, const float* b, const float* c, float* out, std::size_t n);
     void (*in_double)(const double* a, const double* b, const double* c, double* out,
                       std::size_t n);
-    // d f / d x[by], written into the expression being read; null where there is none.
+    // d f / d x[by] written into the expression being read; null if there is none.
     Symbol (*derivative)(std::span<const Symbol> x, unsigned by);
 };
 const Function& function(Code code);

@@ -8,8 +8,8 @@
 
 namespace unroll {
 
-// The mathematics of fuse(): over Lanes, and over float and double so that a lambda can be called
-// with plain numbers. Dual numbers follow in dual.hpp.
+// The mathematics of fuse(): over Lanes, and over plain numbers so that a lambda can be called with
+// those. Dual numbers follow in dual.hpp.
 
 template <class X>
 inline constexpr bool is_lanes = false;
@@ -37,14 +37,18 @@ T where(bool condition, T a, T b) {
     return condition ? a : b;
 }
 
-template <Real X>
-X minimum(X a, X b) {
-    return where(b < a, b, a);
-}
-template <Real X>
-X maximum(X a, X b) {
-    return where(b > a, b, a);
-}
+// The functions of function_list.hpp, whose values may use each other.
+#define UNROLL_UNARY(name, ...)                                                                    \
+    template <Real X>                                                                              \
+    X name(X x);
+#define UNROLL_UNARY_WITH(name, meaning, notation, constant, ...)                                  \
+    template <Real X>                                                                              \
+    X name(X x, std::type_identity_t<X> p = constant);
+#define UNROLL_BINARY(name, ...)                                                                   \
+    template <Real X>                                                                              \
+    X name(X a, X b);
+#define UNROLL_CHOICE(name, ...) UNROLL_BINARY(name)
+#include <unroll/ops/fuse/function_list.hpp>
 
 namespace detail {
 template <class F, class T, class... X>
@@ -91,6 +95,8 @@ struct Exponential {
     }
 };
 } // namespace detail
+
+namespace kernels {
 
 // In float, what is under 1.7e-38 becomes 0.
 template <Real X>
@@ -187,29 +193,11 @@ X pow(X a, X b) {
     else
         return std::pow(a, b);
 }
-
-template <Real X>
-X square(X x) {
-    return x * x;
-}
-template <Real X>
-X reciprocal(X x) {
-    return X(1) / x;
-}
-template <Real X>
-X sign(X x) {
-    return where(x > X(0), X(1), where(x < X(0), X(-1), x));
-}
-template <Real X>
-X clamp(X x, std::type_identity_t<X> low, std::type_identity_t<X> high) {
-    return where(x < low, low, where(x > high, high, x));
-}
-
 // e / (e + 2) with e = exp(2|x|) - 1, which saturates.
 template <Real X>
 X tanh(X x) {
     if constexpr (is_lanes<X> && detail::is_float<X>) {
-        const X e = detail::Exponential(minimum(abs(x + x), X(20))).minus_one();
+        const X e = detail::Exponential(minimum(kernels::abs(x + x), X(20))).minus_one();
         return copysign(e / (e + X(2)), x);
     } else if constexpr (is_lanes<X>) {
         return xsimd::tanh(x.v);
@@ -217,43 +205,30 @@ X tanh(X x) {
         return std::tanh(x);
     }
 }
+
+} // namespace kernels
+
+#define UNROLL_UNARY(name, meaning, notation, value, ...)                                          \
+    template <Real X>                                                                              \
+    X name(X x) {                                                                                  \
+        return value;                                                                              \
+    }
+#define UNROLL_UNARY_WITH(name, meaning, notation, constant, value, ...)                           \
+    template <Real X>                                                                              \
+    X name(X x, std::type_identity_t<X> p) {                                                       \
+        return value;                                                                              \
+    }
+#define UNROLL_BINARY(name, meaning, notation, value, ...)                                         \
+    template <Real X>                                                                              \
+    X name(X a, X b) {                                                                             \
+        return value;                                                                              \
+    }
+#define UNROLL_CHOICE(name, meaning, value) UNROLL_BINARY(name, meaning, (), value)
+#include <unroll/ops/fuse/function_list.hpp>
+
 template <Real X>
-X sigmoid(X x) {
-    return X(1) / (X(1) + exp(-x));
-}
-template <Real X>
-X relu(X x) {
-    return where(x < X(0), X(0), x);
-}
-template <Real X>
-X leaky_relu(X x, std::type_identity_t<X> slope = 0.01) {
-    return where(x > X(0), x, slope * x);
-}
-template <Real X>
-X elu(X x, std::type_identity_t<X> alpha = 1.0) {
-    return where(x > X(0), x, alpha * expm1(minimum(x, X(0))));
-}
-template <Real X>
-X silu(X x) {
-    // -inf * 0 is no number, but the limit is 0.
-    return where(x < X(-200), X(0), x * sigmoid(x));
-}
-template <Real X>
-X softplus(X x) {
-    return maximum(x, X(0)) + log1p(exp(-abs(x)));
-}
-// The standard normal distribution function and density.
-template <Real X>
-X normal_cdf(X x) {
-    return X(0.5) * erfc(x * X(-1 / std::numbers::sqrt2));
-}
-template <Real X>
-X normal_pdf(X x) {
-    return X(std::numbers::inv_sqrtpi / std::numbers::sqrt2) * exp(X(-0.5) * x * x);
-}
-template <Real X>
-X gelu(X x) {
-    return where(x < X(-40), X(0), x * normal_cdf(x));
+X clamp(X x, std::type_identity_t<X> low, std::type_identity_t<X> high) {
+    return where(x < low, low, where(x > high, high, x));
 }
 
 } // namespace unroll

@@ -1,28 +1,14 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/ops/fuse/dual.hpp>
 #include <unroll/ops/fuse/functions.hpp>
 #include <unroll/ops/fuse/symbol.hpp>
+#include <unroll/ops/operand.hpp>
 
 namespace unroll {
 
 namespace detail {
-
-template <class X>
-concept Operand = requires {
-    typename X::value_type;
-};
-
-template <class... X>
-struct FirstOperand;
-template <class X, class... Rest>
-struct FirstOperand<X, Rest...> : FirstOperand<Rest...> {};
-template <Operand X, class... Rest>
-struct FirstOperand<X, Rest...> {
-    using type = typename X::value_type;
-};
 
 template <class T, class... V>
 Shape common_shape(const Op& op, const V&... x) {
@@ -161,12 +147,13 @@ struct named {
 // f is a generic lambda over numbers and returns one number or outputs(...). It is the forward
 // kernel when read with SIMD lanes and the backward kernel when read with dual numbers over them;
 // read with symbols it is a formula, for pictures and for derivatives of derivatives. Its operands
-// are kept, and it is evaluated again on the way back. Operands are variables,
-// parameters, tensors or scalars, at least one of them not a scalar. Throws Error where shapes do
+// are kept, and it is evaluated again on the way back. Operands are variables, parameters, tensors
+// or numbers, at least one of them not a number. Throws Error where shapes do
 // not broadcast.
 template <class F, class... X>
 auto fuse(Op op, F f, const X&... x) {
-    using T = typename detail::FirstOperand<X...>::type;
+    static_assert((Operand<X> || ...), "fuse: an operand must be a variable, parameter or tensor");
+    using T = scalar_t<X...>;
     return detail::fuse<T>(op, f, {}, static_cast<const Variable<T>&>(x)...);
 }
 

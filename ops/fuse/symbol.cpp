@@ -87,33 +87,17 @@ Symbol where(Condition condition, Symbol a, Symbol b) {
     if (a.term() == b.term()) return a;
     return Symbol::at(write(Code::where, {condition.term, a.term(), b.term()}));
 }
-Symbol minimum(Symbol a, Symbol b) { return where(b < a, b, a); }
-Symbol maximum(Symbol a, Symbol b) { return where(b > a, b, a); }
 Symbol clamp(Symbol x, Symbol low, Symbol high) {
     return where(x < low, low, where(x > high, high, x));
 }
-Symbol exp(Symbol x) { return call(Code::exp, x); }
-Symbol expm1(Symbol x) { return call(Code::expm1, x); }
-Symbol log(Symbol x) { return call(Code::log, x); }
-Symbol log1p(Symbol x) { return call(Code::log1p, x); }
-Symbol sqrt(Symbol x) { return call(Code::sqrt, x); }
-Symbol square(Symbol x) { return call(Code::square, x); }
-Symbol reciprocal(Symbol x) { return call(Code::reciprocal, x); }
-Symbol sin(Symbol x) { return call(Code::sin, x); }
-Symbol cos(Symbol x) { return call(Code::cos, x); }
-Symbol erf(Symbol x) { return call(Code::erf, x); }
-Symbol abs(Symbol x) { return call(Code::abs, x); }
-Symbol sign(Symbol x) { return call(Code::sign, x); }
-Symbol tanh(Symbol x) { return call(Code::tanh, x); }
-Symbol sigmoid(Symbol x) { return call(Code::sigmoid, x); }
-Symbol relu(Symbol x) { return call(Code::relu, x); }
-Symbol leaky_relu(Symbol x, Symbol slope) { return call(Code::leaky_relu, x, slope); }
-Symbol elu(Symbol x, Symbol alpha) { return call(Code::elu, x, alpha); }
-Symbol silu(Symbol x) { return call(Code::silu, x); }
-Symbol softplus(Symbol x) { return call(Code::softplus, x); }
-Symbol normal_pdf(Symbol x) { return call(Code::normal_pdf, x); }
-Symbol normal_cdf(Symbol x) { return call(Code::normal_cdf, x); }
-Symbol gelu(Symbol x) { return call(Code::gelu, x); }
-Symbol pow(Symbol a, Symbol b) { return call(Code::pow, a, b); }
+#define UNROLL_UNARY(name, ...)                                                                    \
+    Symbol name(Symbol x) { return call(Code::name, x); }
+#define UNROLL_UNARY_WITH(name, ...)                                                               \
+    Symbol name(Symbol x, Symbol p) { return call(Code::name, x, p); }
+#define UNROLL_BINARY(name, ...)                                                                   \
+    Symbol name(Symbol a, Symbol b) { return call(Code::name, a, b); }
+#define UNROLL_CHOICE(name, meaning, value)                                                        \
+    Symbol name(Symbol a, Symbol b) { return value; }
+#include <unroll/ops/fuse/function_list.hpp>
 
 } // namespace unroll

@@ -54,32 +54,13 @@ Condition operator||(Condition a, Condition b);
 Condition operator!(Condition a);
 
 Symbol where(Condition condition, Symbol a, Symbol b);
-Symbol minimum(Symbol a, Symbol b);
-Symbol maximum(Symbol a, Symbol b);
 Symbol clamp(Symbol x, Symbol low, Symbol high);
-Symbol exp(Symbol x);
-Symbol expm1(Symbol x);
-Symbol log(Symbol x);
-Symbol log1p(Symbol x);
-Symbol sqrt(Symbol x);
-Symbol square(Symbol x);
-Symbol reciprocal(Symbol x);
-Symbol sin(Symbol x);
-Symbol cos(Symbol x);
-Symbol erf(Symbol x);
-Symbol abs(Symbol x);
-Symbol sign(Symbol x);
-Symbol tanh(Symbol x);
-Symbol sigmoid(Symbol x);
-Symbol relu(Symbol x);
-Symbol leaky_relu(Symbol x, Symbol slope = 0.01);
-Symbol elu(Symbol x, Symbol alpha = 1.0);
-Symbol silu(Symbol x);
-Symbol softplus(Symbol x);
-Symbol normal_pdf(Symbol x);
-Symbol normal_cdf(Symbol x);
-Symbol gelu(Symbol x);
-Symbol pow(Symbol a, Symbol b);
+#define UNROLL_UNARY(name, ...) Symbol name(Symbol x);
+#define UNROLL_UNARY_WITH(name, meaning, notation, constant, ...)                                  \
+    Symbol name(Symbol x, Symbol p = constant);
+#define UNROLL_BINARY(name, ...) Symbol name(Symbol a, Symbol b);
+#define UNROLL_CHOICE(name, ...) Symbol name(Symbol a, Symbol b);
+#include <unroll/ops/fuse/function_list.hpp>
 
 // Reads an expression: its inputs, the terms that are written while this lives, its outputs.
 // Reading nests.

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <unroll/core/autograd/record.hpp>
+
+#include <concepts>
+
+namespace unroll {
+
+// Whatever takes a variable takes a parameter, which is one, a tensor of float or double and, next
+// to any of them, a number. The first operand of a function gives the scalar type; the others
+// convert to it.
+
+template <class X>
+concept Number = std::is_arithmetic_v<X>;
+
+// A variable, parameter or tensor of float or double.
+template <class X>
+concept Operand = requires {
+    typename X::value_type;
+}
+&&std::floating_point<typename X::value_type>&&
+    std::convertible_to<const X&, Variable<typename X::value_type>>;
+
+// An operand that is no variable. The deduction of T from a `const Variable<T>&` does not find it,
+// so that each function has an overload for it.
+template <class X>
+concept TensorOperand = Operand<X> && !std::derived_from<X, Variable<typename X::value_type>>;
+
+template <class T, class X>
+concept OperandOf = Number<X> || std::convertible_to<const X&, Variable<T>>;
+
+namespace detail {
+
+template <Operand X>
+Variable<typename X::value_type> variable(const X& x) {
+    return x;
+}
+
+template <class... X>
+struct Common {};
+template <Operand X, class... Rest>
+struct Common<X, Rest...> {
+    using type = typename X::value_type;
+};
+template <Number X, class... Rest>
+struct Common<X, Rest...> : Common<Rest...> {};
+
+template <class T, class X>
+decltype(auto) operand(const X& x) {
+    if constexpr (std::derived_from<X, Variable<T>>)
+        return static_cast<const Variable<T>&>(x);
+    else if constexpr (Number<X>)
+        return Variable<T>(static_cast<T>(x));
+    else
+        return Variable<T>(x);
+}
+
+} // namespace detail
+
+// The scalar type of operands of which at least one is not a number.
+template <class... X>
+using scalar_t = typename detail::Common<X...>::type;
+
+} // namespace unroll

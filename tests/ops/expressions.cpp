@@ -1,0 +1,148 @@
+// Derivatives of fused expressions as expressions: what is kept of them, and what masks hide.
+
+#include "support.hpp"
+
+#include <unroll/ops/fuse/fuse.hpp>
+#include <unroll/unroll.hpp>
+
+#include <limits>
+
+namespace {
+
+using namespace unroll;
+using V = Variable<double>;
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+constexpr double no_number = std::numeric_limits<double>::quiet_NaN();
+
+// d/dx of k tanh(k x) + x / k, differentiated once more: the second derivative.
+std::pair<double, double> derivatives(double k, double at) {
+    Tape<double> tape;
+    const V x = tape.variable(Tensor<double>({1}, {at}));
+    const V y = fuse(
+        "anneal", [k](auto x) { return k * tanh(k * x) + x / k; }, x);
+    const V first = gradients(sum(y), {x}, {.create_graph = true})[0];
+    const V second = gradients(sum(first), {x}, {.create_graph = true})[0];
+    return {first.value()(0), second.value()(0)};
+}
+
+} // namespace
+
+TEST_CASE("expressions: a constant that changes every step does not make the cache grow") {
+    derivatives(0.3, 0.7);
+    const std::size_t before = known_pullbacks();
+    for (int step = 1; step <= 20000; ++step) {
+        const double k = step * 1e-4 + 1e-5, x = 0.7;
+        const auto [first, second] = derivatives(k, x);
+        const double t = std::tanh(k * x);
+        if (step % 100 != 0) continue;
+        CHECK(first == doctest::Approx(k * k * (1 - t * t) + 1 / k).epsilon(1e-12));
+        CHECK(second == doctest::Approx(-2 * k * k * k * t * (1 - t * t)).epsilon(1e-12));
+    }
+    CHECK(known_pullbacks() == before);
+    // 0, 1, -1 and NaN are constants as well.
+    for (const double k : {1.0, -1.0}) {
+        const double t = std::tanh(k * 0.7);
+        CHECK(derivatives(k, 0.7).first == doctest::Approx(1 - t * t + 1 / k).epsilon(1e-12));
+    }
+    CHECK(std::isnan(derivatives(no_number, 0.7).first));
+    const std::size_t after = known_pullbacks();
+    for (int i = 0; i < 100; ++i) derivatives(no_number, 0.7);
+    CHECK(known_pullbacks() == after);
+}
+
+TEST_CASE("expressions: the constants of one lambda do not mix with those of another") {
+    const auto at = [](double a, double b, double c) {
+        Tape<double> tape;
+        const V x = tape.variable(Tensor<double>({1}, {0.5}));
+        const V y = fuse(
+            "cubic", [=](auto x) { return a * x * x * x + b * x * x + c * x; }, x);
+        const V first = gradients(sum(y), {x}, {.create_graph = true})[0];
+        return std::pair(first.value()(0), gradients(sum(first), {x})[0].value()(0));
+    };
+    for (const double a : {0.0, 1.0, 2.0, 0.25})
+        for (const double b : {0.0, -1.0, 2.0, 7.0})
+            for (const double c : {0.0, 1.0, 0.25, 7.0}) {
+                const auto [first, second] = at(a, b, c);
+                CHECK(first == doctest::Approx(3 * a * 0.25 + 2 * b * 0.5 + c));
+                CHECK(second == doctest::Approx(6 * a * 0.5 + 2 * b));
+            }
+}
+
+TEST_CASE("expressions: any number of terms") {
+    for (const int terms : {1, 100, 700, 5000}) {
+        Tape<double> tape;
+        const V x = tape.variable(test::random_tensor({300}, 1));
+        const V y = fuse(
+            "long",
+            [terms](auto x) {
+                auto sum = 0 * x;
+                for (int i = 0; i < terms; ++i) sum = sum + x * (1.0 / (2 + i));
+                return sum;
+            },
+            x);
+        const V first = gradients(sum(y * y), {x}, {.create_graph = true})[0];
+        const V second = gradients(sum(first), {x})[0];
+        double slope = 0;
+        for (int i = 0; i < terms; ++i) slope += 1.0 / (2 + i);
+        CHECK(second.value()(299) == doctest::Approx(2 * slope * slope).epsilon(1e-10));
+    }
+}
+
+TEST_CASE("what a mask or an ignored target hides has no share, at any order") {
+    const auto orders = [](const std::string& name, const auto& f, const Tensor<double>& at,
+                           std::size_t hidden) {
+        CAPTURE(name);
+        Tape<double> tape;
+        const V x = tape.variable(at);
+        V value = f(x);
+        for (int order = 1; order <= 3; ++order) {
+            CAPTURE(order);
+            const V g = gradients(value, {x}, {.create_graph = true})[0];
+            for (std::size_t j = 0; j < 3; ++j) {
+                CHECK(g.value()(hidden, j) == 0);
+                CHECK(std::isfinite(g.value()(1 - hidden, j)));
+            }
+            value = sum(square(g)) + sum(sin(g));
+        }
+    };
+    const Mask rows({2, 1}, {false, true}), others({2, 1}, {true, false});
+    const Tensor<double> w = test::random_tensor({2, 3}, 5);
+    for (const double bad : {-inf, inf, no_number}) {
+        CAPTURE(bad);
+        const Tensor<double> x({2, 3}, {bad, bad, bad, 0.3, -1, 2});
+        for (const double smoothing : {0.0, 0.1})
+            orders(
+                "cross_entropy",
+                [=](const V& x) {
+                    return cross_entropy(x, Indices({2}, {-100, 1}), {.smoothing = smoothing});
+                },
+                x, 0);
+        orders(
+            "softmax", [&](const V& x) { return sum(softmax(x, rows) * w); }, x, 0);
+        orders(
+            "log_softmax",
+            [&](const V& x) { return sum(where(rows, log_softmax(x, rows) * w, 0)); }, x, 0);
+        orders(
+            "masked_fill", [&](const V& x) { return sum(exp(masked_fill(x, others, 0)) * w); }, x,
+            0);
+        orders(
+            "masked_select",
+            [&](const V& x) {
+                return sum(exp(masked_select(x, rows.broadcast_to({2, 3}))));
+            },
+            x, 0);
+    }
+    const Tensor<double> x({2, 3}, {-inf, -inf, -inf, 0.3, -1, 2});
+    orders(
+        "logsumexp", [](const V& x) { return sum(logsumexp(x, {1})); }, x, 0);
+    orders(
+        "softmax of -inf", [&](const V& x) { return sum(softmax(x) * w); }, x, 0);
+    // The padding of a batch whose targets are all ignored.
+    orders(
+        "nothing counts",
+        [](const V& x) {
+            return cross_entropy(x, Indices({2}, {-100, -100})) + sum(square(select(x, 0, 1)));
+        },
+        x, 0);
+}
