@@ -2,6 +2,7 @@
 
 #include "support.hpp"
 
+#include <unroll/core/kernels/gemm.hpp>
 #include <unroll/core/tensor/xtensor.hpp>
 #include <unroll/unroll.hpp>
 
@@ -196,18 +197,25 @@ private:
 } // namespace
 
 TEST_CASE("traps: a signal in the middle of a product finds the thread on its own stack") {
-    for (const std::size_t terms : {252, 253, 256, 511, 1152}) {
-        CAPTURE(terms);
-        const auto a = test::random_tensor<float>({16, terms}),
-                   b = test::random_tensor<float>({terms, 64});
-        const auto columns = b.transpose().copy().transpose();
-        Tensor<float> out({16, 64});
-        const Signals clock;
-        while (signals < 200) {
-            multiply(a, b, 1.f, 0.f, out);
-            multiply(a, columns, 1.f, 0.f, out);
+    for (const std::size_t terms :
+         {48, 64, 65, 84, 85, 86, 128, 129, 192, 193, 252, 253, 254, 256, 504, 505, 511, 1152}) {
+        const std::size_t rows = 48, columns = 64;
+        const auto a = test::random_tensor<float>({rows, terms}),
+                   b = test::random_tensor<float>({terms, columns});
+        Tensor<float> out({rows, columns});
+        for (const auto& [transpose_a, transpose_b] :
+             {std::pair(false, false), {false, true}, {true, false}, {true, true}}) {
+            CAPTURE(terms);
+            CAPTURE(transpose_a);
+            CAPTURE(transpose_b);
+            const Signals clock;
+            while (signals < 20)
+                for (const std::size_t m : {std::size_t{1}, std::size_t{16}, rows})
+                    gemm(transpose_a, transpose_b, m, columns, terms, 1.f, a.data(),
+                         transpose_a ? rows : terms, b.data(), transpose_b ? terms : columns, 0.f,
+                         out.data(), columns);
+            CHECK(elsewhere == 0);
         }
-        CHECK(elsewhere == 0);
     }
 }
 #endif

@@ -73,7 +73,7 @@ Variable<T> Recorded<T>::checked(const Variable<T>& x) const {
         fail(op,
              "its rule turns a plain tensor into a gradient that is being recorded, whose "
              "derivatives would be lost. Compute with the variables that the rule receives; "
-             "make constants variables outside of the rule; or mark the rule by once() if its "
+             "wrap what does not depend on them in constant(); or mark the rule by once() if its "
              "gradient need not be differentiated",
              this->tape_.scope_path(running_->scope));
     return x;

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <unroll/core/base/xsimd.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <type_traits>
-
-#include <xsimd/xsimd.hpp>
 
 namespace unroll {
 

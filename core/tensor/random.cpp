@@ -1,4 +1,5 @@
 #include <unroll/core/base/error.hpp>
+#include <unroll/core/base/xsimd.hpp>
 #include <unroll/core/tensor/random.hpp>
 
 #include <algorithm>
@@ -9,8 +10,6 @@
 #include <cstring>
 #include <numbers>
 #include <numeric>
-
-#include <xsimd/xsimd.hpp>
 
 // How wide vectors are passed does not matter to functions that nobody else calls.
 #pragma GCC diagnostic ignored "-Wpsabi"

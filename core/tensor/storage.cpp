@@ -1,6 +1,8 @@
 #include <unroll/core/tensor/storage.hpp>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
@@ -18,7 +20,7 @@ namespace unroll {
 
 struct Storage::Adopted : Storage {
     Adopted(void* data, void* owner, void (*release)(void*))
-        : Storage(adopted_class), data(data), owner(owner), release(release) {}
+        : Storage(adopted_class, 0), data(data), owner(owner), release(release) {}
 
     static constexpr std::uint32_t adopted_class = ~std::uint32_t{0};
     void* data;
@@ -31,7 +33,7 @@ namespace {
 constexpr std::size_t alignment = 64;
 constexpr std::size_t header = 16;
 
-static_assert(sizeof(Storage) <= header);
+static_assert(sizeof(Storage) == header);
 
 // Class 0 lies in one cache line with its header. Then eight classes to a doubling, from 64 bytes
 // on: at most a ninth of a block is unused.
@@ -53,94 +55,235 @@ std::size_t class_bytes(std::uint32_t size_class) {
 
 constexpr std::uint32_t classes = 8 * 52;
 
-struct Cache;
+// Only its thread writes.
+class Counter {
+public:
+    void add(std::ptrdiff_t n) { n_.store(get() + n, std::memory_order_relaxed); }
+    std::ptrdiff_t get() const { return n_.load(std::memory_order_relaxed); }
 
-// All threads' caches, for memory_use(), and what threads that have ended had counted.
+private:
+    std::atomic<std::ptrdiff_t> n_{0};
+};
+
+} // namespace
+
+// The blocks of one thread. A block that another thread frees returns to the thread that allocated
+// it, so memory does not pile up where it is freed. Of the blocks that it owns, a thread keeps at
+// most as many free bytes as it had in use at its peak, and some slack; what a thread leaves behind
+// when it ends goes to the system as soon as it is free.
+class BlockCache {
+public:
+    std::uint32_t index = 0; // in Caches::all; 0: the cache without a thread
+
+    // For the owning thread.
+    Storage* take(std::uint32_t size_class) {
+        Storage* const block = free_[size_class];
+        if (block == nullptr) return nullptr;
+        free_[size_class] = next(block);
+        free_bytes_.add(-signed_bytes(size_class));
+        block->references_.store(1, std::memory_order_relaxed);
+        block->version_.store(0, std::memory_order_relaxed);
+        return block;
+    }
+    void put(Storage* block) {
+        next(block) = std::exchange(free_[block->size_class_], block);
+        free_bytes_.add(bytes_of(block));
+    }
+    void put_returned() {
+        if (returned_.load(std::memory_order_relaxed) == nullptr) return;
+        for (Storage* block = returned_.exchange(nullptr); block != nullptr;) {
+            Storage* const following = next(block);
+            returned_bytes_.fetch_sub(bytes_of(block), std::memory_order_relaxed);
+            put(block);
+            block = following;
+        }
+    }
+    // For a block of that size from the system.
+    void make_room(std::size_t bytes) {
+        const std::ptrdiff_t wanted = static_cast<std::ptrdiff_t>(bytes);
+        peak_ = std::max(peak_, owned_bytes() - free_bytes_.get() + wanted);
+        const std::ptrdiff_t most = 2 * peak_ + slack;
+        for (std::uint32_t c = 0; c < classes && owned_bytes() + wanted > most; ++c) {
+            Storage*& list = free_[next_evicted_];
+            while (list != nullptr && owned_bytes() + wanted > most) disown_first(list);
+            if (list == nullptr) next_evicted_ = (next_evicted_ + 1) % classes;
+        }
+    }
+    void begin() {
+        has_thread_ = true;
+        peak_ = owned_bytes();
+    }
+    void end() {
+        has_thread_ = false;
+        disown_returned();
+        empty();
+    }
+    void empty() {
+        for (Storage*& list : free_)
+            while (list != nullptr) disown_first(list);
+    }
+
+    // For any thread.
+    void own(std::size_t bytes) {
+        owned_bytes_.fetch_add(static_cast<std::ptrdiff_t>(bytes), std::memory_order_relaxed);
+        system_allocations_.fetch_add(1, std::memory_order_relaxed);
+    }
+    void give_back(Storage* block) {
+        if (!has_thread_) return disown(block);
+        returned_bytes_.fetch_add(bytes_of(block), std::memory_order_relaxed);
+        Storage* first = returned_.load(std::memory_order_relaxed);
+        do next(block) = first;
+        while (!returned_.compare_exchange_weak(first, block));
+        // Either end() sees the block, or its thread is seen to have ended.
+        if (!has_thread_) disown_returned();
+    }
+    std::ptrdiff_t owned_bytes() const { return owned_bytes_.load(std::memory_order_relaxed); }
+    std::ptrdiff_t free_bytes() const {
+        return free_bytes_.get() + returned_bytes_.load(std::memory_order_relaxed);
+    }
+    std::size_t system_allocations() const {
+        return system_allocations_.load(std::memory_order_relaxed);
+    }
+
+private:
+    static constexpr std::ptrdiff_t slack = std::ptrdiff_t{4} << 20;
+
+    // A free block's link, next to its header: there are at least 48 bytes.
+    static Storage*& next(Storage* block) {
+        return *reinterpret_cast<Storage**>(reinterpret_cast<std::byte*>(block) + header);
+    }
+    static std::ptrdiff_t bytes_of(const Storage* block) {
+        return signed_bytes(block->size_class_);
+    }
+    static std::ptrdiff_t signed_bytes(std::uint32_t size_class) {
+        return static_cast<std::ptrdiff_t>(class_bytes(size_class));
+    }
+    void disown(Storage* block) {
+        owned_bytes_.fetch_sub(bytes_of(block), std::memory_order_relaxed);
+        block->~Storage();
+        std::free(static_cast<void*>(block));
+    }
+    void disown_first(Storage*& list) {
+        Storage* const block = std::exchange(list, next(list));
+        free_bytes_.add(-bytes_of(block));
+        disown(block);
+    }
+    void disown_returned() {
+        for (Storage* block = returned_.exchange(nullptr); block != nullptr;) {
+            Storage* const following = next(block);
+            returned_bytes_.fetch_sub(bytes_of(block), std::memory_order_relaxed);
+            disown(block);
+            block = following;
+        }
+    }
+
+    // The owning thread's.
+    std::array<Storage*, classes> free_{};
+    Counter free_bytes_;      // in free_
+    std::ptrdiff_t peak_ = 0; // most bytes in use when memory was asked from the system
+    std::uint32_t next_evicted_ = 0;
+    // Shared.
+    alignas(64) std::atomic<Storage*> returned_{nullptr};
+    std::atomic<std::ptrdiff_t> returned_bytes_{0}; // in returned_
+    std::atomic<std::ptrdiff_t> owned_bytes_{0};    // in use, in free_ and in returned_
+    std::atomic<std::size_t> system_allocations_{0};
+    std::atomic<bool> has_thread_{false};
+};
+
+namespace {
+
+// The caches of all threads. That of a thread that has ended serves the next one that begins; the
+// first one never has a thread, and owns the blocks that bypass the caches.
 struct Caches {
     std::mutex mutex;
-    std::vector<const Cache*> alive;
-    std::ptrdiff_t bytes_in_use = 0;
-    std::size_t system_allocations = 0;
+    std::array<BlockCache*, 4096> all{};
+    std::size_t count = 1;
+    std::vector<BlockCache*> idle;
 
-    static Caches& all() {
+    Caches() { all[0] = new BlockCache; }
+
+    static Caches& get() {
         static Caches* const caches = new Caches;
         return *caches;
     }
-};
 
-// Only its thread writes.
-template <class N>
-class Counter {
-public:
-    void add(N n) { n_.store(get() + n, std::memory_order_relaxed); }
-    N get() const { return n_.load(std::memory_order_relaxed); }
-
-private:
-    std::atomic<N> n_{0};
-};
-
-// Free blocks of one thread, chained through their first bytes. Blocks may be freed by another
-// thread than the one that took them.
-struct Cache {
-    std::array<void*, classes> free{};
-    Counter<std::ptrdiff_t> bytes_in_use;
-    Counter<std::size_t> system_allocations;
-
-    Cache() {
-        const std::lock_guard lock(Caches::all().mutex);
-        Caches::all().alive.push_back(this);
+    BlockCache* begin() {
+        const std::lock_guard lock(mutex);
+        BlockCache* cache = nullptr;
+        if (!idle.empty()) {
+            cache = idle.back();
+            idle.pop_back();
+        } else if (count < all.size()) {
+            idle.reserve(count);
+            cache = new BlockCache;
+            cache->index = static_cast<std::uint32_t>(count);
+            all[count++] = cache;
+        } else {
+            return nullptr;
+        }
+        cache->begin();
+        return cache;
     }
-    ~Cache() {
-        for (void* block : free)
-            while (block != nullptr) std::free(std::exchange(block, *static_cast<void**>(block)));
-        Caches& all = Caches::all();
-        const std::lock_guard lock(all.mutex);
-        std::erase(all.alive, this);
-        all.bytes_in_use += bytes_in_use.get();
-        all.system_allocations += system_allocations.get();
+    void end(BlockCache* cache) {
+        cache->end();
+        const std::lock_guard lock(mutex);
+        idle.push_back(cache);
     }
 };
 
-thread_local constinit Cache* cache = nullptr;
+thread_local constinit BlockCache* cache = nullptr;
 
 // The thread's cache; null once the thread is ending.
-Cache* my_cache() {
+BlockCache* my_cache() {
     if (cache != nullptr) [[likely]]
         return cache;
+    if (!UNROLL_CACHE_BLOCKS) return nullptr;
     thread_local constinit bool has_ended = false;
     if (has_ended) return nullptr;
     struct Owner {
-        Cache cache;
+        BlockCache* const mine = Caches::get().begin();
         ~Owner() {
             unroll::cache = nullptr;
             has_ended = true;
+            if (mine != nullptr) Caches::get().end(mine);
         }
     };
     thread_local Owner owner;
-    return cache = &owner.cache;
+    return cache = owner.mine;
 }
 
 } // namespace
 
 Storage* Storage::allocate(std::size_t bytes) {
     const std::uint32_t size_class = class_of(bytes);
+    if (size_class < classes && cache != nullptr) [[likely]]
+        if (Storage* const block = cache->take(size_class)) [[likely]]
+            return block;
+    return allocate_from_system(bytes);
+}
+
+// Unless other threads have returned a block of that size.
+Storage* Storage::allocate_from_system(std::size_t bytes) {
+    const std::uint32_t size_class = class_of(bytes);
     if (size_class >= classes) throw std::bad_alloc();
-    Cache* const mine = my_cache();
-    void* block = nullptr;
-    if (UNROLL_CACHE_BLOCKS && mine != nullptr) {
-        block = mine->free[size_class];
-        if (block != nullptr) mine->free[size_class] = *static_cast<void**>(block);
-    }
     const std::size_t size = class_bytes(size_class);
-    if (block == nullptr) {
-        // Without the cache, a sanitizer sees the end of what was asked for, to the byte.
-        const std::size_t whole =
-            (UNROLL_CACHE_BLOCKS ? size : bytes) + (size_class ? alignment : header);
-        if (posix_memalign(&block, alignment, whole) != 0) throw std::bad_alloc();
-        if (mine != nullptr) mine->system_allocations.add(1);
+    BlockCache* const mine = my_cache();
+    if (mine != nullptr) {
+        mine->put_returned();
+        if (Storage* const block = mine->take(size_class)) return block;
+        mine->make_room(size);
     }
-    if (mine != nullptr) mine->bytes_in_use.add(static_cast<std::ptrdiff_t>(size));
-    return new (block) Storage(size_class);
+    // Without the cache, a sanitizer sees the end of what was asked for, to the byte.
+    const std::size_t whole =
+        (UNROLL_CACHE_BLOCKS ? size : bytes) + (size_class ? alignment : header);
+    void* block = nullptr;
+    if (posix_memalign(&block, alignment, whole) != 0) {
+        if (mine != nullptr) mine->empty();
+        if (posix_memalign(&block, alignment, whole) != 0) throw std::bad_alloc();
+    }
+    BlockCache& owner = mine != nullptr ? *mine : *Caches::get().all[0];
+    owner.own(size);
+    return new (block) Storage(size_class, owner.index);
 }
 
 Storage* Storage::adopt(void* data, void* owner, void (*release)(void*)) {
@@ -154,33 +297,34 @@ void* Storage::data() const {
 }
 
 void Storage::recycle() {
+    if (cache != nullptr && cache->index == cache_) [[likely]]
+        cache->put(this);
+    else
+        recycle_elsewhere();
+}
+
+void Storage::recycle_elsewhere() {
     if (size_class_ == Adopted::adopted_class) {
         auto* adopted = static_cast<Adopted*>(this);
         adopted->release(adopted->owner);
         delete adopted;
-        return;
+    } else {
+        Caches::get().all[cache_]->give_back(this);
     }
-    const std::uint32_t size_class = size_class_;
-    this->~Storage();
-    Cache* const mine = my_cache();
-    if (mine != nullptr)
-        mine->bytes_in_use.add(-static_cast<std::ptrdiff_t>(class_bytes(size_class)));
-    if (UNROLL_CACHE_BLOCKS && mine != nullptr)
-        *reinterpret_cast<void**>(this) = std::exchange(mine->free[size_class], this);
-    else
-        std::free(static_cast<void*>(this));
 }
 
 MemoryUse memory_use() {
-    Caches& all = Caches::all();
-    const std::lock_guard lock(all.mutex);
-    std::ptrdiff_t bytes = all.bytes_in_use;
-    std::size_t allocations = all.system_allocations;
-    for (const Cache* cache : all.alive) {
-        bytes += cache->bytes_in_use.get();
-        allocations += cache->system_allocations.get();
+    Caches& caches = Caches::get();
+    const std::lock_guard lock(caches.mutex);
+    std::ptrdiff_t owned = 0, free = 0;
+    std::size_t allocations = 0;
+    for (std::size_t i = 0; i < caches.count; ++i) {
+        owned += caches.all[i]->owned_bytes();
+        free += caches.all[i]->free_bytes();
+        allocations += caches.all[i]->system_allocations();
     }
-    return {static_cast<std::size_t>(bytes), allocations};
+    return {static_cast<std::size_t>(std::max<std::ptrdiff_t>(owned - free, 0)),
+            static_cast<std::size_t>(std::max<std::ptrdiff_t>(free, 0)), allocations};
 }
 
 } // namespace unroll

@@ -7,8 +7,11 @@
 
 namespace unroll {
 
-// A reference-counted block of memory. Blocks come from and go back to a cache of the thread, so
-// that a step repeated with the same shapes allocates nothing.
+class BlockCache;
+
+// A reference-counted block of memory. Blocks come from a cache of the thread and go back to it,
+// whichever thread frees them, so that a step repeated with the same shapes allocates nothing. What
+// a thread's cache holds is bounded by what the thread had in use at its peak.
 class Storage {
 public:
     // Not initialised; 64-byte aligned, but for a few bytes, which lie behind their header.
@@ -34,13 +37,18 @@ public:
     std::uint32_t references() const { return references_.load(std::memory_order_relaxed); }
 
 private:
+    friend class BlockCache;
     struct Adopted;
-    explicit Storage(std::uint32_t size_class) : size_class_(size_class) {}
+    Storage(std::uint32_t size_class, std::uint32_t cache)
+        : size_class_(size_class), cache_(cache) {}
+    [[gnu::noinline]] static Storage* allocate_from_system(std::size_t bytes);
     void recycle();
+    [[gnu::noinline]] void recycle_elsewhere();
 
     std::atomic<std::uint32_t> references_{1};
     std::atomic<std::uint32_t> version_{0};
     std::uint32_t size_class_;
+    std::uint32_t cache_; // the number of the one that it goes back to
 };
 
 class StorageRef {
@@ -71,7 +79,8 @@ private:
 // What the process holds for tensors, for tests and for reports.
 struct MemoryUse {
     std::size_t bytes_in_use;       // in blocks that somebody refers to
-    std::size_t system_allocations; // blocks that the cache did not have
+    std::size_t bytes_free;         // in blocks that the caches hold for the next allocation
+    std::size_t system_allocations; // blocks that no cache had
 };
 MemoryUse memory_use();
 

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <numbers>
 
 namespace unroll {
@@ -117,12 +119,20 @@ X expm1(X x) {
     else
         return std::expm1(x);
 }
+// Denormals are scaled up to normal numbers first.
 template <Real X>
 X log(X x) {
-    if constexpr (is_lanes<X>)
-        return xsimd::log(x.v);
-    else
+    if constexpr (is_lanes<X>) {
+        using T = typename X::value_type;
+        const auto tiny = x < X(std::numeric_limits<T>::min());
+        if (!xsimd::any(tiny.v)) [[likely]]
+            return xsimd::log(x.v);
+        constexpr int up = std::numeric_limits<T>::digits;
+        const X scaled = where(tiny, x * X(std::uint64_t{1} << up), x);
+        return X(xsimd::log(scaled.v)) - where(tiny, X(up * std::numbers::ln2), X(0));
+    } else {
         return std::log(x);
+    }
 }
 template <Real X>
 X log1p(X x) {

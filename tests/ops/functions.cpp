@@ -13,6 +13,10 @@
 #include <string>
 #include <vector>
 
+#if defined(__SSE2__)
+#include <pmmintrin.h>
+#endif
+
 #include <doctest/doctest.h>
 
 using namespace unroll;
@@ -134,6 +138,34 @@ TEST_CASE("docs/operations.md has every function of the list") {
     for (const std::string& row : rows)
         CHECK_MESSAGE(page.str().find(row + "\n") != std::string::npos, "missing:\n" << row);
 }
+
+#if defined(__SSE2__)
+TEST_CASE_TEMPLATE("the logarithm of denormals, where they are not flushed", T, float, double) {
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before & ~(_MM_FLUSH_ZERO_MASK | _MM_DENORMALS_ZERO_MASK));
+    constexpr T smallest = std::numeric_limits<T>::denorm_min();
+    // Next to numbers of any size, since a vector with a denormal is handled in its own way.
+    for (const T x : {smallest, 3 * smallest, 1000 * smallest, std::numeric_limits<T>::min() / 3,
+                      std::numeric_limits<T>::min(), T(0), T(1), T(1e10), T(-1),
+                      std::numeric_limits<T>::infinity()}) {
+        std::array<T, Lanes<T>::width> numbers, got;
+        numbers.fill(smallest);
+        numbers[0] = x;
+        log(Lanes<T>::load(numbers.data())).store(got.data());
+        const T expected = std::log(x);
+        CAPTURE(x);
+        if (std::isnan(expected))
+            CHECK(std::isnan(got[0]));
+        else if (std::isinf(expected))
+            CHECK(got[0] == expected);
+        else
+            CHECK(std::abs(got[0] - expected) <=
+                  2 * std::numeric_limits<T>::epsilon() * std::abs(expected));
+        CHECK(got[1] == doctest::Approx(std::log(smallest)));
+    }
+    _mm_setcsr(before);
+}
+#endif
 
 TEST_CASE("plain numbers and lanes agree") {
     const auto both = [](const auto& f) {

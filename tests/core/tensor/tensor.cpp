@@ -368,34 +368,3 @@ TEST_CASE("broadcast of shapes") {
             CHECK(message.find(shape) != message.npos);
     }
 }
-
-TEST_CASE("storage comes back from the thread's cache") {
-    const auto use = [] {
-        const Tensor<float> x({1000}), y = Tensor<float>::zeros({33, 7});
-        return x.copy().size() + y.copy().size();
-    };
-    use();
-    const std::size_t held = memory_use().bytes_in_use;
-    const std::size_t asked = memory_use().system_allocations;
-    for (int i = 0; i < 10; ++i) use();
-    CHECK(memory_use().bytes_in_use == held);
-#if !defined(__SANITIZE_ADDRESS__)
-    CHECK(memory_use().system_allocations == asked);
-#else
-    CHECK(memory_use().system_allocations > asked);
-#endif
-}
-
-TEST_CASE("adopted memory is given back once, with its last tensor") {
-    int released = 0;
-    std::vector<double> numbers{1, 2, 3};
-    {
-        const StorageRef storage(Storage::adopt(numbers.data(), &released,
-                                                [](void* owner) { ++*static_cast<int*>(owner); }));
-        const Tensor<double> x(storage, numbers.data(), {3}, {1});
-        const Tensor<double> last = x.select(0, 2);
-        CHECK(last.item() == 3.0);
-        CHECK(released == 0);
-    }
-    CHECK(released == 1);
-}
