@@ -73,25 +73,26 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
     const std::array<const Variable<T>*, 1> inputs{&logits};
     return record<T>(
         op, std::span(inputs), std::array{std::move(value), std::move(log_sums)},
-        keep(logits, Result<1>()),
-        [target, weights, even, own,
-         ignored = options.ignored](const Adjoints<T>& to, std::span<const Variable<T>> g,
-                                    const Variable<T>& logits, const Variable<T>& log_sums) {
+        keep(logits, Result<1>(), targets),
+        [weights, even, own, ignored = options.ignored](
+            const Adjoints<T>& to, std::span<const Variable<T>> g, const Variable<T>& logits,
+            const Variable<T>& log_sums, const Indices& targets) {
             if (g[1].value().storage())
                 add_fused(
                     to[0],
                     [](auto x, auto log_sum, auto weight, auto g) {
                         return where(weight > 0, g * exp(x - log_sum), 0);
                     },
-                    logits, log_sums, Variable<T>(weights), g[1]);
+                    logits, log_sums, constant(weights), g[1]);
             if (!g[0].value().storage()) return;
             add_fused(
                 to[0],
                 [even](auto x, auto log_sum, auto weight, auto g) {
                     return where(weight > 0, g * weight * (exp(x - log_sum) - even), 0);
                 },
-                logits, log_sums, Variable<T>(weights), g[0]);
+                logits, log_sums, constant(weights), g[0]);
             const std::size_t classes = logits.shape().back();
+            const Indices target = targets.contiguous();
             Tensor<T> picked(Shape{target.size()});
             Indices flat(Shape{target.size()});
             for (std::size_t i = 0; i < target.size(); ++i) {
@@ -102,7 +103,7 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
             }
             to[0].scatter_elements(flat, fuse(
                                              "cross_entropy", [](auto p, auto g) { return p * g; },
-                                             Variable<T>(picked), g[0]));
+                                             constant(std::move(picked)), g[0]));
         })[0];
 }
 

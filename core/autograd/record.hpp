@@ -36,7 +36,8 @@ Once<F> once(F f) {
     return {std::move(f)};
 }
 
-// In a rule: a tensor that does not depend on the variables which the rule receives, such as a mask.
+// In a rule: a tensor that does not depend on the variables which the rule receives, such as a
+// mask.
 template <class T>
 Variable<T> constant(Tensor<T> x) {
     return Variable<T>(Value<T>::make(std::move(x)));
