@@ -72,6 +72,7 @@ private:
 
     // The function, or its gradient, on a tape that the caller made.
     Variable<double> evaluate(Tape<double>& tape, Variables& subjects) {
+        const Recording<double> recording(tape); // also within a NoRecording
         tape.set_random(Random(options_.seed));
         subjects.clear();
         Variables inputs;
@@ -149,9 +150,14 @@ private:
     template <class Move>
     Stencil stencil(double step, const Move& move) {
         Stencil at;
-        for (int k = -2; k <= 2; ++k) {
-            move(k * step);
-            at[static_cast<std::size_t>(k + 2)] = values();
+        try {
+            for (int k = -2; k <= 2; ++k) {
+                move(k * step);
+                at[static_cast<std::size_t>(k + 2)] = values();
+            }
+        } catch (...) {
+            move(0);
+            throw;
         }
         move(0);
         return at;
@@ -166,7 +172,9 @@ private:
         const double scale = std::max({std::abs(analytic), std::abs(numeric), options_.smallest});
         const double relative = absolute / scale;
         Verdict verdict = Verdict::failed;
-        if (relative <= options_.tolerance) {
+        if (analytic == 0 && numeric == 0) {
+            verdict = Verdict::zero;
+        } else if (relative <= options_.tolerance) {
             verdict = Verdict::passed;
         } else {
             // Slopes of a smooth function bend evenly; at a corner one of them leaps.
@@ -181,7 +189,7 @@ private:
         return {name, index, output, is_direction, analytic, numeric, absolute, relative, verdict};
     }
 
-    // Failures before corners before what passed; among equals the larger error.
+    // Failures before corners before what passed before zeros; among equals the larger error.
     static void keep_worst(GradcheckReport::Entry& worst, GradcheckReport::Entry entry,
                            bool is_first) {
         const bool worse = entry.verdict != worst.verdict ? entry.verdict > worst.verdict
@@ -240,6 +248,7 @@ private:
 
 const char* name_of(Verdict verdict) {
     switch (verdict) {
+    case Verdict::zero: return "zero";
     case Verdict::passed: return "ok";
     case Verdict::kink: return "kink";
     case Verdict::failed: break;
@@ -257,9 +266,15 @@ GradcheckReport check_gradients(const GradcheckFunction& f,
 }
 
 bool GradcheckReport::passed() const {
-    return indeterminate.empty() && std::all_of(entries.begin(), entries.end(), [](const Entry& e) {
-               return e.verdict != Verdict::failed;
-           });
+    return indeterminate.empty() && !zero_everywhere() &&
+           std::all_of(entries.begin(), entries.end(),
+                       [](const Entry& e) { return e.verdict != Verdict::failed; });
+}
+
+bool GradcheckReport::zero_everywhere() const {
+    return !entries.empty() && std::all_of(entries.begin(), entries.end(), [](const Entry& e) {
+        return e.verdict == Verdict::zero;
+    });
 }
 
 std::string GradcheckReport::text() const {
@@ -276,6 +291,10 @@ std::string GradcheckReport::text() const {
                       e.index, e.analytic, e.numeric, e.absolute, e.relative);
         all += line;
     }
+    if (zero_everywhere())
+        return all +
+               "gradient check FAILED: every derivative is zero, so nothing was checked; does "
+               "the result depend on the inputs and parameters?\n";
     return all + (passed() ? "gradient check passed\n" : "gradient check FAILED\n");
 }
 

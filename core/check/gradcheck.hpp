@@ -31,6 +31,7 @@ struct GradcheckOptions {
 // The outcome: for every input and parameter the worst place.
 struct GradcheckReport {
     enum class Verdict {
+        zero, // analytic and numeric derivative are 0 wherever it was looked at
         passed,
         kink, // the function has a corner here, and the derivative lies between those on its sides
         failed
@@ -47,7 +48,9 @@ struct GradcheckReport {
     // Where two calls with the same inputs differ, how; nothing else is checked then.
     std::string indeterminate;
 
+    // Nothing failed, and not everything is zero.
     bool passed() const;
+    bool zero_everywhere() const;
     explicit operator bool() const { return passed(); }
     std::string text() const;
     std::string json() const;

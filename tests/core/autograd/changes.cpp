@@ -41,7 +41,10 @@ TEST_CASE("changes: every way of writing is seen") {
         {"data", [](auto& x) { x.data()[0] = 100; }},
         {"element", [](auto& x) { x(1, 2) = 100; }},
         {"fill", [](auto& x) { x.fill(100); }},
-        {"assign", [](auto& x) { x.assign(random_tensor({3, 4}, 9)); }},
+        {"assign",
+         [](auto& x) {
+             x.assign(random_tensor({3, 4}, 9));
+         }},
         {"slice", [](auto& x) { x.slice(0, 1, 2).fill(100); }},
         {"select", [](auto& x) { x.select(1, 3).fill(100); }},
         {"transpose", [](auto& x) { x.transpose()(0, 1) = 100; }},
@@ -67,7 +70,10 @@ TEST_CASE("changes: every operation that keeps a value") {
         [](const V& w, const auto& x) { return pow(w, x); },
         [](const V& w, const auto& x) { return maximum(w, x); },
         [](const V& w, const auto& x) { return matmul(w, transpose(V(x))); },
-        [](const V& w, const auto& x) { return fuse("mine", [](auto a, auto b) { return a * tanh(b); }, w, x); },
+        [](const V& w, const auto& x) {
+            return fuse(
+                "mine", [](auto a, auto b) { return a * tanh(b); }, w, x);
+        },
     };
     for (const auto& f : all) CHECK(contains(after(f, fill), "which was changed"));
 }
@@ -159,4 +165,45 @@ TEST_CASE("changes: a pass that throws changes nothing") {
     other.backward(sum(square(v * again)) * 0.5 + sum(v * v) + sum(exp(again)));
     CHECK(distance(w.gradient(), (V(held) + v.gradient()).value()) < 1e-12);
     CHECK(distance(tape.gradient(x), (V(held_x) + other.gradient(again)).value()) < 1e-12);
+}
+
+TEST_CASE("changes: gradcheck leaves everything as it was, also where the function throws") {
+    struct Thrown {};
+    Parameter<double> w("w", Tensor<double>({2}, {1, 2}));
+    w.gradient_buffer().fill(7);
+    w.mark_gradient();
+    for (const auto mode : {GradcheckOptions::Mode::elements, GradcheckOptions::Mode::directions,
+                            GradcheckOptions::Mode::together, GradcheckOptions::Mode::jacobian})
+        for (int last = 1; last < 12; ++last) {
+            int calls = 0;
+            const auto f = [&] {
+                if (++calls == last) throw Thrown();
+                return sum(square(w));
+            };
+            try {
+                gradcheck(f, {}, parameters(w), {.mode = mode});
+            } catch (const Thrown&) {
+            }
+            CHECK(w.value() == Tensor<double>({2}, {1, 2}));
+            CHECK(w.gradient() == Tensor<double>({2}, {7, 7}));
+            CHECK(Tape<double>::current() == nullptr);
+        }
+}
+
+TEST_CASE("changes: gradcheck says when a derivative is zero everywhere") {
+    Parameter<double> w("w", Tensor<double>({2}, {1, 2})),
+        unused("unused", Tensor<double>::ones({2}));
+    const auto f = [&] { return sum(square(w)); };
+    const auto some = gradcheck(f, {}, parameters(w, unused));
+    CHECK(some.passed());
+    CHECK(some.entries[0].verdict == GradcheckReport::Verdict::passed);
+    CHECK(some.entries[1].verdict == GradcheckReport::Verdict::zero);
+    const auto none = gradcheck(f, {}, parameters(unused));
+    CHECK_FALSE(none.passed());
+    CHECK(contains(none.text(), "every derivative is zero"));
+    const auto constant = gradcheck([](const Variable<double>&) { return Variable<double>(3.0); },
+                                    Tensor<double>::ones({2}));
+    CHECK_FALSE(constant.passed());
+    const NoRecording<double> off;
+    CHECK(gradcheck(f, {}, parameters(w)).passed());
 }

@@ -106,8 +106,7 @@ TEST_CASE("lifetimes: backward of what was recorded, whatever became of the laye
     }
     SUBCASE("moved from") { copy = std::move(layer); }
     tape.backward(loss);
-    const V expected =
-        matmul(transpose(2.0 * (matmul(V(x), transpose(old[0])) + old[1])), V(x));
+    const V expected = matmul(transpose(2.0 * (matmul(V(x), transpose(old[0])) + old[1])), V(x));
     CHECK(distance(old[0].gradient(), expected.value()) < 1e-12);
     if (layer.weight.body() != nullptr && layer.weight.body() != old[0].body())
         CHECK_FALSE(layer.weight.has_gradient());

@@ -16,7 +16,8 @@ using V = Variable<double>;
 // x^3 with a rule that computes with plain tensors.
 V plain_cube(const V& x, bool once_only) {
     Tensor<double> value(x.shape());
-    for (std::size_t i = 0; i < value.size(); ++i) value.data()[i] = std::pow(x.value().data()[i], 3);
+    for (std::size_t i = 0; i < value.size(); ++i)
+        value.data()[i] = std::pow(x.value().data()[i], 3);
     const auto rule = [](const Adjoints<double>& to, const V& g, const V& x) {
         Tensor<double> share(x.shape());
         for (std::size_t i = 0; i < share.size(); ++i)
@@ -55,15 +56,15 @@ TEST_CASE("orders: a rule that adds a plain tensor") {
         const V y = sum(plain_cube(x, true));
         const V g = gradients(y, {x}, {.create_graph = true})[0];
         CHECK(g.value() == Tensor<double>({2}, {3, 12}));
-        CHECK(contains(error_of([&] { gradients(sum(g), {x}); }), "cube: its rule is marked by once()"));
+        CHECK(contains(error_of([&] { gradients(sum(g), {x}); }),
+                       "cube: its rule is marked by once()"));
         CHECK(contains(error_of([&] { hessian(y, x); }), "once()"));
     }
     SUBCASE("that does not depend on what is differentiated passes") {
         const Tensor<double> mask({2}, {1, 0});
-        const V y = record<double>("drop", {&x}, (V(x.value()) * mask).value(), keep(),
-                                   [mask](const Adjoints<double>& to, const V& g) {
-                                       to[0].add(g * V(mask));
-                                   });
+        const V y = record<double>(
+            "drop", {&x}, (V(x.value()) * mask).value(), keep(),
+            [mask](const Adjoints<double>& to, const V& g) { to[0].add(g * V(mask)); });
         CHECK(hessian(sum(square(y)), x) == Tensor<double>({2, 2}, {2, 0, 0, 0}));
     }
 }
