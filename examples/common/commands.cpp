@@ -1,5 +1,7 @@
 #include "commands.hpp"
 
+#include "interrupts.hpp"
+
 #include <unroll/core/graph/graph.hpp>
 
 #include <cstdio>
@@ -87,6 +89,7 @@ Fields& Commands::add_command(std::string name, std::string about, std::function
 }
 
 int Commands::run(int argc, char** argv) {
+    take_interrupts();
     CLI::App app{about_};
     app.footer(examples_);
     std::function<int()> chosen;
@@ -100,7 +103,9 @@ int Commands::run(int argc, char** argv) {
     }
     CLI11_PARSE(app, argc, argv);
     try {
-        return chosen();
+        const int status = chosen();
+        if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+        unroll::fail("output", "standard output could not be written");
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s: %s\n", program_.c_str(), error.what());
         return 1;

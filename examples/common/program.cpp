@@ -1,31 +1,14 @@
 #include "program.hpp"
 
+#include "interrupts.hpp"
+
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 
 #include <unistd.h>
 
 namespace example {
-
-namespace {
-
-std::atomic<int> signals{0};
-
-extern "C" void on_signal(int) {
-    if (signals.fetch_add(1) > 0) _exit(130);
-}
-
-} // namespace
-
-void catch_interrupts() {
-    std::signal(SIGINT, on_signal);
-    std::signal(SIGTERM, on_signal);
-}
-
-bool interrupted() { return signals > 0; }
 
 std::string duration(double seconds) {
     const auto whole = static_cast<long>(std::lround(std::max(seconds, 0.0)));
@@ -58,13 +41,13 @@ void Progress::show(double done, const std::string& text) {
     const double left = done > 0 ? now * (1 - done) / done : 0;
     std::printf("%s%3.0f %%  %s  %s left%s", terminal_ ? "\r\033[K" : "", 100 * done, text.c_str(),
                 duration(left).c_str(), terminal_ ? "" : "\n");
-    std::fflush(stdout);
+    if (std::fflush(stdout) != 0) interrupt();
     open_ = terminal_;
 }
 
 void Progress::note(const std::string& text) {
     std::printf("%s%s\n", open_ ? "\r\033[K" : "", text.c_str());
-    std::fflush(stdout);
+    if (std::fflush(stdout) != 0) interrupt();
     open_ = false;
 }
 

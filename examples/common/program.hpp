@@ -7,13 +7,8 @@
 #include <utility>
 #include <vector>
 
-// What the example programs share: interruption, progress, results.
+// What the example programs share: progress and results.
 namespace example {
-
-// From the first call on, Ctrl-C and SIGTERM set a flag instead of ending the program; a second one
-// ends it.
-void catch_interrupts();
-bool interrupted();
 
 class Stopwatch {
 public:
@@ -25,7 +20,8 @@ private:
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// One line that is rewritten on a terminal, and a plain line every ten seconds elsewhere.
+// One line that is rewritten on a terminal, and a plain line every ten seconds elsewhere. Output
+// that cannot be written is an interrupt: a training saves and ends.
 class Progress {
 public:
     Progress();

@@ -1,6 +1,7 @@
 #include "trainer.hpp"
 
 #include "chart.hpp"
+#include "interrupts.hpp"
 
 #include <cmath>
 #include <cstdio>
@@ -62,7 +63,7 @@ public:
             next_report += 0.1;
             report();
         }
-        return finish();
+        return finish(done() < 1);
     }
 
 private:
@@ -117,7 +118,7 @@ private:
         counted_ = 0;
     }
 
-    int finish() {
+    int finish(bool early) {
         const double seconds_trained = seconds();
         save(seconds_trained);
         if (curves_ && !o_.csv.empty()) write_file_atomically(o_.csv, curves_->csv());
@@ -127,7 +128,7 @@ private:
             if (!figures.empty()) shown.push_back(figures[0].first);
             write_file_atomically(o_.svg, curves_->svg("Training", shown));
         }
-        if (interrupted())
+        if (early)
             progress_.note("interrupted; the run is saved in " + o_.out + ", --resume goes on");
         std::vector<std::pair<std::string, std::string>> result;
         for (const auto& [name, value] : task_.result())
@@ -137,7 +138,7 @@ private:
                                      {"batches", std::to_string(position_.batch)},
                                      {"model", o_.out}});
         print_result(result);
-        return interrupted() ? 130 : 0;
+        return early ? 130 : 0;
     }
 
     std::string shard_name(std::size_t shard) const { return "shard" + std::to_string(shard); }
@@ -193,7 +194,7 @@ void TrainingOptions::fields(Fields& f, const char* what) {
 
 int train(const TrainingOptions& options, const Task& task,
           const optim::NamedParameters<float>& parameters) {
-    catch_interrupts();
+    finish_on_interrupt();
     if (options.batch % options.shards != 0)
         fail("train", "a batch of " + std::to_string(options.batch) + " cannot be cut into " +
                           std::to_string(options.shards) + " equal shards");
@@ -201,6 +202,7 @@ int train(const TrainingOptions& options, const Task& task,
     std::size_t count = 0;
     for (const auto& [name, parameter] : parameters) count += parameter->value().size();
     std::printf("%s; %zu parameters; %zu threads\n", task.about.c_str(), count, threads::count());
+    std::fflush(stdout);
     if (options.inspection.draws()) {
         task.begin_epoch(0);
         return options.inspection.draw<float>(

@@ -1,5 +1,6 @@
 #include "../common/chart.hpp"
 #include "../common/commands.hpp"
+#include "../common/interrupts.hpp"
 #include "../common/program.hpp"
 #include "model.hpp"
 
@@ -136,7 +137,7 @@ void write(const Settings& o, const std::vector<Course>& courses, std::size_t co
 }
 
 int run(const Settings& o) {
-    example::catch_interrupts();
+    example::finish_on_interrupt();
     std::filesystem::create_directories(o.out);
     using Rnn = nn::RnnCell<float>;
     using Adam = optim::Adam<float>;
