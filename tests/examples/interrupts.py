@@ -122,7 +122,7 @@ def main(folder):
     process.stdout.readline()
     process.send_signal(signal.SIGHUP)
     assert int(result(finished(process))["batches"]) == batches and process.returncode == 0
-    print(f"seed {SEED}, {startup:.2f} s before training, {length:.2f} s a run of {batches} batches: {done}")
+    print(f"{startup:.2f} s before training, {length:.2f} s a run of {batches} batches: {done}")
 
 
 def same(one, other):
@@ -134,5 +134,6 @@ def same(one, other):
     return bodies[0] == bodies[1]
 
 
+print(f"UNROLL_SEED={SEED}", flush=True)
 with tempfile.TemporaryDirectory() as name:
     main(pathlib.Path(name))
