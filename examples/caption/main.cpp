@@ -41,14 +41,14 @@ struct Training : example::TrainingOptions {
                           .minutes = 10,
                           .out = "caption.safetensors",
                           .unit = "pictures"} {}
-    void fields(example::Fields& f) {
-        f.takes("DATA", data, "folder", example::Existing::folder);
-        model.fields(f);
-        f.takes("--smoothing", smoothing, "share of a word that all words divide",
-                example::Between{0, 0.99});
-        f.takes("--shift", shift, "move pictures at random by up to so many pixels",
-                example::Between{0, 8});
-        TrainingOptions::fields(f, "pictures in a batch");
+    void options(CLI::App& command) {
+        command.add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
+        model.fields(command);
+        command.add_option("--smoothing", smoothing, "share of a word that all words divide")
+            ->check(CLI::Range(0.0, 0.99));
+        command.add_option("--shift", shift, "move pictures at random by up to so many pixels")
+            ->check(CLI::Range(0, 8));
+        TrainingOptions::options(command, "pictures in a batch");
     }
     void shrink() {
         model.channels = 2;
@@ -62,9 +62,8 @@ struct Training : example::TrainingOptions {
         for (const auto& picture : pictures.learned) words.push_back(picture.caption);
         if (!resume) model.words = nn::Vocabulary(words);
         captions = model.words.encode_all(words, nn::Vocabulary::Ends::end);
-        return example::format("%zu pictures to learn, %zu held out; %zu words",
-                               pictures.learned.size(), pictures.held_out.size(),
-                               model.words.size());
+        return fmt::format("{} pictures to learn, {} held out; {} words", pictures.learned.size(),
+                           pictures.held_out.size(), model.words.size());
     }
     // Not by length: statistics of a batch are to be those of all pictures.
     example::Batches source() const { return {captions.size(), batch, seed}; }
@@ -136,21 +135,22 @@ int main(int argc, char** argv) {
     program.train("learn from pictures with captions", example::train<Training, Model>);
     std::string path, data, svg;
     std::size_t beam = 4, first = 0, count = 10;
-    example::Fields shared;
-    shared.model(path)
-        .takes("DATA", data, "folder", example::Existing::folder)
-        .takes("--beam", beam, "hypotheses that are followed; 1: greedy",
-               example::Between{1, 1000});
-    program
-        .add("eval", "BLEU and exact matches of what was held out",
-             [&] { return run_eval(path, data, beam); })
-        .takes(shared);
-    program
-        .add("caption", "pictures that were held out",
-             [&] { return run_caption(path, data, first, count, beam, svg); })
-        .takes(shared)
-        .takes("--first", first, "number of a picture")
-        .takes("--count", count, "how many", example::Positive())
-        .takes("--svg", svg, "draw where the model looked in the first one");
+    const auto shared = [&](CLI::App& command) {
+        example::add_model(command, path);
+        command.add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
+        command.add_option("--beam", beam, "hypotheses that are followed; 1: greedy")
+            ->check(CLI::Range(1, 1000));
+    };
+    CLI::App* command = program.add("eval", "BLEU and exact matches of what was held out",
+                                    [&] { return run_eval(path, data, beam); });
+    shared(*command);
+
+    command = program.add("caption", "pictures that were held out",
+                          [&] { return run_caption(path, data, first, count, beam, svg); });
+    shared(*command);
+    command->add_option("--first", first, "number of a picture");
+    command->add_option("--count", count, "how many")->check(CLI::PositiveNumber);
+    command->add_option("--svg", svg, "draw where the model looked in the first one");
+
     return program.run(argc, argv);
 }

@@ -12,15 +12,16 @@ struct Settings {
     std::string attention = "additive";
     std::size_t channels = 32, hidden = 256, width = 128;
     double dropout = 0.4;
-    nn::Vocabulary words = example::no_words();
+    nn::Vocabulary words = example::empty_vocabulary();
 
-    void fields(example::Fields& f) {
-        const example::Between size{1, 4096};
-        f("--attention", attention, "", example::OneOf{"none", "general", "concat", "additive"});
-        f("--channels", channels, "of the first convolution; then doubled", size);
-        f("--hidden", hidden, "width of the LSTM", size);
-        f("--width", width, "of a word's vector", size);
-        f("--dropout", dropout, "share of values dropped", example::Between{0, 0.99});
+    void fields(example::Fields f) {
+        const CLI::Range size(1, 4096);
+        f("--attention", attention)
+            ->check(CLI::IsMember({"none", "general", "concat", "additive"}));
+        f("--channels", channels, "of the first convolution; then doubled")->check(size);
+        f("--hidden", hidden, "width of the LSTM")->check(size);
+        f("--width", width, "of a word's vector")->check(size);
+        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 0.99));
         f.stored("words", words);
     }
 };

@@ -1,13 +1,12 @@
 #include "../common/learning.hpp"
 #include "../common/stream.hpp"
-#include "../common/text.hpp"
+#include "bytes.hpp"
 
 #include <cmath>
 
 namespace char_lm {
 
 using namespace unroll;
-using example::number;
 using Paths = std::vector<std::string>;
 
 struct Settings {
@@ -18,26 +17,28 @@ struct Settings {
     double dropout = 0;
     std::string vocabulary; // ByteVocabulary::hex
 
-    void fields(example::Fields& f) {
-        const example::Between size{1, 65536};
-        f("--model", model, "", example::OneOf{"recurrent", "transformer"});
-        f("--cell", cell, "of a recurrent model", example::OneOf{"rnn", "lstm", "gru"});
-        f("--layers", layers, "2 where it is recurrent, else 4", example::Between{1, 64});
-        f("--hidden", hidden, "width of a layer: 256 where it is recurrent, else 128", size);
-        f("--embedding", embedding, "width of a byte's vector in a recurrent model", size);
-        f("--heads", heads, "of a transformer's attention", size);
-        f("--context", context, "steps before a piece that a transformer still attends to", size);
-        f("--dropout", dropout, "share of values dropped between layers", example::Between{0, 1});
+    void fields(example::Fields f) {
+        const CLI::Range size(1, 65536);
+        f("--model", model)->check(CLI::IsMember({"recurrent", "transformer"}));
+        f("--cell", cell, "of a recurrent model")->check(CLI::IsMember({"rnn", "lstm", "gru"}));
+        f("--layers", layers)->check(CLI::Range(1, 64))->default_str("2, transformer 4");
+        f("--hidden", hidden, "width of a layer")->check(size)->default_str("256, transformer 128");
+        f("--embedding", embedding, "width of a byte's vector in a recurrent model")->check(size);
+        f("--heads", heads, "of a transformer's attention")->check(size);
+        f("--context", context, "steps before a piece that a transformer still attends to")
+            ->check(size);
+        f("--dropout", dropout, "share of values dropped between layers")
+            ->check(CLI::Range(0.0, 1.0));
         f.stored("vocabulary", vocabulary);
     }
     void complete(const std::string& text) {
-        vocabulary = example::ByteVocabulary(text).hex();
+        vocabulary = ByteVocabulary(text).hex();
         if (layers == 0) layers = attends() ? 4 : 2;
         if (hidden == 0) hidden = attends() ? 128 : 256;
         if (attends()) embedding = hidden;
     }
     bool attends() const { return model == "transformer"; }
-    example::ByteVocabulary bytes() const { return example::ByteVocabulary::from_hex(vocabulary); }
+    ByteVocabulary bytes() const { return ByteVocabulary::from_hex(vocabulary); }
 };
 
 // A language model over bytes: embedding, recurrent layers or a Transformer, and a linear head.
@@ -93,15 +94,15 @@ struct Model {
 };
 
 struct Training : example::StreamOptions {
-    Paths text{example::sources()};
+    Paths text{example::source_folder()};
     Settings model;
 
     Training() : StreamOptions{{.batch = 16, .out = "char_lm.safetensors", .unit = "bytes"}} {}
-    void fields(example::Fields& f) {
-        f.takes("TEXT", text, "files, or folders of sources", example::Existing::path);
-        model.fields(f);
-        f.takes("--steps", steps, "bytes a gradient flows back through");
-        TrainingOptions::fields(f, "pieces of the text read side by side");
+    void options(CLI::App& command) {
+        command.add_option("TEXT", text, "files, or folders of sources")->check(CLI::ExistingPath);
+        model.fields(command);
+        command.add_option("--steps", steps, "bytes a gradient flows back through");
+        TrainingOptions::options(command, "pieces of the text read side by side");
     }
     void shrink() {
         model.hidden = model.embedding = 8;
@@ -109,13 +110,13 @@ struct Training : example::StreamOptions {
         steps = 5;
     }
     std::string prepare() {
-        const std::string all = example::read_texts(text);
+        const std::string all = read_texts(text);
         if (!resume) model.complete(all);
         const auto bytes = model.bytes();
         learned = bytes.encode(all);
         held = example::cut_off(learned, all.size() / 10);
-        return example::format("%zu bytes, %zu different; products by %s", all.size(), bytes.size(),
-                               gemm_backend().c_str());
+        return fmt::format("{} bytes, {} different; products by {}", all.size(), bytes.size(),
+                           gemm_backend());
     }
     example::Figures figures(const Model<float>& net, bool last) const {
         const double nats = held_nats(net, last);
@@ -125,12 +126,13 @@ struct Training : example::StreamOptions {
 
 void run_eval(const std::string& path, const Paths& text) {
     const auto [settings, model] = example::load<Settings, Model>(path);
-    const auto numbers = settings.bytes().encode(example::read_texts(text));
+    const auto numbers = settings.bytes().encode(read_texts(text));
     const double nats = example::mean_nats(model, numbers);
-    example::print_result({{"nats", number(nats, 4)},
-                           {"bits_per_byte", number(nn::bits_per_character(nats, 1), 4)},
-                           {"perplexity", number(std::exp(nats), 3)},
-                           {"bytes", std::to_string(numbers.size())}});
+    example::print_result(
+        {{"nats", fmt::format("{:.4f}", nats)},
+         {"bits_per_byte", fmt::format("{:.4f}", nn::bits_per_character(nats, 1))},
+         {"perplexity", fmt::format("{:.3f}", std::exp(nats))},
+         {"bytes", std::to_string(numbers.size())}});
 }
 
 void run_sample(const std::string& path, const std::string& prompt, nn::SampleOptions how,
@@ -171,19 +173,23 @@ int main(int argc, char** argv) {
          "train --cell gru --check-gradients"});
     program.train("learn a text", example::train<Training, Model>);
     std::string path, prompt;
-    Paths text{example::sources()};
+    Paths text{example::source_folder()};
     nn::SampleOptions how{.temperature = 0.8, .max_length = 500};
     std::size_t seed = 1;
-    program.add("eval", "how well a model predicts a text", [&] { return run_eval(path, text); })
-        .model(path)
-        .takes("TEXT", text, "", example::Existing::path);
-    program.add("sample", "let a model write", [&] { return run_sample(path, prompt, how, seed); })
-        .model(path)
-        .takes("--prompt", prompt, "what it continues")
-        .takes("--length", how.max_length, "bytes to write")
-        .takes("--temperature", how.temperature, "0: the likeliest; 1: as learned")
-        .takes("--top-k", how.top_k, "only the k likeliest; 0: all")
-        .takes("--top-p", how.top_p, "only the likeliest that make up this share")
-        .takes("--seed", seed);
+    CLI::App* command = program.add("eval", "how well a model predicts a text",
+                                    [&] { return run_eval(path, text); });
+    example::add_model(*command, path);
+    command->add_option("TEXT", text)->check(CLI::ExistingPath);
+
+    command = program.add("sample", "let a model write",
+                          [&] { return run_sample(path, prompt, how, seed); });
+    example::add_model(*command, path);
+    command->add_option("--prompt", prompt, "what it continues");
+    command->add_option("--length", how.max_length, "bytes to write");
+    command->add_option("--temperature", how.temperature, "0: the likeliest; 1: as learned");
+    command->add_option("--top-k", how.top_k, "only the k likeliest; 0: all");
+    command->add_option("--top-p", how.top_p, "only the likeliest that make up this share");
+    command->add_option("--seed", seed);
+
     return program.run(argc, argv);
 }

@@ -16,18 +16,18 @@ const char* const colours[] = {"#1f6fb4", "#d1495b", "#3d8b5f", "#8d5a97",
                                "#c9820a", "#3aa6b9", "#7a5c3e", "#555555"};
 
 std::string text_at(double x, double y, const char* anchor, const std::string& what,
-                    const char* more = "") {
-    return format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"%s>", x, y, anchor, more) + what +
-           "</text>\n";
+                    const std::string& more = "") {
+    return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y,
+                       anchor, more, what);
 }
 
-// A range of values, and a place on the page for each.
+// Maps a range of values to page coordinates.
 struct Axis {
-    double low, high, from, length; // in places: from `from` on
+    double low, high, from, length; // `low` is drawn at `from`
     double step = 1;                // between ticks
     bool logarithmic = false;
 
-    // Widened to whole ticks, about `ticks` of them.
+    // Widens the range to multiples of a round step, about `ticks` of them.
     void round(int ticks) {
         const double raw = std::max((high - low) / ticks, 1e-12);
         const double decade = std::pow(10, std::floor(std::log10(raw)));
@@ -38,15 +38,15 @@ struct Axis {
         low = std::floor(low / step + 1e-9) * step;
         high = std::max(std::ceil(high / step - 1e-9) * step, low + step);
     }
-    double place(double value) const { return from + (value - low) / (high - low) * length; }
+    double coordinate(double value) const { return from + (value - low) / (high - low) * length; }
     int ticks() const { return static_cast<int>(std::lround((high - low) / step)); }
     double tick(int i) const { return low + step * i; }
     std::string label(int i) const {
         if (logarithmic)
-            return format("10<tspan dy=\"-5\" font-size=\"9\">%d</tspan>",
-                          static_cast<int>(std::lround(tick(i))));
+            return fmt::format("10<tspan dy=\"-5\" font-size=\"9\">{}</tspan>",
+                               std::lround(tick(i)));
         const int decimals = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
-        return format("%.*f", decimals, tick(i) == 0 ? 0.0 : tick(i));
+        return fmt::format("{:.{}f}", tick(i) == 0 ? 0.0 : tick(i), decimals);
     }
 };
 
@@ -81,62 +81,51 @@ std::string Chart::svg() const {
     across.high = std::max(last, across.low + across.step);
     up.round(6);
 
-    std::string out =
-        format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" "
-               "font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">\n"
-               "<rect width=\"%g\" height=\"%g\" fill=\"white\"/>\n"
-               "<clipPath id=\"plot\"><rect x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\"/>"
-               "</clipPath>\n",
-               width, height, width, height, left, top - 2, plot_width, plot_height + 4);
+    std::string out = fmt::format(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:g} {:g}\" "
+        "font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">\n"
+        "<rect width=\"{:g}\" height=\"{:g}\" fill=\"white\"/>\n"
+        "<clipPath id=\"plot\"><rect x=\"{:g}\" y=\"{:g}\" width=\"{:g}\" height=\"{:g}\"/>"
+        "</clipPath>\n",
+        width, height, width, height, left, top - 2, plot_width, plot_height + 4);
     out += text_at(left + plot_width / 2, 24, "middle", escaped(title), " font-size=\"14\"");
     out += text_at(left + plot_width / 2, height - 10, "middle", escaped(x));
     const double middle = top + plot_height / 2;
     out += text_at(18, middle, "middle", escaped(y),
-                   format(" transform=\"rotate(-90 18 %g)\"", middle).c_str());
+                   fmt::format(" transform=\"rotate(-90 18 {:g})\"", middle));
     for (int i = 0; i <= up.ticks(); ++i) {
-        const double at = up.place(up.tick(i));
-        out += format("<path d=\"M%.1f %.1fh%.1f\" stroke=\"%s\"/>\n", left, at, plot_width,
-                      i == 0 ? "#888888" : "#e2e2e2");
+        const double at = up.coordinate(up.tick(i));
+        out += fmt::format("<path d=\"M{:.1f} {:.1f}h{:.1f}\" stroke=\"{}\"/>\n", left, at,
+                           plot_width, i == 0 ? "#888888" : "#e2e2e2");
         out += text_at(left - 8, at + 4, "end", up.label(i));
     }
     for (int i = 0; across.tick(i) <= across.high + 1e-9 * across.step; ++i) {
-        const double at = across.place(across.tick(i));
-        out += format("<path d=\"M%.1f %.1fv5\" stroke=\"#888888\"/>\n", at, top + plot_height);
+        const double at = across.coordinate(across.tick(i));
+        out += fmt::format("<path d=\"M{:.1f} {:.1f}v5\" stroke=\"#888888\"/>\n", at,
+                           top + plot_height);
         out += text_at(at, top + plot_height + 19, "middle", across.label(i));
     }
     double legend = top + 10;
     for (const Line& line : lines) {
-        const std::string look =
-            format("fill=\"none\" stroke-width=\"1.8\" stroke-linejoin=\"round\" stroke=\"%s\"%s",
-                   colours[line.colour % 8], line.dashed ? " stroke-dasharray=\"5 4\"" : "");
+        const std::string look = fmt::format(
+            "fill=\"none\" stroke-width=\"1.8\" stroke-linejoin=\"round\" stroke=\"{}\"{}",
+            colours[line.colour % 8], line.dashed ? " stroke-dasharray=\"5 4\"" : "");
         const auto circle = [&](double cx, double cy) {
-            return format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" ", cx, cy) + look + "/>\n";
+            return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" {}/>\n", cx, cy, look);
         };
         if (!line.marks) out += "<polyline clip-path=\"url(#plot)\" " + look + " points=\"";
         for (const auto& [px, py] : points(line, logarithmic))
-            out += line.marks ? circle(across.place(px), up.place(py))
-                              : format("%.1f,%.1f ", across.place(px), up.place(py));
+            out += line.marks
+                       ? circle(across.coordinate(px), up.coordinate(py))
+                       : fmt::format("{:.1f},{:.1f} ", across.coordinate(px), up.coordinate(py));
         if (!line.marks) out += "\"/>\n";
         out += (line.marks ? circle(width - right + 28, legend)
-                           : format("<path d=\"M%.1f %.1fh24\" ", width - right + 16, legend) +
-                                 look + "/>\n") +
+                           : fmt::format("<path d=\"M{:.1f} {:.1f}h24\" {}/>\n", width - right + 16,
+                                         legend, look)) +
                text_at(width - right + 46, legend + 4, "start", escaped(line.name));
         legend += 20;
     }
     return out + "</svg>\n";
-}
-
-Line averaged(const std::string& name, const std::vector<double>& values, std::size_t points,
-              int colour, bool dashed) {
-    Line line{name, {}, {}, colour, dashed};
-    const std::size_t window = (values.size() + points - 1) / std::max<std::size_t>(points, 1);
-    for (std::size_t i = 0; i < values.size(); i += window) {
-        const std::size_t end = std::min(i + window, values.size());
-        double sum = 0;
-        for (std::size_t j = i; j < end; ++j) sum += values[j];
-        line.add(static_cast<double>(i), sum / static_cast<double>(end - i));
-    }
-    return line;
 }
 
 void Curves::add(const std::vector<double>& row) {
@@ -161,8 +150,8 @@ std::string Curves::csv(const std::string& count) const {
         for (std::size_t c = 0; c < columns_.size(); ++c) {
             if (c > 0 || !count.empty()) line += ",";
             if (i < columns_[c].size())
-                line += format("%.8g", std::isnan(columns_[c][i]) ? std::abs(columns_[c][i])
-                                                                  : columns_[c][i]);
+                line += fmt::format("{:.8g}", std::isnan(columns_[c][i]) ? std::abs(columns_[c][i])
+                                                                         : columns_[c][i]);
         }
         text += line + "\n";
     }

@@ -5,8 +5,8 @@
 
 namespace example {
 
-// Points joined by a line, or marked. Those with a number that is not finite, or not above 0 on a
-// logarithmic axis, are left out.
+// Points joined by a line, or markers. Points that are not finite, or not positive on a logarithmic
+// axis, are skipped.
 struct Line {
     std::string name;
     std::vector<double> x = {}, y = {};
@@ -20,31 +20,27 @@ struct Line {
     }
 };
 
-// A line chart with its legend on the right, as SVG.
+// A line chart with a legend on the right, as SVG.
 struct Chart {
-    std::string title, x, y;  // what the axes show
-    bool logarithmic = false; // the y axis, over twelve decades at most
+    std::string title, x, y;  // labels
+    bool logarithmic = false; // y axis, limited to the upper twelve decades
     std::vector<Line> lines = {};
 
     std::string svg() const;
 };
 
-// Values over their number, as means of so many at a time that at most `points` are left.
-Line averaged(const std::string& name, const std::vector<double>& values, std::size_t points,
-              int colour = 0, bool dashed = false);
-
-// Named columns of numbers: written as CSV, and drawn as a line chart.
+// A table of named columns: CSV and line charts.
 class Curves {
 public:
     explicit Curves(std::vector<std::string> names = {})
         : names_(std::move(names)), columns_(names_.size()) {}
-    // A number for every column.
+    // One value per column.
     void add(const std::vector<double>& row);
     void add_column(const std::string& name, std::vector<double> values);
 
-    // Cells that are missing are empty. Rows are numbered under the name of `count`, if given.
+    // Missing cells are empty. `count` names a first column with the row numbers; empty: none.
     std::string csv(const std::string& count = "") const;
-    // The columns named over the first one.
+    // The columns `names` against the first one.
     std::string svg(const std::string& title, const std::vector<std::string>& names) const;
 
 private:

@@ -3,46 +3,48 @@
 #include "fields.hpp"
 
 #include <functional>
-#include <list>
 #include <memory>
 
 namespace example {
 
-// The commands of a program and their options, which CLI11 parses.
+// The commands of a program. Their options are CLI11's.
 class Commands {
 public:
-    // `examples` are arguments of the program, which close its help.
-    Commands(std::string program, std::string about, std::vector<std::string> examples);
+    // `examples` are arguments of the program, shown at the end of its help.
+    Commands(const std::string& program, const std::string& about,
+             const std::vector<std::string>& examples);
 
-    // A command that takes the fields which are then listed, or with no name the program itself.
-    // `run` returns its exit status, or nothing for 0.
+    // A command; without a name, the program itself. `run` returns the exit status, or nothing
+    // for 0.
     template <class Run>
-    Fields& add(std::string name, std::string about, const Run& run) {
+    CLI::App* add(const std::string& name, const std::string& about, const Run& run) {
         if constexpr (std::is_void_v<std::invoke_result_t<Run>>)
-            return add_command(std::move(name), std::move(about), [run] { return run(), 0; });
+            return add_command(name, about, [run] { return run(), 0; });
         else
-            return add_command(std::move(name), std::move(about), run);
+            return add_command(name, about, run);
     }
-    // The command "train" with the options of a training, which are Training::fields.
+    // The command "train" with the options of a training.
     template <class Training>
-    void train(std::string about, int (*train)(Training)) {
-        const auto options = std::make_shared<Training>();
-        options->fields(add("train", std::move(about), [=] { return train(*options); }));
+    void train(const std::string& about, int (*train)(Training)) {
+        const auto training = std::make_shared<Training>();
+        training->options(*add("train", about, [=] { return train(*training); }));
     }
 
-    // Runs the command that was given; tells what it throws. Returns the program's exit status.
+    // Runs the command that was given, and prints the message of what it throws. Returns the exit
+    // status of the program.
     int run(int argc, char** argv);
 
 private:
-    Fields& add_command(std::string name, std::string about, std::function<int()> run);
+    CLI::App* add_command(const std::string& name, const std::string& about,
+                          std::function<int()> run);
 
-    struct Command {
-        std::string name, about;
-        std::function<int()> run;
-        Fields fields;
-    };
-    std::string program_, about_, examples_;
-    std::list<Command> commands_;
+    CLI::App app_;
+    std::function<int()> chosen_;
 };
+
+// The argument that is a model's file.
+inline void add_model(CLI::App& command, std::string& path) {
+    command.add_option("MODEL", path)->required()->check(CLI::ExistingFile);
+}
 
 } // namespace example

@@ -4,8 +4,8 @@
 
 namespace example {
 
-// Convolutions of 3 by 3, one for each stride, each normalised over the batch and followed by silu.
-// Every one has twice the channels of the one before.
+// 3x3 convolutions, one per stride, each followed by batch normalisation and SiLU. The number of
+// channels doubles from layer to layer.
 template <class T>
 struct Convolutions {
     using value_type = T;

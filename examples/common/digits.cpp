@@ -6,13 +6,15 @@
 
 #include <filesystem>
 
+#include <fmt/format.h>
+
 namespace example {
 
 using namespace unroll;
 
 namespace {
 
-// The files "PREFIX-images-idx3-ubyte" and "PREFIX-labels-idx1-ubyte" of a folder, or with ".gz".
+// Reads PREFIX-images-idx3-ubyte[.gz] and PREFIX-labels-idx1-ubyte[.gz].
 Digits read_digits(const std::string& folder, const std::string& prefix) {
     const auto read = [&](const std::string& what, std::size_t extents) {
         const std::string plain = folder + "/" + prefix + what;
@@ -22,14 +24,15 @@ Digits read_digits(const std::string& folder, const std::string& prefix) {
     auto [image_path, images] = read("-images-idx3-ubyte", 3);
     const auto [label_path, labels] = read("-labels-idx1-ubyte", 1);
     if (images.shape[1] != digit_side || images.shape[2] != digit_side)
-        fail("digits", "the images of '" + image_path + "' are not 28 by 28");
+        fail("digits", fmt::format("expected images of 28 by 28 in '{}', got {} by {}", image_path,
+                                   images.shape[1], images.shape[2]));
     if (images.size() != labels.size())
-        fail("digits", "'" + image_path + "' has " + std::to_string(images.size()) + " images, '" +
-                           label_path + "' " + std::to_string(labels.size()) + " labels");
+        fail("digits", fmt::format("'{}' has {} images, but '{}' has {} labels", image_path,
+                                   images.size(), label_path, labels.size()));
     for (std::size_t i = 0; i < labels.size(); ++i)
         if (labels.bytes[i] >= 10)
-            fail("digits", "label " + std::to_string(i) + " of '" + label_path + "' is " +
-                               std::to_string(labels.bytes[i]) + ", no digit");
+            fail("digits", fmt::format("label {} of '{}' is {}; expected a digit", i, label_path,
+                                       labels.bytes[i]));
     return {std::move(images.bytes), {labels.bytes.begin(), labels.bytes.end()}};
 }
 

@@ -11,7 +11,7 @@ namespace example {
 
 constexpr std::size_t digit_side = 28;
 
-// Pictures of digits, and which they are.
+// Images of digits with their labels.
 struct Digits {
     std::vector<std::uint8_t> pixels; // [n, digit_side, digit_side]
     std::vector<std::int64_t> labels;
@@ -20,8 +20,8 @@ struct Digits {
     const std::uint8_t* image(std::size_t i) const { return &pixels[i * digit_side * digit_side]; }
 };
 
-// Some side by side, row by row as they are read: [digit_side, B, digit_side] from 0 to 1. Each is
-// moved by as much as `random` says, up to `shift` pixels.
+// The images `which` as sequences of rows: [digit_side, B, digit_side] in [0, 1]. Each is shifted
+// at random by up to `shift` pixels.
 template <class T>
 unroll::Tensor<T> rows_of(const Digits& digits, std::span<const std::size_t> which,
                           std::size_t shift, unroll::Random& random) {
@@ -39,14 +39,13 @@ unroll::Tensor<T> rows_of(const Digits& digits, std::span<const std::size_t> whi
     return x;
 }
 
-// In characters, a line for each row.
+// The image as text, one line per row.
 std::string drawn(const Digits& digits, std::size_t i);
 
-// The digits to learn, or those to test, of a folder with the four idx files of MNIST, compressed
-// by gzip or not; for no folder, some that are drawn. Throws unroll::Error for files that are not
-// what they should be.
+// The training or test set of a folder with the four idx files of MNIST, gzipped or not; without a
+// folder, synthetic digits. Throws unroll::Error for malformed files.
 Digits digits_of(const std::string& folder, bool learned);
-// Digits of seven bars, as on a calculator, somewhere in the image and with noise.
+// Synthetic seven-segment digits at random positions, with noise.
 Digits drawn_digits(std::size_t n, unroll::Random random);
 
 } // namespace example

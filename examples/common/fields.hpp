@@ -2,122 +2,117 @@
 
 #include <unroll/unroll.hpp>
 
+#include <functional>
 #include <map>
 #include <string>
-#include <variant>
 #include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 namespace example {
 
-// What a value may be.
-struct Anything {};
-struct Between {
-    double least, most; // both allowed
-};
-struct Positive {};
-using OneOf = std::vector<std::string>;
-enum class Existing { path, file, folder };
-using Allowed = std::variant<Anything, Between, Positive, OneOf, Existing>;
-
-// The values that a command is told, or that a model's file stores, each listed once, as modules
-// list their members:
+// The settings of a model: options of the command that trains it and metadata of its file, listed
+// once, as modules list their members:
 //
 //     struct Settings {
 //         static constexpr const char* program = "names";
 //         std::size_t hidden = 128;
-//         nn::Vocabulary letters = example::no_words();
+//         nn::Vocabulary letters = example::empty_vocabulary();
 //
-//         void fields(example::Fields& f) {
-//             f("--hidden", hidden, "width of the GRU", example::Between{1, 4096});
+//         void fields(example::Fields f) {
+//             f("--hidden", hidden, "width of the GRU")->check(CLI::Range(1, 4096));
 //             f.stored("letters", letters);
 //         }
 //     };
+//
+// A file's values pass the same checks as a command's.
 class Fields {
 public:
-    using Value =
-        std::variant<bool*, std::size_t*, double*, std::string*, std::vector<std::size_t>*,
-                     std::vector<std::string>*, unroll::nn::Vocabulary*>;
-    struct Field {
-        std::string name, key; // for a command and in a file; empty: not there
-        Value value;
-        std::string about = "";
-        Allowed allowed = Anything();
-        bool required = false;
-        unroll::nn::SpecialSymbols special = {};
-        std::string group = "";
-        std::string instead_of = ""; // another's name: only one of them may be given,
-        double* ends = nullptr;      // and this one then becomes 0
+    struct Stored {
+        std::string key;
+        std::function<std::string()> text;
+        std::function<void(const std::string&)> read;
     };
+    // Adds options to `command` and, unless it is null, appends to `stored`.
+    Fields(CLI::App& command, std::vector<Stored>* stored = nullptr)
+        : command_(&command), stored_(stored) {}
 
-    // An option (--so-called), a flag, or a positional argument; a file stores it as so_called.
+    // An option that the file stores: "--so-called" as "so_called".
     template <class T>
-    Fields& operator()(const std::string& name, T& value, const std::string& about = "",
-                       const Allowed& allowed = Anything()) {
-        return add({name, key_of(name), &value, about, allowed});
+    CLI::Option* operator()(const std::string& name, T& value, const std::string& about = "") {
+        CLI::Option* const option = add(*command_, name, value, about);
+        if (stored_)
+            stored_->push_back(
+                {key_of(name), writer(value), [=](const auto& text) { parse(*option, text); }});
+        return option;
     }
-    // One that a file does not store.
+    // An option that the file does not store is CLI11's: f->add_option(...).
+    CLI::App* operator->() const { return command_; }
+    // Stored without an option.
     template <class T>
-    Fields& takes(const std::string& name, T& value, const std::string& about = "",
-                  const Allowed& allowed = Anything()) {
-        return add({name, "", &value, about, allowed});
+    Fields& stored(const std::string& key, T& value) {
+        if (stored_)
+            stored_->push_back({key, writer(value), [&value](const std::string& text) {
+                                    CLI::App one;
+                                    parse(*add(one, "--value", value, ""), text);
+                                }});
+        return *this;
     }
-    // Two of which only one may be given; the other is 0 then.
-    Fields& either(const std::string& name, double& value, const std::string& about,
-                   const std::string& other, double& other_value, const std::string& other_about,
-                   const Allowed& allowed);
-    // What other commands take, too.
-    Fields& takes(const Fields& shared);
-    // An argument that has to be given, and the one that is a model's file.
-    template <class T>
-    Fields& needs(const std::string& name, T& value, const std::string& about = "",
-                  const Allowed& allowed = Anything()) {
-        return add({name, "", &value, about, allowed, true});
-    }
-    Fields& model(std::string& path) { return needs("MODEL", path, "", Existing::file); }
-    // One that only a file has.
-    template <class T>
-    Fields& stored(const std::string& key, T& value,
-                   const unroll::nn::SpecialSymbols& special = {}) {
-        return add({"", key, &value, "", Anything(), false, special});
-    }
-    // Those that follow stand under a heading of their own.
-    Fields& group(const std::string& name);
-
-    const std::vector<Field>& all() const { return fields_; }
-    // For a file, so that numbers are read back exactly.
-    std::map<std::string, std::string> words(const std::string& program) const;
-    // Throws Error for a file that `program` did not write, and where a word is missing or none.
-    void read(const std::string& path, const std::string& program);
+    Fields& stored(const std::string& key, unroll::nn::Vocabulary& vocabulary,
+                   const unroll::nn::SpecialSymbols& special = {});
 
 private:
-    static std::string key_of(const std::string& name);
-    Fields& add(Field field);
+    template <class T>
+    static CLI::Option* add(CLI::App& command, const std::string& name, T& value,
+                            const std::string& about) {
+        if constexpr (std::is_same_v<T, bool>) return command.add_flag(name, value, about);
+        return command.add_option(name, value, about);
+    }
+    // 17 digits, so that a double is read back exactly.
+    template <class T>
+    static std::function<std::string()> writer(const T& value) {
+        if constexpr (std::is_same_v<T, double>)
+            return [&value] { return fmt::format("{:.17g}", value); };
+        return [&value] { return fmt::format("{}", value); };
+    }
+    static std::string key_of(std::string name);
+    static void parse(CLI::Option& option, const std::string& text);
 
-    std::vector<Field> fields_;
-    std::string group_;
+    CLI::App* command_;
+    std::vector<Stored>* stored_;
 };
 
-// The path of a small file that comes with the programs, so that they can be tried without data.
+using Metadata = std::map<std::string, std::string>;
+Metadata metadata_of(const std::vector<Fields::Stored>& fields, const std::string& program);
+// Throws Error for a file that `program` did not write, and for a value that is missing or wrong.
+void read_metadata(const std::vector<Fields::Stored>& fields, const std::string& path,
+                   const std::string& program);
+
+// This project's folder, and a small file in it that a program can be tried with.
+std::string source_folder();
 std::string shipped(const std::string& name);
 
-// To begin with, where a vocabulary is yet to come.
-inline unroll::nn::Vocabulary no_words() {
+// A placeholder until a vocabulary is built or read.
+inline unroll::nn::Vocabulary empty_vocabulary() {
     return unroll::nn::Vocabulary::of({}, unroll::nn::SpecialSymbols());
 }
 
-// Settings as words of a model's file, and back.
+// Settings as metadata of a model file, and back.
 template <class Settings>
-std::map<std::string, std::string> words(Settings settings) {
-    Fields fields;
-    settings.fields(fields);
-    return fields.words(Settings::program);
+Metadata metadata(Settings settings) {
+    CLI::App app;
+    std::vector<Fields::Stored> stored;
+    settings.fields({app, &stored});
+    return metadata_of(stored, Settings::program);
 }
 template <class Settings>
 Settings read(const std::string& path) {
     Settings settings;
-    Fields fields;
-    settings.fields(fields);
-    fields.read(path, Settings::program);
+    CLI::App app;
+    std::vector<Fields::Stored> stored;
+    settings.fields({app, &stored});
+    read_metadata(stored, path, Settings::program);
     return settings;
 }
 
@@ -133,7 +128,7 @@ struct Loaded {
     Model model;
 };
 
-// A model as a file has it; throws Error where that does not fit.
+// A model from its file. Throws Error if settings or weights do not fit.
 template <class Settings, template <class> class Model>
 Loaded<Settings, Model<float>> load(const std::string& path) {
     const auto settings = read<Settings>(path);

@@ -20,41 +20,37 @@ const std::map<std::string, Color> colors{{"kind", Color::kind},
                                           {"time", Color::time},
                                           {"memory", Color::memory}};
 
-template <class Value>
-OneOf words_of(const std::map<std::string, Value>& names) {
-    OneOf words;
-    for (const auto& [word, meaning] : names) words.push_back(word);
-    return words;
-}
-
 } // namespace
 
-void Inspection::fields(Fields& f) {
-    f.group("Looking at the model");
-    f.takes("--dump-graph", path_,
-            "draw the first batch and stop: .svg, .png, .pdf, .dot or .html");
-    f.takes("--fold", fold_, "repetitions that are drawn once", words_of(folds));
-    f.takes("--first-steps", graph_.first_steps, "steps drawn apart at the beginning");
-    f.takes("--last-steps", graph_.last_steps, "steps drawn apart at the end");
-    f.takes("--depth", graph_.depth, "levels of modules that are opened; all unless given");
-    f.takes("--budget", graph_.budget, "most nodes to draw", Between{1, 100000});
-    f.takes("--color", color_, "what colours tell", words_of(colors));
-    f.takes("--open", graph_.open, "draw what fused operations compute");
-    f.takes("--annotate", graph_.annotate, "write norms, times and bytes into nodes");
-    f.takes("--left-to-right", graph_.left_to_right, "draw what comes later to the right");
-    f.takes("!--no-parameters", graph_.parameters, "leave parameters out");
-    f.takes("--check-gradients", checks_,
-            "compare the gradients of a small model with differences, and stop");
-    f.takes("--check-order", order_, "1: gradients; 2: gradients of gradients", Between{1, 2});
-    f.takes("--check-report", report_, "write the comparison as JSON");
-    f.group("");
-}
-
-unroll::graph::Options Inspection::options() const {
-    unroll::graph::Options all = graph_;
-    all.fold = folds.at(fold_);
-    all.color = colors.at(color_);
-    return all;
+void Inspection::options(CLI::App& command) {
+    command.option_defaults()->group("Looking at the model");
+    command.add_option("--dump-graph", path_,
+                       "draw the first batch and stop: .svg, .png, .pdf, .dot or .html");
+    const auto named = [&](const std::string& name, auto& value, const auto& names,
+                           const std::string& about) {
+        return command
+            .add_option_function<std::string>(
+                name, [&](const std::string& word) { value = names.at(word); }, about)
+            ->check(CLI::IsMember(names));
+    };
+    named("--fold", graph_.fold, folds, "repetitions to draw once")->default_str("time");
+    command.add_option("--first-steps", graph_.first_steps,
+                       "steps drawn individually at the start");
+    command.add_option("--last-steps", graph_.last_steps, "steps drawn individually at the end");
+    command.add_option("--depth", graph_.depth, "levels of modules to open")->default_str("all");
+    command.add_option("--budget", graph_.budget, "most nodes to draw")
+        ->check(CLI::Range(1, 100000));
+    named("--color", graph_.color, colors, "what colours show")->default_str("kind");
+    command.add_flag("--open", graph_.open, "draw what fused operations compute");
+    command.add_flag("--annotate", graph_.annotate, "write norms, times and bytes into nodes");
+    command.add_flag("--left-to-right", graph_.left_to_right, "draw from left to right");
+    command.add_flag("!--no-parameters", graph_.parameters, "leave parameters out");
+    command.add_flag("--check-gradients", checks_,
+                     "compare the gradients of a small model with finite differences and stop");
+    command.add_option("--check-order", order_, "1: gradients; 2: gradients of gradients")
+        ->check(CLI::Range(1, 2));
+    command.add_option("--check-report", report_, "write the comparison as JSON");
+    command.option_defaults()->group("Options");
 }
 
 int Inspection::check(const std::function<unroll::Variable<double>(unroll::Tape<double>&)>& loss,
@@ -74,8 +70,10 @@ int Inspection::check(const std::function<unroll::Variable<double>(unroll::Tape<
     return report ? 0 : 1;
 }
 
-bool Inspection::needs_statistics() const { return graph_.annotate || color_ == "gradient-norm"; }
+bool Inspection::needs_statistics() const {
+    return graph_.annotate || graph_.color == Color::gradient_norm;
+}
 
-bool Inspection::needs_profile() const { return graph_.annotate || color_ == "time"; }
+bool Inspection::needs_profile() const { return graph_.annotate || graph_.color == Color::time; }
 
 } // namespace example

@@ -11,24 +11,23 @@
 
 namespace example {
 
-// What every program can do with its model instead of training it: draw the graph of its first
-// batch (--dump-graph FILE, --fold, --depth, --color, ...), and compare its gradients with
-// differences (--check-gradients, --check-order, --check-report FILE).
+// What every program can do instead of training: draw the graph of the first batch (--dump-graph),
+// and compare gradients with finite differences (--check-gradients).
 class Inspection {
 public:
-    void fields(Fields& f);
+    void options(CLI::App& command);
 
     bool draws() const { return !path_.empty(); }
     bool checks() const { return checks_; }
 
-    // Draws what `loss(tape)` returns was computed from. Runs backward where norms or times are
-    // asked for; gradients of parameters are left as they are. Returns the program's exit status.
+    // Draws the graph of `loss(tape)`. Runs backward if norms or times are drawn, without touching
+    // the gradients of parameters. Returns the exit status.
     template <class T, class F>
     int draw(const F& loss) const {
         unroll::Tape<T> tape;
         std::optional<unroll::Statistics<T>> statistics;
         std::optional<unroll::Profile<T>> profile;
-        unroll::graph::Options how = options();
+        unroll::graph::Options how = graph_;
         if (needs_statistics()) how.statistics = &statistics.emplace(tape);
         if (needs_profile()) how.profile = &profile.emplace(tape);
         tape.keep_gradients_apart(true);
@@ -39,17 +38,16 @@ public:
         return 0;
     }
 
-    // `loss(tape)` is of a model in double whose parameters are given. Exit status 1 where the
-    // gradients are wrong.
+    // Checks the gradients of `loss(tape)`, a model in double with these parameters. Returns the
+    // exit status: 1 if a gradient is wrong.
     int check(const std::function<unroll::Variable<double>(unroll::Tape<double>&)>& loss,
               const unroll::GradcheckParameters& parameters) const;
 
 private:
-    unroll::graph::Options options() const;
     bool needs_statistics() const;
     bool needs_profile() const;
 
-    std::string path_, report_, fold_ = "time", color_ = "kind";
+    std::string path_, report_;
     unroll::graph::Options graph_;
     bool checks_ = false;
     std::size_t order_ = 1;

@@ -9,22 +9,21 @@
 
 namespace example {
 
-// Numbers of examples.
+// Indices of examples.
 using Numbers = std::span<const std::size_t>;
 
-// The numbers [0, n) in batches, in another order each epoch; those that make no whole batch wait
-// for another epoch.
+// [0, n) in batches, shuffled every epoch. Incomplete batches are left out.
 class Batches {
 public:
-    // The mean loss over some of the examples.
+    // The mean loss over the examples `which`.
     using Loss = std::function<unroll::Variable<float>(unroll::Tape<float>& tape, Numbers which)>;
 
-    // Throw Error where n is less than a batch. With lengths, those of a batch are nearly equal.
+    // Throw Error if n is less than a batch. With lengths, a batch has examples of similar length.
     Batches(std::size_t n, std::size_t batch, std::uint64_t seed);
     Batches(std::vector<std::size_t> lengths, std::size_t batch, std::uint64_t seed);
     std::size_t count() const { return lengths_.size() / batch_; }
     void begin_epoch(std::uint64_t epoch);
-    // Part `shard` of `shards` equal ones of a batch.
+    // Part `shard` of a batch that is cut into `shards` equal parts.
     Numbers part(std::size_t batch, std::size_t shard, std::size_t shards) const;
     template <class F>
     auto first(const F& f) const {
@@ -38,27 +37,25 @@ private:
     std::vector<std::vector<std::size_t>> chosen_;
 };
 
-// Trains on batches, or draws the first one where that was asked for. `task` says all but its
-// batches and its loss.
+// Trains on batches, or draws the first one (--dump-graph). Sets batches and loss of `task`.
 int learn(const TrainingOptions& options, Batches batches, Task task, const Batches::Loss& loss,
           const unroll::optim::NamedParameters<float>& parameters);
 
-// Trains a model; or checks its gradients, where that was asked for, at the size that `shrink`
-// gives it and on the data that a training has by default. A training is its options with what they
-// name:
+// Trains a model, or checks its gradients (--check-gradients) at the size that `shrink` sets, on
+// the default data. A training holds its options and the data that they name:
 //
 //     struct Training : example::TrainingOptions {
 //         Settings model;
-//         void fields(example::Fields& f);
+//         void options(CLI::App& command);
 //         void shrink();
 //
-//         // Reads data, completes `model` unless a run is resumed, and tells what there is.
+//         // Reads data, completes `model` unless a run is resumed, and describes the data.
 //         std::string prepare();
 //         // Or an example::Stream.
 //         example::Batches source() const;
 //         template <class T>
 //         Variable<T> loss(const Model<T>& model, Tape<T>& tape, example::Numbers which) const;
-//         // Told ten times in a run, and at its end from all there is.
+//         // Reported ten times in a run, and at its end (`last`) from all data.
 //         example::Figures figures(const Model<float>& model, bool last) const;
 //     };
 //
@@ -74,7 +71,7 @@ int train(Training o) {
         small.prepare();
         nn::seed(o.seed);
         Model<double> model(small.model);
-        for (auto* parameter : nn::parameters(model)) { // zeros to begin with would tell little
+        for (auto* parameter : nn::parameters(model)) { // initial zeros would hide errors
             const auto noise = nn::normal<double>(parameter->shape(), 0.1, nn::next_stream());
             parameter->set((Variable<double>(parameter->value()) + noise).value());
         }
@@ -93,9 +90,9 @@ int train(Training o) {
     Model<float> model(o.model);
     task.units = o.units;
     task.unit = o.unit;
-    task.glance = [&] { return o.figures(model, false); };
+    task.metrics = [&] { return o.figures(model, false); };
     task.result = [&] { return o.figures(model, true); };
-    task.words = words(o.model);
+    task.metadata = metadata(o.model);
     const auto source = o.source();
     const typename decltype(o.source())::Loss loss = [&](Tape<float>& tape, const auto&... part) {
         return o.loss(model, tape, part...);
@@ -103,8 +100,8 @@ int train(Training o) {
     return learn(o, source, task, loss, named(model));
 }
 
-// Calls f(tape, which) for all of [0, lengths.size()), some at a time that are nearly equally long,
-// or for those of [0, n) in their order. Nothing is recorded.
+// Calls f(tape, which) for batches of [0, lengths.size()) with similar lengths, or of [0, n) in
+// order, without recording.
 template <class F>
 void in_batches(const std::vector<std::size_t>& lengths, std::size_t batch, const F& f) {
     unroll::Tape<float> tape;
@@ -127,7 +124,7 @@ void in_batches(std::size_t n, std::size_t batch, const F& f) {
     }
 }
 
-// Nine tenths to learn and a tenth to measure with, drawn at random, the same ones each time.
+// A random split, always the same: nine tenths to learn from and one tenth to measure with.
 template <class X>
 std::pair<std::vector<X>, std::vector<X>> divided(const std::vector<X>& all) {
     std::pair<std::vector<X>, std::vector<X>> parts;
@@ -137,15 +134,15 @@ std::pair<std::vector<X>, std::vector<X>> divided(const std::vector<X>& all) {
     return parts;
 }
 
-// Some of the labels.
+// labels[which]
 unroll::Indices chosen(std::span<const std::int64_t> labels, std::span<const std::size_t> which);
 
-// `count` numbers from `first` on, or fewer, of [0, n). Throws Error where there is none, naming
-// `what` they are of.
+// `count` indices below n from `first` on, or fewer. Throws Error, naming `what` is counted, if
+// there are none.
 std::vector<std::size_t> some_of(const char* what, std::size_t n, std::size_t first,
                                  std::size_t count);
 
-// Figures, and more, as the last line.
+// Prints figures, and more, as the result line.
 void print_figures(const Figures& figures,
                    const std::vector<std::pair<std::string, std::string>>& more = {});
 

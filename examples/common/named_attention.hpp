@@ -7,8 +7,8 @@
 
 namespace example {
 
-// The attention that a word names, "none" for none at all, so that the encoder's last state is all
-// that the decoder knows.
+// An attention chosen by name: none, dot, general, concat or additive. With "none" the decoder sees
+// the encoder's last state only.
 template <class T>
 class NamedAttention {
 public:

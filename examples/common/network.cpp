@@ -7,15 +7,15 @@ namespace example {
 
 using namespace unroll;
 
-void NetworkOptions::fields(Fields& f, const OneOf& cells) {
-    f("--cell", cell, "what the network is made of", cells);
-    f("--layers", layers, "recurrent layers", Between{1, 64});
-    f("--hidden", hidden, "width of a layer", Between{1, 65536});
-    f("--dropout", dropout, "share of values dropped", Between{0, 1});
-    f.takes("--forget-bias", forget_bias, "what an LSTM's forget gate begins with");
-    f.takes("--memory", memory,
-            "of an LSTM or GRU: steps that gates begin with keeping a state, at most",
-            Between{0, 1000000});
+void NetworkOptions::fields(Fields f, const std::vector<std::string>& cells) {
+    f("--cell", cell, "what the network is made of")->check(CLI::IsMember(cells));
+    f("--layers", layers, "recurrent layers")->check(CLI::Range(1, 64));
+    f("--hidden", hidden, "width of a layer")->check(CLI::Range(1, 65536));
+    f("--dropout", dropout, "probability of dropping a value")->check(CLI::Range(0.0, 1.0));
+    f->add_option("--forget-bias", forget_bias, "initial bias of an LSTM's forget gate");
+    f->add_option("--memory", memory,
+                  "chrono initialization of an LSTM or GRU: longest memory in steps; 0: none")
+        ->check(CLI::Range(0, 1000000));
     f.stored("bidirectional", bidirectional);
 }
 
@@ -38,7 +38,7 @@ std::variant<nn::Rnn<T>, nn::Lstm<T>, nn::Gru<T>> chosen(const NetworkOptions& o
     if (o.cell == "lstm") return layers<nn::LstmCell<T>>(o, input, {.forget_bias = o.forget_bias});
     if (o.cell == "gru") return layers<nn::GruCell<T>>(o, input);
     if (o.cell == "rnn") return layers<nn::RnnCell<T>>(o, input);
-    fail("network", "cell '" + o.cell + "' is none of rnn, lstm, gru");
+    fail("network", fmt::format("expected a cell rnn, lstm or gru, got '{}'", o.cell));
 }
 
 template <class T>

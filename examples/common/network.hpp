@@ -9,29 +9,27 @@
 
 namespace example {
 
-// Recurrent layers with a cell that is chosen when the program runs.
+// Recurrent layers whose cell is chosen at run time.
 struct NetworkOptions {
     std::string cell = "lstm";
     std::size_t layers = 1, hidden = 128;
     bool bidirectional = false;
     double dropout = 0;     // between layers
     double forget_bias = 1; // of an LSTM
-    // Of an LSTM or a GRU: gates begin as if they kept each unit's state for another time, of up to
-    // so many steps: the logarithm of that time is added to the biases of an LSTM's f and a GRU's
-    // z, and taken from that of an LSTM's i (chrono initialization, Tallec and Ollivier 2018). 0:
-    // they do not.
+    // Chrono initialization of an LSTM or GRU (Tallec and Ollivier 2018): for each unit a time u is
+    // drawn from [1, memory]; log u is added to the bias of an LSTM's f or a GRU's z, and
+    // subtracted from the bias of an LSTM's i. 0: none.
     std::size_t memory = 0;
 
-    void fields(Fields& f, const OneOf& cells = {"rnn", "lstm", "gru"});
+    void fields(Fields f, const std::vector<std::string>& cells = {"rnn", "lstm", "gru"});
     std::size_t width() const { return bidirectional ? 2 * hidden : hidden; }
 };
 
-// A state between pieces of a sequence, without its history; empty: zeros.
+// The detached state between consecutive pieces of a sequence; empty: zeros.
 template <class T>
 using Carried = std::vector<unroll::Variable<T>>;
 
-// Outputs of a recurrent network that reads on from a state, and takes it along, where one is
-// given.
+// The outputs of a recurrent network that starts from `carried` and updates it; null: from zeros.
 template <class Net, class T = typename Net::value_type>
 unroll::Variable<T> read_on(const Net& net, const unroll::Variable<T>& x, Carried<T>* carried,
                             std::span<const std::size_t> lengths = {}) {
@@ -53,12 +51,12 @@ public:
     using Carried = example::Carried<T>;
     using V = unroll::Variable<T>;
 
-    // Throws unroll::Error for a cell of no known name.
+    // Throws unroll::Error for an unknown cell.
     Network(const NetworkOptions& options, std::size_t input);
 
     // Outputs [T, B, width] of inputs [T, B, input].
     V operator()(const V& x, Lengths lengths = {}, Carried* carried = nullptr) const;
-    // What each sequence ended with, [B, width]: both directions, each at its own end.
+    // The final output of each sequence, [B, width]; of the backward direction that of step 0.
     V last(const V& x, Lengths lengths = {}) const;
     void members(unroll::nn::Members<T>& m);
 
@@ -67,12 +65,12 @@ private:
     bool bidirectional_;
 };
 
-// The step t of sequence b is row t B + b. These rows of [T, B, n]: [rows, n].
+// Rows of x [T, B, n]: [rows, n]. Step t of sequence b is row t B + b.
 template <class T>
 unroll::Variable<T> rows(const unroll::Variable<T>& x, const unroll::Indices& at) {
     return take(reshape(x, {-1, static_cast<std::ptrdiff_t>(x.shape(2))}), at);
 }
-// The rows of all steps that are not padding, step by step.
+// The rows that are not padding, ordered by step.
 unroll::Indices steps_within(std::span<const std::size_t> lengths);
 
 } // namespace example

@@ -1,9 +1,9 @@
 #include "program.hpp"
 
+#include "interrupts.hpp"
+
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 
 #include <unistd.h>
@@ -12,66 +12,45 @@ namespace example {
 
 namespace {
 
-std::atomic<int> signals{0};
+void print(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    if (std::fflush(stdout) != 0) interrupt();
+}
 
-extern "C" void on_signal(int) {
-    if (signals.fetch_add(1) > 0) _exit(130);
+// "1m 05s"
+std::string duration(double seconds) {
+    const auto whole = std::lround(std::max(seconds, 0.0));
+    if (whole >= 3600) return fmt::format("{}h {:02}m", whole / 3600, whole / 60 % 60);
+    if (whole >= 60) return fmt::format("{}m {:02}s", whole / 60, whole % 60);
+    return fmt::format("{}s", whole);
 }
 
 } // namespace
 
-void catch_interrupts() {
-    std::signal(SIGINT, on_signal);
-    std::signal(SIGTERM, on_signal);
-}
-
-bool interrupted() { return signals > 0; }
-
-std::string duration(double seconds) {
-    const auto whole = static_cast<long>(std::lround(std::max(seconds, 0.0)));
-    char text[32];
-    if (whole >= 3600)
-        std::snprintf(text, sizeof text, "%ldh %02ldm", whole / 3600, whole / 60 % 60);
-    else if (whole >= 60)
-        std::snprintf(text, sizeof text, "%ldm %02lds", whole / 60, whole % 60);
-    else
-        std::snprintf(text, sizeof text, "%lds", whole);
-    return text;
-}
-
-std::string number(double value, int decimals) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%.*f", decimals, value);
-    return text;
-}
-
 Progress::Progress() : terminal_(isatty(STDOUT_FILENO) != 0) {}
 
 Progress::~Progress() {
-    if (open_) std::printf("\n");
+    if (open_) print("\n");
 }
 
 void Progress::show(double done, const std::string& text) {
     const double now = watch_.seconds();
     if (now - last_ < (terminal_ ? 0.2 : 10.0)) return;
     last_ = now;
-    const double left = done > 0 ? now * (1 - done) / done : 0;
-    std::printf("%s%3.0f %%  %s  %s left%s", terminal_ ? "\r\033[K" : "", 100 * done, text.c_str(),
-                duration(left).c_str(), terminal_ ? "" : "\n");
-    std::fflush(stdout);
+    print(fmt::format("{}{:3.0f} %  {}  {} left{}", terminal_ ? "\r\033[K" : "", 100 * done, text,
+                      duration(done > 0 ? now * (1 - done) / done : 0), terminal_ ? "" : "\n"));
     open_ = terminal_;
 }
 
 void Progress::note(const std::string& text) {
-    std::printf("%s%s\n", open_ ? "\r\033[K" : "", text.c_str());
-    std::fflush(stdout);
+    print(fmt::format("{}{}\n", open_ ? "\r\033[K" : "", text));
     open_ = false;
 }
 
 void print_result(const std::vector<std::pair<std::string, std::string>>& values) {
-    std::printf("result:");
-    for (const auto& [key, value] : values) std::printf(" %s=%s", key.c_str(), value.c_str());
-    std::printf("\n");
+    std::string line = "result:";
+    for (const auto& [key, value] : values) line += fmt::format(" {}={}", key, value);
+    print(line + "\n");
 }
 
 } // namespace example

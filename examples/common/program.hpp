@@ -1,19 +1,13 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
 
-// What the example programs share: interruption, progress, results.
-namespace example {
+#include <fmt/format.h>
 
-// From the first call on, Ctrl-C and SIGTERM set a flag instead of ending the program; a second one
-// ends it.
-void catch_interrupts();
-bool interrupted();
+namespace example {
 
 class Stopwatch {
 public:
@@ -25,12 +19,13 @@ private:
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// One line that is rewritten on a terminal, and a plain line every ten seconds elsewhere.
+// A line that is rewritten on a terminal; elsewhere a new line every ten seconds. Failing output
+// is an interrupt: a training saves its model and ends.
 class Progress {
 public:
     Progress();
     ~Progress();
-    // `done` of the work, in [0, 1]; the time left is told from it.
+    // `done` in [0, 1] is the part of the work that is done; gives the time left.
     void show(double done, const std::string& text);
     // A line that stays.
     void note(const std::string& text);
@@ -42,20 +37,7 @@ private:
     Stopwatch watch_;
 };
 
-// "1m 05s"
-std::string duration(double seconds);
-// printf's text, of at most 511 bytes.
-template <class... A>
-std::string format(const char* pattern, A... values) {
-    char text[512];
-    std::snprintf(text, sizeof text, pattern, values...);
-    return text;
-}
-
-// printf's %.*g or %.*f
-std::string number(double value, int decimals);
-
-// The last line of a program: "result: key=value ...".
+// Prints the last line of a program: "result: key=value ...".
 void print_result(const std::vector<std::pair<std::string, std::string>>& values);
 
 } // namespace example

@@ -8,8 +8,8 @@ Stream::Stream(std::span<const std::int64_t> text, std::size_t columns, std::siz
     : text_(text), columns_(columns), steps_(steps) {
     if (columns == 0 || steps == 0) fail("train", "batch and steps must be at least 1");
     if (text.size() < columns * 2)
-        fail("train", "a text of " + std::to_string(text.size()) + " symbols is too short for " +
-                          std::to_string(columns) + " columns");
+        fail("train", fmt::format("a text of {} symbols is too short for {} columns (--batch)",
+                                  text.size(), columns));
     length_ = (text.size() - 1) / columns;
     batches_ = (length_ + steps - 1) / steps;
 }
@@ -38,7 +38,7 @@ int learn(const TrainingOptions& options, const Stream& stream, Task task, const
     };
     task.begin_epoch = [&](std::uint64_t) { states.assign(options.shards, {}); };
     const auto name = [](std::size_t shard, std::size_t number) {
-        return "shard" + std::to_string(shard) + "." + std::to_string(number);
+        return fmt::format("shard{}.{}", shard, number);
     };
     task.carried = [&] {
         std::map<std::string, Tensor<float>> kept;

@@ -5,15 +5,16 @@
 
 namespace example {
 
-// A text cut into `columns` equal pieces that are read side by side, `steps` numbers at a time.
+// A text cut into `columns` pieces of equal length, which are read in parallel, `steps` tokens at a
+// time.
 class Stream {
 public:
-    // The mean loss of inputs and targets, which carries `state` on.
+    // The mean loss of inputs x and targets y [T, B]; updates `state`.
     using Loss =
         std::function<unroll::Variable<float>(unroll::Tape<float>& tape, const unroll::Indices& x,
                                               const unroll::Indices& y, Carried<float>* state)>;
 
-    // Throws Error for a text too short for it.
+    // Throws Error for a text that is too short.
     Stream(std::span<const std::int64_t> text, std::size_t columns, std::size_t steps);
 
     std::size_t batches() const { return batches_; }
@@ -33,12 +34,12 @@ private:
     std::size_t columns_, steps_, length_, batches_;
 };
 
-// Trains on a stream, whose columns the shards divide; states go on from batch to batch, begin anew
-// with every epoch, and are saved. `task` says all but its batches and its loss.
+// Trains on a stream. The shards divide its columns. States are carried from batch to batch, saved,
+// and reset at every epoch. Sets batches and loss of `task`.
 int learn(const TrainingOptions& options, const Stream& stream, Task task, const Stream::Loss& loss,
           const unroll::optim::NamedParameters<float>& parameters);
 
-// Cuts off the last `count`, to measure with.
+// Removes the last `count` elements and returns them.
 template <class X>
 std::vector<X> cut_off(std::vector<X>& all, std::size_t count) {
     const auto begin = all.end() - static_cast<std::ptrdiff_t>(count);
@@ -47,8 +48,8 @@ std::vector<X> cut_off(std::vector<X>& all, std::size_t count) {
     return last;
 }
 
-// A model's mean loss in nats over a text, which is read in pieces of 2000 numbers or more, up to
-// 20 of them side by side. Nothing is recorded.
+// The mean loss of a model in nats per token. The text is read in up to 20 columns of at least 2000
+// tokens, without recording.
 template <class Model>
 double mean_nats(const Model& model, std::span<const std::int64_t> text) {
     const unroll::threads::Team team;
@@ -67,10 +68,9 @@ double mean_nats(const Model& model, std::span<const std::int64_t> text) {
     return total / count;
 }
 
-// What a program is told that learns a text, and what it makes of that. Its model has a
-// loss(tape, x, y, state).
+// Options and data of a language model, whose loss is model.loss(tape, x, y, state).
 struct StreamOptions : TrainingOptions {
-    std::size_t steps = 64; // that a gradient flows back through
+    std::size_t steps = 64; // of truncated back-propagation through time
     std::vector<std::int64_t> learned = {}, held = {};
 
     Stream source() const { return {learned, batch, steps}; }
@@ -79,7 +79,7 @@ struct StreamOptions : TrainingOptions {
                              const Batch&... batch) const {
         return model.loss(tape, batch...);
     }
-    // On the text held out; before the last time on so much of it that it takes little of a run.
+    // On the held-out text; unless it is the `last` time, on at most 20,000 tokens of it.
     template <class Model>
     double held_nats(const Model& model, bool last) const {
         return mean_nats(

@@ -1,6 +1,7 @@
 #include "trainer.hpp"
 
 #include "chart.hpp"
+#include "interrupts.hpp"
 
 #include <cmath>
 #include <cstdio>
@@ -12,27 +13,26 @@ using namespace unroll;
 
 namespace {
 
-// Where a run stands.
+// The progress of a run.
 struct Position {
     std::uint64_t batch = 0;
     double seconds = 0;
 
-    std::string words() const { return std::to_string(batch) + " " + number(seconds, 3); }
-    static Position from(const std::string& words) {
+    std::string text() const { return fmt::format("{} {:.3f}", batch, seconds); }
+    static Position from(const std::string& text) {
         Position p;
-        if (!(std::istringstream(words) >> p.batch >> p.seconds))
-            fail("train", "the position '" + words + "' of the run cannot be read");
+        if (!(std::istringstream(text) >> p.batch >> p.seconds))
+            fail("train",
+                 fmt::format("expected batches and seconds of the saved run, got '{}'", text));
         return p;
     }
 };
 
-std::string told(const Figures& figures) {
+// ", validation nats 1.2345"
+std::string text_of(const Figures& figures) {
     std::string text;
-    for (const auto& [name, value] : figures) {
-        std::string words = name;
-        std::replace(words.begin(), words.end(), '_', ' ');
-        text += ", " + words + " " + number(value, 4);
-    }
+    for (const auto& [name, value] : figures) text += fmt::format(", {} {:.4f}", name, value);
+    std::ranges::replace(text, '_', ' ');
     return text;
 }
 
@@ -50,9 +50,9 @@ public:
     }
 
     int train() {
-        const bool resumed = position_.batch > 0;
         task_.begin_epoch(position_.batch / task_.batches);
-        if (resumed) task_.carry_on(checkpoint_.tensors);
+        // Between epochs there is nothing to carry on: each starts afresh.
+        if (position_.batch % task_.batches != 0) task_.carry_on(checkpoint_.tensors);
         double next_report = (std::floor(10 * done()) + 1) / 10;
         for (bool first = true; done() < 1 && !interrupted(); first = false) {
             const std::size_t batch = position_.batch % task_.batches;
@@ -62,7 +62,7 @@ public:
             next_report += 0.1;
             report();
         }
-        return finish();
+        return finish(done() < 1);
     }
 
 private:
@@ -72,13 +72,13 @@ private:
         return all;
     }
 
-    // By epochs a run is the same every time; by minutes it depends on the machine.
+    // The done part of the run, in [0, 1]: of its epochs, or of its minutes.
     double done() const {
         return last_ > 0 ? static_cast<double>(position_.batch) / static_cast<double>(last_)
                          : seconds() / (60 * o_.minutes);
     }
     double seconds() const { return position_.seconds + watch_.seconds(); }
-    double speed() const { return units_ / (watch_.seconds() - looking_); }
+    double speed() const { return units_ / (watch_.seconds() - measuring_); }
 
     void step(std::size_t batch) {
         const double warm = std::min(1.0, static_cast<double>(adam_.steps() + 1) / 50);
@@ -91,18 +91,19 @@ private:
         adam_.step();
         ++position_.batch;
         units_ += task_.units > 0 ? task_.units : static_cast<double>(o_.batch);
-        progress_.show(done(), "loss " + number(recent_ / static_cast<double>(counted_), 4) + "  " +
-                                   number(speed(), 0) + " " + task_.unit + "/s");
+        progress_.show(done(), "loss " +
+                                   fmt::format("{:.4f}", recent_ / static_cast<double>(counted_)) +
+                                   "  " + fmt::format("{:.0f}", speed()) + " " + task_.unit + "/s");
     }
 
     void report() {
         const double loss = recent_ / static_cast<double>(counted_), began = watch_.seconds();
-        const Figures figures = task_.glance();
-        looking_ += watch_.seconds() - began;
+        const Figures figures = task_.metrics();
+        measuring_ += watch_.seconds() - began;
         const double epoch =
             static_cast<double>(position_.batch) / static_cast<double>(task_.batches);
-        progress_.note("epoch " + number(epoch, 2) + ": training loss " + number(loss, 4) +
-                       told(figures));
+        progress_.note("epoch " + fmt::format("{:.2f}", epoch) + ": training loss " +
+                       fmt::format("{:.4f}", loss) + text_of(figures));
         if (!curves_) {
             std::vector<std::string> names{"epoch", "training_loss"};
             for (const auto& [name, value] : figures) names.push_back(name);
@@ -117,34 +118,34 @@ private:
         counted_ = 0;
     }
 
-    int finish() {
+    int finish(bool early) {
         const double seconds_trained = seconds();
         save(seconds_trained);
         if (curves_ && !o_.csv.empty()) write_file_atomically(o_.csv, curves_->csv());
         if (curves_ && !o_.svg.empty()) {
             std::vector<std::string> shown{"training_loss"};
-            const Figures figures = task_.glance();
+            const Figures figures = task_.metrics();
             if (!figures.empty()) shown.push_back(figures[0].first);
             write_file_atomically(o_.svg, curves_->svg("Training", shown));
         }
-        if (interrupted())
-            progress_.note("interrupted; the run is saved in " + o_.out + ", --resume goes on");
+        if (early)
+            progress_.note(fmt::format("interrupted; saved in {}, --resume continues", o_.out));
         std::vector<std::pair<std::string, std::string>> result;
         for (const auto& [name, value] : task_.result())
-            result.emplace_back(name, number(value, 4));
-        result.insert(result.end(), {{task_.unit + "_per_second", number(speed(), 0)},
-                                     {"seconds", number(seconds_trained, 1)},
+            result.emplace_back(name, fmt::format("{:.4f}", value));
+        result.insert(result.end(), {{task_.unit + "_per_second", fmt::format("{:.0f}", speed())},
+                                     {"seconds", fmt::format("{:.1f}", seconds_trained)},
                                      {"batches", std::to_string(position_.batch)},
                                      {"model", o_.out}});
         print_result(result);
-        return interrupted() ? 130 : 0;
+        return early ? 130 : 0;
     }
 
     std::string shard_name(std::size_t shard) const { return "shard" + std::to_string(shard); }
 
     void save(double seconds_trained) {
-        checkpoint_.words = task_.words;
-        checkpoint_.words["position"] = Position{position_.batch, seconds_trained}.words();
+        checkpoint_.words = task_.metadata;
+        checkpoint_.words["position"] = Position{position_.batch, seconds_trained}.text();
         for (std::size_t s = 0; s < o_.shards; ++s)
             checkpoint_.words[shard_name(s)] = optim::to_words(shards_.tape(s).random().state());
         checkpoint_.tensors = task_.carried();
@@ -169,38 +170,45 @@ private:
     Stopwatch watch_;
     Progress progress_;
     std::optional<Curves> curves_;
-    double recent_ = 0, looking_ = 0, units_ = 0;
+    double recent_ = 0, measuring_ = 0, units_ = 0;
     std::size_t counted_ = 0;
 };
 
 } // namespace
 
-void TrainingOptions::fields(Fields& f, const char* what) {
-    f.takes("--batch", batch, what, Positive());
-    f.takes("--rate", rate, "Adam's rate, which falls along a cosine", Positive());
-    f.takes("--clip", clip, "largest norm of the gradient", Positive());
-    f.either("--minutes", minutes, "how long to train", "--epochs", epochs,
-             "passes over the data, instead of minutes", Positive());
-    f.takes("--shards", shards, "parts of a batch that run side by side", Positive());
-    f.takes("--threads", threads, "threads; 0: all cores");
-    f.takes("--seed", seed, "of weights, order and dropout");
-    f.takes("-o,--out", out, "the model, with everything to resume");
-    f.takes("--csv", csv, "figures over time as a table");
-    f.takes("--svg", svg, "figures over time as a picture");
-    f.takes("--resume", resume, "go on with the run saved in --out");
-    inspection.fields(f);
+void TrainingOptions::options(CLI::App& command, const std::string& of_a_batch) {
+    const auto positive = [&](const std::string& name, auto& value, const std::string& about) {
+        return command.add_option(name, value, about)->check(CLI::PositiveNumber);
+    };
+    positive("--batch", batch, of_a_batch);
+    positive("--rate", rate, "Adam's learning rate, which follows a cosine schedule");
+    positive("--clip", clip, "largest norm of the gradient");
+    auto* const by_time = positive("--minutes", minutes, "how long to train");
+    auto* const by_epochs = positive("--epochs", epochs, "passes over the data, not minutes");
+    by_time->each([this](const std::string&) { epochs = 0; });
+    by_epochs->excludes(by_time);
+    (epochs > 0 ? by_time : by_epochs)->default_str("");
+    positive("--shards", shards, "parts of a batch that run in parallel");
+    command.add_option("--threads", threads, "threads; 0: one for each core");
+    command.add_option("--seed", seed, "of weights, order and dropout");
+    command.add_option("-o,--out", out, "the model, with all that --resume needs");
+    command.add_option("--csv", csv, "write metrics over time as a table");
+    command.add_option("--svg", svg, "draw metrics over time");
+    command.add_flag("--resume", resume, "continue the run that is saved in --out");
+    inspection.options(command);
 }
 
 int train(const TrainingOptions& options, const Task& task,
           const optim::NamedParameters<float>& parameters) {
-    catch_interrupts();
+    finish_on_interrupt();
     if (options.batch % options.shards != 0)
-        fail("train", "a batch of " + std::to_string(options.batch) + " cannot be cut into " +
-                          std::to_string(options.shards) + " equal shards");
+        fail("train", fmt::format("a batch of {} cannot be cut into {} equal shards (--shards)",
+                                  options.batch, options.shards));
     if (options.threads > 0) threads::set(options.threads);
     std::size_t count = 0;
     for (const auto& [name, parameter] : parameters) count += parameter->value().size();
     std::printf("%s; %zu parameters; %zu threads\n", task.about.c_str(), count, threads::count());
+    std::fflush(stdout);
     if (options.inspection.draws()) {
         task.begin_epoch(0);
         return options.inspection.draw<float>(

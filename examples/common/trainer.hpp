@@ -20,32 +20,31 @@ struct TrainingOptions {
     std::string out = "", csv = "", svg = "";
     bool resume = false;
     Inspection inspection = {};
-    std::string unit = "sequences"; // what its speed is told in,
-    double units = 0;               // and how many a batch has; 0: as many as --batch says
+    std::string unit = "sequences"; // of the speed,
+    double units = 0;               // of which a batch has so many; 0: --batch
 
-    // `what` a batch is made of.
-    void fields(Fields& f, const char* what);
+    void options(CLI::App& command, const std::string& of_a_batch);
 };
 
-// Named numbers in the order in which they are told.
+// Named metrics in the order of printing.
 using Figures = std::vector<std::pair<std::string, double>>;
 
 // What is trained.
 struct Task {
-    std::string about;       // what there is to learn from, told at the beginning
+    std::string about;       // the data, printed at the beginning
     std::size_t batches = 0; // in an epoch
-    double units = 0;        // in a batch, for the speed; 0: as many as the option --batch says
+    double units = 0;        // in a batch, for the speed; 0: --batch
     std::string unit = "sequences";
-    // The mean loss of a shard's part of a batch of the epoch that was begun last.
+    // The mean loss of a shard's part of a batch of the current epoch.
     std::function<unroll::Variable<float>(std::size_t shard, unroll::Tape<float>& tape,
                                           std::size_t batch)>
         loss;
     std::function<void(std::uint64_t epoch)> begin_epoch = [](std::uint64_t) {};
-    // Looked at ten times in a run, beside the training loss, and at its end.
-    std::function<Figures()> glance = [] { return Figures(); };
-    std::function<Figures()> result = glance;
-    // What a model is read with, and what a resumed run goes on with.
-    std::map<std::string, std::string> words = {};
+    // Metrics besides the training loss: ten times in a run, and at its end.
+    std::function<Figures()> metrics = [] { return Figures(); };
+    std::function<Figures()> result = metrics;
+    // Metadata of the model file, and the state that a resumed run needs besides.
+    std::map<std::string, std::string> metadata = {};
     std::function<std::map<std::string, unroll::Tensor<float>>()> carried = [] {
         return std::map<std::string, unroll::Tensor<float>>();
     };
@@ -53,10 +52,10 @@ struct Task {
         [](const auto&) {};
 };
 
-// Trains parameters with Adam on the shards of batches, by minutes or epochs, with a rate that
-// warms up and falls along a cosine; shows its progress, saves where it ends or is interrupted, and
-// resumes bit for bit; or draws the first batch, where that was asked for. Returns the program's
-// exit status; throws Error where a batch cannot be cut into as many equal shards.
+// Trains parameters with Adam on sharded batches for some minutes or epochs; the learning rate
+// warms up and follows a cosine. Shows progress, saves at the end or after an interrupt, and
+// resumes bit for bit. Or draws the first batch (--dump-graph). Returns the exit status: 130 after
+// an interrupt. Throws Error if a batch cannot be cut into equal shards.
 int train(const TrainingOptions& options, const Task& task,
           const unroll::optim::NamedParameters<float>& parameters);
 

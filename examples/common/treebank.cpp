@@ -32,10 +32,11 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
         if (c == ' ') {
             ++at;
         } else if (c == '(') {
-            if (!tree.nodes.empty() && open.empty()) refuse("something behind the tree");
+            if (!tree.nodes.empty() && open.empty())
+                refuse("expected the end of the line after the tree");
             if (at + 2 >= text.size() || text[at + 1] < '0' || text[at + 1] > '4' ||
                 text[at + 2] != ' ')
-                refuse("expected a label from 0 to 4 behind '(', byte " + std::to_string(at));
+                refuse("expected a label from 0 to 4 after '(', byte " + std::to_string(at));
             open.push_back({text[at + 1] - '0', tree.words.size(), {}});
             at += 2;
         } else if (c == ')') {
@@ -106,10 +107,11 @@ std::vector<std::pair<std::string, double>> Feelings::figures() const {
     return {{"five_class", five.accuracy()}, {"binary", binary.accuracy()}};
 }
 
-Table Feelings::scores() const {
+Table Feelings::table() const {
     Table table{{"class", "precision", "recall", "F1"}, {}};
     const auto add = [&](const std::string& name, const nn::Scores& s) {
-        table.rows.push_back({name, number(s.precision, 4), number(s.recall, 4), number(s.f1, 4)});
+        table.rows.push_back({name, fmt::format("{:.4f}", s.precision),
+                              fmt::format("{:.4f}", s.recall), fmt::format("{:.4f}", s.f1)});
     };
     for (std::size_t c = 0; c < feelings.size(); ++c) add(feelings[c], five.of_class(c));
     add("(mean of five)", five.macro());

@@ -8,55 +8,54 @@
 
 namespace example {
 
-// A tree of words with a label from 0 to 4 at every node, as the Stanford Sentiment Treebank has
-// them. Nodes are numbered from the left, children before their parent: the root is the last.
+// A tree of the Stanford Sentiment Treebank: words, and a label from 0 to 4 at every node. Nodes
+// are in post-order: children before their parent, the root last.
 struct LabelledTree {
     struct Node {
         std::int64_t label;
         std::size_t begin, end; // its words
         std::int64_t parent;    // -1: the root
     };
-    unroll::nn::Tokens words; // in small letters
+    unroll::nn::Tokens words; // in lower case
     std::vector<Node> nodes;
 
-    std::string text(std::size_t node) const; // its words with blanks between
+    std::string text(std::size_t node) const; // its words, separated by spaces
     std::span<const std::string> phrase(std::size_t node) const {
         return std::span(words).subspan(nodes[node].begin, nodes[node].end - nodes[node].begin);
     }
 };
 
-// Such a tree from "(3 (2 It) (4 (2 is) (4 great)))". Throws Error, naming path and line, for what
-// is none.
+// Parses "(3 (2 It) (4 (2 is) (4 great)))". Throws Error with path and line.
 LabelledTree parse_tree(const std::string& text, const std::string& path, std::size_t line);
 
-// A file with a tree a line. Throws Error for an empty one.
+// Reads a file with one tree per line. Throws Error for an empty file.
 std::vector<LabelledTree> read_trees(const std::string& path);
 
-// The words of the roots of such a file's trees, or of every phrase once, with their labels.
+// Sentences with the labels of their roots, or every distinct phrase with its label.
 struct Sentences {
     std::vector<unroll::nn::Tokens> words;
     std::vector<std::int64_t> labels;
 };
 Sentences sentences_of(const std::string& path, bool phrases);
 
-// Makes one word in thirty unknown, as some will be later.
+// Replaces one word in thirty with the unknown word, to train its vector.
 void forget_words(unroll::Indices& words, const unroll::nn::Vocabulary& vocabulary,
                   unroll::Random& random);
 
 inline const std::vector<std::string> feelings{"very negative", "negative", "neutral", "positive",
                                                "very positive"};
 
-// How well they are told.
+// Confusion matrices of predicted feelings.
 struct Feelings {
     unroll::nn::ConfusionMatrix five{feelings.size()}, binary{2};
 
-    // Of probabilities [n, 5]: five classes, and of what is not neutral whether it is positive.
+    // Probabilities [n, 5]. `binary` is positive or negative, for labels that are not neutral.
     void add(const unroll::Tensor<float>& probabilities, const unroll::Indices& labels);
     std::vector<std::pair<std::string, double>> figures() const;
-    unroll::Table scores() const; // precision, recall and F1 of each class
+    unroll::Table table() const; // precision, recall and F1 of each class
 };
 
-// Words as treebanks cut them: don't is do n't, film's is film 's.
+// Tokens as in treebanks: don't is do n't, film's is film 's.
 unroll::nn::Tokens treebank_words(const std::string& text);
 
 } // namespace example

@@ -10,10 +10,10 @@ using Vectors = nn::WordVectors<float>;
 struct Settings {
     static constexpr const char* program = "embeddings";
     std::size_t width = 50;
-    nn::Vocabulary words = example::no_words();
+    nn::Vocabulary words = example::empty_vocabulary();
 
-    void fields(example::Fields& f) {
-        f("--width", width, "of a vector", example::Between{1, 1 << 20});
+    void fields(example::Fields f) {
+        f("--width", width, "of a vector")->check(CLI::Range(1, 1 << 20));
         f.stored("words", words, nn::SpecialSymbols::none());
     }
 };
@@ -50,18 +50,19 @@ struct Training : example::TrainingOptions {
                           .minutes = 2,
                           .out = "embeddings.safetensors",
                           .unit = "words"} {}
-    void fields(example::Fields& f) {
-        const example::Between count{1, 1 << 20};
-        f.takes("TEXT", text);
-        model.fields(f);
-        f.takes("--window", window, "the farthest neighbour", count);
-        f.takes("--negatives", negatives, "words of noise beside each neighbour", count);
-        f.takes("--min-count", min_count, "rarer words are left out", count);
-        f.takes("--subsample", subsample,
-                "share from which words are thinned out; unless given, 1e-4 in long texts",
-                example::Positive());
-        f.takes("--vectors", vectors, "word2vec's text format, beside the model");
-        TrainingOptions::fields(f, "pieces of 128 words in a batch");
+    void options(CLI::App& command) {
+        const CLI::Range count(1, 1 << 20);
+        command.add_option("TEXT", text);
+        model.fields(command);
+        command.add_option("--window", window, "the farthest neighbour")->check(count);
+        command.add_option("--negatives", negatives, "words of noise beside each neighbour")
+            ->check(count);
+        command.add_option("--min-count", min_count, "rarer words are left out")->check(count);
+        command.add_option("--subsample", subsample, "frequency above which words are thinned out")
+            ->check(CLI::PositiveNumber)
+            ->default_str("1e-4 in long texts");
+        command.add_option("--vectors", vectors, "word2vec's text format, beside the model");
+        TrainingOptions::options(command, "pieces of 128 words in a batch");
     }
     void shrink() { model.width = 3; }
     std::string prepare() {
@@ -73,8 +74,8 @@ struct Training : example::TrainingOptions {
         noise.emplace(model.words.counts());
         units = static_cast<double>(batch * piece);
         if (subsample == 0) subsample = all.size() < 100000 ? 1 : 1e-4;
-        return example::format("%zu words of text, %zu different ones of at least %zu", all.size(),
-                               model.words.size(), min_count);
+        return fmt::format("{} words of text, {} different ones of at least {}", all.size(),
+                           model.words.size(), min_count);
     }
     example::Batches source() const { return {numbers.size() / piece, batch, seed}; }
     // Which occurrences count, pairs and noise are drawn anew each time.
@@ -146,27 +147,30 @@ int main(int argc, char** argv) {
     program.train("learn from a text", example::train<Training, Model>);
     std::string path, other, a, b, c;
     std::size_t nearest = 10;
-    example::Fields vectors, words;
-    vectors.needs("VECTORS", path, "a model, or a text file of vectors");
-    words.takes("--count", nearest, "how many");
-    program
-        .add("eval", "whether other vectors find the same words alike",
-             [&] { return compare(path, other); })
-        .takes(vectors)
-        .needs("OTHER", other);
-    program
-        .add("neighbours", "the words nearest to one",
-             [&] { return show(read_vectors(path).nearest(a, nearest)); })
-        .takes(vectors)
-        .needs("WORD", a)
-        .takes(words);
-    program
-        .add("analogy", "A is to B as C is to what",
-             [&] { return show(read_vectors(path).analogy(a, b, c, nearest)); })
-        .takes(vectors)
-        .needs("A", a)
-        .needs("B", b)
-        .needs("C", c)
-        .takes(words);
+    const auto vectors = [&](CLI::App& command) {
+        command.add_option("VECTORS", path, "a model, or a text file of vectors")->required();
+    };
+    const auto words = [&](CLI::App& command) {
+        command.add_option("--count", nearest, "how many");
+    };
+    CLI::App* command = program.add("eval", "whether other vectors find the same words alike",
+                                    [&] { return compare(path, other); });
+    vectors(*command);
+    command->add_option("OTHER", other)->required();
+
+    command = program.add("neighbours", "the words nearest to one",
+                          [&] { return show(read_vectors(path).nearest(a, nearest)); });
+    vectors(*command);
+    command->add_option("WORD", a)->required();
+    words(*command);
+
+    command = program.add("analogy", "A is to B as C is to what",
+                          [&] { return show(read_vectors(path).analogy(a, b, c, nearest)); });
+    vectors(*command);
+    command->add_option("A", a)->required();
+    command->add_option("B", b)->required();
+    command->add_option("C", c)->required();
+    words(*command);
+
     return program.run(argc, argv);
 }

@@ -4,8 +4,6 @@
 
 namespace forecast {
 
-using example::number;
-
 // The steps before those of [begin, end): where their forecasts are made.
 std::vector<Place> before(const std::vector<double>& scaled, std::size_t begin, std::size_t end) {
     std::vector<Place> places;
@@ -14,15 +12,15 @@ std::vector<Place> before(const std::vector<double>& scaled, std::size_t begin, 
 }
 
 // Forecasts of the steps after some places, in deviations of the series.
-struct Told {
+struct Predictions {
     std::vector<double> mean, deviation;
 
     void add(double m, double d) {
         mean.push_back(m);
         deviation.push_back(d);
     }
-    example::Forecasts from(std::size_t begin, const Settings& s) const {
-        example::Forecasts all{begin};
+    Forecasts from(std::size_t begin, const Settings& s) const {
+        Forecasts all{begin};
         for (std::size_t i = 0; i < mean.size(); ++i) {
             all.middle.push_back(s.unscaled(mean[i]));
             all.low.push_back(s.unscaled(mean[i] - 1.645 * deviation[i]));
@@ -32,8 +30,8 @@ struct Told {
     }
 };
 
-Told told(const Model<float>& model, std::span<const Place> ends) {
-    Told all;
+Predictions predictions(const Model<float>& model, std::span<const Place> ends) {
+    Predictions all;
     example::in_batches(ends.size(), 256, [&](auto& tape, const auto& which) {
         const auto some = ends.subspan(which[0], which.size());
         const auto [mean, log_deviation, next] = model(tape, some, false);
@@ -51,7 +49,7 @@ example::Figures figures(const Model<float>& model, const Series& series) {
     const std::vector<double>& x = series.values;
     const std::vector<double> all = s.scaled(x);
     const std::size_t begin = series.learned(), end = x.size();
-    const Told ours = told(model, before(all, begin, end));
+    const Predictions ours = predictions(model, before(all, begin, end));
     const auto mean = [&](const auto& of) {
         double sum = 0;
         for (std::size_t t = begin; t < end; ++t) sum += of(t);
@@ -83,17 +81,17 @@ struct Training : example::TrainingOptions {
                           .epochs = 40,
                           .out = "forecast.safetensors",
                           .unit = "windows"} {}
-    void fields(example::Fields& f) {
-        f.takes("DATA", data, "CSV file", example::Existing::file);
-        model.fields(f);
-        TrainingOptions::fields(f, "windows in a batch");
+    void options(CLI::App& command) {
+        command.add_option("DATA", data, "CSV file")->check(CLI::ExistingFile);
+        model.fields(command);
+        TrainingOptions::options(command, "windows in a batch");
     }
     void shrink() {
         model.hidden = 4;
         model.window = 6;
     }
     std::string prepare() {
-        series = example::read_series(data);
+        series = read_series(data);
         const std::size_t end = series.learned();
         if (!resume) {
             model.season = series.season();
@@ -104,7 +102,7 @@ struct Training : example::TrainingOptions {
         }
         scaled = model.scaled(series.values);
         ends = before(scaled, std::min(model.window, end / 4), end);
-        return example::format("%zu values to learn, %zu to test", end, scaled.size() - end);
+        return fmt::format("{} values to learn, {} to test", end, scaled.size() - end);
     }
     example::Batches source() const { return {ends.size(), batch, seed}; }
     template <class T>
@@ -126,13 +124,12 @@ struct Use {
 
 void evaluate(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
-    const Series series = example::read_series(use.data);
+    const Series series = read_series(use.data);
     const std::vector<double> all = s.scaled(series.values);
     const std::size_t begin = series.learned();
-    const auto forecasts = told(model, before(all, begin, all.size())).from(begin, s);
+    const auto forecasts = predictions(model, before(all, begin, all.size())).from(begin, s);
     if (!use.svg.empty())
-        write_file_atomically(use.svg,
-                              example::forecasts_svg("One step ahead", series, begin, forecasts));
+        write_file_atomically(use.svg, forecasts_svg("One step ahead", series, begin, forecasts));
     example::print_figures(figures(model, series));
 }
 
@@ -140,15 +137,15 @@ void evaluate(const Use& use) {
 // steps; tells mean and deviation over the paths.
 void predict(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
-    const Series series = example::read_series(use.data);
+    const Series series = read_series(use.data);
     std::vector<std::vector<double>> paths(use.paths, s.scaled(series.values));
     const std::size_t steps = use.steps > 0 ? use.steps : std::min<std::size_t>(s.season, 60);
     Random random(use.seed);
-    Told all;
+    Predictions all;
     for (std::size_t step = 0; step < steps; ++step) {
         std::vector<Place> ends;
         for (const auto& path : paths) ends.push_back({&path, path.size() - 1});
-        const Told next = told(model, ends);
+        const Predictions next = predictions(model, ends);
         double sum = 0, squares = 0;
         for (std::size_t i = 0; i < paths.size(); ++i) {
             const double drawn = next.mean[i] + next.deviation[i] * random.normal();
@@ -165,25 +162,25 @@ void predict(const Use& use) {
         std::printf("+%zu  %.2f  [%.2f, %.2f]\n", i + 1, forecasts.middle[i], forecasts.low[i],
                     forecasts.high[i]);
     if (!use.svg.empty())
-        write_file_atomically(
-            use.svg, example::forecasts_svg("What comes next", series, end - shown, forecasts));
-    example::print_result(
-        {{"steps", std::to_string(steps)}, {"last", number(forecasts.middle.back(), 2)}});
+        write_file_atomically(use.svg,
+                              forecasts_svg("What comes next", series, end - shown, forecasts));
+    example::print_result({{"steps", std::to_string(steps)},
+                           {"last", fmt::format("{:.2f}", forecasts.middle.back())}});
 }
 
 // Disturbs single values of the last fifth, and looks for values far from their forecasts. Those
 // that are found are taken for their forecasts from there on.
 void anomalies(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
-    Series series = example::read_series(use.data);
+    Series series = read_series(use.data);
     std::vector<double> values = s.scaled(series.values);
     const std::size_t begin = series.learned(), end = values.size();
     if (use.inject > end - begin)
         fail("forecast",
-             example::format("only %zu values can be disturbed, not %zu", end - begin, use.inject));
-    // Sizes are told in errors of the learned part's forecasts.
+             fmt::format("only {} values can be disturbed, not {}", end - begin, use.inject));
+    // Sizes are in errors of the learned part's forecasts.
     const std::size_t first = std::min(s.season, begin / 2);
-    const Told known = told(model, before(values, first, begin));
+    const Predictions known = predictions(model, before(values, first, begin));
     double squares = 0;
     for (std::size_t t = first; t < begin; ++t)
         squares += std::pow(values[t] - known.mean[t - first], 2);
@@ -197,11 +194,11 @@ void anomalies(const Use& use) {
         values[t] += (random.uniform() < 0.5 ? -1 : 1) * use.size * error;
         series.values[t] = s.unscaled(values[t]);
     }
-    Told all;
+    Predictions all;
     std::vector<std::size_t> found;
     std::size_t right = 0;
     for (std::size_t t = begin; t < end; ++t) {
-        const Told one = told(model, before(values, t, t + 1));
+        const Predictions one = predictions(model, before(values, t, t + 1));
         const double mean = one.mean[0], off = (values[t] - mean) / one.deviation[0];
         all.add(mean, one.deviation[0]);
         if (std::abs(off) < use.threshold) continue;
@@ -213,14 +210,13 @@ void anomalies(const Use& use) {
         values[t] = mean;
     }
     if (!use.svg.empty())
-        write_file_atomically(use.svg,
-                              example::forecasts_svg("Values far from their forecasts", series,
+        write_file_atomically(use.svg, forecasts_svg("Values far from their forecasts", series,
                                                      begin, all.from(begin, s), found));
     const auto scores = nn::Scores::of(right, found.size(), injected.size());
     example::print_result({{"found", std::to_string(found.size())},
                            {"injected", std::to_string(injected.size())},
-                           {"precision", number(scores.precision, 3)},
-                           {"recall", number(scores.recall, 3)}});
+                           {"precision", fmt::format("{:.3f}", scores.precision)},
+                           {"recall", fmt::format("{:.3f}", scores.recall)}});
 }
 
 } // namespace forecast
@@ -238,21 +234,29 @@ int main(int argc, char** argv) {
          "anomalies forecast.safetensors daily-min-temperatures.csv --inject 20"});
     program.train("learn all of a series but its last fifth", example::train<Training, Model>);
     Use use;
-    example::Fields shared;
-    shared.model(use.path)
-        .takes("DATA", use.data, "CSV file", example::Existing::file)
-        .takes("--svg", use.svg, "a picture")
-        .takes("--seed", use.seed);
-    program.add("eval", "errors on the last fifth, one step ahead", [&] { evaluate(use); })
-        .takes(shared);
-    program.add("predict", "what comes after the series' end", [&] { predict(use); })
-        .takes(shared)
-        .takes("--steps", use.steps, "a season, but at most 60, unless given", example::Positive())
-        .takes("--paths", use.paths, "drawn at random", example::Between{2, 100000});
-    program.add("anomalies", "values that were not expected", [&] { anomalies(use); })
-        .takes(shared)
-        .takes("--inject", use.inject, "values to disturb")
-        .takes("--size", use.size, "of the disturbance, in usual errors")
-        .takes("--threshold", use.threshold, "in deviations of the forecast", example::Positive());
+    const auto shared = [&](CLI::App& command) {
+        example::add_model(command, use.path);
+        command.add_option("DATA", use.data, "CSV file")->check(CLI::ExistingFile);
+        command.add_option("--svg", use.svg, "a picture");
+        command.add_option("--seed", use.seed);
+    };
+    CLI::App* command =
+        program.add("eval", "errors on the last fifth, one step ahead", [&] { evaluate(use); });
+    shared(*command);
+
+    command = program.add("predict", "what comes after the series' end", [&] { predict(use); });
+    shared(*command);
+    command->add_option("--steps", use.steps, "steps to predict")
+        ->check(CLI::PositiveNumber)
+        ->default_str("a season, at most 60");
+    command->add_option("--paths", use.paths, "drawn at random")->check(CLI::Range(2, 100000));
+
+    command = program.add("anomalies", "values that were not expected", [&] { anomalies(use); });
+    shared(*command);
+    command->add_option("--inject", use.inject, "values to disturb");
+    command->add_option("--size", use.size, "of the disturbance, in usual errors");
+    command->add_option("--threshold", use.threshold, "in deviations of the forecast")
+        ->check(CLI::PositiveNumber);
+
     return program.run(argc, argv);
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "../common/learning.hpp"
-#include "../common/series.hpp"
+#include "series.hpp"
 
 #include <cmath>
 #include <numbers>
@@ -10,8 +10,6 @@ namespace forecast {
 
 using namespace unroll;
 
-using example::Series;
-
 struct Settings : example::NetworkOptions {
     static constexpr const char* program = "forecast";
     bool logarithmic = false, every_step = true;
@@ -19,18 +17,21 @@ struct Settings : example::NetworkOptions {
     double mean = 0, deviation = 1; // what is taken off the values, and divided by
 
     Settings() : NetworkOptions{.cell = "gru", .hidden = 32} {}
-    void fields(example::Fields& f) {
+    void fields(example::Fields f) {
         NetworkOptions::fields(f);
         f("--log", logarithmic, "of values whose swings grow with them");
-        f.takes("!--last-step", every_step,
-                "learn from the last step of a window alone: many to one");
-        f("--window", window, "steps that the network sees", example::Between{2, 10000});
-        f.stored("every_step", every_step).stored("season", season);
-        f.stored("mean", mean).stored("deviation", deviation);
+        f->add_flag("!--last-step", every_step,
+                    "learn from the last step of a window alone: many to one");
+        f("--window", window, "steps that the network sees")->check(CLI::Range(2, 10000));
+        f.stored("every_step", every_step);
+        f.stored("season", season);
+        f.stored("mean", mean);
+        f.stored("deviation", deviation);
     }
     double scaled(double value) const {
         if (logarithmic && value <= 0)
-            fail("forecast", "--log needs values above 0; there is " + example::number(value, 3));
+            fail("forecast",
+                 "--log needs values above 0; there is " + fmt::format("{:.3f}", value));
         return ((logarithmic ? std::log(value) : value) - mean) / deviation;
     }
     std::vector<double> scaled(std::vector<double> values) const {
@@ -43,7 +44,7 @@ struct Settings : example::NetworkOptions {
     }
 };
 
-// A step of scaled values, after which one is to be told.
+// A step of scaled values; the value after it is predicted.
 struct Place {
     const std::vector<double>* values;
     std::size_t step;
@@ -51,7 +52,7 @@ struct Place {
 
 // The window that ends with a step, or what there is of it, [steps, 5]. Of each step its value, the
 // one that stood a season before the next, where there is one, the next one's place in the season,
-// and last the next value itself, which is to be told.
+// and last the next value, the target.
 template <class T>
 Tensor<T> window(const Place& end, const Settings& s) {
     const std::vector<double>& values = *end.values;
@@ -71,7 +72,7 @@ Tensor<T> window(const Place& end, const Settings& s) {
     return x;
 }
 
-// A normal distribution of the next value: its mean, told as a change from the present value, and
+// A normal distribution of the next value: its mean, as a change from the present value, and
 // the logarithm of its deviation.
 template <class T>
 struct Model {

@@ -7,7 +7,7 @@
 namespace long_memory {
 
 using namespace unroll;
-constexpr example::Between lag{10, 100000};
+const CLI::Range lag(10, 100000);
 
 // Two problems that a network solves only by keeping something for long (Hochreiter and Schmidhuber
 // 1997, section 5.4; Arjovsky et al. 2016).
@@ -17,13 +17,13 @@ struct Settings : example::NetworkOptions {
     std::size_t lag = 50, symbols = 5; // of eight kinds
 
     Settings() : NetworkOptions{.hidden = 64} {}
-    void fields(example::Fields& f) {
-        f("--problem", problem, "", example::OneOf{"adding", "copying"});
+    void fields(example::Fields f) {
+        f("--problem", problem)->check(CLI::IsMember({"adding", "copying"}));
         NetworkOptions::fields(f);
-        f("--symbols", symbols, "how many are to be copied", example::Between{1, 1000});
+        f("--symbols", symbols, "how many are to be copied")->check(CLI::Range(1, 1000));
         f.stored("lag", lag);
     }
-    // Unless told otherwise, gates begin with memories as long as the lag.
+    // Without --memory, gates are initialised for memories up to the lag.
     NetworkOptions network() const {
         NetworkOptions options = *this;
         if (memory == 0) options.memory = lag;
@@ -135,14 +135,14 @@ struct Training : example::TrainingOptions {
         : TrainingOptions{
               .batch = 50, .minutes = 0, .epochs = 1, .out = "long_memory.safetensors"} {}
     // Without the lag, of which a comparison has several.
-    void fields_of_all(example::Fields& f) {
-        model.fields(f);
-        f.takes("--sequences", sequences, "to learn from", example::Positive());
-        TrainingOptions::fields(f, "sequences in a batch");
+    void options_of_all(CLI::App& command) {
+        model.fields(command);
+        command.add_option("--sequences", sequences, "to learn from")->check(CLI::PositiveNumber);
+        TrainingOptions::options(command, "sequences in a batch");
     }
-    void fields(example::Fields& f) {
-        fields_of_all(f);
-        f.takes("--lag", model.lag, "", lag);
+    void options(CLI::App& command) {
+        options_of_all(command);
+        command.add_option("--lag", model.lag)->check(lag);
     }
     void shrink() {
         model.hidden = 4;
@@ -150,8 +150,7 @@ struct Training : example::TrainingOptions {
         model.symbols = 2;
     }
     std::string prepare() {
-        return example::format("%s over a lag of %zu with %s", model.problem.c_str(), model.lag,
-                               model.cell.c_str());
+        return fmt::format("{} over a lag of {} with {}", model.problem, model.lag, model.cell);
     }
     example::Batches source() const { return {sequences, batch, seed}; }
     template <class T>
@@ -209,22 +208,23 @@ int main(int argc, char** argv) {
     Training compared;
     compared.out = "long_memory";
     std::vector<std::size_t> lags{25, 50, 100, 200};
-    auto& comparison =
+    CLI::App* command =
         program.add("compare", "every cell at every lag", [&] { return compare(compared, lags); });
-    compared.fields_of_all(comparison);
-    comparison.takes("--lags", lags, "", lag);
+    compared.options_of_all(*command);
+    command->add_option("--lags", lags)->check(lag);
     std::string path;
     std::size_t other_lag = 0, seed = 1001;
-    program
-        .add("eval", "errors on new sequences",
-             [&] {
-                 auto [settings, model] = example::load<Settings, Model>(path);
-                 if (other_lag > 0) settings.lag = other_lag;
-                 example::print_figures(figures(model, settings, seed, 2000),
-                                        {{"lag", std::to_string(settings.lag)}});
-             })
-        .model(path)
-        .takes("--lag", other_lag, "another than it was trained for", lag)
-        .takes("--seed", seed, "of the sequences");
+    command = program.add("eval", "errors on new sequences", [&] {
+        auto [settings, model] = example::load<Settings, Model>(path);
+        if (other_lag > 0) settings.lag = other_lag;
+        example::print_figures(figures(model, settings, seed, 2000),
+                               {{"lag", std::to_string(settings.lag)}});
+    });
+    example::add_model(*command, path);
+    command->add_option("--lag", other_lag, "another than it was trained for")
+        ->check(lag)
+        ->default_str("");
+    command->add_option("--seed", seed, "of the sequences");
+
     return program.run(argc, argv);
 }

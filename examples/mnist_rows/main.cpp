@@ -12,9 +12,9 @@ struct Settings : example::NetworkOptions {
     static constexpr const char* program = "mnist_rows";
     bool pixels = false;
 
-    void fields(example::Fields& f) {
+    void fields(example::Fields f) {
         NetworkOptions::fields(f, {"mlp", "rnn", "lstm", "gru"});
-        f.takes("--bidirectional", bidirectional, "read from both ends");
+        f->add_flag("--bidirectional", bidirectional, "read from both ends");
         f("--pixels", pixels, "784 steps of one pixel");
     }
 };
@@ -53,15 +53,15 @@ struct Model {
 };
 
 example::Figures figures(const Model<float>& model, const example::Digits& digits, std::size_t n) {
-    nn::ConfusionMatrix told(classes);
+    nn::ConfusionMatrix predicted(classes);
     double loss = 0;
     example::in_batches(n, 500, [&](auto& tape, const auto& which) {
         const auto y = model(tape, digits, which);
         const Indices labels = example::chosen(digits.labels, which);
-        told.add(labels, argmax(y));
+        predicted.add(labels, argmax(y));
         loss += static_cast<double>(which.size() * cross_entropy(y, labels).item());
     });
-    return {{"test_accuracy", told.accuracy()}, {"test_nats", loss / static_cast<double>(n)}};
+    return {{"test_accuracy", predicted.accuracy()}, {"test_nats", loss / static_cast<double>(n)}};
 }
 
 struct Training : example::TrainingOptions {
@@ -73,18 +73,18 @@ struct Training : example::TrainingOptions {
     Training()
         : TrainingOptions{
               .batch = 100, .minutes = 2, .out = "mnist_rows.safetensors", .unit = "digits"} {}
-    void fields(example::Fields& f) {
-        f.takes("DATA", data, "folder", example::Existing::folder);
-        model.fields(f);
-        f.takes("--shift", shift, "move images at random by up to so many pixels",
-                example::Between{0, 8});
-        TrainingOptions::fields(f, "digits in a batch");
+    void options(CLI::App& command) {
+        command.add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
+        model.fields(command);
+        command.add_option("--shift", shift, "move images at random by up to so many pixels")
+            ->check(CLI::Range(0, 8));
+        TrainingOptions::options(command, "digits in a batch");
     }
     void shrink() { model.hidden = 3; }
     std::string prepare() {
         learned = example::digits_of(data, true);
         test = example::digits_of(data, false);
-        return example::format("%zu digits to learn, %zu to test", learned.size(), test.size());
+        return fmt::format("{} digits to learn, {} to test", learned.size(), test.size());
     }
     example::Batches source() const { return {learned.size(), batch, seed}; }
     template <class T>
@@ -133,22 +133,23 @@ int main(int argc, char** argv) {
     program.train("learn digits", example::train<Training, Model>);
     std::string path, data;
     std::size_t first = 0, count = 5;
-    example::Fields shared;
-    shared.model(path).takes("DATA", data, "folder", example::Existing::folder);
-    program
-        .add("eval", "accuracy on the test digits",
-             [&] {
-                 const auto test = example::digits_of(data, false);
-                 const auto model = example::load<Settings, Model>(path).model;
-                 example::print_figures(figures(model, test, test.size()),
-                                        {{"digits", std::to_string(test.size())}});
-             })
-        .takes(shared);
-    program
-        .add("predict", "show digits and what they are taken for",
-             [&] { return predict(path, data, first, count); })
-        .takes(shared)
-        .takes("--first", first, "number of a digit")
-        .takes("--count", count, "how many");
+    const auto shared = [&](CLI::App& command) {
+        example::add_model(command, path);
+        command.add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
+    };
+    CLI::App* command = program.add("eval", "accuracy on the test digits", [&] {
+        const auto test = example::digits_of(data, false);
+        const auto model = example::load<Settings, Model>(path).model;
+        example::print_figures(figures(model, test, test.size()),
+                               {{"digits", std::to_string(test.size())}});
+    });
+    shared(*command);
+
+    command = program.add("predict", "show digits and what they are taken for",
+                          [&] { return predict(path, data, first, count); });
+    shared(*command);
+    command->add_option("--first", first, "number of a digit");
+    command->add_option("--count", count, "how many");
+
     return program.run(argc, argv);
 }

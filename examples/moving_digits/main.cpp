@@ -11,10 +11,10 @@ struct Training : example::TrainingOptions {
 
     Training()
         : TrainingOptions{.batch = 64, .out = "moving_digits.safetensors", .unit = "clips"} {}
-    void fields(example::Fields& f) {
-        f.takes("DATA", data, "folder", example::Existing::folder);
-        model.fields(f);
-        TrainingOptions::fields(f, "clips in a batch");
+    void options(CLI::App& command) {
+        command.add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
+        model.fields(command);
+        TrainingOptions::options(command, "clips in a batch");
     }
     void shrink() {
         model.hidden = 3;
@@ -23,7 +23,7 @@ struct Training : example::TrainingOptions {
     std::string prepare() {
         learned = example::digits_of(data, true);
         test = example::digits_of(data, false);
-        return example::format("%zu digits to learn, %zu to test", learned.size(), test.size());
+        return fmt::format("{} digits to learn, {} to test", learned.size(), test.size());
     }
     example::Batches source() const { return {learned.size(), batch, seed}; }
     template <class T>
@@ -91,16 +91,19 @@ int main(int argc, char** argv) {
     program.train("learn clips that are drawn as it goes", example::train<Training, Model>);
     std::string path, data;
     std::size_t first = 0, count = 3;
-    example::Fields shared;
-    shared.model(path).takes("DATA", data, "folder", example::Existing::folder);
-    program
-        .add("eval", "accuracy on clips of the test digits", [&] { return run_eval(path, data); })
-        .takes(shared);
-    program
-        .add("watch", "show clips and what they are taken for",
-             [&] { return watch(path, data, first, count); })
-        .takes(shared)
-        .takes("--first", first, "number of a clip")
-        .takes("--count", count, "how many");
+    const auto shared = [&](CLI::App& command) {
+        example::add_model(command, path);
+        command.add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
+    };
+    CLI::App* command = program.add("eval", "accuracy on clips of the test digits",
+                                    [&] { return run_eval(path, data); });
+    shared(*command);
+
+    command = program.add("watch", "show clips and what they are taken for",
+                          [&] { return watch(path, data, first, count); });
+    shared(*command);
+    command->add_option("--first", first, "number of a clip");
+    command->add_option("--count", count, "how many");
+
     return program.run(argc, argv);
 }

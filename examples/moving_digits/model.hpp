@@ -21,10 +21,11 @@ struct Settings : example::NetworkOptions {
     double noise = 0.1;
 
     Settings() { hidden = 64; }
-    void fields(example::Fields& f) {
+    void fields(example::Fields f) {
         NetworkOptions::fields(f);
-        f("--frames", frames, "in a clip", example::Between{1, 19});
-        f("--noise", noise, "share of a frame's pixels, lit at random", example::Between{0, 1});
+        f("--frames", frames, "in a clip")->check(CLI::Range(1, 19));
+        f("--noise", noise, "share of a frame's pixels, lit at random")
+            ->check(CLI::Range(0.0, 1.0));
     }
 };
 

@@ -1,11 +1,10 @@
 #include "../common/learning.hpp"
-#include "../common/pieces.hpp"
+#include "pieces.hpp"
 
 namespace music {
 
 using namespace unroll;
-using example::Piece, example::Pieces;
-constexpr std::size_t keys = example::piano_keys;
+constexpr std::size_t keys = piano_keys;
 
 struct Settings : example::NetworkOptions {
     static constexpr const char* program = "music";
@@ -36,8 +35,7 @@ struct Model {
         std::vector<Tensor<T>> rolls;
         for (const std::size_t i : which) {
             const auto up = static_cast<std::ptrdiff_t>(tape.random().below(2 * transpose + 1));
-            rolls.push_back(
-                example::piano_roll<T>(pieces[i], up - static_cast<std::ptrdiff_t>(transpose)));
+            rolls.push_back(piano_roll<T>(pieces[i], up - static_cast<std::ptrdiff_t>(transpose)));
         }
         auto [frames, lengths] = nn::pad_frames<T>(rolls);
         for (std::size_t& n : lengths) --n; // nothing follows the last one
@@ -75,18 +73,18 @@ struct Training : example::TrainingOptions {
                           .epochs = 120,
                           .out = "music.safetensors",
                           .unit = "pieces"} {}
-    void fields(example::Fields& f) {
-        f.takes("DATA", data, "JSON file", example::Existing::file);
-        model.fields(f);
-        f.takes("--transpose", transpose, "move pieces at random by up to so many keys",
-                example::Between{0, 12});
-        TrainingOptions::fields(f, "pieces in a batch");
+    void options(CLI::App& command) {
+        command.add_option("DATA", data, "JSON file")->check(CLI::ExistingFile);
+        model.fields(command);
+        command.add_option("--transpose", transpose, "move pieces at random by up to so many keys")
+            ->check(CLI::Range(0, 12));
+        TrainingOptions::options(command, "pieces in a batch");
     }
     void shrink() { model.hidden = 3; }
     std::string prepare() {
-        pieces = example::read_pieces(data);
-        return example::format("%zu pieces to learn, %zu to test", pieces.train.size(),
-                               pieces.test.size());
+        pieces = read_pieces(data);
+        return fmt::format("{} pieces to learn, {} to test", pieces.train.size(),
+                           pieces.test.size());
     }
     example::Batches source() const { return {pieces.train.size(), batch, seed}; }
     template <class T>
@@ -102,9 +100,9 @@ struct Training : example::TrainingOptions {
 };
 
 void run_eval(const std::string& path, const std::string& data) {
-    const auto pieces = example::read_pieces(data).test;
+    const auto pieces = read_pieces(data).test;
     const auto [nats, frames] = nats_a_frame(example::load<Settings, Model>(path).model, pieces);
-    example::print_figures({{"test_nats", nats}}, {{"frames", example::number(frames, 0)},
+    example::print_figures({{"test_nats", nats}}, {{"frames", fmt::format("{:.0f}", frames)},
                                                    {"pieces", std::to_string(pieces.size())}});
 }
 
@@ -113,31 +111,35 @@ struct Sampling {
     std::size_t length = 64, voices = 4, seed = 1;
     double temperature = 0.7, tempo = 90;
 
-    void fields(example::Fields& f) {
-        f.model(path).takes("--chord", chord, "what it begins with, as MIDI numbers");
-        f.takes("--length", length, "quarter notes", example::Between{1, 100000});
-        f.takes("--voices", voices, "most keys at once", example::Between{1, keys});
-        f.takes("--temperature", temperature, "below 1: surer; 1: as learned", example::Positive());
-        f.takes("--tempo", tempo, "quarter notes in a minute", example::Between{4, 1000});
-        f.takes("--seed", seed).takes("-o,--out", out, "MIDI file");
+    void options(CLI::App& command) {
+        example::add_model(command, path);
+        command.add_option("--chord", chord, "what it begins with, as MIDI numbers");
+        command.add_option("--length", length, "quarter notes")->check(CLI::Range(1, 100000));
+        command.add_option("--voices", voices, "most keys at once")
+            ->check(CLI::Range(std::size_t{1}, keys));
+        command.add_option("--temperature", temperature, "below 1: surer; 1: as learned")
+            ->check(CLI::PositiveNumber);
+        command.add_option("--tempo", tempo, "quarter notes in a minute")
+            ->check(CLI::Range(4.0, 1000.0));
+        command.add_option("--seed", seed);
+        command.add_option("-o,--out", out, "MIDI file");
     }
     // Each key sounds with the probability that the network gives it, the likeliest ones first, as
     // long as there are voices.
     Piece draw(const Model<float>& model) const {
-        Piece piece{example::read_chord(chord)};
+        Piece piece{read_chord(chord)};
         Random random(seed);
         Tape<float> tape;
         tape.set_recording(false);
         example::Carried<float> carried;
         while (piece.size() < length) {
-            const auto last = tape.constant(example::piano_roll<float>({piece.back()}));
+            const auto last = tape.constant(piano_roll<float>({piece.back()}));
             const auto logits = model(expand_dims(last, 1), &carried);
             const auto likely = topk(sigmoid(logits / static_cast<float>(temperature)), keys);
             auto& next = piece.emplace_back();
             for (std::size_t k = 0; k < keys && next.size() < voices; ++k)
                 if (random.uniform() < static_cast<double>(likely.values(0, 0, k)))
-                    next.push_back(example::lowest_key +
-                                   static_cast<std::size_t>(likely.indices(0, 0, k)));
+                    next.push_back(lowest_key + static_cast<std::size_t>(likely.indices(0, 0, k)));
             std::ranges::sort(next);
         }
         return piece;
@@ -150,7 +152,7 @@ struct Sampling {
             std::printf("\n");
             notes += chord.size();
         }
-        write_file_atomically(out, example::midi(piece, tempo));
+        write_file_atomically(out, midi(piece, tempo));
         example::print_result({{"frames", std::to_string(piece.size())},
                                {"notes", std::to_string(notes)},
                                {"midi", out}});
@@ -171,9 +173,11 @@ int main(int argc, char** argv) {
     program.train("learn pieces", example::train<Training, Model>);
     std::string path, data = example::shipped("chorales.json");
     Sampling how;
-    program.add("eval", "how well a model predicts pieces", [&] { return run_eval(path, data); })
-        .model(path)
-        .takes("DATA", data, "JSON file", example::Existing::file);
-    how.fields(program.add("sample", "let a model write a piece", [&] { return how.run(); }));
+    CLI::App* command = program.add("eval", "how well a model predicts pieces",
+                                    [&] { return run_eval(path, data); });
+    example::add_model(*command, path);
+    command->add_option("DATA", data, "JSON file")->check(CLI::ExistingFile);
+
+    how.options(*program.add("sample", "let a model write a piece", [&] { return how.run(); }));
     return program.run(argc, argv);
 }

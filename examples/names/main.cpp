@@ -1,7 +1,8 @@
 #include "../common/learning.hpp"
-#include "../common/text.hpp"
 
+#include <filesystem>
 #include <iostream>
+#include <set>
 
 namespace names {
 
@@ -14,15 +15,42 @@ struct Settings {
     static constexpr const char* program = "names";
     std::size_t hidden = 128, embedding = 32;
     double dropout = 0.2;
-    nn::Vocabulary letters = example::no_words(), classes = letters;
+    nn::Vocabulary letters = example::empty_vocabulary(), classes = letters;
 
-    void fields(example::Fields& f) {
-        f("--hidden", hidden, "width of the GRU", example::Between{1, 4096});
-        f("--embedding", embedding, "width of a letter's vector", example::Between{1, 4096});
-        f("--dropout", dropout, "share of values dropped", example::Between{0, 1});
-        f.stored("letters", letters).stored("classes", classes, nn::SpecialSymbols::none());
+    void fields(example::Fields f) {
+        f("--hidden", hidden, "width of the GRU")->check(CLI::Range(1, 4096));
+        f("--embedding", embedding, "width of a letter's vector")->check(CLI::Range(1, 4096));
+        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 1.0));
+        f.stored("letters", letters);
+        f.stored("classes", classes, nn::SpecialSymbols::none());
     }
 };
+
+// The names of files without folder and extension.
+nn::Tokens stems_of(const Paths& paths) {
+    nn::Tokens stems;
+    for (const auto& path : paths) stems.push_back(std::filesystem::path(path).stem());
+    return stems;
+}
+
+struct NamedLine {
+    std::string text, file; // the file's stem
+};
+// The distinct lines of each file. Throws Error for an empty file and for a line without a word.
+std::vector<NamedLine> read_named_lines(const Paths& paths) {
+    std::vector<NamedLine> all;
+    for (const auto& path : paths) {
+        const auto lines = nn::read_lines(path);
+        if (lines.empty()) fail("text", fmt::format("'{}' is empty", path));
+        std::set<std::string> seen;
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            if (nn::split_whitespace(lines[i]).empty())
+                nn::refuse_line("text", path, i + 1, "the line is empty");
+            if (seen.insert(lines[i]).second) all.push_back({lines[i], stems_of({path})[0]});
+        }
+    }
+    return all;
+}
 
 // Names as numbers, from the start symbol on as they are read and to the end symbol as they are
 // written, with the class of each: the file that it came from.
@@ -31,7 +59,7 @@ struct Names {
     std::vector<std::int64_t> classes;
 
     Names() = default;
-    Names(const std::vector<example::NamedLine>& lines, const Settings& s) {
+    Names(const std::vector<NamedLine>& lines, const Settings& s) {
         for (const auto& line : lines) {
             read.push_back(s.letters.encode(nn::split_characters(line.text), Ends::start));
             written.push_back(s.letters.encode(nn::split_characters(line.text), Ends::end));
@@ -105,10 +133,10 @@ struct Training : example::TrainingOptions {
 
     Training()
         : TrainingOptions{.batch = 64, .minutes = 2, .out = "names.safetensors", .unit = "names"} {}
-    void fields(example::Fields& f) {
-        f.takes("FILE", files, "a name a line; several files are classes");
-        model.fields(f);
-        TrainingOptions::fields(f, "names in a batch");
+    void options(CLI::App& command) {
+        command.add_option("FILE", files, "a name a line; several files are classes");
+        model.fields(command);
+        TrainingOptions::options(command, "names in a batch");
     }
     void shrink() {
         model.hidden = 4;
@@ -116,30 +144,30 @@ struct Training : example::TrainingOptions {
         model.dropout = 0;
     }
     std::string prepare() {
-        const auto [lines, last] = example::divided(example::read_named_lines(files));
+        const auto [lines, last] = example::divided(read_named_lines(files));
         if (last.empty()) fail("names", "ten names are the least to learn from");
         if (!resume) {
             std::vector<nn::Tokens> spelled;
             for (const auto& line : lines) spelled.push_back(nn::split_characters(line.text));
             model.letters = nn::Vocabulary(spelled);
-            model.classes = nn::Vocabulary::of(example::stems_of(files));
+            model.classes = nn::Vocabulary::of(stems_of(files));
         }
         learned = Names(lines, model);
         held = Names(last, model);
-        return n_grams() + example::format("%zu names, %zu held out", lines.size(), last.size());
+        return n_grams() + fmt::format("{} names, {} held out", lines.size(), last.size());
     }
-    // What a baseline makes of the names held out; its best is told beside the model's figures.
+    // Bits per character of n-grams on the held-out names; the best is reported as baseline.
     std::string n_grams() {
         const std::size_t letters = model.letters.size() - 2; // without padding and start
         nn::NGrams grams({.order = 6, .vocabulary = letters, .start = model.letters.start()});
         for (const auto& name : learned.written) grams.add(name);
-        std::string told;
+        std::string report;
         for (std::size_t n = 1; n <= 6; ++n) {
             const double bits = grams.bits(held.written, n);
-            told += example::format("%zu-grams: %.4f bits a character\n", n, bits);
+            report += fmt::format("{}-grams: {:.4f} bits a character\n", n, bits);
             baseline = std::min(baseline, bits);
         }
-        return told;
+        return report;
     }
     example::Batches source() const { return {nn::lengths_of(learned.read), batch, seed}; }
     // Mean over the letters, and where there are classes over the names.
@@ -160,7 +188,7 @@ struct Training : example::TrainingOptions {
 
 void run_eval(const std::string& path, const Paths& files) {
     const auto [settings, model] = example::load<Settings, Model>(path);
-    const auto lines = example::read_named_lines(files);
+    const auto lines = read_named_lines(files);
     example::print_figures(evaluate(model, Names(lines, settings), true),
                            {{"names", std::to_string(lines.size())}});
 }
@@ -217,21 +245,23 @@ int main(int argc, char** argv) {
     Paths files = Training().files;
     std::size_t count = 10, seed = 1;
     nn::SampleOptions how{.max_length = 40};
-    program
-        .add("eval", "bits a character, and how many classes are right",
-             [&] { return run_eval(path, files); })
-        .model(path)
-        .takes("FILE", files, "called as in training, where they are classes");
-    program.add("sample", "names that are new", [&] { return run_sample(path, count, how, seed); })
-        .model(path)
-        .takes("--count", count, "how many")
-        .takes("--temperature", how.temperature, "0: the likeliest; 1: as learned",
-               example::Between{0, 1000})
-        .takes("--seed", seed);
-    program
-        .add("classify", "the file that a name might be from",
-             [&] { return run_classify(path, name); })
-        .model(path)
-        .needs("NAME", name);
+    CLI::App* command = program.add("eval", "bits a character, and how many classes are right",
+                                    [&] { return run_eval(path, files); });
+    example::add_model(*command, path);
+    command->add_option("FILE", files, "called as in training, where they are classes");
+
+    command = program.add("sample", "names that are new",
+                          [&] { return run_sample(path, count, how, seed); });
+    example::add_model(*command, path);
+    command->add_option("--count", count, "how many");
+    command->add_option("--temperature", how.temperature, "0: the likeliest; 1: as learned")
+        ->check(CLI::Range(0.0, 1000.0));
+    command->add_option("--seed", seed);
+
+    command = program.add("classify", "the file that a name might be from",
+                          [&] { return run_classify(path, name); });
+    example::add_model(*command, path);
+    command->add_option("NAME", name)->required();
+
     return program.run(argc, argv);
 }

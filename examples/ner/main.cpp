@@ -23,17 +23,18 @@ struct Settings {
     bool crf = false;
     std::size_t hidden = 128, embedding = 64, width = 32;
     double dropout = 0.5;
-    nn::Vocabulary words = example::no_words(), characters = words, tags = words;
+    nn::Vocabulary words = example::empty_vocabulary(), characters = words, tags = words;
 
-    void fields(example::Fields& f) {
-        const example::Between size{1, 4096};
+    void fields(example::Fields f) {
+        const CLI::Range size(1, 4096);
         f("--crf", crf, "tags depend on each other");
-        f("--hidden", hidden, "width of a direction", size);
-        f("--embedding", embedding, "width of a word's vector", size);
-        f.takes("--characters", width, "width of a character's vector", size);
+        f("--hidden", hidden, "width of a direction")->check(size);
+        f("--embedding", embedding, "width of a word's vector")->check(size);
+        f->add_option("--characters", width, "width of a character's vector")->check(size);
         f.stored("character_width", width);
-        f("--dropout", dropout, "share of values dropped", example::Between{0, 1});
-        f.stored("words", words).stored("characters", characters);
+        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 1.0));
+        f.stored("words", words);
+        f.stored("characters", characters);
         f.stored("tags", tags, nn::SpecialSymbols::none());
     }
     void number(const Sentences& sentences) {
@@ -135,13 +136,13 @@ struct Training : example::TrainingOptions {
     std::vector<std::size_t> counts; // of words that are learned
 
     Training() : TrainingOptions{.batch = 16, .out = "ner.safetensors", .unit = "sentences"} {}
-    void fields(example::Fields& f) {
-        f.takes("TRAIN", train, "a word and its BIO tag a line");
-        f.takes("DEV", dev, "looked at now and then; without one, TRAIN");
-        model.fields(f);
-        f.takes("--unknown", unknown, "hide words that occur n times with u / (u + n)",
-                example::Between{0, 100});
-        TrainingOptions::fields(f, "sentences in a batch");
+    void options(CLI::App& command) {
+        command.add_option("TRAIN", train, "a word and its BIO tag a line");
+        command.add_option("DEV", dev, "looked at now and then; without one, TRAIN");
+        model.fields(command);
+        command.add_option("--unknown", unknown, "hide words that occur n times with u / (u + n)")
+            ->check(CLI::Range(0.0, 100.0));
+        TrainingOptions::options(command, "sentences in a batch");
     }
     void shrink() { model.hidden = model.embedding = model.width = 3; }
     std::string prepare() {
@@ -151,8 +152,8 @@ struct Training : example::TrainingOptions {
         counts = fresh.words.counts();
         if (!resume) model = fresh;
         held = nn::read_columns(dev.empty() ? train : dev, {.tags = model.tags.symbols()});
-        return example::format("%zu sentences, %zu words, %zu tags", learned.size(),
-                               model.words.size(), model.tags.size());
+        return fmt::format("{} sentences, {} words, {} tags", learned.size(), model.words.size(),
+                           model.tags.size());
     }
     example::Batches source() const { return {nn::lengths_of(learned), batch, seed}; }
     template <class T>
@@ -174,7 +175,7 @@ void run_eval(const std::string& path, const std::string& file) {
     const auto sentences = nn::read_columns(file, {.tags = settings.tags.symbols()});
     const auto scores = evaluate(model, settings, sentences);
     std::fputs(scores.table().text().c_str(), stdout);
-    const auto percent = [](double share) { return example::number(100 * share, 2); };
+    const auto percent = [](double share) { return fmt::format("{:.2f}", 100 * share); };
     example::print_result({{"entity_f1", percent(scores.overall().f1)},
                            {"precision", percent(scores.overall().precision)},
                            {"recall", percent(scores.overall().recall)},
@@ -220,12 +221,14 @@ int main(int argc, char** argv) {
     program.train("learn from words with tags", example::train<Training, Model>);
     std::string path, file = example::shipped("tagged.conll");
     std::vector<std::string> texts;
-    program
-        .add("eval", "precision, recall and F1 of entities", [&] { return run_eval(path, file); })
-        .model(path)
-        .takes("FILE", file, "words with tags");
-    program.add("tag", "the names in sentences", [&] { return run_tag(path, texts); })
-        .model(path)
-        .needs("SENTENCE", texts);
+    CLI::App* command = program.add("eval", "precision, recall and F1 of entities",
+                                    [&] { return run_eval(path, file); });
+    example::add_model(*command, path);
+    command->add_option("FILE", file, "words with tags");
+
+    command = program.add("tag", "the names in sentences", [&] { return run_tag(path, texts); });
+    example::add_model(*command, path);
+    command->add_option("SENTENCE", texts)->required();
+
     return program.run(argc, argv);
 }

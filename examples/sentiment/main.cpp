@@ -4,20 +4,20 @@
 namespace sentiment {
 
 using namespace unroll;
-using example::number, example::Sentences;
+using example::Sentences;
 
 struct Settings : example::NetworkOptions {
     static constexpr const char* program = "sentiment";
     std::string pooling = "max";
     std::size_t embedding = 100;
-    nn::Vocabulary words = example::no_words();
+    nn::Vocabulary words = example::empty_vocabulary();
 
     Settings() : NetworkOptions{.hidden = 100, .bidirectional = true, .dropout = 0.4} {}
-    void fields(example::Fields& f) {
+    void fields(example::Fields f) {
         NetworkOptions::fields(f);
-        f("--pooling", pooling, "how steps become a sentence",
-          example::OneOf{"last", "mean", "max", "attention"});
-        f("--embedding", embedding, "width of a word's vector", example::Between{1, 4096});
+        f("--pooling", pooling, "how steps become a sentence")
+            ->check(CLI::IsMember({"last", "mean", "max", "attention"}));
+        f("--embedding", embedding, "width of a word's vector")->check(CLI::Range(1, 4096));
         f.stored("vocabulary", words);
     }
 };
@@ -63,12 +63,12 @@ struct Model {
 example::Feelings evaluate(const Model<float>& model, const Sentences& all) {
     const nn::Vocabulary& words = model.settings.words;
     const auto x = words.encode_all(all.words);
-    example::Feelings told;
+    example::Feelings scores;
     example::in_batches(nn::lengths_of(x), 64, [&](auto& tape, const auto& which) {
         const auto logits = model(tape, nn::pad_sequences(x, which, words.padding()));
-        told.add(softmax(logits).value(), example::chosen(all.labels, which));
+        scores.add(softmax(logits).value(), example::chosen(all.labels, which));
     });
-    return told;
+    return scores;
 }
 
 struct Training : example::TrainingOptions {
@@ -80,12 +80,12 @@ struct Training : example::TrainingOptions {
 
     Training()
         : TrainingOptions{.batch = 128, .out = "sentiment.safetensors", .unit = "examples"} {}
-    void fields(example::Fields& f) {
-        f.takes("TRAIN", train, "a tree a line");
-        f.takes("DEV", dev, "looked at now and then; without one, TRAIN");
-        f.takes("--phrases", phrases, "learn every phrase of the trees");
-        model.fields(f);
-        TrainingOptions::fields(f, "examples in a batch");
+    void options(CLI::App& command) {
+        command.add_option("TRAIN", train, "a tree a line");
+        command.add_option("DEV", dev, "looked at now and then; without one, TRAIN");
+        command.add_flag("--phrases", phrases, "learn every phrase of the trees");
+        model.fields(command);
+        TrainingOptions::options(command, "examples in a batch");
     }
     void shrink() { model.hidden = model.embedding = 4; }
     std::string prepare() {
@@ -93,7 +93,7 @@ struct Training : example::TrainingOptions {
         held = example::sentences_of(dev.empty() ? train : dev, false);
         if (!resume) model.words = nn::Vocabulary(learned.words);
         x = model.words.encode_all(learned.words);
-        return example::format("%zu examples, %zu words", x.size(), model.words.size());
+        return fmt::format("{} examples, {} words", x.size(), model.words.size());
     }
     example::Batches source() const { return {nn::lengths_of(x), batch, seed}; }
     template <class T>
@@ -141,22 +141,22 @@ int main(int argc, char** argv) {
          "train --pooling attention --check-gradients"});
     program.train("learn from trees with a label at each node", example::train<Training, Model>);
     std::string path, trees = example::shipped("trees.txt"), text;
-    program
-        .add("eval", "accuracy, precision, recall and F1",
-             [&] {
-                 const auto model = example::load<Settings, Model>(path).model;
-                 const auto told = evaluate(model, example::sentences_of(trees, false));
-                 std::fputs(told.scores().text().c_str(), stdout);
-                 example::print_figures(told.figures(),
-                                        {{"macro_f1", number(told.five.macro().f1, 4)},
-                                         {"binary_f1", number(told.binary.macro().f1, 4)},
-                                         {"sentences", std::to_string(told.five.total())}});
-             })
-        .model(path)
-        .takes("FILE", trees, "a tree a line");
-    program
-        .add("classify", "one sentence, and where it looked", [&] { return classify(path, text); })
-        .model(path)
-        .needs("SENTENCE", text);
+    CLI::App* command = program.add("eval", "accuracy, precision, recall and F1", [&] {
+        const auto model = example::load<Settings, Model>(path).model;
+        const auto scores = evaluate(model, example::sentences_of(trees, false));
+        std::fputs(scores.table().text().c_str(), stdout);
+        example::print_figures(scores.figures(),
+                               {{"macro_f1", fmt::format("{:.4f}", scores.five.macro().f1)},
+                                {"binary_f1", fmt::format("{:.4f}", scores.binary.macro().f1)},
+                                {"sentences", std::to_string(scores.five.total())}});
+    });
+    example::add_model(*command, path);
+    command->add_option("FILE", trees, "a tree a line");
+
+    command = program.add("classify", "one sentence, and where it looked",
+                          [&] { return classify(path, text); });
+    example::add_model(*command, path);
+    command->add_option("SENTENCE", text)->required();
+
     return program.run(argc, argv);
 }

@@ -31,9 +31,9 @@ void run_eval(const Use& use) {
         const example::Stopwatch watch;
         const auto heard = hear(*loaded.model, loaded.filterbank, utterances, search);
         const double rate = word_error_rate(loaded.alphabet, utterances, heard);
-        result.emplace_back(std::string("wer_") + name, number(rate, 2));
+        result.emplace_back(std::string("wer_") + name, fmt::format("{:.2f}", rate));
         result.emplace_back(std::string("utterances_") + name, std::to_string(utterances.size()));
-        result.emplace_back(std::string("seconds_") + name, number(watch.seconds(), 1));
+        result.emplace_back(std::string("seconds_") + name, fmt::format("{:.1f}", watch.seconds()));
     }
     result.emplace_back("beam", std::to_string(use.beam));
     example::print_result(result);
@@ -96,23 +96,27 @@ int main(int argc, char** argv) {
                   "without any, tones",
                   train);
     Use use;
-    example::Fields shared;
-    shared.model(use.model)
-        .takes("--beam", use.beam, "hypotheses that are followed; 1: greedy",
-               example::Between{1, 1000})
-        .takes("--lexicon", use.lexicon, "CTC over letters: only names of digits are possible");
-    program
-        .add("eval", "word error rates of the held-out recordings", [&] { return run_eval(use); })
-        .takes(shared)
-        .takes("RECORDINGS", use.recordings, "", example::Existing::path);
-    program
-        .add("recognise", "WAV files; without any, a string of held-out recordings",
-             [&] { return run_recognise(use); })
-        .takes(shared)
-        .takes("FILES", use.files, "", example::Existing::path)
-        .takes("--recordings", use.recordings, "to make a string of", example::Existing::path)
-        .takes("--string", use.string, "its number")
-        .takes("--picture", use.picture, "draw what was heard where, as SVG")
-        .takes("--save", use.save, "write the first utterance, as WAV");
+    const auto shared = [&](CLI::App& command) {
+        example::add_model(command, use.model);
+        command.add_option("--beam", use.beam, "hypotheses that are followed; 1: greedy")
+            ->check(CLI::Range(1, 1000));
+        command.add_flag("--lexicon", use.lexicon,
+                         "CTC over letters: only names of digits are possible");
+    };
+    CLI::App* command = program.add("eval", "word error rates of the held-out recordings",
+                                    [&] { return run_eval(use); });
+    shared(*command);
+    command->add_option("RECORDINGS", use.recordings)->check(CLI::ExistingPath);
+
+    command = program.add("recognise", "WAV files; without any, a string of held-out recordings",
+                          [&] { return run_recognise(use); });
+    shared(*command);
+    command->add_option("FILES", use.files)->check(CLI::ExistingPath);
+    command->add_option("--recordings", use.recordings, "to make a string of")
+        ->check(CLI::ExistingPath);
+    command->add_option("--string", use.string, "its number");
+    command->add_option("--picture", use.picture, "draw what was heard where, as SVG");
+    command->add_option("--save", use.save, "write the first utterance, as WAV");
+
     return program.run(argc, argv);
 }

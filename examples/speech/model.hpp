@@ -15,13 +15,15 @@ struct Settings {
     std::size_t rate = 8000;               // samples a second
     double dropout = 0.2;
 
-    void fields(example::Fields& f) {
-        f("--model", model, "", example::OneOf{"ctc", "las", "transformer_ctc", "transformer"});
-        f("--symbols", symbols, "", example::OneOf{"digits", "letters"});
-        f("--task", task, "", example::OneOf{"single", "strings", "both"});
-        f("--hidden", hidden, "width of the layers", example::Positive());
-        f("--dropout", dropout, "share of values dropped", example::Between{0, 0.99});
-        f.stored("input", input).stored("channels", channels).stored("rate", rate);
+    void fields(example::Fields f) {
+        f("--model", model)->check(CLI::IsMember({"ctc", "las", "transformer_ctc", "transformer"}));
+        f("--symbols", symbols)->check(CLI::IsMember({"digits", "letters"}));
+        f("--task", task)->check(CLI::IsMember({"single", "strings", "both"}));
+        f("--hidden", hidden, "width of the layers")->check(CLI::PositiveNumber);
+        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 0.99));
+        f.stored("input", input);
+        f.stored("channels", channels);
+        f.stored("rate", rate);
     }
 };
 

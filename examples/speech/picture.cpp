@@ -6,7 +6,6 @@
 
 namespace speech {
 
-using example::format;
 using unroll::Tensor;
 
 namespace {
@@ -20,15 +19,16 @@ public:
         const auto level = static_cast<int>(share * (levels - 1) + 0.5);
         if (level > 0)
             paths_[static_cast<std::size_t>(std::min(level, levels - 1))] +=
-                format("M%.1f %.1fh%.1f", x, y + height_ / 2, width_);
+                fmt::format("M{:.1f} {:.1f}h{:.1f}", x, y + height_ / 2, width_);
     }
     std::string svg(const char* colour) const {
         std::string all;
         for (int level = 1; level < levels; ++level) {
             const auto& path = paths_[static_cast<std::size_t>(level)];
             if (path.empty()) continue;
-            all += format("<path stroke=\"%s\" stroke-width=\"%.2f\" stroke-opacity=\"%.3f\" d=\"",
-                          colour, height_ + 0.2, static_cast<double>(level) / (levels - 1)) +
+            all += fmt::format(
+                       "<path stroke=\"{}\" stroke-width=\"{:.2f}\" stroke-opacity=\"{:.3f}\" d=\"",
+                       colour, height_ + 0.2, static_cast<double>(level) / (levels - 1)) +
                    path + "\"/>\n";
         }
         return all;
@@ -41,7 +41,7 @@ private:
 };
 
 std::string text_at(double x, double y, const char* anchor, const std::string& what) {
-    return format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor) + what +
+    return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">", x, y, anchor) + what +
            "</text>\n";
 }
 
@@ -56,10 +56,10 @@ std::string picture(const Tensor<float>& energies, double seconds_a_frame,
     const double across = cell * static_cast<double>(frames);
     const double below = top + row * static_cast<double>(filters) + gap;
     const double bottom = below + line * static_cast<double>(symbols.size());
-    std::string svg = format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
-                             "height=\"%.0f\" font-family=\"sans-serif\" font-size=\"12\">\n"
-                             "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
-                             left + across + 20, bottom + 40);
+    std::string svg = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0f}\" "
+                                  "height=\"{:.0f}\" font-family=\"sans-serif\" font-size=\"12\">\n"
+                                  "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
+                                  left + across + 20, bottom + 40);
 
     const auto values = energies.to_vector();
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
@@ -81,8 +81,8 @@ std::string picture(const Tensor<float>& energies, double seconds_a_frame,
     svg += text_at(left - 8, top + 10, "end", "mel");
     for (double t = 0; t <= static_cast<double>(frames) * seconds_a_frame; t += 0.2) {
         const double x = left + t / seconds_a_frame * cell;
-        svg += format("<path d=\"M%.1f %.1fv5\" stroke=\"#888888\"/>\n", x, bottom + 2) +
-               text_at(x, bottom + 20, "middle", format("%.1f s", t));
+        svg += fmt::format("<path d=\"M{:.1f} {:.1f}v5\" stroke=\"#888888\"/>\n", x, bottom + 2) +
+               text_at(x, bottom + 20, "middle", fmt::format("{:.1f} s", t));
     }
     return svg + "</svg>\n";
 }

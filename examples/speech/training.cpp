@@ -153,17 +153,17 @@ int train(Training o) {
     };
     example::Task task;
     task.about =
-        example::format("%zu recordings to learn and %zu to test with; %zu symbols",
-                        recordings.learned.size(), recordings.held_out.size(), alphabet.size());
+        fmt::format("{} recordings to learn and {} to test with; {} symbols",
+                    recordings.learned.size(), recordings.held_out.size(), alphabet.size());
     task.unit = "utterances";
     task.units = static_cast<double>(o.batch);
-    task.glance = [&] { return rates("_greedy", 1); };
+    task.metrics = [&] { return rates("_greedy", 1); };
     task.result = [&] {
         auto figures = rates("_greedy", 1);
         for (auto& figure : rates("_beam", 8)) figures.push_back(figure);
         return figures;
     };
-    task.words = example::words(o.model);
+    task.metadata = example::metadata(o.model);
     return example::learn(o, {digits, o.batch, o.seed}, task, loss, example::named(*model));
 }
 

@@ -7,8 +7,6 @@
 
 namespace speech {
 
-using example::number;
-
 struct Training : example::TrainingOptions {
     std::string recordings;
     Settings model;
@@ -19,11 +17,11 @@ struct Training : example::TrainingOptions {
         minutes = 5;
         out = "speech.safetensors";
     }
-    void fields(example::Fields& f) {
-        f.takes("RECORDINGS", recordings, "", example::Existing::path);
-        model.fields(f);
-        f.takes("--mask", mask, "the most filters, and frames, hidden at once");
-        TrainingOptions::fields(f, "utterances in a batch");
+    void options(CLI::App& command) {
+        command.add_option("RECORDINGS", recordings)->check(CLI::ExistingPath);
+        model.fields(command);
+        command.add_option("--mask", mask, "the most filters, and frames, hidden at once");
+        TrainingOptions::options(command, "utterances in a batch");
     }
 };
 

@@ -1,4 +1,4 @@
-#include "../common/weights.hpp"
+#include "alignment.hpp"
 #include "model.hpp"
 
 #include <iostream>
@@ -6,7 +6,6 @@
 
 namespace translate {
 
-using example::number;
 using Sentences = std::vector<nn::Tokens>;
 
 nn::Tokens tokens_of(std::string_view sentence) { return nn::split_words(nn::to_lower(sentence)); }
@@ -24,8 +23,8 @@ struct Pairs {
         for (const auto& [source, target] : pairs) all[source].push_back(target);
         most = std::min(most, pairs.size() / 10);
         if (most == 0 || most >= all.size())
-            fail("pairs", example::format("of %zu different sources %zu cannot be held out",
-                                          all.size(), most));
+            fail("pairs",
+                 fmt::format("of {} different sources {} cannot be held out", all.size(), most));
         const std::vector<std::pair<nn::Tokens, Sentences>> listed(all.begin(), all.end());
         for (const std::size_t i : Random(1).permutation(listed.size())) {
             const auto& [source, becomes] = listed[i];
@@ -90,13 +89,14 @@ struct Training : example::TrainingOptions {
                           .minutes = 15,
                           .out = "translate.safetensors",
                           .unit = "words"} {}
-    void fields(example::Fields& f) {
-        f.takes("PAIRS", path, "", example::Existing::file);
-        model.fields(f);
-        f.takes("--min-count", min_count, "words that are rarer are unknown", example::Positive());
-        f.takes("--smoothing", smoothing, "share of a target that all words divide",
-                example::Between{0, 0.99});
-        TrainingOptions::fields(f, "pairs in a batch");
+    void options(CLI::App& command) {
+        command.add_option("PAIRS", path)->check(CLI::ExistingFile);
+        model.fields(command);
+        command.add_option("--min-count", min_count, "words that are rarer are unknown")
+            ->check(CLI::PositiveNumber);
+        command.add_option("--smoothing", smoothing, "share of a target that all words divide")
+            ->check(CLI::Range(0.0, 0.99));
+        TrainingOptions::options(command, "pairs in a batch");
     }
     void shrink() {
         model.width = model.hidden = 4;
@@ -118,9 +118,8 @@ struct Training : example::TrainingOptions {
         y = to.encode_all(pairs.targets, nn::Vocabulary::Ends::end);
         for (const auto& target : y)
             units += static_cast<double>(batch * target.size()) / static_cast<double>(y.size());
-        return example::format(
-            "%zu pairs to learn, %zu sources held out; vocabularies of %zu and %zu", y.size(),
-            model.held_out, from.size(), to.size());
+        return fmt::format("{} pairs to learn, {} sources held out; vocabularies of {} and {}",
+                           y.size(), model.held_out, from.size(), to.size());
     }
     example::Batches source() const { return {nn::lengths_of(y), batch, seed}; }
     template <class T>
@@ -141,12 +140,12 @@ void run_eval(const std::string& path, const std::string& file, std::size_t beam
     example::Stopwatch watch;
     const double greedy = bleu(model, settings, pairs, 1), seconds = watch.seconds();
     const double best = bleu(model, settings, pairs, beam);
-    example::print_result({{"bleu_greedy", number(greedy, 2)},
-                           {"bleu_beam", number(best, 2)},
+    example::print_result({{"bleu_greedy", fmt::format("{:.2f}", greedy)},
+                           {"bleu_beam", fmt::format("{:.2f}", best)},
                            {"beam", std::to_string(beam)},
                            {"sentences", std::to_string(pairs.held_out.size())},
-                           {"seconds_greedy", number(seconds, 1)},
-                           {"seconds_beam", number(watch.seconds() - seconds, 1)}});
+                           {"seconds_greedy", fmt::format("{:.1f}", seconds)},
+                           {"seconds_beam", fmt::format("{:.1f}", watch.seconds() - seconds)}});
 }
 
 void run_translate(const std::string& path, std::vector<std::string> sentences, std::size_t beam,
@@ -168,7 +167,7 @@ void run_translate(const std::string& path, std::vector<std::string> sentences, 
         std::printf("%s\n", nn::join_words(translation.words).c_str());
     const auto& [words, weights] = written[0];
     if (!alignment.empty())
-        write_file_atomically(alignment, example::weights_svg(weights, words, sources[0]));
+        write_file_atomically(alignment, alignment_svg(weights, words, sources[0]));
     example::print_result({{"sentences", std::to_string(written.size())}});
 }
 
@@ -189,19 +188,21 @@ int main(int argc, char** argv) {
     std::string path, pairs = example::shipped("pairs.txt"), alignment;
     std::vector<std::string> sentences;
     std::size_t beam = 4;
-    example::Fields shared;
-    shared.model(path).takes("--beam", beam, "hypotheses that are followed; 1: greedy",
-                             example::Between{1, 1000});
-    program
-        .add("eval", "BLEU of the sources that were held out",
-             [&] { return run_eval(path, pairs, beam); })
-        .takes(shared)
-        .takes("PAIRS", pairs, "the file learned from", example::Existing::file);
-    program
-        .add("translate", "sentences, or lines of standard input",
-             [&] { return run_translate(path, sentences, beam, alignment); })
-        .takes(shared)
-        .takes("SENTENCE", sentences)
-        .takes("--alignment", alignment, "draw the first sentence's, as SVG");
+    const auto shared = [&](CLI::App& command) {
+        example::add_model(command, path);
+        command.add_option("--beam", beam, "hypotheses that are followed; 1: greedy")
+            ->check(CLI::Range(1, 1000));
+    };
+    CLI::App* command = program.add("eval", "BLEU of the sources that were held out",
+                                    [&] { return run_eval(path, pairs, beam); });
+    shared(*command);
+    command->add_option("PAIRS", pairs, "the file learned from")->check(CLI::ExistingFile);
+
+    command = program.add("translate", "sentences, or lines of standard input",
+                          [&] { return run_translate(path, sentences, beam, alignment); });
+    shared(*command);
+    command->add_option("SENTENCE", sentences);
+    command->add_option("--alignment", alignment, "draw the first sentence's, as SVG");
+
     return program.run(argc, argv);
 }

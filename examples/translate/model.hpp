@@ -17,20 +17,22 @@ struct Settings {
     std::string model = "recurrent", attention = "dot";
     std::size_t width = 256, hidden = 256, layers = 3, heads = 4, held_out = 1500;
     double dropout = 0.3;
-    nn::Vocabulary source = example::no_words(), target = source;
+    nn::Vocabulary source = example::empty_vocabulary(), target = source;
 
-    void fields(example::Fields& f) {
-        const example::Positive any{};
-        f("--model", model, "", example::OneOf{"recurrent", "transformer"});
-        f("--attention", attention, "of a recurrent model",
-          example::OneOf{"none", "dot", "general", "concat", "additive"});
-        f("--width", width, "of a word's vector, and of a transformer's layers", any);
-        f("--hidden", hidden, "width of the recurrent layers", any);
-        f("--layers", layers, "of each of a transformer's two stacks", any);
-        f("--heads", heads, "of a transformer's attention", any);
-        f("--held-out", held_out, "sources to measure with, a tenth of the pairs at most", any);
-        f("--dropout", dropout, "share of values dropped", example::Between{0, 0.99});
-        f.stored("source", source, source_symbols).stored("target", target);
+    void fields(example::Fields f) {
+        const CLI::Validator any = CLI::PositiveNumber;
+        f("--model", model)->check(CLI::IsMember({"recurrent", "transformer"}));
+        f("--attention", attention, "of a recurrent model")
+            ->check(CLI::IsMember({"none", "dot", "general", "concat", "additive"}));
+        f("--width", width, "of a word's vector, and of a transformer's layers")->check(any);
+        f("--hidden", hidden, "width of the recurrent layers")->check(any);
+        f("--layers", layers, "of each of a transformer's two stacks")->check(any);
+        f("--heads", heads, "of a transformer's attention")->check(any);
+        f("--held-out", held_out, "sources to measure with, a tenth of the pairs at most")
+            ->check(any);
+        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 0.99));
+        f.stored("source", source, source_symbols);
+        f.stored("target", target);
     }
     bool attends() const { return model == "transformer" || attention != "none"; }
 };

@@ -7,11 +7,9 @@
 
 namespace tree_sentiment {
 
-using example::number;
-
-example::Figures figures(const Told& told) {
-    auto all = told.roots.figures();
-    all.emplace_back("nodes", told.nodes.accuracy());
+example::Figures figures(const Scores& predicted) {
+    auto all = predicted.roots.figures();
+    all.emplace_back("nodes", predicted.nodes.accuracy());
     return all;
 }
 
@@ -26,11 +24,11 @@ struct Training : example::TrainingOptions {
                           .clip = 5,
                           .out = "tree_sentiment.safetensors",
                           .unit = "trees"} {}
-    void fields(example::Fields& f) {
-        f.takes("TRAIN", train, "a tree a line");
-        f.takes("DEV", dev, "looked at now and then; without one, TRAIN");
-        model.fields(f);
-        TrainingOptions::fields(f, "trees in a batch");
+    void options(CLI::App& command) {
+        command.add_option("TRAIN", train, "a tree a line");
+        command.add_option("DEV", dev, "looked at now and then; without one, TRAIN");
+        model.fields(command);
+        TrainingOptions::options(command, "trees in a batch");
     }
     void shrink() { model.hidden = model.embedding = 3; }
     std::string prepare() {
@@ -41,7 +39,7 @@ struct Training : example::TrainingOptions {
             model.words = nn::Vocabulary(sentences, {.min_count = 2});
         learned.emplace(trees, model.words);
         held.emplace(dev.empty() ? trees : example::read_trees(dev), model.words);
-        return example::format("%zu trees, %zu words", trees.size(), model.words.size());
+        return fmt::format("{} trees, {} words", trees.size(), model.words.size());
     }
     example::Batches source() const { return {learned->trees.size(), batch, seed}; }
     template <class T>
@@ -61,16 +59,17 @@ struct Training : example::TrainingOptions {
 
 void run_eval(const std::string& path, const std::string& file) {
     const auto [settings, model] = example::load<Settings, Model>(path);
-    const auto told = evaluate(model, Numbered(example::read_trees(file), settings.words));
-    std::printf("roots, as they are labelled (down) and told (across):\n%s",
-                told.roots.five.table(example::feelings).text().c_str());
-    example::print_figures(figures(told), {{"macro_f1", number(told.roots.five.macro().f1, 4)},
-                                           {"sentences", std::to_string(told.roots.five.total())}});
+    const auto predicted = evaluate(model, Numbered(example::read_trees(file), settings.words));
+    std::printf("roots, as they are labelled (down) and predicted (across):\n%s",
+                predicted.roots.five.table(example::feelings).text().c_str());
+    example::print_figures(figures(predicted),
+                           {{"macro_f1", fmt::format("{:.4f}", predicted.roots.five.macro().f1)},
+                            {"sentences", std::to_string(predicted.roots.five.total())}});
 }
 
-// A tree in Graphviz's language, coloured from red to green by what is told of each node; where the
-// label is another, it stands beside.
-std::string picture(const example::LabelledTree& tree, const std::vector<std::int64_t>& told) {
+// A tree in Graphviz's language, coloured from red to green by the prediction of each node; where
+// the label is another, it stands beside.
+std::string picture(const example::LabelledTree& tree, const std::vector<std::int64_t>& predicted) {
     const char* colors[]{"#d7654f", "#f2b8a2", "#eeeeee", "#b9dcae", "#62ad5c"};
     const char* signs[]{"− −", "−", "0", "+", "+ +"};
     std::ostringstream out;
@@ -78,9 +77,9 @@ std::string picture(const example::LabelledTree& tree, const std::vector<std::in
            "fixedsize=true width=0.55]\n  edge [arrowhead=none]\n  ordering=out\n";
     for (std::size_t n = 0; n < tree.nodes.size(); ++n) {
         const auto& node = tree.nodes[n];
-        out << "  n" << n << " [label=\"" << signs[told[n]] << "\" fillcolor=\"" << colors[told[n]]
-            << "\"";
-        if (told[n] != node.label) out << " xlabel=\"(" << signs[node.label] << ")\"";
+        out << "  n" << n << " [label=\"" << signs[predicted[n]] << "\" fillcolor=\""
+            << colors[predicted[n]] << "\"";
+        if (predicted[n] != node.label) out << " xlabel=\"(" << signs[node.label] << ")\"";
         out << "]\n";
         if (node.parent >= 0) out << "  n" << node.parent << " -> n" << n << "\n";
         if (node.end - node.begin > 1) continue;
@@ -99,24 +98,24 @@ void draw(const std::string& path, const std::string& file, std::size_t which,
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto trees = example::read_trees(file);
     if (which == 0 || which > trees.size())
-        fail("draw", example::format("there is no tree %zu of %zu", which, trees.size()));
+        fail("draw", fmt::format("there is no tree {} of {}", which, trees.size()));
     const example::LabelledTree& tree = trees[which - 1];
     Tape<float> tape;
     tape.set_recording(false);
     const Batch batch(Numbered({tree}, settings.words), std::vector<std::size_t>{0});
     const auto classes = argmax(model(tape, batch));
-    std::vector<std::int64_t> told;
+    std::vector<std::int64_t> predicted;
     std::size_t right = 0;
     for (std::size_t n = 0; n < tree.nodes.size(); ++n) {
-        told.push_back(classes.data()[batch.trees.row(0, n)]);
-        right += told[n] == tree.nodes[n].label;
-        std::printf("%d (%d)  %s\n", static_cast<int>(told[n]),
+        predicted.push_back(classes.data()[batch.trees.row(0, n)]);
+        right += predicted[n] == tree.nodes[n].label;
+        std::printf("%d (%d)  %s\n", static_cast<int>(predicted[n]),
                     static_cast<int>(tree.nodes[n].label), tree.text(n).c_str());
     }
-    graph::write(to, picture(tree, told));
-    example::print_result({{"root", std::to_string(told.back())},
+    graph::write(to, picture(tree, predicted));
+    example::print_result({{"root", std::to_string(predicted.back())},
                            {"right", std::to_string(right)},
-                           {"nodes", std::to_string(told.size())},
+                           {"nodes", std::to_string(predicted.size())},
                            {"picture", to}});
 }
 
@@ -136,17 +135,19 @@ int main(int argc, char** argv) {
     program.train("learn from trees with a label at each node", example::train<Training, Model>);
     std::string path, file = example::shipped("trees.txt"), to = "parse.svg";
     std::size_t which = 1;
-    example::Fields shared;
-    shared.model(path).takes("FILE", file, "a tree a line");
-    program
-        .add("eval", "accuracy of sentences and of all phrases",
-             [&] { return run_eval(path, file); })
-        .takes(shared);
-    program
-        .add("draw", "a parse with what is told of every phrase",
-             [&] { return draw(path, file, which, to); })
-        .takes(shared)
-        .takes("--tree", which, "number of a line, from 1")
-        .takes("--picture", to, ".svg, .png, .pdf or .dot");
+    const auto shared = [&](CLI::App& command) {
+        example::add_model(command, path);
+        command.add_option("FILE", file, "a tree a line");
+    };
+    CLI::App* command = program.add("eval", "accuracy of sentences and of all phrases",
+                                    [&] { return run_eval(path, file); });
+    shared(*command);
+
+    command = program.add("draw", "a parse with the prediction for every phrase",
+                          [&] { return draw(path, file, which, to); });
+    shared(*command);
+    command->add_option("--tree", which, "number of a line, from 1");
+    command->add_option("--picture", to, ".svg, .png, .pdf or .dot");
+
     return program.run(argc, argv);
 }

@@ -16,14 +16,14 @@ struct Settings {
     std::string cell = "nary";
     std::size_t hidden = 150, embedding = 150;
     double dropout = 0.6;
-    nn::Vocabulary words = example::no_words();
+    nn::Vocabulary words = example::empty_vocabulary();
 
-    void fields(example::Fields& f) {
-        f("--cell", cell, "what the network is made of",
-          example::OneOf{"recursive", "rntn", "child-sum", "nary"});
-        f("--hidden", hidden, "width of a node's state", example::Between{1, 4096});
-        f("--embedding", embedding, "width of a word's vector", example::Between{1, 4096});
-        f("--dropout", dropout, "share of values dropped", example::Between{0, 1});
+    void fields(example::Fields f) {
+        f("--cell", cell, "what the network is made of")
+            ->check(CLI::IsMember({"recursive", "rntn", "child-sum", "nary"}));
+        f("--hidden", hidden, "width of a node's state")->check(CLI::Range(1, 4096));
+        f("--embedding", embedding, "width of a word's vector")->check(CLI::Range(1, 4096));
+        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 1.0));
         f.stored("vocabulary", words);
     }
 };
@@ -121,21 +121,21 @@ private:
     nn::Linear<T> head_;
 };
 
-struct Told {
+struct Scores {
     example::Feelings roots;
     nn::ConfusionMatrix nodes{classes};
 };
 
-inline Told evaluate(const Model<float>& model, const Numbered& all) {
-    Told told;
+inline Scores evaluate(const Model<float>& model, const Numbered& all) {
+    Scores scores;
     example::in_batches(all.trees.size(), 64, [&](auto& tape, const auto& which) {
         const Batch batch(all, which);
         const auto p = softmax(model(tape, batch));
-        told.nodes.add(batch.labels, argmax(p));
+        scores.nodes.add(batch.labels, argmax(p));
         const auto& roots = batch.trees.roots();
-        told.roots.add(take(p, roots).value(), batch.labels_of(roots));
+        scores.roots.add(take(p, roots).value(), batch.labels_of(roots));
     });
-    return told;
+    return scores;
 }
 
 } // namespace tree_sentiment

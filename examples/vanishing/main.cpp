@@ -1,5 +1,6 @@
 #include "../common/chart.hpp"
 #include "../common/commands.hpp"
+#include "../common/interrupts.hpp"
 #include "../common/program.hpp"
 #include "model.hpp"
 
@@ -8,8 +9,6 @@
 #include <functional>
 
 namespace vanishing {
-
-using example::number;
 
 class Study {
 public:
@@ -47,15 +46,16 @@ public:
             }
             const double part = static_cast<double>(step + 1) / static_cast<double>(o_.steps);
             progress_.show((run_ - 1 + part) / runs,
-                           course.name + ": loss " + number(course.losses.back(), 4));
+                           course.name + ": loss " + fmt::format("{:.4f}", course.losses.back()));
         }
         if (course.losses.empty()) return course;
         course.after = reach(model, shown_batch);
         if (course.error.empty()) course.accuracy = accuracy(model, o_);
         const std::string steps = std::to_string(course.losses.size()) + " steps";
         if (course.error.empty())
-            progress_.note(course.name + ": loss " + number(course.losses.back(), 4) + ", " +
-                           number(100 * course.accuracy, 1) + " % right after " + steps);
+            progress_.note(course.name + ": loss " + fmt::format("{:.4f}", course.losses.back()) +
+                           ", " + fmt::format("{:.1f}", 100 * course.accuracy) + " % right after " +
+                           steps);
         else
             progress_.note(course.name + ": broke off after " + steps + "; checking mode says\n  " +
                            course.error);
@@ -70,9 +70,23 @@ private:
     example::Progress progress_;
 };
 
+// Values over their index, as means over windows so that at most `points` are drawn.
+example::Line averaged(const std::string& name, const std::vector<double>& values,
+                       std::size_t points, int colour, bool dashed) {
+    example::Line line{.name = name, .colour = colour, .dashed = dashed};
+    const std::size_t window = (values.size() + points - 1) / std::max<std::size_t>(points, 1);
+    for (std::size_t i = 0; i < values.size(); i += window) {
+        const std::size_t end = std::min(i + window, values.size());
+        double sum = 0;
+        for (std::size_t j = i; j < end; ++j) sum += values[j];
+        line.add(static_cast<double>(i), sum / static_cast<double>(end - i));
+    }
+    return line;
+}
+
 example::Line loss_line(const std::string& name, std::vector<double> losses, int colour,
                         bool dashed = false) {
-    return example::averaged(name, losses, 200, colour, dashed);
+    return averaged(name, losses, 200, colour, dashed);
 }
 
 // Relative to the gradient at the last step, so that losses of different size compare.
@@ -80,7 +94,7 @@ example::Line reach_line(const std::string& name, std::vector<double> norms, int
                          bool dashed = false) {
     const double end = norms.empty() ? 1 : norms[0];
     for (double& norm : norms) norm /= end;
-    return example::averaged(name, norms, norms.size(), colour, dashed);
+    return averaged(name, norms, norms.size(), colour, dashed);
 }
 
 // The courses before `compared` learn the task; of those after it each second one is clipped.
@@ -136,7 +150,7 @@ void write(const Settings& o, const std::vector<Course>& courses, std::size_t co
 }
 
 int run(const Settings& o) {
-    example::catch_interrupts();
+    example::finish_on_interrupt();
     std::filesystem::create_directories(o.out);
     using Rnn = nn::RnnCell<float>;
     using Adam = optim::Adam<float>;
@@ -163,13 +177,15 @@ int run(const Settings& o) {
             const std::string what = relu ? "ReLU" : "tanh";
             all.push_back(study.train<Rnn, Sgd>(std::string(relu ? "relu" : "tanh") +
                                                     (clip > 0 ? "_clipped" : "_unclipped"),
-                                                what + " × " + number(o.radius, 1), {.relu = relu},
-                                                clip, 0.1, orthogonal(o.radius)));
+                                                what + " × " + fmt::format("{:.1f}", o.radius),
+                                                {.relu = relu}, clip, 0.1, orthogonal(o.radius)));
         }
     write(o, all, compared);
     std::vector<std::pair<std::string, std::string>> result;
-    for (const Course& course : all) result.emplace_back(course.name, number(course.accuracy, 3));
-    result.insert(result.end(), {{"seconds", number(watch.seconds(), 1)}, {"out", o.out}});
+    for (const Course& course : all)
+        result.emplace_back(course.name, fmt::format("{:.3f}", course.accuracy));
+    result.insert(result.end(),
+                  {{"seconds", fmt::format("{:.1f}", watch.seconds())}, {"out", o.out}});
     example::print_result(result);
     return example::interrupted() ? 130 : 0;
 }
@@ -203,7 +219,7 @@ int main(int argc, char** argv) {
         "at first into a folder. --dump-graph and --check-gradients look at the LSTM.",
         {"", "--length 60 --steps 6000 --minutes 5 --out far", "--radius 2 --clip 0.5"});
     Settings o;
-    o.fields(program.add("", "", [&] {
+    o.options(*program.add("", "", [&] {
         return o.inspection.draws() || o.inspection.checks() ? inspect(o) : run(o);
     }));
     return program.run(argc, argv);

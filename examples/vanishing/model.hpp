@@ -18,20 +18,24 @@ struct Settings {
     std::string out = "vanishing";
     example::Inspection inspection;
 
-    void fields(example::Fields& f) {
-        const example::Between count{1, 1 << 20};
-        const example::Positive positive{};
-        f.takes("--length", length, "letters in a sequence", example::Between{2, 1 << 20});
-        f.takes("--hidden", hidden, "width of a network", count);
-        f.takes("--batch", batch, "sequences in a training step", count);
-        f.takes("--steps", steps, "training steps of each network", count);
-        f.takes("--rate", rate, "Adam's rate", positive);
-        f.takes("--clip", clip, "largest norm of the gradient, where it is clipped", positive);
-        f.takes("--radius", radius, "spectral radius of recurrent weights that explode", positive);
-        f.takes("--minutes", minutes, "the most that training may take", positive);
-        f.takes("--seed", seed, "of weights and sequences");
-        f.takes("-o,--out", out, "folder for charts and tables");
-        inspection.fields(f);
+    void options(CLI::App& command) {
+        const CLI::Range count(1, 1 << 20);
+        const CLI::Validator positive = CLI::PositiveNumber;
+        command.add_option("--length", length, "letters in a sequence")
+            ->check(CLI::Range(2, 1 << 20));
+        command.add_option("--hidden", hidden, "width of a network")->check(count);
+        command.add_option("--batch", batch, "sequences in a training step")->check(count);
+        command.add_option("--steps", steps, "training steps of each network")->check(count);
+        command.add_option("--rate", rate, "Adam's rate")->check(positive);
+        command.add_option("--clip", clip, "largest norm of the gradient, where it is clipped")
+            ->check(positive);
+        command.add_option("--radius", radius, "spectral radius of recurrent weights that explode")
+            ->check(positive);
+        command.add_option("--minutes", minutes, "the most that training may take")
+            ->check(positive);
+        command.add_option("--seed", seed, "of weights and sequences");
+        command.add_option("-o,--out", out, "folder for charts and tables");
+        inspection.options(command);
     }
 };
 

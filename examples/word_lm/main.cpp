@@ -1,32 +1,40 @@
 #include "../common/learning.hpp"
 #include "../common/stream.hpp"
-#include "../common/text.hpp"
 
 #include <cmath>
 
 namespace word_lm {
 
 using namespace unroll;
-using example::number, example::shipped;
+using example::shipped;
 using Lines = std::vector<nn::Tokens>;
 using Text = std::vector<std::int64_t>;
 
 const nn::SpecialSymbols special{"", "<unk>", "", "</s>"};
 
+// The words of each line. Throws Error for a file without a word.
+Lines read_words(const std::string& path) {
+    Lines lines;
+    for (const auto& line : nn::read_lines(path)) lines.push_back(nn::split_whitespace(line));
+    if (std::ranges::all_of(lines, &nn::Tokens::empty))
+        fail("text", fmt::format("'{}' holds no word", path));
+    return lines;
+}
+
 struct Settings {
     static constexpr const char* program = "word_lm";
     std::size_t width = 256, layers = 2, frequent = 2000, groups = 3;
     double dropout = 0.2, weight_dropout = 0;
-    nn::Vocabulary words = example::no_words();
+    nn::Vocabulary words = example::empty_vocabulary();
 
-    void fields(example::Fields& f) {
-        const example::Between size{1, 65536}, share{0, 0.99};
-        f("--width", width, "of a word's vector and of the LSTM", size);
-        f("--layers", layers, "of the LSTM", size);
+    void fields(example::Fields f) {
+        const CLI::Range size(1, 65536), share(0.0, 0.99);
+        f("--width", width, "of a word's vector and of the LSTM")->check(size);
+        f("--layers", layers, "of the LSTM")->check(size);
         f("--frequent", frequent, "words that are written at once; 0: all");
-        f("--groups", groups, "of rare words", size);
-        f("--dropout", dropout, "share of values dropped between layers", share);
-        f("--weight-dropout", weight_dropout, "share of recurrent weights dropped", share);
+        f("--groups", groups, "of rare words")->check(size);
+        f("--dropout", dropout, "share of values dropped between layers")->check(share);
+        f("--weight-dropout", weight_dropout, "share of recurrent weights dropped")->check(share);
         f.stored("vocabulary", words, special);
     }
 };
@@ -78,15 +86,16 @@ struct Training : example::StreamOptions {
                         35} {
         clip = 0.5;
     }
-    void fields(example::Fields& f) {
-        const example::Between size{1, 65536};
-        f.takes("TEXT", text, "words between spaces", example::Existing::file);
-        f.takes("--valid", valid, "measure with; else a tenth of the text",
-                example::Existing::file);
-        model.fields(f);
-        f.takes("--steps", steps, "words a gradient flows back through", size);
-        f.takes("--min-count", min_count, "words that are rarer are unknown", size);
-        TrainingOptions::fields(f, "pieces of the text read side by side");
+    void options(CLI::App& command) {
+        const CLI::Range size(1, 65536);
+        command.add_option("TEXT", text, "words between spaces")->check(CLI::ExistingFile);
+        command.add_option("--valid", valid, "measure with; else a tenth of the text")
+            ->check(CLI::ExistingFile);
+        model.fields(command);
+        command.add_option("--steps", steps, "words a gradient flows back through")->check(size);
+        command.add_option("--min-count", min_count, "words that are rarer are unknown")
+            ->check(size);
+        TrainingOptions::options(command, "pieces of the text read side by side");
     }
     void shrink() {
         model.width = model.frequent = 5;
@@ -94,14 +103,14 @@ struct Training : example::StreamOptions {
         steps = 4;
     }
     std::string prepare() {
-        Lines lines = example::read_words(text);
-        const Lines last = valid.empty() ? example::cut_off(lines, (lines.size() + 9) / 10)
-                                         : example::read_words(valid);
+        Lines lines = read_words(text);
+        const Lines last =
+            valid.empty() ? example::cut_off(lines, (lines.size() + 9) / 10) : read_words(valid);
         if (!resume) model.words = nn::Vocabulary(lines, {min_count, 0, special});
         learned = encode(model.words, lines);
         held = encode(model.words, last);
-        return example::format("%zu words, %zu different; %zu to measure with", learned.size(),
-                               model.words.size(), held.size());
+        return fmt::format("{} words, {} different; {} to measure with", learned.size(),
+                           model.words.size(), held.size());
     }
     example::Figures figures(const Model<float>& net, bool last) const {
         return {{"validation_perplexity", std::exp(held_nats(net, last))}};
@@ -110,10 +119,10 @@ struct Training : example::StreamOptions {
 
 void run_eval(const std::string& path, const std::string& text) {
     const auto [settings, model] = example::load<Settings, Model>(path);
-    const Text numbers = encode(settings.words, example::read_words(text));
+    const Text numbers = encode(settings.words, read_words(text));
     const double nats = example::mean_nats(model, numbers);
-    example::print_result({{"perplexity", number(std::exp(nats), 2)},
-                           {"nats", number(nats, 4)},
+    example::print_result({{"perplexity", fmt::format("{:.2f}", std::exp(nats))},
+                           {"nats", fmt::format("{:.4f}", nats)},
                            {"words", std::to_string(numbers.size())}});
 }
 
@@ -157,7 +166,7 @@ void run_score(const std::string& path, const std::vector<std::string>& sentence
         std::printf("\n");
     }
     example::print_result({{"sentences", std::to_string(scored.size())},
-                           {"best_log_p", number(scored.front().first, 3)}});
+                           {"best_log_p", fmt::format("{:.3f}", scored.front().first)}});
 }
 
 void run_next(const std::string& path, const std::string& text, std::size_t count) {
@@ -175,7 +184,7 @@ void run_next(const std::string& path, const std::string& text, std::size_t coun
         std::printf("%8.4f  %s\n", static_cast<double>(likely.values(0, i)),
                     words.symbol(likely.indices(0, i)).c_str());
     example::print_result({{"next", words.symbol(likely.indices(0, 0))},
-                           {"p", number(static_cast<double>(likely.values(0, 0)), 4)}});
+                           {"p", fmt::format("{:.4f}", static_cast<double>(likely.values(0, 0)))}});
 }
 
 } // namespace word_lm
@@ -196,20 +205,22 @@ int main(int argc, char** argv) {
     std::vector<std::string> sentences;
     bool alike = false;
     std::size_t count = 10;
-    program.add("eval", "perplexity of a text", [&] { return run_eval(path, text); })
-        .model(path)
-        .takes("TEXT", text, "", example::Existing::file);
-    program
-        .add("score", "how likely sentences are, best first",
-             [&] { return run_score(path, sentences, alike); })
-        .model(path)
-        .needs("SENTENCE", sentences)
-        .takes("--homophones", alike, "with every word that sounds alike");
-    program
-        .add("next", "the likeliest words after a beginning",
-             [&] { return run_next(path, beginning, count); })
-        .model(path)
-        .needs("TEXT", beginning)
-        .takes("--count", count, "how many", example::Positive());
+    CLI::App* command =
+        program.add("eval", "perplexity of a text", [&] { return run_eval(path, text); });
+    example::add_model(*command, path);
+    command->add_option("TEXT", text)->check(CLI::ExistingFile);
+
+    command = program.add("score", "how likely sentences are, best first",
+                          [&] { return run_score(path, sentences, alike); });
+    example::add_model(*command, path);
+    command->add_option("SENTENCE", sentences)->required();
+    command->add_flag("--homophones", alike, "with every word that sounds alike");
+
+    command = program.add("next", "the likeliest words after a beginning",
+                          [&] { return run_next(path, beginning, count); });
+    example::add_model(*command, path);
+    command->add_option("TEXT", beginning)->required();
+    command->add_option("--count", count, "how many")->check(CLI::PositiveNumber);
+
     return program.run(argc, argv);
 }

@@ -14,8 +14,8 @@ int main() {
     const auto all = parameters(embed, lstm, head);
     std::vector<Tensor<float>> v;
     Random random(1);
-    for (const auto* p : all) {
-        v.emplace_back(p->shape());
+    for (const auto& p : all) {
+        v.emplace_back(p.shape());
         random.fill_normal(v.back().data(), v.back().size(), 0.f, 1.f);
     }
     Indices x({steps, batch}), y({steps, batch});

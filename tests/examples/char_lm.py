@@ -112,6 +112,18 @@ with tempfile.TemporaryDirectory() as name:
         said = done.stdout + done.stderr
         assert done.returncode > 0 and all(word in said for word in naming), (arguments, said)
 
+    # What a model file says passes the checks of the command line.
+    data = whole.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    for key, value in (("hidden", "16abc"), ("hidden", "65537"), ("hidden", "-1"), ("cell", "elman"), ("dropout", "2"),
+                       ("vocabulary", "0g")):
+        header = json.loads(data[8 : 8 + length])
+        header["__metadata__"][key] = value
+        text_of_header = json.dumps(header).encode()
+        changed = folder / "changed.safetensors"
+        changed.write_bytes(len(text_of_header).to_bytes(8, "little") + text_of_header + data[8 + length :])
+        refuses("eval", changed, text, naming=[value] + ["changed.safetensors", key] * (key != "vocabulary"))
+
     refuses("train", folder / "none.txt", naming=["none.txt"])
     refuses("train", text, "--cell", "transformer", naming=["--cell"])
     refuses("train", text, "--model", "elman", naming=["--model"])

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace example {
+namespace forecast {
 
 // Numbers at equal distances in time.
 struct Series {
@@ -32,4 +32,4 @@ struct Forecasts {
 std::string forecasts_svg(const std::string& title, const Series& series, std::size_t begin,
                           const Forecasts& forecasts, const std::vector<std::size_t>& marked = {});
 
-} // namespace example
+} // namespace forecast

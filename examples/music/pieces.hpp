@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace example {
+namespace music {
 
 // What sounds during a quarter note, as MIDI numbers of a piano's keys, and what sounds one after
 // the other.
@@ -30,4 +30,4 @@ std::string midi(const Piece& piece, double quarters_per_minute);
 template <class T>
 unroll::Tensor<T> piano_roll(const Piece& piece, std::ptrdiff_t up = 0);
 
-} // namespace example
+} // namespace music

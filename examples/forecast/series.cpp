@@ -1,7 +1,6 @@
 #include "series.hpp"
 
-#include "chart.hpp"
-#include "program.hpp"
+#include "../common/chart.hpp"
 
 #include <unroll/core/base/error.hpp>
 #include <unroll/nn/text/text.hpp>
@@ -9,7 +8,9 @@
 #include <cmath>
 #include <sstream>
 
-namespace example {
+#include <fmt/format.h>
+
+namespace forecast {
 
 using namespace unroll;
 
@@ -31,8 +32,8 @@ Series read_series(const std::string& path) {
         }
     }
     if (series.values.size() < 40)
-        fail("forecast", format("'%s' has %zu values, fewer than the 40 that are needed",
-                                path.c_str(), series.values.size()));
+        fail("forecast", fmt::format("'{}' has {} values, fewer than the 40 that are needed", path,
+                                     series.values.size()));
     const auto dashes = std::ranges::count(series.dates[0], '-');
     if (dashes != 1 && dashes != 2)
         fail("forecast", "'" + series.dates[0] + "' in '" + path +
@@ -42,21 +43,21 @@ Series read_series(const std::string& path) {
 
 std::string forecasts_svg(const std::string& title, const Series& series, std::size_t begin,
                           const Forecasts& forecasts, const std::vector<std::size_t>& marked) {
-    Line values{.name = "values"}, marks{.name = "anomalies", .colour = 4, .marks = true};
+    example::Line values{.name = "values"}, marks{.name = "anomalies", .colour = 4, .marks = true};
     for (std::size_t t = begin; t < series.values.size(); ++t)
         values.add(static_cast<double>(t), series.values[t]);
     for (const std::size_t t : marked) marks.add(static_cast<double>(t), series.values[t]);
-    Chart chart{.title = title, .x = "step", .y = "value", .lines = {values}};
-    for (const auto& [name, told] :
+    example::Chart chart{.title = title, .x = "step", .y = "value", .lines = {values}};
+    for (const auto& [name, values_at] :
          {std::pair("forecast", &forecasts.middle), std::pair("5 %", &forecasts.low),
           std::pair("95 %", &forecasts.high)}) {
-        Line line{.name = name, .colour = 1, .dashed = told != &forecasts.middle};
-        for (std::size_t i = 0; i < told->size(); ++i)
-            line.add(static_cast<double>(forecasts.begin + i), (*told)[i]);
+        example::Line line{.name = name, .colour = 1, .dashed = values_at != &forecasts.middle};
+        for (std::size_t i = 0; i < values_at->size(); ++i)
+            line.add(static_cast<double>(forecasts.begin + i), (*values_at)[i]);
         chart.lines.push_back(line);
     }
     if (!marked.empty()) chart.lines.push_back(marks);
     return chart.svg();
 }
 
-} // namespace example
+} // namespace forecast

@@ -8,7 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace example {
+namespace music {
 
 using namespace unroll;
 using nlohmann::json;
@@ -125,4 +125,4 @@ Tensor<T> piano_roll(const Piece& piece, std::ptrdiff_t up) {
 template Tensor<float> piano_roll(const Piece&, std::ptrdiff_t);
 template Tensor<double> piano_roll(const Piece&, std::ptrdiff_t);
 
-} // namespace example
+} // namespace music
