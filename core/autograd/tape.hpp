@@ -292,6 +292,13 @@ private:
     bool apart_ = false;
 };
 
+// What random operations draw from: the generator of the tape that records, else the thread's.
+template <class T = float>
+Random& current_random() {
+    Tape<T>* const tape = Tape<T>::current();
+    return tape != nullptr ? tape->random() : thread_random();
+}
+
 // The tape on which an operation on x trains, as dropout does: that of x, or the one that records;
 // null if nothing is recorded, or if the tape is evaluating.
 template <class T>

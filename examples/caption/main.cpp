@@ -70,7 +70,7 @@ struct Training : example::TrainingOptions {
     template <class T>
     Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
         const auto x = batch_of<T>(pictures.learned, which, shift, &tape.random());
-        return net.loss(tape.constant(x), nn::pad_sequences(captions, which, -100).numbers,
+        return net.loss(Variable(x), nn::pad_sequences(captions, which, -100).numbers,
                         smoothing);
     }
     // Nothing is chosen by these: the run ends when its time is over.

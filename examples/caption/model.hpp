@@ -88,7 +88,7 @@ inline std::vector<Written> describe(const Model<float>& model, const nn::Vocabu
             return model.decoder.predict(state, before);
         };
         for (const auto& best : nn::beam_search(
-                 tape, step, model.start(tape.constant(batch_of<float>(pictures, which))),
+                 tape, step, model.start(Variable(batch_of<float>(pictures, which))),
                  Indices::full({which.size()}, words.start()),
                  {.beam = beam, .end = words.end(), .max_length = 20}))
             all.push_back({words.decode(best.front().tokens), best.front().weights});

@@ -72,7 +72,7 @@ struct Model {
 
     // Logits [T, B, vocabulary] of the bytes behind x [T, B], from `state` on.
     Variable<T> operator()(Tape<T>& tape, const Indices& x, Carried* state = nullptr) const {
-        return head(dropout(read(embed(tape, x), state), settings.dropout));
+        return head(dropout(read(embed(x), state), settings.dropout));
     }
     Variable<T> read(const Variable<T>& x, Carried* state) const {
         const auto* const stack = std::get_if<nn::TransformerStack<T>>(&net);
@@ -84,7 +84,7 @@ struct Model {
     }
     Variable<T> loss(Tape<T>& tape, const Indices& x, const Indices& y,
                      Carried* state = nullptr) const {
-        return cross_entropy((*this)(tape, x, state), y);
+        return cross_entropy((*this)(x, state), y);
     }
     void members(nn::Members<T>& m) {
         m("embedding", embed);
@@ -144,15 +144,15 @@ void run_sample(const std::string& path, const std::string& prompt, nn::SampleOp
     tape.set_recording(false);
     const auto step = [&](const example::Carried<float>& before, const Indices& tokens) {
         auto state = before;
-        const auto logits = model(tape, tokens.expand_dims(0), &state);
+        const auto logits = model(tokens.expand_dims(0), &state);
         return nn::Prediction<example::Carried<float>, float>{state,
                                                               log_softmax(select(logits, 0, 0))};
     };
     example::Carried<float> state;
     if (const std::size_t n = read.size() - 1; n > 0)
-        model(tape, Indices({n, 1}, std::span(read).first(n)), &state);
+        model(Indices({n, 1}, std::span(read).first(n)), &state);
     how.random = Random(seed);
-    const auto written = nn::sample(tape, step, state, Indices({1}, {read.back()}), how);
+    const auto written = nn::sample(step, state, Indices({1}, {read.back()}), how);
     std::string text;
     for (const auto token : written[0].tokens) text += bytes.decode(token);
     std::printf("%s%s\n", prompt.c_str(), text.c_str());

@@ -119,7 +119,7 @@ Settings read(const std::string& path) {
 template <class Model>
 auto named(Model& model) {
     return unroll::optim::by_name<unroll::nn::scalar_of<Model>>(
-        unroll::nn::named_parameters(model));
+        unroll::parameters(model));
 }
 
 template <class Settings, class Model>

@@ -54,10 +54,9 @@ void Inspection::options(CLI::App& command) {
 }
 
 int Inspection::check(const std::function<unroll::Variable<double>(unroll::Tape<double>&)>& loss,
-                      const unroll::GradcheckParameters& parameters) const {
+                      const unroll::Parameters<double>& parameters) const {
     const auto report =
-        unroll::gradcheck([&](unroll::Tape<double>& tape,
-                              const std::vector<unroll::Variable<double>>&) { return loss(tape); },
+        unroll::gradcheck([&](const std::vector<unroll::Variable<double>>&) { return loss(tape); },
                           {}, parameters, {.order = static_cast<int>(order_)});
     std::fputs(report.text().c_str(), stdout);
     if (!report_.empty()) unroll::write_file_atomically(report_, report.json());

@@ -41,7 +41,7 @@ public:
     // Checks the gradients of `loss(tape)`, a model in double with these parameters. Returns the
     // exit status: 1 if a gradient is wrong.
     int check(const std::function<unroll::Variable<double>(unroll::Tape<double>&)>& loss,
-              const unroll::GradcheckParameters& parameters) const;
+              const unroll::Parameters<double>& parameters) const;
 
 private:
     bool needs_statistics() const;

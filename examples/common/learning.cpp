@@ -31,7 +31,7 @@ int learn(const TrainingOptions& options, Batches batches, Task task, const Batc
     task.batches = batches.count();
     task.begin_epoch = [&](std::uint64_t epoch) { batches.begin_epoch(epoch); };
     task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
-        return loss(tape, batches.part(batch, shard, options.shards));
+        return loss(batches.part(batch, shard, options.shards));
     };
     return train(options, task, parameters);
 }

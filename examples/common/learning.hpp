@@ -81,7 +81,7 @@ int train(Training o) {
                 return source.first(
                     [&](const auto&... part) { return small.loss(model, tape, part...); });
             },
-            nn::named_parameters(model));
+            parameters(model));
     }
     if (o.resume) o.model = read<decltype(o.model)>(o.out);
     Task task;
@@ -94,13 +94,13 @@ int train(Training o) {
     task.result = [&] { return o.figures(model, true); };
     task.metadata = metadata(o.model);
     const auto source = o.source();
-    const typename decltype(o.source())::Loss loss = [&](Tape<float>& tape, const auto&... part) {
+    const typename decltype(o.source())::Loss loss = [&](const auto&... part) {
         return o.loss(model, tape, part...);
     };
     return learn(o, source, task, loss, named(model));
 }
 
-// Calls f(tape, which) for batches of [0, lengths.size()) with similar lengths, or of [0, n) in
+// Calls f(which) for batches of [0, lengths.size()) with similar lengths, or of [0, n) in
 // order, without recording.
 template <class F>
 void in_batches(const std::vector<std::size_t>& lengths, std::size_t batch, const F& f) {
@@ -109,7 +109,7 @@ void in_batches(const std::vector<std::size_t>& lengths, std::size_t batch, cons
     unroll::Random random(0);
     for (const auto& which : unroll::nn::bucket_by_length(lengths, random, {.batch = batch})) {
         tape.clear();
-        f(tape, which);
+        f(which);
     }
 }
 template <class F>
@@ -120,7 +120,7 @@ void in_batches(std::size_t n, std::size_t batch, const F& f) {
         std::vector<std::size_t> which(std::min(batch, n - begin));
         std::iota(which.begin(), which.end(), begin);
         tape.clear();
-        f(tape, which);
+        f(which);
     }
 }
 

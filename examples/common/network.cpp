@@ -58,7 +58,7 @@ template <class T>
 Network<T>::Network(const NetworkOptions& options, std::size_t input)
     : net_(chosen<T>(options, input)), bidirectional_(options.bidirectional) {
     if (options.memory == 0 || options.cell == "rnn") return;
-    for (const auto& [name, parameter] : nn::named_parameters(*this))
+    for (const auto& [name, parameter] : parameters(*this))
         if (name.starts_with("bias_ih")) remember(*parameter, options);
 }
 

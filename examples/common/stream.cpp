@@ -34,7 +34,7 @@ int learn(const TrainingOptions& options, const Stream& stream, Task task, const
     task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
         const std::size_t width = stream.columns() / options.shards;
         const auto [x, y] = stream.batch(batch, shard * width, (shard + 1) * width);
-        return loss(tape, x, y, &states[shard]);
+        return loss(x, y, &states[shard]);
     };
     task.begin_epoch = [&](std::uint64_t) { states.assign(options.shards, {}); };
     const auto name = [](std::size_t shard, std::size_t number) {

@@ -62,13 +62,13 @@ double mean_nats(const Model& model, std::span<const std::int64_t> text) {
         tape.clear();
         const auto [x, y] = stream.batch(i, 0, stream.columns());
         const auto n = static_cast<double>(x.size());
-        total += n * static_cast<double>(model.loss(tape, x, y, &state).item());
+        total += n * static_cast<double>(model.loss(x, y, &state).item());
         count += n;
     }
     return total / count;
 }
 
-// Options and data of a language model, whose loss is model.loss(tape, x, y, state).
+// Options and data of a language model, whose loss is model.loss(x, y, state).
 struct StreamOptions : TrainingOptions {
     std::size_t steps = 64; // of truncated back-propagation through time
     std::vector<std::int64_t> learned = {}, held = {};
@@ -77,7 +77,7 @@ struct StreamOptions : TrainingOptions {
     template <class Model, class T, class... Batch>
     unroll::Variable<T> loss(const Model& model, unroll::Tape<T>& tape,
                              const Batch&... batch) const {
-        return model.loss(tape, batch...);
+        return model.loss(batch...);
     }
     // On the held-out text; unless it is the `last` time, on at most 20,000 tokens of it.
     template <class Model>

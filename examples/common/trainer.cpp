@@ -85,7 +85,7 @@ private:
         const double falling = 0.5 * (1 + std::cos(3.141592653589793 * done()));
         adam_.set_rate(o_.rate * warm * (falling * 0.98 + 0.02));
         recent_ += shards_.backward(
-            [&](std::size_t shard, Tape<float>& tape) { return task_.loss(shard, tape, batch); });
+            [&](std::size_t shard) { return task_.loss(shard, tape, batch); });
         ++counted_;
         optim::clip_norm(adam_.parameters(), o_.clip);
         adam_.step();

@@ -87,7 +87,7 @@ struct Training : example::TrainingOptions {
             auto kept = nn::subsample(words, model.words.counts(), subsample, tape.random());
             if (kept.size() < 2) kept.assign(words.begin(), words.end());
             const auto [centres, contexts] = nn::skip_gram_pairs(kept, window, tape.random());
-            losses.push_back(net.loss(tape, centres, contexts,
+            losses.push_back(net.loss(centres, contexts,
                                       noise->draw_beside(contexts, negatives, tape.random())));
         }
         return mean(stack(losses));

@@ -34,7 +34,7 @@ Predictions predictions(const Model<float>& model, std::span<const Place> ends) 
     Predictions all;
     example::in_batches(ends.size(), 256, [&](auto& tape, const auto& which) {
         const auto some = ends.subspan(which[0], which.size());
-        const auto [mean, log_deviation, next] = model(tape, some, false);
+        const auto [mean, log_deviation, next] = model(some, false);
         for (std::size_t i = 0; i < some.size(); ++i)
             all.add(static_cast<double>(mean.value()(i, 0)),
                     std::exp(static_cast<double>(log_deviation.value()(i, 0))));
@@ -109,7 +109,7 @@ struct Training : example::TrainingOptions {
     Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
         std::vector<Place> some;
         for (const std::size_t i : which) some.push_back(ends[i]);
-        return net.loss(tape, some);
+        return net.loss(some);
     }
     example::Figures figures(const Model<float>& net, bool) const {
         return forecast::figures(net, series);

@@ -97,7 +97,7 @@ struct Model {
         for (std::size_t b = 0; b < ends.size(); ++b)
             at(b) = static_cast<std::int64_t>((lengths[b] - 1) * ends.size() + b);
         if (every_step) at = example::steps_within(lengths);
-        const auto x = tape.constant(frames), there = example::rows(x, at);
+        const auto x = Variable(frames), there = example::rows(x, at);
         const auto h = example::rows(net(slice(x, 2, 0, known), lengths), at);
         const auto y = head(dropout(h, settings.dropout));
         return {block(y, 0, 2) + block(there, 0, 5), clip(block(y, 1, 2), -6, 4),
@@ -105,7 +105,7 @@ struct Model {
     }
     // Minus the logarithm of the density, less a constant.
     Variable<T> loss(Tape<T>& tape, std::span<const Place> ends) const {
-        const auto [mean, log_deviation, next] = (*this)(tape, ends, settings.every_step);
+        const auto [mean, log_deviation, next] = (*this)(ends, settings.every_step);
         const auto off = (next - mean) * exp(-log_deviation);
         return unroll::mean(square(off) * 0.5 + log_deviation);
     }

@@ -96,7 +96,7 @@ struct Model {
 
     // Sums [B, 1], or logits [longest, B, 8].
     Variable<T> operator()(Tape<T>& tape, const Batch<T>& batch) const {
-        const auto x = tape.constant(batch.x);
+        const auto x = Variable(batch.x);
         return head(adds ? net.last(x, batch.lengths) : net(x, batch.lengths));
     }
     Variable<T> loss(const Variable<T>& said, const Batch<T>& batch) const {
@@ -113,7 +113,7 @@ example::Figures figures(const Model<float>& model, const Settings& s, std::uint
     nn::ConfusionMatrix symbols(8);
     example::in_batches(sequences, 100, [&](auto& tape, const auto& which) {
         const Batch<float> batch(s, which, Random(seed).split(1));
-        const auto said = model(tape, batch);
+        const auto said = model(batch);
         loss += static_cast<double>(which.size() * model.loss(said, batch).item());
         if (!s.adds()) symbols.add(batch.symbols, argmax(said));
         for (std::size_t b = 0; s.adds() && b < which.size(); ++b) {
@@ -156,7 +156,7 @@ struct Training : example::TrainingOptions {
     template <class T>
     Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
         const Batch<T> drawn(model, which, Random(seed));
-        return net.loss(net(tape, drawn), drawn);
+        return net.loss(net(drawn), drawn);
     }
     example::Figures figures(const Model<float>& net, bool last) const {
         return long_memory::figures(net, model, seed + 1, last ? 2000 : 200);

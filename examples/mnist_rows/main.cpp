@@ -37,7 +37,7 @@ struct Model {
     }
     Variable<T> operator()(Tape<T>& tape, const example::Digits& digits, example::Numbers which,
                            std::size_t shift = 0) const {
-        const auto rows = tape.constant(example::rows_of<T>(digits, which, shift, tape.random()));
+        const auto rows = Variable(example::rows_of<T>(digits, which, shift, tape.random()));
         return head(dropout(seen(rows), settings.dropout));
     }
     Variable<T> seen(const Variable<T>& rows) const { // [28, B, 28]
@@ -56,7 +56,7 @@ example::Figures figures(const Model<float>& model, const example::Digits& digit
     nn::ConfusionMatrix predicted(classes);
     double loss = 0;
     example::in_batches(n, 500, [&](auto& tape, const auto& which) {
-        const auto y = model(tape, digits, which);
+        const auto y = model(digits, which);
         const Indices labels = example::chosen(digits.labels, which);
         predicted.add(labels, argmax(y));
         loss += static_cast<double>(which.size() * cross_entropy(y, labels).item());
@@ -89,7 +89,7 @@ struct Training : example::TrainingOptions {
     example::Batches source() const { return {learned.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
-        return cross_entropy(net(tape, learned, which, shift),
+        return cross_entropy(net(learned, which, shift),
                              example::chosen(learned.labels, which));
     }
     example::Figures figures(const Model<float>& net, bool last) const {
@@ -104,7 +104,7 @@ void predict(const std::string& path, const std::string& data, std::size_t first
     const auto which = example::some_of("digits", test.size(), first, count);
     Tape<float> tape;
     tape.set_recording(false);
-    const auto likely = topk(softmax(model(tape, test, which)), 1);
+    const auto likely = topk(softmax(model(test, which)), 1);
     std::size_t right = 0;
     for (std::size_t b = 0; b < which.size(); ++b) {
         const auto said = likely.indices(b, 0), label = test.labels[which[b]];

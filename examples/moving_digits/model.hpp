@@ -105,7 +105,7 @@ struct Model {
         return {digit(last), way(last)};
     }
     Variable<T> loss(Tape<T>& tape, const Clips<T>& clips) const {
-        const auto [digits, ways] = (*this)(tape.constant(clips.frames));
+        const auto [digits, ways] = (*this)(Variable(clips.frames));
         return cross_entropy(digits, clips.digits) + cross_entropy(ways, clips.ways);
     }
     void members(nn::Members<T>& m) {
@@ -132,7 +132,7 @@ inline example::Figures figures(const Model<float>& model, const Settings& setti
     double digits_right = 0, ways_right = 0, both_right = 0;
     example::in_batches(n, 100, [&](auto& tape, const auto& which) {
         const auto clips = test_clips(digits, which, settings);
-        const auto answers = model(tape.constant(clips.frames));
+        const auto answers = model(Variable(clips.frames));
         const Indices said = argmax(answers.digits), gone = argmax(answers.ways);
         for (std::size_t b = 0; b < said.size(); ++b) {
             const bool digit = said(b) == clips.digits(b), way = gone(b) == clips.ways(b);

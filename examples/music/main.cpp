@@ -41,8 +41,8 @@ struct Model {
         for (std::size_t& n : lengths) --n; // nothing follows the last one
         const std::size_t end = frames.shape(0);
         const Indices at = example::steps_within(lengths);
-        const auto logits = example::rows((*this)(tape.constant(frames.slice(0, 0, end - 1))), at);
-        const auto next = example::rows(tape.constant(frames.slice(0, 1, end)), at);
+        const auto logits = example::rows((*this)(Variable(frames.slice(0, 0, end - 1))), at);
+        const auto next = example::rows(Variable(frames.slice(0, 1, end)), at);
         return {binary_cross_entropy(logits, next) * static_cast<T>(next.size()),
                 static_cast<T>(at.size())};
     }
@@ -53,7 +53,7 @@ struct Model {
 std::pair<double, double> nats_a_frame(const Model<float>& model, const std::vector<Piece>& all) {
     double total = 0, frames = 0;
     example::in_batches(all.size(), 20, [&](auto& tape, const auto& which) {
-        const auto [nats, n] = model.nats(tape, all, which);
+        const auto [nats, n] = model.nats(all, which);
         total += static_cast<double>(nats.item());
         frames += static_cast<double>(n);
     });
@@ -89,7 +89,7 @@ struct Training : example::TrainingOptions {
     example::Batches source() const { return {pieces.train.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
-        const auto [nats, frames] = net.nats(tape, pieces.train, which, transpose);
+        const auto [nats, frames] = net.nats(pieces.train, which, transpose);
         return nats / frames;
     }
     example::Figures figures(const Model<float>& net, bool last) const {
@@ -133,7 +133,7 @@ struct Sampling {
         tape.set_recording(false);
         example::Carried<float> carried;
         while (piece.size() < length) {
-            const auto last = tape.constant(piano_roll<float>({piece.back()}));
+            const auto last = Variable(piano_roll<float>({piece.back()}));
             const auto logits = model(expand_dims(last, 1), &carried);
             const auto likely = topk(sigmoid(logits / static_cast<float>(temperature)), keys);
             auto& next = piece.emplace_back();

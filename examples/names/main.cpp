@@ -90,7 +90,7 @@ struct Model {
         States state;
     };
     Out operator()(Tape<T>& tape, const nn::PaddedBatch& x, const States& state = {}) const {
-        const auto [h, last] = gru(embed(tape, x.numbers), state, x.lengths);
+        const auto [h, last] = gru(embed(x.numbers), state, x.lengths);
         return {next(dropout(h, settings.dropout)), last};
     }
     // Logits [B, classes].
@@ -109,7 +109,7 @@ example::Figures evaluate(const Model<float>& model, const Names& names, bool sh
     std::size_t characters = 0; // with ends
     nn::ConfusionMatrix classes(model.settings.classes.size());
     example::in_batches(nn::lengths_of(names.read), 256, [&](auto& tape, const auto& which) {
-        const auto out = model(tape, nn::pad_sequences(names.read, which, 0));
+        const auto out = model(nn::pad_sequences(names.read, which, 0));
         const auto [y, lengths] = nn::pad_sequences(names.written, which, -100);
         const auto n = std::reduce(lengths.begin(), lengths.end());
         nats += static_cast<double>(n) * static_cast<double>(cross_entropy(out.next, y).item());
@@ -173,7 +173,7 @@ struct Training : example::TrainingOptions {
     // Mean over the letters, and where there are classes over the names.
     template <class T>
     Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
-        const auto out = net(tape, nn::pad_sequences(learned.read, which, 0));
+        const auto out = net(nn::pad_sequences(learned.read, which, 0));
         const auto spelled =
             cross_entropy(out.next, nn::pad_sequences(learned.written, which, -100).numbers);
         if (!net.has_classes()) return spelled;
@@ -204,11 +204,11 @@ void run_sample(const std::string& path, std::size_t count, nn::SampleOptions ho
     how.random = Random(seed);
     Tape<float> tape;
     const auto step = [&](const Model<float>::States& state, const Indices& last) {
-        const auto out = loaded.model(tape, {last.expand_dims(0), {}}, state);
+        const auto out = loaded.model({last.expand_dims(0), {}}, state);
         return nn::Prediction<Model<float>::States, float>{
             out.state, log_softmax(select(out.next, 0, 0), spoken)};
     };
-    for (const auto& name : nn::sample(tape, step, Model<float>::States(),
+    for (const auto& name : nn::sample(step, Model<float>::States(),
                                        Indices::full({count}, letters.start()), how)) {
         for (const auto& letter : letters.decode(name.tokens)) std::fputs(letter.c_str(), stdout);
         std::puts("");
@@ -222,7 +222,7 @@ void run_classify(const std::string& path, const std::string& name) {
     const auto read = s.letters.encode(nn::split_characters(name), Ends::start);
     Tape<float> tape;
     tape.set_recording(false);
-    const auto p = softmax(model.classify(model(tape, nn::pad_sequences({{read}}, 0))));
+    const auto p = softmax(model.classify(model(nn::pad_sequences({{read}}, 0))));
     for (std::size_t c = 0; c < s.classes.size(); ++c)
         std::printf("%-20s %5.1f %%\n", s.classes.symbols()[c].c_str(),
                     100 * static_cast<double>(p.value()(0, c)));

@@ -100,7 +100,7 @@ struct Model {
 
     Variable<T> operator()(Tape<T>& tape, const Batch& x) const {
         const auto seen = concatenate(
-            {embed(tape, x.words.numbers), form(tape, x.forms), spell(tape, x.spelled)}, -1);
+            {embed(x.words.numbers), form(x.forms), spell(x.spelled)}, -1);
         return dropout(read(dropout(seen, dropped), {}, x.words.lengths).output, dropped);
     }
     void members(nn::Members<T>& m) {
@@ -114,7 +114,7 @@ std::vector<nn::Tokens> tags_of(const Model<float>& model, const Settings& known
     std::vector<nn::Tokens> tags;
     example::in_batches(sentences.size(), 64, [&](auto& tape, const auto& which) {
         const Batch x(sentences, which, known);
-        for (const auto& numbers : model.tagger.decode(model(tape, x), x.words.lengths))
+        for (const auto& numbers : model.tagger.decode(model(x), x.words.lengths))
             tags.push_back(known.tags.decode(numbers));
     });
     return tags;
@@ -162,7 +162,7 @@ struct Training : example::TrainingOptions {
         // Names are mostly words that were never met: spelling and neighbours have to do.
         x.words.numbers =
             nn::hide_rare(x.words.numbers, model.words, counts, unknown, tape.random());
-        return net.tagger.loss(net(tape, x), x.tags, x.words.lengths);
+        return net.tagger.loss(net(x), x.tags, x.words.lengths);
     }
     example::Figures figures(const Model<float>& net, bool) const {
         const auto scores = evaluate(net, model, held);

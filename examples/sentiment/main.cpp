@@ -41,7 +41,7 @@ struct Model {
     // Logits [B, classes]. Leaves in `shares`, where given, how much each step [T, B] counts.
     Variable<T> operator()(Tape<T>& tape, const nn::PaddedBatch& batch,
                            Tensor<T>* shares = nullptr) const {
-        const auto x = dropout(embed(tape, batch.numbers), settings.dropout);
+        const auto x = dropout(embed(batch.numbers), settings.dropout);
         return head(dropout(pooled(x, batch.lengths, shares), settings.dropout));
     }
     Variable<T> pooled(const Variable<T>& x, std::span<const std::size_t> lengths,
@@ -65,7 +65,7 @@ example::Feelings evaluate(const Model<float>& model, const Sentences& all) {
     const auto x = words.encode_all(all.words);
     example::Feelings scores;
     example::in_batches(nn::lengths_of(x), 64, [&](auto& tape, const auto& which) {
-        const auto logits = model(tape, nn::pad_sequences(x, which, words.padding()));
+        const auto logits = model(nn::pad_sequences(x, which, words.padding()));
         scores.add(softmax(logits).value(), example::chosen(all.labels, which));
     });
     return scores;
@@ -100,7 +100,7 @@ struct Training : example::TrainingOptions {
     Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
         auto some = nn::pad_sequences(x, which, model.words.padding());
         example::forget_words(some.numbers, model.words, tape.random());
-        return cross_entropy(net(tape, some), example::chosen(learned.labels, which));
+        return cross_entropy(net(some), example::chosen(learned.labels, which));
     }
     example::Figures figures(const Model<float>& net, bool) const {
         return evaluate(net, held).figures();
@@ -115,7 +115,7 @@ void classify(const std::string& path, const std::string& sentence) {
     tape.set_recording(false);
     Tensor<float> shares;
     const auto x = settings.words.encode_all({{tokens}});
-    const auto p = softmax(model(tape, nn::pad_sequences(x, settings.words.padding()), &shares));
+    const auto p = softmax(model(nn::pad_sequences(x, settings.words.padding()), &shares));
     for (std::size_t t = 0; shares.storage() && t < tokens.size(); ++t)
         std::printf("%-20s %5.1f %%  %s\n", tokens[t].c_str(),
                     100 * static_cast<double>(shares(t, 0)),

@@ -15,7 +15,7 @@ std::vector<Heard> hear_by_steps(Tape<T>& tape, const Tensor<T>& x,
     if (search.lexicon) {
         if constexpr (std::same_as<T, float>)
             for (auto& best :
-                 nn::ctc_beam_search(tape, x, lengths, options, *search.lexicon, std::string(), 0))
+                 nn::ctc_beam_search(x, lengths, options, *search.lexicon, std::string(), 0))
                 symbols.push_back(std::move(best.front().symbols));
     } else if (search.beam == 1) {
         for (auto& best : nn::ctc_greedy(x, lengths)) symbols.push_back(std::move(best.symbols));
@@ -91,14 +91,14 @@ public:
         return frames;
     }
     Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
-        const auto frames = log_probabilities(tape.constant(batch.x), batch.lengths);
+        const auto frames = log_probabilities(Variable(batch.x), batch.lengths);
         return nn::ctc_loss(frames.x, frames.lengths, batch.symbols, {.zero_impossible = true})
             .loss;
     }
     std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
                             const Search& search) const override {
-        const auto frames = log_probabilities(tape.constant(x), lengths);
-        return hear_by_steps(tape, frames.x.value(), frames.lengths, search);
+        const auto frames = log_probabilities(Variable(x), lengths);
+        return hear_by_steps(frames.x.value(), frames.lengths, search);
     }
     std::size_t factor() const override { return encoder.factor(); }
     void members(nn::Members<T>& m) override { m("encoder", encoder)("output", output); }
@@ -156,7 +156,7 @@ public:
         return speller.start({first}, memory);
     }
     Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
-        const auto first = start(tape.constant(batch.x), batch.lengths);
+        const auto first = start(Variable(batch.x), batch.lengths);
         return spelling_loss(speller(first, batch.spelled).logits, batch);
     }
     std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
@@ -164,7 +164,7 @@ public:
         const auto step = [this](const auto& state, const Indices& tokens) {
             return speller.predict(state, tokens);
         };
-        return write(tape, step, start(tape.constant(x), lengths), x.shape(1), x.shape(0),
+        return write(tape, step, start(Variable(x), lengths), x.shape(1), x.shape(0),
                      search.beam);
     }
     std::size_t factor() const override { return listener.factor(); }
@@ -185,12 +185,12 @@ public:
                                                 .vocabulary = alphabet.size()}) {}
 
     Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
-        const auto frames = convolutions(tape.constant(batch.x), batch.lengths);
+        const auto frames = convolutions(Variable(batch.x), batch.lengths);
         return spelling_loss(net(frames.x, batch.spelled, frames.lengths).logits, batch);
     }
     std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
                             const Search& search) const override {
-        const auto frames = convolutions(tape.constant(x), lengths);
+        const auto frames = convolutions(Variable(x), lengths);
         return write(tape, net.step(), net.start(frames.x, frames.lengths), x.shape(1), x.shape(0),
                      search.beam);
     }

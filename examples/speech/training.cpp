@@ -72,7 +72,7 @@ std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filter
         const auto [x, lengths] = nn::pad_frames<float>(features);
         Tape<float> tape;
         tape.set_recording(false);
-        auto found = model.hear(tape, x, lengths, search);
+        auto found = model.hear(x, lengths, search);
         for (std::size_t b = 0; b < which.size(); ++b) heard[which[b]] = std::move(found[b]);
     });
     return heard;
@@ -104,8 +104,8 @@ int check_gradients(Training o) {
     const std::vector<std::vector<std::int64_t>> symbols{{1, 2}, {3}}, spelled{{1, 2, 0}, {3, 0}};
     batch.symbols = nn::pad_sequences(symbols, 0);
     batch.spelled = nn::pad_sequences(spelled, -100).numbers;
-    return o.inspection.check([&](Tape<double>& tape) { return model->loss(tape, batch); },
-                              nn::named_parameters(*model));
+    return o.inspection.check([&](Tape<double>& tape) { return model->loss(batch); },
+                              parameters(*model));
 }
 
 } // namespace
@@ -133,7 +133,7 @@ int train(Training o) {
                    ? alone(recordings.learned[i])
                    : join(recordings.learned, std::array{i}, recordings.rate, random);
     };
-    const auto loss = [&](Tape<float>& tape, std::span<const std::size_t> which) {
+    const auto loss = [&](std::span<const std::size_t> which) {
         std::vector<Utterance> utterances;
         std::vector<Tensor<float>> features;
         for (const std::size_t i : which) {
@@ -141,7 +141,7 @@ int train(Training o) {
             features.push_back(filterbank(utterances.back().samples));
             hide(features.back(), filterbank.options(), o.mask, tape.random());
         }
-        return model->loss(tape, batch_of(alphabet, utterances, features));
+        return model->loss(batch_of(alphabet, utterances, features));
     };
     const auto rates = [&](const char* end, std::size_t beam) {
         const auto rate = [&](std::span<const Utterance> utterances) {

@@ -124,7 +124,7 @@ struct Training : example::TrainingOptions {
     example::Batches source() const { return {nn::lengths_of(y), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
-        return net.loss(tape, nn::pad_sequences(x, which, 0),
+        return net.loss(nn::pad_sequences(x, which, 0),
                         nn::pad_sequences(y, which, -100).numbers, smoothing);
     }
     example::Figures figures(const Model<float>& net, bool last) const {

@@ -73,13 +73,13 @@ struct Model {
                                       .attention = {.name = s.attention}}});
     }
     Variable<T> read(Tape<T>& tape, const Indices& sources) const {
-        return dropout(embed(tape, sources), dropped);
+        return dropout(embed(sources), dropped);
     }
     // Of the logits of targets, of which those below 0 do not count.
     Variable<T> loss(Tape<T>& tape, const nn::PaddedBatch& x, const Indices& targets,
                      double smoothing) const {
         const auto loss_of = [&](const auto& net) {
-            const auto logits = net(read(tape, x.numbers), targets, x.lengths).logits;
+            const auto logits = net(read(x.numbers), targets, x.lengths).logits;
             return cross_entropy(logits, targets, {.smoothing = smoothing});
         };
         return std::visit(loss_of, net);
@@ -87,7 +87,7 @@ struct Model {
     // What is written for each source, best first.
     auto write(Tape<T>& tape, const nn::PaddedBatch& x, const nn::BeamOptions& options) const {
         const auto write = [&](const auto& net) {
-            return nn::beam_search(tape, net.step(), net.start(read(tape, x.numbers), x.lengths),
+            return nn::beam_search(net.step(), net.start(read(x.numbers), x.lengths),
                                    net.starts(x.lengths.size()), options);
         };
         return std::visit(write, net);

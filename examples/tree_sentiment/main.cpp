@@ -47,7 +47,7 @@ struct Training : example::TrainingOptions {
         Batch some(*learned, which);
         example::forget_words(some.words, model.words, tape.random());
         // A sentence counts as much as all of its phrases, most of which are neutral words.
-        const auto logits = net(tape, some);
+        const auto logits = net(some);
         const auto& roots = some.trees.roots();
         return cross_entropy(logits, some.labels) +
                cross_entropy(take(logits, roots), some.labels_of(roots));
@@ -103,7 +103,7 @@ void draw(const std::string& path, const std::string& file, std::size_t which,
     Tape<float> tape;
     tape.set_recording(false);
     const Batch batch(Numbered({tree}, settings.words), std::vector<std::size_t>{0});
-    const auto classes = argmax(model(tape, batch));
+    const auto classes = argmax(model(batch));
     std::vector<std::int64_t> predicted;
     std::size_t right = 0;
     for (std::size_t n = 0; n < tree.nodes.size(); ++n) {

@@ -92,7 +92,7 @@ public:
 
     // Logits of all nodes, [nodes, classes].
     Variable<T> operator()(Tape<T>& tape, const Batch& batch) const {
-        const auto x = dropout(embed_(tape, batch.words), dropout_);
+        const auto x = dropout(embed_(batch.words), dropout_);
         return std::visit(
             [&](const auto& tree) { return head_(dropout(tree(batch.trees, x)[0], dropout_)); },
             tree_);
@@ -130,7 +130,7 @@ inline Scores evaluate(const Model<float>& model, const Numbered& all) {
     Scores scores;
     example::in_batches(all.trees.size(), 64, [&](auto& tape, const auto& which) {
         const Batch batch(all, which);
-        const auto p = softmax(model(tape, batch));
+        const auto p = softmax(model(batch));
         scores.nodes.add(batch.labels, argmax(p));
         const auto& roots = batch.trees.roots();
         scores.roots.add(take(p, roots).value(), batch.labels_of(roots));

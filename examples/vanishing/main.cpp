@@ -34,7 +34,7 @@ public:
             if (step > 0 && watch_.seconds() > end) break;
             const Batch batch = draw(o_, random);
             tape.clear();
-            const auto loss = cross_entropy(model(tape, batch), batch.first);
+            const auto loss = cross_entropy(model(batch), batch.first);
             course.losses.push_back(static_cast<double>(loss.item()));
             tape.backward(loss);
             try {
@@ -197,14 +197,14 @@ int inspect(Settings o) {
         const Model<nn::LstmCell<float>> model(o, {.forget_bias = 2});
         const Batch batch = draw(o, random);
         return o.inspection.draw<float>(
-            [&](Tape<float>& tape) { return cross_entropy(model(tape, batch), batch.first); });
+            [&](Tape<float>& tape) { return cross_entropy(model(batch), batch.first); });
     }
     o.hidden = o.length = o.batch = 5;
     const Batch batch = draw(o, random);
     Model<nn::LstmCell<double>> model(o, {.forget_bias = 2});
     return o.inspection.check(
-        [&](Tape<double>& tape) { return cross_entropy(model(tape, batch), batch.first); },
-        nn::named_parameters(model));
+        [&](Tape<double>& tape) { return cross_entropy(model(batch), batch.first); },
+        parameters(model));
 }
 
 } // namespace vanishing

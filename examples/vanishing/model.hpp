@@ -67,7 +67,7 @@ struct Model {
           head({.input = o.hidden, .output = symbols}) {}
 
     Variable<T> operator()(Tape<T>& tape, const Batch& batch) const {
-        return head(select(net(embed(tape, batch.x)).output, 0, batch.x.shape(0) - 1));
+        return head(select(net(embed(batch.x)).output, 0, batch.x.shape(0) - 1));
     }
     void members(nn::Members<T>& m) { m("embed", embed)("net", net)("head", head); }
 };
@@ -85,7 +85,7 @@ template <class Cell>
 std::vector<double> reach(Model<Cell>& model, const Batch& batch, const std::string& picture = "") {
     Tape<float> tape;
     const Statistics<float> statistics(tape);
-    const auto loss = cross_entropy(model(tape, batch), batch.first);
+    const auto loss = cross_entropy(model(batch), batch.first);
     tape.backward(loss);
     for (auto* parameter : parameters(model)) parameter->clear_gradient();
     if (!picture.empty())
@@ -113,7 +113,7 @@ double accuracy(const Model<Cell>& model, const Settings& o) {
     std::size_t right = 0, all = 0;
     for (int i = 0; i < 20; ++i) {
         const Batch batch = draw(o, random);
-        const Indices named = argmax(model(tape, batch));
+        const Indices named = argmax(model(batch));
         for (std::size_t b = 0; b < o.batch; ++b, ++all)
             right += named.data()[b] == batch.first.data()[b];
     }
@@ -126,7 +126,7 @@ std::string diagnosis(const Model<Cell>& model, const Batch& batch) {
     Tape<float> tape;
     const Checking<float> checking(tape);
     try {
-        tape.backward(cross_entropy(model(tape, batch), batch.first));
+        tape.backward(cross_entropy(model(batch), batch.first));
     } catch (const Error& error) {
         return error.what();
     }

@@ -64,7 +64,7 @@ struct Model {
     // The mean of -log p of the words y [T, B] that follow x, from `state` on.
     Variable<T> loss(Tape<T>& tape, const Indices& x, const Indices& y,
                      example::Carried<T>* state = nullptr) const {
-        return output.loss(example::read_on(lstm, embed(tape, x), state), embed.weight, y);
+        return output.loss(example::read_on(lstm, embed(x), state), embed.weight, y);
     }
     void members(nn::Members<T>& m) { m("embed", embed)("lstm", lstm)("", output); }
 };
@@ -176,7 +176,7 @@ void run_next(const std::string& path, const std::string& text, std::size_t coun
     read.insert(read.begin(), words.end());
     Tape<float> tape;
     tape.set_recording(false);
-    const auto h = model.lstm(model.embed(tape, Indices({read.size(), 1}, std::span(read)))).output;
+    const auto h = model.lstm(model.embed(Indices({read.size(), 1}, std::span(read)))).output;
     const auto p =
         exp(model.output.log_probabilities(select(h, 0, read.size() - 1), model.embed.weight));
     const auto likely = topk(p, std::min(count, words.size()));

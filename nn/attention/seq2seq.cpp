@@ -56,8 +56,7 @@ Indices Feed<T>::operator()(std::size_t t, const Variable<T>& logits) const {
     for (std::size_t b = 0; b < tokens.size(); ++b)
         if (targets_(t - 1, b) >= 0) tokens.data()[b] = targets_(t - 1, b);
     if (forcing_.truth == 1) return tokens;
-    Tape<T>* const tape = training_tape(logits);
-    Random& random = tape != nullptr ? tape->random() : thread_random();
+    Random& random = current_random<T>();
     const bool sampled = forcing_.feedback == Forcing::Feedback::sampled;
     const Tensor<T> p = sampling_distribution(log_softmax(Variable<T>(logits.value())).value(),
                                               {.temperature = sampled ? 1.0 : 0.0});

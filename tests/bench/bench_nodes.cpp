@@ -8,12 +8,11 @@
 using namespace unroll;
 
 int main() {
-    Tape<float> tape;
     for (const std::size_t nodes : {100000u, 1000000u}) {
         std::vector<double> times;
         for (int round = 0; round < 7; ++round)
             times.push_back(bench::seconds([&] {
-                tape.clear();
+                Tape tape;
                 Variable<float> x = tape.variable(Tensor<float>::full({4}, 0.5f));
                 for (std::size_t i = 0; i < nodes; ++i)
                     x = fuse(

@@ -33,8 +33,8 @@ double cost(Tape<float>& tape, const Step& step, int pairs) {
     std::vector<double> ratios;
     for (int i = 0; i < pairs; ++i) {
         const bool off_first = i % 2 == 0;
-        const double first = off_first ? watched<None>(step) : watched<Watch>(step);
-        const double second = off_first ? watched<Watch>(step) : watched<None>(step);
+        const double first = off_first ? watched<None>(tape, step) : watched<Watch>(tape, step);
+        const double second = off_first ? watched<Watch>(tape, step) : watched<None>(tape, step);
         ratios.push_back(off_first ? second / first : first / second);
     }
     return bench::median(ratios);

@@ -48,7 +48,7 @@ public:
     void step() {
         shards_.backward([&](std::size_t shard) {
             const std::size_t n = trees / shards_.size(), begin = shard * n;
-            const Variable<float> x = tape.variable(x_);
+            const Variable<float> x = shards_.tape(shard).variable(x_);
             if (!one_by_one_) return loss(x, begin, begin + n);
             std::vector<Variable<float>> losses;
             for (std::size_t t = 0; t < n; ++t)
@@ -60,7 +60,7 @@ public:
     }
 
 private:
-    Variable<float> loss(Tape<float>&, const Variable<float>& x, std::size_t begin,
+    Variable<float> loss(const Variable<float>& x, std::size_t begin,
                          std::size_t end) const {
         return sum(net_(nn::TreeBatch(std::span(trees_).subspan(begin, end - begin)), x)[0]);
     }
