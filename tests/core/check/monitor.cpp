@@ -204,7 +204,7 @@ TEST_CASE("checking: infinities that are meant pass") {
 
 TEST_CASE("checking: after an error the tape and the parameters are as good as new") {
     nn::Lstm<float> lstm({.input = 3, .hidden = 4});
-    optim::Sgd<float> sgd(parameters(lstm), {.rate = 0.1});
+    optim::Sgd<float> sgd(parameters(lstm), {.learning_rate = 0.1});
     Tape<float> tape;
     auto checking = std::make_unique<Checking<float>>(tape);
     const auto loss = small_loss(tape, lstm);

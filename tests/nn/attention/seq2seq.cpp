@@ -5,6 +5,7 @@
 #include <unroll/nn/initialize.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/reduce.hpp>
+#include <unroll/optim/clip.hpp>
 #include <unroll/optim/optimizer.hpp>
 
 #include <algorithm>
@@ -362,7 +363,7 @@ TEST_CASE("an encoder-decoder learns to turn sequences round") {
     M model(
         {.encoder = {.input = 8, .hidden = 16, .bidirectional = true},
          .decoder = {.vocabulary = words, .width = 8, .hidden = 24, .attention = {.width = 16}}});
-    optim::Adam<float> adam(parameters(embed, model), {.rate = 1e-2});
+    optim::Adam<float> adam(parameters(embed, model), {.learning_rate = 1e-2});
     Random random(1);
     Tape<float> tape;
     std::vector<std::size_t> long_as(batch);
