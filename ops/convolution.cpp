@@ -239,10 +239,10 @@ Tensor<T> forward(const Geometry& s, const Tensor<T>& x, const Tensor<T>& weight
 }
 
 template <class T>
-Tensor<T> input_share(const Geometry& s, Tensor<T> y, const Tensor<T>& weight) {
+Tensor<T> input_share(const Geometry& s, const Tensor<T>& y, const Tensor<T>& weight) {
     Tensor<T> x = Tensor<T>::zeros(s.x());
     for_pictures<T>(s, [&](const Block& b, std::size_t g, T* columns) {
-        Panel<T> in(s, b, g, y.data());
+        Panel<T> in(s, b, g, const_cast<T*>(y.data())); // only read
         in.gather();
         gemm(true, false, s.inner(), in.columns(), s.outputs, T(1),
              weight.data() + g * s.outputs * s.inner(), s.inner(), in.data(), in.leading(), T(0),
@@ -254,7 +254,7 @@ Tensor<T> input_share(const Geometry& s, Tensor<T> y, const Tensor<T>& weight) {
 
 // Threads share the channels, some at a time, so that every sum is one thread's.
 template <class T>
-Tensor<T> weight_share(const Geometry& s, const Tensor<T>& x, Tensor<T> y) {
+Tensor<T> weight_share(const Geometry& s, const Tensor<T>& x, const Tensor<T>& y) {
     Tensor<T> weight = Tensor<T>::zeros(s.weight());
     const Blocks<T> blocks(s);
     const std::size_t together = 16 * (8 / s.kernel() + 1);
@@ -272,7 +272,7 @@ Tensor<T> weight_share(const Geometry& s, const Tensor<T>& x, Tensor<T> y) {
         Tensor<T> columns;
         blocks.each(s, 0, s.pictures, [&](const Block& b) {
             for (std::size_t g = 0; g < s.groups; ++g) {
-                Panel<T> in(s, b, g, y.data());
+                Panel<T> in(s, b, g, const_cast<T*>(y.data())); // only read
                 in.gather();
                 for (std::size_t c = begin; c < end; c += together) some(b, g, c, in, columns);
             }

@@ -173,6 +173,17 @@ void Checking<T>::before_rule(NodeId first, Values gradients) {
             complain(node,
                      "the gradient that backward began with is " + first_not_finite(gradient));
     }
+    for (std::uint32_t i = 0; i < node.input_count; ++i) {
+        if (node.inputs[i] == no_node) continue;
+        const Node<T>& input = tape.node(node.inputs[i]);
+        if (input.parameter == nullptr || input.gradient != nullptr ||
+            tape.keeps_gradients_apart() || !input.parameter->has_gradient)
+            continue;
+        if (!is_finite(input.parameter->gradient))
+            complain(node, "the parameter '" + input.parameter->name() +
+                               "' held a gradient before this pass that is " +
+                               first_not_finite(input.parameter->gradient));
+    }
 }
 
 template <class T>

@@ -8,6 +8,7 @@
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
+#include <unroll/optim/clip.hpp>
 #include <unroll/optim/optimizer.hpp>
 
 #include <memory>

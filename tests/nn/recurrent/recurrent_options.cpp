@@ -216,6 +216,7 @@ TEST_CASE("zoneout keeps old states: all of them at 1, their mean while evaluati
         for (std::size_t j = 0; j < 3; ++j) CHECK(out(t, 1, j) == first.value()(0, 0, j));
 
     nn::Rnn<double> half({.input = 2, .hidden = 3, .zoneout = 0.25});
+    const NoRecording<double> evaluating;
     const auto y = half(x).output.value();
     const auto& cell = half.cells()[0];
     Row h(3, 0.0);
