@@ -13,9 +13,8 @@ std::vector<Variable<T>>
 Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> seeds,
                    std::span<const Variable<T>> wrt, GradientOptions options, Where where) {
     const Op op("gradients", where);
-    const auto starts = seeded(op, y, seeds);
-    std::vector<NodeId> from, to;
-    for (const auto& [id, seed] : starts) from.push_back(id);
+    find_starts(op, y, seeds);
+    std::vector<NodeId> to;
     for (const Variable<T>& x : wrt) {
         if (x.is_recorded()) require(op, x);
         to.push_back(id_of(x));
@@ -29,7 +28,7 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
                          "Tape::retain on it before it is used");
     }
     std::unordered_map<NodeId, Variable<T>> found;
-    if (!starts.empty()) {
+    if (!m_->pass.starts.empty()) {
         std::optional<NoRecording<T>> paused;
         std::optional<Recording<T>> recording;
         std::unique_ptr<Accumulator<T>> accumulator;
@@ -42,11 +41,9 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
             for_monitors([&](Monitor<T>& m) { whole = whole || m.needs_whole_gradients(); });
             accumulator = std::make_unique<InPlace<T>>(*this, whole, false);
         }
-        BackwardPass<T> pass(*this, *accumulator, from, where);
-        pass.restrict_to(to);
-        for (const auto& [id, seed] : starts) pass.seed(id, seed);
+        BackwardPass<T> pass(*this, *accumulator, where, to);
         pass.sweep();
-        for (const auto& f : pass.found()) found[f.node] = f.gradient;
+        for (const auto& [node, gradient] : pass.found()) found[node] = gradient;
         if (!options.retain && !options.create_graph) pass.use_up();
     }
     std::vector<Variable<T>> all;

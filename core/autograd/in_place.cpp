@@ -33,8 +33,15 @@ std::optional<Tensor<T>> joined(const Tensor<T>& x, const Tensor<T>& next, std::
 } // namespace
 
 template <class T>
+InPlace<T>::InPlace(Tape<T>& tape, bool whole, bool into_parameters)
+    : Accumulator<T>(tape), whole_(whole), into_parameters_(into_parameters),
+      deferred_(tape.m_->pass.deferred), open_(tape.m_->pass.open) {}
+
+template <class T>
 InPlace<T>::~InPlace() {
     for (const NodeId root : open_) release(root);
+    deferred_.clear();
+    open_.clear();
 }
 
 template <class T>

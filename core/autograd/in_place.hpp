@@ -14,8 +14,7 @@ class InPlace final : public Accumulator<T> {
 public:
     // `whole`: buffers hold zeros where nothing was added, after every rule. `into_parameters`: a
     // parameter without a gradient lends its own buffer.
-    InPlace(Tape<T>& tape, bool whole, bool into_parameters)
-        : Accumulator<T>(tape), whole_(whole), into_parameters_(into_parameters) {}
+    InPlace(Tape<T>& tape, bool whole, bool into_parameters);
     ~InPlace() override;
 
     bool needs(NodeId id) const override;
@@ -31,10 +30,7 @@ public:
     void release(NodeId root) override;
 
 private:
-    struct Product {
-        NodeId target;
-        Tensor<T> a, b;
-    };
+    using Product = typename PassMemory<T>::Product;
     // Makes sure that the root's buffer is there, and that no product put off still reads the part,
     // which is about to change. True: add to what the part holds; false: overwrite it.
     bool open_part(NodeId root, const Region& part);
@@ -45,8 +41,8 @@ private:
     void flush_target(NodeId target);
 
     bool whole_, into_parameters_;
-    std::vector<Product> deferred_;
-    std::vector<NodeId> open_; // roots with a buffer
+    std::vector<Product>& deferred_;
+    std::vector<NodeId>& open_; // roots with a buffer
 };
 
 extern template class InPlace<float>;

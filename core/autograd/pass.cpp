@@ -28,25 +28,11 @@ void LastPass<T>::add(const ParameterRef<T>& parameter) {
 }
 
 template <class T>
-BackwardPass<T>::BackwardPass(Tape<T>& tape, Accumulator<T>& to, std::span<const NodeId> from,
-                              Where where)
-    : tape_(tape), to_(to), where_(where) {
-    auto& all = tape.m_->flags;
-    all.assign(tape.size(), needed);
-    for (const NodeId id : from) {
-        flags(id) |= on_path;
-        end_ = std::max(end_, id + 1);
-    }
-    for (NodeId id = end_; id-- > 0;) {
-        const Node<T>& n = tape.node(id);
-        flags(id) |= flags(n.root) & on_path;
-        if ((flags(id) & on_path) == 0) continue;
-        flags(n.root) |= on_path;
-        flags(n.operation) |= on_path;
-        check(id);
-        for (std::uint32_t i = 0; i < n.input_count; ++i)
-            if (n.inputs[i] != no_node) flags(n.inputs[i]) |= on_path;
-    }
+BackwardPass<T>::BackwardPass(Tape<T>& tape, Accumulator<T>& to, Where where,
+                              std::optional<std::span<const NodeId>> wrt)
+    : tape_(tape), to_(to), memory_(tape.m_->pass), where_(where), restricted_(wrt.has_value()) {
+    tape.m_->flags.assign(tape.size(), restricted_ ? 0 : needed);
+    if (wrt) restrict_to(*wrt);
 }
 
 template <class T>
@@ -90,9 +76,7 @@ void BackwardPass<T>::check(NodeId id) const {
 
 template <class T>
 void BackwardPass<T>::restrict_to(std::span<const NodeId> wrt) {
-    restricted_ = true;
     auto& all = tape_.m_->flags;
-    for (auto& f : all) f &= on_path;
     for (const NodeId id : wrt) flags(id) |= needed | target;
     for (NodeId id = 0; id < all.size(); ++id) {
         const Node<T>& n = tape_.node(id);
@@ -104,30 +88,36 @@ void BackwardPass<T>::restrict_to(std::span<const NodeId> wrt) {
 }
 
 template <class T>
-void BackwardPass<T>::seed(NodeId id, const Variable<T>& gradient) {
-    const Node<T>& n = tape_.node(id);
-    if (to_.needs(id)) Adjoint<T>(to_, n.root, *n.region).add(gradient);
-}
-
-template <class T>
 void BackwardPass<T>::sweep() {
-    // A recorded pass appends nodes, and flags are of those before it.
-    for (NodeId id = end_; id-- > 0;) {
-        constexpr unsigned char both = on_path | needed;
-        if ((flags(id) & both) != both) continue;
+    NodeId end = 0;
+    for (const auto& start : memory_.starts) {
+        flags(start.node) |= on_path;
+        end = std::max(end, start.node + 1);
+        const Node<T>& n = tape_.node(start.node);
+        if (to_.needs(start.node)) Adjoint<T>(to_, n.root, *n.region).add(start.gradient);
+    }
+    // A recorded pass appends nodes after these.
+    for (NodeId id = end; id-- > 0;) {
         const Node<T>& n = tape_.node(id);
+        flags(id) |= flags(n.root) & on_path;
+        if ((flags(id) & on_path) == 0) continue;
+        flags(n.root) |= on_path;
+        flags(n.operation) |= on_path;
+        for (std::uint32_t i = 0; i < n.input_count; ++i)
+            if (n.inputs[i] != no_node) flags(n.inputs[i]) |= on_path;
+        if ((flags(id) & needed) == 0) continue;
         const bool is_leaf = n.is_leaf() && n.rule == nullptr;
         if (restricted_ ? (flags(id) & target) != 0 : is_leaf || n.retained != no_node) {
             Variable<T> gradient = to_.arrived(id);
             if (gradient.value().storage()) {
                 if (is_leaf)
                     tape_.for_monitors([&](Monitor<T>& m) { m.leaf(id, gradient.value()); });
-                // Of a view, and where it may be passed on, the buffer changes later.
+                // The part of a view is added to later.
                 if (!to_.is_recording() && n.root != id) gradient = gradient.value().copy();
-                found_.push_back({id, std::move(gradient)});
+                memory_.found.push_back({id, std::move(gradient)});
             }
         }
-        if (n.rule != nullptr)
+        if (n.rule != nullptr || n.is_used_up)
             run_rule(id);
         else if (n.input_count == 0 && n.rows != no_node)
             to_.release(id);
@@ -136,21 +126,23 @@ void BackwardPass<T>::sweep() {
 
 template <class T>
 void BackwardPass<T>::run_rule(NodeId id) {
+    check(id);
     const Node<T>& n = tape_.node(id);
-    incoming_.clear();
+    auto& incoming = memory_.incoming;
+    incoming.clear();
     bool arrived = false;
     for (NodeId out = id; out < id + n.outputs; ++out) {
-        incoming_.push_back(to_.arrived(out));
-        arrived = arrived || incoming_.back().value().storage();
+        incoming.push_back(to_.arrived(out));
+        arrived = arrived || incoming.back().value().storage();
     }
     if (arrived) {
-        tape_.for_monitors([&](Monitor<T>& m) { m.before_rule(id, incoming_); });
-        to_.begin_rule(id, incoming_);
-        n.rule->run(Adjoints<T>(to_, {n.inputs, n.input_count}), incoming_);
+        tape_.for_monitors([&](Monitor<T>& m) { m.before_rule(id, incoming); });
+        to_.begin_rule(id, incoming);
+        n.rule->run(Adjoints<T>(to_, {n.inputs, n.input_count}), incoming);
         to_.end_rule();
         tape_.for_monitors([&](Monitor<T>& m) { m.after_rule(id); });
     }
-    incoming_.clear();
+    incoming.clear();
     for (NodeId out = id; out < id + n.outputs; ++out)
         if (tape_.node(out).root == out) to_.release(out);
 }
@@ -158,7 +150,7 @@ void BackwardPass<T>::run_rule(NodeId id) {
 template <class T>
 void BackwardPass<T>::add_to_leaves() {
     auto& last = LastPass<T>::begin();
-    for (const Found& f : found_) {
+    for (const auto& f : memory_.found) {
         const Node<T>& n = tape_.node(f.node);
         const Tensor<T>& gradient = f.gradient.value();
         if (n.parameter != nullptr && !tape_.apart_) {
@@ -181,12 +173,14 @@ void BackwardPass<T>::add_to_leaves() {
 
 template <class T>
 void BackwardPass<T>::use_up() {
-    for (NodeId id = end_; id-- > 0;) {
+    for (auto id = static_cast<NodeId>(tape_.m_->flags.size()); id-- > 0;) {
+        if ((flags(id) & on_path) == 0) continue;
         Node<T>& n = tape_.node(id);
-        if ((flags(id) & on_path) == 0 || n.rule == nullptr) continue;
+        if (n.rule == nullptr) continue;
         n.rule->~Rule();
         n.rule = nullptr;
         n.is_used_up = true;
+        --tape_.m_->rules;
     }
 }
 
@@ -208,14 +202,13 @@ void Tape<T>::backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOpti
     backward({&y, 1}, seeds, options, where);
 }
 
-// The nodes of y, each with its seed; constants, whose gradients are zero, are left out.
 template <class T>
-std::vector<std::pair<NodeId, Variable<T>>>
-Tape<T>::seeded(const Op& op, std::span<const Variable<T>> y, std::span<const Variable<T>> seeds) {
-    std::vector<std::pair<NodeId, Variable<T>>> all;
+void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
+                          std::span<const Variable<T>> seeds) {
     if (y.size() != seeds.size())
         fail(op,
              std::to_string(seeds.size()) + " seeds for " + std::to_string(y.size()) + " values");
+    m_->pass.clear();
     for (std::size_t i = 0; i < y.size(); ++i) {
         if (seeds[i].shape() != y[i].shape())
             fail(op, "the seed has shape " + to_string(seeds[i].shape()) + ", the value " +
@@ -228,24 +221,20 @@ Tape<T>::seeded(const Op& op, std::span<const Variable<T>> y, std::span<const Va
         }
         if (y[i].is_recorded()) require(op, y[i]);
         const NodeId id = id_of(y[i]);
-        if (id != no_node) all.push_back({id, seeds[i]});
+        if (id != no_node) m_->pass.starts.push_back({id, seeds[i]});
     }
-    return all;
 }
 
 template <class T>
 void Tape<T>::backward(std::span<const Variable<T>> y, std::span<const Variable<T>> seeds,
                        BackwardOptions options, Where where) {
-    const auto starts = seeded(Op("backward", where), y, seeds);
-    if (starts.empty()) return;
-    std::vector<NodeId> from;
-    for (const auto& [id, seed] : starts) from.push_back(id);
+    find_starts(Op("backward", where), y, seeds);
+    if (m_->pass.starts.empty()) return;
     const NoRecording<T> paused;
     bool whole = false;
     for_monitors([&](Monitor<T>& m) { whole = whole || m.needs_whole_gradients(); });
     InPlace<T> to(*this, whole, !apart_);
-    BackwardPass<T> pass(*this, to, from, where);
-    for (const auto& [id, seed] : starts) pass.seed(id, seed);
+    BackwardPass<T> pass(*this, to, where);
     pass.sweep();
     pass.add_to_leaves();
     if (!options.retain) pass.use_up();
@@ -258,8 +247,8 @@ void Tape<T>::backward(std::span<const Variable<T>> y, std::span<const Variable<
     template void Tape<T>::backward(const Variable<T>&, const Tensor<T>&, BackwardOptions, Where); \
     template void Tape<T>::backward(std::span<const Variable<T>>, std::span<const Variable<T>>,    \
                                     BackwardOptions, Where);                                       \
-    template std::vector<std::pair<NodeId, Variable<T>>> Tape<T>::seeded(                          \
-        const Op&, std::span<const Variable<T>>, std::span<const Variable<T>>);
+    template void Tape<T>::find_starts(const Op&, std::span<const Variable<T>>,                    \
+                                       std::span<const Variable<T>>);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -3,6 +3,7 @@
 #include <unroll/core/autograd/accumulator.hpp>
 #include <unroll/core/autograd/tape.hpp>
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,21 +20,19 @@ public:
     static constexpr unsigned char needed = 2;  // somebody asked for what flows through it
     static constexpr unsigned char target = 4;  // its gradient is asked for
 
-    // Throws Error if a rule on the path was used up, or keeps a value that has changed.
-    BackwardPass(Tape<T>& tape, Accumulator<T>& to, std::span<const NodeId> from, Where where);
-    // Restricts the pass to what leads to `wrt`; without it, all leaves and retained values are
-    // targets.
-    void restrict_to(std::span<const NodeId> wrt);
+    // Restricted to what leads to `wrt`, if given; else all leaves and retained values are targets.
+    BackwardPass(Tape<T>& tape, Accumulator<T>& to, Where where,
+                 std::optional<std::span<const NodeId>> wrt = {});
+    ~BackwardPass() { memory_.clear(); }
+    BackwardPass(const BackwardPass&) = delete;
+    BackwardPass& operator=(const BackwardPass&) = delete;
 
-    void seed(NodeId id, const Variable<T>& gradient);
+    // Begins with tape.m_->pass.starts. Throws Error if a rule on the path was used up, or keeps a
+    // value that has changed.
     void sweep();
 
     // The gradients of the targets that received one, in the order of the pass.
-    struct Found {
-        NodeId node;
-        Variable<T> gradient;
-    };
-    const std::vector<Found>& found() const { return found_; }
+    const auto& found() const { return memory_.found; }
 
     // Adds what was found to the gradients of leaves, parameters and retained values.
     void add_to_leaves();
@@ -41,17 +40,16 @@ public:
     void use_up();
 
 private:
+    void restrict_to(std::span<const NodeId> wrt);
     void check(NodeId id) const;
     void run_rule(NodeId id);
     unsigned char& flags(NodeId id) { return tape_.m_->flags[id]; }
 
     Tape<T>& tape_;
     Accumulator<T>& to_;
+    PassMemory<T>& memory_;
     Where where_;
-    NodeId end_ = 0; // after the last node on the path
-    bool restricted_ = false;
-    std::vector<Variable<T>> incoming_;
-    std::vector<Found> found_;
+    bool restricted_;
 };
 
 // What an optimiser looks for after a backward pass: the pass, and the parameters that it gave a

@@ -125,8 +125,8 @@ void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> resul
     constexpr std::size_t N = sizeof...(Kept) - std::tuple_size_v<decltype(tensors)>;
     using Saving = SavingRule<T, many, F, N, decltype(tensors)>;
     void* memory = tape.arena().allocate(sizeof(Saving), alignof(Saving));
-    tape.node(first).rule = new (memory) Saving(std::move(rule), tape, results, kept,
-                                                std::move(tensors), std::make_index_sequence<N>{});
+    tape.set_rule(first, new (memory) Saving(std::move(rule), tape, results, kept,
+                                             std::move(tensors), std::make_index_sequence<N>{}));
 }
 
 // Puts the results of one operation on the tape and returns the first one's node; no_node where

@@ -212,10 +212,12 @@ std::unique_ptr<Tape<T>> idle_tape() {
 
 template <class T>
 void Tape<T>::reset() {
-    for (NodeId id = 0; id < m_->size; ++id) {
+    for (NodeId id = 0; id < m_->size && m_->rules != 0; ++id) {
         Node<T>& n = node(id);
-        if (n.rule != nullptr) n.rule->~Rule();
+        if (n.rule == nullptr) continue;
+        n.rule->~Rule();
         n.rule = nullptr;
+        --m_->rules;
     }
     m_->size = 0;
     m_->arena.reset();
@@ -514,7 +516,7 @@ void Tape<T>::retain(const Variable<T>& x) {
             Region part_;
         };
         void* memory = m_->arena.allocate(sizeof(PassOn), alignof(PassOn));
-        n.rule = new (memory) PassOn(n.root, *n.region);
+        set_rule(id, new (memory) PassOn(n.root, *n.region));
         n.is_view = false;
         n.root = id;
         n.region = whole(n.region->shape);

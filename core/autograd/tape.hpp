@@ -71,6 +71,27 @@ struct GradientOptions {
 template <class T>
 class BackwardPass;
 
+// Lists that backward passes use again and again.
+template <class T>
+struct PassMemory {
+    struct Seeded {
+        NodeId node;
+        Variable<T> gradient;
+    };
+    struct Product {
+        NodeId target;
+        Tensor<T> a, b;
+    };
+    std::vector<Seeded> starts, found;
+    std::vector<Variable<T>> incoming;
+    std::vector<Product> deferred;
+    std::vector<NodeId> open; // roots with a buffer
+
+    void clear() {
+        starts.clear(), found.clear(), incoming.clear(), deferred.clear(), open.clear();
+    }
+};
+
 // Records what is computed while it lives, in the order in which it is computed, and runs it
 // backwards. It records for its thread:
 //   for (const auto& [x, y] : batches) {
@@ -186,6 +207,11 @@ public:
     Variable<T> handle(Tensor<T> value, NodeId id, std::uint64_t rule_run = 0) const;
     Node<T>& node(NodeId id) { return m_->node(id); }
     Arena& arena() { return m_->arena; }
+    // Gives an operation its rule, which was made in the arena.
+    void set_rule(NodeId first, Rule<T>* rule) {
+        node(first).rule = rule;
+        ++m_->rules;
+    }
     // A value for a rule to keep until the tape is cleared.
     Saved<T> save(const Variable<T>& x);
     // A root without a value yet, whose rows other nodes will be placed in.
@@ -257,6 +283,8 @@ private:
             rows; // last writer of each row of buffers written in place
         std::size_t rows_used = 0;
         std::vector<unsigned char> flags; // of a backward pass, by node
+        PassMemory<T> pass;
+        std::size_t rules = 0;            // that are alive
         std::vector<std::uint32_t> twins; // by scope: the one for its backward operations
     };
 
@@ -269,8 +297,10 @@ private:
     NodeId leaf(const Variable<T>& parameter);
     NodeId id_of(const Variable<T>& x); // no_node: a constant
     NodeId require(const Op& op, const Variable<T>& x) const;
-    std::vector<std::pair<NodeId, Variable<T>>> seeded(const Op& op, std::span<const Variable<T>> y,
-                                                       std::span<const Variable<T>> seeds);
+    // Fills m_->pass.starts with the nodes of y and their seeds; constants, whose gradients are
+    // zero, are left out.
+    void find_starts(const Op& op, std::span<const Variable<T>> y,
+                     std::span<const Variable<T>> seeds);
     Node<T>& append_node(const Op& op);
     std::uint32_t scope_id(const Scope* scope);
     std::uint32_t twin(std::uint32_t scope);

@@ -338,7 +338,7 @@ std::vector<Variable<T>> evaluate(const Op& op, std::shared_ptr<const Expression
     if (first == no_node) return results;
     Tape<T>& tape = *results[0].tape();
     void* memory = tape.arena().allocate(sizeof(ExpressionRule<T>), alignof(ExpressionRule<T>));
-    tape.node(first).rule = new (memory) ExpressionRule<T>(tape, std::move(expression), x);
+    tape.set_rule(first, new (memory) ExpressionRule<T>(tape, std::move(expression), x));
     tape.report(first, inputs, results);
     return results;
 }
