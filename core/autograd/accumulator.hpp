@@ -42,8 +42,9 @@ public:
     // In place only: announces that all of the part will be written.
     virtual Sink<T> open(NodeId root, const Region& part) = 0;
 
-    // The gradient that has arrived at a node; without storage if none has.
-    virtual Variable<T> arrived(NodeId id) = 0;
+    // The gradient that has arrived at a node; without storage if none has. The last to ask for
+    // that of a root may take its buffer.
+    virtual Variable<T> arrived(NodeId id, bool is_last) = 0;
     // Frees the gradient of a root.
     virtual void release(NodeId root) = 0;
 

@@ -181,18 +181,20 @@ void InPlace<T>::flush_target(NodeId target) {
 }
 
 template <class T>
-Variable<T> InPlace<T>::arrived(NodeId id) {
+Variable<T> InPlace<T>::arrived(NodeId id, bool is_last) {
     const Node<T>& n = this->tape_.node(id);
     if (!deferred_.empty() && n.is_leaf()) flush_target(id);
     const Node<T>& root = this->tape_.node(n.root);
     Gradient<T>* const gradient = root.gradient;
     if (gradient == nullptr || gradient->covered.none()) return {};
     const Region& part = *n.region;
-    Tensor<T> found = gradient->at(part);
-    if (n.root == id)
+    if (n.root == id) {
         gradient->covered.settle(gradient->data, element_count(part.shape));
-    else if (!gradient->covered.take(gradient->data, *root.region, part))
-        found.fill(T(0));
+        if (!is_last) return gradient->at(part);
+        return Tensor<T>(std::move(gradient->storage), gradient->data, part.shape, part.strides);
+    }
+    Tensor<T> found = gradient->at(part);
+    if (!gradient->covered.take(gradient->data, *root.region, part)) found.fill(T(0));
     return found;
 }
 

@@ -26,7 +26,7 @@ public:
     void scatter_elements(NodeId root, const Region& part, const Indices& elements,
                           const Variable<T>& x) override;
     Sink<T> open(NodeId root, const Region& part) override;
-    Variable<T> arrived(NodeId id) override;
+    Variable<T> arrived(NodeId id, bool is_last) override;
     void release(NodeId root) override;
 
 private:

@@ -108,7 +108,7 @@ void BackwardPass<T>::sweep() {
         if ((flags(id) & needed) == 0) continue;
         const bool is_leaf = n.is_leaf() && n.rule == nullptr;
         if (restricted_ ? (flags(id) & target) != 0 : is_leaf || n.retained != no_node) {
-            Variable<T> gradient = to_.arrived(id);
+            Variable<T> gradient = to_.arrived(id, false);
             if (gradient.value().storage()) {
                 if (is_leaf)
                     tape_.for_monitors([&](Monitor<T>& m) { m.leaf(id, gradient.value()); });
@@ -132,7 +132,7 @@ void BackwardPass<T>::run_rule(NodeId id) {
     incoming.clear();
     bool arrived = false;
     for (NodeId out = id; out < id + n.outputs; ++out) {
-        incoming.push_back(to_.arrived(out));
+        incoming.push_back(to_.arrived(out, true));
         arrived = arrived || incoming.back().value().storage();
     }
     if (arrived) {

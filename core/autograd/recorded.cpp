@@ -166,7 +166,7 @@ Variable<T> Recorded<T>::joined(std::span<const Product> products) {
 }
 
 template <class T>
-Variable<T> Recorded<T>::arrived(NodeId id) {
+Variable<T> Recorded<T>::arrived(NodeId id, bool) {
     const Node<T>& n = this->tape_.node(id);
     this->tape_.recording_scope_ = this->tape_.twin(n.scope);
     const Region part = *n.region;

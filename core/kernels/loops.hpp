@@ -52,8 +52,8 @@ struct RowOf {
             std::make_index_sequence<M>{});
     }
 
-    // A tail goes through padded copies, so that an element's result does not depend on where it
-    // stands. The loop has no call in it, but under the sanitizers, whose code would take minutes
+    // A tail is computed in whole lanes, too, so that an element's result does not depend on its
+    // position. The loop has no call in it, but under the sanitizers, whose code would take minutes
     // to compile.
     template <std::size_t... I, std::size_t... J>
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -69,9 +69,7 @@ struct RowOf {
         }
         if (i == n) return;
         const std::size_t rest = n - i;
-        alignas(64) std::array<std::array<T, W>, N + 1> padded;
-        (pad(padded[I], p[I] + step[I] * i, step[I], rest), ...);
-        const auto results = f(Lanes<T>::load(padded[I].data())...);
+        const auto results = f(tail(p[I] + step[I] * i, step[I], rest)...);
         (leave_tail(std::get<J>(as_tuple(results)), p[N + J], step[N + J] * i, adds[J], rest), ...);
     }
 
@@ -80,14 +78,13 @@ struct RowOf {
         if (add) v += Lanes<T>::load(to + at);
         v.store(to + at);
     }
-    static void pad(std::array<T, W>& to, const T* from, std::size_t step, std::size_t rest) {
-        for (std::size_t w = 0; w < W; ++w) to[w] = from[step * std::min(w, rest - 1)];
+    static Lanes<T> tail(const T* from, std::size_t step, std::size_t rest) {
+        return step == 0 ? Lanes<T>(*from) : Lanes<T>::load_part(from, rest);
     }
     static void leave_tail(Lanes<T> v, T* to, std::size_t at, bool add, std::size_t rest) {
         if (to == nullptr) return;
-        alignas(64) std::array<T, W> lanes;
-        v.store(lanes.data());
-        for (std::size_t w = 0; w < rest; ++w) to[at + w] = add ? to[at + w] + lanes[w] : lanes[w];
+        if (add) v += Lanes<T>::load_part(to + at, rest);
+        v.store_part(to + at, rest);
     }
 };
 
