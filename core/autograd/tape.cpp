@@ -25,21 +25,29 @@ template <class T>
 struct Recorders {
     static thread_local constinit Recorder<T> innermost;
     static thread_local constinit int paused;
-    static std::vector<Recorder<T>>& outer() {
-        thread_local std::vector<Recorder<T>> others;
-        return others;
+    // Null once the thread is ending, where a tape of static lifetime may still be.
+    static std::vector<Recorder<T>>* outer() {
+        thread_local constinit bool has_ended = false;
+        if (has_ended) return nullptr;
+        struct Owner {
+            std::vector<Recorder<T>> others;
+            ~Owner() { has_ended = true; }
+        };
+        thread_local Owner owner;
+        return &owner.others;
     }
 
     static void push(Recorder<T> recorder) {
-        if (innermost.slot != nullptr) outer().push_back(innermost);
+        if (auto* others = outer(); others != nullptr && innermost.slot != nullptr)
+            others->push_back(innermost);
         innermost = recorder;
     }
     static void pop() {
         innermost = {};
-        auto& others = outer();
-        while (!others.empty() && innermost.slot == nullptr) {
-            if (others.back().is_alive()) innermost = others.back();
-            others.pop_back();
+        auto* const others = outer();
+        while (others != nullptr && !others->empty() && innermost.slot == nullptr) {
+            if (others->back().is_alive()) innermost = others->back();
+            others->pop_back();
         }
     }
 };
@@ -195,10 +203,10 @@ Recording<T>::~Recording() {
         return;
     }
     // A tape that was made within the scope outlives it.
-    auto& others = Recorders<T>::outer();
-    for (std::size_t i = others.size(); i-- > 0;)
-        if (others[i].slot == slot_ && others[i].lifetime == lifetime_) {
-            others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+    auto* const others = Recorders<T>::outer();
+    for (std::size_t i = others != nullptr ? others->size() : 0; i-- > 0;)
+        if ((*others)[i].slot == slot_ && (*others)[i].lifetime == lifetime_) {
+            others->erase(others->begin() + static_cast<std::ptrdiff_t>(i));
             return;
         }
 }
