@@ -48,13 +48,17 @@ template <class T>
 Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after,
                 double value = 0, Op op = "pad");
 
-// The same for tensors.
-template <TensorOperand X>
-auto concatenate(const std::vector<X>& pieces, std::ptrdiff_t axis = 0, Op op = "concatenate") {
+// The same for tensors, and for lists of parameters.
+template <Operand X>
+requires(!std::same_as<X, Variable<scalar_t<X>>>) auto concatenate(const std::vector<X>& pieces,
+                                                                   std::ptrdiff_t axis = 0,
+                                                                   Op op = "concatenate") {
     return concatenate(std::vector<Variable<scalar_t<X>>>(pieces.begin(), pieces.end()), axis, op);
 }
-template <TensorOperand X>
-auto stack(const std::vector<X>& pieces, std::ptrdiff_t axis = 0, Op op = "stack") {
+template <Operand X>
+requires(!std::same_as<X, Variable<scalar_t<X>>>) auto stack(const std::vector<X>& pieces,
+                                                             std::ptrdiff_t axis = 0,
+                                                             Op op = "stack") {
     return stack(std::vector<Variable<scalar_t<X>>>(pieces.begin(), pieces.end()), axis, op);
 }
 auto pad(const TensorOperand auto& x, std::ptrdiff_t axis, std::size_t before, std::size_t after,

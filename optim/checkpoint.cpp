@@ -1,6 +1,8 @@
 #include <unroll/core/base/error.hpp>
 #include <unroll/optim/checkpoint.hpp>
+#include <unroll/optim/parameter_list.hpp>
 
+#include <charconv>
 #include <set>
 #include <sstream>
 
@@ -8,7 +10,10 @@ namespace unroll::optim {
 
 namespace {
 
-constexpr const char* version = "1";
+// Version 1 numbered the optimiser's state, later versions name it by path.
+constexpr const char* version = "2";
+constexpr const char* version_key = "unroll.checkpoint";
+constexpr const char* steps_key = "unroll.steps";
 constexpr const char* state_prefix = "optimizer.";
 constexpr const char* tensor_prefix = "tensor.";
 
@@ -50,10 +55,31 @@ std::vector<Tensor<T>> matching(const SafetensorsFile& file, const Parameters<T>
 }
 
 template <class T>
+void set_all(Parameters<T> parameters, const std::vector<Tensor<T>>& values) {
+    for (std::size_t i = 0; i < values.size(); ++i) parameters[i].set(values[i]);
+}
+
+template <class T>
 std::vector<NamedTensor> weights(const Parameters<T>& parameters) {
     std::vector<NamedTensor> all;
-    for (const auto& parameter : parameters) all.push_back({parameter.path, parameter.value()});
+    const Parameters<T> each = each_once(parameters);
+    require_distinct_paths("save", each);
+    for (const auto& parameter : each) {
+        if (starts_with(parameter.path, state_prefix) || starts_with(parameter.path, tensor_prefix))
+            fail("save", "a parameter's path may not begin with '" + std::string(state_prefix) +
+                             "' or '" + tensor_prefix + "', got '" + parameter.path + "'");
+        all.push_back({parameter.path, parameter.value()});
+    }
     return all;
+}
+
+std::uint64_t whole_number(const std::string& path, const std::string& text) {
+    std::uint64_t count = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, count);
+    if (error != std::errc() || stop != end)
+        fail("load", "'" + path + "' has '" + text + "' for the optimiser's step");
+    return count;
 }
 
 } // namespace
@@ -65,34 +91,37 @@ void save_weights(const std::string& path, const Parameters<T>& parameters,
 }
 
 template <class T>
-void load_weights(const std::string& path, Parameters<T> parameters) {
-    const auto values = matching(SafetensorsFile::read(path), parameters);
-    for (std::size_t i = 0; i < values.size(); ++i) parameters[i].set(values[i]);
+void load_weights(const std::string& path, const Parameters<T>& parameters) {
+    set_all(parameters, matching(SafetensorsFile::read(path), parameters));
 }
 
 template <class T>
 void Checkpoint<T>::save(const std::string& path) const {
     std::vector<NamedTensor> all = weights(parameters);
-    std::map<std::string, std::string> metadata = words;
-    metadata["unroll.checkpoint"] = version;
+    std::map<std::string, std::string> texts = metadata;
+    texts[version_key] = version;
     if (optimizer != nullptr) {
         for (const auto& [name, tensor] : optimizer->state())
             all.push_back({state_prefix + name, tensor});
-        metadata["unroll.steps"] = std::to_string(optimizer->steps());
+        texts[steps_key] = std::to_string(optimizer->steps());
     }
     for (const auto& [name, tensor] : tensors) all.push_back({tensor_prefix + name, tensor});
-    write_safetensors(path, all, metadata);
+    write_safetensors(path, all, texts);
 }
 
 template <class T>
 void Checkpoint<T>::load(const std::string& path) {
     const SafetensorsFile file = SafetensorsFile::read(path);
-    const auto found = file.metadata().find("unroll.checkpoint");
+    const auto found = file.metadata().find(version_key);
     if (found == file.metadata().end())
         fail("load", "'" + path + "' holds weights but no training state");
     if (found->second != version)
         fail("load", "'" + path + "' has version " + found->second +
-                         " of the training state; this program knows version " + version);
+                         " of the training state, this program reads version " + version +
+                         (found->second == "1" ? ": the optimiser's state was numbered, and is now "
+                                                 "named by path"
+                                               : "") +
+                         ". Its weights can be read by load_weights");
     const auto values = matching(file, parameters);
     std::map<std::string, Tensor<T>> state, others;
     for (const std::string& name : file.names()) {
@@ -102,35 +131,35 @@ void Checkpoint<T>::load(const std::string& path) {
             others[name.substr(std::string(tensor_prefix).size())] = file.get<T>(name);
     }
     if (optimizer != nullptr) {
-        const auto steps = file.metadata().find("unroll.steps");
+        const auto steps = file.metadata().find(steps_key);
         if (steps == file.metadata().end())
             fail("load", "'" + path + "' lacks the optimiser's step");
-        std::uint64_t count = 0;
-        std::istringstream(steps->second) >> count;
-        optimizer->restore(state, count);
+        optimizer->restore(state, whole_number(path, steps->second));
     }
-    for (std::size_t i = 0; i < values.size(); ++i) parameters[i].set(values[i]);
+    set_all(parameters, values);
     tensors = std::move(others);
-    words = file.metadata();
+    metadata = file.metadata();
+    metadata.erase(version_key);
+    metadata.erase(steps_key);
 }
 
-std::string to_words(const Random::State& state) {
+std::string to_metadata(const Random::State& state) {
     return std::to_string(state.seed) + " " + std::to_string(state.stream) + " " +
            std::to_string(state.position);
 }
 
-Random::State random_state(const std::string& words) {
-    std::istringstream in(words);
+Random::State random_state(const std::string& metadata) {
+    std::istringstream in(metadata);
     Random::State state{};
-    if (!(in >> state.seed >> state.stream >> state.position))
-        fail("random_state", "'" + words + "' is no state of a random generator");
+    if (!(in >> state.seed >> state.stream >> state.position) || !(in >> std::ws).eof())
+        fail("random_state", "'" + metadata + "' is not the state of a random generator");
     return state;
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template void save_weights(const std::string&, const Parameters<T>&,                           \
                                const std::map<std::string, std::string>&);                         \
-    template void load_weights(const std::string&, Parameters<T>);                                 \
+    template void load_weights(const std::string&, const Parameters<T>&);                          \
     template struct Checkpoint<T>;
 
 UNROLL_INSTANTIATE(float)

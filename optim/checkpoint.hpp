@@ -16,28 +16,28 @@ template <class T>
 void save_weights(const std::string& path, const Parameters<T>& parameters,
                   const std::map<std::string, std::string>& metadata = {});
 
-// Reads them back. Throws Error, leaving every parameter as it was, where the file is broken, or
-// with a list of all tensors that are missing, unexpected or of another shape.
+// Reads them back. Throws Error, changing nothing, for a broken file, or with a list of all tensors
+// that are missing, unexpected or of another shape.
 template <class T>
-void load_weights(const std::string& path, Parameters<T> parameters);
+void load_weights(const std::string& path, const Parameters<T>& parameters);
 
-// Everything that a run needs to go on bit for bit: weights, the optimiser's state and step, other
-// tensors (a carried state), and what is told in words (positions, randomness).
+// What a run needs to go on bit for bit: weights, the optimiser's state and step, other tensors (a
+// carried state), and metadata in words (positions, randomness).
 template <class T>
 struct Checkpoint {
     Parameters<T> parameters;
     Optimizer<T>* optimizer = nullptr;
     std::map<std::string, Tensor<T>> tensors;
-    std::map<std::string, std::string> words;
+    std::map<std::string, std::string> metadata;
 
     void save(const std::string& path) const;
-    // Fills parameters and optimiser, and replaces `tensors` and `words`. Throws as load_weights
+    // Fills parameters and optimiser, and replaces `tensors` and `metadata`. Throws as load_weights
     // does, changing nothing.
     void load(const std::string& path);
 };
 
-std::string to_words(const Random::State& state);
-// Throws Error for words that are no state.
-Random::State random_state(const std::string& words);
+std::string to_metadata(const Random::State& state);
+// Throws Error if the text is no state.
+Random::State random_state(const std::string& metadata);
 
 } // namespace unroll::optim

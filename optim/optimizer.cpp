@@ -1,73 +1,194 @@
+#include <unroll/core/autograd/pass.hpp>
 #include <unroll/core/base/error.hpp>
 #include <unroll/core/check/statistics.hpp>
-#include <unroll/core/kernels/loops.hpp>
 #include <unroll/optim/optimizer.hpp>
+#include <unroll/optim/parameter_list.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace unroll::optim {
 
 namespace {
 
+constexpr const char* updates_name = "updates";
+
+void require_not_negative(const char* what, double value) {
+    if (!(value >= 0 && std::isfinite(value)))
+        fail("optimizer", std::string("the ") + what + " must be at least 0 and finite, got " +
+                              std::to_string(value));
+}
+
+// Whether it may be a number of updates.
 template <class T>
-Lanes<T> root(Lanes<T> x) {
-    return xsimd::sqrt(x.v);
-}
-
-template <class T>
-double square_sum(const Tensor<T>& x) {
-    Tensor<T> total = Tensor<T>::scalar(0);
-    map_elements(x.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(total)},
-                 [](auto v) { return v * v; });
-    return static_cast<double>(total.item());
-}
-
-// Value, gradient and slots pass once: f(w, g, slots...) -> (w, slots...), with weight decay
-// around it.
-template <class T, class F, class... Slot>
-void pass(ParameterRef<T>& parameter, const Tensor<T>& gradient, double rate, double decay,
-          bool decoupled, const F& f, Slot&... slots) {
-    Tensor<T>& value = parameter.change();
-    const auto coupled = static_cast<T>(decoupled ? 0 : decay);
-    const auto shrink = static_cast<T>(decoupled ? 1 - rate * decay : 1);
-    map_elements(value.shape(),
-                 std::array{Source<T>(value), Source<T>(gradient), Source<T>(slots)...},
-                 std::array{Sink<T>(value), Sink<T>(slots)...},
-                 [&](auto w, auto g, auto... s) { return f(w * shrink, g + w * coupled, s...); });
-}
-
-void require(const char* name, bool holds, const char* what, double got) {
-    if (!holds) fail(name, std::string(what) + ", got " + std::to_string(got));
+bool is_count(const Tensor<T>& x) {
+    return x.size() == 1 && x.item() >= 0 && static_cast<double>(x.item()) < 0x1p63 &&
+           std::floor(x.item()) == x.item();
 }
 
 } // namespace
 
 template <class T>
-Optimizer<T>::Optimizer(Parameters<T> parameters, double rate, std::vector<std::string> slots)
-    : rate_(rate), parameters_(std::move(parameters)), slot_names_(std::move(slots)) {
-    require("optimizer", rate >= 0 && std::isfinite(rate), "the rate must be at least 0", rate);
-    for (const auto& parameter : parameters_) {
-        auto& own = slots_.emplace_back();
-        for (std::size_t i = 0; i < slot_names_.size(); ++i)
-            own.push_back(Tensor<T>::zeros(parameter.shape()));
-    }
+Optimizer<T>::Held::Held(const ParameterRef<T>& p, std::size_t count) : parameter(p) {
+    for (std::size_t i = 0; i < count; ++i) slots.push_back(Tensor<T>::zeros(p.shape()));
+    ++p.parameter().optimizers;
 }
 
 template <class T>
-bool Optimizer<T>::step() {
+Optimizer<T>::Held::Held(const Held& other)
+    : parameter(other.parameter), updates(other.updates), factor(other.factor),
+      weight_decay(other.weight_decay) {
+    for (const Tensor<T>& slot : other.slots) slots.push_back(slot.copy());
+    if (parameter.body() != nullptr) ++parameter.parameter().optimizers;
+}
+
+template <class T>
+typename Optimizer<T>::Held& Optimizer<T>::Held::operator=(Held other) noexcept {
+    std::swap(parameter, other.parameter);
+    std::swap(slots, other.slots);
+    std::swap(updates, other.updates);
+    std::swap(factor, other.factor);
+    std::swap(weight_decay, other.weight_decay);
+    return *this;
+}
+
+template <class T>
+Optimizer<T>::Held::~Held() {
+    if (parameter.body() != nullptr) --parameter.parameter().optimizers;
+}
+
+template <class T>
+Optimizer<T>::Optimizer(const Parameters<T>& parameters, const UpdateOptions& options,
+                        std::vector<std::string> slots)
+    : parameters_(each_once(parameters)), options_(options), learning_rate_(options.learning_rate),
+      slot_names_(std::move(slots)) {
+    require_not_negative("learning rate", options.learning_rate);
+    require_not_negative("weight decay", options.weight_decay);
+    require_distinct_paths("optimizer", parameters_);
+    for (const auto& parameter : parameters_) held_.emplace_back(parameter, slot_names_.size());
+}
+
+template <class T>
+void Optimizer<T>::set_learning_rate(double learning_rate) {
+    require_not_negative("learning rate", learning_rate);
+    learning_rate_ = learning_rate;
+}
+
+template <class T>
+const typename Optimizer<T>::Held& Optimizer<T>::held(const ParameterRef<T>& parameter) const {
+    const auto found = std::find_if(held_.begin(), held_.end(),
+                                    [&](const Held& h) { return h.parameter == parameter; });
+    if (found == held_.end())
+        fail("optimizer", "it does not hold the parameter '" + parameter.name() + "'");
+    return *found;
+}
+
+template <class T>
+double Optimizer<T>::decay_of(const Held& held) const {
+    if (held.weight_decay) return *held.weight_decay;
+    const bool is_vector = held.parameter.dimension() < 2;
+    return is_vector && !options_.decay_vectors ? 0 : options_.weight_decay;
+}
+
+template <class T>
+double Optimizer<T>::learning_rate(const ParameterRef<T>& parameter) const {
+    return learning_rate_ * held(parameter).factor;
+}
+
+template <class T>
+double Optimizer<T>::weight_decay(const ParameterRef<T>& parameter) const {
+    return decay_of(held(parameter));
+}
+
+template <class T>
+void Optimizer<T>::check_group(const GroupOptions& options) const {
+    if (options.learning_rate) {
+        require_not_negative("learning rate of a group", *options.learning_rate);
+        if (options_.learning_rate == 0)
+            fail("optimizer", "a group's learning rate is kept in proportion to the optimiser's, "
+                              "which was made with 0");
+    }
+    if (options.weight_decay)
+        require_not_negative("weight decay of a group", *options.weight_decay);
+}
+
+template <class T>
+void Optimizer<T>::set_group(Held& held, const GroupOptions& options) const {
+    held.factor = options.learning_rate ? *options.learning_rate / options_.learning_rate : 1;
+    held.weight_decay = options.weight_decay;
+}
+
+template <class T>
+void Optimizer<T>::add_group(const Parameters<T>& parameters, const GroupOptions& options) {
+    check_group(options);
+    if (parameters.empty()) fail("optimizer", "the group has no parameters");
+    Parameters<T> all = parameters_;
+    all.insert(all.end(), parameters.begin(), parameters.end());
+    all = each_once(all);
+    require_distinct_paths("optimizer", all);
+    held_.reserve(all.size());
+    for (std::size_t i = held_.size(); i < all.size(); ++i)
+        held_.emplace_back(all[i], slot_names_.size());
+    parameters_ = std::move(all);
+    for (Held& h : held_)
+        if (std::find(parameters.begin(), parameters.end(), h.parameter) != parameters.end())
+            set_group(h, options);
+}
+
+template <class T>
+void Optimizer<T>::add_group(const std::function<bool(const NamedParameter<T>&)>& predicate,
+                             const GroupOptions& options) {
+    Parameters<T> accepted;
+    std::copy_if(parameters_.begin(), parameters_.end(), std::back_inserter(accepted), predicate);
+    if (accepted.empty()) fail("optimizer", "the group's predicate accepts no parameter");
+    add_group(accepted, options);
+}
+
+template <class T>
+void Optimizer<T>::require_listed(const Op& op) const {
+    const auto& last = LastPass<T>::of_this_thread();
+    if (last.unheld.empty() || allows_unlisted_) return;
+    if (std::none_of(held_.begin(), held_.end(),
+                     [&](const Held& h) { return h.parameter.parameter().pass == last.number; }))
+        return; // that pass was another optimiser's
+    std::vector<ParameterRef<T>> unheld;
+    for (const auto& p : last.unheld)
+        if (p.parameter().optimizers == 0 && p.is_trainable() && p.has_gradient())
+            unheld.push_back(p);
+    if (unheld.empty()) return;
+    fail(op, "backward gave gradients to parameters that no optimiser holds, so that they never "
+             "learn: " +
+                 names_of(unheld) +
+                 ". List them in members() and make the optimiser after the last layer was "
+                 "replaced, give them to an optimiser (add_group), or freeze them by "
+                 "set_trainable(false); allow_unlisted(true) steps all the same");
+}
+
+template <class T>
+bool Optimizer<T>::step(Where where) {
+    const Op op("step", where);
+    require_listed(op);
+    bool any = false;
     for (const auto& parameter : parameters_) {
-        if (!parameter.has_gradient() || is_finite(parameter.gradient())) continue;
+        if (!parameter.has_gradient()) continue;
+        any = true;
+        if (is_finite(parameter.gradient())) continue;
         if (non_finite_ == NonFinite::error)
-            fail("optimizer", "the gradient of '" + parameter.name() + "' is not finite");
+            fail(op, "the gradient of '" + parameter.path + "' is not finite");
         for (const auto& p : parameters_) p.clear_gradient();
         return false;
     }
+    if (!any)
+        fail(op, "no parameter has a gradient. Was backward called on a loss that depends on the "
+                 "optimiser's parameters? Are they frozen, or was their layer replaced after the "
+                 "optimiser was made?");
     ++steps_;
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-        ParameterRef<T>& parameter = parameters_[i];
-        if (!parameter.has_gradient()) continue;
-        update(parameter, parameter.gradient(), slots_[i]);
-        parameter.clear_gradient();
+    for (Held& h : held_) {
+        if (!h.parameter.has_gradient()) continue;
+        if (h.parameter.is_trainable())
+            update({learning_rate_ * h.factor, decay_of(h), options_.decoupled, ++h.updates},
+                   h.parameter, h.parameter.gradient(), h.slots);
+        h.parameter.clear_gradient();
     }
     return true;
 }
@@ -75,168 +196,47 @@ bool Optimizer<T>::step() {
 template <class T>
 std::map<std::string, Tensor<T>> Optimizer<T>::state() const {
     std::map<std::string, Tensor<T>> all;
-    for (std::size_t i = 0; i < slots_.size(); ++i)
+    for (std::size_t i = 0; i < held_.size(); ++i) {
+        const std::string path = parameters_[i].path + ".";
         for (std::size_t s = 0; s < slot_names_.size(); ++s)
-            all[std::to_string(i) + "." + slot_names_[s]] = slots_[i][s];
+            all[path + slot_names_[s]] = held_[i].slots[s].copy();
+        all[path + updates_name] = Tensor<T>::scalar(static_cast<T>(held_[i].updates));
+    }
     return all;
 }
 
 template <class T>
 void Optimizer<T>::restore(const std::map<std::string, Tensor<T>>& state, std::uint64_t steps) {
-    const auto own = this->state();
-    for (const auto& [name, tensor] : own) {
-        const auto found = state.find(name);
-        if (found == state.end()) fail("optimizer", "its state lacks '" + name + "'");
-        if (found->second.shape() != tensor.shape())
-            fail("optimizer", "'" + name + "' in its state has shape " +
-                                  to_string(found->second.shape()) + ", expected " +
-                                  to_string(tensor.shape()));
+    std::map<std::string, Shape> own;
+    for (const auto& p : parameters_) {
+        for (const auto& slot : slot_names_) own[p.path + "." + slot] = p.shape();
+        own[p.path + "." + updates_name] = Shape();
     }
-    if (state.size() != own.size())
-        fail("optimizer", "its state has " + std::to_string(state.size()) + " tensors, expected " +
-                              std::to_string(own.size()));
-    for (std::size_t i = 0; i < slots_.size(); ++i)
+    std::string problems;
+    for (const auto& [name, shape] : own) {
+        const auto found = state.find(name);
+        if (found == state.end())
+            problems += "\n  missing: " + name + " " + to_string(shape);
+        else if (found->second.shape() != shape)
+            problems += "\n  misshaped: " + name + " is " + to_string(found->second.shape()) +
+                        ", expected " + to_string(shape);
+        else if (name.ends_with(std::string(".") + updates_name) && !is_count(found->second))
+            problems += "\n  " + name + " is no number of updates";
+    }
+    for (const auto& [name, tensor] : state)
+        if (!own.contains(name))
+            problems += "\n  unexpected: " + name + " " + to_string(tensor.shape());
+    if (!problems.empty()) fail("optimizer", "the state does not fit its parameters:" + problems);
+    for (std::size_t i = 0; i < held_.size(); ++i) {
+        const std::string path = parameters_[i].path + ".";
         for (std::size_t s = 0; s < slot_names_.size(); ++s)
-            slots_[i][s].assign(state.at(std::to_string(i) + "." + slot_names_[s]));
+            held_[i].slots[s].assign(state.at(path + slot_names_[s]));
+        held_[i].updates = static_cast<std::uint64_t>(state.at(path + updates_name).item());
+    }
     steps_ = steps;
 }
 
-template <class T>
-Sgd<T>::Sgd(Parameters<T> parameters, const SgdOptions& options)
-    : Optimizer<T>(std::move(parameters), options.rate, {"velocity"}), options_(options) {
-    require("Sgd", !options.nesterov || options.momentum > 0, "Nesterov needs a momentum",
-            options.momentum);
-}
-
-template <class T>
-void Sgd<T>::update(ParameterRef<T>& parameter, const Tensor<T>& gradient,
-                    std::vector<Tensor<T>>& slots) {
-    const auto rate = static_cast<T>(this->rate_), momentum = static_cast<T>(options_.momentum);
-    const auto ahead = static_cast<T>(options_.nesterov ? options_.momentum : 0);
-    const auto plain = static_cast<T>(options_.nesterov ? 1 : 0);
-    pass(
-        parameter, gradient, this->rate_, options_.weight_decay, options_.decoupled,
-        [=](auto w, auto g, auto v) {
-            const auto next = v * momentum + g;
-            const auto along = plain > 0 ? g + next * ahead : next;
-            return std::tuple(w - along * rate, next);
-        },
-        slots[0]);
-}
-
-template <class T>
-Adagrad<T>::Adagrad(Parameters<T> parameters, const AdagradOptions& options)
-    : Optimizer<T>(std::move(parameters), options.rate, {"squares"}), options_(options) {}
-
-template <class T>
-void Adagrad<T>::update(ParameterRef<T>& parameter, const Tensor<T>& gradient,
-                        std::vector<Tensor<T>>& slots) {
-    const auto rate = static_cast<T>(this->rate_), epsilon = static_cast<T>(options_.epsilon);
-    pass(
-        parameter, gradient, this->rate_, options_.weight_decay, options_.decoupled,
-        [=](auto w, auto g, auto s) {
-            const auto next = s + g * g;
-            return std::tuple(w - g * rate / (root(next) + epsilon), next);
-        },
-        slots[0]);
-}
-
-template <class T>
-Rmsprop<T>::Rmsprop(Parameters<T> parameters, const RmspropOptions& options)
-    : Optimizer<T>(std::move(parameters), options.rate, {"squares", "velocity"}),
-      options_(options) {}
-
-template <class T>
-void Rmsprop<T>::update(ParameterRef<T>& parameter, const Tensor<T>& gradient,
-                        std::vector<Tensor<T>>& slots) {
-    const auto rate = static_cast<T>(this->rate_), epsilon = static_cast<T>(options_.epsilon);
-    const auto decay = static_cast<T>(options_.decay), momentum = static_cast<T>(options_.momentum);
-    pass(
-        parameter, gradient, this->rate_, options_.weight_decay, options_.decoupled,
-        [=](auto w, auto g, auto s, auto v) {
-            const auto squares = s * decay + g * g * (1 - decay);
-            const auto velocity = v * momentum + g / (root(squares) + epsilon);
-            return std::tuple(w - velocity * rate, squares, velocity);
-        },
-        slots[0], slots[1]);
-}
-
-template <class T>
-Adam<T>::Adam(Parameters<T> parameters, const AdamOptions& options)
-    : Optimizer<T>(std::move(parameters), options.rate, {"mean", "squares"}), options_(options) {
-    require("Adam", options.beta1 >= 0 && options.beta1 < 1, "beta1 must be in [0, 1)",
-            options.beta1);
-    require("Adam", options.beta2 >= 0 && options.beta2 < 1, "beta2 must be in [0, 1)",
-            options.beta2);
-}
-
-template <class T>
-void Adam<T>::update(ParameterRef<T>& parameter, const Tensor<T>& gradient,
-                     std::vector<Tensor<T>>& slots) {
-    const double t = static_cast<double>(this->steps_);
-    const auto beta1 = static_cast<T>(options_.beta1), beta2 = static_cast<T>(options_.beta2);
-    const auto step = static_cast<T>(this->rate_ / (1 - std::pow(options_.beta1, t)));
-    const auto unbias = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, t)));
-    const auto epsilon = static_cast<T>(options_.epsilon);
-    pass(
-        parameter, gradient, this->rate_, options_.weight_decay, options_.decoupled,
-        [=](auto w, auto g, auto m, auto s) {
-            const auto mean = m * beta1 + g * (1 - beta1);
-            const auto squares = s * beta2 + g * g * (1 - beta2);
-            return std::tuple(w - mean * step / (root(squares) * unbias + epsilon), mean, squares);
-        },
-        slots[0], slots[1]);
-}
-
-template <class T>
-double clip_norm(const Parameters<T>& parameters, double most) {
-    require("clip_norm", most > 0, "the norm must be positive", most);
-    double squares = 0;
-    for (const auto& p : parameters)
-        if (p.has_gradient()) squares += square_sum(p.gradient());
-    const double norm = std::sqrt(squares);
-    if (!std::isfinite(norm)) {
-        for (const auto& p : parameters)
-            if (p.has_gradient() && !is_finite(p.gradient()))
-                fail("clip_norm", "the gradient of '" + p.name() + "' is not finite");
-        fail("clip_norm", "the norm of the gradients is too large for their type");
-    }
-    if (norm <= most) return norm;
-    const auto scale = static_cast<T>(most / norm);
-    for (const auto& p : parameters) {
-        if (!p.has_gradient()) continue;
-        Tensor<T>& gradient = p.gradient_buffer();
-        map_elements(gradient.shape(), std::array{Source<T>(gradient)},
-                     std::array{Sink<T>(gradient)}, [scale](auto g) { return g * scale; });
-    }
-    return norm;
-}
-
-template <class T>
-void clip_value(const Parameters<T>& parameters, double most) {
-    require("clip_value", most > 0, "the bound must be positive", most);
-    const auto bound = static_cast<T>(most);
-    for (const auto& p : parameters) {
-        if (!p.has_gradient()) continue;
-        Tensor<T>& gradient = p.gradient_buffer();
-        map_elements(gradient.shape(), std::array{Source<T>(gradient)},
-                     std::array{Sink<T>(gradient)}, [bound](auto g) {
-                         const auto low = where(g < -bound, -bound, g);
-                         return where(low > bound, bound, low);
-                     });
-    }
-}
-
-#define UNROLL_INSTANTIATE(T)                                                                      \
-    template class Optimizer<T>;                                                                   \
-    template class Sgd<T>;                                                                         \
-    template class Adagrad<T>;                                                                     \
-    template class Rmsprop<T>;                                                                     \
-    template class Adam<T>;                                                                        \
-    template double clip_norm(const Parameters<T>&, double);                                       \
-    template void clip_value(const Parameters<T>&, double);
-
-UNROLL_INSTANTIATE(float)
-UNROLL_INSTANTIATE(double)
+template class Optimizer<float>;
+template class Optimizer<double>;
 
 } // namespace unroll::optim

@@ -1,159 +1,243 @@
 #pragma once
 
 #include <unroll/core/autograd/parameter.hpp>
+#include <unroll/core/base/error.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace unroll::optim {
 
-// What to do about a gradient that is infinite or no number.
+// What to do about a gradient that is infinite or NaN.
 enum class NonFinite { error, skip };
 
+// What the parameters of a group have of their own; the optimiser's otherwise.
+struct GroupOptions {
+    // Kept in proportion to the optimiser's, which schedules change: half of what the optimiser
+    // was made with stays half of it.
+    std::optional<double> learning_rate = std::nullopt;
+    std::optional<double> weight_decay = std::nullopt;
+};
+
+// What is common to the options of all optimisers.
+struct UpdateOptions {
+    double learning_rate, weight_decay;
+    bool decoupled, decay_vectors;
+};
+
+// The settings of one update of one parameter.
+struct Update {
+    double learning_rate, weight_decay;
+    bool decoupled;
+    std::uint64_t count; // of this parameter's updates, with this one
+};
+
 // Changes parameters by their gradients. A step reads the gradients, writes the values and leaves
-// the gradients empty for the next backward pass; parameters without a gradient stay as they are.
+// the gradients empty for the next backward pass; parameters that received no gradient stay as they
+// are. It holds the parameters themselves: the modules may be moved or destroyed. A copy acts on
+// the same parameters, with a copy of the state.
 template <class T>
 class Optimizer {
 public:
     virtual ~Optimizer() = default;
 
     const Parameters<T>& parameters() const { return parameters_; }
-    double rate() const { return rate_; }
-    void set_rate(double rate) { rate_ = rate; }
+
+    double learning_rate() const { return learning_rate_; }
+    // Changes that of every group in proportion. Throws Error if it is negative or not finite.
+    void set_learning_rate(double learning_rate);
+    // Those of a parameter, by its group. Throws Error if the optimiser does not hold it.
+    double learning_rate(const ParameterRef<T>& parameter) const;
+    double weight_decay(const ParameterRef<T>& parameter) const;
+
+    // Gives parameters options of their own: those of a list, where new ones are added to the
+    // optimiser, or those held whose path or shape the predicate accepts. A parameter belongs to
+    // the last group that it was given to. Groups do not affect state(). Throws Error, changing
+    // nothing, if no parameter is accepted, or if two parameters have the same path.
+    //   adam.add_group(parameters(head), {.learning_rate = 1e-4, .weight_decay = 0});
+    //   adam.add_group([](const auto& p) { return p.path.starts_with("embed."); }, {...});
+    void add_group(const Parameters<T>& parameters, const GroupOptions& options);
+    void add_group(const std::function<bool(const NamedParameter<T>&)>& predicate,
+                   const GroupOptions& options);
+
+    // How often step() has changed parameters.
     std::uint64_t steps() const { return steps_; }
     void on_non_finite(NonFinite what) { non_finite_ = what; }
+    // Whether backward may give gradients to parameters that no optimiser holds. Otherwise step()
+    // throws, because such a parameter never learns.
+    void allow_unlisted(bool on) { allows_unlisted_ = on; }
 
-    // False: a gradient was not finite, and nothing was changed. Throws Error instead unless
-    // on_non_finite(skip) was asked for.
-    bool step();
+    // False: a gradient was not finite, and nothing was changed but that the gradients are empty.
+    // Throws Error, changing nothing: for a gradient that is not finite, unless
+    // on_non_finite(skip) was called; if no parameter has a gradient; and if this thread's last
+    // backward pass gave gradients to parameters that no optimiser holds.
+    bool step(Where where = Where::current());
 
-    // Everything that a resumed run needs, by name; restore() throws Error, changing nothing, where
-    // an entry is missing or does not fit.
+    // What a resumed run needs, by path: "decoder.out.weight.momentum", and the number of a
+    // parameter's updates as "decoder.out.weight.updates". restore() throws Error, changing
+    // nothing, with a list of all entries that are missing, unexpected or of another shape.
     std::map<std::string, Tensor<T>> state() const;
     void restore(const std::map<std::string, Tensor<T>>& state, std::uint64_t steps);
 
 protected:
-    // `slots`: names of the tensors kept for each parameter, all zeros at first.
-    Optimizer(Parameters<T> parameters, double rate, std::vector<std::string> slots);
+    // `slots`: names of the tensors kept for each parameter, all zeros at first. Throws Error for
+    // two parameters of the same path; a parameter that is listed twice counts once.
+    Optimizer(const Parameters<T>& parameters, const UpdateOptions& options,
+              std::vector<std::string> slots);
+    Optimizer(const Optimizer&) = default;
+    Optimizer(Optimizer&&) noexcept = default;
+    Optimizer& operator=(const Optimizer&) = default;
+    Optimizer& operator=(Optimizer&&) noexcept = default;
 
-    virtual void update(ParameterRef<T>& parameter, const Tensor<T>& gradient,
-                        std::vector<Tensor<T>>& slots) = 0;
-
-    double rate_;
-    std::uint64_t steps_ = 0;
+    virtual void update(const Update& settings, ParameterRef<T>& parameter,
+                        const Tensor<T>& gradient, std::vector<Tensor<T>>& slots) = 0;
 
 private:
+    // A parameter that ParameterBody::optimizers counts, and what belongs to it.
+    struct Held {
+        Held(const ParameterRef<T>& parameter, std::size_t slots);
+        Held(const Held& other);
+        Held(Held&&) noexcept = default;
+        Held& operator=(Held other) noexcept;
+        ~Held();
+
+        ParameterRef<T> parameter;
+        std::vector<Tensor<T>> slots;
+        std::uint64_t updates = 0;
+        double factor = 1; // of the learning rate
+        std::optional<double> weight_decay;
+    };
+
+    const Held& held(const ParameterRef<T>& parameter) const;
+    double decay_of(const Held& held) const;
+    void set_group(Held& held, const GroupOptions& options) const;
+    void check_group(const GroupOptions& options) const;
+    void require_listed(const Op& op) const;
+
     Parameters<T> parameters_;
+    std::vector<Held> held_; // by parameter
+    UpdateOptions options_;  // as given
+    double learning_rate_;
     std::vector<std::string> slot_names_;
-    std::vector<std::vector<Tensor<T>>> slots_; // by parameter
+    std::uint64_t steps_ = 0;
     NonFinite non_finite_ = NonFinite::error;
+    bool allows_unlisted_ = false;
 };
 
-// Weight decay is coupled (added to the gradient) or decoupled (taken off the value, times the
-// rate; Loshchilov and Hutter 2019).
+// Weight decay is coupled (added to the gradient) or decoupled (subtracted from the value, times
+// the learning rate; Loshchilov and Hutter 2019). With `decay_vectors = false` parameters of rank 0
+// and 1 do not decay: biases, and the gains and shifts of normalisations. The weight decay of a
+// group applies to all of its parameters.
 
 struct SgdOptions {
-    double rate = 1e-2;
+    double learning_rate = 1e-2;
     double momentum = 0;
     bool nesterov = false; // Sutskever et al. 2013
     double weight_decay = 0;
     bool decoupled = false;
+    bool decay_vectors = true;
 };
 
-// v = momentum v + g;  w -= rate v, or rate (g + momentum v) with Nesterov's momentum
+// v = momentum v + g;  w -= learning_rate v, or learning_rate (g + momentum v) with Nesterov's
+// momentum
 template <class T>
 class Sgd final : public Optimizer<T> {
 public:
-    explicit Sgd(Parameters<T> parameters, const SgdOptions& options = {});
+    explicit Sgd(const Parameters<T>& parameters, const SgdOptions& options = {});
 
 private:
-    void update(ParameterRef<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
+    void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
+                std::vector<Tensor<T>>&) override;
     SgdOptions options_;
 };
 
 struct AdagradOptions {
-    double rate = 1e-2;
+    double learning_rate = 1e-2;
     double epsilon = 1e-10;
     double weight_decay = 0;
     bool decoupled = false;
+    bool decay_vectors = true;
 };
 
-// s += g^2;  w -= rate g / (sqrt s + epsilon)  (Duchi et al. 2011)
+// s += g^2;  w -= learning_rate g / (sqrt s + epsilon)  (Duchi et al. 2011)
 template <class T>
 class Adagrad final : public Optimizer<T> {
 public:
-    explicit Adagrad(Parameters<T> parameters, const AdagradOptions& options = {});
+    explicit Adagrad(const Parameters<T>& parameters, const AdagradOptions& options = {});
 
 private:
-    void update(ParameterRef<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
+    void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
+                std::vector<Tensor<T>>&) override;
     AdagradOptions options_;
 };
 
 struct RmspropOptions {
-    double rate = 1e-2;
+    double learning_rate = 1e-2;
     double decay = 0.99;
     double epsilon = 1e-8;
     double momentum = 0;
     double weight_decay = 0;
     bool decoupled = false;
+    bool decay_vectors = true;
 };
 
-// s = decay s + (1 - decay) g^2;  v = momentum v + g / (sqrt s + epsilon);  w -= rate v
+// s = decay s + (1 - decay) g^2;  v = momentum v + g / (sqrt s + epsilon);  w -= learning_rate v
 // (Tieleman and Hinton 2012)
 template <class T>
 class Rmsprop final : public Optimizer<T> {
 public:
-    explicit Rmsprop(Parameters<T> parameters, const RmspropOptions& options = {});
+    explicit Rmsprop(const Parameters<T>& parameters, const RmspropOptions& options = {});
 
 private:
-    void update(ParameterRef<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
+    void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
+                std::vector<Tensor<T>>&) override;
     RmspropOptions options_;
 };
 
 struct AdamOptions {
-    double rate = 1e-3;
+    double learning_rate = 1e-3;
     double beta1 = 0.9;
     double beta2 = 0.999;
     double epsilon = 1e-8;
     double weight_decay = 0;
     bool decoupled = false;
+    bool decay_vectors = true;
 };
 
 // m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g^2;
-// w -= rate m' / (sqrt s' + epsilon), with m' = m / (1 - beta1^t), s' = s / (1 - beta2^t)
-// (Kingma and Ba 2015)
+// w -= learning_rate m' / (sqrt s' + epsilon), with m' = m / (1 - beta1^t), s' = s / (1 - beta2^t)
+// for the t-th update of the parameter  (Kingma and Ba 2015)
 template <class T>
 class Adam : public Optimizer<T> {
 public:
-    explicit Adam(Parameters<T> parameters, const AdamOptions& options = {});
+    explicit Adam(const Parameters<T>& parameters, const AdamOptions& options = {});
 
 private:
-    void update(ParameterRef<T>&, const Tensor<T>&, std::vector<Tensor<T>>&) override;
+    void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
+                std::vector<Tensor<T>>&) override;
     AdamOptions options_;
 };
 
-// Adam with decoupled weight decay, 0.01 unless given.
+struct AdamWOptions {
+    double learning_rate = 1e-3;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double epsilon = 1e-8;
+    double weight_decay = 1e-2;
+    bool decay_vectors = true;
+};
+
+// Adam with decoupled weight decay.
 template <class T>
 class AdamW final : public Adam<T> {
 public:
-    explicit AdamW(Parameters<T> parameters, AdamOptions options = {.weight_decay = 0.01})
-        : Adam<T>(std::move(parameters), decoupled(options)) {}
-
-private:
-    static AdamOptions decoupled(AdamOptions options) {
-        options.decoupled = true;
-        return options;
-    }
+    explicit AdamW(const Parameters<T>& parameters, const AdamWOptions& o = {})
+        : Adam<T>(parameters, {o.learning_rate, o.beta1, o.beta2, o.epsilon, o.weight_decay, true,
+                               o.decay_vectors}) {}
 };
-
-// Scales all gradients so that their common Euclidean norm is at most `most`; returns the norm
-// before. Throws Error where the norm is not finite, or `most` not positive.
-template <class T>
-double clip_norm(const Parameters<T>& parameters, double most);
-// Holds every element of every gradient within [-most, most].
-template <class T>
-void clip_value(const Parameters<T>& parameters, double most);
 
 } // namespace unroll::optim

@@ -1,21 +1,47 @@
+#include <unroll/core/autograd/pass.hpp>
 #include <unroll/core/base/error.hpp>
 #include <unroll/core/kernels/product.hpp>
 #include <unroll/core/kernels/threads.hpp>
 #include <unroll/optim/parallel.hpp>
+#include <unroll/optim/parameter_list.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace unroll::optim {
 
 template <class T>
-Shards<T>::Shards(std::size_t count, Parameters<T> parameters, Random random)
-    : parameters_(std::move(parameters)) {
+Shards<T>::Shards(std::size_t count, const Parameters<T>& parameters, const Random& random)
+    : parameters_(each_once(parameters)) {
     if (count == 0) fail("Shards", "at least one shard is needed");
+    for (std::size_t p = 0; p < parameters_.size(); ++p) index_[parameters_[p].body()] = p;
     for (std::size_t i = 0; i < count; ++i) {
         tapes_.push_back(idle_tape<T>());
         tapes_.back()->set_random(random.split(i));
         tapes_.back()->keep_gradients_apart(true);
     }
+}
+
+template <class T>
+std::vector<Tensor<T>> Shards<T>::gradients_of_shards() const {
+    std::vector<Tensor<T>> all(parameters_.size() * size());
+    std::vector<ParameterRef<T>> unknown;
+    for (std::size_t shard = 0; shard < size(); ++shard)
+        for (auto& [parameter, gradient] : tapes_[shard]->parameter_gradients()) {
+            if (!gradient.storage()) continue;
+            const auto found = index_.find(parameter.body());
+            if (found != index_.end())
+                all[found->second * size() + shard] = std::move(gradient);
+            else if (std::find(unknown.begin(), unknown.end(), parameter) == unknown.end())
+                unknown.push_back(parameter);
+        }
+    if (!unknown.empty())
+        fail("Shards",
+             "the loss depends on parameters that Shards was not given: " + names_of(unknown) +
+                 ". List them in members(), make Shards after the last layer was "
+                 "replaced, or freeze them by set_trainable(false)");
+    return all;
 }
 
 template <class T>
@@ -25,6 +51,10 @@ double Shards<T>::backward(const Loss& loss, std::span<const double> weights) {
              std::to_string(weights.size()) + " weights for " + std::to_string(size()) + " shards");
     const double total = weights.empty() ? static_cast<double>(size())
                                          : std::accumulate(weights.begin(), weights.end(), 0.0);
+    for (const double w : weights)
+        if (!(w >= 0) || !(total > 0) || !std::isfinite(total))
+            fail("Shards", "weights must be at least 0 with a finite, positive sum, got " +
+                               std::to_string(w) + " of " + std::to_string(total));
     const auto share = [&](std::size_t i) { return (weights.empty() ? 1.0 : weights[i]) / total; };
 
     std::vector<double> losses(size());
@@ -44,19 +74,25 @@ double Shards<T>::backward(const Loss& loss, std::span<const double> weights) {
     }
 
     // Each parameter is added up by one thread, in the order of the shards.
-    std::vector<std::vector<typename Tape<T>::ParameterGradient>> gradients;
-    for (const auto& tape : tapes_) gradients.push_back(tape->parameter_gradients());
+    const std::vector<Tensor<T>> gradients = gradients_of_shards();
     threads::for_shards(parameters_.size(), [&](std::size_t p) {
-        for (const auto& shard : gradients) {
-            for (const auto& [parameter, gradient] : shard) {
-                if (parameter != parameters_[p] || !gradient.storage()) continue;
-                Tensor<T>& sum = parameter.gradient_buffer();
-                if (!parameter.has_gradient()) sum.fill(T(0));
-                parameter.mark_gradient();
-                add_into(sum, gradient, T(1));
-            }
+        const ParameterRef<T>& parameter = parameters_[p];
+        for (std::size_t shard = 0; shard < size(); ++shard) {
+            const Tensor<T>& gradient = gradients[p * size() + shard];
+            if (!gradient.storage()) continue;
+            Tensor<T>& sum = parameter.gradient_buffer();
+            if (!parameter.has_gradient()) sum.fill(T(0));
+            parameter.mark_gradient();
+            add_into(sum, gradient, T(1));
         }
     });
+    auto& pass = LastPass<T>::begin();
+    for (std::size_t p = 0; p < parameters_.size(); ++p)
+        for (std::size_t shard = 0; shard < size(); ++shard)
+            if (gradients[p * size() + shard].storage()) {
+                pass.add(parameters_[p]);
+                break;
+            }
     double mean = 0;
     for (std::size_t i = 0; i < size(); ++i) mean += losses[i] * share(i);
     return mean;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 namespace unroll::optim {
@@ -16,21 +17,30 @@ namespace unroll::optim {
 template <class T>
 class Shards {
 public:
-    // Throws Error for no shards. Random streams of the shards are split from `random`.
-    Shards(std::size_t count, Parameters<T> parameters, Random random = Random());
+    // The shards' random streams are split from `random`, by default one that the thread's
+    // generator seeds. Throws Error for no shards.
+    Shards(std::size_t count, const Parameters<T>& parameters,
+           const Random& random = Random(thread_random().next()));
 
     std::size_t size() const { return tapes_.size(); }
+    // What the shard records on, for its random() and set_evaluating().
     Tape<T>& tape(std::size_t shard) { return *tapes_[shard]; }
 
     // Calls `loss(shard)` for every shard while that shard's tape records, runs each backwards and
-    // leaves in the parameters the mean over the shards of their gradients, weighted where weights
-    // are given. Returns the mean loss. An exception of any shard is rethrown, and no gradient
-    // changed.
+    // adds to the parameters' gradients the mean of theirs over the shards, weighted if weights are
+    // given. Returns the mean loss. Throws Error, changing no gradient, for weights that are
+    // negative or all zero, and if a parameter that was not given to the constructor received a
+    // gradient; an exception of a shard is rethrown, and changes no gradient either.
     using Loss = std::function<Variable<T>(std::size_t shard)>;
     double backward(const Loss& loss, std::span<const double> weights = {});
 
 private:
+    // The gradients of the shards' last pass, by parameter and shard; without storage if a
+    // parameter received none.
+    std::vector<Tensor<T>> gradients_of_shards() const;
+
     Parameters<T> parameters_;
+    std::unordered_map<const Value<T>*, std::size_t> index_; // in parameters_
     std::vector<std::unique_ptr<Tape<T>>> tapes_;
 };
 

@@ -8,26 +8,28 @@
 
 namespace unroll::optim {
 
-Schedule constant(double rate) {
-    return [rate](std::uint64_t) { return rate; };
+Schedule constant(double learning_rate) {
+    return [learning_rate](std::uint64_t) { return learning_rate; };
 }
 
-Schedule stepwise(double rate, double factor, std::uint64_t every) {
+Schedule stepwise(double learning_rate, double factor, std::uint64_t every) {
     if (every == 0) fail("stepwise", "a step must last at least 1, got 0");
     return [=](std::uint64_t step) {
-        return rate * std::pow(factor, static_cast<double>(step / every));
+        return learning_rate * std::pow(factor, static_cast<double>(step / every));
     };
 }
 
-Schedule exponential(double rate, double factor) {
-    return [=](std::uint64_t step) { return rate * std::pow(factor, static_cast<double>(step)); };
+Schedule exponential(double learning_rate, double factor) {
+    return [=](std::uint64_t step) {
+        return learning_rate * std::pow(factor, static_cast<double>(step));
+    };
 }
 
-Schedule cosine(double rate, std::uint64_t steps, double last) {
+Schedule cosine(double learning_rate, std::uint64_t steps, double last) {
     if (steps == 0) fail("cosine", "at least one step is needed, got 0");
     return [=](std::uint64_t step) {
         const double done = static_cast<double>(std::min(step, steps)) / static_cast<double>(steps);
-        return last + (rate - last) * (1 + std::cos(std::numbers::pi * done)) / 2;
+        return last + (learning_rate - last) * (1 + std::cos(std::numbers::pi * done)) / 2;
     };
 }
 
@@ -38,9 +40,9 @@ Schedule warm_up(std::uint64_t steps, Schedule after) {
     };
 }
 
-Plateau::Plateau(double rate, double factor, std::uint64_t patience)
-    : rate_(rate), factor_(factor), best_(std::numeric_limits<double>::infinity()),
-      patience_(patience) {
+Plateau::Plateau(double learning_rate, double factor, std::uint64_t patience)
+    : learning_rate_(learning_rate), factor_(factor),
+      best_(std::numeric_limits<double>::infinity()), patience_(patience) {
     if (!(factor > 0 && factor < 1))
         fail("Plateau", "the factor must be in (0, 1), got " + std::to_string(factor));
 }
@@ -50,10 +52,10 @@ double Plateau::report(double loss) {
         best_ = loss;
         waited_ = 0;
     } else if (++waited_ >= patience_) {
-        rate_ *= factor_;
+        learning_rate_ *= factor_;
         waited_ = 0;
     }
-    return rate_;
+    return learning_rate_;
 }
 
 } // namespace unroll::optim

@@ -5,29 +5,31 @@
 
 namespace unroll::optim {
 
-// A rate for each step, from 0 on: adam.set_rate(schedule(adam.steps())).
+// The learning rate of each step, from 0 on: adam.set_learning_rate(schedule(adam.steps())).
 using Schedule = std::function<double(std::uint64_t step)>;
 
-Schedule constant(double rate);
-// rate factor^floor(step / every)
-Schedule stepwise(double rate, double factor, std::uint64_t every);
-// rate factor^step
-Schedule exponential(double rate, double factor);
-// Half a cosine wave from `rate` down to `last` in `steps` steps  (Loshchilov and Hutter 2017)
-Schedule cosine(double rate, std::uint64_t steps, double last = 0);
-// Rises linearly from rate / steps over the first `steps`, then `after`, which begins at step 0.
+Schedule constant(double learning_rate);
+// learning_rate factor^floor(step / every)
+Schedule stepwise(double learning_rate, double factor, std::uint64_t every);
+// learning_rate factor^step
+Schedule exponential(double learning_rate, double factor);
+// Half a cosine wave from `learning_rate` down to `last` in `steps` steps  (Loshchilov and Hutter
+// 2017)
+Schedule cosine(double learning_rate, std::uint64_t steps, double last = 0);
+// Rises linearly over the first `steps`, from 1 / steps of after(0); then `after`, which begins at
+// step 0.
 Schedule warm_up(std::uint64_t steps, Schedule after);
 
-// Multiplies the rate by `factor` whenever a loss has not fallen for `patience` reports.
+// Multiplies the learning rate by `factor` whenever a loss has not fallen for `patience` reports.
 class Plateau {
 public:
-    Plateau(double rate, double factor = 0.5, std::uint64_t patience = 3);
-    double rate() const { return rate_; }
-    // Takes the latest loss, and returns the rate from here on.
+    Plateau(double learning_rate, double factor = 0.5, std::uint64_t patience = 3);
+    double learning_rate() const { return learning_rate_; }
+    // Takes the latest loss, and returns the learning rate from here on.
     double report(double loss);
 
 private:
-    double rate_, factor_, best_;
+    double learning_rate_, factor_, best_;
     std::uint64_t patience_, waited_ = 0;
 };
 

@@ -13,6 +13,21 @@ LastPass<T>& LastPass<T>::of_this_thread() {
 }
 
 template <class T>
+LastPass<T>& LastPass<T>::begin() {
+    static std::atomic<std::uint64_t> passes{0};
+    LastPass& last = of_this_thread();
+    last.number = ++passes;
+    last.unheld.clear();
+    return last;
+}
+
+template <class T>
+void LastPass<T>::add(const ParameterRef<T>& parameter) {
+    parameter.parameter().pass = number;
+    if (parameter.parameter().optimizers == 0) unheld.push_back(parameter);
+}
+
+template <class T>
 BackwardPass<T>::BackwardPass(Tape<T>& tape, Accumulator<T>& to, std::span<const NodeId> from,
                               Where where)
     : tape_(tape), to_(to), where_(where) {
@@ -142,10 +157,7 @@ void BackwardPass<T>::run_rule(NodeId id) {
 
 template <class T>
 void BackwardPass<T>::add_to_leaves() {
-    static std::atomic<std::uint64_t> passes{0};
-    auto& last = LastPass<T>::of_this_thread();
-    last.number = ++passes;
-    last.unheld.clear();
+    auto& last = LastPass<T>::begin();
     for (const Found& f : found_) {
         const Node<T>& n = tape_.node(f.node);
         const Tensor<T>& gradient = f.gradient.value();
@@ -156,8 +168,7 @@ void BackwardPass<T>::add_to_leaves() {
             else
                 add_into(parameter.gradient_buffer(), gradient, T(1));
             parameter.mark_gradient();
-            n.parameter->pass = last.number;
-            if (n.parameter->optimizers == 0) last.unheld.push_back(parameter);
+            last.add(parameter);
             continue;
         }
         Tensor<T>& kept = tape_.m_->retained[tape_.slot_for_gradient(f.node)];

@@ -62,6 +62,10 @@ struct LastPass {
     std::vector<ParameterRef<T>> unheld;
 
     static LastPass& of_this_thread();
+    // Begins the next pass of this thread.
+    static LastPass& begin();
+    // The pass added to this parameter's gradient.
+    void add(const ParameterRef<T>& parameter);
 };
 
 extern template class BackwardPass<float>;

@@ -39,7 +39,7 @@ std::string text_of(const Figures& figures) {
 class Run {
 public:
     Run(const TrainingOptions& options, const Task& task, const Parameters<float>& parameters)
-        : o_(options), task_(task), adam_(parameters, {.rate = options.rate}),
+        : o_(options), task_(task), adam_(parameters, {.learning_rate = options.rate}),
           shards_(options.shards, adam_.parameters(), Random(options.seed).split(1)),
           last_(static_cast<std::uint64_t>(
               std::ceil(options.epochs * static_cast<double>(task.batches)))) {
@@ -76,7 +76,7 @@ private:
     void step(std::size_t batch) {
         const double warm = std::min(1.0, static_cast<double>(adam_.steps() + 1) / 50);
         const double falling = 0.5 * (1 + std::cos(3.141592653589793 * done()));
-        adam_.set_rate(o_.rate * warm * (falling * 0.98 + 0.02));
+        adam_.set_learning_rate(o_.rate * warm * (falling * 0.98 + 0.02));
         recent_ += shards_.backward([&](std::size_t shard) { return task_.loss(shard, batch); });
         ++counted_;
         optim::clip_norm(adam_.parameters(), o_.clip);
@@ -104,7 +104,7 @@ private:
         }
         std::vector<double> row{epoch, loss};
         for (const auto& [name, value] : figures) row.push_back(value);
-        row.insert(row.end(), {adam_.rate(), seconds()});
+        row.insert(row.end(), {adam_.learning_rate(), seconds()});
         curves_->add(row);
         recent_ = 0;
         counted_ = 0;
@@ -136,20 +136,21 @@ private:
     std::string shard_name(std::size_t shard) const { return "shard" + std::to_string(shard); }
 
     void save(double seconds_trained) {
-        checkpoint_.words = task_.metadata;
-        checkpoint_.words["position"] = Position{position_.batch, seconds_trained}.text();
+        checkpoint_.metadata = task_.metadata;
+        checkpoint_.metadata["position"] = Position{position_.batch, seconds_trained}.text();
         for (std::size_t s = 0; s < o_.shards; ++s)
-            checkpoint_.words[shard_name(s)] = optim::to_words(shards_.tape(s).random().state());
+            checkpoint_.metadata[shard_name(s)] =
+                optim::to_metadata(shards_.tape(s).random().state());
         checkpoint_.tensors = task_.carried();
         checkpoint_.save(o_.out);
     }
 
     void load() {
         checkpoint_.load(o_.out);
-        position_ = Position::from(checkpoint_.words["position"]);
+        position_ = Position::from(checkpoint_.metadata["position"]);
         for (std::size_t s = 0; s < o_.shards; ++s)
             shards_.tape(s).set_random(
-                Random::restore(optim::random_state(checkpoint_.words[shard_name(s)])));
+                Random::restore(optim::random_state(checkpoint_.metadata[shard_name(s)])));
     }
 
     const TrainingOptions& o_;

@@ -27,7 +27,7 @@ public:
         course.name = std::move(name);
         course.shown = std::move(shown);
         course.before = reach(model, shown_batch, o_.out + "/" + course.name + ".svg");
-        Optimizer optimizer(parameters(model), {.rate = rate});
+        Optimizer optimizer(parameters(model), {.learning_rate = rate});
         const double end = 60 * o_.minutes * static_cast<double>(++run_) / runs;
         for (std::size_t step = 0; step < o_.steps && !example::interrupted(); ++step) {
             if (step > 0 && watch_.seconds() > end) break;

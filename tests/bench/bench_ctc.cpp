@@ -35,6 +35,7 @@ public:
     void step() {
         const auto one = [&](std::size_t i) {
             Tape<float>& tape = tapes_[i];
+            const Recording<float> recording(tape);
             tape.clear();
             const auto x = tape.variable(logits_[i]);
             tape.backward(nn::ctc_loss(log_softmax(x), {}, targets_[i]).loss);

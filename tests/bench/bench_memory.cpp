@@ -27,7 +27,7 @@ int main() {
     constexpr std::size_t steps = 50, batch = 16, width = 128;
     nn::Lstm<float> lstm({.input = width, .hidden = width});
     nn::Linear<float> head({.input = width, .output = 10});
-    optim::Adam<float> adam(parameters(lstm, head), {.rate = 1e-3});
+    optim::Adam<float> adam(parameters(lstm, head), {.learning_rate = 1e-3});
     const auto x = Tensor<float>::full({steps, batch, width}, 0.1f);
     const auto labels = Indices::zeros({steps, batch});
 

@@ -44,6 +44,7 @@ public:
         const std::size_t width = sizes_.batch / shards_;
         const auto one = [&](std::size_t i) {
             Tape<float>& tape = tapes_[i];
+            const Recording<float> recording(tape);
             tape.clear();
             const auto x = tape.variable(x_.slice(1, i * width, (i + 1) * width));
             const auto out = layer_(x).output;

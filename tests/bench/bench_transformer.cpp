@@ -57,6 +57,7 @@ private:
     void part(std::size_t i) {
         const std::size_t width = sizes_.batch / shards_;
         Tape<float>& tape = tapes_[i];
+        const Recording<float> recording(tape);
         tape.clear();
         const auto x = tape.variable(x_.slice(1, i * width, (i + 1) * width));
         const auto out = stack_(x);

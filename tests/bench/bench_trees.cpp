@@ -38,7 +38,7 @@ class Ours {
 public:
     Ours(const std::vector<nn::Tree>& all, std::size_t shards, bool one_by_one)
         : net_({.input = input, .hidden = hidden, .arity = 2, .inputs_at_leaves = true}),
-          adagrad_(parameters(net_), {.rate = 0.05}),
+          adagrad_(parameters(net_), {.learning_rate = 0.05}),
           shards_(shards, adagrad_.parameters(), Random(2)), trees_(all), one_by_one_(one_by_one) {
         x_ = Tensor<float>({trees / shards * leaves, input});
         Random(3).fill_normal(x_.data(), x_.size(), 0.0f, 1.0f);

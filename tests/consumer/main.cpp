@@ -11,7 +11,7 @@ using namespace unroll;
 int main() {
     nn::Gru<float> gru({.input = 3, .hidden = 4});
     nn::Linear<float> head({.input = 4, .output = 1});
-    optim::Sgd<float> sgd(parameters(gru, head), {.rate = 0.1});
+    optim::Sgd<float> sgd(parameters(gru, head), {.learning_rate = 0.1});
     Tape<float> tape;
     double first = 0, last = 0;
     for (int i = 0; i < 20; ++i) {

@@ -47,7 +47,7 @@ TEST_CASE("recurrent parameters have PyTorch's names and shapes") {
     CHECK(all[0].path == "weight_ih_l0");
     CHECK(all[5].path == "weight_hh_l0_reverse");
     CHECK(all[8].path == "weight_ih_l1");
-    CHECK(all[8].parameter->shape() == Shape{12, 8});
+    CHECK(all[8].shape() == Shape{12, 8});
 }
 
 TEST_CASE("Sequential") {

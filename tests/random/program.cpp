@@ -148,7 +148,7 @@ std::string check_first(const Program& p) {
     Many leaves;
     for (std::size_t i = 0; i < p.leaves.size(); ++i) {
         parameters.emplace_back(name(p, i), p.leaves[i].copy());
-        leaves.push_back(p.is_parameter[i] ? Variable<double>(parameters[i])
+        leaves.push_back(p.is_parameter[i] ? unroll::Variable<double>(parameters[i])
                                            : tape.variable(p.leaves[i]));
     }
     const Many values = run_calls(p, leaves);

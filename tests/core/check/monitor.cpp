@@ -204,7 +204,7 @@ TEST_CASE("checking: infinities that are meant pass") {
 
 TEST_CASE("checking: after an error the tape and the parameters are as good as new") {
     nn::Lstm<float> lstm({.input = 3, .hidden = 4});
-    optim::Sgd<float> sgd(parameters(lstm), {.rate = 0.1});
+    optim::Sgd<float> sgd(parameters(lstm), {.learning_rate = 0.1});
     Tape<float> tape;
     auto checking = std::make_unique<Checking<float>>(tape);
     const auto loss = small_loss(tape, lstm);
@@ -282,9 +282,9 @@ TEST_CASE("statistics: parameters and time steps as rows, a table and CSV") {
     const auto norm = [](const Tensor<double>& x) { return summarize(x).norm; };
     for (const auto& row : rows) {
         CHECK(row.module == "Lstm.layer0");
-        const Parameter<double>* found = nullptr;
+        const NamedParameter<double>* found = nullptr;
         for (const auto& entry : named)
-            if (entry.parameter->name() == row.name) found = entry.parameter;
+            if (entry.name() == row.name) found = &entry;
         REQUIRE(found != nullptr);
         CHECK(row.gradient.norm == doctest::Approx(norm(found->gradient())).epsilon(1e-12));
     }

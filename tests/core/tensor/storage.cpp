@@ -2,6 +2,7 @@
 
 #include <unroll/core/kernels/threads.hpp>
 #include <unroll/core/tensor/storage.hpp>
+#include <unroll/nn/module.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/optim/parallel.hpp>
@@ -212,9 +213,7 @@ TEST_CASE("threads: shards that come and go leave no memory behind") {
     Parameter<float> w("w", Tensor<float>::ones({4, 2}));
     const auto x = Tensor<float>::ones({3, 4});
     stays_flat(20'000, [&](int) {
-        optim::Shards<float> shards(4, {&w});
-        shards.backward([&](std::size_t, Tape<float>& tape) {
-            return mean(matmul(tape.constant(x), tape.attach(w)));
-        });
+        optim::Shards<float> shards(4, parameters(w));
+        shards.backward([&](std::size_t) { return mean(matmul(x, w)); });
     });
 }

@@ -78,8 +78,7 @@ double formula(const nn::LocationScore<double>& score, const Vector& q, const Ve
 template <class Score>
 void compare_with_loops(typename Score::Options options) {
     nn::Attention<Score> attention(options);
-    for (const auto& entry : parameters(attention))
-        entry.parameter->set(random_tensor(entry.parameter->shape(), 5, 0.7));
+    for (auto& entry : parameters(attention)) entry.set(random_tensor(entry.shape(), 5, 0.7));
     const std::size_t T = 3, B = 3, S = 4, M = options.memory;
     const auto memory = random_tensor({S, B, M}, 2), queries = random_tensor({T, B, options.query});
     const std::vector<std::size_t> lengths{4, 0, 2};
@@ -153,8 +152,8 @@ void check_masked(typename Score::Options options) {
     CHECK(tape.gradient(memory).select(1, 0) == Tensor<double>::zeros({3, options.memory}));
     CHECK(tape.gradient(memory).select(0, 2) == Tensor<double>::zeros({2, options.memory}));
     CHECK(std::isfinite(tape.gradient(memory)(1, 1, 0)));
-    for (const auto& entry : parameters(attention))
-        for (const double g : entry.parameter->gradient().to_vector()) CHECK(std::isfinite(g));
+    for (auto& entry : parameters(attention))
+        for (const double g : entry.gradient().to_vector()) CHECK(std::isfinite(g));
 
     const auto nothing =
         attention(queries, attention.prepare(Variable(random_tensor({0, 2, options.memory}))));
@@ -182,7 +181,7 @@ void compare_multi_head(const std::string& what, bool bias, double tolerance) {
     };
     nn::MultiHeadAttention<T> attention(
         {.width = 6, .heads = 3, .bias = bias, .memory = what == "widths" ? 4u : 0u});
-    for (const auto& entry : parameters(attention)) entry.parameter->set(get(entry.path));
+    for (auto entry : parameters(attention)) entry.set(get(entry.path));
     nn::Visibility visible;
     if (file.contains(what + ".keys")) visible.keys = mask_of(file, what + ".keys");
     if (what == "causal")
@@ -202,9 +201,9 @@ void compare_multi_head(const std::string& what, bool bias, double tolerance) {
     CHECK(distance(tape.gradient(q), get("grad.q")) < tolerance);
     if (!own) CHECK(distance(tape.gradient(k), get("grad.k")) < tolerance);
     if (!own) CHECK(distance(tape.gradient(v), get("grad.v")) < tolerance);
-    for (const auto& entry : parameters(attention)) {
+    for (auto& entry : parameters(attention)) {
         CAPTURE(entry.path);
-        CHECK(distance(entry.parameter->gradient(), get("grad." + entry.path)) < tolerance);
+        CHECK(distance(entry.gradient(), get("grad." + entry.path)) < tolerance);
     }
 }
 
@@ -298,8 +297,8 @@ TEST_CASE("a query that may see nothing") {
     CHECK(found.context.value().select(1, 1) == Tensor<double>::zeros({2, 4}));
     CHECK(tape.gradient(q).select(1, 1) == Tensor<double>::zeros({2, 4}));
     CHECK(tape.gradient(m).select(1, 1) == Tensor<double>::zeros({3, 4}));
-    for (const auto& entry : parameters(attention))
-        for (const double g : entry.parameter->gradient().to_vector()) CHECK(std::isfinite(g));
+    for (auto& entry : parameters(attention))
+        for (const double g : entry.gradient().to_vector()) CHECK(std::isfinite(g));
 
     const auto x = Variable(random_tensor({0, 2, 4}));
     CHECK(attention(q, x, x).context.value() == Tensor<double>::zeros({2, 2, 4}));

@@ -5,6 +5,7 @@
 #include <unroll/nn/initialize.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/reduce.hpp>
+#include <unroll/optim/clip.hpp>
 #include <unroll/optim/optimizer.hpp>
 
 #include <algorithm>
@@ -238,8 +239,8 @@ TEST_CASE("beam search over an encoder-decoder finds what enumeration finds") {
     options.decoder.attention.width = 3;
     options.decoder.input_feeding = true;
     const M model(options);
-    for (const auto& entry : parameters(const_cast<M&>(model)))
-        entry.parameter->set(random_tensor(entry.parameter->shape(), 3));
+    for (auto& entry : parameters(const_cast<M&>(model)))
+        entry.set(random_tensor(entry.shape(), 3));
     const auto x = random_tensor({3, 2, 2});
     Tape<double> tape;
     const auto found = nn::beam_search(model.step(), model.start(x, lengths), model.starts(2),
@@ -292,8 +293,7 @@ TEST_CASE("scheduled sampling") {
     options.decoder.attend = decltype(options.decoder)::Attend::after;
     M model(options);
     std::uint64_t seed = 1;
-    for (const auto& entry : parameters(model))
-        entry.parameter->set(random_tensor(entry.parameter->shape(), ++seed, 2.0));
+    for (auto& entry : parameters(model)) entry.set(random_tensor(entry.shape(), ++seed, 2.0));
     Tape<double> tape;
     const auto x = Variable(random_tensor({3, 2, 2}));
 
@@ -316,10 +316,10 @@ TEST_CASE("scheduled sampling") {
     const int n = 5000;
     for (int i = 0; i < n; ++i)
         for (std::size_t b = 0; b < 2; ++b) {
-            ++counts[static_cast<std::size_t>(likeliest(1, &tape, logits)(b))];
-            ++drawn_counts[static_cast<std::size_t>(drawn(1, &tape, logits)(b))];
+            ++counts[static_cast<std::size_t>(likeliest(1, logits)(b))];
+            ++drawn_counts[static_cast<std::size_t>(drawn(1, logits)(b))];
         }
-    CHECK(likeliest(0, &tape, logits) == Indices::zeros({2}));
+    CHECK(likeliest(0, logits) == Indices::zeros({2}));
     CHECK(counts[1] / (2 * n) == doctest::Approx(0.7).epsilon(0.03));
     CHECK(counts[2] / (2 * n) == doctest::Approx(0.3).epsilon(0.06));
     const double share = 1 / (1 + std::exp(-1.0)); // of 2 among 0 and 2
@@ -363,7 +363,7 @@ TEST_CASE("an encoder-decoder learns to turn sequences round") {
     M model(
         {.encoder = {.input = 8, .hidden = 16, .bidirectional = true},
          .decoder = {.vocabulary = words, .width = 8, .hidden = 24, .attention = {.width = 16}}});
-    optim::Adam<float> adam(parameters(embed, model), {.rate = 1e-2});
+    optim::Adam<float> adam(parameters(embed, model), {.learning_rate = 1e-2});
     Random random(1);
     Tape<float> tape;
     std::vector<std::size_t> long_as(batch);

@@ -40,7 +40,7 @@ void compare(const std::string& what, Module& module, const std::string& prefix,
     const auto get = [&](const std::string& key) {
         return file.get<T>(what + "." + key, Narrowing::allow);
     };
-    for (const auto& entry : parameters(module)) entry.parameter->set(get(prefix + entry.path));
+    for (auto entry : parameters(module)) entry.set(get(prefix + entry.path));
     Tape<T> tape;
     const auto x = tape.variable(get("x"));
     const bool reads = file.contains(what + ".memory");
@@ -51,10 +51,9 @@ void compare(const std::string& what, Module& module, const std::string& prefix,
     tape.backward(sum(out * seed));
     CHECK(distance(tape.gradient(x), get("grad.x")) < tolerance);
     if (reads) CHECK(distance(tape.gradient(memory), get("grad.memory")) < tolerance);
-    for (const auto& entry : parameters(module)) {
+    for (auto& entry : parameters(module)) {
         CAPTURE(entry.path);
-        CHECK(distance(entry.parameter->gradient(), get("grad." + prefix + entry.path)) <
-              tolerance);
+        CHECK(distance(entry.gradient(), get("grad." + prefix + entry.path)) < tolerance);
     }
 }
 
@@ -116,9 +115,8 @@ nn::Transformer<double> translator(nn::Positions positions, std::size_t vocabula
                                    .decoder = small<double>(positions, false),
                                    .vocabulary = vocabulary,
                                    .start = 1});
-    for (const auto& entry : parameters(model)) // far from the same for all tokens
-        if (entry.parameter->shape().size() == 2)
-            entry.parameter->set(random_tensor(entry.parameter->shape(), 7, 0.7));
+    for (auto entry : parameters(model)) // far from the same for all tokens
+        if (entry.shape().size() == 2) entry.set(random_tensor(entry.shape(), 7, 0.7));
     return model;
 }
 
@@ -389,8 +387,8 @@ TEST_CASE("what a mask hides has no influence, sequences may be empty") {
         tape.backward(sum(square(out)));
         CHECK(tape.gradient(in).select(1, 1) == Tensor<double>::zeros({4, 8}));
         CHECK(std::isfinite(sum(Variable<double>(tape.gradient(in))).item()));
-        for (const auto& entry : parameters(stack))
-            for (const double g : entry.parameter->gradient().to_vector()) CHECK(std::isfinite(g));
+        for (auto& entry : parameters(stack))
+            for (const double g : entry.gradient().to_vector()) CHECK(std::isfinite(g));
 
         CHECK(stack(Variable(random_tensor({0, 3, 8}))).shape() == Shape{0, 3, 8});
         CHECK(stack(Variable(random_tensor({4, 0, 8}))).shape() == Shape{4, 0, 8});

@@ -17,7 +17,7 @@ const Tensor<double> weight = random_tensor({V, E}, 3);
 Softmax make(std::size_t frequent, std::size_t groups) {
     Softmax softmax({.vocabulary = V, .width = E, .frequent = frequent, .groups = groups});
     for (auto& entry : parameters(softmax))
-        entry.parameter->set(random_tensor(entry.parameter->shape(), 5 + entry.path.size()));
+        entry.set(random_tensor(entry.shape(), 5 + entry.path.size()));
     return softmax;
 }
 

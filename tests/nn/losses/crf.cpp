@@ -73,8 +73,7 @@ struct Enumerated {
 Crf make(std::size_t tags, nn::TagConstraints constraints = {}) {
     Crf crf({tags, std::move(constraints)});
     for (auto& entry : parameters(crf))
-        entry.parameter->change().assign(
-            random_tensor(entry.parameter->shape(), 5 + entry.path.size()));
+        entry.change().assign(random_tensor(entry.shape(), 5 + entry.path.size()));
     return crf;
 }
 
@@ -166,13 +165,13 @@ TEST_CASE("what stands beyond a length changes nothing in a CRF") {
     const auto losses = [&](const Tensor<double>& emissions, const Indices& tags,
                             const Lengths& lengths) {
         Tape<double> tape;
-        for (auto& entry : parameters(const_cast<Crf&>(crf))) entry.parameter->clear_gradient();
+        for (auto& entry : parameters(const_cast<Crf&>(crf))) entry.clear_gradient();
         const auto x = tape.variable(emissions);
         const auto loss = crf.loss(x, tags, lengths);
         tape.backward(loss);
         auto found = tape.gradient(x).slice(0, 0, 2).copy().to_vector();
-        for (const auto& entry : parameters(const_cast<Crf&>(crf)))
-            for (const double g : entry.parameter->gradient().to_vector()) found.push_back(g);
+        for (auto& entry : parameters(const_cast<Crf&>(crf)))
+            for (const double g : entry.gradient().to_vector()) found.push_back(g);
         found.push_back(loss.item());
         return found;
     };
@@ -215,7 +214,7 @@ TEST_CASE("a CRF without a possible path") {
 
 TEST_CASE("ties, one tag and empty batches of a CRF") {
     Crf crf = make(3);
-    for (auto& entry : parameters(crf)) entry.parameter->change().fill(0);
+    for (auto& entry : parameters(crf)) entry.change().fill(0);
     CHECK(crf.decode(Tensor<double>::zeros({3, 1, 3}))[0].tags == std::vector<std::int64_t>(3, 0));
     CHECK(crf.log_partition(Variable<double>(Tensor<double>::zeros({3, 1, 3}))).item() ==
           doctest::Approx(3 * std::log(3.0)));

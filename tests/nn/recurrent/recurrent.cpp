@@ -11,8 +11,8 @@ namespace {
 template <class Net>
 void fill(Net& net, const SafetensorsFile& file, const std::string& prefix) {
     using T = typename Net::value_type;
-    for (const auto& entry : parameters(net))
-        entry.parameter->set(file.get<T>(prefix + entry.path, Narrowing::allow));
+    for (auto& entry : parameters(net))
+        entry.set(file.get<T>(prefix + entry.path, Narrowing::allow));
 }
 
 // Outputs, final states and every gradient against PyTorch's.
@@ -56,9 +56,9 @@ void compare(const std::string& name, const std::string& what, nn::RecurrentOpti
     for (std::size_t s = 0; given && s < initial.size(); ++s)
         CHECK(distance(tape.gradient(initial[s]), get(std::string("grad.initial.") + names[s])) <
               tolerance);
-    for (const auto& entry : parameters(net)) {
+    for (auto& entry : parameters(net)) {
         CAPTURE(entry.path);
-        CHECK(distance(entry.parameter->gradient(), get("grad." + entry.path)) < tolerance);
+        CHECK(distance(entry.gradient(), get("grad." + entry.path)) < tolerance);
     }
 }
 
@@ -252,7 +252,7 @@ TEST_CASE("a training step allocates nothing once warm, and keeps what its rules
     const auto seed = Tensor<float>::ones({20, 4, 16});
     const auto step = [&] {
         tape.clear();
-        for (const auto* p : parameters(lstm)) p->clear_gradient();
+        for (const auto& p : parameters(lstm)) p.clear_gradient();
         const auto out = lstm(tape.variable(x)).output;
         tape.backward(out, seed);
     };

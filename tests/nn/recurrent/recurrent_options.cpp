@@ -68,8 +68,8 @@ void lstm_by_hand(const nn::LstmCell<double>& cell, const Row& x, Row& h, Row& c
 template <class Net>
 void shake(Net& net) {
     std::uint64_t seed = 40;
-    for (const auto& entry : parameters(net)) {
-        auto& value = entry.parameter->change();
+    for (auto& entry : parameters(net)) {
+        auto& value = entry.change();
         const auto noise = random_tensor(value.shape(), ++seed, 0.3);
         for (std::size_t k = 0; k < value.size(); ++k) value.data()[k] += noise.data()[k];
     }
@@ -194,8 +194,8 @@ TEST_CASE("regularisation rests while a tape evaluates") {
     regularised.input_dropout = regularised.state_dropout = regularised.output_dropout = 0.5;
     regularised.weight_dropout = regularised.dropout = 0.5;
     nn::Gru<double> a(plain), b(regularised);
-    const auto from = parameters(a), to = parameters(b);
-    for (std::size_t i = 0; i < from.size(); ++i) to[i]->set(from[i]->value());
+    auto from = parameters(a), to = parameters(b);
+    for (std::size_t i = 0; i < from.size(); ++i) to[i].set(from[i].value());
     const auto x = random_tensor({4, 2, 3});
     Tape<double> tape;
     tape.set_evaluating(true);
@@ -213,8 +213,7 @@ TEST_CASE("zoneout keeps old states: all of them at 1, their mean while evaluati
     Tape<double> tape;
     const auto out = still(tape.variable(x)).output.value();
     for (std::size_t t = 0; t < 4; ++t)
-        for (std::size_t j = 0; j < 3; ++j)
-            CHECK(out(t, 1, j) == first.parameter->value()(0, 0, j));
+        for (std::size_t j = 0; j < 3; ++j) CHECK(out(t, 1, j) == first.value()(0, 0, j));
 
     nn::Rnn<double> half({.input = 2, .hidden = 3, .zoneout = 0.25});
     const auto y = half(x).output.value();
@@ -230,8 +229,8 @@ TEST_CASE("zoneout keeps old states: all of them at 1, their mean while evaluati
 TEST_CASE("connections between layers") {
     nn::Lstm<double> plain({.input = 3, .hidden = 3});
     nn::Lstm<double> residual({.input = 3, .hidden = 3, .connection = nn::Connection::residual});
-    const auto from = parameters(plain), to = parameters(residual);
-    for (std::size_t i = 0; i < from.size(); ++i) to[i]->set(from[i]->value());
+    auto from = parameters(plain), to = parameters(residual);
+    for (std::size_t i = 0; i < from.size(); ++i) to[i].set(from[i].value());
     const auto x = random_tensor({4, 2, 3});
     const Variable<double> expected = Variable<double>(x) + plain(x).output;
     CHECK(distance(residual(x).output.value(), expected.value()) == 0);

@@ -226,7 +226,7 @@ TEST_CASE("a loaded embedding, frozen or tuned") {
 TEST_CASE("the loss of skip-gram with negative sampling") {
     nn::SkipGram<double> model({.vocabulary = 6, .width = 4});
     for (auto& entry : parameters(model))
-        entry.parameter->change().assign(random_tensor({6, 4}, entry.path.size()));
+        entry.change().assign(random_tensor({6, 4}, entry.path.size()));
     const Indices centres({3}, {0, 5, 0}), contexts({3}, {1, 0, 1});
     const Indices negatives({3, 2}, {2, 3, 3, 3, 5, 0});
     const auto loss = [&](const auto&) { return model.loss(centres, contexts, negatives); };
@@ -318,11 +318,11 @@ TEST_CASE("skip-gram learns which words keep the same company") {
             const auto loss = model.loss(pairs.centres, pairs.contexts,
                                          noise.draw_beside(pairs.contexts, 5, random));
             tape.backward(loss);
-            for (auto* p : parameters(model)) {
-                auto& value = p->change();
+            for (auto& p : parameters(model)) {
+                auto& value = p.change();
                 for (std::size_t i = 0; i < value.size(); ++i)
-                    value.data()[i] -= 0.5f * p->gradient().data()[i];
-                p->clear_gradient();
+                    value.data()[i] -= 0.5f * p.gradient().data()[i];
+                p.clear_gradient();
             }
         }
     const auto vectors = model.vectors(words);

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <unroll/core/autograd/parameter.hpp>
+
+#include <string>
+#include <vector>
+
+namespace unroll::optim {
+
+// The list with each parameter once, by its first path.
+template <class T>
+Parameters<T> each_once(const Parameters<T>& parameters);
+
+// Throws Error, in the name of `operation`, for two parameters of the same path.
+template <class T>
+void require_distinct_paths(const char* operation, const Parameters<T>& parameters);
+
+// For messages, sorted by name: "'bias' [2], 'weight' [2, 3]".
+template <class T>
+std::string names_of(const std::vector<ParameterRef<T>>& parameters);
+
+} // namespace unroll::optim

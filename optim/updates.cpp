@@ -1,0 +1,182 @@
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/kernels/loops.hpp>
+#include <unroll/optim/optimizer.hpp>
+
+#include <cmath>
+
+// The formulas of the optimisers. Constants are computed in double and rounded once.
+
+namespace unroll::optim {
+
+namespace {
+
+template <class T>
+Lanes<T> root(Lanes<T> x) {
+    return xsimd::sqrt(x.v);
+}
+
+// factor x + y for a factor in [0, 1). Near 1 it is x + (y - (1 - factor) x): the float 0.99999 is
+// nearer to 1 or farther from it by up to 3e-3 of the distance, and averages would be off by as
+// much.
+template <class T>
+struct Decay {
+    explicit Decay(double factor)
+        : is_near_1(factor >= 0.5), factor(static_cast<T>(is_near_1 ? 1 - factor : factor)) {}
+
+    template <class V>
+    V operator()(V x, V y) const {
+        return is_near_1 ? x + (y - x * factor) : x * factor + y;
+    }
+
+    bool is_near_1;
+    T factor;
+};
+
+// decay average + (1 - decay) x
+template <class T>
+struct MovingAverage {
+    explicit MovingAverage(double decay) : keep(decay), take(static_cast<T>(1 - decay)) {}
+
+    template <class V>
+    V operator()(V average, V x) const {
+        return keep(average, x * take);
+    }
+
+    Decay<T> keep;
+    T take;
+};
+
+// One sweep over value, gradient and slots: f(gradient, slots...) -> (change, slots...), and the
+// value decreases by the change and by its decay, rounded once.
+template <class T, class F, class... Slot>
+void sweep(const Update& settings, ParameterRef<T>& parameter, const Tensor<T>& gradient,
+           const F& f, Slot&... slots) {
+    Tensor<T>& value = parameter.change();
+    const double decay = settings.weight_decay;
+    const auto coupled = static_cast<T>(settings.decoupled ? 0 : decay);
+    const auto decoupled = static_cast<T>(settings.decoupled ? settings.learning_rate * decay : 0);
+    map_elements(value.shape(),
+                 std::array{Source<T>(value), Source<T>(gradient), Source<T>(slots)...},
+                 std::array{Sink<T>(value), Sink<T>(slots)...}, [&](auto w, auto g, auto... s) {
+                     auto results = f(g + w * coupled, s...);
+                     std::get<0>(results) = w - (std::get<0>(results) + w * decoupled);
+                     return results;
+                 });
+}
+
+template <class Options>
+UpdateOptions common(const Options& o) {
+    return {o.learning_rate, o.weight_decay, o.decoupled, o.decay_vectors};
+}
+
+void require(const char* name, bool holds, const char* what, double got) {
+    if (!holds) fail(name, std::string(what) + ", got " + std::to_string(got));
+}
+
+void require_decay(const char* name, const char* what, double value) {
+    require(name, value >= 0 && value < 1, (std::string(what) + " must be in [0, 1)").c_str(),
+            value);
+}
+
+} // namespace
+
+template <class T>
+Sgd<T>::Sgd(const Parameters<T>& parameters, const SgdOptions& options)
+    : Optimizer<T>(parameters, common(options), {"momentum"}), options_(options) {
+    require_decay("Sgd", "momentum", options.momentum);
+    require("Sgd", !options.nesterov || options.momentum > 0, "Nesterov needs a momentum",
+            options.momentum);
+}
+
+template <class T>
+void Sgd<T>::update(const Update& settings, ParameterRef<T>& parameter, const Tensor<T>& gradient,
+                    std::vector<Tensor<T>>& slots) {
+    const auto rate = static_cast<T>(settings.learning_rate);
+    const Decay<T> momentum(options_.momentum);
+    const bool nesterov = options_.nesterov;
+    sweep(
+        settings, parameter, gradient,
+        [=](auto g, auto v) {
+            const auto next = momentum(v, g);
+            return std::tuple((nesterov ? momentum(next, g) : next) * rate, next);
+        },
+        slots[0]);
+}
+
+template <class T>
+Adagrad<T>::Adagrad(const Parameters<T>& parameters, const AdagradOptions& options)
+    : Optimizer<T>(parameters, common(options), {"squares"}), options_(options) {}
+
+template <class T>
+void Adagrad<T>::update(const Update& settings, ParameterRef<T>& parameter,
+                        const Tensor<T>& gradient, std::vector<Tensor<T>>& slots) {
+    const auto rate = static_cast<T>(settings.learning_rate);
+    const auto epsilon = static_cast<T>(options_.epsilon);
+    sweep(
+        settings, parameter, gradient,
+        [=](auto g, auto s) {
+            const auto next = s + g * g;
+            return std::tuple(g * rate / (root(next) + epsilon), next);
+        },
+        slots[0]);
+}
+
+template <class T>
+Rmsprop<T>::Rmsprop(const Parameters<T>& parameters, const RmspropOptions& options)
+    : Optimizer<T>(parameters, common(options), {"squares", "momentum"}), options_(options) {
+    require_decay("Rmsprop", "decay", options.decay);
+    require_decay("Rmsprop", "momentum", options.momentum);
+}
+
+template <class T>
+void Rmsprop<T>::update(const Update& settings, ParameterRef<T>& parameter,
+                        const Tensor<T>& gradient, std::vector<Tensor<T>>& slots) {
+    const auto rate = static_cast<T>(settings.learning_rate);
+    const auto epsilon = static_cast<T>(options_.epsilon);
+    const MovingAverage<T> average(options_.decay);
+    const Decay<T> momentum(options_.momentum);
+    sweep(
+        settings, parameter, gradient,
+        [=](auto g, auto s, auto v) {
+            const auto squares = average(s, g * g);
+            const auto velocity = momentum(v, g / (root(squares) + epsilon));
+            return std::tuple(velocity * rate, squares, velocity);
+        },
+        slots[0], slots[1]);
+}
+
+template <class T>
+Adam<T>::Adam(const Parameters<T>& parameters, const AdamOptions& options)
+    : Optimizer<T>(parameters, common(options), {"mean", "squares"}), options_(options) {
+    require_decay("Adam", "beta1", options.beta1);
+    require_decay("Adam", "beta2", options.beta2);
+}
+
+template <class T>
+void Adam<T>::update(const Update& settings, ParameterRef<T>& parameter, const Tensor<T>& gradient,
+                     std::vector<Tensor<T>>& slots) {
+    const auto t = static_cast<double>(settings.count);
+    const auto rate = static_cast<T>(settings.learning_rate / (1 - std::pow(options_.beta1, t)));
+    const auto unbias = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, t)));
+    const auto epsilon = static_cast<T>(options_.epsilon);
+    const MovingAverage<T> average1(options_.beta1), average2(options_.beta2);
+    sweep(
+        settings, parameter, gradient,
+        [=](auto g, auto m, auto s) {
+            const auto mean = average1(m, g);
+            const auto squares = average2(s, g * g);
+            return std::tuple(mean * rate / (root(squares) * unbias + epsilon), mean, squares);
+        },
+        slots[0], slots[1]);
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template class Sgd<T>;                                                                         \
+    template class Adagrad<T>;                                                                     \
+    template class Rmsprop<T>;                                                                     \
+    template class Adam<T>;
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::optim
