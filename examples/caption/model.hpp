@@ -61,7 +61,7 @@ struct Model {
         std::copy(states.begin(), states.end(), first.begin());
         return decoder.start({first}, decoder.attention.prepare(grid, {}));
     }
-    // Targets of which those below 0 do not count.
+    // Cross-entropy of the targets; those below 0 are ignored.
     Variable<T> loss(const Variable<T>& pictures, const Indices& targets, double smoothing) const {
         return cross_entropy(decoder(start(pictures), targets).logits, targets,
                              {.smoothing = smoothing});

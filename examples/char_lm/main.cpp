@@ -70,7 +70,7 @@ struct Model {
                                         .positions = nn::Positions::rotary});
     }
 
-    // Logits [T, B, vocabulary] of the bytes behind x [T, B], from `state` on.
+    // Logits [T, B, vocabulary] of the bytes that follow x [T, B], from `state` on.
     Variable<T> operator()(const Indices& x, Carried* state = nullptr) const {
         return head(dropout(read(embed(x), state), settings.dropout));
     }

@@ -28,8 +28,8 @@ struct Model {
     Variable<T> operator()(const Variable<T>& frames, example::Carried<T>* carried = {}) const {
         return head(dropout(net(dropout(in(frames), dropped), {}, carried), dropped));
     }
-    // The nats of frames that follow another, a sum over their keys, and how many these are. Pieces
-    // are moved at random by up to so many keys.
+    // The nats of all frames but the first of each piece, summed over their keys, and the number of
+    // these frames. Each piece is transposed at random by up to `transpose` keys.
     std::pair<Variable<T>, T> nats(const std::vector<Piece>& pieces, example::Numbers which,
                                    std::size_t transpose = 0) const {
         std::vector<Tensor<T>> rolls;

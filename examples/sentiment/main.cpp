@@ -38,7 +38,7 @@ struct Model {
           net(s, s.embedding), attend({.input = s.width(), .hidden = s.hidden}),
           head({.input = s.width(), .output = example::feelings.size()}) {}
 
-    // Logits [B, classes]. Leaves in `shares`, where given, how much each step [T, B] counts.
+    // Logits [B, classes]. Writes the attention weight of each step [T, B] to `shares`, if given.
     Variable<T> operator()(const nn::PaddedBatch& batch, Tensor<T>* shares = nullptr) const {
         const auto x = dropout(embed(batch.numbers), settings.dropout);
         return head(dropout(pooled(x, batch.lengths, shares), settings.dropout));

@@ -73,7 +73,7 @@ struct Model {
                                       .attention = {.name = s.attention}}});
     }
     Variable<T> read(const Indices& sources) const { return dropout(embed(sources), dropped); }
-    // Of the logits of targets, of which those below 0 do not count.
+    // Cross-entropy of the targets; those below 0 are ignored.
     Variable<T> loss(const nn::PaddedBatch& x, const Indices& targets, double smoothing) const {
         const auto loss_of = [&](const auto& net) {
             const auto logits = net(read(x.numbers), targets, x.lengths).logits;
