@@ -68,10 +68,9 @@ struct Training : example::TrainingOptions {
     // Not by length: statistics of a batch are to be those of all pictures.
     example::Batches source() const { return {captions.size(), batch, seed}; }
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
-        const auto x = batch_of<T>(pictures.learned, which, shift, &tape.random());
-        return net.loss(Variable(x), nn::pad_sequences(captions, which, -100).numbers,
-                        smoothing);
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
+        const auto x = batch_of<T>(pictures.learned, which, shift, &current_random<T>());
+        return net.loss(Variable(x), nn::pad_sequences(captions, which, -100).numbers, smoothing);
     }
     // Nothing is chosen by these: the run ends when its time is over.
     example::Figures figures(const Model<float>& net, bool last) const {

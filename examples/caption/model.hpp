@@ -61,7 +61,7 @@ struct Model {
         std::copy(states.begin(), states.end(), first.begin());
         return decoder.start({first}, decoder.attention.prepare(grid, {}));
     }
-    // Targets of which those below 0 do not count.
+    // Cross-entropy of the targets; those below 0 are ignored.
     Variable<T> loss(const Variable<T>& pictures, const Indices& targets, double smoothing) const {
         return cross_entropy(decoder(start(pictures), targets).logits, targets,
                              {.smoothing = smoothing});
@@ -83,14 +83,14 @@ struct Written {
 inline std::vector<Written> describe(const Model<float>& model, const nn::Vocabulary& words,
                                      const std::vector<Picture>& pictures, std::size_t beam) {
     std::vector<Written> all;
-    example::in_batches(pictures.size(), 100, [&](auto& tape, const auto& which) {
+    example::in_batches(pictures.size(), 100, [&](const auto& which) {
         const auto step = [&](const auto& state, const Indices& before) {
             return model.decoder.predict(state, before);
         };
-        for (const auto& best : nn::beam_search(
-                 tape, step, model.start(Variable(batch_of<float>(pictures, which))),
-                 Indices::full({which.size()}, words.start()),
-                 {.beam = beam, .end = words.end(), .max_length = 20}))
+        for (const auto& best :
+             nn::beam_search(step, model.start(Variable(batch_of<float>(pictures, which))),
+                             Indices::full({which.size()}, words.start()),
+                             {.beam = beam, .end = words.end(), .max_length = 20}))
             all.push_back({words.decode(best.front().tokens), best.front().weights});
     });
     return all;

@@ -70,8 +70,8 @@ struct Model {
                                         .positions = nn::Positions::rotary});
     }
 
-    // Logits [T, B, vocabulary] of the bytes behind x [T, B], from `state` on.
-    Variable<T> operator()(Tape<T>& tape, const Indices& x, Carried* state = nullptr) const {
+    // Logits [T, B, vocabulary] of the bytes that follow x [T, B], from `state` on.
+    Variable<T> operator()(const Indices& x, Carried* state = nullptr) const {
         return head(dropout(read(embed(x), state), settings.dropout));
     }
     Variable<T> read(const Variable<T>& x, Carried* state) const {
@@ -82,8 +82,7 @@ struct Model {
         if (state) *state = stack->carry(known, settings.context);
         return y;
     }
-    Variable<T> loss(Tape<T>& tape, const Indices& x, const Indices& y,
-                     Carried* state = nullptr) const {
+    Variable<T> loss(const Indices& x, const Indices& y, Carried* state = nullptr) const {
         return cross_entropy((*this)(x, state), y);
     }
     void members(nn::Members<T>& m) {
@@ -140,8 +139,6 @@ void run_sample(const std::string& path, const std::string& prompt, nn::SampleOp
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto bytes = settings.bytes();
     const auto read = bytes.encode(prompt.empty() ? "\n" : prompt);
-    Tape<float> tape;
-    tape.set_recording(false);
     const auto step = [&](const example::Carried<float>& before, const Indices& tokens) {
         auto state = before;
         const auto logits = model(tokens.expand_dims(0), &state);

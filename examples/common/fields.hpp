@@ -116,12 +116,6 @@ Settings read(const std::string& path) {
     return settings;
 }
 
-template <class Model>
-auto named(Model& model) {
-    return unroll::optim::by_name<unroll::nn::scalar_of<Model>>(
-        unroll::parameters(model));
-}
-
 template <class Settings, class Model>
 struct Loaded {
     Settings settings;
@@ -133,7 +127,7 @@ template <class Settings, template <class> class Model>
 Loaded<Settings, Model<float>> load(const std::string& path) {
     const auto settings = read<Settings>(path);
     Model<float> model(settings);
-    unroll::optim::load_weights(path, named(model));
+    unroll::optim::load_weights(path, unroll::parameters(model));
     return {settings, std::move(model)};
 }
 

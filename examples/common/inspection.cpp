@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <map>
+#include <optional>
 
 namespace example {
 
@@ -53,11 +54,26 @@ void Inspection::options(CLI::App& command) {
     command.option_defaults()->group("Options");
 }
 
-int Inspection::check(const std::function<unroll::Variable<double>(unroll::Tape<double>&)>& loss,
+int Inspection::draw(const std::function<unroll::Variable<float>()>& loss) const {
+    unroll::Tape<float> tape;
+    std::optional<unroll::Statistics<float>> statistics;
+    std::optional<unroll::Profile<float>> profile;
+    unroll::graph::Options how = graph_;
+    if (how.annotate || how.color == Color::gradient_norm)
+        how.statistics = &statistics.emplace(tape);
+    if (how.annotate || how.color == Color::time) how.profile = &profile.emplace(tape);
+    tape.keep_gradients_apart(true);
+    const auto y = loss();
+    if (statistics || profile) tape.backward(y, {.retain = true});
+    unroll::graph::write(path_, y, how);
+    print_result({{"nodes", std::to_string(tape.size())}, {"picture", path_}});
+    return 0;
+}
+
+int Inspection::check(const std::function<unroll::Variable<double>()>& loss,
                       const unroll::Parameters<double>& parameters) const {
     const auto report =
-        unroll::gradcheck([&](const std::vector<unroll::Variable<double>>&) { return loss(tape); },
-                          {}, parameters, {.order = static_cast<int>(order_)});
+        unroll::gradcheck(loss, {}, parameters, {.order = static_cast<int>(order_)});
     std::fputs(report.text().c_str(), stdout);
     if (!report_.empty()) unroll::write_file_atomically(report_, report.json());
     std::size_t kinks = 0;
@@ -68,11 +84,5 @@ int Inspection::check(const std::function<unroll::Variable<double>(unroll::Tape<
                   {"kinks", std::to_string(kinks)}});
     return report ? 0 : 1;
 }
-
-bool Inspection::needs_statistics() const {
-    return graph_.annotate || graph_.color == Color::gradient_norm;
-}
-
-bool Inspection::needs_profile() const { return graph_.annotate || graph_.color == Color::time; }
 
 } // namespace example

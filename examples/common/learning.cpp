@@ -27,10 +27,10 @@ Numbers Batches::part(std::size_t batch, std::size_t shard, std::size_t shards) 
 }
 
 int learn(const TrainingOptions& options, Batches batches, Task task, const Batches::Loss& loss,
-          const optim::NamedParameters<float>& parameters) {
+          const Parameters<float>& parameters) {
     task.batches = batches.count();
     task.begin_epoch = [&](std::uint64_t epoch) { batches.begin_epoch(epoch); };
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
+    task.loss = [&](std::size_t shard, std::size_t batch) {
         return loss(batches.part(batch, shard, options.shards));
     };
     return train(options, task, parameters);

@@ -16,7 +16,7 @@ using Numbers = std::span<const std::size_t>;
 class Batches {
 public:
     // The mean loss over the examples `which`.
-    using Loss = std::function<unroll::Variable<float>(unroll::Tape<float>& tape, Numbers which)>;
+    using Loss = std::function<unroll::Variable<float>(Numbers which)>;
 
     // Throw Error if n is less than a batch. With lengths, a batch has examples of similar length.
     Batches(std::size_t n, std::size_t batch, std::uint64_t seed);
@@ -39,7 +39,7 @@ private:
 
 // Trains on batches, or draws the first one (--dump-graph). Sets batches and loss of `task`.
 int learn(const TrainingOptions& options, Batches batches, Task task, const Batches::Loss& loss,
-          const unroll::optim::NamedParameters<float>& parameters);
+          const unroll::Parameters<float>& parameters);
 
 // Trains a model, or checks its gradients (--check-gradients) at the size that `shrink` sets, on
 // the default data. A training holds its options and the data that they name:
@@ -54,7 +54,7 @@ int learn(const TrainingOptions& options, Batches batches, Task task, const Batc
 //         // Or an example::Stream.
 //         example::Batches source() const;
 //         template <class T>
-//         Variable<T> loss(const Model<T>& model, Tape<T>& tape, example::Numbers which) const;
+//         Variable<T> loss(const Model<T>& model, example::Numbers which) const;
 //         // Reported ten times in a run, and at its end (`last`) from all data.
 //         example::Figures figures(const Model<float>& model, bool last) const;
 //     };
@@ -71,15 +71,15 @@ int train(Training o) {
         small.prepare();
         nn::seed(o.seed);
         Model<double> model(small.model);
-        for (auto* parameter : nn::parameters(model)) { // initial zeros would hide errors
-            const auto noise = nn::normal<double>(parameter->shape(), 0.1, nn::next_stream());
-            parameter->set((Variable<double>(parameter->value()) + noise).value());
+        for (auto& parameter : parameters(model)) { // initial zeros would hide errors
+            const auto noise = nn::normal<double>(parameter.shape(), 0.1, nn::next_stream());
+            parameter.set((parameter + noise).value());
         }
         const auto source = small.source();
         return o.inspection.check(
-            [&](Tape<double>& tape) {
+            [&] {
                 return source.first(
-                    [&](const auto&... part) { return small.loss(model, tape, part...); });
+                    [&](const auto&... part) { return small.loss(model, part...); });
             },
             parameters(model));
     }
@@ -95,31 +95,25 @@ int train(Training o) {
     task.metadata = metadata(o.model);
     const auto source = o.source();
     const typename decltype(o.source())::Loss loss = [&](const auto&... part) {
-        return o.loss(model, tape, part...);
+        return o.loss(model, part...);
     };
-    return learn(o, source, task, loss, named(model));
+    return learn(o, source, task, loss, parameters(model));
 }
 
 // Calls f(which) for batches of [0, lengths.size()) with similar lengths, or of [0, n) in
-// order, without recording.
+// order.
 template <class F>
 void in_batches(const std::vector<std::size_t>& lengths, std::size_t batch, const F& f) {
-    unroll::Tape<float> tape;
-    tape.set_recording(false);
     unroll::Random random(0);
     for (const auto& which : unroll::nn::bucket_by_length(lengths, random, {.batch = batch})) {
-        tape.clear();
         f(which);
     }
 }
 template <class F>
 void in_batches(std::size_t n, std::size_t batch, const F& f) {
-    unroll::Tape<float> tape;
-    tape.set_recording(false);
     for (std::size_t begin = 0; begin < n; begin += batch) {
         std::vector<std::size_t> which(std::min(batch, n - begin));
         std::iota(which.begin(), which.end(), begin);
-        tape.clear();
         f(which);
     }
 }

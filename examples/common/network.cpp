@@ -42,7 +42,7 @@ std::variant<nn::Rnn<T>, nn::Lstm<T>, nn::Gru<T>> chosen(const NetworkOptions& o
 }
 
 template <class T>
-void remember(Parameter<T>& bias, const NetworkOptions& o) {
+void remember(ParameterRef<T>& bias, const NetworkOptions& o) {
     Random random = nn::next_stream();
     T* const gates = bias.change().data(); // i f g o, or r z n
     for (std::size_t k = 0; k < o.hidden; ++k) {
@@ -58,8 +58,8 @@ template <class T>
 Network<T>::Network(const NetworkOptions& options, std::size_t input)
     : net_(chosen<T>(options, input)), bidirectional_(options.bidirectional) {
     if (options.memory == 0 || options.cell == "rnn") return;
-    for (const auto& [name, parameter] : parameters(*this))
-        if (name.starts_with("bias_ih")) remember(*parameter, options);
+    for (auto& parameter : parameters(*this))
+        if (parameter.path.starts_with("bias_ih")) remember(parameter, options);
 }
 
 template <class T>

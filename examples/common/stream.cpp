@@ -27,11 +27,11 @@ std::pair<Indices, Indices> Stream::batch(std::size_t i, std::size_t begin, std:
 }
 
 int learn(const TrainingOptions& options, const Stream& stream, Task task, const Stream::Loss& loss,
-          const optim::NamedParameters<float>& parameters) {
+          const Parameters<float>& parameters) {
     std::vector<Carried<float>> states(options.shards);
     task.batches = stream.batches();
     task.units = static_cast<double>(stream.columns() * stream.steps());
-    task.loss = [&](std::size_t shard, Tape<float>& tape, std::size_t batch) {
+    task.loss = [&](std::size_t shard, std::size_t batch) {
         const std::size_t width = stream.columns() / options.shards;
         const auto [x, y] = stream.batch(batch, shard * width, (shard + 1) * width);
         return loss(x, y, &states[shard]);

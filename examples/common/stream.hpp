@@ -10,9 +10,8 @@ namespace example {
 class Stream {
 public:
     // The mean loss of inputs x and targets y [T, B]; updates `state`.
-    using Loss =
-        std::function<unroll::Variable<float>(unroll::Tape<float>& tape, const unroll::Indices& x,
-                                              const unroll::Indices& y, Carried<float>* state)>;
+    using Loss = std::function<unroll::Variable<float>(
+        const unroll::Indices& x, const unroll::Indices& y, Carried<float>* state)>;
 
     // Throws Error for a text that is too short.
     Stream(std::span<const std::int64_t> text, std::size_t columns, std::size_t steps);
@@ -37,7 +36,7 @@ private:
 // Trains on a stream. The shards divide its columns. States are carried from batch to batch, saved,
 // and reset at every epoch. Sets batches and loss of `task`.
 int learn(const TrainingOptions& options, const Stream& stream, Task task, const Stream::Loss& loss,
-          const unroll::optim::NamedParameters<float>& parameters);
+          const unroll::Parameters<float>& parameters);
 
 // Removes the last `count` elements and returns them.
 template <class X>
@@ -49,17 +48,14 @@ std::vector<X> cut_off(std::vector<X>& all, std::size_t count) {
 }
 
 // The mean loss of a model in nats per token. The text is read in up to 20 columns of at least 2000
-// tokens, without recording.
+// tokens.
 template <class Model>
 double mean_nats(const Model& model, std::span<const std::int64_t> text) {
     const unroll::threads::Team team;
     const Stream stream(text, std::clamp<std::size_t>(text.size() / 2000, 1, 20), 64);
-    unroll::Tape<float> tape;
-    tape.set_recording(false);
     Carried<float> state;
     double total = 0, count = 0;
     for (std::size_t i = 0; i < stream.batches(); ++i) {
-        tape.clear();
         const auto [x, y] = stream.batch(i, 0, stream.columns());
         const auto n = static_cast<double>(x.size());
         total += n * static_cast<double>(model.loss(x, y, &state).item());
@@ -74,9 +70,8 @@ struct StreamOptions : TrainingOptions {
     std::vector<std::int64_t> learned = {}, held = {};
 
     Stream source() const { return {learned, batch, steps}; }
-    template <class Model, class T, class... Batch>
-    unroll::Variable<T> loss(const Model& model, unroll::Tape<T>& tape,
-                             const Batch&... batch) const {
+    template <class Model, class... Batch>
+    auto loss(const Model& model, const Batch&... batch) const {
         return model.loss(batch...);
     }
     // On the held-out text; unless it is the `last` time, on at most 20,000 tokens of it.

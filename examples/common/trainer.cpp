@@ -38,9 +38,8 @@ std::string text_of(const Figures& figures) {
 
 class Run {
 public:
-    Run(const TrainingOptions& options, const Task& task,
-        const optim::NamedParameters<float>& parameters)
-        : o_(options), task_(task), adam_(pointers(parameters), {.learning_rate = options.rate}),
+    Run(const TrainingOptions& options, const Task& task, const Parameters<float>& parameters)
+        : o_(options), task_(task), adam_(parameters, {.learning_rate = options.rate}),
           shards_(options.shards, adam_.parameters(), Random(options.seed).split(1)),
           last_(static_cast<std::uint64_t>(
               std::ceil(options.epochs * static_cast<double>(task.batches)))) {
@@ -66,12 +65,6 @@ public:
     }
 
 private:
-    static std::vector<Parameter<float>*> pointers(const optim::NamedParameters<float>& named) {
-        std::vector<Parameter<float>*> all;
-        for (const auto& [name, parameter] : named) all.push_back(parameter);
-        return all;
-    }
-
     // The done part of the run, in [0, 1]: of its epochs, or of its minutes.
     double done() const {
         return last_ > 0 ? static_cast<double>(position_.batch) / static_cast<double>(last_)
@@ -84,8 +77,7 @@ private:
         const double warm = std::min(1.0, static_cast<double>(adam_.steps() + 1) / 50);
         const double falling = 0.5 * (1 + std::cos(3.141592653589793 * done()));
         adam_.set_learning_rate(o_.rate * warm * (falling * 0.98 + 0.02));
-        recent_ += shards_.backward(
-            [&](std::size_t shard) { return task_.loss(shard, tape, batch); });
+        recent_ += shards_.backward([&](std::size_t shard) { return task_.loss(shard, batch); });
         ++counted_;
         optim::clip_norm(adam_.parameters(), o_.clip);
         adam_.step();
@@ -199,21 +191,19 @@ void TrainingOptions::options(CLI::App& command, const std::string& of_a_batch) 
     inspection.options(command);
 }
 
-int train(const TrainingOptions& options, const Task& task,
-          const optim::NamedParameters<float>& parameters) {
+int train(const TrainingOptions& options, const Task& task, const Parameters<float>& parameters) {
     finish_on_interrupt();
     if (options.batch % options.shards != 0)
         fail("train", fmt::format("a batch of {} cannot be cut into {} equal shards (--shards)",
                                   options.batch, options.shards));
     if (options.threads > 0) threads::set(options.threads);
     std::size_t count = 0;
-    for (const auto& [name, parameter] : parameters) count += parameter->value().size();
+    for (const auto& parameter : parameters) count += parameter.size();
     std::printf("%s; %zu parameters; %zu threads\n", task.about.c_str(), count, threads::count());
     std::fflush(stdout);
     if (options.inspection.draws()) {
         task.begin_epoch(0);
-        return options.inspection.draw<float>(
-            [&](Tape<float>& tape) { return task.loss(0, tape, 0); });
+        return options.inspection.draw([&] { return task.loss(0, 0); });
     }
     return Run(options, task, parameters).train();
 }

@@ -36,9 +36,7 @@ struct Task {
     double units = 0;        // in a batch, for the speed; 0: --batch
     std::string unit = "sequences";
     // The mean loss of a shard's part of a batch of the current epoch.
-    std::function<unroll::Variable<float>(std::size_t shard, unroll::Tape<float>& tape,
-                                          std::size_t batch)>
-        loss;
+    std::function<unroll::Variable<float>(std::size_t shard, std::size_t batch)> loss;
     std::function<void(std::uint64_t epoch)> begin_epoch = [](std::uint64_t) {};
     // Metrics besides the training loss: ten times in a run, and at its end.
     std::function<Figures()> metrics = [] { return Figures(); };
@@ -57,6 +55,6 @@ struct Task {
 // resumes bit for bit. Or draws the first batch (--dump-graph). Returns the exit status: 130 after
 // an interrupt. Throws Error if a batch cannot be cut into equal shards.
 int train(const TrainingOptions& options, const Task& task,
-          const unroll::optim::NamedParameters<float>& parameters);
+          const unroll::Parameters<float>& parameters);
 
 } // namespace example

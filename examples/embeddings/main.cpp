@@ -80,15 +80,15 @@ struct Training : example::TrainingOptions {
     example::Batches source() const { return {numbers.size() / piece, batch, seed}; }
     // Which occurrences count, pairs and noise are drawn anew each time.
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         std::vector<Variable<T>> losses;
         for (const std::size_t i : which) {
             const auto words = std::span(numbers).subspan(i * piece, piece);
-            auto kept = nn::subsample(words, model.words.counts(), subsample, tape.random());
+            auto kept = nn::subsample(words, model.words.counts(), subsample, current_random<T>());
             if (kept.size() < 2) kept.assign(words.begin(), words.end());
-            const auto [centres, contexts] = nn::skip_gram_pairs(kept, window, tape.random());
-            losses.push_back(net.loss(centres, contexts,
-                                      noise->draw_beside(contexts, negatives, tape.random())));
+            const auto [centres, contexts] = nn::skip_gram_pairs(kept, window, current_random<T>());
+            losses.push_back(net.loss(
+                centres, contexts, noise->draw_beside(contexts, negatives, current_random<T>())));
         }
         return mean(stack(losses));
     }

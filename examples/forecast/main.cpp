@@ -32,7 +32,7 @@ struct Predictions {
 
 Predictions predictions(const Model<float>& model, std::span<const Place> ends) {
     Predictions all;
-    example::in_batches(ends.size(), 256, [&](auto& tape, const auto& which) {
+    example::in_batches(ends.size(), 256, [&](const auto& which) {
         const auto some = ends.subspan(which[0], which.size());
         const auto [mean, log_deviation, next] = model(some, false);
         for (std::size_t i = 0; i < some.size(); ++i)
@@ -106,7 +106,7 @@ struct Training : example::TrainingOptions {
     }
     example::Batches source() const { return {ends.size(), batch, seed}; }
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         std::vector<Place> some;
         for (const std::size_t i : which) some.push_back(ends[i]);
         return net.loss(some);

@@ -89,7 +89,7 @@ struct Model {
         Variable<T> mean, log_deviation, next; // [rows, 1]
     };
     // After the last step of each window, or after every step of them.
-    Forecast operator()(Tape<T>& tape, std::span<const Place> ends, bool every_step) const {
+    Forecast operator()(std::span<const Place> ends, bool every_step) const {
         std::vector<Tensor<T>> windows;
         for (const Place& end : ends) windows.push_back(window<T>(end, settings));
         const auto [frames, lengths] = nn::pad_frames<T>(windows);
@@ -104,7 +104,7 @@ struct Model {
                 block(there, 4, 5)};
     }
     // Minus the logarithm of the density, less a constant.
-    Variable<T> loss(Tape<T>& tape, std::span<const Place> ends) const {
+    Variable<T> loss(std::span<const Place> ends) const {
         const auto [mean, log_deviation, next] = (*this)(ends, settings.every_step);
         const auto off = (next - mean) * exp(-log_deviation);
         return unroll::mean(square(off) * 0.5 + log_deviation);

@@ -95,7 +95,7 @@ struct Model {
           head({.input = s.width(), .output = s.outputs()}) {}
 
     // Sums [B, 1], or logits [longest, B, 8].
-    Variable<T> operator()(Tape<T>& tape, const Batch<T>& batch) const {
+    Variable<T> operator()(const Batch<T>& batch) const {
         const auto x = Variable(batch.x);
         return head(adds ? net.last(x, batch.lengths) : net(x, batch.lengths));
     }
@@ -111,7 +111,7 @@ example::Figures figures(const Model<float>& model, const Settings& s, std::uint
                          std::size_t sequences) {
     double error = 0, near = 0, loss = 0;
     nn::ConfusionMatrix symbols(8);
-    example::in_batches(sequences, 100, [&](auto& tape, const auto& which) {
+    example::in_batches(sequences, 100, [&](const auto& which) {
         const Batch<float> batch(s, which, Random(seed).split(1));
         const auto said = model(batch);
         loss += static_cast<double>(which.size() * model.loss(said, batch).item());
@@ -154,7 +154,7 @@ struct Training : example::TrainingOptions {
     }
     example::Batches source() const { return {sequences, batch, seed}; }
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         const Batch<T> drawn(model, which, Random(seed));
         return net.loss(net(drawn), drawn);
     }

@@ -35,9 +35,9 @@ struct Model {
         else
             net.emplace(s, s.pixels ? 1 : side);
     }
-    Variable<T> operator()(Tape<T>& tape, const example::Digits& digits, example::Numbers which,
+    Variable<T> operator()(const example::Digits& digits, example::Numbers which,
                            std::size_t shift = 0) const {
-        const auto rows = Variable(example::rows_of<T>(digits, which, shift, tape.random()));
+        const auto rows = Variable(example::rows_of<T>(digits, which, shift, current_random<T>()));
         return head(dropout(seen(rows), settings.dropout));
     }
     Variable<T> seen(const Variable<T>& rows) const { // [28, B, 28]
@@ -55,7 +55,7 @@ struct Model {
 example::Figures figures(const Model<float>& model, const example::Digits& digits, std::size_t n) {
     nn::ConfusionMatrix predicted(classes);
     double loss = 0;
-    example::in_batches(n, 500, [&](auto& tape, const auto& which) {
+    example::in_batches(n, 500, [&](const auto& which) {
         const auto y = model(digits, which);
         const Indices labels = example::chosen(digits.labels, which);
         predicted.add(labels, argmax(y));
@@ -88,9 +88,8 @@ struct Training : example::TrainingOptions {
     }
     example::Batches source() const { return {learned.size(), batch, seed}; }
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
-        return cross_entropy(net(learned, which, shift),
-                             example::chosen(learned.labels, which));
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
+        return cross_entropy(net(learned, which, shift), example::chosen(learned.labels, which));
     }
     example::Figures figures(const Model<float>& net, bool last) const {
         return mnist_rows::figures(net, test, last ? test.size() : test.size() / 10);
@@ -102,8 +101,6 @@ void predict(const std::string& path, const std::string& data, std::size_t first
     const auto model = example::load<Settings, Model>(path).model;
     const auto test = example::digits_of(data, false);
     const auto which = example::some_of("digits", test.size(), first, count);
-    Tape<float> tape;
-    tape.set_recording(false);
     const auto likely = topk(softmax(model(test, which)), 1);
     std::size_t right = 0;
     for (std::size_t b = 0; b < which.size(); ++b) {

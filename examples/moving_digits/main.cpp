@@ -27,8 +27,8 @@ struct Training : example::TrainingOptions {
     }
     example::Batches source() const { return {learned.size(), batch, seed}; }
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
-        return net.loss(Clips<T>(learned, which, model, Random(tape.random().next())));
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
+        return net.loss(Clips<T>(learned, which, model, Random(current_random<T>().next())));
     }
     // Nothing is chosen by these: the run ends when its time is over.
     example::Figures figures(const Model<float>& net, bool last) const {
@@ -60,8 +60,6 @@ void watch(const std::string& path, const std::string& data, std::size_t first, 
     const Digits test = example::digits_of(data, false);
     const auto which = example::some_of("clips", test.size(), first, count);
     const auto clips = test_clips(test, which, settings);
-    Tape<float> tape;
-    tape.set_recording(false);
     const auto answers = model(Variable(clips.frames));
     const auto digits = topk(softmax(answers.digits), 1), ways = topk(softmax(answers.ways), 1);
     std::size_t right = 0;

@@ -104,7 +104,7 @@ struct Model {
         const Variable<T> last = dropout(net.last(x), dropped);
         return {digit(last), way(last)};
     }
-    Variable<T> loss(Tape<T>& tape, const Clips<T>& clips) const {
+    Variable<T> loss(const Clips<T>& clips) const {
         const auto [digits, ways] = (*this)(Variable(clips.frames));
         return cross_entropy(digits, clips.digits) + cross_entropy(ways, clips.ways);
     }
@@ -130,7 +130,7 @@ inline example::Figures figures(const Model<float>& model, const Settings& setti
                                 const Digits& digits, std::size_t most) {
     const std::size_t n = std::min(most, digits.size());
     double digits_right = 0, ways_right = 0, both_right = 0;
-    example::in_batches(n, 100, [&](auto& tape, const auto& which) {
+    example::in_batches(n, 100, [&](const auto& which) {
         const auto clips = test_clips(digits, which, settings);
         const auto answers = model(Variable(clips.frames));
         const Indices said = argmax(answers.digits), gone = argmax(answers.ways);

@@ -28,13 +28,14 @@ struct Model {
     Variable<T> operator()(const Variable<T>& frames, example::Carried<T>* carried = {}) const {
         return head(dropout(net(dropout(in(frames), dropped), {}, carried), dropped));
     }
-    // The nats of frames that follow another, a sum over their keys, and how many these are. Pieces
-    // are moved at random by up to so many keys.
-    std::pair<Variable<T>, T> nats(Tape<T>& tape, const std::vector<Piece>& pieces,
-                                   example::Numbers which, std::size_t transpose = 0) const {
+    // The nats of all frames but the first of each piece, summed over their keys, and the number of
+    // these frames. Each piece is transposed at random by up to `transpose` keys.
+    std::pair<Variable<T>, T> nats(const std::vector<Piece>& pieces, example::Numbers which,
+                                   std::size_t transpose = 0) const {
         std::vector<Tensor<T>> rolls;
         for (const std::size_t i : which) {
-            const auto up = static_cast<std::ptrdiff_t>(tape.random().below(2 * transpose + 1));
+            const auto up =
+                static_cast<std::ptrdiff_t>(current_random<T>().below(2 * transpose + 1));
             rolls.push_back(piano_roll<T>(pieces[i], up - static_cast<std::ptrdiff_t>(transpose)));
         }
         auto [frames, lengths] = nn::pad_frames<T>(rolls);
@@ -52,7 +53,7 @@ struct Model {
 // The mean over all frames but the first of each piece, and how many these are.
 std::pair<double, double> nats_a_frame(const Model<float>& model, const std::vector<Piece>& all) {
     double total = 0, frames = 0;
-    example::in_batches(all.size(), 20, [&](auto& tape, const auto& which) {
+    example::in_batches(all.size(), 20, [&](const auto& which) {
         const auto [nats, n] = model.nats(all, which);
         total += static_cast<double>(nats.item());
         frames += static_cast<double>(n);
@@ -88,7 +89,7 @@ struct Training : example::TrainingOptions {
     }
     example::Batches source() const { return {pieces.train.size(), batch, seed}; }
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         const auto [nats, frames] = net.nats(pieces.train, which, transpose);
         return nats / frames;
     }
@@ -129,8 +130,6 @@ struct Sampling {
     Piece draw(const Model<float>& model) const {
         Piece piece{read_chord(chord)};
         Random random(seed);
-        Tape<float> tape;
-        tape.set_recording(false);
         example::Carried<float> carried;
         while (piece.size() < length) {
             const auto last = Variable(piano_roll<float>({piece.back()}));

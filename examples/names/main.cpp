@@ -89,7 +89,7 @@ struct Model {
         Variable<T> next; // logits [T, B, letters]
         States state;
     };
-    Out operator()(Tape<T>& tape, const nn::PaddedBatch& x, const States& state = {}) const {
+    Out operator()(const nn::PaddedBatch& x, const States& state = {}) const {
         const auto [h, last] = gru(embed(x.numbers), state, x.lengths);
         return {next(dropout(h, settings.dropout)), last};
     }
@@ -108,7 +108,7 @@ example::Figures evaluate(const Model<float>& model, const Names& names, bool sh
     double nats = 0;
     std::size_t characters = 0; // with ends
     nn::ConfusionMatrix classes(model.settings.classes.size());
-    example::in_batches(nn::lengths_of(names.read), 256, [&](auto& tape, const auto& which) {
+    example::in_batches(nn::lengths_of(names.read), 256, [&](const auto& which) {
         const auto out = model(nn::pad_sequences(names.read, which, 0));
         const auto [y, lengths] = nn::pad_sequences(names.written, which, -100);
         const auto n = std::reduce(lengths.begin(), lengths.end());
@@ -172,7 +172,7 @@ struct Training : example::TrainingOptions {
     example::Batches source() const { return {nn::lengths_of(learned.read), batch, seed}; }
     // Mean over the letters, and where there are classes over the names.
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         const auto out = net(nn::pad_sequences(learned.read, which, 0));
         const auto spelled =
             cross_entropy(out.next, nn::pad_sequences(learned.written, which, -100).numbers);
@@ -202,14 +202,13 @@ void run_sample(const std::string& path, std::size_t count, nn::SampleOptions ho
         spoken(special) = false;
     how.end = letters.end();
     how.random = Random(seed);
-    Tape<float> tape;
     const auto step = [&](const Model<float>::States& state, const Indices& last) {
         const auto out = loaded.model({last.expand_dims(0), {}}, state);
         return nn::Prediction<Model<float>::States, float>{
             out.state, log_softmax(select(out.next, 0, 0), spoken)};
     };
-    for (const auto& name : nn::sample(step, Model<float>::States(),
-                                       Indices::full({count}, letters.start()), how)) {
+    for (const auto& name :
+         nn::sample(step, Model<float>::States(), Indices::full({count}, letters.start()), how)) {
         for (const auto& letter : letters.decode(name.tokens)) std::fputs(letter.c_str(), stdout);
         std::puts("");
     }
@@ -220,8 +219,6 @@ void run_classify(const std::string& path, const std::string& name) {
     const auto [s, model] = example::load<Settings, Model>(path);
     if (!model.has_classes()) fail("names", "'" + path + "' learned one file: it has no classes");
     const auto read = s.letters.encode(nn::split_characters(name), Ends::start);
-    Tape<float> tape;
-    tape.set_recording(false);
     const auto p = softmax(model.classify(model(nn::pad_sequences({{read}}, 0))));
     for (std::size_t c = 0; c < s.classes.size(); ++c)
         std::printf("%-20s %5.1f %%\n", s.classes.symbols()[c].c_str(),

@@ -98,9 +98,9 @@ struct Model {
                   .constraints =
                       s.crf ? nn::bio_constraints(s.tags.symbols()) : nn::TagConstraints()}) {}
 
-    Variable<T> operator()(Tape<T>& tape, const Batch& x) const {
-        const auto seen = concatenate(
-            {embed(x.words.numbers), form(x.forms), spell(x.spelled)}, -1);
+    Variable<T> operator()(const Batch& x) const {
+        const auto seen =
+            concatenate({embed(x.words.numbers), form(x.forms), spell(x.spelled)}, -1);
         return dropout(read(dropout(seen, dropped), {}, x.words.lengths).output, dropped);
     }
     void members(nn::Members<T>& m) {
@@ -112,7 +112,7 @@ struct Model {
 std::vector<nn::Tokens> tags_of(const Model<float>& model, const Settings& known,
                                 const Sentences& sentences) {
     std::vector<nn::Tokens> tags;
-    example::in_batches(sentences.size(), 64, [&](auto& tape, const auto& which) {
+    example::in_batches(sentences.size(), 64, [&](const auto& which) {
         const Batch x(sentences, which, known);
         for (const auto& numbers : model.tagger.decode(model(x), x.words.lengths))
             tags.push_back(known.tags.decode(numbers));
@@ -157,11 +157,11 @@ struct Training : example::TrainingOptions {
     }
     example::Batches source() const { return {nn::lengths_of(learned), batch, seed}; }
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         Batch x(learned, which, model);
         // Names are mostly words that were never met: spelling and neighbours have to do.
         x.words.numbers =
-            nn::hide_rare(x.words.numbers, model.words, counts, unknown, tape.random());
+            nn::hide_rare(x.words.numbers, model.words, counts, unknown, current_random<T>());
         return net.tagger.loss(net(x), x.tags, x.words.lengths);
     }
     example::Figures figures(const Model<float>& net, bool) const {

@@ -38,9 +38,8 @@ struct Model {
           net(s, s.embedding), attend({.input = s.width(), .hidden = s.hidden}),
           head({.input = s.width(), .output = example::feelings.size()}) {}
 
-    // Logits [B, classes]. Leaves in `shares`, where given, how much each step [T, B] counts.
-    Variable<T> operator()(Tape<T>& tape, const nn::PaddedBatch& batch,
-                           Tensor<T>* shares = nullptr) const {
+    // Logits [B, classes]. Writes the attention weight of each step [T, B] to `shares`, if given.
+    Variable<T> operator()(const nn::PaddedBatch& batch, Tensor<T>* shares = nullptr) const {
         const auto x = dropout(embed(batch.numbers), settings.dropout);
         return head(dropout(pooled(x, batch.lengths, shares), settings.dropout));
     }
@@ -64,7 +63,7 @@ example::Feelings evaluate(const Model<float>& model, const Sentences& all) {
     const nn::Vocabulary& words = model.settings.words;
     const auto x = words.encode_all(all.words);
     example::Feelings scores;
-    example::in_batches(nn::lengths_of(x), 64, [&](auto& tape, const auto& which) {
+    example::in_batches(nn::lengths_of(x), 64, [&](const auto& which) {
         const auto logits = model(nn::pad_sequences(x, which, words.padding()));
         scores.add(softmax(logits).value(), example::chosen(all.labels, which));
     });
@@ -97,9 +96,9 @@ struct Training : example::TrainingOptions {
     }
     example::Batches source() const { return {nn::lengths_of(x), batch, seed}; }
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         auto some = nn::pad_sequences(x, which, model.words.padding());
-        example::forget_words(some.numbers, model.words, tape.random());
+        example::forget_words(some.numbers, model.words, current_random<T>());
         return cross_entropy(net(some), example::chosen(learned.labels, which));
     }
     example::Figures figures(const Model<float>& net, bool) const {
@@ -111,8 +110,6 @@ void classify(const std::string& path, const std::string& sentence) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const nn::Tokens tokens = example::treebank_words(sentence);
     if (tokens.empty()) fail("classify", "the sentence has no words");
-    Tape<float> tape;
-    tape.set_recording(false);
     Tensor<float> shares;
     const auto x = settings.words.encode_all({{tokens}});
     const auto p = softmax(model(nn::pad_sequences(x, settings.words.padding()), &shares));

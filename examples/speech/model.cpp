@@ -8,8 +8,8 @@ namespace {
 
 // The symbols that a search found in the step-wise probabilities, and on which steps they lie.
 template <class T>
-std::vector<Heard> hear_by_steps(Tape<T>& tape, const Tensor<T>& x,
-                                 std::span<const std::size_t> lengths, const Search& search) {
+std::vector<Heard> hear_by_steps(const Tensor<T>& x, std::span<const std::size_t> lengths,
+                                 const Search& search) {
     std::vector<std::vector<std::int64_t>> symbols;
     const nn::CtcBeamOptions options{.beam = search.beam, .end = search.lexicon ? 0 : -1};
     if (search.lexicon) {
@@ -90,12 +90,12 @@ public:
         frames.x = log_softmax(output(dropout(frames.x, dropped)));
         return frames;
     }
-    Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
+    Variable<T> loss(const Batch<T>& batch) const override {
         const auto frames = log_probabilities(Variable(batch.x), batch.lengths);
         return nn::ctc_loss(frames.x, frames.lengths, batch.symbols, {.zero_impossible = true})
             .loss;
     }
-    std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
+    std::vector<Heard> hear(const Tensor<T>& x, Lengths lengths,
                             const Search& search) const override {
         const auto frames = log_probabilities(Variable(x), lengths);
         return hear_by_steps(frames.x.value(), frames.lengths, search);
@@ -110,11 +110,11 @@ public:
 
 // What a step function writes, from a state on, to its end.
 template <class T, class Step, class State>
-std::vector<Heard> write(Tape<T>& tape, const Step& step, const State& state, std::size_t batch,
+std::vector<Heard> write(const Step& step, const State& state, std::size_t batch,
                          std::size_t frames, std::size_t beam) {
     std::vector<Heard> heard;
     for (auto& found : nn::beam_search(
-             tape, step, state, Indices::zeros({batch}),
+             step, state, Indices::zeros({batch}),
              {.beam = beam, .length_penalty = 1, .end = 0, .max_length = frames / 5 + 10})) {
         auto& best = found.front();
         best.tokens.resize(best.tokens.size() - (best.ended ? 1 : 0));
@@ -152,20 +152,19 @@ public:
             speller.attention.prepare(heard.x, nn::length_mask(heard.lengths, heard.x.shape(0)));
         nn::State<T, 2> first;
         for (std::size_t i = 0; i < first.size(); ++i)
-            first[i] = with_tape_of(heard.x, Tensor<T>::zeros({x.shape(1), speller.widths()[i]}));
+            first[i] = Variable(Tensor<T>::zeros({x.shape(1), speller.widths()[i]}));
         return speller.start({first}, memory);
     }
-    Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
+    Variable<T> loss(const Batch<T>& batch) const override {
         const auto first = start(Variable(batch.x), batch.lengths);
         return spelling_loss(speller(first, batch.spelled).logits, batch);
     }
-    std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
+    std::vector<Heard> hear(const Tensor<T>& x, Lengths lengths,
                             const Search& search) const override {
         const auto step = [this](const auto& state, const Indices& tokens) {
             return speller.predict(state, tokens);
         };
-        return write(tape, step, start(Variable(x), lengths), x.shape(1), x.shape(0),
-                     search.beam);
+        return write(step, start(Variable(x), lengths), x.shape(1), x.shape(0), search.beam);
     }
     std::size_t factor() const override { return listener.factor(); }
     void members(nn::Members<T>& m) override { m("listener", listener)("speller", speller); }
@@ -184,14 +183,14 @@ public:
                                                 .decoder = layers_of(s, true),
                                                 .vocabulary = alphabet.size()}) {}
 
-    Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const override {
+    Variable<T> loss(const Batch<T>& batch) const override {
         const auto frames = convolutions(Variable(batch.x), batch.lengths);
         return spelling_loss(net(frames.x, batch.spelled, frames.lengths).logits, batch);
     }
-    std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
+    std::vector<Heard> hear(const Tensor<T>& x, Lengths lengths,
                             const Search& search) const override {
         const auto frames = convolutions(Variable(x), lengths);
-        return write(tape, net.step(), net.start(frames.x, frames.lengths), x.shape(1), x.shape(0),
+        return write(net.step(), net.start(frames.x, frames.lengths), x.shape(1), x.shape(0),
                      search.beam);
     }
     std::size_t factor() const override { return 4; }

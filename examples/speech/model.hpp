@@ -48,8 +48,8 @@ public:
     using Lengths = std::span<const std::size_t>;
 
     virtual ~Recogniser() = default;
-    virtual Variable<T> loss(Tape<T>& tape, const Batch<T>& batch) const = 0;
-    virtual std::vector<Heard> hear(Tape<T>& tape, const Tensor<T>& x, Lengths lengths,
+    virtual Variable<T> loss(const Batch<T>& batch) const = 0;
+    virtual std::vector<Heard> hear(const Tensor<T>& x, Lengths lengths,
                                     const Search& search) const = 0;
     // Frames that one step of the weights stands for.
     virtual std::size_t factor() const = 0;

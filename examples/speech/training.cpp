@@ -51,7 +51,7 @@ std::vector<std::size_t> digits_of(std::size_t recordings, const std::string& ta
 Loaded::Loaded(const std::string& path)
     : settings(example::read<Settings>(path)), alphabet(settings.symbols),
       filterbank({.rate = settings.rate}), model(make_recogniser<float>(settings, alphabet)) {
-    optim::load_weights(path, example::named(*model));
+    optim::load_weights(path, parameters(*model));
 }
 
 std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filterbank,
@@ -70,8 +70,6 @@ std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filter
         std::vector<Tensor<float>> features;
         for (const std::size_t i : which) features.push_back(filterbank(utterances[i].samples));
         const auto [x, lengths] = nn::pad_frames<float>(features);
-        Tape<float> tape;
-        tape.set_recording(false);
         auto found = model.hear(x, lengths, search);
         for (std::size_t b = 0; b < which.size(); ++b) heard[which[b]] = std::move(found[b]);
     });
@@ -104,8 +102,7 @@ int check_gradients(Training o) {
     const std::vector<std::vector<std::int64_t>> symbols{{1, 2}, {3}}, spelled{{1, 2, 0}, {3, 0}};
     batch.symbols = nn::pad_sequences(symbols, 0);
     batch.spelled = nn::pad_sequences(spelled, -100).numbers;
-    return o.inspection.check([&](Tape<double>& tape) { return model->loss(batch); },
-                              parameters(*model));
+    return o.inspection.check([&] { return model->loss(batch); }, parameters(*model));
 }
 
 } // namespace
@@ -137,9 +134,9 @@ int train(Training o) {
         std::vector<Utterance> utterances;
         std::vector<Tensor<float>> features;
         for (const std::size_t i : which) {
-            utterances.push_back(spoken(i, tape.random()));
+            utterances.push_back(spoken(i, current_random()));
             features.push_back(filterbank(utterances.back().samples));
-            hide(features.back(), filterbank.options(), o.mask, tape.random());
+            hide(features.back(), filterbank.options(), o.mask, current_random());
         }
         return model->loss(batch_of(alphabet, utterances, features));
     };
@@ -164,7 +161,7 @@ int train(Training o) {
         return figures;
     };
     task.metadata = example::metadata(o.model);
-    return example::learn(o, {digits, o.batch, o.seed}, task, loss, example::named(*model));
+    return example::learn(o, {digits, o.batch, o.seed}, task, loss, parameters(*model));
 }
 
 } // namespace speech

@@ -50,13 +50,12 @@ std::vector<Translation> translate(const Model<float>& model, const Settings& s,
                                    const Sentences& sentences, std::size_t beam) {
     const auto numbers = s.source.encode_all(sentences);
     std::vector<Translation> all(sentences.size());
-    example::in_batches(nn::lengths_of(sentences), 50, [&](auto& tape, const auto& which) {
+    example::in_batches(nn::lengths_of(sentences), 50, [&](const auto& which) {
         const auto x = nn::pad_sequences(numbers, which, 0);
-        const auto written = model.write(tape, x,
-                                         {.beam = beam,
-                                          .length_penalty = 1,
-                                          .end = s.target.end(),
-                                          .max_length = 2 * x.numbers.shape(0) + 10});
+        const auto written = model.write(x, {.beam = beam,
+                                             .length_penalty = 1,
+                                             .end = s.target.end(),
+                                             .max_length = 2 * x.numbers.shape(0) + 10});
         for (std::size_t b = 0; b < which.size(); ++b) {
             const auto& best = written[b].front();
             all[which[b]] = {nn::words_of(best, s.target, sentences[which[b]]), best.weights};
@@ -123,9 +122,9 @@ struct Training : example::TrainingOptions {
     }
     example::Batches source() const { return {nn::lengths_of(y), batch, seed}; }
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
-        return net.loss(nn::pad_sequences(x, which, 0),
-                        nn::pad_sequences(y, which, -100).numbers, smoothing);
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
+        return net.loss(nn::pad_sequences(x, which, 0), nn::pad_sequences(y, which, -100).numbers,
+                        smoothing);
     }
     example::Figures figures(const Model<float>& net, bool last) const {
         if (!last) return {{"bleu_greedy", bleu(net, model, pairs, 1, 300)}};

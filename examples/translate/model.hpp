@@ -72,12 +72,9 @@ struct Model {
                                       .start = start,
                                       .attention = {.name = s.attention}}});
     }
-    Variable<T> read(Tape<T>& tape, const Indices& sources) const {
-        return dropout(embed(sources), dropped);
-    }
-    // Of the logits of targets, of which those below 0 do not count.
-    Variable<T> loss(Tape<T>& tape, const nn::PaddedBatch& x, const Indices& targets,
-                     double smoothing) const {
+    Variable<T> read(const Indices& sources) const { return dropout(embed(sources), dropped); }
+    // Cross-entropy of the targets; those below 0 are ignored.
+    Variable<T> loss(const nn::PaddedBatch& x, const Indices& targets, double smoothing) const {
         const auto loss_of = [&](const auto& net) {
             const auto logits = net(read(x.numbers), targets, x.lengths).logits;
             return cross_entropy(logits, targets, {.smoothing = smoothing});
@@ -85,7 +82,7 @@ struct Model {
         return std::visit(loss_of, net);
     }
     // What is written for each source, best first.
-    auto write(Tape<T>& tape, const nn::PaddedBatch& x, const nn::BeamOptions& options) const {
+    auto write(const nn::PaddedBatch& x, const nn::BeamOptions& options) const {
         const auto write = [&](const auto& net) {
             return nn::beam_search(net.step(), net.start(read(x.numbers), x.lengths),
                                    net.starts(x.lengths.size()), options);

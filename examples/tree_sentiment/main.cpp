@@ -43,9 +43,9 @@ struct Training : example::TrainingOptions {
     }
     example::Batches source() const { return {learned->trees.size(), batch, seed}; }
     template <class T>
-    Variable<T> loss(const Model<T>& net, Tape<T>& tape, example::Numbers which) const {
+    Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         Batch some(*learned, which);
-        example::forget_words(some.words, model.words, tape.random());
+        example::forget_words(some.words, model.words, current_random<T>());
         // A sentence counts as much as all of its phrases, most of which are neutral words.
         const auto logits = net(some);
         const auto& roots = some.trees.roots();
@@ -100,8 +100,6 @@ void draw(const std::string& path, const std::string& file, std::size_t which,
     if (which == 0 || which > trees.size())
         fail("draw", fmt::format("there is no tree {} of {}", which, trees.size()));
     const example::LabelledTree& tree = trees[which - 1];
-    Tape<float> tape;
-    tape.set_recording(false);
     const Batch batch(Numbered({tree}, settings.words), std::vector<std::size_t>{0});
     const auto classes = argmax(model(batch));
     std::vector<std::int64_t> predicted;

@@ -91,7 +91,7 @@ public:
           tree_(chosen(s)), head_({.input = s.hidden, .output = classes}) {}
 
     // Logits of all nodes, [nodes, classes].
-    Variable<T> operator()(Tape<T>& tape, const Batch& batch) const {
+    Variable<T> operator()(const Batch& batch) const {
         const auto x = dropout(embed_(batch.words), dropout_);
         return std::visit(
             [&](const auto& tree) { return head_(dropout(tree(batch.trees, x)[0], dropout_)); },
@@ -128,7 +128,7 @@ struct Scores {
 
 inline Scores evaluate(const Model<float>& model, const Numbered& all) {
     Scores scores;
-    example::in_batches(all.trees.size(), 64, [&](auto& tape, const auto& which) {
+    example::in_batches(all.trees.size(), 64, [&](const auto& which) {
         const Batch batch(all, which);
         const auto p = softmax(model(batch));
         scores.nodes.add(batch.labels, argmax(p));

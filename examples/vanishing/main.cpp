@@ -28,12 +28,11 @@ public:
         course.shown = std::move(shown);
         course.before = reach(model, shown_batch, o_.out + "/" + course.name + ".svg");
         Optimizer optimizer(parameters(model), {.learning_rate = rate});
-        Tape<float> tape;
         const double end = 60 * o_.minutes * static_cast<double>(++run_) / runs;
         for (std::size_t step = 0; step < o_.steps && !example::interrupted(); ++step) {
             if (step > 0 && watch_.seconds() > end) break;
             const Batch batch = draw(o_, random);
-            tape.clear();
+            Tape tape;
             const auto loss = cross_entropy(model(batch), batch.first);
             course.losses.push_back(static_cast<double>(loss.item()));
             tape.backward(loss);
@@ -196,15 +195,13 @@ int inspect(Settings o) {
     if (o.inspection.draws()) {
         const Model<nn::LstmCell<float>> model(o, {.forget_bias = 2});
         const Batch batch = draw(o, random);
-        return o.inspection.draw<float>(
-            [&](Tape<float>& tape) { return cross_entropy(model(batch), batch.first); });
+        return o.inspection.draw([&] { return cross_entropy(model(batch), batch.first); });
     }
     o.hidden = o.length = o.batch = 5;
     const Batch batch = draw(o, random);
     Model<nn::LstmCell<double>> model(o, {.forget_bias = 2});
-    return o.inspection.check(
-        [&](Tape<double>& tape) { return cross_entropy(model(batch), batch.first); },
-        parameters(model));
+    return o.inspection.check([&] { return cross_entropy(model(batch), batch.first); },
+                              parameters(model));
 }
 
 } // namespace vanishing

@@ -66,7 +66,7 @@ struct Model {
           net({.input = 2 * symbols, .hidden = o.hidden, .cell = cell}),
           head({.input = o.hidden, .output = symbols}) {}
 
-    Variable<T> operator()(Tape<T>& tape, const Batch& batch) const {
+    Variable<T> operator()(const Batch& batch) const {
         return head(select(net(embed(batch.x)).output, 0, batch.x.shape(0) - 1));
     }
     void members(nn::Members<T>& m) { m("embed", embed)("net", net)("head", head); }
@@ -87,7 +87,7 @@ std::vector<double> reach(Model<Cell>& model, const Batch& batch, const std::str
     const Statistics<float> statistics(tape);
     const auto loss = cross_entropy(model(batch), batch.first);
     tape.backward(loss);
-    for (auto* parameter : parameters(model)) parameter->clear_gradient();
+    for (const auto& parameter : parameters(model)) parameter.clear_gradient();
     if (!picture.empty())
         graph::write(picture, loss,
                      {.fold = graph::Fold::none,
@@ -108,8 +108,6 @@ std::vector<double> reach(Model<Cell>& model, const Batch& batch, const std::str
 template <class Cell>
 double accuracy(const Model<Cell>& model, const Settings& o) {
     Random random = Random(o.seed).split(2);
-    Tape<float> tape;
-    tape.set_recording(false);
     std::size_t right = 0, all = 0;
     for (int i = 0; i < 20; ++i) {
         const Batch batch = draw(o, random);

@@ -62,7 +62,7 @@ struct Model {
         output.begin_with(s.words.counts());
     }
     // The mean of -log p of the words y [T, B] that follow x, from `state` on.
-    Variable<T> loss(Tape<T>& tape, const Indices& x, const Indices& y,
+    Variable<T> loss(const Indices& x, const Indices& y,
                      example::Carried<T>* state = nullptr) const {
         return output.loss(example::read_on(lstm, embed(x), state), embed.weight, y);
     }
@@ -174,8 +174,6 @@ void run_next(const std::string& path, const std::string& text, std::size_t coun
     const auto& words = settings.words;
     Text read = words.encode(nn::split_whitespace(text));
     read.insert(read.begin(), words.end());
-    Tape<float> tape;
-    tape.set_recording(false);
     const auto h = model.lstm(model.embed(Indices({read.size(), 1}, std::span(read)))).output;
     const auto p =
         exp(model.output.log_probabilities(select(h, 0, read.size() - 1), model.embed.weight));
