@@ -25,7 +25,7 @@ Recorded<T>::~Recorded() {
 
 template <class T>
 void Recorded<T>::begin_rule(NodeId id, std::span<const Variable<T>> gradients) {
-    static std::atomic<std::uint64_t> runs{0};
+    static std::atomic<std::uint32_t> runs{0};
     const Node<T>& n = this->tape_.node(id);
     running_ = &n;
     derivative_name_ = name_of_derivative(n.op.name);
@@ -37,7 +37,8 @@ void Recorded<T>::begin_rule(NodeId id, std::span<const Variable<T>> gradients) 
     for (const auto& x : n.rule->kept())
         if (x.node != no_node) read_.push_back(x.variable);
     keeps_variables_ = read_.size() > recorded_gradients;
-    detail::rule_run = ++runs;
+    do detail::rule_run = ++runs;
+    while (detail::rule_run == 0);
 }
 
 template <class T>

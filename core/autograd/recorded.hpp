@@ -65,7 +65,7 @@ private:
     const Node<T>* running_ = nullptr;
     std::vector<Variable<T>> read_;
     bool keeps_variables_ = false;
-    std::uint64_t outer_run_; // of a rule that this pass runs in
+    std::uint32_t outer_run_; // of a rule that this pass runs in
     std::uint32_t outer_scope_;
 };
 

@@ -354,7 +354,7 @@ Saved<T> Tape<T>::save(const Variable<T>& x) {
 }
 
 template <class T>
-Variable<T> Tape<T>::handle(Tensor<T> value, NodeId id, std::uint64_t rule_run) const {
+Variable<T> Tape<T>::handle(Tensor<T> value, NodeId id, std::uint32_t rule_run) const {
     Variable<T> x(Value<T>::make(std::move(value)));
     x.body()->slot = m_->slot;
     x.body()->generation = m_->slot->generation.load(std::memory_order_relaxed);

@@ -191,7 +191,7 @@ public:
     struct Context {
         Tape* tape = nullptr; // null: it only computes
         bool is_untracked = false;
-        std::uint64_t rule_run = 0;
+        std::uint32_t rule_run = 0;
 
         // A result that is not recorded.
         Variable<T> plain(Tensor<T> value) const;
@@ -203,7 +203,7 @@ public:
     NodeId append_view(const Op& op, const Variable<T>& base, const Tensor<T>& view);
     void place(NodeId id, NodeId root, const Region& region);
     // A variable for a node.
-    Variable<T> handle(Tensor<T> value, NodeId id, std::uint64_t rule_run = 0) const;
+    Variable<T> handle(Tensor<T> value, NodeId id, std::uint32_t rule_run = 0) const;
     Node<T>& node(NodeId id) { return m_->node(id); }
     Arena& arena() { return m_->arena; }
     // Gives an operation its rule, which was made in the arena.

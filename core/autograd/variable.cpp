@@ -6,9 +6,11 @@
 
 namespace unroll {
 
-thread_local constinit std::uint64_t detail::rule_run = 0;
+thread_local constinit std::uint32_t detail::rule_run = 0;
 
 namespace {
+
+constexpr std::align_val_t cache_line{64};
 
 // Free bodies of one thread, at most as many as the thread had in use at once, so that a thread
 // which only drops what others make keeps few.
@@ -17,7 +19,7 @@ struct Bodies {
     static constexpr std::ptrdiff_t few = 1024;
 
     ~Bodies() {
-        while (free != nullptr) ::operator delete(take());
+        while (free != nullptr) ::operator delete(take(), cache_line);
     }
     void* take() {
         --count;
@@ -57,7 +59,7 @@ Value<T>* Value<T>::make(Tensor<T> tensor) {
         mine->most = std::max(mine->most, ++mine->in_use);
         if (mine->free != nullptr) memory = mine->take();
     }
-    if (memory == nullptr) memory = ::operator new(sizeof(Value));
+    if (memory == nullptr) memory = ::operator new(sizeof(Value), cache_line);
     return new (memory) Value(std::move(tensor));
 }
 
@@ -77,7 +79,7 @@ void Value<T>::destroy() {
         return;
     }
 #endif
-    ::operator delete(static_cast<void*>(this));
+    ::operator delete(static_cast<void*>(this), cache_line);
 }
 
 template <class T>

@@ -41,12 +41,12 @@ struct Value {
     NodeId node = no_node;
     TapeSlot<T>* slot = nullptr;
     std::uint64_t generation = 0;
+    // Of a tensor that became a variable inside a recorded backward rule, and of what was computed
+    // from it: the number of that run of a rule. Else 0.
+    std::uint32_t rule_run = 0;
     bool is_parameter = false;
     // Computed from a parameter while no tape recorded: its gradient is lost.
     bool is_untracked = false;
-    // Of a tensor that became a variable inside a recorded backward rule, and of what was computed
-    // from it: the number of that run of a rule. Else 0.
-    std::uint64_t rule_run = 0;
     Tensor<T> tensor;
 
 protected:
@@ -58,7 +58,7 @@ private:
 
 namespace detail {
 // The run of a recorded backward rule that this thread is in; 0: none.
-extern thread_local constinit std::uint64_t rule_run;
+extern thread_local constinit std::uint32_t rule_run;
 } // namespace detail
 
 // A value, and its node on a tape if it was recorded; without one it is a constant. A small handle:
