@@ -109,7 +109,7 @@ public:
 };
 
 // What a step function writes, from a state on, to its end.
-template <class T, class Step, class State>
+template <class Step, class State>
 std::vector<Heard> write(const Step& step, const State& state, std::size_t batch,
                          std::size_t frames, std::size_t beam) {
     std::vector<Heard> heard;
