@@ -1,4 +1,4 @@
-#include <unroll/core/autograd/linear_maps.hpp>
+#include <unroll/core/autograd/backward/linear_maps.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

@@ -1,4 +1,4 @@
-#include <unroll/core/autograd/pass.hpp>
+#include <unroll/core/autograd/backward/pass.hpp>
 #include <unroll/core/base/error.hpp>
 #include <unroll/core/check/statistics.hpp>
 #include <unroll/optim/optimizer.hpp>

@@ -1,5 +1,5 @@
-#include <unroll/core/autograd/gradients.hpp>
-#include <unroll/core/autograd/linear_maps.hpp>
+#include <unroll/core/autograd/backward/gradients.hpp>
+#include <unroll/core/autograd/backward/linear_maps.hpp>
 #include <unroll/core/check/gradcheck.hpp>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "program.hpp"
 
-#include <unroll/core/autograd/gradients.hpp>
+#include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/core/check/gradcheck.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

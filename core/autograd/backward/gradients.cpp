@@ -1,7 +1,7 @@
-#include <unroll/core/autograd/gradients.hpp>
-#include <unroll/core/autograd/in_place.hpp>
-#include <unroll/core/autograd/pass.hpp>
-#include <unroll/core/autograd/recorded.hpp>
+#include <unroll/core/autograd/backward/gradients.hpp>
+#include <unroll/core/autograd/backward/in_place.hpp>
+#include <unroll/core/autograd/backward/pass.hpp>
+#include <unroll/core/autograd/backward/recorded.hpp>
 
 #include <optional>
 #include <unordered_map>

@@ -1,6 +1,6 @@
-#include <unroll/core/autograd/in_place.hpp>
-#include <unroll/core/autograd/linear_maps.hpp>
-#include <unroll/core/autograd/pass.hpp>
+#include <unroll/core/autograd/backward/in_place.hpp>
+#include <unroll/core/autograd/backward/linear_maps.hpp>
+#include <unroll/core/autograd/backward/pass.hpp>
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/core/kernels/product.hpp>
 

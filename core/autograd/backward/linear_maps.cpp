@@ -1,4 +1,4 @@
-#include <unroll/core/autograd/linear_maps.hpp>
+#include <unroll/core/autograd/backward/linear_maps.hpp>
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/core/kernels/product.hpp>
 

@@ -1,5 +1,5 @@
-#include <unroll/core/autograd/in_place.hpp>
-#include <unroll/core/autograd/pass.hpp>
+#include <unroll/core/autograd/backward/in_place.hpp>
+#include <unroll/core/autograd/backward/pass.hpp>
 #include <unroll/core/kernels/product.hpp>
 
 #include <algorithm>

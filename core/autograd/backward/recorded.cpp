@@ -1,5 +1,5 @@
-#include <unroll/core/autograd/pass.hpp>
-#include <unroll/core/autograd/recorded.hpp>
+#include <unroll/core/autograd/backward/pass.hpp>
+#include <unroll/core/autograd/backward/recorded.hpp>
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <unroll/core/autograd/accumulator.hpp>
-#include <unroll/core/autograd/linear_maps.hpp>
+#include <unroll/core/autograd/backward/linear_maps.hpp>
 #include <unroll/core/base/scope.hpp>
 
 #include <map>

@@ -1,6 +1,6 @@
 #include "support.hpp"
 
-#include <unroll/core/autograd/gradients.hpp>
+#include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/core/tensor/xtensor.hpp>
 #include <unroll/nn/layers/layers.hpp>
 #include <unroll/ops/fuse/fuse.hpp>

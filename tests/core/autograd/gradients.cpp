@@ -1,6 +1,6 @@
 #include "support.hpp"
 
-#include <unroll/core/autograd/gradients.hpp>
+#include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/core/graph/formula_text.hpp>
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/recurrent/recurrent.hpp>

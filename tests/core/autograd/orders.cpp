@@ -1,6 +1,6 @@
 #include "support.hpp"
 
-#include <unroll/core/autograd/gradients.hpp>
+#include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/core/autograd/record.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/matrix.hpp>

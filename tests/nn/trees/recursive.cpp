@@ -1,6 +1,6 @@
 #include "nn/trees/trees.hpp"
 
-#include <unroll/core/autograd/gradients.hpp>
+#include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/trees/recursive.hpp>
 #include <unroll/ops/pointwise.hpp>
