@@ -67,6 +67,12 @@ bool Tape<T>::any_row_written(NodeId buffer, std::size_t begin, std::size_t end)
 }
 
 template <class T>
+bool Tape<T>::is_written(NodeId buffer, const Region& part) const {
+    const auto [begin, end] = rows_of(node(buffer), part);
+    return any_row_written(buffer, begin, end);
+}
+
+template <class T>
 bool Tape<T>::row_overwritten(NodeId id, NodeId since) const {
     const Node<T>& n = node(id);
     const Node<T>& root = node(n.root);
@@ -86,34 +92,45 @@ Buffer<T>::Buffer(const Variable<T>& like, const Shape& shape) : memory_(shape) 
 }
 
 template <class T>
-Place<T> Buffer<T>::row(std::size_t index) const {
-    Place<T> place{memory_.select(0, index), whole_.node(), {}};
-    place.region = {index * place.memory.size(), place.memory.shape(), place.memory.strides()};
+Place<T> Buffer<T>::place(Tensor<T> memory, std::size_t begin) const {
+    Place<T> place{std::move(memory), whole_.node(), {}};
+    const std::size_t row = memory_.size() / std::max<std::size_t>(memory_.shape(0), 1);
+    place.region = {begin * row, place.memory.shape(), place.memory.strides()};
+    if (whole_.is_recorded()) place.slot = whole_.body()->slot;
+    place.is_untracked = &is_untracked_;
     return place;
+}
+
+template <class T>
+Place<T> Buffer<T>::row(std::size_t index) const {
+    return place(memory_.select(0, index), index);
 }
 
 template <class T>
 Place<T> Buffer<T>::part(std::size_t begin, std::size_t end) const {
-    Place<T> place{memory_.slice(0, begin, end), whole_.node(), {}};
-    const auto row = static_cast<std::size_t>(memory_.strides()[0]);
-    place.region = {begin * row, place.memory.shape(), place.memory.strides()};
-    return place;
+    return place(memory_.slice(0, begin, end), begin);
 }
 
 template <class T>
-bool Buffer<T>::holds(std::size_t index, const Variable<T>& x) const {
-    const Tensor<T> row = memory_.select(0, index);
-    return x.value().storage() == row.storage() && x.value().data() == std::as_const(row).data() &&
-           x.shape() == row.shape() && x.value().strides() == row.strides();
+bool Buffer<T>::holds(const Place<T>& place, const Variable<T>& x) const {
+    const Tensor<T>&a = x.value(), &b = place.memory;
+    if (a.storage() != b.storage() || a.data() != b.data() || a.shape() != b.shape() ||
+        a.strides() != b.strides())
+        return false;
+    if (!whole_.is_recorded()) return true;
+    return x.is_recorded() ? x.body()->slot == place.slot
+                           : !whole_.tape()->is_written(whole_.node(), place.region);
 }
 
 template <class T>
 Variable<T> Buffer<T>::rows(std::size_t begin, std::size_t end) const {
     Tensor<T> view = memory_.slice(0, begin, end);
-    if (!whole_.is_recorded()) return Variable<T>(std::move(view));
-    Tape<T>* tape = whole_.tape();
-    if (view.size() > 0 && !tape->any_row_written(whole_.node(), begin, end))
-        return Variable<T>(std::move(view));
+    Tape<T>* const tape = whole_.tape();
+    if (tape == nullptr || (view.size() > 0 && !tape->any_row_written(whole_.node(), begin, end))) {
+        Variable<T> constant(std::move(view));
+        constant.body()->is_untracked = is_untracked_;
+        return constant;
+    }
     const NodeId id = tape->append_rows(whole_, view);
     return tape->handle(std::move(view), id);
 }
@@ -135,6 +152,7 @@ Place<T> in_place_of(const Op& op, const Variable<T>& x) {
     template std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>&, const Region&);  \
     template void Tape<T>::place(NodeId, NodeId, const Region&);                                   \
     template bool Tape<T>::any_row_written(NodeId, std::size_t, std::size_t) const;                \
+    template bool Tape<T>::is_written(NodeId, const Region&) const;                                \
     template bool Tape<T>::row_overwritten(NodeId, NodeId) const;                                  \
     template class Buffer<T>;                                                                      \
     template Place<T> in_place_of(const Op&, const Variable<T>&);

@@ -10,9 +10,16 @@ struct Place {
     Tensor<T> memory;
     NodeId root = no_node;
     Region region;
+    TapeSlot<T>* slot = nullptr;  // of the buffer's tape
+    bool* is_taken = nullptr;     // set when an operation stores its result here
+    bool* is_untracked = nullptr; // set when that is computed from a parameter without a tape
 
+    bool is_of_buffer() const { return is_untracked != nullptr; }
     bool is_given() const { return static_cast<bool>(memory.storage()); }
-    Tensor<T> take(const Shape& shape) const { return is_given() ? memory : Tensor<T>(shape); }
+    Tensor<T> take(const Shape& shape) const {
+        if (is_taken != nullptr) *is_taken = true;
+        return is_given() ? memory : Tensor<T>(shape);
+    }
 };
 
 // The same elements, for an operation to write its result into: a change that the tape knows of by
@@ -36,14 +43,17 @@ public:
 
     Place<T> row(std::size_t index) const;
     Place<T> part(std::size_t begin, std::size_t end) const;
-    // Whether `x` is what was stored in that row.
-    bool holds(std::size_t index, const Variable<T>& x) const;
+    // Whether `x` is the last result that was stored in that place, with its history.
+    bool holds(const Place<T>& place, const Variable<T>& x) const;
     // Rows [begin, end), all written by now, as a variable.
     Variable<T> rows(std::size_t begin, std::size_t end) const;
 
 private:
+    Place<T> place(Tensor<T> memory, std::size_t begin) const;
+
     Tensor<T> memory_;
     Variable<T> whole_; // on a tape
+    mutable bool is_untracked_ = false;
 };
 
 // The storage of a value that is not used again, for a result to be stored in.

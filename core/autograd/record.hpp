@@ -129,6 +129,19 @@ void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> resul
                                              std::move(tensors), std::make_index_sequence<N>{}));
 }
 
+// The result `id` of an operation is stored in a buffer.
+template <class T>
+void store(Tape<T>& tape, const Op& op, NodeId id, const Place<T>& place) {
+    if (place.is_of_buffer() &&
+        (place.slot == nullptr || place.slot->tape.load(std::memory_order_relaxed) != &tape))
+        fail(op, "an operand is recorded on another tape than the buffer for the result");
+    if (place.root != no_node) tape.place(id, place.root, place.region);
+}
+template <class T>
+void note_untracked(bool is_untracked, const Place<T>& place) {
+    if (is_untracked && place.is_untracked != nullptr) *place.is_untracked = true;
+}
+
 // Puts the results of one operation on the tape and returns the first one's node; no_node where
 // nothing is recorded.
 template <class T>
@@ -139,6 +152,7 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
     NodeId first = no_node;
     for (std::size_t i = 0; i < out.size(); ++i) {
         if (context.tape == nullptr) {
+            if (i < places.size()) note_untracked(context.is_untracked, places[i]);
             out[i] = context.plain(std::move(values[i]));
             continue;
         }
@@ -146,8 +160,7 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
         const NodeId id = tape.append(op, inputs, values[i].shape());
         if (i == 0) first = id;
         tape.node(id).operation = first;
-        if (i < places.size() && places[i].root != no_node)
-            tape.place(id, places[i].root, places[i].region);
+        if (i < places.size()) store(tape, op, id, places[i]);
         out[i] = tape.handle(std::move(values[i]), id, context.rule_run);
     }
     if (first != no_node)
@@ -168,10 +181,13 @@ template <class T, class... Kept, class F>
 Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Tensor<T> value,
                    const std::tuple<Kept...>& keep, F rule, const Place<T>& place = {}) {
     const auto context = Tape<T>::of(op, inputs);
-    if (context.tape == nullptr) return context.plain(std::move(value));
+    if (context.tape == nullptr) {
+        detail::note_untracked(context.is_untracked, place);
+        return context.plain(std::move(value));
+    }
     Tape<T>& tape = *context.tape;
     const NodeId id = tape.append(op, inputs, value.shape());
-    if (place.root != no_node) tape.place(id, place.root, place.region);
+    detail::store(tape, op, id, place);
     Variable<T> out = tape.handle(std::move(value), id, context.rule_run);
     detail::record_rule<false, T>(tape, id, std::span<const Variable<T>>(&out, 1), keep,
                                   std::move(rule));

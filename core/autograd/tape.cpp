@@ -447,7 +447,9 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
         if (tape == nullptr || body->slot->generation != body->generation)
             fail(op, "an operand was recorded before its tape was cleared or destroyed; detach() "
                      "what is carried from one tape to the next");
-        if (slot != nullptr && slot != body->slot) fail(op, "the operands are on two tapes");
+        if (slot != nullptr && slot != body->slot)
+            fail(op, "the operands are on two tapes; detach() what is carried from one tape to the "
+                     "next");
         slot = body->slot;
         context.rule_run = std::max(context.rule_run, body->rule_run);
         if (read && tape->overwritten(body->node, body->node))

@@ -217,6 +217,7 @@ public:
     NodeId append_buffer(const Shape& shape);
     NodeId append_rows(const Variable<T>& buffer, const Tensor<T>& view);
     bool any_row_written(NodeId buffer, std::size_t begin, std::size_t end) const;
+    bool is_written(NodeId buffer, const Region& part) const;
     // Whether a part of the node's value was overwritten in place after `since`.
     bool overwritten(NodeId id, NodeId since) const {
         const NodeId root = node(id).root;

@@ -2,9 +2,11 @@
 
 #include <unroll/core/tensor/tensor.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace unroll {
 
@@ -123,6 +125,23 @@ protected:
 template <class T>
 Variable<T> stop_gradient(const Variable<T>& x) {
     return Variable<T>(x.value());
+}
+
+// The same for what is carried from one tape to the next, as the state of a recurrent layer in
+// truncated back-propagation through time. Values that are not there stay so.
+template <class T>
+Variable<T> detach(const Variable<T>& x) {
+    return x.body() != nullptr ? stop_gradient(x) : x;
+}
+template <class T, std::size_t N>
+std::array<Variable<T>, N> detach(std::array<Variable<T>, N> state) {
+    for (auto& x : state) x = detach(x);
+    return state;
+}
+template <class T>
+std::vector<Variable<T>> detach(std::vector<Variable<T>> state) {
+    for (auto& x : state) x = detach(x);
+    return state;
 }
 
 extern template class Variable<float>;

@@ -41,6 +41,20 @@ Mask all_of(const Mask& a, const Mask& b) {
     return both;
 }
 
+Mask seen_keys(const Mask& mask) {
+    if (mask.dimension() < 2) return mask;
+    const Mask dense = mask.contiguous();
+    const std::size_t S = mask.shape().back(), queries = mask.shape(mask.dimension() - 2);
+    Shape shape(mask.shape().begin(), mask.shape().end() - 1);
+    shape.back() = S;
+    Mask seen = Mask::full(shape, false);
+    const std::size_t groups = S > 0 ? seen.size() / S : 0;
+    for (std::size_t i = 0; i < groups * queries; ++i)
+        for (std::size_t s = 0; s < S; ++s)
+            seen.data()[i / queries * S + s] |= dense.data()[i * S + s];
+    return seen;
+}
+
 template <class T>
 Memory<T> Memory<T>::reordered(const Indices& parents) const {
     Memory next{take(keys, parents), take(values, parents), {}};
@@ -210,9 +224,19 @@ void check_previous(const char* name, const Shape& previous, const Shape& keys) 
 }
 
 template <class T>
+Variable<T> without_hidden(const Variable<T>& x, const Mask& keys) {
+    if (!keys.storage() || keys.dimension() != 2 || x.dimension() < 2 ||
+        keys.shape(0) != x.shape(1) || keys.shape(1) < x.shape(0))
+        return x;
+    const std::size_t all = keys.shape(1);
+    Mask own = keys.slice(1, all - x.shape(0), all).transpose();
+    while (own.dimension() < x.dimension()) own = own.expand_dims(-1);
+    return where(own, x, 0);
+}
+
+template <class T>
 Variable<T> batch_first(const Variable<T>& x, const Mask& mask) {
-    if (!mask.storage()) return swapaxes(x, 0, 1);
-    return swapaxes(where(mask.transpose().expand_dims(2), x, 0), 0, 1);
+    return swapaxes(without_hidden(x, mask), 0, 1);
 }
 
 template <class T>
@@ -231,6 +255,7 @@ Attended<T> attend(const Variable<T>& scores, const Memory<T>& memory) {
     template struct ConcatScore<T>;                                                                \
     template struct AdditiveScore<T>;                                                              \
     template struct LocationScore<T>;                                                              \
+    template Variable<T> detail::without_hidden(const Variable<T>&, const Mask&);                  \
     template Variable<T> detail::batch_first(const Variable<T>&, const Mask&);                     \
     template Attended<T> detail::attend(const Variable<T>&, const Memory<T>&);                     \
     template class Attention<DotScore<T>>;                                                         \

@@ -20,6 +20,8 @@ Mask length_mask(std::span<const std::size_t> lengths, std::size_t steps);
 Mask causal_mask(std::size_t queries, std::size_t keys);
 // Where all of them are true; they broadcast. A mask without memory is true everywhere.
 Mask all_of(const Mask& a, const Mask& b);
+// [..., S]: true for the keys that any query may see, of a mask [..., queries, S].
+Mask seen_keys(const Mask& mask);
 
 // What is attended to, projected once for all queries. The batch comes first.
 template <class T>
@@ -210,6 +212,10 @@ void check_memory(const char* name, const Shape& memory, std::size_t width, cons
 void check_queries(const char* name, const Shape& queries, std::size_t width, const Shape& keys);
 void check_previous(const char* name, const Shape& previous, const Shape& keys);
 
+// x [T, B, ...] with zeros where the mask [B, S] hides its steps, which are the last of the S;
+// unchanged without a mask and where the shapes do not fit.
+template <class T>
+Variable<T> without_hidden(const Variable<T>& x, const Mask& keys);
 // x [S, B, M] as [B, S, M], with zeros where the mask [B, S] is false.
 template <class T>
 Variable<T> batch_first(const Variable<T>& x, const Mask& mask);

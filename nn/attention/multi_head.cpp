@@ -5,6 +5,7 @@
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -20,12 +21,27 @@ Attended<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>
         fail(name, "q " + to_string(q.shape()) + ", k " + to_string(k.shape()) + ", v " +
                        to_string(v.shape()) + "; expected [..., T, d], [..., S, d], [..., S, e]");
     const double scale = 1 / std::sqrt(static_cast<double>(q.shape().back()));
-    const Variable<T> scores = scaled_matmul(q, swapaxes(k, -1, -2), scale);
-    if (mask.storage() && !broadcasts_to(mask.shape(), scores.shape()))
+    const auto scores_of = [&](const Variable<T>& k) {
+        return scaled_matmul(q, swapaxes(k, -1, -2), scale);
+    };
+    const auto weigh = [&](const Variable<T>& weights, const Variable<T>& v) {
+        return Attended<T>{matmul(unroll::dropout(weights, dropout), v), weights};
+    };
+    if (!mask.storage()) return weigh(softmax(scores_of(k)), v);
+    // A weight of 0 times a NaN would be NaN.
+    const auto seen = [keys = seen_keys(mask).expand_dims(-1)](const Variable<T>& x) {
+        const bool* const all = keys.data();
+        const bool hides = std::find(all, all + keys.size(), false) != all + keys.size();
+        return hides ? where(keys, x, 0) : x;
+    };
+    Shape expected = broadcast(Op(name), Shape(q.shape().begin(), q.shape().end() - 2),
+                               Shape(k.shape().begin(), k.shape().end() - 2));
+    expected.push_back(q.shape(q.dimension() - 2));
+    expected.push_back(k.shape(k.dimension() - 2));
+    if (!broadcasts_to(mask.shape(), expected))
         fail(name, "the mask " + to_string(mask.shape()) +
-                       " does not broadcast to [..., T, S] = " + to_string(scores.shape()));
-    const Variable<T> weights = mask.storage() ? softmax(scores, mask) : softmax(scores);
-    return {matmul(unroll::dropout(weights, dropout), v), weights};
+                       " does not broadcast to [..., T, S] = " + to_string(expected));
+    return weigh(softmax(scores_of(seen(k)), mask), seen(v));
 }
 
 namespace {
@@ -119,10 +135,10 @@ Memory<T> MultiHeadAttention<T>::prepare(const Variable<T>& key, const Variable<
         fail(module, std::to_string(key.shape(0)) + " keys and " + std::to_string(value.shape(0)) +
                          " values");
     detail::check_memory(module, key.shape(), options.memory, keys);
-    const auto filled = [&](const Variable<T>& x) {
-        return keys.storage() ? where(keys.transpose().expand_dims(2), x, 0) : x;
+    const auto read = [&](const Variable<T>& x, std::size_t part) {
+        return heads(project(detail::without_hidden(x, keys), part, 1));
     };
-    return {heads(project(filled(key), 1, 1)), heads(project(filled(value), 2, 1)), keys};
+    return {read(key, 1), read(value, 2), keys};
 }
 
 template <class T>
@@ -181,7 +197,7 @@ Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x, Memory<T>& p
         fail(module, "x cannot attend to itself: queries have width " +
                          std::to_string(options.width) + ", keys " +
                          std::to_string(options.memory));
-    const Variable<T> all = project(x, 0, 3);
+    const Variable<T> all = project(detail::without_hidden(x, visible.keys), 0, 3);
     Variable<T> queries = heads(block(all, 0, 3));
     Memory<T> memory{heads(block(all, 1, 3)), heads(block(all, 2, 3)), {}};
     const std::size_t before = past.is_empty() ? 0 : past.steps();

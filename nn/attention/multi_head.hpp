@@ -24,7 +24,8 @@ struct MultiHeadOptions {
     bool rotary = false;    // where x attends to itself, see rotate()
 };
 
-// Which keys a query may see. All that are given hold together.
+// Which keys a query may see. All that are given hold together. What no query may see is not read,
+// NaN included; where x attends to itself, hidden steps count as zeros, as queries too.
 struct Visibility {
     Mask keys = {};  // [B, S]: by lengths, for instance
     Mask pairs = {}; // what broadcasts to [B, heads, T, S]: [T, S] for all alike

@@ -64,7 +64,7 @@ struct DecoderOptions {
     Attend attend = Attend::before;
     bool input_feeding = false; // the last readout is fed to the cells as well (Luong et al. 2015)
     std::int64_t start = 0;     // the token before the first
-    typename Cell::Options cell = {};
+    cell_options<Cell> cell = {};
     typename Attention::Options attention = {}; // its query and memory widths are filled in
 };
 
@@ -74,16 +74,16 @@ struct DecoderOptions {
 template <class Cell, class Attention>
 class Decoder {
 public:
-    using value_type = typename Cell::value_type;
+    using value_type = cell_scalar<Cell>;
     using T = value_type;
     using Options = DecoderOptions<Cell, Attention>;
-    using Widths = std::array<std::size_t, Cell::states>;
+    using Widths = std::array<std::size_t, cell_states<Cell>()>;
 
     // What a step hands to the next, for B sequences.
     struct DecoderState {
-        std::vector<State<T, Cell::states>> cells; // of each layer, [B, width of the state]
-        Variable<T> readout;                       // [B, hidden]
-        Variable<T> weights;                       // of the attention, [B, S]; none before a step
+        std::vector<cell_state<Cell>> cells; // of each layer, [B, width of the state]
+        Variable<T> readout;                 // [B, hidden]
+        Variable<T> weights;                 // of the attention, [B, S]; none before a step
         Memory<T> memory;
         Indices sources; // which of the memory's first sequences each row reads
 
@@ -102,7 +102,7 @@ public:
     explicit Decoder(const Options& options) : Decoder(options, state_widths(options)) {}
 
     // First states of each layer and a memory that the attention has prepared.
-    DecoderState start(std::vector<State<T, Cell::states>> cells, Memory<T> memory) const;
+    DecoderState start(std::vector<cell_state<Cell>> cells, Memory<T> memory) const;
     Output step(const DecoderState& state, const Indices& tokens) const;
     // Targets [T, B]: step t is fed with target t - 1, the first one with the start. Targets below
     // 0, which losses ignore, are fed as the start.
@@ -158,7 +158,7 @@ struct EncoderDecoderOptions {
 template <class EncoderCell, class DecoderCell, class Attention>
 class EncoderDecoder {
 public:
-    using value_type = typename EncoderCell::value_type;
+    using value_type = cell_scalar<EncoderCell>;
     using T = value_type;
     using Options = EncoderDecoderOptions<EncoderCell, DecoderCell, Attention>;
     using Writer = Decoder<DecoderCell, Attention>;
@@ -232,7 +232,7 @@ typename Decoder<Cell, Attention>::Widths
 Decoder<Cell, Attention>::state_widths(const Options& options) {
     detail::check_decoder(options.vocabulary, options.width, options.layers, options.dropout,
                           options.start);
-    return detail::widths(Cell(1, options.hidden, options.cell));
+    return detail::widths(detail::make_cell<Cell>(1, options.hidden, options.cell), options.hidden);
 }
 
 template <class Cell, class Attention>
@@ -257,13 +257,15 @@ Decoder<Cell, Attention>::Decoder(const Options& options, const Widths& widths)
     const std::size_t in = options.width + (before() ? attention.context_width() : 0) +
                            (options.input_feeding ? options.hidden : 0);
     for (std::size_t layer = 0; layer < options.layers; ++layer)
-        cells.emplace_back(layer == 0 ? in : widths[0], options.hidden, options.cell);
+        cells.push_back(
+            detail::make_cell<Cell>(layer == 0 ? in : widths[0], options.hidden, options.cell));
 }
 
 template <class Cell, class Attention>
 void Decoder<Cell, Attention>::members(Members<T>& m) {
-    m("attention", attention)("embedding", embedding)("cells", cells)("readout", readout)("output",
-                                                                                          output);
+    m("attention", attention)("embedding", embedding);
+    if constexpr (requires(Cell & cell) { cell.members(m); }) m("cells", cells);
+    m("readout", readout)("output", output);
 }
 
 template <class Cell, class Attention>
@@ -277,13 +279,13 @@ Decoder<Cell, Attention>::DecoderState::reordered(const Indices& parents) const 
 
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::DecoderState
-Decoder<Cell, Attention>::start(std::vector<State<T, Cell::states>> first, Memory<T> memory) const {
+Decoder<Cell, Attention>::start(std::vector<cell_state<Cell>> first, Memory<T> memory) const {
     const std::size_t batch = memory.keys.shape(0);
     if (first.size() != options_.layers)
         fail("Decoder", std::to_string(first.size()) + " states for " +
                             std::to_string(options_.layers) + " layers");
     for (const auto& layer : first)
-        for (std::size_t s = 0; s < Cell::states; ++s)
+        for (std::size_t s = 0; s < cell_states<Cell>(); ++s)
             if (const Shape expected{batch, widths_[s]}; layer[s].shape() != expected)
                 fail("Decoder", "a first state has shape " + to_string(layer[s].shape()) +
                                     ", expected " + to_string(expected));
@@ -315,7 +317,7 @@ Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& toke
     for (std::size_t layer = 0; layer < cells.size(); ++layer) {
         const Scope cell_scope("layer", static_cast<std::int64_t>(layer));
         const Cell& cell = cells[layer];
-        next.cells[layer] = cell.step(cell.project(dropped(x)), state.cells[layer]);
+        next.cells[layer] = detail::step(cell, cell.project(dropped(x)), state.cells[layer]);
         x = next.cells[layer][0];
     }
     if (!before()) found = attention.step(x, state.memory, state.weights);
@@ -352,8 +354,7 @@ template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::Sequence
 Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
                                      Forcing forcing) const {
-    const Variable<T> like = state.readout;
-    const std::size_t steps = targets.shape(0), batch = like.shape(0);
+    const std::size_t steps = targets.shape(0), batch = state.readout.shape(0);
     const detail::Feed<T> feed(targets, batch, options_.start, forcing);
     if (steps == 0)
         return {Tensor<T>::zeros({0, batch, options_.vocabulary}),
@@ -368,7 +369,7 @@ Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
     std::vector<Variable<T>> scores, readouts, weights;
     for (std::size_t t = 0; t < steps; ++t) {
         const Scope scope("t", static_cast<std::int64_t>(t));
-        state = advance(state, feed(t, scores.empty() ? like : scores.back()));
+        state = advance(state, feed(t, scores.empty() ? state.readout : scores.back()));
         // What nobody reads before the end is computed for all steps together.
         if (feed.is_known())
             readouts.push_back(state.readout);
@@ -393,7 +394,7 @@ EncoderDecoder<EncoderCell, DecoderCell, Attention>::start(
     const Variable<T>& x, std::span<const std::size_t> lengths) const {
     const auto read = encoder(x, {}, lengths);
     const std::size_t directions = encoder.directions();
-    std::vector<State<T, DecoderCell::states>> first;
+    std::vector<cell_state<DecoderCell>> first;
     for (const auto& layer : bridge(read.state, directions)) {
         first.emplace_back();
         std::copy(layer.begin(), layer.end(), first.back().begin());

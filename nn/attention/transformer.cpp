@@ -34,13 +34,6 @@ TransformerModelOptions completed(TransformerModelOptions options) {
     return options;
 }
 
-// x [T, B, E] with zeros where the mask [B, T] is false.
-template <class T>
-Variable<T> filled(const Variable<T>& x, const Mask& keys) {
-    const bool fits = x.dimension() == 3 && keys.shape() == Shape{x.shape(1), x.shape(0)};
-    return keys.storage() && fits ? where(keys.transpose().expand_dims(2), x, 0) : x;
-}
-
 } // namespace
 
 template <class T>
@@ -82,8 +75,9 @@ Attended<T> TransformerLayer<T>::operator()(const Variable<T>& x, Memory<T>& pas
         fail("TransformerLayer", multihead_attn ? "the layer reads a memory, and none is given"
                                                 : "a memory is given, and the layer reads none");
     std::size_t part = 0;
-    Variable<T> y = residual(
-        x, part++, [&](const Variable<T>& x) { return self_attn(x, past, visible).context; });
+    Variable<T> y =
+        residual(detail::without_hidden(x, visible.keys), part++,
+                 [&](const Variable<T>& x) { return self_attn(x, past, visible).context; });
     Variable<T> weights;
     if (multihead_attn)
         y = residual(y, part++, [&](const Variable<T>& x) {
@@ -144,7 +138,8 @@ Attended<T> TransformerStack<T>::operator()(const Variable<T>& x, State& state,
                                      " layers, expected " + std::to_string(layers.size()));
     Visibility seen = visible;
     seen.causal = seen.causal || options.causal;
-    Variable<T> y = dropout(positions(filled(x, visible.keys), state.steps()), options.dropout);
+    Variable<T> y =
+        dropout(positions(detail::without_hidden(x, visible.keys), state.steps()), options.dropout);
     std::vector<Variable<T>> weights;
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const Scope layer_scope("layer", static_cast<std::int64_t>(i));
@@ -154,7 +149,7 @@ Attended<T> TransformerStack<T>::operator()(const Variable<T>& x, State& state,
         if (!state.memory.empty()) weights.push_back(mean(out.weights, {1})); // [B, T, S]
     }
     if (norm) y = (*norm)(y);
-    y = filled(y, visible.keys);
+    y = detail::without_hidden(y, visible.keys);
     if (weights.empty()) return {y, {}};
     return {y, swapaxes(mean(stack(weights), {0}), 0, 1)};
 }

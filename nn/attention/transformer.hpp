@@ -20,7 +20,7 @@ struct TransformerOptions {
     double dropout = 0;     // of the input, attention weights, hidden values and what a part adds
     Activation activation = Activation::relu;
     bool norm_first = false; // x + part(norm(x)), else norm(x + part(x))
-    bool final_norm = true;  // behind the last layer
+    bool final_norm = true;  // after the last layer
     bool causal = false;     // a step sees itself and those before it
     Positions positions = Positions::none;
     std::size_t steps = 0; // that learned positions are there for
@@ -68,7 +68,7 @@ struct TransformerState {
     TransformerState reordered(const Indices& parents) const;
 };
 
-// Layers above each other, with positions before the first and a normalisation behind the last: an
+// Layers above each other, with positions before the first and a normalisation after the last: an
 // encoder, a language model where it is causal, a decoder where it is causal and reads a memory.
 template <class T>
 class TransformerStack {

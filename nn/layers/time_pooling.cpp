@@ -1,3 +1,4 @@
+#include <unroll/nn/layers/padding.hpp>
 #include <unroll/nn/layers/time_pooling.hpp>
 #include <unroll/nn/text/batches.hpp>
 #include <unroll/ops/join.hpp>
@@ -13,11 +14,16 @@ namespace unroll::nn {
 
 namespace {
 
+template <class T>
+void check(const char* name, const Variable<T>& h) {
+    if (h.dimension() != 3)
+        fail(name, "h has shape " + to_string(h.shape()) + ", expected [T, B, n]");
+}
+
 // Whether a step counts, [T, B, 1].
 template <class T>
 Mask counted(const char* name, const Variable<T>& h, std::span<const std::size_t> lengths) {
-    if (h.dimension() != 3)
-        fail(name, "h has shape " + to_string(h.shape()) + ", expected [T, B, n]");
+    check(name, h);
     return active_steps(name, h.shape(0), h.shape(1), lengths).expand_dims(-1);
 }
 
@@ -27,12 +33,12 @@ template <class T>
 Variable<T> mean_over_time(const Variable<T>& h, std::span<const std::size_t> lengths) {
     constexpr const char* name = "mean_over_time";
     const Scope scope(name);
-    const Mask active = counted(name, h, lengths);
+    check(name, h);
     const auto steps = checked_lengths(name, h.shape(0), h.shape(1), lengths);
     Tensor<T> parts({steps.size(), 1});
     for (std::size_t b = 0; b < steps.size(); ++b)
         parts.data()[b] = T(1) / static_cast<T>(std::max<std::size_t>(steps[b], 1));
-    return sum(where(active, h, 0), {0}) * parts;
+    return sum(without_padding(h, lengths, name), {0}) * parts;
 }
 
 template <class T>
@@ -64,7 +70,7 @@ AttentionPooling<T>::operator()(const Variable<T>& h, std::span<const std::size_
     constexpr const char* name = "AttentionPooling";
     const Scope scope(name);
     const Mask active = counted(name, h, lengths);
-    const Variable<T> inside = where(active, h, 0);
+    const Variable<T> inside = without_padding(h, lengths, name);
     const Variable<T> weights = softmax(weigh(tanh(attend(inside))), active, 0);
     return {sum(weights * inside, {0}), select(weights, 2, 0)};
 }

@@ -6,16 +6,16 @@
 
 namespace unroll::nn {
 
-// One vector for each sequence, [B, n], of the vectors of its steps, h [T, B, n]. Steps behind a
-// length do not count, whatever they hold; a sequence without steps gives zeros. No lengths: all
-// have T steps. Throw Error for another shape, and for lengths that are not of such a batch.
+// One vector for each sequence, [B, n], from the vectors of its steps, h [T, B, n]. h after the end
+// of a sequence is not read; a sequence without steps gives zeros. No lengths: all have T steps.
+// Throw Error for another shape and for lengths that do not fit.
 template <class T>
 Variable<T> mean_over_time(const Variable<T>& h, std::span<const std::size_t> lengths = {});
 template <class T>
 Variable<T> max_over_time(const Variable<T>& h, std::span<const std::size_t> lengths = {});
 
-// The last layer's part of a state that a recurrent network ended with, [layers * directions, B, H]
-// -> [B, directions * H]: what each direction ended with, side by side.
+// The last layer's part of the last state of a recurrent network, [layers * directions, B, H] ->
+// [B, directions * H], the directions concatenated.
 template <class T>
 Variable<T> last_layer(const Variable<T>& state, bool bidirectional);
 
@@ -24,7 +24,7 @@ struct AttentionPoolingOptions {
     std::size_t hidden = 0;
 };
 
-// Additive attention of one query that is learned: the sum over t of a_t h_t with a = softmax over
+// Additive attention with one learned query: the sum over t of a_t h_t with a = softmax over
 // time of v . tanh(W h_t + b)  (Bahdanau et al. 2015; Lin et al. 2017, with one hop).
 template <class T>
 class AttentionPooling {
@@ -36,7 +36,7 @@ public:
 
     struct Pooled {
         Variable<T> context; // [B, input]
-        Variable<T> weights; // a [T, B]; zeros behind a length
+        Variable<T> weights; // a [T, B]; zeros after the end of a sequence
     };
     // h [T, B, input]; throws Error as mean_over_time() does.
     Pooled operator()(const Variable<T>& h, std::span<const std::size_t> lengths = {}) const;

@@ -1,4 +1,5 @@
 #include <unroll/nn/initialize.hpp>
+#include <unroll/nn/layers/padding.hpp>
 #include <unroll/nn/losses/crf.hpp>
 #include <unroll/nn/text/batches.hpp>
 #include <unroll/ops/index.hpp>
@@ -18,14 +19,6 @@ constexpr const char* name = "Crf";
 
 template <class T>
 constexpr T impossible = -std::numeric_limits<T>::infinity();
-
-// Emissions without what lies beyond the lengths, where a NaN would reach shared gradients.
-template <class T>
-Variable<T> inside(const Variable<T>& emissions, const Mask& active) {
-    const bool* const all = active.data();
-    if (std::all_of(all, all + active.size(), [](bool b) { return b; })) return emissions;
-    return where(active.expand_dims(-1), emissions, 0);
-}
 
 Mask negated(const Mask& mask) {
     Mask result(mask.shape());
@@ -96,7 +89,7 @@ void Crf<T>::members(Members<T>& m) {
 }
 
 template <class T>
-typename Crf<T>::Weights Crf<T>::weights(const Variable<T>& like) const {
+typename Crf<T>::Weights Crf<T>::weights() const {
     const auto& c = options.constraints;
     const auto allowed = [&](const Parameter<T>& weight, const Mask& mask) {
         return masked_fill(weight, negated(mask), impossible<T>);
@@ -185,7 +178,7 @@ template <class T>
 Variable<T> Crf<T>::log_partition(const Variable<T>& emissions, Lengths lengths) const {
     const Scope scope(name);
     const Mask active = check(emissions, lengths);
-    return partition_of(inside(emissions, active), weights(emissions), active);
+    return partition_of(without_padding(emissions, lengths), weights(), active);
 }
 
 template <class T>
@@ -193,7 +186,7 @@ Variable<T> Crf<T>::score(const Variable<T>& emissions, const Indices& tags,
                           Lengths lengths) const {
     const Scope scope(name);
     const Mask active = check(emissions, lengths);
-    return score_of(inside(emissions, active), weights(emissions), checked_tags(tags, active),
+    return score_of(without_padding(emissions, lengths), weights(), checked_tags(tags, active),
                     active);
 }
 
@@ -203,8 +196,8 @@ Variable<T> Crf<T>::log_likelihood(const Variable<T>& emissions, const Indices& 
     const Scope scope(name);
     const Mask active = check(emissions, lengths);
     const Indices checked = checked_tags(tags, active);
-    const Variable<T> e = inside(emissions, active);
-    const Weights w = weights(emissions);
+    const Variable<T> e = without_padding(emissions, lengths);
+    const Weights w = weights();
     const Variable<T> scores = score_of(e, w, checked, active);
     return where(equal(scores, impossible<T>), impossible<T>, scores - partition_of(e, w, active));
 }
@@ -221,7 +214,7 @@ std::vector<typename Crf<T>::Path> Crf<T>::decode(const Tensor<T>& emissions,
     const std::size_t K = options.tags;
     const Mask active = check(emissions, lengths);
     const auto ends_at = lengths_from(active);
-    const auto [w_moves, w_start, w_end] = weights(Variable<T>(emissions));
+    const auto [w_moves, w_start, w_end] = weights();
     const Tensor<T> moves = w_moves.value(), first = w_start.value(), last = w_end.value();
     const Tensor<T> dense = emissions.contiguous();
 

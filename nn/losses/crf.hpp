@@ -16,8 +16,8 @@ struct TagConstraints {
     Mask ends;        // [K]
 };
 
-// Of tags named O, B-x and I-x: I-x stands only behind B-x or I-x, and not first. Throws Error for
-// a name of another form, listed twice, or none.
+// Of tags named O, B-x and I-x: I-x may only follow B-x or I-x, and may not be the first. Throws
+// Error for a name of another form, a name listed twice, and for no tags.
 TagConstraints bio_constraints(std::span<const std::string> tags);
 
 struct CrfOptions {
@@ -73,7 +73,7 @@ private:
     struct Weights {
         Variable<T> transitions, start, end; // -inf where forbidden
     };
-    Weights weights(const Variable<T>& like) const;
+    Weights weights() const;
     Mask check(const Variable<T>& emissions, Lengths lengths) const;
     Indices checked_tags(const Indices& tags, const Mask& active) const;
     Variable<T> partition_of(const Variable<T>& emissions, const Weights& w,

@@ -1,5 +1,6 @@
+#include <unroll/nn/layers/padding.hpp>
 #include <unroll/nn/losses/ctc.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/cell.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/pointwise.hpp>
@@ -66,16 +67,6 @@ private:
     std::vector<std::size_t> lengths_;
 };
 
-// x without what lies beyond the lengths, where a NaN would reach gradients, as [T, B V].
-template <class T>
-Variable<T> inside(const Variable<T>& x, std::span<const std::size_t> lengths) {
-    const std::size_t steps = x.shape(0), B = x.shape(1);
-    const bool whole =
-        std::all_of(lengths.begin(), lengths.end(), [&](std::size_t n) { return n == steps; });
-    return reshape(whole ? x : where(active_steps(name, steps, B, lengths).expand_dims(-1), x, 0),
-                   Shape{steps, B * x.shape(2)});
-}
-
 // What is known of each state before the first step, [S, B]: where its symbol's log-probability is
 // among those of a step, and 0 where a path may skip the blank before it or be there at all.
 template <class T>
@@ -136,7 +127,8 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
     const Layout<T> layout(states, x.shape(2));
 
     // Before the first step a path is in state 0; row 0 is what is, in memory, before that.
-    const Variable<T> emissions = inside(x, ends);
+    const Variable<T> emissions =
+        reshape(without_padding(x, lengths), Shape{steps, B * x.shape(2)});
     const Buffer<T> alphas(emissions, {steps + 2, S, B});
     Tensor<T> start = Tensor<T>::full({S, B}, impossible<T>);
     detail::copy_to(alphas.row(0), Variable<T>(start));

@@ -1,3 +1,4 @@
+#include <unroll/nn/layers/padding.hpp>
 #include <unroll/nn/losses/tagger.hpp>
 #include <unroll/nn/text/batches.hpp>
 #include <unroll/ops/loss.hpp>
@@ -17,7 +18,7 @@ Tagger<T>::Tagger(const TaggerOptions& o) : head({.input = o.input, .output = o.
 template <class T>
 Variable<T> Tagger<T>::loss(const Variable<T>& h, const Indices& tags, Lengths lengths) const {
     const Scope scope("Tagger");
-    const Variable<T> scores = head(h);
+    const Variable<T> scores = head(without_padding(h, lengths, "Tagger"));
     if (crf) {
         const auto ends = checked_lengths("Tagger", h.shape(0), h.shape(1), lengths);
         const auto steps = std::accumulate(ends.begin(), ends.end(), std::size_t{0});
@@ -38,7 +39,7 @@ template <class T>
 std::vector<std::vector<std::int64_t>> Tagger<T>::decode(const Variable<T>& h,
                                                          Lengths lengths) const {
     const Scope scope("Tagger");
-    const Variable<T> scores = head(h);
+    const Variable<T> scores = head(without_padding(h, lengths, "Tagger"));
     if (!crf) return unpad_sequences(argmax(scores), lengths);
     std::vector<std::vector<std::int64_t>> tags;
     for (auto& path : crf->decode(scores.value(), lengths)) tags.push_back(std::move(path.tags));

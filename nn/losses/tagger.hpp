@@ -15,8 +15,8 @@ struct TaggerOptions {
 };
 
 // A tag for every step: of scores W h + b each by itself, or the path that a CRF makes likeliest
-// (Huang, Xu and Yu 2015). h [T, B, input]; what tags hold behind a length changes nothing. Throw
-// Error for shapes, lengths and tags that do not fit.
+// (Huang, Xu and Yu 2015). h [T, B, input]; h and tags after the end of a sequence are not read.
+// Throw Error for shapes, lengths and tags that do not fit.
 template <class T>
 class Tagger {
 public:

@@ -1,7 +1,6 @@
+#include <unroll/nn/layers/padding.hpp>
 #include <unroll/nn/recurrent/pyramid.hpp>
 #include <unroll/nn/text/batches.hpp>
-
-#include <algorithm>
 
 namespace unroll::nn {
 
@@ -13,11 +12,9 @@ Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
     if (x.dimension() != 3)
         fail(name, "x has shape " + to_string(x.shape()) + ", expected [T, B, n]");
     const std::size_t steps = x.shape(0), batch = x.shape(1), width = x.shape(2);
-    Frames<T> joined{x, checked_lengths(name, steps, batch, lengths)};
+    Frames<T> joined{without_padding(x, lengths, name),
+                     checked_lengths(name, steps, batch, lengths)};
     if (factor == 1) return joined;
-    const bool whole = std::all_of(joined.lengths.begin(), joined.lengths.end(),
-                                   [&](std::size_t n) { return n == steps; });
-    if (!whole) joined.x = where(active_steps(name, steps, batch, lengths).expand_dims(-1), x, 0);
     const std::size_t fewer = (steps + factor - 1) / factor;
     const Variable<T> filled = pad(joined.x, 0, 0, fewer * factor - steps);
     joined.x = reshape(swapaxes(reshape(filled, Shape{fewer, factor, batch, width}), 1, 2),
@@ -40,8 +37,8 @@ Pyramid<Cell>::Pyramid(const PyramidOptions& options) : options(options) {
 }
 
 template <class Cell>
-Frames<typename Cell::value_type>
-Pyramid<Cell>::operator()(const Variable<T>& x, std::span<const std::size_t> lengths) const {
+Frames<cell_scalar<Cell>> Pyramid<Cell>::operator()(const Variable<T>& x,
+                                                    std::span<const std::size_t> lengths) const {
     const Scope scope("Pyramid");
     Frames<T> frames{x, {lengths.begin(), lengths.end()}};
     for (std::size_t i = 0; i < layers.size(); ++i) {

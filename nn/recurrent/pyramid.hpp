@@ -1,6 +1,7 @@
 #pragma once
 
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/gru.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
 
 #include <span>
 #include <vector>
@@ -14,8 +15,8 @@ struct Frames {
     std::vector<std::size_t> lengths;
 };
 
-// `factor` steps side by side become one: x [T, B, n] -> [ceil(T / factor), B, factor n], lengths
-// likewise. The last step is filled up with zeros, as is what lies beyond a length. Throws Error
+// Joins each `factor` steps into one: x [T, B, n] -> [ceil(T / factor), B, factor n], lengths
+// likewise. Zeros replace x after the end of a sequence and complete the last step. Throws Error
 // for a factor of 0 and for shapes and lengths that do not fit.
 template <class T>
 Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
@@ -24,8 +25,8 @@ Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
 struct PyramidOptions {
     std::size_t input = 0;
     std::size_t hidden = 0;                // of each direction
-    std::vector<std::size_t> factors = {}; // a layer each: how many steps become one before it
-    double dropout = 0;                    // of what each layer reads but the first
+    std::vector<std::size_t> factors = {}; // of each layer: how many steps it reads as one
+    double dropout = 0;                    // of the input of each layer but the first
     bool bidirectional = true;
 };
 
@@ -35,7 +36,7 @@ struct PyramidOptions {
 template <class Cell>
 class Pyramid {
 public:
-    using value_type = typename Cell::value_type;
+    using value_type = cell_scalar<Cell>;
     using T = value_type;
 
     // Throws Error for no layer, and for a factor of 0.

@@ -1,6 +1,8 @@
 #pragma once
 
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/gru.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
+#include <unroll/nn/recurrent/rnn.hpp>
 #include <unroll/nn/trees/tree.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/views.hpp>
@@ -129,26 +131,31 @@ using ChildSumTreeLstm = Upward<ChildSumCell<T>>;
 template <class T>
 using NaryTreeLstm = Upward<NaryCell<T>>;
 
-// From the roots to the leaves: a recurrent cell (cells.hpp) whose step before a node is the node's
-// parent; before a root it is zeros.
-template <class Cell>
+// From the roots to the leaves: a recurrent cell (recurrent/cell.hpp) for which the step before a
+// node is the node's parent; the state before a root is zeros.
+template <Cell C>
 class Downward {
 public:
-    using value_type = typename Cell::value_type;
+    using value_type = cell_scalar<C>;
     using T = value_type;
 
-    Downward(std::size_t input, std::size_t hidden, typename Cell::Options options = {})
-        : cell_(input, hidden, options) {}
+    Downward(std::size_t input, std::size_t hidden, const cell_options<C>& options = {})
+        : cell_(detail::make_cell<C>(input, hidden, options)), input_(input),
+          widths_(detail::widths(cell_, hidden)) {}
 
     // x: the inputs of trees.nodes(), [nodes, input]. Returns their h. Throws Error for an x that
     // does not fit.
     Variable<T> operator()(const TreeBatch& trees, const Variable<T>& x) const;
 
-    Cell& cell() { return cell_; }
-    void members(Members<T>& m) { m("", cell_); }
+    C& cell() { return cell_; }
+    void members(Members<T>& m) {
+        if constexpr (requires(C & cell) { cell.members(m); }) m("", cell_);
+    }
 
 private:
-    Cell cell_;
+    C cell_;
+    std::size_t input_;
+    std::array<std::size_t, cell_states<C>()> widths_;
 };
 
 // ---- implementation ----
@@ -190,29 +197,32 @@ typename Upward<Cell>::States Upward<Cell>::operator()(const TreeBatch& trees,
     return rows(0, trees.size());
 }
 
-template <class Cell>
-Variable<typename Cell::value_type> Downward<Cell>::operator()(const TreeBatch& trees,
-                                                               const Variable<T>& x) const {
-    const Scope scope(Cell::name);
-    if (x.shape() != Shape{trees.size(), cell_.input})
-        fail(Cell::name, "x has shape " + to_string(x.shape()) + ", expected " +
-                             to_string(Shape{trees.size(), cell_.input}) + " for the nodes");
-    const auto widths = detail::widths(cell_);
-    const Variable<T> projected = cell_.project(x);
-    const Buffer<T> output(projected, {trees.size(), widths[0]});
-    const Buffer<T> before(projected, {trees.size(), widths[0]}); // the parents' h
-    State<T, Cell::states> state;
-    for (std::size_t s = 0; s < Cell::states && trees.size() > 0; ++s)
-        state[s] = Tensor<T>::zeros({trees.roots().size(), widths[s]});
+template <Cell C>
+Variable<cell_scalar<C>> Downward<C>::operator()(const TreeBatch& trees,
+                                                 const Variable<T>& x) const {
+    const Scope scope(cell_name<C>());
+    if (x.shape() != Shape{trees.size(), input_})
+        fail(std::string(cell_name<C>()).c_str(),
+             "x has shape " + to_string(x.shape()) + ", expected " +
+                 to_string(Shape{trees.size(), input_}) + " for the nodes");
+    Variable<T> projected;
+    cell_state<C> state;
+    if (trees.size() > 0) {
+        projected = cell_.project(x);
+        for (std::size_t s = 0; s < state.size(); ++s)
+            state[s] = Tensor<T>::zeros({trees.roots().size(), widths_[s]});
+    }
+    const Buffer<T> output(projected, {trees.size(), widths_[0]});
+    const Buffer<T> before(projected, {trees.size(), widths_[0]}); // the parents' h
     for (std::size_t depth = 0; depth < trees.levels().size(); ++depth) {
         const Scope step("t", static_cast<std::int64_t>(depth));
         const TreeBatch::Level& level = trees.levels()[depth];
-        for (std::size_t s = 0; s < Cell::states && depth > 0; ++s)
+        for (std::size_t s = 0; s < state.size() && depth > 0; ++s)
             state[s] = take(state[s], level.parents, "parents",
                             s == 0 ? before.part(level.begin, level.end) : Place<T>());
         StepContext<T> context;
-        context.h = output.part(level.begin, level.end);
-        state = cell_.step(slice(projected, 0, level.begin, level.end), state, context);
+        state = detail::step_into(output, output.part(level.begin, level.end), cell_,
+                                  slice(projected, 0, level.begin, level.end), state, context);
     }
     return output.rows(0, trees.size());
 }

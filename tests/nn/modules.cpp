@@ -2,7 +2,8 @@
 
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/layers.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/gru.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -29,7 +30,7 @@ struct Net {
 TEST_CASE("a module lists its parameters by path") {
     Net<double> net;
     std::string paths;
-    for (const auto& entry : parameters(net)) paths += entry.path + " ";
+    for (auto entry : parameters(net)) paths += entry.path + " ";
     CHECK(paths == "first.weight first.bias norms.0.weight norms.0.bias norms.1.weight "
                    "norms.1.bias scale ");
     CHECK(nn::parameter_count(net) == 16 + 8 + 8 + 4);

@@ -3,7 +3,7 @@
 #include <unroll/core/kernels/threads.hpp>
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/layers.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/optim/optimizer.hpp>

@@ -4,7 +4,7 @@
 #include <unroll/nn/attention/transformer.hpp>
 #include <unroll/nn/layers/time_pooling.hpp>
 #include <unroll/nn/losses/crf.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
 
 #include <map>
 

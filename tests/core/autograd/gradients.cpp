@@ -3,7 +3,7 @@
 #include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/core/graph/formula_text.hpp>
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/loss.hpp>

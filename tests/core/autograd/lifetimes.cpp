@@ -3,7 +3,7 @@
 #include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/core/graph/graph.hpp>
 #include <unroll/nn/layers/layers.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

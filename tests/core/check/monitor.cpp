@@ -4,7 +4,8 @@
 #include <unroll/core/check/profile.hpp>
 #include <unroll/core/check/statistics.hpp>
 #include <unroll/nn/layers/layers.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
+#include <unroll/nn/recurrent/rnn.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/loss.hpp>

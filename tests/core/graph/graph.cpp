@@ -3,7 +3,8 @@
 #include <unroll/core/graph/graph.hpp>
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/layers.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
+#include <unroll/nn/recurrent/rnn.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/reduce.hpp>

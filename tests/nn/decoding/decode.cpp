@@ -2,7 +2,7 @@
 
 #include <unroll/nn/decoding/decode.hpp>
 #include <unroll/nn/layers/layers.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/ops/softmax.hpp>
 
 #include <algorithm>

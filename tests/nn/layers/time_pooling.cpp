@@ -2,7 +2,7 @@
 
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/time_pooling.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 

@@ -1,6 +1,8 @@
 #include "support.hpp"
 
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/gru.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
+#include <unroll/nn/recurrent/rnn.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/reduce.hpp>
 

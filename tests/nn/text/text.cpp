@@ -3,7 +3,7 @@
 
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/layers.hpp>
-#include <unroll/nn/recurrent/recurrent.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/nn/text/batches.hpp>
 #include <unroll/nn/text/text.hpp>
 #include <unroll/nn/text/vocabulary.hpp>

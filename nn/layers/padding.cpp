@@ -1,0 +1,28 @@
+#include <unroll/nn/layers/padding.hpp>
+#include <unroll/nn/text/batches.hpp>
+#include <unroll/ops/pointwise.hpp>
+
+#include <algorithm>
+
+namespace unroll::nn {
+
+template <class T>
+Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> lengths,
+                            const char* owner) {
+    if (x.dimension() < 2)
+        fail(owner, "x has shape " + to_string(x.shape()) + ", expected [T, B, ...]");
+    const std::size_t steps = x.shape(0);
+    const auto ends = checked_lengths(owner, steps, x.shape(1), lengths);
+    if (std::all_of(ends.begin(), ends.end(), [&](std::size_t n) { return n == steps; })) return x;
+    Shape shape(x.dimension(), 1);
+    shape[0] = steps;
+    shape[1] = x.shape(1);
+    return where(active_steps(owner, steps, x.shape(1), lengths).reshape(shape), x, 0);
+}
+
+template Variable<float> without_padding(const Variable<float>&, std::span<const std::size_t>,
+                                         const char*);
+template Variable<double> without_padding(const Variable<double>&, std::span<const std::size_t>,
+                                          const char*);
+
+} // namespace unroll::nn

@@ -1,0 +1,99 @@
+#include <unroll/nn/initialize.hpp>
+#include <unroll/nn/recurrent/cell.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
+#include <unroll/ops/matrix.hpp>
+#include <unroll/ops/pointwise.hpp>
+
+#include <cmath>
+#include <string>
+
+namespace unroll::nn {
+
+template <class T>
+CellParameters<T>::CellParameters(std::size_t input, std::size_t hidden, std::size_t gates,
+                                  bool layer_norm, std::size_t output)
+    : input(input), hidden(hidden), gates(gates), output(output > 0 ? output : hidden) {
+    if (input == 0 || hidden == 0)
+        fail("recurrent cell", "input and hidden must be at least 1, got " + std::to_string(input) +
+                                   " and " + std::to_string(hidden));
+    const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
+    const auto fresh = [&](const char* name, const Shape& shape) {
+        return Parameter<T>(name, uniform<T>(shape, bound, next_stream()));
+    };
+    weight_ih = fresh("weight_ih", {gates * hidden, input});
+    weight_hh = fresh("weight_hh", {gates * hidden, this->output});
+    bias_ih = fresh("bias_ih", {gates * hidden});
+    bias_hh = fresh("bias_hh", {gates * hidden});
+    if (!layer_norm) return;
+    norm_ih.emplace(gates * hidden);
+    norm_hh.emplace(gates * hidden);
+}
+
+template <class T>
+void CellParameters<T>::members(Members<T>& m) {
+    m("weight_ih", weight_ih)("weight_hh", weight_hh)("bias_ih", bias_ih)("bias_hh", bias_hh);
+    if (norm_ih) m("norm_ih", *norm_ih)("norm_hh", *norm_hh);
+}
+
+template <class T>
+Variable<T> CellParameters<T>::inputs(const Variable<T>& x, const Variable<T>& bias) const {
+    return norm_ih ? (*norm_ih)(linear(x, weight_ih)) + bias : linear(x, weight_ih, bias);
+}
+
+template <class T>
+Variable<T> CellParameters<T>::read(const Variable<T>& h, const StepContext<T>& context) const {
+    return context.mask ? h * *context.mask : h;
+}
+
+template <class T>
+Variable<T> CellParameters<T>::recurrent_weight(const StepContext<T>& context) const {
+    return context.weight_hh ? *context.weight_hh : Variable<T>(weight_hh);
+}
+
+template <class T>
+Variable<T> CellParameters<T>::add_recurrent(const Variable<T>& z, const Variable<T>& h,
+                                             const StepContext<T>& context) const {
+    const Variable<T> seen = read(h, context), weight = recurrent_weight(context);
+    return norm_hh ? z + (*norm_hh)(linear(seen, weight)) : add_linear(z, seen, weight);
+}
+
+namespace detail {
+
+template <class T>
+void check_step(std::string_view name, std::span<const Variable<T>> old,
+                std::span<const Variable<T>> next) {
+    for (std::size_t s = 0; s < old.size(); ++s) {
+        if (next[s].shape() == old[s].shape() && next[s].body() != nullptr) continue;
+        const std::string what = s == 0 ? "h" : "state " + std::to_string(s);
+        fail(std::string(name).c_str(),
+             "step returned " + what + " of shape " +
+                 (next[s].body() == nullptr ? "nothing" : to_string(next[s].shape())) +
+                 ", expected " + to_string(old[s].shape()) +
+                 "; states of other widths than `hidden` need a member widths()");
+    }
+}
+
+void refuse_stored(std::string_view name) {
+    fail(std::string(name).c_str(),
+         "step stored something in StepContext::h and returned another h; store the h that is "
+         "returned, or nothing");
+}
+
+template <class T>
+Variable<T> copy_to(const Place<T>& place, const Variable<T>& x) {
+    return fuse_into(
+        place, "copy", [](auto x) { return x; }, x);
+}
+
+} // namespace detail
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template struct CellParameters<T>;                                                             \
+    template void detail::check_step(std::string_view, std::span<const Variable<T>>,               \
+                                     std::span<const Variable<T>>);                                \
+    template Variable<T> detail::copy_to(const Place<T>&, const Variable<T>&);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::nn

@@ -1,0 +1,310 @@
+#pragma once
+
+#include <unroll/core/autograd/record.hpp>
+#include <unroll/nn/layers/layers.hpp>
+
+#include <array>
+#include <concepts>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace unroll::nn {
+
+// A recurrent cell is one step of a recurrent network, a function of an input and a state. The
+// input is projected for many steps at once, ahead of the first of them:
+//   project: x [..., input] -> z [..., any width]         row by row
+//   step:    z [B, ...], state -> new state, h first, each [B, its width]
+// A state is a State<T, N>; a cell that carries h alone may take and return a Variable instead.
+// Nothing else is required. What a cell may have beside it, and what is assumed without it:
+//   value_type      the scalar type: that of what step takes
+//   states          N: that of what step takes, or 1 if step is a template
+//   name            for errors and pictures: the name of the type
+//   Options         the type of RecurrentOptions::cell: an empty one
+//   widths()        the width of each state: RecurrentOptions::hidden
+//   members(m)      its parameters: none
+//   a third argument of step, a StepContext: the scan copies h to where it belongs
+// A layer makes its cells by Cell(input, hidden, options), or without the options if the cell has
+// no such type. See docs/recurrent.md.
+
+// h, and whatever else a cell carries from step to step.
+template <class T, std::size_t N>
+using State = std::array<Variable<T>, N>;
+
+// What a step may receive beside its input and state.
+template <class T>
+struct StepContext {
+    // Where to store what later operations read side by side: the new h, exactly as the step
+    // returns it, and the recurrent pre-activations of cells with `recurrent_gates`.
+    Place<T> h;
+    Place<T> recurrent;
+    // Replaces weight_hh, and a factor of the h that the recurrent product reads; null: none.
+    const Variable<T>* weight_hh = nullptr;
+    const Variable<T>* mask = nullptr;
+};
+
+namespace detail {
+
+// What a member function takes for its last argument but contexts: a state, or the x of project.
+// void if the function is missing, a template or overloaded.
+template <class F>
+struct Argument {
+    using type = void;
+};
+template <class R, class C, class X>
+struct Argument<R (C::*)(X) const> {
+    using type = std::remove_cvref_t<X>;
+};
+template <class R, class C, class Z, class S, class... Rest>
+struct Argument<R (C::*)(Z, S, Rest...) const> {
+    using type = std::remove_cvref_t<S>;
+};
+template <class R, class C, class... X>
+struct Argument<R (C::*)(X...) const noexcept> : Argument<R (C::*)(X...) const> {};
+template <class C>
+auto step_state() {
+    if constexpr (requires { &C::step; })
+        return Argument<decltype(&C::step)>();
+    else
+        return Argument<void>();
+}
+template <class C>
+auto project_input() {
+    if constexpr (requires { &C::project; })
+        return Argument<decltype(&C::project)>();
+    else
+        return Argument<void>();
+}
+template <class C>
+using StepState = typename decltype(step_state<C>())::type;
+template <class C>
+using ProjectInput = typename decltype(project_input<C>())::type;
+
+template <class S>
+inline constexpr std::size_t state_count = 1;
+template <class T, std::size_t N>
+inline constexpr std::size_t state_count<State<T, N>> = N;
+
+template <class S>
+struct ScalarOfState {};
+template <class S>
+requires requires { typename S::value_type; }
+struct ScalarOfState<S> {
+    using type = typename S::value_type;
+};
+template <class T, std::size_t N>
+struct ScalarOfState<State<T, N>> {
+    using type = T;
+};
+
+template <class C>
+auto cell_scalar_of() {
+    if constexpr (HasValueType<C>)
+        return std::type_identity<typename C::value_type>();
+    else if constexpr (requires { typename ScalarOfState<StepState<C>>::type; })
+        return ScalarOfState<StepState<C>>();
+    else if constexpr (requires { typename ScalarOfState<ProjectInput<C>>::type; })
+        return ScalarOfState<ProjectInput<C>>();
+    else if constexpr (requires { typename ScalarOf<C>::type; })
+        return ScalarOf<C>();
+    else
+        return std::type_identity<float>();
+}
+
+struct NoOptions {};
+template <class C>
+struct OptionsOf {
+    using type = NoOptions;
+};
+template <class C>
+requires requires { typename C::Options; }
+struct OptionsOf<C> {
+    using type = typename C::Options;
+};
+
+// "LstmCell", of "const char* ... [with C = app::LstmCell<double>; ...]".
+constexpr std::string_view bare_name(std::string_view function) {
+    function.remove_prefix(function.find("C = ") + 4);
+    function = function.substr(0, function.find_first_of("<;]"));
+    const std::size_t colon = function.rfind(':');
+    return colon == std::string_view::npos ? function : function.substr(colon + 1);
+}
+
+} // namespace detail
+
+template <class C>
+using cell_scalar = typename decltype(detail::cell_scalar_of<C>())::type;
+
+template <class C>
+constexpr std::size_t cell_states() {
+    if constexpr (requires { C::states; })
+        return C::states;
+    else
+        return detail::state_count<detail::StepState<C>>;
+}
+
+template <class C>
+using cell_state = State<cell_scalar<C>, cell_states<C>()>;
+
+template <class C>
+using cell_options = typename detail::OptionsOf<C>::type;
+
+template <class C>
+constexpr std::string_view cell_name() {
+    if constexpr (requires { C::name; })
+        return C::name;
+    else
+        return detail::bare_name(__PRETTY_FUNCTION__);
+}
+
+namespace detail {
+
+// The new state, as step returns it, from a state as step takes it.
+template <class C, class T, std::size_t N>
+auto call_step(const C& cell, const Variable<T>& z, const State<T, N>& state,
+               const StepContext<T>& context) {
+    if constexpr (requires { cell.step(z, state, context); })
+        return cell.step(z, state, context);
+    else if constexpr (requires { cell.step(z, state); })
+        return cell.step(z, state);
+    else if constexpr (N == 1 && requires { cell.step(z, state[0], context); })
+        return cell.step(z, state[0], context);
+    else if constexpr (N == 1 && requires { cell.step(z, state[0]); })
+        return cell.step(z, state[0]);
+}
+
+// Whether cell.project(x) gives a variable, and cell.step(z, state) a state of the same kind.
+template <class C, class T = cell_scalar<C>>
+inline constexpr bool has_project = requires(const C& cell, const Variable<T>& x) {
+    { cell.project(x) } -> std::convertible_to<Variable<T>>;
+};
+template <class C, class T = cell_scalar<C>, class S = cell_state<C>>
+inline constexpr bool has_step = [] {
+    using Result =
+        decltype(call_step(std::declval<const C&>(), std::declval<const Variable<T>&>(),
+                           std::declval<const S&>(), std::declval<const StepContext<T>&>()));
+    return std::is_convertible_v<Result, S> ||
+           (cell_states<C>() == 1 && std::is_convertible_v<Result, Variable<T>>);
+}();
+
+} // namespace detail
+
+// Variable<T> project(const Variable<T>& x) const
+template <class C>
+concept HasProject = detail::has_project<C>;
+// State<T, N> step(const Variable<T>& z, const State<T, N>& state) const
+template <class C>
+concept HasStep = detail::has_step<C>;
+template <class C>
+concept Cell = HasProject<C> && HasStep<C>;
+
+namespace detail {
+
+template <Cell C>
+C make_cell(std::size_t input, std::size_t hidden, const cell_options<C>& options) {
+    if constexpr (std::is_constructible_v<C, std::size_t, std::size_t, cell_options<C>>) {
+        return C(input, hidden, options);
+    } else {
+        static_assert(std::is_constructible_v<C, std::size_t, std::size_t> &&
+                          std::is_same_v<cell_options<C>, NoOptions>,
+                      "a recurrent layer makes its cells by Cell(input, hidden), or by Cell(input, "
+                      "hidden, options) if there is a type Cell::Options");
+        return C(input, hidden);
+    }
+}
+
+// The width of each state, h first.
+template <Cell C>
+std::array<std::size_t, cell_states<C>()> widths(const C& cell, std::size_t hidden) {
+    std::array<std::size_t, cell_states<C>()> all;
+    if constexpr (requires { cell.widths(); })
+        all = cell.widths();
+    else
+        all.fill(hidden);
+    return all;
+}
+
+// For cells with `recurrent_gates`, the width of their recurrent pre-activations; else 0.
+template <Cell C>
+std::size_t recurrent_width(const C& cell) {
+    if constexpr (requires { C::recurrent_gates; })
+        return C::recurrent_gates * cell.hidden;
+    else
+        return 0;
+}
+
+// Throws Error unless what step returned has the shapes of the state that it received.
+template <class T>
+void check_step(std::string_view name, std::span<const Variable<T>> old,
+                std::span<const Variable<T>> next);
+[[noreturn]] void refuse_stored(std::string_view name);
+
+template <class T>
+Variable<T> copy_to(const Place<T>& place, const Variable<T>& x);
+
+// One step whose new h has memory of its own, or what context.h says.
+template <Cell C, class T, std::size_t N>
+State<T, N> step(const C& cell, const Variable<T>& z, const State<T, N>& state,
+                 const StepContext<T>& context = {}) {
+    State<T, N> next;
+    if constexpr (std::is_convertible_v<decltype(call_step(cell, z, state, context)), State<T, N>>)
+        next = call_step(cell, z, state, context);
+    else
+        next[0] = call_step(cell, z, state, context);
+    check_step<T>(cell_name<C>(), state, next);
+    return next;
+}
+// One step, with its new h in a place of `buffer`: stored there by the step, or copied.
+template <Cell C, class T, std::size_t N>
+State<T, N> step_into(const Buffer<T>& buffer, const Place<T>& place, const C& cell,
+                      const Variable<T>& z, const State<T, N>& state, StepContext<T>& context) {
+    bool is_taken = false;
+    context.h = place;
+    context.h.is_taken = &is_taken;
+    State<T, N> next = step(cell, z, state, context);
+    context.h = {};
+    if (!is_taken)
+        copy_to(place, next[0]);
+    else if (!buffer.holds(place, next[0]))
+        refuse_stored(cell_name<C>());
+    return next;
+}
+
+} // namespace detail
+
+// What the cells of this folder are made of: G gates, h of width `output`. Weights have PyTorch's
+// names, shapes and order of gates. A cell derived from it supports dropout of its recurrent weight
+// and of the h that this is applied to.
+template <class T>
+struct CellParameters {
+    std::size_t input = 0, hidden = 0, gates = 0, output = 0;
+    Parameter<T> weight_ih;        // [G hidden, input]
+    Parameter<T> weight_hh;        // [G hidden, output]
+    Parameter<T> bias_ih, bias_hh; // [G hidden]
+    // With layer normalisation: LN(W_ih x) and LN(W_hh h) for the products  (Ba et al. 2016)
+    std::optional<LayerNorm<T>> norm_ih, norm_hh;
+
+    // Initialises uniformly within 1 / sqrt(hidden), as PyTorch does.
+    CellParameters(std::size_t input, std::size_t hidden, std::size_t gates, bool layer_norm,
+                   std::size_t output = 0);
+    void members(Members<T>& m);
+
+protected:
+    Variable<T> inputs(const Variable<T>& x, const Variable<T>& bias) const; // W_ih x + bias
+    // z + W_hh h
+    Variable<T> add_recurrent(const Variable<T>& z, const Variable<T>& h,
+                              const StepContext<T>& context) const;
+    Variable<T> read(const Variable<T>& h, const StepContext<T>& context) const;
+    Variable<T> recurrent_weight(const StepContext<T>& context) const;
+};
+
+namespace detail {
+
+// Whether a cell heeds StepContext::weight_hh and StepContext::mask.
+template <class C>
+inline constexpr bool has_recurrent_weight = std::is_base_of_v<CellParameters<cell_scalar<C>>, C>;
+
+} // namespace detail
+
+} // namespace unroll::nn

@@ -1,0 +1,66 @@
+#include <unroll/nn/recurrent/scan.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
+#include <unroll/ops/pointwise.hpp>
+
+namespace unroll::nn::detail {
+
+template <class T>
+Variable<T> active(std::span<const std::size_t> lengths, std::size_t t) {
+    Tensor<T> mask(Shape{lengths.size(), 1});
+    for (std::size_t b = 0; b < lengths.size(); ++b) mask.data()[b] = t < lengths[b] ? T(1) : T(0);
+    return mask;
+}
+
+template <class T>
+Variable<T> choose_active(const Place<T>& place, const Variable<T>& active, const Variable<T>& x,
+                          const Variable<T>& y) {
+    return fuse_into(
+        place, "active", [](auto a, auto x, auto y) { return where(a > 0, x, y); }, active, x, y);
+}
+
+template <class T>
+Variable<T> locked_dropout(const Variable<T>& x, double p) {
+    if (p == 0) return x;
+    Shape once = x.shape();
+    if (once.size() == 3) once[0] = 1;
+    return x * dropout(Variable<T>(Tensor<T>::ones(once)), p);
+}
+
+template <class T>
+Variable<T> zone_out(const Place<T>& place, const Variable<T>& old, const Variable<T>& next,
+                     double p) {
+    Tape<T>* const tape = training_tape(next);
+    if (tape == nullptr)
+        return fuse_into(
+            place, "zoneout", [p](auto old, auto next) { return p * old + (1 - p) * next; }, old,
+            next);
+    Tensor<T> draws(next.shape());
+    tape->random().fill_uniform(draws.data(), draws.size(), T(0), T(1));
+    return fuse_into(
+        place, "zoneout",
+        [p](auto old, auto next, auto draw) { return where(draw < p, old, next); }, old, next,
+        draws);
+}
+
+template <class T>
+void check_projection(std::string_view name, const Variable<T>& z, std::size_t steps,
+                      std::size_t batch) {
+    if (z.dimension() < 2 || z.shape(0) != steps || z.shape(1) != batch)
+        fail(std::string(name).c_str(), "project returned shape " + to_string(z.shape()) +
+                                            ", expected [" + std::to_string(steps) + ", " +
+                                            std::to_string(batch) + ", ...]");
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template Variable<T> active(std::span<const std::size_t>, std::size_t);                        \
+    template Variable<T> choose_active(const Place<T>&, const Variable<T>&, const Variable<T>&,    \
+                                       const Variable<T>&);                                        \
+    template Variable<T> locked_dropout(const Variable<T>&, double);                               \
+    template Variable<T> zone_out(const Place<T>&, const Variable<T>&, const Variable<T>&,         \
+                                  double);                                                         \
+    template void check_projection(std::string_view, const Variable<T>&, std::size_t, std::size_t);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::nn::detail
