@@ -84,12 +84,11 @@ struct PassMemory {
     };
     std::vector<Seeded> starts, found;
     std::vector<Variable<T>> incoming;
+    // Of InPlace, which frees them.
     std::vector<Product> deferred;
     std::vector<NodeId> open; // roots with a buffer
 
-    void clear() {
-        starts.clear(), found.clear(), incoming.clear(), deferred.clear(), open.clear();
-    }
+    void clear() { starts.clear(), found.clear(), incoming.clear(); }
 };
 
 // Records what is computed while it lives, in the order in which it is computed, and runs it
