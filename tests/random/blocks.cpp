@@ -25,15 +25,16 @@ std::vector<std::size_t> lengths_of(const Call& c) { return {c.numbers.begin(), 
 
 // What a parameter of a block is made of: numbers that the reference makes as well.
 double weight(std::size_t i) { return 0.6 * std::sin(1.7 * static_cast<double>(i + 1)); }
-void set_weights(unroll::ParameterRef<double>& parameter) {
-    Tensor<double> value(parameter.shape());
-    for (std::size_t i = 0; i < value.size(); ++i) value.data()[i] = weight(i);
+template <class T>
+void set_weights(unroll::ParameterRef<T>& parameter) {
+    Tensor<T> value(parameter.shape());
+    for (std::size_t i = 0; i < value.size(); ++i) value.data()[i] = static_cast<T>(weight(i));
     parameter.set(value);
 }
-// A block for each width, which lives as long as any tape that has met it.
+// This thread's block of a width: backward adds to its weights' gradients.
 template <class Block, class Options>
 const Block& block_of(std::size_t width, const Options& options) {
-    static std::map<std::size_t, Block> made;
+    thread_local std::map<std::size_t, Block> made;
     auto found = made.find(width);
     if (found == made.end()) {
         found = made.emplace(width, Block(options)).first;
@@ -70,26 +71,26 @@ Arrays<N> attended(const Arrays<N>& x, const Call& c) {
 }
 
 void add_attention(std::vector<Operation>& all) {
-    using Attention = unroll::nn::DotAttention<double>;
-    all.push_back({"attention (dot)",
-                   [](Values& v, Call& c) {
-                       if (!choose_sequences(v, c)) return false;
-                       const Shape m = v.shape(c.operands[0]);
-                       if (!v.pick(c.operands, [&](const Shape& s) {
-                               return s.size() == 3 && s[1] == m[1] && s[2] == m[2];
-                           }))
-                           return false;
-                       std::swap(c.operands[0], c.operands[1]);
-                       return true;
-                   },
-                   [](const Many& x, const Call& c) {
-                       const std::size_t width = x[0].shape(2);
-                       const Attention attention({width, width});
-                       const Mask mask = unroll::nn::length_mask(lengths_of(c), x[1].shape(0));
-                       const auto found = attention(x[0], attention.prepare(x[1], mask));
-                       return Many{found.context, found.weights};
-                   },
-                   attended<double>, attended<Pair>});
+    add(
+        all, "attention (dot)",
+        [](Values& v, Call& c) {
+            if (!choose_sequences(v, c)) return false;
+            const Shape m = v.shape(c.operands[0]);
+            if (!v.pick(c.operands, [&](const Shape& s) {
+                    return s.size() == 3 && s[1] == m[1] && s[2] == m[2];
+                }))
+                return false;
+            std::swap(c.operands[0], c.operands[1]);
+            return true;
+        },
+        []<class T>(const Many<T>& x, const Call& c) {
+            const std::size_t width = x[0].shape(2);
+            const unroll::nn::DotAttention<T> attention({width, width});
+            const Mask mask = unroll::nn::length_mask(lengths_of(c), x[1].shape(0));
+            const auto found = attention(x[0], attention.prepare(x[1], mask));
+            return Many<T>{found.context, found.weights};
+        },
+        [](const auto& x, const Call& c) { return attended(x, c); });
 }
 
 constexpr std::size_t hidden = 2;
@@ -123,15 +124,17 @@ Array<N> lstm(const Array<N>& x, const Call& c) {
 // A causal layer with rotary positions and gentle normalisations: a small variance is no corner.
 constexpr double epsilon = 0.1;
 constexpr std::size_t inner = 3;
-struct Layer : unroll::nn::TransformerLayer<double> {
+template <class T>
+struct Layer : unroll::nn::TransformerLayer<T> {
     explicit Layer(std::size_t width)
-        : TransformerLayer({.width = width,
-                            .hidden = inner,
-                            .activation = unroll::nn::Activation::gelu,
-                            .norm_first = true,
-                            .positions = width % 2 == 0 ? unroll::nn::Positions::rotary
-                                                        : unroll::nn::Positions::none}) {
-        for (auto& norm : norms) norm.epsilon = epsilon;
+        : unroll::nn::TransformerLayer<T>({.width = width,
+                                           .hidden = inner,
+                                           .activation = unroll::nn::Activation::gelu,
+                                           .norm_first = true,
+                                           .positions = width % 2 == 0
+                                                            ? unroll::nn::Positions::rotary
+                                                            : unroll::nn::Positions::none}) {
+        for (auto& norm : this->norms) norm.epsilon = epsilon;
     }
 };
 
@@ -258,34 +261,34 @@ void add_blocks(std::vector<Operation>& all) {
     add_attention(all);
     add(
         all, "lstm", choose_sequences,
-        [](const Many& x, const Call& c) {
+        []<class T>(const Many<T>& x, const Call& c) {
             const std::size_t width = x[0].shape(2);
-            using Lstm = unroll::nn::Lstm<double>;
-            const Lstm::Options options{.input = width, .hidden = hidden};
+            using Lstm = unroll::nn::Lstm<T>;
+            const typename Lstm::Options options{.input = width, .hidden = hidden};
             const auto& layer = block_of<Lstm>(width, options);
             return layer(x[0], {}, lengths_of(c)).output;
         },
         [](const auto& x, const Call& c) { return lstm(x[0], c); });
     add(
         all, "transformer", choose_sequences,
-        [](const Many& x, const Call& c) {
-            const auto& layer = block_of<Layer>(x[0].shape(2), x[0].shape(2));
+        []<class T>(const Many<T>& x, const Call& c) {
+            const auto& layer = block_of<Layer<T>>(x[0].shape(2), x[0].shape(2));
             const Mask keys = unroll::nn::length_mask(lengths_of(c), x[0].shape(0));
             return layer(x[0], {.keys = keys, .causal = true});
         },
         [](const auto& x, const Call& c) { return transformer(x[0], c); });
     add(
         all, "crf (log partition)", choose_sequences,
-        [](const Many& x, const Call& c) {
+        []<class T>(const Many<T>& x, const Call& c) {
             const std::size_t tags = x[0].shape(2);
             const unroll::nn::CrfOptions options{.tags = tags};
-            const auto& crf = block_of<unroll::nn::Crf<double>>(tags, options);
+            const auto& crf = block_of<unroll::nn::Crf<T>>(tags, options);
             return crf.log_partition(x[0], lengths_of(c));
         },
         [](const auto& x, const Call& c) { return log_partition(x[0], c); });
     add(
         all, "mean over time", choose_sequences,
-        [](const Many& x, const Call& c) {
+        [](const auto& x, const Call& c) {
             return unroll::nn::mean_over_time(x[0], lengths_of(c));
         },
         [](const auto& x, const Call& c) { return mean_over_time(x[0], c); });

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 namespace programs {
 
@@ -13,19 +14,42 @@ using namespace reference;
 using unroll::Indices;
 using unroll::Mask;
 
-template <class F>
+using Corner = std::function<bool(const std::vector<Tensor<double>>&, const Call&)>;
+
+// What an operation of one result makes, as operations of several do.
+template <class X>
+std::vector<X> results(X one) {
+    return {std::move(one)};
+}
+template <class X>
+std::vector<X> results(std::vector<X> all) {
+    return all;
+}
+
+// Registers an operation. `run` and `reference` are called with operands of any scalar type.
+template <class R, class F>
 void add(std::vector<Operation>& all, const char* name, std::function<bool(Values&, Call&)> choose,
-         std::function<V(const Many&, const Call&)> run, F reference,
-         std::function<bool(const std::vector<Tensor<double>>&, const Call&)> corner = nullptr) {
-    all.push_back({name, std::move(choose),
-                   [run](const Many& x, const Call& c) { return Many{run(x, c)}; },
-                   [reference](const Arrays<double>& x, const Call& c) {
-                       return Arrays<double>{reference(x, c)};
-                   },
-                   [reference](const Arrays<Pair>& x, const Call& c) {
-                       return Arrays<Pair>{reference(x, c)};
-                   },
+         R run, F reference, Corner corner = nullptr) {
+    const auto of_any = [](auto f) {
+        return [f](const auto& x, const Call& c) { return results(f(x, c)); };
+    };
+    all.push_back({name,
+                   std::move(choose),
+                   {of_any(run), of_any(run)},
+                   of_any(reference),
+                   of_any(reference),
                    std::move(corner)});
+}
+
+// ---- integer arguments ----
+
+inline Indices indices_of(const std::vector<std::int64_t>& numbers, const Shape& shape) {
+    return Indices(shape, std::span(numbers));
+}
+inline Mask mask_of(const Call& c) {
+    Mask mask(c.shape);
+    for (std::size_t k = 0; k < mask.size(); ++k) mask.data()[k] = c.numbers[k] != 0;
+    return mask;
 }
 
 // ---- choosers ----

@@ -1,241 +1,15 @@
 #include "choices.hpp"
+#include "rows.hpp"
 
 #include <unroll/nn/losses/ctc.hpp>
-#include <unroll/ops/index.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
-#include <unroll/ops/reduce.hpp>
-#include <unroll/ops/softmax.hpp>
 
 namespace programs {
 
 namespace {
-
-Indices indices_of(const std::vector<std::int64_t>& numbers, const Shape& shape) {
-    return Indices(shape, std::span(numbers));
-}
-Mask mask_of(const Call& c) {
-    Mask mask(c.shape);
-    for (std::size_t k = 0; k < mask.size(); ++k) mask.data()[k] = c.numbers[k] != 0;
-    return mask;
-}
-
-void add_indexing(std::vector<Operation>& all) {
-    const auto rows = [](Values& v, Call& c) {
-        if (!v.pick(c.operands, [](const Shape& s) { return has_axis(s) && s[0] > 0; }))
-            return false;
-        for (std::size_t n = v.below(4); n > 0; --n)
-            c.numbers.push_back(static_cast<std::int64_t>(v.below(v.shape(c.operands[0])[0])));
-        return true;
-    };
-    add(
-        all, "take", rows,
-        [](const Many& x, const Call& c) {
-            return take(x[0], indices_of(c.numbers, {c.numbers.size()}));
-        },
-        [](const auto& x, const Call& c) {
-            Shape shape = x[0].shape;
-            shape[0] = c.numbers.size();
-            return rearranged(x[0], shape, [&](Index i) {
-                i[0] = static_cast<std::size_t>(c.numbers[i[0]]);
-                return i;
-            });
-        });
-    add(
-        all, "scatter_add",
-        [](Values& v, Call& c) {
-            if (!v.pick(c.operands, has_axis)) return false;
-            for (std::size_t n = v.shape(c.operands[0])[0]; n > 0; --n)
-                c.numbers.push_back(static_cast<std::int64_t>(v.below(3)));
-            return true;
-        },
-        [](const Many& x, const Call& c) {
-            return scatter_add(x[0], indices_of(c.numbers, {c.numbers.size()}), 3);
-        },
-        [](const auto& x, const Call& c) {
-            Shape shape = x[0].shape;
-            shape[0] = 3;
-            auto out = std::decay_t<decltype(x[0])>(shape);
-            for_each(x[0].shape, [&](const Index& i) {
-                Index j = i;
-                j[0] = static_cast<std::size_t>(c.numbers[i[0]]);
-                out(j) = out(j) + x[0](i);
-            });
-            return out;
-        });
-    add(
-        all, "pick",
-        [](Values& v, Call& c) {
-            if (!v.pick(c.operands, has_last)) return false;
-            const Shape& s = v.shape(c.operands[0]);
-            c.shape = Shape(s.begin(), s.end() - 1);
-            for (std::size_t n = unroll::element_count(c.shape); n > 0; --n)
-                c.numbers.push_back(static_cast<std::int64_t>(v.below(s.back())));
-            return true;
-        },
-        [](const Many& x, const Call& c) { return pick(x[0], indices_of(c.numbers, c.shape)); },
-        [](const auto& x, const Call& c) {
-            std::size_t k = 0;
-            return rearranged(x[0], c.shape, [&](Index i) {
-                i.push_back(static_cast<std::size_t>(c.numbers[k++]));
-                return i;
-            });
-        });
-    const auto masked = [](Values& v, Call& c) {
-        if (!v.pick(c.operands, any)) return false;
-        c.shape = v.shape(c.operands[0]);
-        for (std::size_t n = unroll::element_count(c.shape); n > 0; --n)
-            c.numbers.push_back(static_cast<std::int64_t>(v.below(2)));
-        return true;
-    };
-    add(
-        all, "masked_fill", masked,
-        [](const Many& x, const Call& c) { return masked_fill(x[0], mask_of(c), 0.25); },
-        [](const auto& x, const Call& c) {
-            auto out = x[0];
-            for (std::size_t k = 0; k < out.x.size(); ++k)
-                if (c.numbers[k] != 0) out.x[k] = 0.25;
-            return out;
-        });
-    add(
-        all, "masked_select", masked,
-        [](const Many& x, const Call& c) { return masked_select(x[0], mask_of(c)); },
-        [](const auto& x, const Call& c) {
-            auto out = std::decay_t<decltype(x[0])>(Shape{0});
-            for (std::size_t k = 0; k < x[0].x.size(); ++k)
-                if (c.numbers[k] != 0) out.x.push_back(x[0].x[k]);
-            out.shape = {out.x.size()};
-            return out;
-        });
-}
-
-// Applies f to the elements that are reduced together; the axis of extent 1 is kept where asked.
-template <class N, class F>
-Array<N> reduced(const Array<N>& x, const Call& c, const F& f) {
-    const auto axis = static_cast<std::size_t>(c.numbers[0]);
-    Shape shape = x.shape;
-    shape[axis] = 1;
-    Array<N> out(shape);
-    for_each(shape, [&](Index i) {
-        auto& to = out(i);
-        std::vector<Scalar<N>> row;
-        for (i[axis] = 0; i[axis] < x.shape[axis]; ++i[axis]) row.push_back(x(i));
-        to = f(row);
-    });
-    if (c.numbers[1] == 0) {
-        out.shape.erase(axis);
-    }
-    return out;
-}
-const auto total = [](const auto& row) {
-    std::decay_t<decltype(row[0])> sum(0);
-    for (const auto& v : row) sum = sum + v;
-    return sum;
-};
-const auto average = [](const auto& row) { return total(row) / static_cast<double>(row.size()); };
-const auto squares = [](const auto& row, auto centre) {
-    std::decay_t<decltype(row[0])> sum(0);
-    for (const auto& v : row) sum = sum + (v - centre) * (v - centre);
-    return sum;
-};
-const auto exponentials = [](const auto& row) {
-    std::decay_t<decltype(row[0])> sum(0);
-    for (const auto& v : row) sum = sum + exp(v);
-    return sum;
-};
-
-void add_reductions(std::vector<Operation>& all) {
-    const auto choose = [](Values& v, Call& c) {
-        if (!one_axis([](const Shape& s) { return has_axis(s) && has_elements(s); })(v, c))
-            return false;
-        c.numbers.push_back(static_cast<std::int64_t>(v.below(2)));
-        return true;
-    };
-    using Run = V (*)(const V&, std::ptrdiff_t, bool);
-    const auto reduction =
-        [&](const char* name, Run run, auto f,
-            std::function<bool(const std::vector<Tensor<double>>&, const Call&)> corner = nullptr) {
-            add(
-                all, name, choose,
-                [run](const Many& x, const Call& c) {
-                    return run(x[0], c.numbers[0], c.numbers[1] != 0);
-                },
-                [f](const auto& x, const Call& c) { return reduced(x[0], c, f); }, corner);
-        };
-    reduction(
-        "sum", [](const V& x, std::ptrdiff_t a, bool k) { return sum(x, {a}, k); }, total);
-    reduction(
-        "mean", [](const V& x, std::ptrdiff_t a, bool k) { return mean(x, {a}, k); }, average);
-    reduction(
-        "variance", [](const V& x, std::ptrdiff_t a, bool k) { return variance(x, {a}, 0, k); },
-        [](const auto& row) {
-            return squares(row, average(row)) / static_cast<double>(row.size());
-        });
-    reduction(
-        "norm_l2", [](const V& x, std::ptrdiff_t a, bool k) { return norm_l2(x, {a}, k); },
-        [](const auto& row) { return sqrt(squares(row, std::decay_t<decltype(row[0])>(0))); },
-        [](const std::vector<Tensor<double>>& x, const Call&) {
-            double least = 1; // a row of nearly nothing is near the corner
-            for (const double v : x[0].to_vector()) least = std::min(least, std::abs(v));
-            return least < 0.05;
-        });
-    reduction(
-        "amax", [](const V& x, std::ptrdiff_t a, bool k) { return amax(x, {a}, k); },
-        [](const auto& row) { return *std::max_element(row.begin(), row.end()); }, near_ties);
-    reduction(
-        "amin", [](const V& x, std::ptrdiff_t a, bool k) { return amin(x, {a}, k); },
-        [](const auto& row) { return *std::min_element(row.begin(), row.end()); }, near_ties);
-    reduction(
-        "logsumexp", [](const V& x, std::ptrdiff_t a, bool k) { return logsumexp(x, {a}, k); },
-        [](const auto& row) { return log(exponentials(row)); });
-    add(
-        all, "sum of all", one(any), [](const Many& x, const Call&) { return sum(x[0]); },
-        [](const auto& x, const Call&) {
-            auto out = std::decay_t<decltype(x[0])>(Shape{});
-            for (const auto& v : x[0].x) out.x[0] = out.x[0] + v;
-            return out;
-        });
-    add(
-        all, "softmax", one_axis(has_axis),
-        [](const Many& x, const Call& c) { return softmax(x[0], c.numbers[0]); },
-        [](const auto& x, Call c) {
-            c.numbers.push_back(1);
-            const auto sums = reduced(x[0], c, exponentials);
-            return map(x[0], sums, x[0].shape, [](auto v, auto sum) { return exp(v) / sum; });
-        });
-    add(
-        all, "log_softmax", one_axis(has_axis),
-        [](const Many& x, const Call& c) { return log_softmax(x[0], c.numbers[0]); },
-        [](const auto& x, Call c) {
-            c.numbers.push_back(1);
-            const auto sums = reduced(x[0], c, exponentials);
-            return map(x[0], sums, x[0].shape, [](auto v, auto sum) { return v - log(sum); });
-        });
-    add(
-        all, "softmax (mask)",
-        [](Values& v, Call& c) {
-            if (!v.pick(c.operands, has_axis)) return false;
-            c.shape = {v.shape(c.operands[0]).back()};
-            for (std::size_t n = c.shape[0]; n > 0; --n)
-                c.numbers.push_back(static_cast<std::int64_t>(v.below(2)));
-            return true;
-        },
-        [](const Many& x, const Call& c) { return softmax(x[0], mask_of(c)); },
-        [](const auto& x, const Call& c) {
-            auto out = std::decay_t<decltype(x[0])>(x[0].shape);
-            const std::size_t n = c.shape[0];
-            for (std::size_t begin = 0; n > 0 && begin < out.x.size(); begin += n) {
-                std::decay_t<decltype(out.x[0])> sum(0);
-                for (std::size_t k = 0; k < n; ++k)
-                    if (c.numbers[k] != 0) sum = sum + exp(x[0].x[begin + k]);
-                for (std::size_t k = 0; k < n; ++k)
-                    if (c.numbers[k] != 0) out.x[begin + k] = exp(x[0].x[begin + k]) / sum;
-            }
-            return out;
-        });
-}
 
 template <class N>
 Array<N> product(const Array<N>& a, const Array<N>& b, const Shape& shape) {
@@ -271,11 +45,11 @@ void add_products(std::vector<Operation>& all) {
         return product(x[0], x[1], shape);
     };
     add(
-        all, "matmul", pair, [](const Many& x, const Call&) { return matmul(x[0], x[1]); },
+        all, "matmul", pair, [](const auto& x, const Call&) { return matmul(x[0], x[1]); },
         [expected](const auto& x, const Call&) { return expected(x); });
     add(
         all, "scaled_matmul", pair,
-        [](const Many& x, const Call&) { return scaled_matmul(x[0], x[1], -0.5); },
+        [](const auto& x, const Call&) { return scaled_matmul(x[0], x[1], -0.5); },
         [expected](const auto& x, const Call&) {
             auto out = expected(x);
             for (auto& v : out.x) v = v * -0.5;
@@ -288,7 +62,7 @@ void add_products(std::vector<Operation>& all) {
             const std::size_t n = v.shape(c.operands[0]).back();
             return v.pick(c.operands, [n](const Shape& b) { return b == Shape{n}; });
         },
-        [](const Many& x, const Call&) { return matmul(x[0], x[1]); },
+        [](const auto& x, const Call&) { return matmul(x[0], x[1]); },
         [](const auto& x, const Call&) {
             auto out =
                 std::decay_t<decltype(x[0])>(Shape(x[0].shape.begin(), x[0].shape.end() - 1));
@@ -319,7 +93,7 @@ void add_products(std::vector<Operation>& all) {
         return v.pick(c.operands, [n](const Shape& s) { return s.size() == 2 && s[1] == n; });
     };
     add(
-        all, "linear", weight_for, [](const Many& x, const Call&) { return linear(x[0], x[1]); },
+        all, "linear", weight_for, [](const auto& x, const Call&) { return linear(x[0], x[1]); },
         [linear_by_hand](const auto& x, const Call&) {
             return linear_by_hand(x[0], x[1], static_cast<decltype(&x[0])>(nullptr));
         });
@@ -330,7 +104,7 @@ void add_products(std::vector<Operation>& all) {
             const std::size_t n = v.shape(c.operands[1])[0];
             return v.pick(c.operands, [n](const Shape& s) { return s == Shape{n}; });
         },
-        [](const Many& x, const Call&) { return linear(x[0], x[1], x[2]); },
+        [](const auto& x, const Call&) { return linear(x[0], x[1], x[2]); },
         [linear_by_hand](const auto& x, const Call&) { return linear_by_hand(x[0], x[1], &x[2]); });
     add(
         all, "add_linear",
@@ -343,7 +117,7 @@ void add_products(std::vector<Operation>& all) {
             const std::size_t n = v.shape(c.operands[1])[1];
             return v.pick(c.operands, [&](const Shape& s) { return s == Shape{z[1], n}; });
         },
-        [](const Many& x, const Call&) { return add_linear(x[0] * 1.5, x[1], x[2]); },
+        [](const auto& x, const Call&) { return add_linear(x[0] * 1.5, x[1], x[2]); },
         [linear_by_hand](const auto& x, const Call&) {
             const auto added = linear_by_hand(x[1], x[2], static_cast<decltype(&x[0])>(nullptr));
             return map(x[0], added, x[0].shape, [](auto z, auto y) { return z * 1.5 + y; });
@@ -357,7 +131,7 @@ void add_products(std::vector<Operation>& all) {
             const auto fits = [n](const Shape& s) { return s == Shape{n}; };
             return v.pick(c.operands, fits) && v.pick(c.operands, fits);
         },
-        [](const Many& x, const Call&) { return layer_norm(x[0], x[1], x[2], 0.1); },
+        [](const auto& x, const Call&) { return layer_norm(x[0], x[1], x[2], 0.1); },
         [](const auto& x, const Call&) {
             Call rows;
             rows.numbers = {static_cast<std::int64_t>(x[0].shape.size()) - 1, 1};
@@ -387,7 +161,7 @@ void add_losses(std::vector<Operation>& all) {
                                                     : static_cast<std::int64_t>(v.below(s.back())));
             return true;
         },
-        [](const Many& x, const Call& c) {
+        [](const auto& x, const Call& c) {
             return cross_entropy(x[0], indices_of(c.numbers, c.shape), {.smoothing = 0.2});
         },
         [](const auto& x, const Call& c) {
@@ -408,28 +182,26 @@ void add_losses(std::vector<Operation>& all) {
             if (counted > 0) out.x[0] = out.x[0] / counted;
             return out;
         });
-    const auto loss =
-        [&](const char* name, V (*run)(const V&, const V&), auto f,
-            std::function<bool(const std::vector<Tensor<double>>&, const Call&)> corner = nullptr) {
-            add(
-                all, name, equal_pair,
-                [run](const Many& x, const Call&) { return run(x[0], x[1]); },
-                [f](const auto& x, const Call&) {
-                    auto out = std::decay_t<decltype(x[0])>(Shape{});
-                    for (const auto& v : map(x[0], x[1], x[0].shape, f).x) out.x[0] = out.x[0] + v;
-                    out.x[0] = out.x[0] / static_cast<double>(x[0].x.size());
-                    return out;
-                },
-                corner);
-        };
+    const auto loss = [&](const char* name, auto run, auto f, Corner corner = nullptr) {
+        add(
+            all, name, equal_pair, [run](const auto& x, const Call&) { return run(x[0], x[1]); },
+            [f](const auto& x, const Call&) {
+                auto out = std::decay_t<decltype(x[0])>(Shape{});
+                for (const auto& v : map(x[0], x[1], x[0].shape, f).x) out.x[0] = out.x[0] + v;
+                out.x[0] = out.x[0] / static_cast<double>(x[0].x.size());
+                return out;
+            },
+            corner);
+    };
     loss(
-        "mean_squared_error", [](const V& x, const V& y) { return mean_squared_error(x, y); },
+        "mean_squared_error", [](const auto& x, const auto& y) { return mean_squared_error(x, y); },
         [](auto x, auto y) { return (x - y) * (x - y); });
     loss(
-        "binary_cross_entropy", [](const V& x, const V& y) { return binary_cross_entropy(x, y); },
+        "binary_cross_entropy",
+        [](const auto& x, const auto& y) { return binary_cross_entropy(x, y); },
         [](auto x, auto y) { return log(exp(x) + 1) - x * y; });
     loss(
-        "huber", [](const V& x, const V& y) { return huber(x, y, 0.6); },
+        "huber", [](const auto& x, const auto& y) { return huber(x, y, 0.6); },
         [](auto x, auto y) {
             const auto d = x < y ? y - x : x - y;
             return d < 0.6 ? d * d * 0.5 : (d - 0.3) * 0.6;
@@ -460,7 +232,7 @@ void add_ctc(std::vector<Operation>& all) {
                 c.numbers.push_back(1 + static_cast<std::int64_t>(v.below(s[2] - 1)));
             return true;
         },
-        [](const Many& x, const Call& c) {
+        [](const auto& x, const Call& c) {
             const unroll::nn::PaddedBatch targets{indices_of(c.numbers, c.shape), {}};
             return unroll::nn::ctc_loss(x[0], {}, targets,
                                         {.reduction = unroll::nn::Reduction::sum})
@@ -497,9 +269,8 @@ void add_ctc(std::vector<Operation>& all) {
 
 } // namespace
 
+// Products, normalisations and losses.
 void add_contractions(std::vector<Operation>& all) {
-    add_indexing(all);
-    add_reductions(all);
     add_products(all);
     add_losses(all);
     add_ctc(all);

@@ -1,126 +1,118 @@
 #include "choices.hpp"
 
 #include <unroll/ops/fuse/fuse.hpp>
-#include <unroll/ops/join.hpp>
 #include <unroll/ops/pointwise.hpp>
-#include <unroll/ops/views.hpp>
-
-#include <numeric>
 
 namespace programs {
 
 namespace {
 
-// ---- pointwise ----
-
 void add_pointwise(std::vector<Operation>& all) {
-    const auto unary = [&](const char* name, V (*run)(const V&), auto f,
-                           std::vector<double> corners = {}) {
+    const auto unary = [&](const char* name, auto run, auto f, std::vector<double> corners = {}) {
         add(
-            all, name, one(any), [run](const Many& x, const Call&) { return run(x[0]); },
+            all, name, one(any), [run](const auto& x, const Call&) { return run(x[0]); },
             [f](const auto& x, const Call&) { return map(x[0], f); },
-            corners.empty() ? std::function<bool(const std::vector<Tensor<double>>&, const Call&)>()
-                            : near_any(corners));
+            corners.empty() ? Corner() : near_any(corners));
     };
     unary(
-        "exp(sin)", [](const V& x) { return exp(sin(x)); }, [](auto x) { return exp(sin(x)); });
+        "exp(sin)", [](const auto& x) { return exp(sin(x)); }, [](auto x) { return exp(sin(x)); });
     unary(
-        "log", [](const V& x) { return log(square(x) + 0.5); },
+        "log", [](const auto& x) { return log(square(x) + 0.5); },
         [](auto x) { return log(x * x + 0.5); });
     unary(
-        "log1p", [](const V& x) { return log1p(square(x)); },
+        "log1p", [](const auto& x) { return log1p(square(x)); },
         [](auto x) { return log(x * x + 1); });
     unary(
-        "expm1", [](const V& x) { return expm1(-square(x)); },
+        "expm1", [](const auto& x) { return expm1(-square(x)); },
         [](auto x) { return exp(-(x * x)) - 1; });
     unary(
-        "sqrt", [](const V& x) { return sqrt(square(x) + 0.3); },
+        "sqrt", [](const auto& x) { return sqrt(square(x) + 0.3); },
         [](auto x) { return sqrt(x * x + 0.3); });
     unary(
-        "square", [](const V& x) { return square(x); }, [](auto x) { return x * x; });
+        "square", [](const auto& x) { return square(x); }, [](auto x) { return x * x; });
     unary(
-        "reciprocal", [](const V& x) { return reciprocal(square(x) + 0.7); },
+        "reciprocal", [](const auto& x) { return reciprocal(square(x) + 0.7); },
         [](auto x) { return decltype(x)(1) / (x * x + 0.7); });
     unary(
-        "cos", [](const V& x) { return cos(x); }, [](auto x) { return cos(x); });
+        "cos", [](const auto& x) { return cos(x); }, [](auto x) { return cos(x); });
     unary(
-        "erf", [](const V& x) { return erf(x); }, [](auto x) { return erf(x); });
+        "erf", [](const auto& x) { return erf(x); }, [](auto x) { return erf(x); });
     unary(
-        "abs", [](const V& x) { return abs(x); }, [](auto x) { return x < 0 ? -x : x; }, {0});
+        "abs", [](const auto& x) { return abs(x); }, [](auto x) { return x < 0 ? -x : x; }, {0});
     unary(
-        "sign", [](const V& x) { return sign(x) + x; },
+        "sign", [](const auto& x) { return sign(x) + x; },
         [](auto x) { return x + (x < 0   ? -1.0
                                  : 0 < x ? 1.0
                                          : 0.0); }, {0});
     unary(
-        "clip", [](const V& x) { return clip(x, -0.5, 0.7); },
+        "clip", [](const auto& x) { return clip(x, -0.5, 0.7); },
         [](auto x) { return x < -0.5  ? decltype(x)(-0.5)
                             : 0.7 < x ? decltype(x)(0.7)
                                       : x; },
         {-0.5, 0.7});
     unary(
-        "tanh", [](const V& x) { return tanh(x); }, [](auto x) { return tanh(x); });
+        "tanh", [](const auto& x) { return tanh(x); }, [](auto x) { return tanh(x); });
     unary(
-        "sigmoid", [](const V& x) { return sigmoid(x); }, [](auto x) { return sigmoid(x); });
+        "sigmoid", [](const auto& x) { return sigmoid(x); }, [](auto x) { return sigmoid(x); });
     unary(
-        "relu", [](const V& x) { return relu(x); }, [](auto x) { return x < 0 ? x * 0 : x; }, {0});
+        "relu", [](const auto& x) { return relu(x); }, [](auto x) { return x < 0 ? x * 0 : x; },
+        {0});
     unary(
-        "leaky_relu", [](const V& x) { return leaky_relu(x, 0.2); },
+        "leaky_relu", [](const auto& x) { return leaky_relu(x, 0.2); },
         [](auto x) { return x < 0 ? x * 0.2 : x; }, {0});
     unary(
-        "elu", [](const V& x) { return elu(x, 1.3); },
+        "elu", [](const auto& x) { return elu(x, 1.3); },
         [](auto x) { return x < 0 ? (exp(x) - 1) * 1.3 : x; }, {0});
     unary(
-        "gelu", [](const V& x) { return gelu(x); },
+        "gelu", [](const auto& x) { return gelu(x); },
         [](auto x) { return x * 0.5 * (erf(x * std::sqrt(0.5)) + 1); });
     unary(
-        "silu", [](const V& x) { return silu(x); }, [](auto x) { return x * sigmoid(x); });
+        "silu", [](const auto& x) { return silu(x); }, [](auto x) { return x * sigmoid(x); });
     unary(
-        "softplus", [](const V& x) { return softplus(x); }, [](auto x) { return log(exp(x) + 1); });
+        "softplus", [](const auto& x) { return softplus(x); },
+        [](auto x) { return log(exp(x) + 1); });
     unary(
-        "negate", [](const V& x) { return -x; }, [](auto x) { return -x; });
+        "negate", [](const auto& x) { return -x; }, [](auto x) { return -x; });
     unary(
-        "stop_gradient", [](const V& x) { return stop_gradient(x) * x; },
+        "stop_gradient", [](const auto& x) { return stop_gradient(x) * x; },
         [](auto x) { return decltype(x)(x.number()) * x; });
     unary(
         "fuse",
-        [](const V& x) {
+        [](const auto& x) {
             return fuse(
                 "random", [](auto x) { return where(x > 0.1, tanh(x) * x, 2 - x / 3); }, x);
         },
         [](auto x) { return 0.1 < x ? tanh(x) * x : decltype(x)(2) - x / 3; }, {0.1});
 
-    const auto binary = [&](const char* name, V (*run)(const V&, const V&), auto f,
-                            bool corner = false) {
+    const auto binary = [&](const char* name, auto run, auto f, bool corner = false) {
         add(
             all, name, broadcasting_pair,
-            [run](const Many& x, const Call&) { return run(x[0], x[1]); },
+            [run](const auto& x, const Call&) { return run(x[0], x[1]); },
             [f](const auto& x, const Call&) {
                 return map(x[0], x[1], common(x[0].shape, x[1].shape), f);
             },
-            corner ? std::function<bool(const std::vector<Tensor<double>>&, const Call&)>(
-                         near_each_other)
-                   : nullptr);
+            corner ? Corner(near_each_other) : nullptr);
     };
     binary(
-        "add", [](const V& a, const V& b) { return a + b; }, [](auto a, auto b) { return a + b; });
+        "add", [](const auto& a, const auto& b) { return a + b; },
+        [](auto a, auto b) { return a + b; });
     binary(
-        "subtract", [](const V& a, const V& b) { return a - b; },
+        "subtract", [](const auto& a, const auto& b) { return a - b; },
         [](auto a, auto b) { return a - b; });
     binary(
-        "multiply", [](const V& a, const V& b) { return a * b; },
+        "multiply", [](const auto& a, const auto& b) { return a * b; },
         [](auto a, auto b) { return a * b; });
     binary(
-        "divide", [](const V& a, const V& b) { return a / (square(b) + 0.8); },
+        "divide", [](const auto& a, const auto& b) { return a / (square(b) + 0.8); },
         [](auto a, auto b) { return a / (b * b + 0.8); });
     binary(
-        "pow", [](const V& a, const V& b) { return pow(square(a) + 0.5, tanh(b)); },
+        "pow", [](const auto& a, const auto& b) { return pow(square(a) + 0.5, tanh(b)); },
         [](auto a, auto b) { return exp(tanh(b) * log(a * a + 0.5)); });
     binary(
-        "minimum", [](const V& a, const V& b) { return minimum(a, b); },
+        "minimum", [](const auto& a, const auto& b) { return minimum(a, b); },
         [](auto a, auto b) { return b < a ? b : a; }, true);
     binary(
-        "maximum", [](const V& a, const V& b) { return maximum(a, b); },
+        "maximum", [](const auto& a, const auto& b) { return maximum(a, b); },
         [](auto a, auto b) { return a < b ? b : a; }, true);
 
     // A cell of five operands and two results.
@@ -136,263 +128,34 @@ void add_pointwise(std::vector<Operation>& all) {
         });
         return out;
     };
-    all.push_back(
-        {"fuse (cell)",
-         [](Values& v, Call& c) {
-             Shape shape;
-             for (int k = 0; k < 5; ++k) {
-                 if (!v.pick(c.operands, [&](const Shape& s) { return compatible(shape, s); }))
-                     return false;
-                 shape = common(shape, v.shape(c.operands.back()));
-             }
-             return true;
-         },
-         [](const Many& x, const Call&) {
-             const auto [h, c] = fuse(
-                 "cell",
-                 [](auto i, auto f, auto g, auto o, auto c) {
-                     const auto next = sigmoid(f) * c + sigmoid(i) * tanh(g);
-                     return unroll::outputs(sigmoid(o) * tanh(next), next);
-                 },
-                 x[0], x[1], x[2], x[3], x[4]);
-             return Many{h, c};
-         },
-         cell, cell});
-}
-
-// ---- views and joins ----
-
-void add_views(std::vector<Operation>& all) {
-    const auto axis = [](const Call& c) { return static_cast<std::size_t>(c.numbers[0]); };
     add(
-        all, "reshape",
+        all, "fuse (cell)",
         [](Values& v, Call& c) {
-            if (!v.pick(c.operands, any)) return false;
-            std::size_t left = v.values[c.operands[0]].size();
-            c.shape = {};
-            for (const std::size_t n : {2u, 3u})
-                if (left > 0 && left % n == 0 && v.below(2) == 0) {
-                    c.shape.push_back(n);
-                    left /= n;
-                }
-            c.shape.push_back(left);
-            return true;
-        },
-        [](const Many& x, const Call& c) { return reshape(x[0], c.shape); },
-        [](const auto& x, const Call& c) {
-            auto out = x[0];
-            out.shape = c.shape;
-            return out;
-        });
-    add(
-        all, "flatten", one(any), [](const Many& x, const Call&) { return flatten(x[0]); },
-        [](const auto& x, const Call&) {
-            auto out = x[0];
-            out.shape = {out.x.size()};
-            return out;
-        });
-    add(
-        all, "slice",
-        [](Values& v, Call& c) {
-            if (!one_axis(has_axis)(v, c)) return false;
-            const std::size_t n = v.shape(c.operands[0])[static_cast<std::size_t>(c.numbers[0])];
-            const std::size_t begin = v.below(n + 1), end = begin + v.below(n - begin + 1);
-            c.numbers.push_back(static_cast<std::int64_t>(begin));
-            c.numbers.push_back(static_cast<std::int64_t>(end));
-            return true;
-        },
-        [](const Many& x, const Call& c) {
-            return slice(x[0], c.numbers[0], static_cast<std::size_t>(c.numbers[1]),
-                         static_cast<std::size_t>(c.numbers[2]));
-        },
-        [axis](const auto& x, const Call& c) {
-            Shape shape = x[0].shape;
-            shape[axis(c)] = static_cast<std::size_t>(c.numbers[2] - c.numbers[1]);
-            return rearranged(x[0], shape, [&](Index i) {
-                i[axis(c)] += static_cast<std::size_t>(c.numbers[1]);
-                return i;
-            });
-        });
-    add(
-        all, "select",
-        [](Values& v, Call& c) {
-            if (!one_axis([](const Shape& s) { return has_axis(s) && has_elements(s); })(v, c))
-                return false;
-            c.numbers.push_back(static_cast<std::int64_t>(
-                v.below(v.shape(c.operands[0])[static_cast<std::size_t>(c.numbers[0])])));
-            return true;
-        },
-        [](const Many& x, const Call& c) {
-            return select(x[0], c.numbers[0], static_cast<std::size_t>(c.numbers[1]));
-        },
-        [axis](const auto& x, const Call& c) {
-            Shape shape = x[0].shape;
-            shape.erase(axis(c));
-            return rearranged(x[0], shape, [&](Index i) {
-                i.insert(i.begin() + c.numbers[0], static_cast<std::size_t>(c.numbers[1]));
-                return i;
-            });
-        });
-    add(
-        all, "block",
-        [](Values& v, Call& c) {
-            c.numbers = {static_cast<std::int64_t>(v.below(2))};
-            return v.pick(c.operands,
-                          [](const Shape& s) { return has_last(s) && s.back() % 2 == 0; });
-        },
-        [](const Many& x, const Call& c) {
-            return block(x[0], static_cast<std::size_t>(c.numbers[0]), 2);
-        },
-        [](const auto& x, const Call& c) {
-            Shape shape = x[0].shape;
-            shape.back() /= 2;
-            return rearranged(x[0], shape, [&](Index i) {
-                i.back() += static_cast<std::size_t>(c.numbers[0]) * shape.back();
-                return i;
-            });
-        });
-    add(
-        all, "transpose",
-        [](Values& v, Call& c) {
-            if (!v.pick(c.operands, has_axis)) return false;
-            c.numbers.resize(v.shape(c.operands[0]).size());
-            std::iota(c.numbers.begin(), c.numbers.end(), 0);
-            for (std::size_t k = c.numbers.size(); k > 1; --k)
-                std::swap(c.numbers[k - 1], c.numbers[v.below(k)]);
-            return true;
-        },
-        [](const Many& x, const Call& c) {
-            return record_view<double>("transpose", x[0],
-                                       x[0].value().transpose(std::vector<std::size_t>(
-                                           c.numbers.begin(), c.numbers.end())));
-        },
-        [](const auto& x, const Call& c) {
             Shape shape;
-            for (const auto a : c.numbers) shape.push_back(x[0].shape[static_cast<std::size_t>(a)]);
-            return rearranged(x[0], shape, [&](const Index& i) {
-                Index j(i.size());
-                for (std::size_t a = 0; a < i.size(); ++a)
-                    j[static_cast<std::size_t>(c.numbers[a])] = i[a];
-                return j;
-            });
-        });
-    add(
-        all, "swapaxes", one_axis(has_axis),
-        [](const Many& x, const Call& c) { return swapaxes(x[0], c.numbers[0], -1); },
-        [axis](const auto& x, const Call& c) {
-            Shape shape = x[0].shape;
-            std::swap(shape[axis(c)], shape.back());
-            return rearranged(x[0], shape, [&](Index i) {
-                std::swap(i[axis(c)], i.back());
-                return i;
-            });
-        });
-    add(
-        all, "flip", one_axis(has_axis),
-        [](const Many& x, const Call& c) { return flip(x[0], c.numbers[0]); },
-        [axis](const auto& x, const Call& c) {
-            return rearranged(x[0], x[0].shape, [&](Index i) {
-                i[axis(c)] = x[0].shape[axis(c)] - 1 - i[axis(c)];
-                return i;
-            });
-        });
-    add(
-        all, "expand_dims, squeeze",
-        one_axis([](const Shape& s) { return has_axis(s) && s.size() < 4; }),
-        [](const Many& x, const Call& c) {
-            return squeeze(expand_dims(expand_dims(x[0], c.numbers[0]), 0), 0);
-        },
-        [axis](const auto& x, const Call& c) {
-            auto out = x[0];
-            out.shape.insert(axis(c), 1);
-            return out;
-        });
-    add(
-        all, "broadcast_to",
-        [](Values& v, Call& c) {
-            if (!v.pick(c.operands, [](const Shape& s) { return s.size() < 4; })) return false;
-            c.shape = v.shape(c.operands[0]);
-            for (auto& n : c.shape)
-                if (n == 1) n = 1 + v.below(3);
-            c.shape.insert(0, 1 + v.below(2));
+            for (int k = 0; k < 5; ++k) {
+                if (!v.pick(c.operands, [&](const Shape& s) { return compatible(shape, s); }))
+                    return false;
+                shape = common(shape, v.shape(c.operands.back()));
+            }
             return true;
         },
-        [](const Many& x, const Call& c) { return broadcast_to(x[0], c.shape); },
-        [](const auto& x, const Call& c) {
-            auto out = std::decay_t<decltype(x[0])>(c.shape);
-            for_each(c.shape, [&](const Index& i) { out(i) = x[0].broadcast(i); });
-            return out;
-        });
-    add(
-        all, "concatenate",
-        [](Values& v, Call& c) {
-            if (!one_axis(has_axis)(v, c)) return false;
-            const Shape a = v.shape(c.operands[0]);
-            const auto along = static_cast<std::size_t>(c.numbers[0]);
-            return v.pick(c.operands, [&](const Shape& b) {
-                if (b.size() != a.size()) return false;
-                Shape other = b;
-                other[along] = a[along];
-                return other == a;
-            });
+        [](const auto& x, const Call&) {
+            const auto [h, c] = fuse(
+                "cell",
+                [](auto i, auto f, auto g, auto o, auto c) {
+                    const auto next = sigmoid(f) * c + sigmoid(i) * tanh(g);
+                    return unroll::outputs(sigmoid(o) * tanh(next), next);
+                },
+                x[0], x[1], x[2], x[3], x[4]);
+            return std::vector{h, c};
         },
-        [](const Many& x, const Call& c) {
-            return unroll::concatenate({x[0], x[1], x[0]}, c.numbers[0]);
-        },
-        [axis](const auto& x, const Call& c) {
-            Shape shape = x[0].shape;
-            const std::size_t a = x[0].shape[axis(c)], b = x[1].shape[axis(c)];
-            shape[axis(c)] = a + b + a;
-            auto out = std::decay_t<decltype(x[0])>(shape);
-            for_each(shape, [&](const Index& i) {
-                Index j = i;
-                const std::size_t at = i[axis(c)];
-                j[axis(c)] = at < a ? at : at < a + b ? at - a : at - a - b;
-                out(i) = at >= a && at < a + b ? x[1](j) : x[0](j);
-            });
-            return out;
-        });
-    add(
-        all, "stack",
-        [](Values& v, Call& c) {
-            if (!equal_pair(v, c) || v.shape(c.operands[0]).size() > 3) return false;
-            c.numbers = {static_cast<std::int64_t>(v.below(v.shape(c.operands[0]).size() + 1))};
-            return true;
-        },
-        [](const Many& x, const Call& c) {
-            return unroll::stack({x[0], x[1]}, c.numbers[0]);
-        },
-        [axis](const auto& x, const Call& c) {
-            Shape shape = x[0].shape;
-            shape.insert(axis(c), 2);
-            auto out = std::decay_t<decltype(x[0])>(shape);
-            for_each(shape, [&](const Index& i) {
-                Index j = i;
-                j.erase(j.begin() + c.numbers[0]);
-                out(i) = x[i[axis(c)]](j);
-            });
-            return out;
-        });
-    add(
-        all, "pad", one_axis(has_axis),
-        [](const Many& x, const Call& c) { return pad(x[0], c.numbers[0], 1, 2, 0.5); },
-        [axis](const auto& x, const Call& c) {
-            Shape shape = x[0].shape;
-            shape[axis(c)] += 3;
-            auto out = std::decay_t<decltype(x[0])>(shape);
-            for_each(shape, [&](Index i) {
-                auto& to = out(i);
-                const bool inside = i[axis(c)] >= 1 && i[axis(c)] < 1 + x[0].shape[axis(c)];
-                i[axis(c)] -= inside ? 1 : 0;
-                to = inside ? x[0](i) : 0.5;
-            });
-            return out;
-        });
+        cell);
 }
 
 } // namespace
 
-// Indexing, reductions and products.
+void add_views(std::vector<Operation>& all);
+void add_reductions(std::vector<Operation>& all);
 void add_contractions(std::vector<Operation>& all);
 void add_windows(std::vector<Operation>& all);
 void add_blocks(std::vector<Operation>& all);
@@ -402,6 +165,7 @@ const std::vector<Operation>& operations() {
         std::vector<Operation> table;
         add_pointwise(table);
         add_views(table);
+        add_reductions(table);
         add_contractions(table);
         add_windows(table);
         add_blocks(table);

@@ -9,14 +9,15 @@
 
 #include <functional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace programs {
 
 using unroll::Shape;
 using unroll::Tensor;
-using V = unroll::Variable<double>;
-using Many = std::vector<V>;
+template <class T>
+using Many = std::vector<unroll::Variable<T>>;
 template <class N>
 using Arrays = std::vector<reference::Array<N>>;
 
@@ -42,20 +43,28 @@ struct Values {
 };
 
 struct Operation {
+    template <class T>
+    using Run = std::function<Many<T>(const Many<T>&, const Call&)>;
+
     std::string name;
     // Chooses operands and the rest; false where nothing fits.
     std::function<bool(Values&, Call&)> choose;
-    std::function<Many(const Many&, const Call&)> run;
+    std::tuple<Run<float>, Run<double>> runs;
     std::function<Arrays<double>(const Arrays<double>&, const Call&)> reference;
     std::function<Arrays<reference::Pair>(const Arrays<reference::Pair>&, const Call&)> directed;
     // Whether a difference step away from the operands' values the function may bend.
     std::function<bool(const std::vector<Tensor<double>>&, const Call&)> near_corner = nullptr;
+
+    template <class T>
+    Many<T> run(const Many<T>& x, const Call& c) const {
+        return std::get<Run<T>>(runs)(x, c);
+    }
 };
 const std::vector<Operation>& operations();
 
 struct Program {
     std::uint64_t seed = 0;
-    std::vector<Tensor<double>> leaves; // values 0, 1, ...
+    std::vector<Tensor<double>> leaves; // values 0, 1, ...; numbers of float
     std::vector<bool> is_parameter;
     std::vector<Call> calls;
     std::size_t value_count() const;
@@ -63,7 +72,8 @@ struct Program {
     static Program random(std::uint64_t seed);
     std::string text() const;
     // Problems found; empty where all agrees: values and gradients with the reference, gradients
-    // with differences, and at second order products with the Hessian.
+    // with differences, and at second order products with the Hessian; at first order values and
+    // gradients in float, and gradients where something happens between the passes (mishaps.hpp).
     std::string check(bool second) const;
     // A smaller program that fails as well.
     Program minimised(bool second) const;

@@ -42,7 +42,7 @@ void add_windows(std::vector<Operation>& all) {
                 return is_sequence(w) && w[1] == x[1] && w[2] <= x[2] + 2;
             });
         },
-        [](const Many& x, const Call& c) {
+        [](const auto& x, const Call& c) {
             return convolution(x[0], x[1],
                                {.stride = static_cast<std::size_t>(c.numbers[0]), .padding = 1});
         },
@@ -71,14 +71,14 @@ void add_windows(std::vector<Operation>& all) {
     };
     add(
         all, "max_pool", poolable(),
-        [](const Many& x, const Call&) { return max_pool(x[0], {pool}); },
+        [](const auto& x, const Call&) { return max_pool(x[0], {pool}); },
         [pooled](const auto& x, const Call&) {
             return pooled(x[0], [](auto a, auto b) { return a < b ? b : a; });
         },
         near_ties);
     add(
         all, "average_pool", poolable(),
-        [](const Many& x, const Call&) { return average_pool(x[0], {pool}); },
+        [](const auto& x, const Call&) { return average_pool(x[0], {pool}); },
         [pooled](const auto& x, const Call&) {
             return pooled(x[0], [](auto a, auto b) { return (a + b) * 0.5; });
         });
