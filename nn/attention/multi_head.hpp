@@ -50,7 +50,8 @@ public:
     // keys; fewer of them are the last steps.
     Attended<T> operator()(const Variable<T>& query, const Variable<T>& key,
                            const Variable<T>& value, const Visibility& visible = {}) const;
-    // x attends to itself.
+    // x attends to itself. Where visible.keys hides a step, x is padding and is read as 0, as a
+    // query, too (PyTorch reads it there).
     Attended<T> operator()(const Variable<T>& x, const Visibility& visible = {}) const;
     // x attends to what came before it and to itself. `past` holds keys and values of that, or
     // nothing, and of x as well afterwards; rotary positions count from its first step.

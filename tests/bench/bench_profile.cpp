@@ -43,11 +43,12 @@ double cost(Tape<float>& tape, const Step& step, int pairs) {
 void compare(const std::string& name, int pairs, const Step& step) {
     Tape<float> tape;
     tape.keep_gradients_apart(true);
-    for (int i = 0; i < 3; ++i) watched<None>(step);
-    bench::figure(name + ".profile", 100 * (cost<Profile<float>>(step, pairs) - 1), "% more",
+    for (int i = 0; i < 3; ++i) watched<None>(tape, step);
+    bench::figure(name + ".profile", 100 * (cost<Profile<float>>(tape, step, pairs) - 1), "% more",
                   "<=", 5);
-    bench::figure(name + ".statistics", cost<Statistics<float>>(step, pairs), "times", ">=", 1);
-    bench::figure(name + ".checking", cost<Checking<float>>(step, pairs), "times", ">=", 1);
+    bench::figure(name + ".statistics", cost<Statistics<float>>(tape, step, pairs), "times",
+                  ">=", 1);
+    bench::figure(name + ".checking", cost<Checking<float>>(tape, step, pairs), "times", ">=", 1);
 }
 
 } // namespace

@@ -103,7 +103,7 @@ void check(const char* what, const Function& f, const With& with,
         const auto report = gradcheck([&](const auto& in) { return f(in[0]); }, {with(1)},
                                       parameters, {.order = order, .full = 20});
         INFO(report.text());
-        CHECK(report.passed());
+        CHECK((report.passed() || report.zero_everywhere()));
     }
 }
 
