@@ -190,9 +190,11 @@ Array<N> transformer(const Array<N>& x, const Call& c) {
     for (std::size_t b = 0; b < x.shape[1]; ++b) {
         std::vector<Row<N>> keys, values;
         for (std::size_t t = 0; t < x.shape[0]; ++t) {
+            // Padding is read as 0, by the layer and by its attention.
+            const bool is_padding = t >= static_cast<std::size_t>(c.numbers[b]);
             Row<N> row(width);
-            for (std::size_t k = 0; k < width; ++k) row[k] = x({t, b, k});
-            const Row<N> in = normalised(row);
+            for (std::size_t k = 0; k < width && !is_padding; ++k) row[k] = x({t, b, k});
+            const Row<N> in = is_padding ? row : normalised(row);
             const Row<N> query = turned(affine(in, width), t);
             keys.push_back(turned(affine(in, width, width), t));
             values.push_back(affine(in, width, 2 * width));
