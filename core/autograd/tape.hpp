@@ -312,6 +312,7 @@ private:
     static std::pair<std::size_t, std::size_t> rows_of(const Node<T>& root, const Region& part);
     std::uint32_t slot_for_gradient(NodeId id);
     void reset();
+    void renew();
 
     std::unique_ptr<Memory> m_;
     Monitor<T>* monitors_ = nullptr;

@@ -60,8 +60,7 @@ public:
     }
 
 private:
-    Variable<float> loss(const Variable<float>& x, std::size_t begin,
-                         std::size_t end) const {
+    Variable<float> loss(const Variable<float>& x, std::size_t begin, std::size_t end) const {
         return sum(net_(nn::TreeBatch(std::span(trees_).subspan(begin, end - begin)), x)[0]);
     }
 

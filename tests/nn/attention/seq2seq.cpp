@@ -2,10 +2,10 @@
 
 #include <unroll/nn/attention/multi_head.hpp>
 #include <unroll/nn/attention/seq2seq.hpp>
+#include <unroll/nn/initialize.hpp>
 #include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/nn/recurrent/rnn.hpp>
-#include <unroll/nn/initialize.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/optim/clip.hpp>
