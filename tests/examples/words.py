@@ -46,7 +46,8 @@ with tempfile.TemporaryDirectory() as name:
     refuses(SENTIMENT, "train", binary, naming=["binary.txt", "line 1"])
     refuses(SENTIMENT, "eval", trees, naming=["trees.txt"])
 
-    small = ["--hidden", 32, "--embedding", 32, "--batch", 16, "--dropout", 0, "--rate", 0.01]
+    # At a rate of 0.01 the loss of bilinear products leaps, and where it leaps depends on rounding.
+    small = ["--hidden", 32, "--embedding", 32, "--batch", 16, "--dropout", 0, "--rate", 0.004]
     model, drawing = folder / "tree_sentiment.safetensors", folder / "parse.dot"
     for cell in ("recursive", "rntn", "child-sum", "nary"):
         checks(TREES, "--cell", cell)

@@ -78,8 +78,13 @@ bool same(const Tensor<double>& a, const Tensor<double>& b) {
 // with(value): the input with that value in its padding.
 template <class With>
 void check(const char* what, const Function& f, const With& with,
-           const Parameters<double>& parameters, bool differentiable_twice = true) {
+           const Parameters<double>& parameters) {
     CAPTURE(what);
+    // A row of equal biases alone, normalised, has curvature beyond what differences resolve.
+    std::uint64_t seed = 100;
+    for (auto parameter : parameters)
+        if (parameter.shape().size() == 1)
+            parameter.set((parameter + random_tensor(parameter.shape(), seed++)).value());
     const auto expected = everything(f, with(0), parameters);
     for (const double value : {no_number, infinity, -infinity, 1e300}) {
         CAPTURE(value);
@@ -98,21 +103,19 @@ void check(const char* what, const Function& f, const With& with,
         }
     }
     for (const int order : {1, 2}) {
-        if (order == 2 && !differentiable_twice) continue;
         CAPTURE(order);
-        const auto report = gradcheck([&](const auto& in) { return f(in[0]); }, {with(1)},
+        const auto report = gradcheck([&](const auto& in) { return sin(f(in[0]) + 1); }, {with(1)},
                                       parameters, {.order = order, .full = 20});
         INFO(report.text());
-        CHECK((report.passed() || report.zero_everywhere()));
+        CHECK(report.passed());
     }
 }
 
 template <class Module>
 void check_steps(const char* what, Module& module, const Function& f, const Tensor<double>& x,
-                 const Lengths& lengths = ::lengths, bool differentiable_twice = true) {
+                 const Lengths& lengths = ::lengths) {
     check(
-        what, f, [&](double value) { return padded_with(value, x, lengths); }, parameters(module),
-        differentiable_twice);
+        what, f, [&](double value) { return padded_with(value, x, lengths); }, parameters(module));
 }
 
 V joined(const V& output, const auto& states) {
