@@ -1,5 +1,6 @@
 // Cells as users write them: project and step, of plain operations.
 
+#include "cells.hpp"
 #include "nn/trees/trees.hpp"
 
 #include <unroll/nn/attention/seq2seq.hpp>
@@ -19,222 +20,6 @@
 using namespace test;
 
 namespace {
-
-using V = Variable<double>;
-using Lengths = std::vector<std::size_t>;
-
-// h' = tanh(W x + b + U h + b'), with a state that is one variable.
-struct PlainRnn {
-    PlainRnn(std::size_t input, std::size_t hidden)
-        : of_x({.input = input, .output = hidden}), of_h({.input = hidden, .output = hidden}) {}
-    V project(const V& x) const { return of_x(x); }
-    V step(const V& z, const V& h) const { return tanh(z + of_h(h)); }
-    void members(nn::Members<double>& m) { m("of_x", of_x)("of_h", of_h); }
-
-    nn::Linear<double> of_x, of_h;
-};
-
-template <class T>
-struct PlainLstm {
-    PlainLstm(std::size_t input, std::size_t hidden)
-        : of_x({.input = input, .output = 4 * hidden}),
-          of_h({.input = hidden, .output = 4 * hidden}) {}
-    Variable<T> project(const Variable<T>& x) const { return of_x(x); }
-    nn::State<T, 2> step(const Variable<T>& z, const nn::State<T, 2>& state) const {
-        const auto gates = split(z + of_h(state[0]), 4, -1);
-        const auto c = sigmoid(gates[1]) * state[1] + sigmoid(gates[0]) * tanh(gates[2]);
-        return {sigmoid(gates[3]) * tanh(c), c};
-    }
-    void members(nn::Members<T>& m) { m("of_x", of_x)("of_h", of_h); }
-
-    nn::Linear<T> of_x, of_h;
-};
-
-// An LSTM whose h is narrower than its c.
-struct PlainProjected {
-    struct Options {
-        std::size_t projection = 0;
-    };
-    PlainProjected(std::size_t input, std::size_t hidden, Options options)
-        : all{options.projection, hidden}, of_x({.input = input, .output = 4 * hidden}),
-          of_h({.input = options.projection, .output = 4 * hidden}),
-          narrow({.input = hidden, .output = options.projection, .bias = false}) {}
-    V project(const V& x) const { return of_x(x); }
-    nn::State<double, 2> step(const V& z, const nn::State<double, 2>& state) const {
-        const auto gates = split(z + of_h(state[0]), 4, -1);
-        const auto c = sigmoid(gates[1]) * state[1] + sigmoid(gates[0]) * tanh(gates[2]);
-        return {narrow(sigmoid(gates[3]) * tanh(c)), c};
-    }
-    std::array<std::size_t, 2> widths() const { return all; }
-    void members(nn::Members<double>& m) { m("of_x", of_x)("of_h", of_h)("narrow", narrow); }
-
-    std::array<std::size_t, 2> all;
-    nn::Linear<double> of_x, of_h, narrow;
-};
-
-template <class Built, class Plain>
-void copy_weights(Built& from, Plain& to) {
-    to.of_x.weight.set(from.weight_ih.value());
-    to.of_x.bias.set(from.bias_ih.value());
-    to.of_h.weight.set(from.weight_hh.value());
-    to.of_h.bias.set(from.bias_hh.value());
-    if constexpr (requires { to.narrow; }) to.narrow.weight.set(from.weight_hr.value());
-}
-
-template <class C>
-nn::RecurrentOptions<C> converted(const auto& o) {
-    nn::RecurrentOptions<C> to{.input = o.input,
-                               .hidden = o.hidden,
-                               .layers = o.layers,
-                               .dropout = o.dropout,
-                               .bidirectional = o.bidirectional,
-                               .merge = o.merge,
-                               .input_dropout = o.input_dropout,
-                               .output_dropout = o.output_dropout,
-                               .zoneout = o.zoneout,
-                               .learned_state = o.learned_state,
-                               .connection = o.connection};
-    if constexpr (requires { to.cell.projection; }) to.cell.projection = o.cell.projection;
-    return to;
-}
-
-struct Run {
-    std::vector<Tensor<double>> values, gradients;
-};
-
-template <class Net>
-V weighed(const typename Net::Result& result) {
-    V total = sum(sin(result.output * 3));
-    for (const auto& s : result.state) total = total + sum(square(s + 0.5));
-    return total;
-}
-
-template <class Net>
-Run run(Net& net, const Tensor<double>& x, const Lengths& lengths, bool with_state,
-        bool evaluating) {
-    Run all;
-    const auto given = [&](auto make) {
-        typename Net::States state;
-        for (std::size_t s = 0; with_state && s < state.size(); ++s)
-            state[s] =
-                make(random_tensor({net.cells().size(), x.shape(1), net.widths()[s]}, 20 + s));
-        return state;
-    };
-    {
-        const auto plain = net(x, given([](const auto& t) { return V(t); }), lengths);
-        all.values.push_back(plain.output.value());
-        for (const auto& s : plain.state) all.values.push_back(s.value());
-    }
-    for (const auto& p : parameters(net)) p.clear_gradient();
-    Tape<double> tape;
-    tape.set_random(Random(7));
-    tape.set_evaluating(evaluating);
-    const auto in = tape.variable(x);
-    const auto state = given([&](const auto& t) { return tape.variable(t); });
-    const auto result = net(in, state, lengths);
-    all.values.push_back(result.output.value());
-    for (const auto& s : result.state) all.values.push_back(s.value());
-    tape.backward(weighed<Net>(result));
-    all.gradients.push_back(tape.gradient(in));
-    for (std::size_t s = 0; with_state && s < state.size(); ++s)
-        all.gradients.push_back(tape.gradient(state[s]));
-    return all;
-}
-
-// With first states as inputs, unless these are learned.
-template <class Net>
-void check_gradients(Net& net, const Tensor<double>& x, const Lengths& lengths, int order) {
-    std::vector<Tensor<double>> inputs{x};
-    for (std::size_t s = 0; s < net.widths().size() && !net.options().learned_state; ++s)
-        inputs.push_back(random_tensor({net.cells().size(), x.shape(1), net.widths()[s]}, 20 + s));
-    const auto report = gradcheck(
-        [&](const auto& in) {
-            typename Net::States state;
-            for (std::size_t s = 1; s < in.size(); ++s) state[s - 1] = in[s];
-            return weighed<Net>(net(in[0], state, lengths));
-        },
-        inputs, parameters(net), {.order = order, .full = 20});
-    CAPTURE(order);
-    INFO(report.text());
-    CHECK(report.passed());
-}
-
-// The same numbers from a built-in cell and a plain one, in one situation.
-template <class Built, class Plain>
-void compare(nn::RecurrentOptions<Built> options, const Shape& shape, const Lengths& lengths = {},
-             bool with_state = false) {
-    options.input = shape[2];
-    options.hidden = 3;
-    nn::Recurrent<Built> built(options);
-    nn::Recurrent<Plain> plain(converted<Plain>(options));
-    REQUIRE(built.cells().size() == plain.cells().size());
-    for (std::size_t i = 0; i < built.cells().size(); ++i)
-        copy_weights(built.cells()[i], plain.cells()[i]);
-    const auto others = [](auto& net) { // highways and first states
-        std::vector<NamedParameter<double>> found;
-        for (const auto& p : parameters(net))
-            if (p.path.starts_with("highway") || p.path.starts_with("initial")) found.push_back(p);
-        return found;
-    };
-    const auto from = others(built);
-    auto to = others(plain);
-    REQUIRE(from.size() == to.size());
-    for (std::size_t i = 0; i < from.size(); ++i) to[i].set(from[i].value());
-
-    const auto x = random_tensor(shape);
-    for (const bool evaluating : {false, true}) {
-        const Run a = run(built, x, lengths, with_state, evaluating);
-        const Run b = run(plain, x, lengths, with_state, evaluating);
-        for (std::size_t i = 0; i < a.values.size(); ++i)
-            CHECK(distance(b.values[i], a.values[i]) < 1e-12);
-        for (std::size_t i = 0; i < a.gradients.size(); ++i)
-            CHECK(distance(b.gradients[i], a.gradients[i]) < 1e-12);
-        for (std::size_t i = 0; i < built.cells().size(); ++i) {
-            auto& p = built.cells()[i];
-            auto& q = plain.cells()[i];
-            CHECK(distance(q.of_x.weight.gradient(), p.weight_ih.gradient()) < 1e-12);
-            CHECK(distance(q.of_h.weight.gradient(), p.weight_hh.gradient()) < 1e-12);
-            CHECK(distance(q.of_x.bias.gradient(), p.bias_ih.gradient()) < 1e-12);
-        }
-    }
-    if (element_count(shape) == 0) return;
-    for (const int order : {1, 2}) check_gradients(plain, x, lengths, order);
-}
-
-template <class Built, class Plain>
-void compare_all(const typename Built::Options& cell = {}) {
-    using Options = nn::RecurrentOptions<Built>;
-    const auto with = [&](Options o) {
-        o.cell = cell;
-        return o;
-    };
-    const Shape shape{4, 3, 2}, square{4, 3, nn::detail::widths(Built(1, 3, cell), 3)[0]};
-    const Lengths lengths{4, 0, 2};
-    const auto all = [&](const char* what, Options o, const Shape& shape) {
-        CAPTURE(what);
-        compare<Built, Plain>(with(o), shape);
-        compare<Built, Plain>(with(o), shape, lengths);
-        o.bidirectional = true;
-        compare<Built, Plain>(with(o), shape, lengths, !o.learned_state);
-    };
-    all("plain", {}, shape);
-    all("layers", {.layers = 2}, shape);
-    all("dropout", {.layers = 2, .dropout = 0.4}, shape);
-    all("locked dropout", {.input_dropout = 0.3, .output_dropout = 0.3}, shape);
-    all("zoneout", {.zoneout = 0.3}, shape);
-    all("all zoned out", {.zoneout = 1}, shape);
-    all("learned state", {.learned_state = true}, shape);
-    all("merged", {.merge = nn::Merge::multiply}, shape);
-    all("residual", {.layers = 2, .merge = nn::Merge::add, .connection = nn::Connection::residual},
-        square);
-    all("highway",
-        {.layers = 2, .merge = nn::Merge::average, .connection = nn::Connection::highway}, square);
-    CAPTURE("edges");
-    compare<Built, Plain>(with({.layers = 2}), {0, 3, 2}, {}, true);
-    compare<Built, Plain>(with({.bidirectional = true}), {4, 0, 2});
-    compare<Built, Plain>(with({}), {4, 3, 2}, {0, 0, 0}, true);
-    compare<Built, Plain>(with({}), {1, 1, 2});
-}
 
 // A cell whose step is a lambda: the new state from z and the old one, all of width `hidden`.
 template <std::size_t N>
@@ -349,16 +134,6 @@ static_assert(!nn::Cell<ReturnsTooFew> && !nn::Cell<int>);
 static_assert(nn::cell_states<PlainRnn>() == 1 && nn::cell_states<PlainLstm<double>>() == 2);
 static_assert(std::is_same_v<nn::cell_scalar<PlainRnn>, double>);
 static_assert(std::is_same_v<nn::cell_scalar<PlainLstm<float>>, float>);
-
-TEST_CASE("a cell of project and step alone is the built-in one: Rnn") {
-    compare_all<nn::RnnCell<double>, PlainRnn>();
-}
-TEST_CASE("a cell of project and step alone is the built-in one: Lstm") {
-    compare_all<nn::LstmCell<double>, PlainLstm<double>>();
-}
-TEST_CASE("a cell of project and step alone is the built-in one: h narrower than c") {
-    compare_all<nn::LstmCell<double>, PlainProjected>({.projection = 2});
-}
 
 TEST_CASE("a step may return whatever has the right shape") {
     using S1 = nn::State<double, 1>;
@@ -491,14 +266,6 @@ TEST_CASE("cells without weights, and in float") {
     copy_weights(lstm.cells()[0], net.cells()[0]);
     const auto x = random_tensor<float>({5, 2, 2});
     CHECK(distance(net(x).output.value(), lstm(x).output.value()) < 1e-6);
-}
-
-TEST_CASE("long inputs are projected in pieces") {
-    nn::Lstm<double> lstm({.input = 2, .hidden = 64});
-    nn::Recurrent<PlainLstm<double>> net({.input = 2, .hidden = 64});
-    copy_weights(lstm.cells()[0], net.cells()[0]);
-    const auto x = random_tensor({40, 64, 2});
-    CHECK(distance(net(x).output.value(), lstm(x).output.value()) < 1e-12);
 }
 
 TEST_CASE("downward trees take such cells, too") {
