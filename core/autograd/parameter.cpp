@@ -1,5 +1,6 @@
 #include <unroll/core/autograd/parameter.hpp>
 #include <unroll/core/base/error.hpp>
+#include <unroll/core/kernels/weights.hpp>
 
 namespace unroll {
 
@@ -7,6 +8,7 @@ template <class T>
 ParameterBody<T>::ParameterBody(std::string name, Tensor<T> value)
     : Value<T>(std::move(value)), label(std::move(name)) {
     this->is_parameter = true;
+    weights::keep_packed(this->tensor);
 }
 
 template <class T>

@@ -1,16 +1,10 @@
 #include <unroll/core/kernels/gemm.hpp>
+#include <unroll/core/kernels/panels.hpp>
 #include <unroll/core/kernels/threads.hpp>
 
 #include <algorithm>
-#include <optional>
 
 #include <xtensor-blas/xblas.hpp>
-
-#if UNROLL_HAS_DNNL
-#include <csignal>
-#include <dnnl.h>
-#include <omp.h>
-#endif
 
 extern "C" {
 void openblas_set_num_threads(int) __attribute__((weak));
@@ -21,20 +15,13 @@ namespace unroll {
 
 namespace {
 
-// Both libraries have thread pools of their own, which would fight with ours.
+// BLAS may have a thread pool of its own, which would fight with ours.
 void one_thread_here() {
     static const bool blas = [] {
         if (openblas_set_num_threads) openblas_set_num_threads(1);
         return true;
     }();
     static_cast<void>(blas);
-#if UNROLL_HAS_DNNL
-    thread_local const bool omp = [] {
-        omp_set_num_threads(1);
-        return true;
-    }();
-    static_cast<void>(omp);
-#endif
 }
 
 template <class T>
@@ -49,21 +36,6 @@ struct Product {
     T beta;
     T* c;
     std::size_t ldc;
-
-    Product columns(std::size_t begin, std::size_t end) const {
-        Product part = *this;
-        part.n = end - begin;
-        part.b += transpose_b ? begin * ldb : begin;
-        part.c += begin;
-        return part;
-    }
-    Product rows(std::size_t begin, std::size_t end) const {
-        Product part = *this;
-        part.m = end - begin;
-        part.a += transpose_a ? begin : begin * lda;
-        part.c += begin * ldc;
-        return part;
-    }
 };
 
 template <class T>
@@ -76,57 +48,44 @@ void with_blas(const Product<T>& p) {
                   static_cast<int>(p.ldc));
 }
 
+// A product with a single row or column reads every element once.
+template <class T>
+void with_vector(const Product<T>& p) {
+    const auto number = [](std::size_t n) { return static_cast<int>(n); };
+    const bool one_row = p.m == 1;
+    const bool transposed = one_row ? !p.transpose_b : p.transpose_a;
+    const std::size_t results = one_row ? p.n : p.m;
+    cxxblas::gemv(cxxblas::StorageOrder::RowMajor,
+                  transposed ? cxxblas::Transpose::Trans : cxxblas::Transpose::NoTrans,
+                  number(transposed ? p.k : results), number(transposed ? results : p.k), p.alpha,
+                  one_row ? p.b : p.a, number(one_row ? p.ldb : p.lda), one_row ? p.a : p.b,
+                  number(one_row ? (p.transpose_a ? p.lda : 1) : (p.transpose_b ? 1 : p.ldb)),
+                  p.beta, p.c, number(one_row ? 1 : p.ldc));
+}
+
 template <class T>
 void run(const Product<T>& p) {
     one_thread_here();
+    if (p.m == 1 || p.n == 1) return with_vector(p);
+    if (panels::available())
+        return panels::multiply(p.transpose_a, p.transpose_b, p.m, p.n, p.k, p.alpha, p.a, p.lda,
+                                p.b, p.ldb, p.beta, p.c, p.ldc);
     with_blas(p);
 }
 
-#if UNROLL_HAS_DNNL
-// Blocks this thread's signals for its scope.
-class SignalsWait {
-public:
-    SignalsWait() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsWait() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsWait(const SignalsWait&) = delete;
-    SignalsWait& operator=(const SignalsWait&) = delete;
-
-private:
-    sigset_t before_;
-};
-
-// For longer sums, oneDNN's kernels keep a copy of a factor on the heap and the stack pointer next
-// to it, where a signal's handler would overwrite it (uxlfoundation/oneDNN #4845): with AVX2 from
-// 253 terms on, with AVX-512 from 85 on, in oneDNN 3.7 from between 65 and 128. The bounds are
-// lower, for versions not tried.
-std::size_t longest_sum_on_the_stack() {
-    static const std::size_t terms = [] {
-        const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-        return isa == dnnl_cpu_isa_avx2 || isa == dnnl_cpu_isa_avx ? 192 : 64;
-    }();
-    return terms;
+// Cuts the longer side of C. Pieces of columns begin at multiples of 64, as panels do.
+template <class F>
+void for_pieces(std::size_t m, std::size_t n, std::size_t k, const F& rows_and_columns) {
+    const double flops =
+        2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+    if (!threads::worth_splitting(flops)) return rows_and_columns(0, m, 0, n);
+    if (n >= m)
+        threads::for_pieces(
+            n, 64, [&](std::size_t begin, std::size_t end) { rows_and_columns(0, m, begin, end); });
+    else
+        threads::for_pieces(
+            m, 64, [&](std::size_t begin, std::size_t end) { rows_and_columns(begin, end, 0, n); });
 }
-
-// oneDNN's kernels are ahead where the left factor has few rows, as in a time step, or the sum is
-// short. With many rows and a long sum, as in a weight gradient, OpenBLAS runs at up to twice its
-// speed: it copies what it reads with large strides, which oneDNN reads in place.
-template <>
-void run(const Product<float>& p) {
-    one_thread_here();
-    if (p.m > 128 && p.k > 128) return with_blas(p);
-    // Costs 0.4 us. OpenBLAS would take 1.1 to 1.8 times as long for the products of an LSTM step.
-    std::optional<SignalsWait> wait;
-    if (p.k > longest_sum_on_the_stack()) wait.emplace();
-    dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', static_cast<dnnl_dim_t>(p.m),
-               static_cast<dnnl_dim_t>(p.n), static_cast<dnnl_dim_t>(p.k), p.alpha, p.a,
-               static_cast<dnnl_dim_t>(p.lda), p.b, static_cast<dnnl_dim_t>(p.ldb), p.beta, p.c,
-               static_cast<dnnl_dim_t>(p.ldc));
-}
-#endif
 
 } // namespace
 
@@ -140,16 +99,26 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
                 c[i * ldc + j] = beta == T(0) ? T(0) : beta * c[i * ldc + j];
         return;
     }
-    const Product<T> whole{transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc};
-    const double flops =
-        2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-    if (!threads::worth_splitting(flops)) return run(whole);
-    if (n >= m)
-        threads::for_pieces(
-            n, 64, [&](std::size_t begin, std::size_t end) { run(whole.columns(begin, end)); });
-    else
-        threads::for_pieces(
-            m, 48, [&](std::size_t begin, std::size_t end) { run(whole.rows(begin, end)); });
+    for_pieces(
+        m, n, k,
+        [&](std::size_t row, std::size_t rows_end, std::size_t column, std::size_t columns_end) {
+            run(Product<T>{transpose_a, transpose_b, rows_end - row, columns_end - column, k, alpha,
+                           a + (transpose_a ? row : row * lda), lda,
+                           b + (transpose_b ? column * ldb : column), ldb, beta,
+                           c + row * ldc + column, ldc});
+        });
+}
+
+template <class T>
+void gemm(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, T alpha, const T* a,
+          std::size_t lda, const T* packed, T beta, T* c, std::size_t ldc) {
+    for_pieces(
+        m, n, k,
+        [&](std::size_t row, std::size_t rows_end, std::size_t column, std::size_t columns_end) {
+            panels::multiply(transpose_a, rows_end - row, columns_end - column, k, alpha,
+                             a + (transpose_a ? row : row * lda), lda, packed + column * k, beta,
+                             c + row * ldc + column, ldc);
+        });
 }
 
 template void gemm(bool, bool, std::size_t, std::size_t, std::size_t, float, const float*,
@@ -157,16 +126,15 @@ template void gemm(bool, bool, std::size_t, std::size_t, std::size_t, float, con
 template void gemm(bool, bool, std::size_t, std::size_t, std::size_t, double, const double*,
                    std::size_t, const double*, std::size_t, double, double*, std::size_t);
 
+template void gemm(bool, std::size_t, std::size_t, std::size_t, float, const float*, std::size_t,
+                   const float*, float, float*, std::size_t);
+template void gemm(bool, std::size_t, std::size_t, std::size_t, double, const double*, std::size_t,
+                   const double*, double, double*, std::size_t);
+
 std::string gemm_backend() {
     std::string blas = openblas_get_config ? openblas_get_config() : "CBLAS";
     blas = blas.substr(0, blas.find(' ', 9));
-#if UNROLL_HAS_DNNL
-    const dnnl_version_t* v = dnnl_version();
-    return "float: oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) +
-           " sgemm, and " + blas + " for large products; double: " + blas;
-#else
-    return "float and double: " + blas;
-#endif
+    return panels::available() ? panels::name() : blas;
 }
 
 } // namespace unroll

@@ -11,6 +11,11 @@ template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
           const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc);
 
+// The same for a B that is packed as by panels::pack.
+template <class T>
+void gemm(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, T alpha, const T* a,
+          std::size_t lda, const T* packed, T beta, T* c, std::size_t ldc);
+
 // What does the products, in words.
 std::string gemm_backend();
 

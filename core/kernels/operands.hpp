@@ -31,7 +31,7 @@ struct Sink {
     Sink(T* data, const Shape& shape, const Strides& strides, bool accumulate)
         : data(data), shape(&shape), strides(&strides), accumulate(accumulate) {}
     Sink(Tensor<T>& x, bool accumulate = false)
-        : Sink(x.data(), x.shape(), x.strides(), accumulate) {}
+        : Sink(x.overwrite(), x.shape(), x.strides(), accumulate) {}
 };
 
 } // namespace unroll

@@ -2,6 +2,7 @@
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/core/kernels/product.hpp>
 #include <unroll/core/kernels/threads.hpp>
+#include <unroll/core/kernels/weights.hpp>
 
 #include <algorithm>
 
@@ -48,6 +49,9 @@ void multiply_matrices(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, 
         return out.assign(compact);
     }
     const Matrix<T> left = as_matrix(a), right = as_matrix(b);
+    if (const T* const packed = weights::packed(right.tensor, right.transposed, right.leading))
+        return gemm(left.transposed, out.shape(0), out.shape(1), a.shape(1), scale,
+                    left.tensor.data(), left.leading, packed, keep, out.data(), ld);
     gemm(left.transposed, right.transposed, out.shape(0), out.shape(1), a.shape(1), scale,
          left.tensor.data(), left.leading, right.tensor.data(), right.leading, keep, out.data(),
          ld);

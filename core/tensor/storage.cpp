@@ -290,6 +290,12 @@ Storage* Storage::adopt(void* data, void* owner, void (*release)(void*)) {
     return new Adopted(data, owner, release);
 }
 
+void* Storage::owner(void (*release)(void*)) const {
+    if (size_class_ != Adopted::adopted_class) return nullptr;
+    const auto* const adopted = static_cast<const Adopted*>(this);
+    return adopted->release == release ? adopted->owner : nullptr;
+}
+
 void* Storage::data() const {
     if (size_class_ == Adopted::adopted_class) return static_cast<const Adopted*>(this)->data;
     const auto* block = reinterpret_cast<const std::byte*>(this);

@@ -19,13 +19,18 @@ public:
     static Storage* allocate(std::size_t bytes);
     // Memory that belongs to someone else; `release(owner)` is called with the last reference.
     static Storage* adopt(void* data, void* owner, void (*release)(void*));
+    // The owner of adopted memory that this function releases, else null.
+    void* owner(void (*release)(void*)) const;
 
     void* data() const;
 
     // Counts the changes made in place, so that a tape notices a value that is no longer the one it
     // recorded. Concurrent changes of one block may count as one.
     std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
-    void changed() { version_.store(version() + 1, std::memory_order_relaxed); }
+    void changed() { version_.store(version() + 2, std::memory_order_relaxed); }
+    // Somebody may write at any time, through a pointer that was handed out.
+    void lend() { version_.store((version() + 2) | 1, std::memory_order_relaxed); }
+    bool is_lent() const { return version() & 1; }
 
     void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() {

@@ -253,7 +253,7 @@ void Tensor<T>::assign(const Tensor& other) {
     if (shape_ != other.shape_)
         fail("assign", to_string(other.shape_) + " to a tensor of shape " + to_string(shape_));
     if (may_overlap(*this, other)) return assign(other.copy());
-    changed();
+    overwrite();
     const std::size_t length = row_length(*this);
     for_each_row(shape_, data_, strides_, other.data_, other.strides_,
                  [length](T* to, std::ptrdiff_t step, const T* from, std::ptrdiff_t from_step) {

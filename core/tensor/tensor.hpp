@@ -43,7 +43,7 @@ public:
     // For writing: counts as a change of the elements, as do (), fill and assign on a tensor that
     // is not const. A tape that recorded the elements then refuses to run backwards.
     T* data() {
-        changed();
+        if (storage_) storage_->lend();
         return data_;
     }
     const StorageRef& storage() const& { return storage_; }
@@ -52,7 +52,7 @@ public:
     // An element by its indices; throws Error when one is out of range.
     template <class... I>
     T& operator()(I... i) {
-        changed();
+        if (storage_) storage_->lend();
         return data_[offset({static_cast<std::ptrdiff_t>(i)...})];
     }
     template <class... I>
@@ -84,10 +84,13 @@ public:
     friend bool operator==(const Tensor& a, const Tensor& b) { return a.equals(b); }
     std::vector<T> to_vector() const;
 
-private:
-    void changed() {
+    // The elements, to be written at once and not later.
+    T* overwrite() {
         if (storage_) storage_->changed();
+        return data_;
     }
+
+private:
     std::ptrdiff_t offset(std::initializer_list<std::ptrdiff_t> indices) const;
     bool equals(const Tensor& other) const;
 

@@ -11,14 +11,23 @@ TEST_CASE_TEMPLATE("gemm against plain loops", T, float, double) {
     const double tolerance = std::is_same_v<T, float> ? 1e-4 : 1e-12;
     for (int round = 0; round < 300; ++round) {
         const bool ta = random.below(2), tb = random.below(2);
-        const std::size_t m = random.below(20), n = random.below(40), k = random.below(20);
-        const std::size_t lda = (ta ? m : k) + random.below(3) + 1,
-                          ldb = (tb ? k : n) + random.below(3) + 1;
-        const std::size_t ldc = n + random.below(3) + 1;
-        const T beta = static_cast<T>(random.below(3)), alpha = static_cast<T>(1 + random.below(2));
-        const auto a = random_tensor<T>({(ta ? k : m) + 1, lda}),
-                   b = random_tensor<T>({(tb ? n : k) + 1, ldb});
-        auto c = random_tensor<T>({m + 1, ldc});
+        // Now and then beyond the blocks in which kernels work.
+        const auto extent = [&](std::size_t most) {
+            return random.below(10) == 0 ? random.below(most) : random.below(40);
+        };
+        const std::size_t m = extent(150), n = extent(round % 50 == 0 ? 1200 : 150),
+                          k = extent(600);
+        const auto leading = [&](std::size_t length) {
+            return random.below(2) ? length + random.below(3) : (length + 15) / 16 * 16;
+        };
+        const std::size_t lda = leading(ta ? m : k) + 1 - (round % 2),
+                          ldb = leading(tb ? k : n) + 1 - (round % 2);
+        const std::size_t ldc = leading(n) + (round % 3 == 0);
+        const T beta = static_cast<T>(random.below(3)),
+                alpha = static_cast<T>(random.below(2) ? 1 : -0.5);
+        const auto a = random_tensor<T>({(ta ? k : m) + 1, std::max<std::size_t>(lda, 1)}),
+                   b = random_tensor<T>({(tb ? n : k) + 1, std::max<std::size_t>(ldb, 1)});
+        auto c = random_tensor<T>({m + 1, std::max<std::size_t>(ldc, 1)});
         auto expected = c.copy();
         if (beta == 0)
             for (std::size_t i = 0; i < m; ++i)
@@ -36,7 +45,7 @@ TEST_CASE_TEMPLATE("gemm against plain loops", T, float, double) {
         gemm(ta, tb, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(), ldc);
         CHECK(distance(c, expected) < tolerance);
     }
-    CHECK(contains(gemm_backend(), "float"));
+    CHECK(!gemm_backend().empty());
 }
 
 TEST_CASE("products of any strides") {
