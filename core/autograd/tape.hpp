@@ -84,9 +84,7 @@ struct PassMemory {
     };
     std::vector<Seeded> starts, found;
     std::vector<Variable<T>> incoming;
-    // Of InPlace, which frees them.
-    std::vector<Product> deferred;
-    std::vector<NodeId> open; // roots with a buffer
+    std::vector<Product> deferred; // of InPlace, which frees them
 
     void clear() { starts.clear(), found.clear(), incoming.clear(); }
 };

@@ -10,8 +10,6 @@ thread_local constinit std::uint32_t detail::rule_run = 0;
 
 namespace {
 
-constexpr std::align_val_t cache_line{64};
-
 // Free bodies of one thread, at most as many as the thread had in use at once, so that a thread
 // which only drops what others make keeps few.
 template <class T>
@@ -19,7 +17,7 @@ struct Bodies {
     static constexpr std::ptrdiff_t few = 1024;
 
     ~Bodies() {
-        while (free != nullptr) ::operator delete(take(), cache_line);
+        while (free != nullptr) ::operator delete(take());
     }
     void* take() {
         --count;
@@ -51,6 +49,8 @@ Bodies<T>* my_bodies() {
 
 } // namespace
 
+static_assert(sizeof(Value<float>) == 56); // a block of malloc, whose header is the rest of 64
+
 template <class T>
 Value<T>* Value<T>::make(Tensor<T> tensor) {
     Bodies<T>* const mine = my_bodies<T>();
@@ -59,7 +59,7 @@ Value<T>* Value<T>::make(Tensor<T> tensor) {
         mine->most = std::max(mine->most, ++mine->in_use);
         if (mine->free != nullptr) memory = mine->take();
     }
-    if (memory == nullptr) memory = ::operator new(sizeof(Value), cache_line);
+    if (memory == nullptr) memory = ::operator new(sizeof(Value));
     return new (memory) Value(std::move(tensor));
 }
 
@@ -79,7 +79,7 @@ void Value<T>::destroy() {
         return;
     }
 #endif
-    ::operator delete(static_cast<void*>(this), cache_line);
+    ::operator delete(static_cast<void*>(this));
 }
 
 template <class T>

@@ -25,8 +25,8 @@ struct TapeSlot {
 using NodeId = std::uint32_t;
 inline constexpr NodeId no_node = ~NodeId{0};
 
-// The body that variables refer to: a value, and where it was recorded. A parameter's body is a
-// ParameterBody.
+// The body that variables refer to: a value, and where it was recorded, in no more bytes than a
+// cache line has. A parameter's body is a ParameterBody.
 template <class T>
 struct Value {
     // Uses the thread's cache of bodies.

@@ -27,21 +27,20 @@ public:
     using reverse_iterator = std::reverse_iterator<iterator>;
     using const_reverse_iterator = std::reverse_iterator<const_iterator>;
 
-    Extents() {
-        for (std::size_t i = 0; i < few; ++i) n_[i] = 0;
-    }
+    constexpr Extents() : n_{} {}
     Extents(const Extents& other) { copy(other); }
     Extents& operator=(const Extents& other) {
         copy(other);
         return *this;
     }
-    Extents(std::initializer_list<N> list) : Extents(list.begin(), list.end()) {}
+    constexpr Extents(std::initializer_list<N> list) : Extents(list.begin(), list.end()) {}
     explicit Extents(std::size_t rank, N value = 0) : Extents() {
         resize(rank);
         for (auto& n : *this) n = value;
     }
     template <class Iterator>
-    requires(!std::is_arithmetic_v<Iterator>) Extents(Iterator first, Iterator last) : Extents() {
+    requires(!std::is_arithmetic_v<Iterator>) constexpr Extents(Iterator first, Iterator last)
+        : Extents() {
         for (; first != last; ++first) push_back(static_cast<N>(*first));
     }
 
@@ -71,7 +70,7 @@ public:
         for (std::size_t i = rank_; i < rank; ++i) n_[i] = 0;
         rank_ = rank;
     }
-    void push_back(N n) {
+    constexpr void push_back(N n) {
         if (rank_ == max_rank) too_many(rank_ + 1);
         n_[rank_++] = n;
     }

@@ -32,13 +32,14 @@ namespace {
 
 constexpr std::size_t alignment = 64;
 constexpr std::size_t header = 16;
+constexpr std::size_t few = 40;
 
 static_assert(sizeof(Storage) == header);
 
-// Class 0 lies in one cache line with its header. Then eight classes to a doubling, from 64 bytes
-// on: at most a ninth of a block is unused.
+// Class 0 fills a block of malloc, whose own header is the rest of a cache line. Then eight classes
+// to a doubling, from 64 bytes on: at most a ninth of a block is unused.
 std::uint32_t class_of(std::size_t bytes) {
-    if (bytes <= alignment - header) return 0;
+    if (bytes <= few) return 0;
     if (bytes <= alignment) return 1;
     const int log = std::bit_width(bytes - 1) - 1;
     const std::size_t eighth = (bytes - 1) >> (log - 3) & 7;
@@ -46,7 +47,7 @@ std::uint32_t class_of(std::size_t bytes) {
 }
 
 std::size_t class_bytes(std::uint32_t size_class) {
-    if (size_class == 0) return alignment - header;
+    if (size_class == 0) return few;
     if (size_class == 1) return alignment;
     const std::size_t log = (size_class - 2) / 8 + 6;
     const std::size_t eighth = (size_class - 2) % 8;
@@ -148,7 +149,7 @@ public:
 private:
     static constexpr std::ptrdiff_t slack = std::ptrdiff_t{4} << 20;
 
-    // A free block's link, next to its header: there are at least 48 bytes.
+    // A free block's link, next to its header: there are at least 40 bytes.
     static Storage*& next(Storage* block) {
         return *reinterpret_cast<Storage**>(reinterpret_cast<std::byte*>(block) + header);
     }
@@ -276,11 +277,17 @@ Storage* Storage::allocate_from_system(std::size_t bytes) {
     // Without the cache, a sanitizer sees the end of what was asked for, to the byte.
     const std::size_t whole =
         (UNROLL_CACHE_BLOCKS ? size : bytes) + (size_class ? alignment : header);
-    void* block = nullptr;
-    if (posix_memalign(&block, alignment, whole) != 0) {
-        if (mine != nullptr) mine->empty();
-        if (posix_memalign(&block, alignment, whole) != 0) throw std::bad_alloc();
+    const auto get = [&]() -> void* {
+        void* block = nullptr;
+        if (size_class == 0) return std::malloc(whole);
+        return posix_memalign(&block, alignment, whole) == 0 ? block : nullptr;
+    };
+    void* block = get();
+    if (block == nullptr && mine != nullptr) {
+        mine->empty();
+        block = get();
     }
+    if (block == nullptr) throw std::bad_alloc();
     BlockCache& owner = mine != nullptr ? *mine : *Caches::get().all[0];
     owner.own(size);
     return new (block) Storage(size_class, owner.index);

@@ -75,8 +75,8 @@ bool may_overlap(const Tensor<T>& to, const Tensor<T>& from) {
 
 template <class T>
 Tensor<T>::Tensor(const Shape& shape)
-    : storage_(Storage::allocate(checked_count(shape) * sizeof(T))),
-      data_(static_cast<T*>(storage_->data())), shape_(shape), strides_(row_major(shape)) {}
+    : layout_(shape), storage_(Storage::allocate(size() * sizeof(T))),
+      data_(static_cast<T*>(storage_->data())) {}
 
 template <class T>
 Tensor<T>::Tensor(const Shape& shape, std::initializer_list<T> values)
@@ -99,11 +99,12 @@ Tensor<T> Tensor<T>::full(const Shape& shape, T value) {
 
 template <class T>
 bool Tensor<T>::is_contiguous() const {
+    if (layout_->is_row_major) return true;
     std::ptrdiff_t step = 1;
-    for (std::size_t i = shape_.size(); i-- > 0;) {
-        if (shape_[i] == 0) return true;
-        if (shape_[i] != 1 && strides_[i] != step) return false;
-        step *= static_cast<std::ptrdiff_t>(shape_[i]);
+    for (std::size_t i = dimension(); i-- > 0;) {
+        if (shape(i) == 0) return true;
+        if (shape(i) != 1 && strides()[i] != step) return false;
+        step *= static_cast<std::ptrdiff_t>(shape(i));
     }
     return true;
 }
@@ -111,47 +112,46 @@ bool Tensor<T>::is_contiguous() const {
 template <class T>
 std::ptrdiff_t Tensor<T>::offset(std::initializer_list<std::ptrdiff_t> indices) const {
     if (indices.size() != dimension())
-        fail("Tensor", std::to_string(indices.size()) + " indices for shape " + to_string(shape_));
+        fail("Tensor", std::to_string(indices.size()) + " indices for shape " + to_string(shape()));
     std::ptrdiff_t at = 0;
     std::size_t axis = 0;
     for (const std::ptrdiff_t i : indices) {
-        if (i < 0 || i >= static_cast<std::ptrdiff_t>(shape_[axis]))
+        if (i < 0 || i >= static_cast<std::ptrdiff_t>(shape(axis)))
             fail("Tensor", "index " + std::to_string(i) + " is out of range on axis " +
-                               std::to_string(axis) + " of shape " + to_string(shape_));
-        at += i * strides_[axis++];
+                               std::to_string(axis) + " of shape " + to_string(shape()));
+        at += i * strides()[axis++];
     }
     return at;
 }
 
 template <class T>
 T Tensor<T>::item() const {
-    if (size() != 1) fail("item", "one element expected, the shape is " + to_string(shape_));
+    if (size() != 1) fail("item", "one element expected, the shape is " + to_string(shape()));
     return *data_;
 }
 
 template <class T>
 Tensor<T> Tensor<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const {
     const std::size_t a = normal_axis(Op::unplaced("slice"), axis, dimension());
-    if (begin > end || end > shape_[a])
+    if (begin > end || end > shape(a))
         fail("slice", "range " + std::to_string(begin) + ":" + std::to_string(end) + " on axis " +
-                          std::to_string(a) + " of shape " + to_string(shape_));
-    Tensor view = *this;
-    view.data_ += strides_[a] * static_cast<std::ptrdiff_t>(begin);
-    view.shape_[a] = end - begin;
-    return view;
+                          std::to_string(a) + " of shape " + to_string(shape()));
+    Shape part = shape();
+    part[a] = end - begin;
+    return view(strides()[a] * static_cast<std::ptrdiff_t>(begin), part, strides());
 }
 
 template <class T>
 Tensor<T> Tensor<T>::select(std::ptrdiff_t axis, std::size_t index) const {
     const std::size_t a = normal_axis(Op::unplaced("select"), axis, dimension());
-    if (index >= shape_[a])
+    if (index >= shape(a))
         fail("select", "index " + std::to_string(index) + " is out of range on axis " +
-                           std::to_string(a) + " of shape " + to_string(shape_));
-    Tensor view = *this;
-    view.data_ += strides_[a] * static_cast<std::ptrdiff_t>(index);
-    view.shape_.erase(a);
-    view.strides_.erase(a);
-    return view;
+                           std::to_string(a) + " of shape " + to_string(shape()));
+    Shape rest = shape();
+    Strides steps = strides();
+    rest.erase(a);
+    steps.erase(a);
+    return view(strides()[a] * static_cast<std::ptrdiff_t>(index), rest, steps);
 }
 
 template <class T>
@@ -164,98 +164,92 @@ Tensor<T> Tensor<T>::transpose(std::span<const std::size_t> order) const {
     }
     if (!valid)
         fail("transpose", "the order " + to_string(Shape(order.begin(), order.end())) +
-                              " is no permutation of the axes of " + to_string(shape_));
-    Tensor view = *this;
+                              " is no permutation of the axes of " + to_string(shape()));
+    Shape extents = shape();
+    Strides steps = strides();
     for (std::size_t i = 0; i < order.size(); ++i) {
-        view.shape_[i] = shape_[order[i]];
-        view.strides_[i] = strides_[order[i]];
+        extents[i] = shape(order[i]);
+        steps[i] = strides()[order[i]];
     }
-    return view;
+    return view(0, extents, steps);
 }
 
 template <class T>
 Tensor<T> Tensor<T>::transpose() const {
-    Tensor view = *this;
-    std::reverse(view.shape_.begin(), view.shape_.end());
-    std::reverse(view.strides_.begin(), view.strides_.end());
-    return view;
+    return view(0, Shape(shape().rbegin(), shape().rend()),
+                Strides(strides().rbegin(), strides().rend()));
 }
 
 template <class T>
 Tensor<T> Tensor<T>::flip(std::ptrdiff_t axis) const {
     const std::size_t a = normal_axis(Op::unplaced("flip"), axis, dimension());
-    Tensor view = *this;
-    if (shape_[a] > 0) view.data_ += strides_[a] * static_cast<std::ptrdiff_t>(shape_[a] - 1);
-    view.strides_[a] = -strides_[a];
-    return view;
+    const auto last = static_cast<std::ptrdiff_t>(shape(a)) - (shape(a) > 0);
+    Strides steps = strides();
+    steps[a] = -steps[a];
+    return view(strides()[a] * last, shape(), steps);
 }
 
 template <class T>
 Tensor<T> Tensor<T>::expand_dims(std::ptrdiff_t axis) const {
     const std::size_t a = normal_axis(Op::unplaced("expand_dims"), axis, dimension() + 1);
-    Tensor view = *this;
-    const std::ptrdiff_t stride =
-        a < dimension() ? strides_[a] * static_cast<std::ptrdiff_t>(shape_[a]) : 1;
-    view.shape_.insert(a, 1);
-    view.strides_.insert(a, stride);
-    return view;
+    Shape extents = shape();
+    Strides steps = strides();
+    extents.insert(a, 1);
+    steps.insert(a, a < dimension() ? strides()[a] * static_cast<std::ptrdiff_t>(shape(a)) : 1);
+    return view(0, extents, steps);
 }
 
 template <class T>
 Tensor<T> Tensor<T>::squeeze(std::ptrdiff_t axis) const {
     const std::size_t a = normal_axis(Op::unplaced("squeeze"), axis, dimension());
-    if (shape_[a] != 1)
-        fail("squeeze", "axis " + std::to_string(a) + " of shape " + to_string(shape_) +
+    if (shape(a) != 1)
+        fail("squeeze", "axis " + std::to_string(a) + " of shape " + to_string(shape()) +
                             " is not of extent 1");
-    Tensor view = *this;
-    view.shape_.erase(a);
-    view.strides_.erase(a);
-    return view;
+    Shape rest = shape();
+    Strides steps = strides();
+    rest.erase(a);
+    steps.erase(a);
+    return view(0, rest, steps);
 }
 
 template <class T>
 Tensor<T> Tensor<T>::broadcast_to(const Shape& shape) const {
-    if (!broadcasts_to(shape_, shape))
-        fail("broadcast_to", to_string(shape_) + " does not broadcast to " + to_string(shape));
-    checked_count(shape);
-    Tensor view = *this;
+    if (!broadcasts_to(this->shape(), shape))
+        fail("broadcast_to",
+             to_string(this->shape()) + " does not broadcast to " + to_string(shape));
     const std::size_t lead = shape.size() - dimension();
-    view.shape_ = shape;
-    view.strides_ = Strides(shape.size(), 0);
+    Strides steps(shape.size(), 0);
     for (std::size_t i = 0; i < dimension(); ++i)
-        view.strides_[lead + i] = shape_[i] == 1 && shape[lead + i] != 1 ? 0 : strides_[i];
-    return view;
+        steps[lead + i] = this->shape()[i] == 1 && shape[lead + i] != 1 ? 0 : strides()[i];
+    return view(0, shape, steps);
 }
 
 template <class T>
 Tensor<T> Tensor<T>::reshape(const Shape& shape) const {
     if (checked_count(shape) != size())
-        fail("reshape", to_string(shape_) + " has " + std::to_string(size()) +
+        fail("reshape", to_string(this->shape()) + " has " + std::to_string(size()) +
                             " elements, which do not fill " + to_string(shape));
-    Strides strides = row_major(shape);
-    if (!is_contiguous() && size() > 0 && !split_runs(shape_, strides_, shape, strides))
+    Strides steps = row_major(shape);
+    if (!is_contiguous() && size() > 0 && !split_runs(this->shape(), strides(), shape, steps))
         return copy().reshape(shape);
-    Tensor view = *this;
-    view.shape_ = shape;
-    view.strides_ = strides;
-    return view;
+    return view(0, shape, steps);
 }
 
 template <class T>
 Tensor<T> Tensor<T>::copy() const {
-    Tensor fresh(shape_);
+    Tensor fresh(shape());
     fresh.assign(*this);
     return fresh;
 }
 
 template <class T>
 void Tensor<T>::assign(const Tensor& other) {
-    if (shape_ != other.shape_)
-        fail("assign", to_string(other.shape_) + " to a tensor of shape " + to_string(shape_));
+    if (shape() != other.shape())
+        fail("assign", to_string(other.shape()) + " to a tensor of shape " + to_string(shape()));
     if (may_overlap(*this, other)) return assign(other.copy());
     overwrite();
     const std::size_t length = row_length(*this);
-    for_each_row(shape_, data_, strides_, other.data_, other.strides_,
+    for_each_row(shape(), data_, strides(), other.data_, other.strides(),
                  [length](T* to, std::ptrdiff_t step, const T* from, std::ptrdiff_t from_step) {
                      if (step == 1 && from_step == 1)
                          std::copy_n(from, length, to);
@@ -269,19 +263,19 @@ void Tensor<T>::assign(const Tensor& other) {
 
 template <class T>
 void Tensor<T>::fill(T value) {
-    assign(Tensor<T>(StorageRef(), &value, {}, {}).broadcast_to(shape_));
+    assign(Tensor<T>(StorageRef(), &value, Shape(), Strides()).broadcast_to(shape()));
 }
 
 template <class T>
 bool Tensor<T>::equals(const Tensor& other) const {
-    return shape_ == other.shape_ && to_vector() == other.to_vector();
+    return shape() == other.shape() && to_vector() == other.to_vector();
 }
 
 template <class T>
 std::vector<T> Tensor<T>::to_vector() const {
     std::vector<T> values;
     values.reserve(size());
-    for_each_row(shape_, data_, strides_, data_, strides_,
+    for_each_row(shape(), data_, strides(), data_, strides(),
                  [&](const T* row, std::ptrdiff_t step, const T*, std::ptrdiff_t) {
                      for (std::size_t n = row_length(*this); n > 0; --n, row += step)
                          values.push_back(*row);

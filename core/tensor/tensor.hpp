@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/tensor/shape.hpp>
+#include <unroll/core/tensor/layout.hpp>
 #include <unroll/core/tensor/storage.hpp>
 
 #include <cstdint>
@@ -17,7 +17,8 @@ class Tensor {
 public:
     using value_type = T;
 
-    Tensor() : shape_{0}, strides_{1} {}
+    // No elements: shape [0].
+    Tensor() = default;
     // Not initialised.
     explicit Tensor(const Shape& shape);
     // `values` in row-major order; throws Error where their number is not that of the shape.
@@ -25,18 +26,18 @@ public:
     Tensor(const Shape& shape, std::span<const T> values);
     // A window on memory that `storage` keeps alive.
     Tensor(StorageRef storage, T* data, const Shape& shape, const Strides& strides)
-        : storage_(std::move(storage)), data_(data), shape_(shape), strides_(strides) {}
+        : Tensor(std::move(storage), data, LayoutRef(shape, strides)) {}
 
     static Tensor full(const Shape& shape, T value);
     static Tensor zeros(const Shape& shape) { return full(shape, T(0)); }
     static Tensor ones(const Shape& shape) { return full(shape, T(1)); }
     static Tensor scalar(T value) { return full({}, value); }
 
-    const Shape& shape() const { return shape_; }
-    std::size_t shape(std::size_t axis) const { return shape_[axis]; }
-    const Strides& strides() const { return strides_; }
-    std::size_t dimension() const { return shape_.size(); }
-    std::size_t size() const { return element_count(shape_); }
+    const Shape& shape() const { return layout_->shape; }
+    std::size_t shape(std::size_t axis) const { return shape()[axis]; }
+    const Strides& strides() const { return layout_->strides; }
+    std::size_t dimension() const { return shape().size(); }
+    std::size_t size() const { return layout_->size; }
     bool is_contiguous() const;
 
     const T* data() const { return data_; }
@@ -91,13 +92,18 @@ public:
     }
 
 private:
+    Tensor(StorageRef storage, T* data, const LayoutRef& layout)
+        : layout_(layout), storage_(std::move(storage)), data_(data) {}
+    // The same storage, laid out otherwise from data() + offset on.
+    Tensor view(std::ptrdiff_t offset, const Shape& shape, const Strides& strides) const {
+        return Tensor(storage_, data_ + offset, LayoutRef(shape, strides));
+    }
     std::ptrdiff_t offset(std::initializer_list<std::ptrdiff_t> indices) const;
     bool equals(const Tensor& other) const;
 
+    LayoutRef layout_;
     StorageRef storage_;
     T* data_ = nullptr;
-    Shape shape_;
-    Strides strides_;
 };
 
 template <class T>

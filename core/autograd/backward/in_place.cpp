@@ -35,13 +35,13 @@ std::optional<Tensor<T>> joined(const Tensor<T>& x, const Tensor<T>& next, std::
 template <class T>
 InPlace<T>::InPlace(Tape<T>& tape, bool whole, bool into_parameters)
     : Accumulator<T>(tape), whole_(whole), into_parameters_(into_parameters),
-      deferred_(tape.m_->pass.deferred), open_(tape.m_->pass.open) {}
+      deferred_(tape.m_->pass.deferred) {}
 
 template <class T>
 InPlace<T>::~InPlace() {
-    for (const NodeId root : open_) release(root);
+    // A pass that went through has released all of them.
+    for (NodeId id = 0; open_ != 0; ++id) release(id);
     deferred_.clear();
-    open_.clear();
 }
 
 template <class T>
@@ -56,7 +56,6 @@ bool InPlace<T>::open_part(NodeId id, const Region& part) {
         auto& spare = this->tape_.m_->spare_gradients;
         if (spare.empty()) spare.push_back(std::make_unique<Gradient<T>>());
         Gradient<T>& fresh = *spare.back();
-        open_.push_back(id);
         if (into_parameters_ && root.parameter != nullptr && !root.parameter->has_gradient) {
             const Tensor<T>& buffer = ParameterRef<T>(root.parameter).gradient_buffer();
             fresh.storage = buffer.storage();
@@ -69,6 +68,7 @@ bool InPlace<T>::open_part(NodeId id, const Region& part) {
         if (whole_) std::fill_n(fresh.data, element_count(root.region->shape), T(0));
         root.gradient = spare.back().release();
         spare.pop_back();
+        ++open_;
     }
     Gradient<T>& gradient = *root.gradient;
     if (!deferred_.empty()) {
@@ -206,6 +206,7 @@ void InPlace<T>::release(NodeId id) {
     root.gradient->covered.reset();
     this->tape_.m_->spare_gradients.emplace_back(root.gradient);
     root.gradient = nullptr;
+    --open_;
 }
 
 template class InPlace<float>;

@@ -42,7 +42,7 @@ private:
 
     bool whole_, into_parameters_;
     std::vector<Product>& deferred_;
-    std::vector<NodeId>& open_; // roots with a buffer
+    std::size_t open_ = 0; // buffers
 };
 
 extern template class InPlace<float>;

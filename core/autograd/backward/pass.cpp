@@ -119,8 +119,8 @@ void BackwardPass<T>::sweep() {
         }
         if (n.rule != nullptr || n.is_used_up)
             run_rule(id);
-        else if (n.input_count == 0 && n.rows != no_node)
-            to_.release(id);
+        else if (n.root == id && n.operation == id)
+            to_.release(id); // of a leaf or a buffer
     }
 }
 
