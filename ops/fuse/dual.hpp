@@ -10,15 +10,17 @@
 
 namespace unroll {
 
+namespace detail {
 // Marks derivatives that a where() may have replaced by 0, in the mask of a Dual.
 inline constexpr unsigned chosen = 1u << 31;
+} // namespace detail
 
 // A value and its derivatives by up to 31 inputs, of which the bits of `mask` are alive: which
 // derivatives are zero is known to the compiler, so that they cost nothing. B is Lanes, a plain
-// number, or a Dual again for second derivatives.
+// number, or a symbol.
 template <class B, unsigned mask>
 struct Dual {
-    static constexpr int alive = std::popcount(mask & ~chosen);
+    static constexpr int alive = std::popcount(mask & ~detail::chosen);
 
     B v;
     std::array<B, alive> d;

@@ -74,7 +74,7 @@ UNROLL_UNARY_WITH(leaky_relu, "x for x > 0, else p x", (), 0.01, where(x > X(0),
 UNROLL_UNARY_WITH(elu, "x for x > 0, else p (e^x − 1)  (Clevert et al. 2016)", (), 1.0,
                   where(x > X(0), x, p * expm1(minimum(x, X(0)))), where(x > X(0), X(1), p * exp(minimum(x, X(0)))),
                   x > 0 ? x : p * std::expm1(x), (-inf, inf), (4, 4))
-UNROLL_UNARY(silu, "x sigmoid(x)", (), kernels::silu(x), slope_of_silu(x), x / (1 + std::exp(-x)), (-inf, inf), (8, 8))
+UNROLL_UNARY(silu, "x sigmoid(x)", (), kernels::silu(x), slope_of_silu(x), x / (1 + std::exp(-x)), (-1e30, inf), (8, 8))
 UNROLL_SLOPE(slope_of_silu, ("silu′", "\\operatorname{silu}'"), kernels::slope_of_silu(x), curvature_of_silu(x))
 UNROLL_SLOPE(curvature_of_silu, ("silu″", "\\operatorname{silu}''"), kernels::curvature_of_silu(x),
              where(abs(x) > X(1e3), X(0), slope_of_sigmoid(x) * (x * (X(1.5) * square(tanh(X(0.5) * x)) - X(0.5)) -
@@ -94,7 +94,7 @@ UNROLL_UNARY(normal_cdf, "standard normal distribution function", ("Φ", "\\Phi"
              kernels::normal_cdf(x), normal_pdf(x),
              std::erfc(-x / std::numbers::sqrt2_v<long double>) / 2, (-inf, inf), (8, 8))
 UNROLL_UNARY(gelu, "x normal_cdf(x)  (Hendrycks and Gimpel 2016)", (), kernels::gelu(x), slope_of_gelu(x),
-             x / 2 * std::erfc(-x / std::numbers::sqrt2_v<long double>), (-inf, inf), (8, 8))
+             x / 2 * std::erfc(-x / std::numbers::sqrt2_v<long double>), (-1e30, inf), (8, 8))
 UNROLL_SLOPE(slope_of_gelu, ("gelu′", "\\operatorname{gelu}'"), kernels::slope_of_gelu(x), curvature_of_gelu(x))
 UNROLL_SLOPE(curvature_of_gelu, ("gelu″", "\\operatorname{gelu}''"),
              kernels::times_normal_pdf(X(2) - kernels::within_bell(x) * kernels::within_bell(x), x),

@@ -224,22 +224,27 @@ X slope_of_sigmoid(X x) {
     const X e = kernels::exp(-x), y = X(1) / (X(1) + e);
     return at_most(e, X(largest)) * y * y;
 }
-// e^2|x| - 1, for |x| up to half of the largest exponent.
-template <Real X>
-X expm1_of_twice(X x) {
-    return kernels::expm1(at_most(kernels::abs(x + x), X(detail::is_float<X> ? 88 : 709)));
-}
+// With e = e^2|x| - 1, tanh |x| = e / (e + 2) = 1 - 2 / (e + 2), and its slope is
+// (1 + tanh |x|) 2 / (e + 2): one division for both.
+template <class X>
+struct Tanh {
+    X part, y; // 4 / (e + 2) and tanh |x|
+
+    explicit Tanh(X x) {
+        const X e = kernels::expm1(at_most(kernels::abs(x + x), X(detail::is_float<X> ? 88 : 709)));
+        part = X(4) / (e + X(2));
+        y = where(e < X(2), X(0.25) * e * part, X(1) - X(0.5) * part);
+    }
+};
 template <Real X>
 X tanh(X x) {
-    const X e = expm1_of_twice(x);
-    return copysign(e / (e + X(2)), x);
+    return copysign(Tanh(x).y, x);
 }
-// (1 - |y|) (1 + |y|) with 1 - |y| = 2 / (e + 2).
 template <Real X>
 X slope_of_tanh(X x) {
-    const X e = expm1_of_twice(x), y = e / (e + X(2));
+    const Tanh t(x);
     return where(kernels::abs(x) > X(detail::is_float<X> ? 44 : 354.5), X(0),
-                 X(4) / (e + X(2)) * (X(0.5) + X(0.5) * y));
+                 t.part * (X(0.5) + X(0.5) * t.y));
 }
 
 // With h = e^(-|x|/2) and v = 1 / (1 + h^2) = sigmoid(|x|): factors of h are multiplied with x one
