@@ -16,6 +16,24 @@ struct Axis {
     std::ptrdiff_t out = 0; // stride in the result
 };
 
+// Without an allocation.
+class Axes {
+public:
+    void push_back(const Axis& axis) { axes_[count_++] = axis; }
+    void pop_back() { --count_; }
+    std::size_t size() const { return count_; }
+    bool empty() const { return count_ == 0; }
+    Axis& back() { return axes_[count_ - 1]; }
+    const Axis& operator[](std::size_t i) const { return axes_[i]; }
+    const Axis* begin() const { return axes_.data(); }
+    const Axis* end() const { return axes_.data() + count_; }
+    std::span<const Axis> all() const { return {begin(), end()}; }
+
+private:
+    std::array<Axis, max_rank> axes_;
+    std::size_t count_ = 0;
+};
+
 // Calls f(offset) for all positions along axes, the last one fastest.
 template <class F>
 void for_offsets(std::span<const Axis> axes, std::ptrdiff_t at, const F& f) {
@@ -47,7 +65,7 @@ public:
     Summation(const Tensor<T>& x, const Tensor<T>& out, Summand summand, const Tensor<T>* shift)
         : from_(x.data()), summand_(summand), shift_(shift ? shift->data() : nullptr) {
         const Strides to = row_major(out.shape());
-        std::vector<Axis> axes; // neighbours that lie in one stride are one
+        Axes axes; // neighbours that lie in one stride are one
         for (std::size_t a = 0; a < x.dimension(); ++a) {
             if (x.shape(a) == 1) continue;
             const Axis axis{x.shape(a), x.strides()[a], out.shape()[a] != 1 ? to[a] : 0};
@@ -62,8 +80,8 @@ public:
             (axis.stride == 1 ? dense_ : axis.out != 0 ? kept_ : summed_).push_back(axis);
         // Only one is walked as vectors.
         while (dense_.size() > 1) {
-            (dense_[0].out != 0 ? kept_ : summed_).push_back(dense_[0]);
-            dense_.erase(dense_.begin());
+            (dense_.back().out != 0 ? kept_ : summed_).push_back(dense_.back());
+            dense_.pop_back();
         }
         size_ = x.size();
     }
@@ -107,7 +125,7 @@ private:
         const std::size_t n = dense_.empty() ? 1 : dense_[0].extent;
         const Lanes<T> shifts(shift);
         PairwiseSum<Lanes<T>> sum;
-        for_offsets(summed_, at, [&](std::ptrdiff_t offset) {
+        for_offsets(summed_.all(), at, [&](std::ptrdiff_t offset) {
             const T* const row = from_ + offset;
             std::size_t i = 0;
             for (; i + W <= n; i += W) sum.add(of(Lanes<T>::load(row + i), shifts));
@@ -135,7 +153,7 @@ private:
                 shifts.v[k] = Lanes<T>::load(numbers.data() + k * W);
         }
         PairwiseSum<Columns<T>> sum;
-        for_offsets(summed_, at, [&](std::ptrdiff_t offset) {
+        for_offsets(summed_.all(), at, [&](std::ptrdiff_t offset) {
             const T* const row = from_ + offset;
             Columns<T> v(0);
             for (std::size_t k = 0; k * W < n; ++k)
@@ -151,7 +169,7 @@ private:
     }
 
     const T* from_;
-    std::vector<Axis> dense_, kept_, summed_;
+    Axes dense_, kept_, summed_;
     Summand summand_;
     const T* shift_;
     std::size_t size_;
