@@ -3,7 +3,10 @@
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/reduce.hpp>
-#include <unroll/ops/views.hpp>
+#include <unroll/ops/softmax.hpp>
+
+#include <cmath>
+#include <limits>
 
 namespace unroll {
 
@@ -47,64 +50,67 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
 
     const auto even = static_cast<T>(options.smoothing / static_cast<double>(classes));
     const auto own = static_cast<T>(1 - options.smoothing);
-    const T share = counted == 0 ? T(0) : T(1) / static_cast<T>(counted);
     const Tensor<T> x = logits.value().contiguous();
     Shape column = logits.shape();
     column.back() = 1;
-    Tensor<T> log_sums(column), weights(column);
+    Tensor<T> tops = Tensor<T>::zeros(column), log_sums = Tensor<T>::zeros(column),
+              weights = Tensor<T>::zeros(column);
     double total = 0;
     for (std::size_t i = 0; i < rows; ++i) {
-        const T* row = x.data() + i * classes;
         const std::int64_t t = target.data()[i];
-        const bool counts = t != options.ignored;
-        weights.data()[i] = counts ? share : T(0);
-        log_sums.data()[i] = 0; // an ignored row may hold anything, and nothing reads its sum
-        if (!counts) continue;
+        if (t == options.ignored) continue; // the row may hold anything, and nothing reads it
+        const T* row = x.data() + i * classes;
         const T top = detail::row_max(row, classes);
-        const T log_sum = top + std::log(detail::row_exp<T>(row, classes, top, nullptr));
+        const T log_sum = detail::row_log_sum_exp(row, classes, top);
+        tops.data()[i] = top;
         log_sums.data()[i] = log_sum;
-        T loss = own * (log_sum - row[t]);
+        weights.data()[i] = T(1) / static_cast<T>(counted);
+        total += static_cast<double>(own) * static_cast<double>(log_sum - (row[t] - top));
         if (even > 0)
-            for (std::size_t j = 0; j < classes; ++j) loss += even * (log_sum - row[j]);
-        total += static_cast<double>(loss);
+            total += static_cast<double>(even) *
+                     static_cast<double>(detail::row_sum<T>(
+                         classes, [=](auto x) { return log_sum - (x - top); }, row));
     }
-    Tensor<T> value = Tensor<T>::scalar(static_cast<T>(total * static_cast<double>(share)));
-    // The sums are a result of their own, so that the gradient can be differentiated.
-    const std::array<const Variable<T>*, 1> inputs{&logits};
+    const double mean = counted == 0 ? 0 : total / static_cast<double>(counted);
     return record<T>(
-        op, std::span(inputs), std::array{std::move(value), std::move(log_sums)},
-        keep(logits, Result<1>(), targets),
-        [weights, even, own, ignored = options.ignored](
-            const Adjoints<T>& to, std::span<const Variable<T>> g, const Variable<T>& logits,
-            const Variable<T>& log_sums, const Indices& targets) {
-            if (g[1].value().storage())
-                add_fused(
-                    to[0],
-                    [](auto x, auto log_sum, auto weight, auto g) {
-                        return where(weight > 0, g * exp(x - log_sum), 0);
-                    },
-                    logits, log_sums, constant(weights), g[1]);
-            if (!g[0].value().storage()) return;
-            add_fused(
-                to[0],
-                [even](auto x, auto log_sum, auto weight, auto g) {
-                    return where(weight > 0, g * weight * (exp(x - log_sum) - even), 0);
-                },
-                logits, log_sums, constant(weights), g[0]);
+        op, {&logits}, Tensor<T>::scalar(static_cast<T>(mean)), keep(logits, targets),
+        [=, ignored = options.ignored, smoothing = static_cast<T>(options.smoothing)](
+            const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& logits,
+            const Indices& targets) {
             const std::size_t classes = logits.shape().back();
             const Indices target = targets.contiguous();
-            Tensor<T> picked(Shape{target.size()});
-            Indices flat(Shape{target.size()});
-            for (std::size_t i = 0; i < target.size(); ++i) {
-                const bool counts = target.data()[i] != ignored;
-                picked.data()[i] = counts ? -own * weights.data()[i] : T(0);
-                flat.data()[i] =
-                    static_cast<std::int64_t>(i * classes) + (counts ? target.data()[i] : 0);
+            // p - 1 for the target is computed as expm1(log p), which does not cancel.
+            const auto others = [even](auto y) { return exp(y) - even; };
+            const auto chosen = [rest = smoothing - even](auto y) { return expm1(y) + rest; };
+            Tensor<T> share = Tensor<T>::zeros(logits.shape());
+            if (to.is_recording()) {
+                for (std::size_t i = 0; i < target.size(); ++i)
+                    if (target.data()[i] != ignored)
+                        share.data()[static_cast<std::int64_t>(i * classes) + target.data()[i]] = 1;
+                const auto counts = [](auto x, auto weight) { return where(weight > 0, x, 0); };
+                const Variable<T> y =
+                    log_softmax(fuse("cross_entropy", counts, logits, constant(weights)));
+                return to[0].add(fuse(
+                    "cross_entropy",
+                    [=](auto y, auto weight, auto is_target, auto g) {
+                        return g * weight * where(is_target > 0, chosen(y), others(y));
+                    },
+                    y, constant(weights), constant(share), g));
             }
-            to[0].scatter_elements(flat, fuse(
-                                             "cross_entropy", [](auto p, auto g) { return p * g; },
-                                             constant(std::move(picked)), g[0]));
-        })[0];
+            const Tensor<T> x = logits.value().contiguous();
+            for (std::size_t i = 0; i < target.size(); ++i) {
+                if (target.data()[i] == ignored) continue;
+                const T weight = g.item() * weights.data()[i], top = tops.data()[i],
+                        log_sum = log_sums.data()[i];
+                const auto log_p = [=](auto x) { return x - top - log_sum; };
+                const T* const row = x.data() + i * classes;
+                T* const out = share.data() + i * classes;
+                detail::row_map(
+                    classes, out, [=](auto x) { return weight * others(log_p(x)); }, row);
+                out[target.data()[i]] = weight * chosen(log_p(row[target.data()[i]]));
+            }
+            to[0].add(Variable<T>(std::move(share)));
+        });
 }
 
 template <class T>
@@ -112,7 +118,15 @@ Variable<T> binary_cross_entropy(const Variable<T>& logits,
                                  const std::type_identity_t<Variable<T>>& y, Op op) {
     same_shape(op, logits, y);
     return mean_or_zero(fuse(
-        op, [](auto x, auto y) { return softplus(x) - x * y; }, logits, y));
+        op,
+        [](auto x, auto y) {
+            constexpr T infinity = std::numeric_limits<T>::infinity();
+            // A right answer of infinite certainty has no loss.
+            const auto no = where(x == infinity && y == 1, 0, softplus(x));
+            const auto yes = where(x == -infinity && y == 0, 0, softplus(-x));
+            return (1 - y) * no + y * yes;
+        },
+        logits, y));
 }
 
 template <class T>
@@ -131,8 +145,8 @@ Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>&
     return mean_or_zero(fuse(
         op,
         [delta](auto x, auto y) {
-            const auto d = abs(x - y);
-            return where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta));
+            const auto d = x - y;
+            return where(abs(d) < delta, 0.5 * d * d, delta * (abs(d) - 0.5 * delta));
         },
         x, y));
 }

@@ -1,3 +1,4 @@
+#include <unroll/core/kernels/sums.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/fuse/rows.hpp>
 #include <unroll/ops/normalization.hpp>
@@ -5,7 +6,10 @@
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 namespace unroll {
 
@@ -14,6 +18,8 @@ namespace {
 // With n = (x - mean) scale and h = g gain, x's share is scale (h - mean(h) - n mean(h n)).
 template <class T>
 struct NormRule {
+    Tensor<T> rests; // of the means: a constant, since the true mean is mean + rest
+
     void operator()(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
                     const Variable<T>& x, const Variable<T>& gain, const Variable<T>& means,
                     const Variable<T>& scales) const {
@@ -22,15 +28,18 @@ struct NormRule {
         if (gradients[2].value().storage())
             add_fused(
                 to[0],
-                [size](auto g, auto x, auto mean, auto scale) {
-                    return -g * scale * scale * scale * (x - mean) / size;
+                [size](auto g, auto x, auto mean, auto rest, auto scale) {
+                    return -(g * scale) * ((x - mean - rest) * scale / size) * scale;
                 },
-                gradients[2], x, means, scales);
+                gradients[2], x, means, constant(rests), scales);
         const Variable<T>& g = gradients[0];
         if (!g.value().storage()) return;
         if (!to.is_recording()) return by_rows(to, g, x, gain, means, scales);
-        const auto normal = [](auto x, auto mean, auto scale) { return (x - mean) * scale; };
-        const Variable<T> n = fuse("layer_norm", normal, x, means, scales), h = g * gain;
+        const auto normal = [](auto x, auto mean, auto rest, auto scale) {
+            return (x - mean - rest) * scale;
+        };
+        const Variable<T> n = fuse("layer_norm", normal, x, means, constant(rests), scales),
+                          h = g * gain;
         const Variable<T> mean_h = mean(h, {-1}, true), mean_hn = mean(h * n, {-1}, true);
         to[0].add(scales * (h - mean_h - n * mean_hn));
         to[1].add(g * n);
@@ -38,9 +47,9 @@ struct NormRule {
     }
 
     // The same, a row at a time.
-    static void by_rows(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& x,
-                        const Variable<T>& gain, const Variable<T>& means,
-                        const Variable<T>& scales) {
+    void by_rows(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& x,
+                 const Variable<T>& gain, const Variable<T>& means,
+                 const Variable<T>& scales) const {
         const Tensor<T> g = gradient.value().contiguous(), in = x.value().contiguous(),
                         weight = gain.value().contiguous();
         const std::size_t n = x.shape().back();
@@ -48,25 +57,24 @@ struct NormRule {
         const T part = T(1) / static_cast<T>(n);
         for (std::size_t i = 0; i < means.size() && n > 0; ++i) {
             const T *const gs = g.data() + i * n, *const xs = in.data() + i * n;
-            const T mean = means.value().data()[i], scale = scales.value().data()[i];
+            const T scale = scales.value().data()[i];
+            const auto normal = [mean = means.value().data()[i], rest = rests.data()[i],
+                                 scale](auto x) { return (x - mean - rest) * scale; };
             const T mean_h =
                 part * detail::row_sum<T>(
                            n, [](auto g, auto gain) { return g * gain; }, gs, weight.data());
-            const T mean_hn = part * detail::row_sum<T>(
-                                         n,
-                                         [mean, scale](auto g, auto gain, auto x) {
-                                             return g * gain * ((x - mean) * scale);
-                                         },
-                                         gs, weight.data(), xs);
+            const T mean_hn =
+                part * detail::row_sum<T>(
+                           n, [normal](auto g, auto gain, auto x) { return g * gain * normal(x); },
+                           gs, weight.data(), xs);
             detail::row_map(
                 n, share.data() + i * n,
                 [=](auto g, auto gain, auto x) {
-                    return scale * (g * gain - mean_h - (x - mean) * scale * mean_hn);
+                    return scale * (g * gain - mean_h - normal(x) * mean_hn);
                 },
                 gs, weight.data(), xs);
             detail::row_map(
-                n, gains.data(),
-                [mean, scale](auto sum, auto g, auto x) { return sum + g * ((x - mean) * scale); },
+                n, gains.data(), [normal](auto sum, auto g, auto x) { return sum + g * normal(x); },
                 gains.data(), gs, xs);
             detail::row_map(
                 n, biases.data(), [](auto sum, auto g) { return sum + g; }, biases.data(), gs);
@@ -77,19 +85,7 @@ struct NormRule {
     }
 };
 
-template <class T>
-Variable<T> centred(const Op& op, const Variable<T>& x, const Variable<T>& mean) {
-    return fuse(
-        op, [](auto x, auto mean) { return x - mean; }, x, mean);
-}
-
-template <class T>
-Variable<T> squared(const Op& op, const Variable<T>& x) {
-    return fuse(
-        op, [](auto x) { return x * x; }, x);
-}
-
-// distance / sqrt(variance + epsilon) * gain + bias
+// d / sqrt(variance + epsilon) * gain + bias, for a variance of `unit` d: powers of 2, or none.
 template <class T>
 Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>& variance,
                    const Variable<T>& gain, const Variable<T>& bias, double epsilon) {
@@ -99,6 +95,17 @@ Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>&
             return d / sqrt(variance + epsilon) * gain + bias;
         },
         distance, variance, gain, bias);
+}
+template <class T>
+Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>& variance,
+                   const Variable<T>& gain, const Variable<T>& bias, double epsilon,
+                   const Variable<T>& unit) {
+    return fuse(
+        op,
+        [epsilon](auto d, auto variance, auto gain, auto bias, auto unit) {
+            return d * unit / sqrt(variance + epsilon * unit * unit) * gain + bias;
+        },
+        distance, variance, gain, bias, unit);
 }
 
 // x [batch, channels, all else], with which what each channel has agrees as [channels, 1].
@@ -118,6 +125,28 @@ Variable<T> by_channel(const Op& op, const Variable<T>& x,
                             element_count(Shape(x.shape().begin() + 2, x.shape().end()))});
 }
 
+// Powers of 2, one for each variance, by which distances are multiplied so that their squares
+// neither overflow nor underflow; nothing where they do not.
+template <class T>
+std::optional<Tensor<T>> square_units(const Tensor<T>& distance, const Tensor<T>& variances,
+                                      double epsilon) {
+    bool is_safe = true;
+    for (std::size_t i = 0; i < variances.size(); ++i) {
+        const T v = variances.data()[i];
+        is_safe = is_safe && std::isfinite(v) &&
+                  (epsilon > 0 || v > std::sqrt(std::numeric_limits<T>::min()));
+    }
+    if (is_safe) return {};
+    Tensor<T> units = Tensor<T>::ones(variances.shape());
+    const SquareSums<T> squares = square_sums_along(distance, variances.shape());
+    constexpr int limit = std::numeric_limits<T>::max_exponent / 2;
+    for (std::size_t i = 0; i < squares.exponents.size(); ++i) {
+        const int power = std::clamp(squares.exponents[i], -limit, limit);
+        units.data()[i] = std::ldexp(T(1), -(epsilon > 0 ? std::max(power, 0) : power));
+    }
+    return units;
+}
+
 template <class T>
 Variable<T> as_column(const Variable<T>& x, const Variable<T>& each) {
     return expand_dims(each, 1);
@@ -135,31 +164,27 @@ Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable
     const std::size_t n = x.shape().back();
     Shape column = x.shape();
     column.back() = 1;
-    Tensor<T> value(x.shape()), means(column), scales(column);
+    Tensor<T> value(x.shape()), means(column), rests(column), scales(column);
     const Tensor<T> in = x.value().contiguous(), weight = gain.value().contiguous(),
                     shift = bias.value().contiguous();
-    const T part = T(1) / static_cast<T>(n);
     for (std::size_t i = 0; i < means.size() && n > 0; ++i) {
         const T* const row = in.data() + i * n;
-        const T mean = part * detail::row_sum<T>(
-                                  n, [](auto x) { return x; }, row);
-        const T variance = part * detail::row_sum<T>(
-                                      n, [mean](auto x) { return (x - mean) * (x - mean); }, row);
-        const T scale = T(1) / std::sqrt(variance + static_cast<T>(epsilon));
+        const detail::RowMoments<T> moments(row, n, static_cast<T>(epsilon));
         detail::row_map(
             n, value.data() + i * n,
-            [mean, scale](auto x, auto gain, auto bias) {
-                return (x - mean) * scale * gain + bias;
+            [moments](auto x, auto gain, auto bias) {
+                return (x - moments.mean - moments.rest) * moments.scale * gain + bias;
             },
             row, weight.data(), shift.data());
-        means.data()[i] = mean;
-        scales.data()[i] = scale;
+        means.data()[i] = moments.mean;
+        rests.data()[i] = moments.rest;
+        scales.data()[i] = moments.scale;
     }
     // Means and scales are results of their own, so that the gradient can be differentiated.
     const std::array<const Variable<T>*, 3> inputs{&x, &gain, &bias};
     return record<T>(op, std::span(inputs),
                      std::array{std::move(value), std::move(means), std::move(scales)},
-                     keep(x, gain, Result<1>(), Result<2>()), NormRule<T>())[0];
+                     keep(x, gain, Result<1>(), Result<2>()), NormRule<T>{std::move(rests)})[0];
 }
 
 template <class T>
@@ -168,7 +193,8 @@ Variable<T> batch_norm(const Variable<T>& x, const std::type_identity_t<Variable
                        const std::type_identity_t<Variable<T>>& gain,
                        const std::type_identity_t<Variable<T>>& bias, double epsilon, Op op) {
     const Variable<T> rows = by_channel(op, x, {&mean, &variance, &gain, &bias});
-    const Variable<T> distance = centred(op, rows, as_column(x, mean));
+    const Variable<T> distance = fuse(
+        op, [](auto x, auto mean) { return x - mean; }, rows, as_column(x, mean));
     return reshape(scaled(op, distance, as_column(x, variance), as_column(x, gain),
                           as_column(x, bias), epsilon),
                    x.shape());
@@ -180,10 +206,25 @@ BatchNormalized<T> batch_norm(const Variable<T>& x, const std::type_identity_t<V
                               Op op) {
     const Variable<T> rows = by_channel(op, x, {&gain, &bias});
     const Variable<T> means = mean(rows, {0, 2}, true);
-    const Variable<T> distance = centred(op, rows, means);
-    const Variable<T> variances = mean(squared(op, distance), {0, 2}, true);
-    const Variable<T> y =
-        scaled(op, distance, variances, as_column(x, gain), as_column(x, bias), epsilon);
+    const Variable<T> distance = fuse(
+        op, [](auto x, auto mean, auto rest) { return x - mean - rest; }, rows, means,
+        constant(mean_rest(rows.value(), means.value())));
+    const Variable<T> variances = mean(fuse(
+                                           op, [](auto d) { return d * d; }, distance),
+                                       {0, 2}, true);
+    const Variable<T> gains = as_column(x, gain), biases = as_column(x, bias);
+    if (const auto units = square_units(distance.value(), variances.value(), epsilon)) {
+        const Variable<T> unit = constant(*units);
+        const Variable<T> small =
+            mean(fuse(
+                     op, [](auto d, auto unit) { return square(d * unit); }, distance, unit),
+                 {0, 2}, true);
+        const Variable<T> y = scaled(op, distance, small, gains, biases, epsilon, unit);
+        const Variable<T> variance = fuse(
+            op, [](auto v, auto unit) { return v / unit / unit; }, small, unit);
+        return {reshape(y, x.shape()), flatten(means), flatten(variance)};
+    }
+    const Variable<T> y = scaled(op, distance, variances, gains, biases, epsilon);
     return {reshape(y, x.shape()), flatten(means), flatten(variances)};
 }
 

@@ -1,4 +1,5 @@
 #include <unroll/ops/convolution.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/pooling.hpp>
 #include <unroll/ops/views.hpp>
 
@@ -89,13 +90,15 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
 template <class T>
 Variable<T> average_pool(const Variable<T>& x, const PoolingOptions& options, Op op) {
     return pooled(op, x, options, [&](const Variable<T>& x, const Windows& w) {
-        // A convolution of every channel by itself with equal weights.
-        const auto share = T(1) / static_cast<T>(w.kernel.height * w.kernel.width);
+        // A convolution of every channel by itself with weights of 1, divided afterwards.
+        const auto count = static_cast<T>(w.kernel.height * w.kernel.width);
         const Variable<T> planes =
             reshape(x, Shape{x.shape(0) * x.shape(1), 1, w.picture.height, w.picture.width}, op);
-        const Tensor<T> weight = Tensor<T>::full({1, 1, w.kernel.height, w.kernel.width}, share);
-        return reshape(convolution(planes, Variable<T>(weight),
-                                   {.stride = w.stride, .padding = w.padding}, op),
+        const Tensor<T> weight = Tensor<T>::ones({1, 1, w.kernel.height, w.kernel.width});
+        const Variable<T> sums = convolution(planes, Variable<T>(weight),
+                                             {.stride = w.stride, .padding = w.padding}, op);
+        return reshape(fuse(
+                           op, [count](auto sum) { return sum / count; }, sums),
                        pooled_shape(x.shape(), w));
     });
 }

@@ -1,10 +1,13 @@
 #include <unroll/core/autograd/backward/linear_maps.hpp>
+#include <unroll/core/kernels/sums.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
+#include <unroll/ops/fuse/rows.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -46,14 +49,65 @@ Variable<T> shaped(const Variable<T>& kept, const Reduction& r, bool keep_dims) 
 }
 
 template <class T>
-Variable<T> sum_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims,
-                     T scale) {
-    return shaped(sum_to(op, x, r.kept, scale), r, keep_dims);
+Variable<T> sum_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
+    return shaped(sum_to(op, x, r.kept), r, keep_dims);
 }
 
 template <class T>
-T part_of(const Reduction& r) {
-    return r.count == 0 ? std::numeric_limits<T>::quiet_NaN() : T(1) / static_cast<T>(r.count);
+Variable<T> mean_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
+    const T part = T(1) / static_cast<T>(std::max<std::size_t>(r.count, 1));
+    const auto rule = [part](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(g, part); };
+    return shaped(record<T>(op, {&x}, mean_along(x.value(), r.kept), keep(), rule), r, keep_dims);
+}
+
+// x less its mean, and less what the mean's rounding left, which is a constant.
+template <class T>
+Variable<T> centred(const Op& op, const Variable<T>& x, const Reduction& r) {
+    const Variable<T> mean = mean_over(op, x, r, true);
+    return fuse(
+        op, [](auto x, auto mean, auto rest) { return x - mean - rest; }, x, mean,
+        constant(mean_rest(x.value(), mean.value())));
+}
+
+template <class T>
+Variable<T> variance_over(const Op& op, const Variable<T>& x, const Reduction& r, std::size_t ddof,
+                          bool keep_dims) {
+    const Variable<T> distance = centred(op, x, r);
+    const SquareSums<T> squares = square_sums_along(distance.value(), r.kept);
+    const auto n = static_cast<T>(r.count - ddof);
+    Tensor<T> value(r.kept);
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        const T mean = squares.sums.data()[i] / n;
+        value.data()[i] =
+            squares.exponents.empty() ? mean : std::ldexp(mean, 2 * squares.exponents[i]);
+    }
+    return shaped(record<T>(op, {&distance}, std::move(value), keep(distance),
+                            [n](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& d) {
+                                add_fused(
+                                    to[0], [n](auto g, auto d) { return 2 * g * d / n; }, g, d);
+                            }),
+                  r, keep_dims);
+}
+
+template <class T>
+Variable<T> norm_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
+    const SquareSums<T> squares = square_sums_along(x.value(), r.kept);
+    Tensor<T> value(r.kept);
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        const T norm = std::sqrt(squares.sums.data()[i]);
+        value.data()[i] = squares.exponents.empty() ? norm : std::ldexp(norm, squares.exponents[i]);
+    }
+    return shaped(record<T>(op, {&x}, std::move(value), keep(x, result),
+                            [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
+                               const Variable<T>& y) {
+                                add_fused(
+                                    to[0],
+                                    [](auto g, auto x, auto y) {
+                                        return where(y == 0, 0, g * (x / where(y == 0, 1, y)));
+                                    },
+                                    g, x, y);
+                            }),
+                  r, keep_dims);
 }
 
 // x as rows of what is reduced together.
@@ -63,7 +117,7 @@ Tensor<T> rows(const Tensor<T>& x, const Reduction& r) {
     return x.transpose({r.order.begin(), r.order.size()}).contiguous().reshape({outer, r.count});
 }
 
-// The first element of each row that no other comes before.
+// The first element of each row that no other comes before; the first NaN where there is one.
 template <class T, class Before>
 Indices first_by(const Tensor<T>& rows, Before before) {
     Indices best(Shape{rows.shape(0)});
@@ -71,7 +125,7 @@ Indices first_by(const Tensor<T>& rows, Before before) {
         const T* row = rows.data() + i * rows.shape(1);
         std::size_t at = 0;
         for (std::size_t j = 1; j < rows.shape(1); ++j)
-            if (before(row[j], row[at])) at = j;
+            if (before(row[j], row[at]) || (std::isnan(row[j]) && !std::isnan(row[at]))) at = j;
         best.data()[i] = static_cast<std::int64_t>(at);
     }
     return best;
@@ -104,33 +158,40 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
                   r, keep_dims);
 }
 
+// The logarithms of the sums relative to the largest elements, which are constants, are a result of
+// their own: x - top - log_sum keeps the differences of elements of any size.
 template <class T>
 Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
     constexpr T infinity = std::numeric_limits<T>::infinity();
     const Tensor<T> all = rows(x.value(), r);
-    Tensor<T> value(r.kept);
+    Tensor<T> value(r.kept), tops(r.kept), log_sums(r.kept);
     for (std::size_t i = 0; i < value.size(); ++i) {
         const T* row = all.data() + i * r.count;
-        T top = -infinity;
-        for (std::size_t j = 0; j < r.count; ++j) // what is no number stays
-            top = row[j] > top || std::isnan(row[j]) ? row[j] : top;
-        T total = 0;
-        if (top > -infinity && top < infinity)
-            for (std::size_t j = 0; j < r.count; ++j) total += std::exp(row[j] - top);
-        value.data()[i] = total > 0 ? top + std::log(total) : top;
+        const T top = detail::row_max(row, r.count);
+        const bool is_finite = top > -infinity && top < infinity;
+        tops.data()[i] = top;
+        log_sums.data()[i] = is_finite ? detail::row_log_sum_exp(row, r.count, top) : T(0);
+        value.data()[i] = top + log_sums.data()[i];
     }
-    return shaped(record<T>(op, {&x}, std::move(value), keep(x, result),
-                            [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
-                               const Variable<T>& y) {
-                                add_fused(
-                                    to[0],
-                                    [](auto g, auto x, auto y) {
-                                        // Of an infinite sum the infinite parts are all of it.
-                                        return g * where(abs(y) == infinity,
-                                                         where(x == y && y > 0, 1, 0), exp(x - y));
-                                    },
-                                    g, x, y);
-                            }),
+    const std::array<const Variable<T>*, 1> inputs{&x};
+    const auto rule = [tops](const Adjoints<T>& to, std::span<const Variable<T>> g,
+                             const Variable<T>& x, const Variable<T>& log_sums) {
+        for (const Variable<T>& arrived : g) {
+            if (!arrived.value().storage()) continue;
+            add_fused(
+                to[0],
+                [](auto g, auto x, auto top, auto log_sum) {
+                    // Of an infinite sum the infinite parts are all of it.
+                    const auto part = where(abs(top) == infinity, where(x == top && top > 0, 1, 0),
+                                            exp(x - top - log_sum));
+                    return g * part;
+                },
+                arrived, x, constant(tops), log_sums);
+        }
+    };
+    return shaped(record<T>(op, std::span(inputs),
+                            std::array{std::move(value), std::move(log_sums)}, keep(x, Result<1>()),
+                            rule)[0],
                   r, keep_dims);
 }
 
@@ -147,29 +208,25 @@ Indices along(const Op& op, const Variable<T>& x, std::ptrdiff_t axis, bool larg
 
 template <class T>
 Variable<T> sum(const Variable<T>& x, Op op) {
-    return sum_over(op, x, Reduction(op, x.shape(), {}, true), false, T(1));
+    return sum_over(op, x, Reduction(op, x.shape(), {}, true), false);
 }
 template <class T>
 Variable<T> sum(const Variable<T>& x, Axes axes, bool keep_dims, Op op) {
-    return sum_over(op, x, Reduction(op, x.shape(), axes, false), keep_dims, T(1));
+    return sum_over(op, x, Reduction(op, x.shape(), axes, false), keep_dims);
 }
 
 template <class T>
 Variable<T> mean(const Variable<T>& x, Op op) {
-    const Reduction r(op, x.shape(), {}, true);
-    return r.count == 0 ? sum_over(op, x, r, false, T(1)) * part_of<T>(r)
-                        : sum_over(op, x, r, false, part_of<T>(r));
+    return mean_over(op, x, Reduction(op, x.shape(), {}, true), false);
 }
 template <class T>
 Variable<T> mean(const Variable<T>& x, Axes axes, bool keep_dims, Op op) {
-    const Reduction r(op, x.shape(), axes, false);
-    return r.count == 0 ? sum_over(op, x, r, keep_dims, T(1)) * part_of<T>(r)
-                        : sum_over(op, x, r, keep_dims, part_of<T>(r));
+    return mean_over(op, x, Reduction(op, x.shape(), axes, false), keep_dims);
 }
 
 template <class T>
 Variable<T> variance(const Variable<T>& x, Op op) {
-    return mean(square(x - mean(x)), op);
+    return variance_over(op, x, Reduction(op, x.shape(), {}, true), 0, false);
 }
 template <class T>
 Variable<T> variance(const Variable<T>& x, Axes axes, std::size_t ddof, bool keep_dims, Op op) {
@@ -177,26 +234,16 @@ Variable<T> variance(const Variable<T>& x, Axes axes, std::size_t ddof, bool kee
     if (r.count <= ddof)
         fail(op,
              std::to_string(r.count) + " elements are too few for ddof " + std::to_string(ddof));
-    const T part = T(1) / static_cast<T>(r.count - ddof);
-    return sum_over(op, square(x - mean(x, axes, true)), r, keep_dims, part);
+    return variance_over(op, x, r, ddof, keep_dims);
 }
-
-namespace {
-template <class T>
-Variable<T> root(const Op& op, const Variable<T>& squares) {
-    return fuse(
-        op, [](auto s) { return where(s == 0, 0 * s, sqrt(where(s == 0, 0 * s + 1, s))); },
-        squares);
-}
-} // namespace
 
 template <class T>
 Variable<T> norm_l2(const Variable<T>& x, Op op) {
-    return root(op, sum(square(x), op));
+    return norm_over(op, x, Reduction(op, x.shape(), {}, true), false);
 }
 template <class T>
 Variable<T> norm_l2(const Variable<T>& x, Axes axes, bool keep_dims, Op op) {
-    return root(op, sum(square(x), axes, keep_dims, op));
+    return norm_over(op, x, Reduction(op, x.shape(), axes, false), keep_dims);
 }
 
 template <class T>
@@ -248,6 +295,8 @@ TopK<T> topk(const Variable<T>& x, std::size_t k, Op op) {
         std::iota(order.begin(), order.end(), std::int64_t{0});
         std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k),
                           order.end(), [&](std::int64_t a, std::int64_t b) {
+                              if (std::isnan(row[a]) || std::isnan(row[b]))
+                                  return std::isnan(row[a]) && (!std::isnan(row[b]) || a < b);
                               return row[a] > row[b] || (row[a] == row[b] && a < b);
                           });
         for (std::size_t j = 0; j < k; ++j) {

@@ -5,9 +5,11 @@
 namespace unroll {
 
 // Reductions over all elements, or over the axes listed, which are dropped unless kept with extent
-// 1. Axes may count from the back. Names are xtensor's. Over no elements a sum is 0 and a mean is
-// NaN; amax, amin and logsumexp's maximum throw Error for amax and amin, and give -inf. All throw
-// Error for an axis out of range or listed twice.
+// 1. Sums are pairwise: their error grows like the logarithm of the number of elements. The mean of
+// equal numbers is that number; variance and norm neither overflow nor underflow before their
+// result does. NaN propagates through all. Axes may count from the back. Names are xtensor's. Over
+// no elements a sum is 0 and a mean is NaN; amax, amin and logsumexp's maximum throw Error for amax
+// and amin, and give -inf. All throw Error for an axis out of range or listed twice.
 
 using Axes = std::initializer_list<std::ptrdiff_t>;
 
@@ -31,7 +33,7 @@ Variable<T> norm_l2(const Variable<T>& x, Op op = "norm_l2");
 template <class T>
 Variable<T> norm_l2(const Variable<T>& x, Axes axes, bool keep_dims = false, Op op = "norm_l2");
 
-// Largest and smallest element; the gradient goes to the first of equals.
+// Largest and smallest element; the gradient goes to the first of equals, or to the first NaN.
 template <class T>
 Variable<T> amax(const Variable<T>& x, Op op = "amax");
 template <class T>
@@ -46,14 +48,16 @@ Variable<T> logsumexp(const Variable<T>& x, Op op = "logsumexp");
 template <class T>
 Variable<T> logsumexp(const Variable<T>& x, Axes axes, bool keep_dims = false, Op op = "logsumexp");
 
-// Position of the first largest or smallest element along an axis, which is dropped; no gradient.
+// Position of the first largest or smallest element along an axis, or of the first NaN; the axis is
+// dropped; no gradient.
 // Throws Error where the axis is empty.
 template <class T>
 Indices argmax(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "argmax");
 template <class T>
 Indices argmin(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "argmin");
 
-// The k largest along the last axis in falling order, earlier ones first among equals; no gradient.
+// The k largest along the last axis in falling order, NaN first, earlier ones first among equals;
+// no gradient.
 template <class T>
 struct TopK {
     Tensor<T> values;

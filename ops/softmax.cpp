@@ -5,7 +5,7 @@
 #include <unroll/ops/softmax.hpp>
 #include <unroll/ops/views.hpp>
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -77,8 +77,8 @@ Tensor<T> by_rows(const Tensor<T>& x, const Mask* mask, const F& f) {
 
 template <class T>
 void softmax_row(const T* in, T* out, std::size_t n, T top) {
-    if (top == -infinity<T>) { // masked altogether: zeros, but for what is no number
-        for (std::size_t j = 0; j < n; ++j) out[j] = std::isnan(in[j]) ? in[j] : T(0);
+    if (top == -infinity<T>) { // masked altogether
+        std::fill_n(out, n, T(0));
         return;
     }
     const T scale = T(1) / detail::row_exp(in, n, top, out);
@@ -86,41 +86,67 @@ void softmax_row(const T* in, T* out, std::size_t n, T top) {
         n, out, [scale](auto e) { return e * scale; }, out);
 }
 
-// x's share is y (g - sum(g y)). What is 0 may be masked, and has none whatever arrives for it.
+// x's share is y (g - sum(g y)), with g relative to its value at the largest y: where one y is
+// nearly 1, nothing cancels. What is 0 may be masked, and has no share whatever arrives for it.
 template <class T>
 void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
-    const auto product = [](auto g, auto y) { return where(y == 0, 0, g * y); };
-    const auto share = [](auto g, auto y, auto mean) { return where(y == 0, 0, y * (g - mean)); };
-    if (to[0].is_recording())
-        return add_fused(to[0], share, g, y, sum(fuse("softmax", product, g, y), {-1}, true));
+    const auto product = [](auto g, auto y, auto shift) {
+        return where(y == 0, 0, (g - shift) * y);
+    };
+    const auto share = [](auto g, auto y, auto shift, auto mean) {
+        return where(y == 0, 0, y * (g - shift - mean));
+    };
     const Tensor<T> weights = y.value().contiguous(), arrived = g.value().contiguous();
-    Tensor<T> shares(y.shape());
     const std::size_t n = y.shape().back();
+    const auto largest = [&](std::size_t i) {
+        const T* const row = weights.data() + i;
+        return static_cast<std::size_t>(std::max_element(row, row + n) - row);
+    };
+    if (to[0].is_recording()) {
+        Tensor<T> top = Tensor<T>::zeros(y.shape());
+        for (std::size_t i = 0; n > 0 && i < weights.size(); i += n)
+            if (weights.data()[i + largest(i)] > 0) top.data()[i + largest(i)] = 1;
+        const auto taken = [](auto g, auto top) { return where(top == 0, 0, g); };
+        const Variable<T> shift = sum(fuse("softmax", taken, g, constant(top)), {-1}, true);
+        return add_fused(to[0], share, g, y, shift,
+                         sum(fuse("softmax", product, g, y, shift), {-1}, true));
+    }
+    Tensor<T> shares(y.shape());
     for (std::size_t i = 0; n > 0 && i < weights.size(); i += n) {
         const T *const gs = arrived.data() + i, *const ys = weights.data() + i;
-        const Lanes<T> mean(detail::row_sum<T>(n, product, gs, ys));
+        const std::size_t top = largest(i);
+        const Lanes<T> shift(ys[top] == 0 ? T(0) : gs[top]);
+        const Lanes<T> mean(detail::row_sum<T>(
+            n, [&](auto g, auto y) { return product(g, y, shift); }, gs, ys));
         detail::row_map(
-            n, shares.data() + i, [&](auto g, auto y) { return share(g, y, mean); }, gs, ys);
+            n, shares.data() + i, [&](auto g, auto y) { return share(g, y, shift, mean); }, gs, ys);
     }
     to[0].add(Variable<T>(std::move(shares)));
 }
 
+// (x - top) - log(sum): logits of any size keep their differences.
 template <class T>
 void log_softmax_row(const T* in, T* out, std::size_t n, T top) {
-    const T log_sum =
-        top == -infinity<T> ? T(0) : top + std::log(detail::row_exp<T>(in, n, top, nullptr));
+    if (top == -infinity<T>) {
+        std::copy_n(in, n, out);
+        return;
+    }
+    const T log_sum = detail::row_log_sum_exp(in, n, top);
     detail::row_map(
-        n, out, [log_sum](auto x) { return x - log_sum; }, in);
+        n, out, [top, log_sum](auto x) { return x - top - log_sum; }, in);
 }
 
+// g - e^y sum(g), as g (1 - e^y) less the others' e^y g: nothing cancels where one y is nearly 0.
 template <class T>
 void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
     // What is masked has no share, whatever arrives for it.
-    const auto alive = [](auto g, auto y) { return where(y > -infinity<T>, g, 0); };
+    const auto alive = [](auto g, auto y) { return where(y == -infinity<T>, 0, g); };
     const Variable<T> total = sum(fuse("log_softmax", alive, g, y), {-1}, true);
     add_fused(
         to[0],
-        [](auto g, auto y, auto total) { return where(y > -infinity<T>, g - exp(y) * total, 0); },
+        [](auto g, auto y, auto total) {
+            return where(y == -infinity<T>, 0, -g * expm1(y) - exp(y) * (total - g));
+        },
         g, y, total);
 }
 

@@ -35,10 +35,10 @@ Variable<T> mean_over_time(const Variable<T>& h, std::span<const std::size_t> le
     const Scope scope(name);
     check(name, h);
     const auto steps = checked_lengths(name, h.shape(0), h.shape(1), lengths);
-    Tensor<T> parts({steps.size(), 1});
+    Tensor<T> counts({steps.size(), 1});
     for (std::size_t b = 0; b < steps.size(); ++b)
-        parts.data()[b] = T(1) / static_cast<T>(std::max<std::size_t>(steps[b], 1));
-    return sum(without_padding(h, lengths, name), {0}) * parts;
+        counts.data()[b] = static_cast<T>(std::max<std::size_t>(steps[b], 1));
+    return sum(without_padding(h, lengths, name), {0}) / counts;
 }
 
 template <class T>

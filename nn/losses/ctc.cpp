@@ -86,7 +86,8 @@ struct Layout {
     }
 };
 
-// alpha, from that of the step before at each state, one before and two before.
+// alpha, from that of the step before at each state, one before and two before. The largest is
+// taken out of the sum, so that the logarithm is one of 1 plus the others.
 template <class T>
 void forward_step(const Place<T>& place, const Variable<T>& stay, const Variable<T>& next,
                   const Variable<T>& skip, const Variable<T>& emission, const Layout<T>& layout) {
@@ -94,9 +95,14 @@ void forward_step(const Place<T>& place, const Variable<T>& stay, const Variable
               named("stay next skip emission skips exists -> alpha",
                     [](auto stay, auto next, auto skip, auto emission, auto skips, auto exists) {
                         const auto third = skip + skips;
-                        const auto top = maximum(maximum(stay, next), third);
-                        const auto total = exp(stay - top) + exp(next - top) + exp(third - top);
-                        return where(top == impossible<T>, impossible<T>, top + log(total)) +
+                        const auto rises = stay <= next;
+                        const auto low = where(rises, stay, next);
+                        const auto high = where(rises, next, stay);
+                        const auto is_third = high <= third;
+                        const auto top = where(is_third, third, high);
+                        const auto middle = where(is_third, high, third);
+                        const auto others = exp(low - top) + exp(middle - top);
+                        return where(top == impossible<T>, impossible<T>, top + log1p(others)) +
                                emission + exists;
                     }),
               stay, next, skip, emission, layout.skips, layout.exists);
@@ -162,10 +168,10 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
     }
     if (options.zero_impossible && result.impossible > 0) losses = where(is_possible, losses, 0);
     if (options.reduction == Reduction::mean) {
-        Tensor<T> weights(Shape{B});
+        Tensor<T> symbols(Shape{B});
         for (std::size_t b = 0; b < B; ++b)
-            weights(b) = T(1) / static_cast<T>(std::max<std::size_t>(states.target_length(b), 1));
-        losses = mean(losses * weights);
+            symbols(b) = static_cast<T>(std::max<std::size_t>(states.target_length(b), 1));
+        losses = mean(losses / symbols);
     } else if (options.reduction == Reduction::sum) {
         losses = sum(losses);
     }

@@ -10,12 +10,17 @@
 
 namespace unroll {
 
-// A value and its derivatives by up to 32 inputs, of which the bits of `mask` are alive: which
+namespace detail {
+// Marks derivatives that a where() may have replaced by 0, in the mask of a Dual.
+inline constexpr unsigned chosen = 1u << 31;
+} // namespace detail
+
+// A value and its derivatives by up to 31 inputs, of which the bits of `mask` are alive: which
 // derivatives are zero is known to the compiler, so that they cost nothing. B is Lanes, a plain
-// number, or a Dual again for second derivatives.
+// number, or a symbol.
 template <class B, unsigned mask>
 struct Dual {
-    static constexpr int alive = std::popcount(mask);
+    static constexpr int alive = std::popcount(mask & ~detail::chosen);
 
     B v;
     std::array<B, alive> d;
@@ -35,11 +40,26 @@ inline constexpr bool is_dual<Dual<B, mask>> = true;
 
 namespace detail {
 
+template <class X>
+inline constexpr unsigned mask_of = 0;
+template <class B, unsigned mask>
+inline constexpr unsigned mask_of<Dual<B, mask>> = mask;
+
 template <unsigned mask, unsigned nth>
 constexpr unsigned bit_number() {
     unsigned rest = mask;
     for (unsigned i = 0; i < nth; ++i) rest &= rest - 1;
     return static_cast<unsigned>(std::countr_zero(rest));
+}
+
+// part * factor. A part that is 0 because where() took the other operand stays 0, also times
+// infinity or NaN.
+template <unsigned mask, class B>
+B scaled(const B& part, const B& factor) {
+    if constexpr ((mask & chosen) != 0)
+        return where(part == B(0), B(0), part * factor);
+    else
+        return part * factor;
 }
 
 // A Dual whose partial i is f(std::integral_constant i).
@@ -49,13 +69,13 @@ Dual<B, mask> build(const B& value, const F& f) {
         return Dual<B, mask>{value,
                              {f(std::integral_constant<unsigned, bit_number<mask, n>()>{})...}};
     }
-    (std::make_integer_sequence<unsigned, static_cast<unsigned>(std::popcount(mask))>{});
+    (std::make_integer_sequence<unsigned, static_cast<unsigned>(Dual<B, mask>::alive)>{});
 }
 
 // g(value) with g' = derivative at a.
 template <class B, unsigned m>
 Dual<B, m> chain(const Dual<B, m>& a, const B& value, const B& derivative) {
-    return build<m>(value, [&](auto i) { return a.template part<i>() * derivative; });
+    return build<m>(value, [&](auto i) { return scaled<m>(a.template part<i>(), derivative); });
 }
 
 // g(a, b) with derivatives by a and by b.
@@ -64,18 +84,18 @@ Dual<B, m | n> chain(const Dual<B, m>& a, const Dual<B, n>& b, const B& value, c
                      const B& by_b) {
     return build<m | n>(value, [&](auto i) {
         if constexpr (!Dual<B, n>::template has<i>)
-            return a.template part<i>() * by_a;
+            return scaled<m>(a.template part<i>(), by_a);
         else if constexpr (!Dual<B, m>::template has<i>)
-            return b.template part<i>() * by_b;
+            return scaled<n>(b.template part<i>(), by_b);
         else
-            return a.template part<i>() * by_a + b.template part<i>() * by_b;
+            return scaled<m>(a.template part<i>(), by_a) + scaled<n>(b.template part<i>(), by_b);
     });
 }
 
 // One of two, partials included: nothing of the other leaks in.
 template <class C, class B, unsigned m, unsigned n>
-Dual<B, m | n> choose(const C& condition, const Dual<B, m>& a, const Dual<B, n>& b) {
-    return build<m | n>(where(condition, a.v, b.v), [&](auto i) {
+Dual<B, m | n | chosen> choose(const C& condition, const Dual<B, m>& a, const Dual<B, n>& b) {
+    return build<m | n | chosen>(where(condition, a.v, b.v), [&](auto i) {
         const auto of = [&](const auto& x) -> B {
             if constexpr (std::decay_t<decltype(x)>::template has<i>)
                 return x.template part<i>();
@@ -215,7 +235,8 @@ auto operator!=(const X& a, const Y& b) {
     return detail::as_dual<B>(a).v != detail::as_dual<B>(b).v;
 }
 
-// Only what is taken passes its derivatives.
+// Only what is taken passes its derivatives: what is not has no share in any, whatever it is and
+// whatever gradient arrives.
 template <class C, class X, class Y, class B = detail::dual_base<X, Y>>
 auto where(const C& condition, const X& a, const Y& b) {
     return detail::choose(condition, detail::as_dual<B>(a), detail::as_dual<B>(b));
@@ -244,6 +265,8 @@ auto max(const A& a, const B& b) {
         const X y = name(x, p);                                                                    \
         return detail::chain<X, m>(argument, y, derivative);                                       \
     }
+#define UNROLL_SLOPE(name, notation, value, derivative)                                            \
+    UNROLL_UNARY(name, , notation, value, derivative)
 #define UNROLL_BINARY(name, meaning, notation, value, by_a, by_b)                                  \
     template <class Left, class Right, class X = detail::dual_base<Left, Right>>                   \
     auto name(const Left& left, const Right& right) {                                              \
@@ -266,7 +289,7 @@ auto max(const A& a, const B& b) {
 // The derivative is 1 on the bounds.
 template <class B, unsigned m, class L, class H>
 auto clamp(const Dual<B, m>& x, const L& low, const H& high) {
-    return where(x < low, low, where(x > high, high, x));
+    return minimum(maximum(x, low), high);
 }
 // What a lambda of several results returns.
 template <class... V>
@@ -285,7 +308,7 @@ B share(const Outs& outs, const std::tuple<G...>& g) {
             using Out = std::decay_t<decltype(out)>;
             if constexpr (is_dual<Out>) {
                 if constexpr (Out::template has<i>) {
-                    const B term = gradient * out.template part<i>();
+                    const B term = scaled<mask_of<Out>>(out.template part<i>(), gradient);
                     sum = first ? term : sum + term;
                     first = false;
                 }

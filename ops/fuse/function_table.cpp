@@ -102,6 +102,7 @@ constexpr Function table[] = {
     entry<1>(Code::name, #name, Notation notation, [](auto x) { return name(x); }),
 #define UNROLL_UNARY_WITH(name, meaning, notation, ...)                                            \
     entry<2, 1>(Code::name, #name, Notation notation, [](auto x, auto p) { return name(x, p); }),
+#define UNROLL_SLOPE(name, notation, ...) UNROLL_UNARY(name, , notation)
 #define UNROLL_BINARY(name, meaning, notation, ...)                                                \
     entry<2>(Code::name, #name, Notation notation, [](auto a, auto b) { return name(a, b); }),
 #include <unroll/ops/fuse/function_list.hpp>

@@ -23,6 +23,7 @@ enum class Code : std::uint16_t {
     where,
 #define UNROLL_UNARY(name, ...) name,
 #define UNROLL_UNARY_WITH(name, ...) name,
+#define UNROLL_SLOPE(name, ...) name,
 #define UNROLL_BINARY(name, ...) name,
 #include <unroll/ops/fuse/function_list.hpp>
     count

@@ -31,7 +31,9 @@ struct ScalarOf<Lanes<T>> {
     using type = T;
 };
 template <class X>
-inline constexpr bool is_float = std::same_as<typename ScalarOf<X>::type, float>;
+using scalar_of = typename ScalarOf<X>::type;
+template <class X>
+inline constexpr bool is_float = std::same_as<scalar_of<X>, float>;
 } // namespace detail
 
 template <std::floating_point T>
@@ -49,6 +51,7 @@ T where(bool condition, T a, T b) {
 #define UNROLL_BINARY(name, ...)                                                                   \
     template <Real X>                                                                              \
     X name(X a, X b);
+#define UNROLL_SLOPE(name, ...) UNROLL_UNARY(name)
 #define UNROLL_CHOICE(name, ...) UNROLL_BINARY(name)
 #include <unroll/ops/fuse/function_list.hpp>
 
@@ -100,11 +103,27 @@ struct Exponential {
 
 namespace kernels {
 
+// The smaller or larger of x and a bound, in one instruction; NaN if x is.
+template <Real X>
+X at_most(X x, X bound) {
+    if constexpr (is_lanes<X>)
+        return xsimd::min(bound.v, x.v);
+    else
+        return x > bound ? bound : x;
+}
+template <Real X>
+X at_least(X x, X bound) {
+    if constexpr (is_lanes<X>)
+        return xsimd::max(bound.v, x.v);
+    else
+        return x < bound ? bound : x;
+}
+
 // In float, what is under 1.7e-38 becomes 0.
 template <Real X>
 X exp(X x) {
     if constexpr (is_lanes<X> && detail::is_float<X>)
-        return detail::Exponential(maximum(minimum(x, X(89)), X(-87.5))).value();
+        return detail::Exponential(at_least(at_most(x, X(89)), X(-87.5))).value();
     else if constexpr (is_lanes<X>)
         return xsimd::exp(x.v);
     else
@@ -113,7 +132,7 @@ X exp(X x) {
 template <Real X>
 X expm1(X x) {
     if constexpr (is_lanes<X> && detail::is_float<X>)
-        return detail::Exponential(maximum(minimum(x, X(89)), X(-20))).minus_one();
+        return detail::Exponential(at_least(at_most(x, X(89)), X(-20))).minus_one();
     else if constexpr (is_lanes<X>)
         return xsimd::expm1(x.v);
     else
@@ -149,39 +168,6 @@ X sqrt(X x) {
         return std::sqrt(x);
 }
 template <Real X>
-X sin(X x) {
-    if constexpr (is_lanes<X>)
-        return xsimd::sin(x.v);
-    else
-        return std::sin(x);
-}
-template <Real X>
-X cos(X x) {
-    if constexpr (is_lanes<X>)
-        return xsimd::cos(x.v);
-    else
-        return std::cos(x);
-}
-// The vector forms in double lose up to a hundred units in the last place.
-template <Real X>
-X erf(X x) {
-    if constexpr (is_lanes<X> && detail::is_float<X>)
-        return xsimd::erf(minimum(maximum(x, X(-8)), X(8)).v); // of huge ones it makes no number
-    else if constexpr (is_lanes<X>)
-        return detail::lane_by_lane([](double v) { return std::erf(v); }, x);
-    else
-        return std::erf(x);
-}
-template <Real X>
-X erfc(X x) {
-    if constexpr (is_lanes<X> && detail::is_float<X>)
-        return xsimd::erfc(minimum(maximum(x, X(-8)), X(28)).v);
-    else if constexpr (is_lanes<X>)
-        return detail::lane_by_lane([](double v) { return std::erfc(v); }, x);
-    else
-        return std::erfc(x);
-}
-template <Real X>
 X abs(X x) {
     if constexpr (is_lanes<X>)
         return xsimd::abs(x.v);
@@ -195,6 +181,27 @@ X copysign(X magnitude, X sign) {
     else
         return std::copysign(magnitude, sign);
 }
+// Beyond 1e4 the vector forms lose digits, and the C library reduces the argument.
+template <Real X>
+X sin(X x) {
+    if constexpr (is_lanes<X>) {
+        if (xsimd::any((kernels::abs(x) > X(1e4)).v)) [[unlikely]]
+            return detail::lane_by_lane([](auto v) { return std::sin(v); }, x);
+        return xsimd::sin(x.v);
+    } else {
+        return std::sin(x);
+    }
+}
+template <Real X>
+X cos(X x) {
+    if constexpr (is_lanes<X>) {
+        if (xsimd::any((kernels::abs(x) > X(1e4)).v)) [[unlikely]]
+            return detail::lane_by_lane([](auto v) { return std::cos(v); }, x);
+        return xsimd::cos(x.v);
+    } else {
+        return std::cos(x);
+    }
+}
 // Lane by lane: exp(b log a), the vector form, loses all digits where the exponent is large.
 template <Real X>
 X pow(X a, X b) {
@@ -203,17 +210,162 @@ X pow(X a, X b) {
     else
         return std::pow(a, b);
 }
-// e / (e + 2) with e = exp(2|x|) - 1, which saturates.
+
+// The logistic function and the hyperbolic tangent. The slopes share the exponential, which the
+// compiler computes once.
+template <Real X>
+X sigmoid(X x) {
+    return X(1) / (X(1) + kernels::exp(-x));
+}
+// e / (1 + e)^2, which does not cancel where sigmoid(x) is near 1.
+template <Real X>
+X slope_of_sigmoid(X x) {
+    constexpr auto largest = std::numeric_limits<detail::scalar_of<X>>::max();
+    const X e = kernels::exp(-x), y = X(1) / (X(1) + e);
+    return at_most(e, X(largest)) * y * y;
+}
+// With e = e^2|x| - 1, tanh |x| = e / (e + 2) = 1 - 2 / (e + 2), and its slope is
+// (1 + tanh |x|) 2 / (e + 2): one division for both.
+template <class X>
+struct Tanh {
+    X part, y; // 4 / (e + 2) and tanh |x|
+
+    explicit Tanh(X x) {
+        const X e = kernels::expm1(at_most(kernels::abs(x + x), X(detail::is_float<X> ? 88 : 709)));
+        part = X(4) / (e + X(2));
+        y = where(e < X(2), X(0.25) * e * part, X(1) - X(0.5) * part);
+    }
+};
 template <Real X>
 X tanh(X x) {
-    if constexpr (is_lanes<X> && detail::is_float<X>) {
-        const X e = detail::Exponential(minimum(kernels::abs(x + x), X(20))).minus_one();
-        return copysign(e / (e + X(2)), x);
-    } else if constexpr (is_lanes<X>) {
-        return xsimd::tanh(x.v);
-    } else {
-        return std::tanh(x);
-    }
+    return copysign(Tanh(x).y, x);
+}
+template <Real X>
+X slope_of_tanh(X x) {
+    const Tanh t(x);
+    return where(kernels::abs(x) > X(detail::is_float<X> ? 44 : 354.5), X(0),
+                 t.part * (X(0.5) + X(0.5) * t.y));
+}
+
+// With h = e^(-|x|/2) and v = 1 / (1 + h^2) = sigmoid(|x|): factors of h are multiplied with x one
+// by one, so that a product which does not underflow is not lost with h^2. Infinities are cut off.
+template <class X>
+struct Silu {
+    X x, h, v, u;
+
+    explicit Silu(X argument)
+        : x(at_least(at_most(argument, X(1e6)), X(-1e6))),
+          h(kernels::exp(X(-0.5) * kernels::abs(x))), v(X(1) / (X(1) + h * h)), u(h * v) {}
+};
+template <Real X>
+X silu(X x) {
+    const Silu s(x);
+    return where(x < X(0), s.x * s.h * s.u, x * s.v);
+}
+template <Real X>
+X slope_of_silu(X x) {
+    const Silu s(x);
+    return where(x < X(0), s.u * (s.h + s.x * s.u), s.v + s.x * s.u * s.u);
+}
+// sigmoid' (2 - x tanh(x / 2))
+template <Real X>
+X curvature_of_silu(X x) {
+    const Silu s(x);
+    return (X(2) - s.x * kernels::tanh(X(0.5) * s.x)) * s.u * s.u;
+}
+
+// e^(-c x^2) for a power of two c: the rounding of x^2 alone would cost c x^2 ulp. With half of x's
+// digits in `high`, the square of those is exact, also where the compiler contracts it to an FMA.
+template <Real X>
+X gaussian(X x, double c) {
+    const X a = at_most(kernels::abs(x), X(100));
+    const X shifted = a * X(detail::is_float<X> ? 4097 : 134217729);
+    const X high = shifted - (shifted - a);
+    const X most = high * high, rest = (a - high) * (a + high);
+    const X square = most + rest, error = rest - (square - most);
+    return kernels::exp(X(-c) * square) * (X(1) - X(c) * error);
+}
+// p e^(-x^2 / 2) / sqrt(2 pi), which may be a normal number where the density is not.
+template <Real X>
+X times_normal_pdf(X p, X x) {
+    const X root = gaussian(x, 0.25);
+    return p * root * root * X(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+}
+// Where polynomials times the density are evaluated: it is 0 outside.
+template <Real X>
+X within_bell(X x) {
+    return at_least(at_most(x, X(60)), X(-60));
+}
+
+// e^(a^2) erfc(a) for a >= 0: (1 + 2 a) times that is smooth in (a - k) / (a + k), and interpolated
+// at Chebyshev's points.
+template <Real X>
+X scaled_erfc(X a) {
+    constexpr auto coefficients = [] {
+        if constexpr (detail::is_float<X>)
+            return std::array{8.007454975e-5, -9.253769126e-5, -0.0007340820504, 0.001875060246,
+                              0.002506778672, -0.0237635597,   0.06831319672,    -0.1192752814,
+                              0.1296447209,   -0.04756215615,  -0.1356211001,    1.253008056};
+        else
+            return std::array{
+                -2.76412023373457802e-10, 9.2976252637096597e-10,  3.23239734450820326e-9,
+                -1.23387314037984437e-8,  -2.07258024881819618e-8, 1.06318175938181482e-7,
+                7.77194324108691282e-8,   -8.21064793329733634e-7, 2.91734255730897332e-7,
+                5.70657829924074054e-6,   -1.12211356659659071e-5, -2.43977311430232924e-5,
+                1.50621426086519447e-4,   -1.99257152472651783e-4, -7.57773243594257611e-4,
+                5.0319700691022558e-3,    -1.61977340629347706e-2, 3.71675155263380036e-2,
+                -6.63303658118605825e-2,  9.37328349991126395e-2,  -1.01039066036318116e-1,
+                6.80970542546683824e-2,   1.53796521026199743e-2,  -1.39621116840562284e-1,
+                1.23299511862555251};
+    }();
+    a = at_most(a, X(1e4));
+    const X k(detail::is_float<X> ? 3 : 4), t = (a - k) / (a + k);
+    X sum(coefficients[0]);
+    for (std::size_t i = 1; i < coefficients.size(); ++i) sum = sum * t + X(coefficients[i]);
+    return sum / (X(1) + a + a);
+}
+// The vector form in double loses up to a hundred units in the last place.
+template <Real X>
+X erf(X x) {
+    if constexpr (is_lanes<X> && detail::is_float<X>)
+        return xsimd::erf(at_least(at_most(x, X(8)), X(-8)).v); // of huge ones it makes no number
+    else if constexpr (is_lanes<X>)
+        return detail::lane_by_lane([](double v) { return std::erf(v); }, x);
+    else
+        return std::erf(x);
+}
+template <Real X>
+X erfc(X x) {
+    const X tail = gaussian(x, 1) * scaled_erfc(kernels::abs(x));
+    return where(x < X(0), X(2) - tail, tail);
+}
+// With x < 0 in mind: density and distribution as factors of e^(-x^2 / 4), as those of silu.
+template <class X>
+struct NormalTail {
+    X x, root, w; // the tail is root^2 w
+
+    explicit NormalTail(X argument)
+        : x(within_bell(argument)), root(gaussian(argument, 0.25)),
+          w(X(0.5) * scaled_erfc(kernels::abs(argument) * X(1 / std::numbers::sqrt2))) {}
+    X probability() const { return root * root * w; }
+};
+template <Real X>
+X normal_cdf(X x) {
+    const NormalTail tail(x);
+    return where(x < X(0), tail.probability(), X(1) - tail.probability());
+}
+template <Real X>
+X gelu(X x) {
+    const NormalTail tail(x);
+    return where(x < X(0), tail.x * tail.root * (tail.root * tail.w),
+                 x * (X(1) - tail.probability()));
+}
+template <Real X>
+X slope_of_gelu(X x) {
+    const NormalTail tail(x);
+    const X density = tail.x * X(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+    return where(x < X(0), (tail.w + density) * tail.root * tail.root,
+                 X(1) + (density - tail.w) * tail.root * tail.root);
 }
 
 } // namespace kernels
@@ -228,6 +380,7 @@ X tanh(X x) {
     X name(X x, std::type_identity_t<X> p) {                                                       \
         return value;                                                                              \
     }
+#define UNROLL_SLOPE(name, notation, value, ...) UNROLL_UNARY(name, , , value, )
 #define UNROLL_BINARY(name, meaning, notation, value, ...)                                         \
     template <Real X>                                                                              \
     X name(X a, X b) {                                                                             \
@@ -238,7 +391,7 @@ X tanh(X x) {
 
 template <Real X>
 X clamp(X x, std::type_identity_t<X> low, std::type_identity_t<X> high) {
-    return where(x < low, low, where(x > high, high, x));
+    return minimum(maximum(x, low), high);
 }
 
 } // namespace unroll

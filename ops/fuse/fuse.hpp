@@ -148,8 +148,9 @@ struct named {
 // kernel when read with SIMD lanes and the backward kernel when read with dual numbers over them;
 // read with symbols it is a formula, for pictures and for derivatives of derivatives. Its operands
 // are kept, and it is evaluated again on the way back. Operands are variables, parameters, tensors
-// or numbers, at least one of them not a number. Throws Error where shapes do
-// not broadcast.
+// or numbers, at least one of them not a number. What a where(condition, a, b) does not take has no
+// share in a value or in a derivative of any order, even if it is NaN or an infinite gradient
+// arrives. Throws Error where shapes do not broadcast.
 template <class F, class... X>
 auto fuse(Op op, F f, const X&... x) {
     static_assert((Operand<X> || ...), "fuse: an operand must be a variable, parameter or tensor");

@@ -87,13 +87,12 @@ Symbol where(Condition condition, Symbol a, Symbol b) {
     if (a.term() == b.term()) return a;
     return Symbol::at(write(Code::where, {condition.term, a.term(), b.term()}));
 }
-Symbol clamp(Symbol x, Symbol low, Symbol high) {
-    return where(x < low, low, where(x > high, high, x));
-}
+Symbol clamp(Symbol x, Symbol low, Symbol high) { return minimum(maximum(x, low), high); }
 #define UNROLL_UNARY(name, ...)                                                                    \
     Symbol name(Symbol x) { return call(Code::name, x); }
 #define UNROLL_UNARY_WITH(name, ...)                                                               \
     Symbol name(Symbol x, Symbol p) { return call(Code::name, x, p); }
+#define UNROLL_SLOPE(name, ...) UNROLL_UNARY(name)
 #define UNROLL_BINARY(name, ...)                                                                   \
     Symbol name(Symbol a, Symbol b) { return call(Code::name, a, b); }
 #define UNROLL_CHOICE(name, meaning, value)                                                        \

@@ -58,6 +58,7 @@ Symbol clamp(Symbol x, Symbol low, Symbol high);
 #define UNROLL_UNARY(name, ...) Symbol name(Symbol x);
 #define UNROLL_UNARY_WITH(name, meaning, notation, constant, ...)                                  \
     Symbol name(Symbol x, Symbol p = constant);
+#define UNROLL_SLOPE(name, ...) Symbol name(Symbol x);
 #define UNROLL_BINARY(name, ...) Symbol name(Symbol a, Symbol b);
 #define UNROLL_CHOICE(name, ...) Symbol name(Symbol a, Symbol b);
 #include <unroll/ops/fuse/function_list.hpp>

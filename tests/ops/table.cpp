@@ -8,6 +8,7 @@
 #include <unroll/ops/softmax.hpp>
 #include <unroll/ops/views.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -41,28 +42,38 @@ std::vector<Tensor<double>> sample(const Spec& spec, const std::vector<Shape>& s
 
 } // namespace
 
-TEST_CASE("every operation: gradients on all samples") {
-    for (const Spec& spec : table())
-        for (const auto& shapes : spec.samples) {
-            CAPTURE(spec.name);
-            CAPTURE(to_string(shapes[0]));
-            const auto report =
-                gradcheck([&](const Many& x) { return spec.f(x); }, sample(spec, shapes));
-            INFO(report.text());
-            CHECK((report.passed() || report.zero_everywhere()));
-        }
+namespace {
+
+// A verdict of zero passes for what is flat, and where there is nothing to differentiate.
+void check_derivatives(const Spec& spec, const std::vector<Shape>& shapes,
+                       const std::function<V(const Many&)>& f, int order) {
+    CAPTURE(spec.name);
+    CAPTURE(to_string(shapes[0]));
+    const auto inputs = sample(spec, shapes);
+    const auto report = gradcheck(f, inputs, {}, {.order = order});
+    INFO(report.text());
+    const bool is_empty =
+        f(Many(inputs.begin(), inputs.end())).size() == 0 ||
+        std::all_of(inputs.begin(), inputs.end(), [](const auto& x) { return x.size() == 0; });
+    if (spec.flat && !is_empty)
+        CHECK(report.zero_everywhere());
+    else
+        CHECK((report.passed() || (is_empty && report.zero_everywhere())));
 }
 
+} // namespace
+
+TEST_CASE("every operation: gradients on all samples") {
+    for (const Spec& spec : table())
+        for (const auto& shapes : spec.samples) check_derivatives(spec, shapes, spec.f, 1);
+}
+
+// The sine makes the second derivative of what is linear one that is not 0.
 TEST_CASE("every operation: second derivatives on all samples") {
     for (const Spec& spec : table())
-        for (const auto& shapes : spec.samples) {
-            CAPTURE(spec.name);
-            CAPTURE(to_string(shapes[0]));
-            const auto report = gradcheck([&](const Many& x) { return spec.f(x); },
-                                          sample(spec, shapes), {}, {.order = 2});
-            INFO(report.text());
-            CHECK((report.passed() || report.zero_everywhere()));
-        }
+        for (const auto& shapes : spec.samples)
+            check_derivatives(
+                spec, shapes, [&](const Many& x) { return sin(spec.f(x) + 1.0); }, 2);
 }
 
 TEST_CASE("every operation: nothing is recorded for constants") {

@@ -21,6 +21,7 @@ struct Spec {
     std::function<void()> wrong = nullptr;
     std::string message = "";
     bool positive = false; // sample from where it is defined
+    bool flat = false;     // its derivative is 0 everywhere
 };
 
 std::vector<Spec> pointwise_specs();

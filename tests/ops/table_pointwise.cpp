@@ -21,8 +21,10 @@ struct Domain {
 std::vector<Spec> unary() {
     const auto one = [](const char* name, auto f, double (*reference)(double),
                         bool positive = false) {
-        return Spec{name,    [f](const Many& x) { return f(x[0]); }, any, reference, nullptr, "",
-                    positive};
+        return Spec{name,     [f](const Many& x) { return f(x[0]); },
+                    any,      reference,
+                    nullptr,  "",
+                    positive, std::string(name) == "sign"};
     };
     return {
 #define UNROLL_UNARY(name, meaning, notation, value, derivative, exact, domain, ulp)               \

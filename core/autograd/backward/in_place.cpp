@@ -95,8 +95,9 @@ Sink<T> InPlace<T>::open(NodeId root, const Region& part) {
 
 template <class T>
 void InPlace<T>::add(NodeId root, const Region& part, const Variable<T>& x, T scale) {
-    const Shape common = broadcast(Op::unplaced("add to an adjoint"), x.shape(), part.shape);
-    map_elements(common, std::array{Source<T>(x.value())}, std::array{open(root, part)},
+    const Tensor<T> sums = summed_to(x.value(), part.shape);
+    map_elements(broadcast(Op::unplaced("add to an adjoint"), sums.shape(), part.shape),
+                 std::array{Source<T>(sums)}, std::array{open(root, part)},
                  [scale](auto v) { return v * scale; });
 }
 

@@ -1,6 +1,7 @@
 #include <unroll/core/autograd/backward/linear_maps.hpp>
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/core/kernels/product.hpp>
+#include <unroll/core/kernels/sums.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -98,9 +99,22 @@ void add_rows(Tensor<T>& target, const Indices& indices, const Tensor<T>& rows) 
 }
 
 template <class T>
+Tensor<T> summed_to(const Tensor<T>& x, const Shape& shape) {
+    if (x.dimension() < shape.size()) return x;
+    Shape kept = x.shape();
+    const std::size_t lead = kept.size() - shape.size();
+    for (std::size_t a = 0; a < kept.size(); ++a)
+        if (a < lead || shape[a - lead] == 1) kept[a] = 1;
+    if (kept == x.shape()) return x;
+    return sum_along(x, kept).reshape(
+        Shape(kept.begin() + static_cast<std::ptrdiff_t>(lead), kept.end()));
+}
+
+template <class T>
 Variable<T> sum_to(const Op& op, const Variable<T>& x, const Shape& shape, T scale) {
     Tensor<T> value(shape);
-    map_elements(broadcast(op, x.shape(), shape), std::array{Source<T>(x.value())},
+    const Tensor<T> sums = summed_to(x.value(), shape);
+    map_elements(broadcast(op, sums.shape(), shape), std::array{Source<T>(sums)},
                  std::array{Sink<T>(value)}, [scale](auto v) { return v * scale; });
     return record<T>(op, {&x}, std::move(value), keep(),
                      [scale](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(g, scale); });
@@ -210,6 +224,7 @@ Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Region&
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
+    template Tensor<T> summed_to(const Tensor<T>&, const Shape&);                                  \
     template Variable<T> sum_to(const Op&, const Variable<T>&, const Shape&, T);                   \
     template Variable<T> transposed(const Variable<T>&);                                           \
     template Variable<T> product(const Op&, const Variable<T>&, const Variable<T>&, T);            \

@@ -8,6 +8,11 @@ namespace unroll {
 // recorded puts these on the tape, and their own rules are the verbs again. The callers check
 // shapes and indices.
 
+// x summed, pairwise, along the axes that `shape` lacks; those that x lacks are left to a
+// broadcast.
+template <class T>
+Tensor<T> summed_to(const Tensor<T>& x, const Shape& shape);
+
 // scale * x, summed along the axes that `shape` lacks and repeated along those that x lacks.
 template <class T>
 Variable<T> sum_to(const Op& op, const Variable<T>& x, const Shape& shape, T scale = 1);

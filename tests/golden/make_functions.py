@@ -1,0 +1,102 @@
+"""Writes functions.txt: values and first and second derivatives of the functions of
+ops/fuse/function_list.hpp to 40 digits, by mpmath (Debian: python3-mpmath).
+
+A line is: name, x as a hexadecimal float, f, f', f'', and what errors of the three are measured
+against: the magnitude of the exact value, or, near a zero that is not at x = 0, of its
+neighbourhood, since no rounded x meets the zero.
+"""
+import random
+import struct
+
+from mpmath import mp, mpf
+
+mp.dps = 60
+
+# Beyond +-1e5 nothing changes that a double could hold.
+CUT = lambda x: max(min(x, mpf(10) ** 5), -mpf(10) ** 5)
+EXP = lambda x: mp.exp(CUT(x))
+ERFC = lambda x: mp.erfc(max(min(x, mpf(1000)), mpf(-1000)))
+PDF = lambda x: EXP(-x * x / 2) / mp.sqrt(2 * mp.pi)
+CDF = lambda x: ERFC(-x / mp.sqrt(2)) / 2
+SIGMOID = lambda x: 1 / (1 + EXP(-x))
+SLOPE = lambda x: SIGMOID(x) * SIGMOID(-x)
+T = lambda x: mp.tanh(CUT(x) / 2)
+SECH = lambda x: mp.sech(CUT(x))
+BELL = lambda x: 2 / mp.sqrt(mp.pi) * EXP(-x * x)
+ONE = mpf(1)
+
+# name: f, f', f'', zeros of f, f', f'' away from 0, and the domain
+FUNCTIONS = {
+    "exp": (EXP, EXP, EXP),
+    "expm1": (lambda x: mp.expm1(CUT(x)), EXP, EXP),
+    "log": (mp.log, lambda x: 1 / x, lambda x: -1 / x**2, [1], [], [], (0, mp.inf)),
+    "log1p": (mp.log1p, lambda x: 1 / (1 + x), lambda x: -1 / (1 + x) ** 2, [], [], [], (-1, mp.inf)),
+    "sqrt": (mp.sqrt, lambda x: 1 / (2 * mp.sqrt(x)), lambda x: -1 / (4 * x * mp.sqrt(x)), [], [], [], (0, mp.inf)),
+    "square": (lambda x: x * x, lambda x: 2 * x, lambda x: mpf(2)),
+    "reciprocal": (lambda x: 1 / x, lambda x: -1 / x**2, lambda x: 2 / x**3, [], [], [], (0, mp.inf)),
+    "sin": (mp.sin, mp.cos, lambda x: -mp.sin(x)),
+    "cos": (mp.cos, lambda x: -mp.sin(x), lambda x: -mp.cos(x)),
+    "erf": (lambda x: mp.erf(max(min(x, mpf(1000)), mpf(-1000))), BELL, lambda x: -2 * x * BELL(x)),
+    "erfc": (ERFC, lambda x: -BELL(x), lambda x: 2 * x * BELL(x)),
+    "tanh": (lambda x: T(2 * x), lambda x: SECH(x) ** 2, lambda x: -2 * T(2 * x) * SECH(x) ** 2),
+    "sigmoid": (SIGMOID, SLOPE, lambda x: -SLOPE(x) * T(x)),
+    "log_sigmoid": (lambda x: -mp.log1p(EXP(-x)) if x > -1e4 else x, lambda x: SIGMOID(-x), lambda x: -SLOPE(x)),
+    "elu": (lambda x: x if x > 0 else mp.expm1(CUT(x)), lambda x: ONE if x > 0 else EXP(x),
+            lambda x: mpf(0) if x > 0 else EXP(x)),
+    "silu": (lambda x: x * SIGMOID(x), lambda x: SIGMOID(x) + x * SLOPE(x),
+             lambda x: SLOPE(x) * (2 - x * T(x)), [], ["-1.2784645427610738"],
+             ["2.3993572805154676", "-2.3993572805154676"]),
+    "softplus": (lambda x: mp.log1p(EXP(x)) if x < 1e4 else x, SIGMOID, SLOPE),
+    "normal_pdf": (PDF, lambda x: -x * PDF(x), lambda x: (x * x - 1) * PDF(x), [], [], [1, -1]),
+    "normal_cdf": (CDF, PDF, lambda x: -x * PDF(x)),
+    "gelu": (lambda x: x * CDF(x), lambda x: CDF(x) + x * PDF(x), lambda x: (2 - x * x) * PDF(x), [],
+             ["-0.7517915864269281"], ["1.4142135623730951", "-1.4142135623730951"]),
+}
+
+
+def as_float(x):
+    return struct.unpack("f", struct.pack("f", x))[0]
+
+
+def points(rng):
+    """Floats first, over the range of float, then doubles beyond it."""
+    magnitudes = [10.0**e for e in range(-36, 37, 6)]
+    for low, high, count in ((0, 1, 8), (1, 3, 10), (3, 9, 10), (9, 20, 8), (20, 110, 16)):
+        magnitudes += [rng.uniform(low, high) for _ in range(count)]
+    magnitudes += [17, 88, 88.5, 87.25, 44, 13.1875, 9.1875]
+    xs = [as_float(m) for m in magnitudes]
+    xs += [10.0**e for e in (-290, -150, -60, 60, 150, 290)]
+    xs += [rng.uniform(20, 40) for _ in range(6)] + [rng.uniform(100, 750) for _ in range(14)]
+    return sorted({s * x for x in xs for s in (1, -1)})
+
+
+def scale(f, x, value, zeros):
+    near = [z for z in map(mpf, zeros) if abs(x - z) < 0.25]
+    return max([abs(value)] + [abs(f(z + d)) for z in near for d in (-0.25, 0.25)])
+
+
+def digits(x):
+    if abs(x) < mpf(10) ** -400:
+        return "0"
+    if abs(x) > mpf(10) ** 400:
+        return "inf" if x > 0 else "-inf"
+    return mp.nstr(x, 40, strip_zeros=True, min_fixed=0, max_fixed=0)
+
+
+def write(path):
+    rng = random.Random(1)
+    with open(path, "w") as out:
+        for name, (f, first, second, *rest) in FUNCTIONS.items():
+            zeros, (low, high) = rest[:3] or [[], [], []], rest[3] if len(rest) > 3 else (-mp.inf, mp.inf)
+            for point in points(rng):
+                x = mpf(point)
+                if not low < x < high:
+                    continue
+                mp.dps = 60 + (600 if name in ("sin", "cos") else 0) + int(min(abs(x), 800))
+                row = [(g(x), scale(g, x, g(x), z)) for g, z in zip((f, first, second), zeros)]
+                print(name, point.hex(), *(digits(v) for v, _ in row),
+                      *("=" if s == abs(v) else mp.nstr(s, 4) for v, s in row), file=out)
+
+
+if __name__ == "__main__":
+    write("functions.txt")
