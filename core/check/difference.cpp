@@ -105,9 +105,14 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
     if (!(least < infinity)) return first(output);
 
     const double enough = std::max(2 * least, accuracy);
-    std::size_t chosen = 0;
-    for (std::size_t i = 0; i < rungs.size(); ++i)
-        if (rungs[i].error <= enough) chosen = i;
+    const auto is_good = [&](const Rung& r) { return r.error <= enough; };
+    std::size_t smallest = rungs.size() - 1;
+    while (!is_good(rungs[smallest])) --smallest;
+    std::size_t chosen = smallest; // the best of those that agree with it
+    for (std::size_t i = smallest; i-- > 0 && is_good(rungs[i]);)
+        if (rungs[i].error < rungs[chosen].error) chosen = i;
+    const bool is_first_good = std::any_of(
+        rungs.begin(), rungs.end(), [&](const Rung& r) { return r.number >= 0 && is_good(r); });
     const Rung& r = rungs[chosen];
     // Noise in the function's value scatters the slopes at smaller steps; at this one it is less.
     std::vector<double> noise{0};
@@ -119,7 +124,8 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
             .error = std::max(r.error, noise[noise.size() / 2] / step(r.number)),
             .step = step(r.number),
             .rounding = rounding(r.number, output),
-            .rung = r.number,
+            .rung = rungs[smallest].number,
+            .is_reduced = !is_first_good,
             .is_one_sided = r.is_one_sided};
 }
 

@@ -21,8 +21,9 @@ public:
     struct Estimate {
         double value = 0, error = 0; // the derivative, and what it may be wrong by
         double step = 0;
-        double rounding = 0; // of the value, from that of the function's value alone
-        int rung = 0;
+        double rounding = 0;     // of the value, from that of the function's value alone
+        int rung = 0;            // of the smallest step that agrees with it
+        bool is_reduced = false; // the first step and wider ones do not
         bool is_one_sided = false;
     };
 

@@ -308,7 +308,7 @@ private:
             0.03 * options_.tolerance * (std::isfinite(e.analytic) ? std::abs(e.analytic) : 0.0);
         const auto estimate = line.best(e.output, accuracy);
         Entry fine = e;
-        e.is_step_reduced = estimate.rung < 0;
+        e.is_step_reduced = estimate.is_reduced;
         if (agrees(e, estimate, scale)) return;
         if (finer) { // the first step may have been far too wide for this element
             Differences finer_line = finer();
