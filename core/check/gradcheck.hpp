@@ -14,17 +14,22 @@ struct GradcheckOptions {
     enum class Mode {
         automatic,  // elements where there are few, else directions
         elements,   // every element by itself
-        directions, // random ones for each input and parameter
-        together,   // random ones through all of them at once: the cost does not grow with size
-        jacobian    // every element of the result by every element
+        directions, // random ones for each input and parameter, then single elements of it
+        together,   // the same through all of them at once: the cost does not grow with size
+        jacobian,   // every element of the result by every element
+        taylor,     // random directions: the order at which the first-order remainder vanishes
+        transpose   // <u, J v> = <J^T u, v> by double backward, without differences
     };
     Mode mode = Mode::automatic;
     int order = 1;              // 2: the gradient of the gradient, which is recorded
     double tolerance = 1e-6;    // relative error that passes
-    double smallest = 1e-4;     // derivatives below this are compared as if they were this large
-    double step = 1e-4;         // of the differences, times max(1, |x|)
+    double smallest = 1e-4;     // see GradcheckReport::Verdict::passed
+    double step = 1e-4;         // of the differences at first, relative to the values
     std::size_t full = 300;     // elements, inputs and parameters together, that are few
     std::size_t directions = 3; // for each input and parameter, or for all of them
+    std::size_t elements = 6;   // after the directions: the largest, the smallest that is not zero,
+                                // up to two zeros, the rest at random
+    bool locate = false;        // on failure, find the operation whose rule is wrong
     std::uint64_t seed = 1;
 };
 
@@ -32,28 +37,54 @@ struct GradcheckOptions {
 struct GradcheckReport {
     enum class Verdict {
         zero, // analytic and numeric derivative are 0 wherever it was looked at
+        // They agree to the tolerance; or they differ by no more than rounding, and by less than
+        // tolerance * smallest of the largest change that any element causes when it is changed by
+        // its own size.
         passed,
-        kink, // the function has a corner here, and the derivative lies between those on its sides
+        kink,  // the function has a corner here, and the derivative lies between those on its sides
+        noisy, // they disagree, but by no more than the difference's own error
         failed
     };
     struct Entry {
         std::string name;
-        std::size_t index;  // of the element in row-major order, or of the direction
-        std::size_t output; // element of the result; 0 but for a Jacobian
-        bool is_direction;
-        double analytic, numeric, absolute, relative;
-        Verdict verdict;
+        std::size_t index = 0;  // of the element in row-major order, or of the direction
+        std::size_t output = 0; // element of the result; 0 but for a Jacobian
+        bool is_direction = false;
+        double analytic = 0, numeric = 0;
+        double uncertainty = 0; // of `numeric`, estimated from differences at several steps
+        double absolute = 0, relative = 0;
+        double step = 0; // of `numeric`; along a direction, relative to the values
+        // The first step left the domain of the function, or gave no two estimates that agree.
+        bool is_step_reduced = false;
+        bool is_one_sided = false; // the function is not finite on the other side
+        double slope = 0; // taylor: the order of the remainder; infinite if it is all rounding
+        Verdict verdict = Verdict::zero;
+    };
+    // taylor: |f(x + h d) - f(x) - h <g, d>| at each step h.
+    struct Remainder {
+        std::string name;
+        std::vector<double> steps, remainders;
+        double slope;
     };
     std::vector<Entry> entries;
+    std::vector<Remainder> remainders;
     // Where two calls with the same inputs differ, how; nothing else is checked then.
     std::string indeterminate;
+    // With `locate`, after a failure: the first operation whose rule disagrees with differences of
+    // the operation itself, with its line.
+    std::string located;
+    std::size_t evaluations = 0; // of the function
 
-    // Nothing failed, and not everything is zero.
+    // Nothing failed or is too noisy to judge, and not everything is zero.
     bool passed() const;
     bool zero_everywhere() const;
+    // Nothing failed, but something is too noisy to judge.
+    bool undecided() const;
     explicit operator bool() const { return passed(); }
     std::string text() const;
     std::string json() const;
+    // taylor: the remainders over the steps, both logarithmic, as SVG.
+    std::string svg() const;
 };
 std::ostream& operator<<(std::ostream& out, const GradcheckReport& report);
 
@@ -64,11 +95,13 @@ GradcheckReport check_gradients(const GradcheckFunction& f,
                                 const Parameters<double>& parameters,
                                 const GradcheckOptions& options);
 
-// Compares the gradient of a function with central differences of fourth order, in double, under a
-// random cotangent. The gradients hold other values when the backward pass begins, so that a rule
-// which overwrites instead of adding is caught. Randomness of the tape is the same in every call.
-// Parameters that are not frozen are checked like inputs. Throws Error for options that make no
-// sense. f takes the inputs, as a vector of variables, or nothing if there are none.
+// Compares the gradient of a function with central differences, in double, under a random
+// cotangent. Where the two disagree, the difference is repeated at larger and smaller steps and
+// extrapolated (Richardson), which gives its error as well. The gradients hold other values when
+// the backward pass begins, so that a rule which overwrites instead of adding is caught. Randomness
+// of the tape is the same in every call. Parameters that are not frozen are checked like inputs.
+// Throws Error for options that make no sense. f takes the inputs, as a vector of variables, or
+// nothing if there are none.
 template <class F>
 GradcheckReport gradcheck(const F& f, const std::vector<Tensor<double>>& inputs,
                           const Parameters<double>& parameters = {},

@@ -1,8 +1,12 @@
-#include "../common/svg.hpp"
 #include "data.hpp"
 
+#include <unroll/core/check/chart.hpp>
+
 #include <algorithm>
+
 #include <cmath>
+
+#include <fmt/format.h>
 
 namespace caption {
 
@@ -82,7 +86,7 @@ std::string looked_svg(const Picture& picture, const nn::Tokens& words,
                                0.85 * static_cast<double>(1 - weights(w - 1, s) / most));
         svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">", across / 2,
                            across + below - 6) +
-               (w == 0 ? "" : example::escaped(words[w - 1])) + "</text>\n</g>\n";
+               (w == 0 ? "" : unroll::escape_xml(words[w - 1])) + "</text>\n</g>\n";
     }
     return svg + "</svg>\n";
 }

@@ -1,33 +1,14 @@
 #pragma once
 
+#include <unroll/core/check/chart.hpp>
+
 #include <string>
 #include <vector>
 
 namespace example {
 
-// Points joined by a line, or markers. Points that are not finite, or not positive on a logarithmic
-// axis, are skipped.
-struct Line {
-    std::string name;
-    std::vector<double> x = {}, y = {};
-    int colour = 0; // of a palette of eight
-    bool dashed = false;
-    bool marks = false; // circles instead of a line
-
-    void add(double at, double value) {
-        x.push_back(at);
-        y.push_back(value);
-    }
-};
-
-// A line chart with a legend on the right, as SVG.
-struct Chart {
-    std::string title, x, y;  // labels
-    bool logarithmic = false; // y axis, limited to the upper twelve decades
-    std::vector<Line> lines = {};
-
-    std::string svg() const;
-};
+using Chart = unroll::Chart;
+using Line = Chart::Line;
 
 // A table of named columns: CSV and line charts.
 class Curves {

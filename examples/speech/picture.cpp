@@ -1,6 +1,8 @@
 #include "picture.hpp"
 
-#include "../common/svg.hpp"
+#include <unroll/core/check/chart.hpp>
+
+#include <fmt/format.h>
 
 #include <algorithm>
 

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace unroll {
+
+// Text as the content of an XML element.
+std::string escape_xml(const std::string& text);
+
+// A line chart with a legend on the right, as SVG.
+struct Chart {
+    // Points joined by a line, or markers. Points that are not finite, or not positive on a
+    // logarithmic axis, are skipped.
+    struct Line {
+        std::string name;
+        std::vector<double> x = {}, y = {};
+        int colour = 0; // of a palette of eight
+        bool dashed = false;
+        bool marks = false; // circles instead of a line
+
+        void add(double at, double value) {
+            x.push_back(at);
+            y.push_back(value);
+        }
+    };
+
+    std::string title, x, y;  // labels
+    bool logarithmic = false; // y axis, limited to the upper twelve decades
+    std::vector<Line> lines = {};
+    bool logarithmic_x = false;
+
+    std::string svg() const;
+};
+
+} // namespace unroll

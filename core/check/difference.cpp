@@ -1,0 +1,149 @@
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/check/difference.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace unroll {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double epsilon = std::numeric_limits<double>::epsilon();
+
+} // namespace
+
+double Differences::step(int rung) const { return std::ldexp(start_, 2 * rung); }
+
+const Differences::Sample* Differences::sample(int rung) {
+    const auto known = samples_.find(rung);
+    if (known != samples_.end()) return known->second.up.empty() ? nullptr : &known->second;
+    Sample& made = samples_[rung];
+    if (rung < 0 && step(rung) < least_) return nullptr;
+    try {
+        made = sampler_(step(rung));
+    } catch (const Error&) {
+        if (rung == 0) throw;
+        return nullptr; // an operation that refuses what is outside its domain
+    }
+    return &made;
+}
+
+bool Differences::slope(int rung, std::size_t output, double& value, bool& is_one_sided) {
+    const Sample* s = sample(rung);
+    if (s == nullptr) return false;
+    const double h = step(rung), up = s->up[output] / h, down = -s->down[output] / h;
+    is_one_sided = std::isfinite(up) != std::isfinite(down);
+    value = is_one_sided ? (std::isfinite(up) ? up : down) : up / 2 + down / 2;
+    return std::isfinite(value);
+}
+
+double Differences::rounding(int rung, std::size_t output) {
+    const Sample* s = sample(rung);
+    return s == nullptr ? infinity : epsilon * s->size[output] / step(rung);
+}
+
+Differences::Estimate Differences::first(std::size_t output) {
+    Estimate e{.value = std::numeric_limits<double>::quiet_NaN(), .error = infinity};
+    if (slope(0, output, e.value, e.is_one_sided)) {
+        e.step = step(0);
+        e.rounding = rounding(0, output);
+    }
+    return e;
+}
+
+Differences::Estimate Differences::second(std::size_t output) {
+    Estimate e = first(output);
+    double wider = 0;
+    bool is_one_sided = false;
+    if (!std::isfinite(e.value) || e.is_one_sided || !slope(1, output, wider, is_one_sided) ||
+        is_one_sided)
+        return e;
+    const double extrapolated = e.value + (e.value - wider) / 15;
+    e.error = std::max(std::abs(extrapolated - e.value), e.rounding);
+    e.value = extrapolated;
+    return e;
+}
+
+Differences::Estimate Differences::best(std::size_t output, double accuracy) {
+    struct Rung {
+        int number;
+        double slope, extrapolated;
+        bool is_one_sided;
+        double error;
+    };
+    std::vector<Rung> rungs; // from the widest step to the smallest
+    double least = infinity;
+    int after = 0; // rungs since the best one
+    for (int k = highest; k >= lowest; --k) {
+        // Rounding takes over: beyond here every step is worse.
+        if (k < -5 && least < infinity && (after > 3 || (least <= accuracy && after > 2))) break;
+        Rung r{k, 0, 0, false, infinity};
+        if (!slope(k, output, r.slope, r.is_one_sided)) continue;
+        r.extrapolated = r.slope;
+        if (!rungs.empty() && rungs.back().number == k + 1 &&
+            rungs.back().is_one_sided == r.is_one_sided) {
+            const Rung& wider = rungs.back();
+            const double change = r.slope - wider.slope;
+            r.extrapolated = r.slope + change / (r.is_one_sided ? 3 : 15);
+            // The last term ignores what a wider step has for want of a neighbour.
+            r.error = std::max(
+                {std::abs(change), rounding(k, output),
+                 std::isfinite(wider.error) ? std::abs(r.extrapolated - wider.extrapolated) : 0.0});
+        }
+        rungs.push_back(r);
+        ++after;
+        if (r.error < least) least = r.error, after = 0;
+    }
+    // What one rung finds, a smaller step must not contradict by more than noise.
+    for (std::size_t i = 0; i + 1 < rungs.size(); ++i)
+        rungs[i].error =
+            std::max(rungs[i].error, std::abs(rungs[i + 1].slope - rungs[i].extrapolated) / 4);
+    least = infinity;
+    for (const Rung& r : rungs) least = std::min(least, r.error);
+    if (!(least < infinity)) return first(output);
+
+    const double enough = std::max(2 * least, accuracy);
+    const auto is_good = [&](const Rung& r) { return r.error <= enough; };
+    std::size_t smallest = rungs.size() - 1;
+    while (!is_good(rungs[smallest])) --smallest;
+    std::size_t chosen = smallest; // the best of those that agree with it
+    for (std::size_t i = smallest; i-- > 0 && is_good(rungs[i]);)
+        if (rungs[i].error < rungs[chosen].error) chosen = i;
+    const bool is_first_good = std::any_of(
+        rungs.begin(), rungs.end(), [&](const Rung& r) { return r.number >= 0 && is_good(r); });
+    const Rung& r = rungs[chosen];
+    // Noise in the function's value scatters the slopes at smaller steps; at this one it is less.
+    std::vector<double> noise{0};
+    for (std::size_t i = chosen + 1; i < rungs.size(); ++i)
+        noise.push_back(std::abs(rungs[i].slope - r.extrapolated) * step(rungs[i].number));
+    std::nth_element(noise.begin(), noise.begin() + static_cast<std::ptrdiff_t>(noise.size() / 2),
+                     noise.end());
+    return {.value = r.extrapolated,
+            .error = std::max(r.error, noise[noise.size() / 2] / step(r.number)),
+            .step = step(r.number),
+            .rounding = rounding(r.number, output),
+            .rung = rungs[smallest].number,
+            .is_reduced = !is_first_good,
+            .is_one_sided = r.is_one_sided};
+}
+
+bool Differences::is_kink(std::size_t output, const Estimate& at, double slope, double slack) {
+    double low = infinity, high = -infinity, last = 0;
+    for (int k = at.rung; k < at.rung + 3; ++k) {
+        const Sample* s = sample(k);
+        if (s == nullptr) return false;
+        const double up = s->up[output] / step(k), down = -s->down[output] / step(k);
+        const double gap = std::abs(up - down);
+        // That of a smooth function grows with the step, that of noise falls with it.
+        if (!(gap > std::max(slack, 8 * rounding(k, output)))) return false;
+        if (k > at.rung && !(gap < 2 * last && gap > last / 2)) return false;
+        last = gap;
+        low = std::min({low, up, down});
+        high = std::max({high, up, down});
+    }
+    return slope >= low - slack && slope <= high + slack;
+}
+
+} // namespace unroll
