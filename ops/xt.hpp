@@ -68,7 +68,6 @@ using unroll::flatten;
 using unroll::flip;
 using unroll::newaxis;
 using unroll::range;
-using unroll::squeeze;
 using unroll::swapaxes;
 using unroll::transpose;
 using unroll::view;
@@ -92,6 +91,15 @@ template <Operand X>
 auto reshape_view(const X& x, const Shape& shape, Op op = "reshape_view") {
     return unroll::reshape(x, shape, op);
 }
+// Without the axes of extent 1, or without this one.
+template <Operand X>
+auto squeeze(const X& x, Op op = "squeeze") {
+    Shape shape;
+    for (const std::size_t extent : x.shape())
+        if (extent != 1) shape.push_back(extent);
+    return unroll::reshape(x, shape, op);
+}
+using unroll::squeeze;
 template <Operand X>
 auto row(const X& x, std::ptrdiff_t i, Op op = "row") {
     return unroll::view(x, i, {}, {}, {}, {}, {}, {}, {}, op);

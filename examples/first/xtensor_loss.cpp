@@ -29,7 +29,7 @@ int main() {
               << gradcheck(loss, x, start, target);
 
     Parameter<double> w("w", start);
-    optim::Adam<double> adam({{"w", w}}, {.learning_rate = 0.05});
+    optim::Adam<double> adam({{"w", w}}, {.learning_rate = 1e-2});
     for (int step = 0; step <= 200; ++step) {
         Tape<double> tape;
         const auto now = loss(x, w, target);

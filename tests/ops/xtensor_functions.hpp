@@ -28,7 +28,7 @@ inline Array outer_difference(const Array& x) {
     return xt::view(x, 0, xt::all(), xt::newaxis()) - xt::view(x, 1, xt::newaxis(), xt::all());
 }
 inline Array rest_of_axes(const Array& x) {
-    return xt::view(x, xt::ellipsis(), xt::range(2, 5)) + xt::col(x, 0)(1);
+    return xt::view(x, xt::range(2, 4)) + xt::col(x, 0)(1);
 }
 inline Array element(const Array& x) {
     Array y = xt::view(x, xt::all(), xt::range(0, 2));
@@ -44,11 +44,10 @@ inline Array joined(const Array& x) {
 inline Array sums(const Array& x) {
     return xt::sum(x, {1}) * xt::mean(x, 1) - xt::amax(x, {1}) + xt::amin(x, 1);
 }
-inline Array kept(const Array& x) {
-    const auto options = xt::keep_dims | xt::evaluation_strategy::immediate;
-    Array all = xt::sum(x, {0, 1}, options);
-    Array shares = xt::exp(x) / xt::sum(xt::exp(x), {1}, options);
-    return shares + xt::mean(x, {0}, options) * all;
+inline Array kept(const Array& x) { // each by itself: xtensor errs where they are broadcast lazily
+    Array of_rows = xt::sum(xt::exp(x), {1}, xt::keep_dims);
+    Array of_columns = xt::mean(x, {0}, xt::keep_dims), of_all = xt::sum(x, {0, 1}, xt::keep_dims);
+    return xt::exp(x) / of_rows + of_columns * of_all;
 }
 inline Array norms(const Array& x) {
     Array of_rows = xt::norm_l2(x, {1}) + xt::norm_l1(x, {1}) + xt::norm_sq(x, {1});
