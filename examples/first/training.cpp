@@ -18,7 +18,7 @@ Tensor<float> waves(Random& random, std::size_t batch) { // [T + 1, B, 1] of ran
 
 int main(int argc, char** argv) {
     const float last = argc > 1 ? std::stof(argv[1]) : 40;
-    thread_random() = Random(1); // initial weights, dropout
+    nn::seed(1), thread_random() = Random(1); // initial weights, dropout
     nn::Gru<float> gru({.input = 1, .hidden = 24, .layers = 2, .dropout = 0.05});
     nn::Linear<float> out({.input = 24, .output = 1});
     const auto loss_of = [&](const Tensor<float>& x) { // each value from those before it

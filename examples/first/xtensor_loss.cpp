@@ -22,14 +22,13 @@ xt::xarray<double> loss(const xt::xarray<double>& x, const xt::xarray<double>& w
 int main() {
     using namespace unroll;
     const Tensor<double> x({4, 2}, {0.1, 1, 0.4, 1, 0.7, 1, 1.0, 1}), target({4, 1}, {0, 1, 0, 2});
-    Tensor<double> start({2, 9});
-    Random(1).fill_normal(start.data(), start.size(), 0.0, 0.5);
-
+    const Tensor<double> start({2, 9}, {0.5, -0.2, 0.1, 0.3, -0.4, 0.8, 0.2, 0.1, -0.3, //
+                                        -0.1, 0.4, 0.2, 0.6, 0.1, -0.5, 0.3, -0.2, 0.1});
     std::cout << "loss " << loss(x, start, target).item() << "\n"
               << gradcheck(loss, x, start, target);
 
     Parameter<double> w("w", start);
-    optim::Adam<double> adam({{"w", w}}, {.learning_rate = 1e-2});
+    optim::Adam<double> adam(parameters(w), {.learning_rate = 1e-2});
     for (int step = 0; step <= 200; ++step) {
         Tape<double> tape;
         const auto now = loss(x, w, target);

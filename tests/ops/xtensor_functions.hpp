@@ -50,11 +50,8 @@ inline Array kept(const Array& x) { // each by itself: xtensor errs where they a
     return xt::exp(x) / of_rows + of_columns * of_all;
 }
 inline Array norms(const Array& x) {
-    Array of_rows = xt::norm_l2(x, {1}) + xt::norm_l1(x, {1}) + xt::norm_sq(x, {1});
-    return of_rows * xt::norm_l2(x)() + xt::norm_sq(x)() - xt::norm_l1(x)();
-}
-inline Array spread(const Array& x) {
-    return xt::variance(x, {0}) + xt::stddev(x, {0}) * xt::stddev(x)() + xt::variance(x, {0}, 1);
+    Array l2 = xt::norm_l2(x, {1}), l1 = xt::norm_l1(x, {1}), squares = xt::norm_sq(x, {1});
+    return (l2 + l1 * squares) * xt::norm_l2(x)() + xt::norm_sq(x)() - xt::norm_l1(x)();
 }
 inline Array pieces(const Array& x) {
     return xt::where(x > 0.2 && !(x > 1.0), xt::pow<3>(x), xt::clip(xt::cube(x), -0.5, 0.5)) +
@@ -69,5 +66,6 @@ inline Array constants(const Array& x) {
            xt::zeros<double>({6}) + xt::broadcast(xt::row(x, 0), {4, 6});
 }
 inline Array flattened(const Array& x) {
-    return xt::ravel(x) + xt::flatten(x) + xt::eval(xt::squeeze(xt::expand_dims(xt::ravel(x), 0)));
+    Array row = xt::expand_dims(x, 0);
+    return xt::ravel(x) + xt::flatten(xt::squeeze(row));
 }
