@@ -165,7 +165,46 @@ def make(root):
     return pages, complaints
 
 
+PLANTED = """
+namespace unroll::nn {
+// Shapes.
+template <class T>
+Variable<T> first(const Variable<T>& x, Op op = "first");
+template <class T>
+requires(!std::same_as<T, int>) Variable<T> second(std::span<const T> x = {});
+Mask operator<(const Mask& a, const Mask& b) { return a; }
+// A layer.
+template <class T>
+class Layer final : public Base<T> {
+public:
+    explicit Layer(int n) : n_{n} {}
+    Variable<T> operator()(const Variable<T>& x) const { return x; }
+    double shown = 1; // [n]
+private:
+    int hidden = 2;
+};
+namespace detail {
+void inside();
+}
+enum class Kind { a, b };
+using Alias = Layer<float>;
+inline constexpr int limit = 3;
+} // namespace unroll::nn
+"""
+
+
+def check_parser():
+    entries = Parser(PLANTED).parse()
+    names = [name for entry in entries for name in entry.names]
+    wanted = ["nn::first", "nn::operator<", "nn::Layer", "nn::Kind", "nn::Alias", "nn::limit"]
+    assert [name for name in names if name != "nn::second"] == wanted, names
+    text = "\n".join(line for entry in entries for line in entry.code)
+    assert 'op = "first"' not in text and "hidden" not in text and "return" not in text, text
+    assert "double shown = 1; // [n]" in text and "operator()(const Variable<T>& x) const;" in text, text
+
+
 def main(root, write):
+    check_parser()
     pages, complaints = make(root)
     folder = root / "docs/reference"
     for name, text in pages.items():

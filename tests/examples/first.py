@@ -2,6 +2,7 @@
 """Runs the first examples, and compares them with the documents that show them.
 
 usage: first.py SOURCE PROGRAM...
+       first.py SOURCE --write    copies the examples into the documents
 """
 import pathlib
 import re
@@ -10,7 +11,7 @@ import sys
 import tempfile
 
 SOURCE = pathlib.Path(sys.argv[1])
-PROGRAMS = {pathlib.Path(path).name: pathlib.Path(path).resolve() for path in sys.argv[2:]}
+PROGRAMS = {pathlib.Path(path).name: pathlib.Path(path).resolve() for path in sys.argv[2:] if path != "--write"}
 
 
 def run(name, *arguments, folder):
@@ -24,24 +25,38 @@ def numbers(pattern, text):
     return [float(found) for found in re.findall(pattern, text)]
 
 
+def documents():
+    return [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
+
+
+SHOWN = re.compile(r"^```cpp (\S+)\n(.*?)^```", re.M | re.S)
+
+
 def shown():
-    """The text of each first example that a document shows."""
+    """The document that shows each first example, as it is."""
     found = {}
-    for document in [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]:
-        for path, text in re.findall(r"^```cpp (\S+)\n(.*?)^```", document.read_text(), re.M | re.S):
+    for document in documents():
+        for path, text in SHOWN.findall(document.read_text()):
             if text != (SOURCE / path).read_text():
-                sys.exit(f"{document.name} shows another {path} than there is")
+                sys.exit(f"{document.name} shows another {path} than there is; run ./dev reference")
             found[pathlib.Path(path).stem] = document.name
     return found
 
 
+def copy_into_documents():
+    for document in documents():
+        text = document.read_text()
+        new = SHOWN.sub(lambda block: f"```cpp {block[1]}\n{(SOURCE / block[1]).read_text()}```", text)
+        if new != text:
+            document.write_text(new)
+
+
 def check_sources():
-    documents = shown()
+    where = shown()
     for path in sorted((SOURCE / "examples/first").glob("*.cpp")):
         assert len(path.read_text().splitlines()) <= 60, f"{path.name} has more than 60 lines"
-        assert path.stem in documents, f"no document shows {path.name}"
+        assert path.stem in where, f"no document shows {path.name}"
         assert path.stem in PROGRAMS, f"{path.name} is not built"
-    print(documents)
 
 
 def check_training(folder):
@@ -82,4 +97,7 @@ def main():
         check_training(folder)
 
 
-main()
+if "--write" in sys.argv:
+    copy_into_documents()
+else:
+    main()
