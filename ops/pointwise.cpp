@@ -1,6 +1,9 @@
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/pointwise.hpp>
 
+#include <algorithm>
+#include <functional>
+
 namespace unroll {
 
 namespace {
@@ -23,7 +26,23 @@ Mask compare(Op op, const Variable<T>& a, const Variable<T>& b, F f) {
     return mask;
 }
 
+template <class F>
+Mask combine(const char* name, const Mask& a, const Mask& b, F f) {
+    const Shape shape = broadcast(Op::unplaced(name), a.shape(), b.shape());
+    const Mask dense_a = a.broadcast_to(shape).contiguous();
+    const Mask dense_b = b.broadcast_to(shape).contiguous();
+    Mask mask(shape);
+    std::transform(dense_a.data(), dense_a.data() + dense_a.size(), dense_b.data(), mask.data(), f);
+    return mask;
+}
+
 } // namespace
+
+Mask operator&&(const Mask& a, const Mask& b) { return combine("&&", a, b, std::logical_and()); }
+Mask operator||(const Mask& a, const Mask& b) { return combine("||", a, b, std::logical_or()); }
+Mask operator!(const Mask& a) {
+    return combine("!", a, a, [](bool x, bool) { return !x; });
+}
 
 namespace detail {
 

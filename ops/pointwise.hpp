@@ -170,6 +170,11 @@ requires OperandOf<T, A> && OperandOf<T, B> Mask equal(const A& a, const B& b, O
     return detail::Pointwise<T>::equal(detail::operand<T>(a), detail::operand<T>(b), op);
 }
 
+// Where both masks, at least one of them, or not the mask is true. Shapes broadcast.
+Mask operator&&(const Mask& a, const Mask& b);
+Mask operator||(const Mask& a, const Mask& b);
+Mask operator!(const Mask& a);
+
 // exp, tanh, sigmoid, relu, leaky_relu and so on, of a variable, parameter or tensor:
 // docs/operations.md has the table of all.
 #define UNROLL_UNARY(name, ...)                                                                    \

@@ -85,6 +85,29 @@ std::vector<Variable<T>> unstack(const Variable<T>& x, std::ptrdiff_t axis, Op o
 }
 
 template <class T>
+Variable<T> view(const Variable<T>& x, const Slice& s0, const Slice& s1, const Slice& s2,
+                 const Slice& s3, const Slice& s4, const Slice& s5, const Slice& s6,
+                 const Slice& s7, Op op) {
+    const std::array<Slice, max_rank> slices{s0, s1, s2, s3, s4, s5, s6, s7};
+    return record_view(op, x, view(op, x.value(), slices));
+}
+
+template <class T>
+Variable<T> Variable<T>::operator()(ElementIndex a, ElementIndex b, ElementIndex c, ElementIndex d,
+                                    ElementIndex e, ElementIndex f, ElementIndex g, ElementIndex h,
+                                    Where where) const {
+    const Op op("element", where);
+    std::array<Slice, max_rank> slices;
+    std::size_t count = 0;
+    for (const ElementIndex& i : {a, b, c, d, e, f, g, h})
+        if (i.is_given) slices[count++] = i.value;
+    if (count != dimension())
+        fail(op, std::to_string(count) + " indices for an element of shape " + to_string(shape()));
+    if (count == 0) return *this;
+    return record_view(op, *this, view(op, value(), std::span(slices).first(count)));
+}
+
+template <class T>
 Variable<T> transpose(const Variable<T>& x, Op op) {
     return record_view(op, x, x.value().transpose());
 }
@@ -132,6 +155,12 @@ Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape, Op op) {
     template Variable<T> block(const Variable<T>&, std::size_t, std::size_t, Op);                  \
     template std::vector<Variable<T>> split(const Variable<T>&, std::size_t, std::ptrdiff_t, Op);  \
     template std::vector<Variable<T>> unstack(const Variable<T>&, std::ptrdiff_t, Op);             \
+    template Variable<T> view(const Variable<T>&, const Slice&, const Slice&, const Slice&,        \
+                              const Slice&, const Slice&, const Slice&, const Slice&,              \
+                              const Slice&, Op);                                                   \
+    template Variable<T> Variable<T>::operator()(ElementIndex, ElementIndex, ElementIndex,         \
+                                                 ElementIndex, ElementIndex, ElementIndex,         \
+                                                 ElementIndex, ElementIndex, Where) const;         \
     template Variable<T> transpose(const Variable<T>&, Op);                                        \
     template Variable<T> transpose(const Variable<T>&, std::initializer_list<std::size_t>, Op);    \
     template Variable<T> swapaxes(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, Op);         \

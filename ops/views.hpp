@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/tensor/slice.hpp>
 #include <unroll/ops/operand.hpp>
 
 #include <vector>
@@ -37,6 +38,14 @@ std::vector<Variable<T>> split(const Variable<T>& x, std::size_t n, std::ptrdiff
 // All elements of an axis, which is dropped.
 template <class T>
 std::vector<Variable<T>> unstack(const Variable<T>& x, std::ptrdiff_t axis = 0, Op op = "unstack");
+
+// The elements that slices select, one for each axis from the first on: view(x, 0, range(1, -1),
+// newaxis()). The slices are all(), range(), newaxis(), ellipsis() or an index, which drops its
+// axis; axes without one are kept whole.
+template <class T>
+Variable<T> view(const Variable<T>& x, const Slice& s0, const Slice& s1 = {}, const Slice& s2 = {},
+                 const Slice& s3 = {}, const Slice& s4 = {}, const Slice& s5 = {},
+                 const Slice& s6 = {}, const Slice& s7 = {}, Op op = "view");
 
 // Axes reversed, or in the order given.
 template <class T>
@@ -83,6 +92,11 @@ auto split(const TensorOperand auto& x, std::size_t n, std::ptrdiff_t axis = 0, 
 }
 auto unstack(const TensorOperand auto& x, std::ptrdiff_t axis = 0, Op op = "unstack") {
     return unstack(detail::variable(x), axis, op);
+}
+auto view(const TensorOperand auto& x, const Slice& s0, const Slice& s1 = {}, const Slice& s2 = {},
+          const Slice& s3 = {}, const Slice& s4 = {}, const Slice& s5 = {}, const Slice& s6 = {},
+          const Slice& s7 = {}, Op op = "view") {
+    return view(detail::variable(x), s0, s1, s2, s3, s4, s5, s6, s7, op);
 }
 auto transpose(const TensorOperand auto& x, Op op = "transpose") {
     return transpose(detail::variable(x), op);

@@ -25,10 +25,10 @@ void load_weights(const std::string& path, const Parameters<T>& parameters);
 // carried state), and metadata in words (positions, randomness).
 template <class T>
 struct Checkpoint {
-    Parameters<T> parameters;
+    Parameters<T> parameters = {};
     Optimizer<T>* optimizer = nullptr;
-    std::map<std::string, Tensor<T>> tensors;
-    std::map<std::string, std::string> metadata;
+    std::map<std::string, Tensor<T>> tensors = {};
+    std::map<std::string, std::string> metadata = {};
 
     void save(const std::string& path) const;
     // Fills parameters and optimiser, and replaces `tensors` and `metadata`. Throws as load_weights

@@ -3,6 +3,8 @@
 
 Whole programs (with `int main`) become functions; other blocks become the body of one, after
 declarations that they may rely on. Blocks that begin with `// file` declare things for later ones.
+Blocks marked with a path, as ```cpp examples/first/newton.cpp, are files of the project, which
+tests/examples/first.py compares and runs.
 """
 import pathlib
 import re
@@ -14,7 +16,12 @@ PRELUDE = """
 #include <unroll/ops/fuse/fuse.hpp>
 #include <cstdio>
 #include <iostream>
+#include <xtensor-blas/xlinalg.hpp>
 #include <xtensor/xarray.hpp>
+#include <xtensor/xbuilder.hpp>
+#include <xtensor/xio.hpp>
+#include <xtensor/xmath.hpp>
+#include <xtensor/xview.hpp>
 using namespace unroll;
 """
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/tensor/slice.hpp>
 #include <unroll/core/tensor/tensor.hpp>
 
 #include <array>
@@ -103,6 +104,12 @@ public:
     std::size_t dimension() const { return value().dimension(); }
     std::size_t size() const { return value().size(); }
     T item() const { return value().item(); }
+    // The element at x(i, j, ...) as a scalar variable; of a scalar, x() is x itself. Throws Error
+    // unless there is an index for each axis, and for an index out of range.
+    Variable operator()(ElementIndex a = {}, ElementIndex b = {}, ElementIndex c = {},
+                        ElementIndex d = {}, ElementIndex e = {}, ElementIndex f = {},
+                        ElementIndex g = {}, ElementIndex h = {},
+                        Where where = Where::current()) const;
 
     // Whether an operation or Tape::variable recorded it.
     bool is_recorded() const { return body_ && body_->node != no_node; }

@@ -5,4 +5,14 @@
 #ifndef XSIMD_NO_DENORMALS
 #define XSIMD_NO_DENORMALS
 #endif
+// GCC 12 takes the vector that an AVX-512 intrinsic leaves undefined on purpose for a mistake, in
+// every function that uses one (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #include <xsimd/xsimd.hpp>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif

@@ -25,9 +25,10 @@ namespace unroll {
 namespace detail {
 
 template <class T>
-using XtMemory = xt::xbuffer_adaptor<T*, xt::no_ownership, std::allocator<std::remove_const_t<T>>>;
+using XtMemory =
+    ::xt::xbuffer_adaptor<T*, ::xt::no_ownership, std::allocator<std::remove_const_t<T>>>;
 template <class T>
-using XtBuffer = xt::xtensor_adaptor<XtMemory<T>, 1>;
+using XtBuffer = ::xt::xtensor_adaptor<XtMemory<T>, 1>;
 
 // What xtensor needs to see a tensor: the lowest address of an element, and from there on.
 template <class T>
@@ -43,7 +44,7 @@ struct XtWindow {
         if (x.size() == 0) offset = extent = 0;
         extent += offset + (x.size() > 0);
         // xtensor takes elements in the order of memory where it is told that they are dense.
-        layout = x.is_contiguous() ? xt::layout_type::row_major : xt::layout_type::dynamic;
+        layout = x.is_contiguous() ? ::xt::layout_type::row_major : ::xt::layout_type::dynamic;
     }
 
     XtBuffer<T> buffer() const {
@@ -51,10 +52,10 @@ struct XtWindow {
     }
 
     T* data;
-    xt::dynamic_shape<std::size_t> shape;
-    xt::dynamic_shape<std::ptrdiff_t> strides;
+    ::xt::dynamic_shape<std::size_t> shape;
+    ::xt::dynamic_shape<std::ptrdiff_t> strides;
     std::size_t offset = 0, extent = 0;
-    xt::layout_type layout;
+    ::xt::layout_type layout;
 };
 
 template <class E>
@@ -105,16 +106,16 @@ namespace unroll {
 // or an expression that took it by value, lives. Can be assigned to where T is not const: what is
 // assigned is broadcast, and throws Error where it does not fit; the shape never changes.
 template <class T>
-class Array : public xt::xview_semantic<Array<T>>,
-              public xt::xiterable<Array<T>>,
-              private xt::xstrided_view_base<Array<T>> {
+class Array : public ::xt::xview_semantic<Array<T>>,
+              public ::xt::xiterable<Array<T>>,
+              private ::xt::xstrided_view_base<Array<T>> {
     using Own = std::remove_const_t<T>;
-    using Semantic = xt::xview_semantic<Array<T>>;
-    using View = xt::xstrided_view_base<Array<T>>;
+    using Semantic = ::xt::xview_semantic<Array<T>>;
+    using View = ::xt::xstrided_view_base<Array<T>>;
 
 public:
-    using expression_tag = xt::xtensor_expression_tag;
-    using temporary_type = typename xt::xcontainer_inner_types<Array>::temporary_type;
+    using expression_tag = ::xt::xtensor_expression_tag;
+    using temporary_type = typename ::xt::xcontainer_inner_types<Array>::temporary_type;
     using value_type = Own;
     using typename View::backstrides_type;
     using typename View::bool_load_type;
@@ -132,8 +133,8 @@ public:
     using typename View::storage_type;
     using typename View::strides_type;
     using typename View::xexpression_type;
-    using stepper = xt::xstepper<Array>;
-    using const_stepper = xt::xstepper<const Array>;
+    using stepper = ::xt::xstepper<Array>;
+    using const_stepper = ::xt::xstepper<const Array>;
     using linear_iterator = T*;
     using const_linear_iterator = const T*;
     using container_iterator = T*;
@@ -148,15 +149,15 @@ public:
     Array(const Array&) = default;
 
     Array& operator=(const Array& other) {
-        return *this = static_cast<const xt::xexpression<Array>&>(other);
+        return *this = static_cast<const ::xt::xexpression<Array>&>(other);
     }
     template <class E>
-    Array& operator=(const xt::xexpression<E>& expression) {
+    Array& operator=(const ::xt::xexpression<E>& expression) {
         assign_temporary_impl(temporary_type(expression));
         return *this;
     }
     template <class S>
-    xt::disable_xexpression<S, Array&> operator=(const S& value) {
+    ::xt::disable_xexpression<S, Array&> operator=(const S& value) {
         tensor_.fill(static_cast<Own>(value));
         return *this;
     }
@@ -198,7 +199,7 @@ public:
         return stepper(this, begin_, shape.size() - dimension());
     }
     template <class S>
-    stepper stepper_end(const S& shape, xt::layout_type l) {
+    stepper stepper_end(const S& shape, ::xt::layout_type l) {
         const size_type offset = shape.size() - dimension();
         return stepper(this, data_xend(l, offset), offset);
     }
@@ -207,18 +208,18 @@ public:
         return const_stepper(this, begin_, shape.size() - dimension());
     }
     template <class S>
-    const_stepper stepper_end(const S& shape, xt::layout_type l) const {
+    const_stepper stepper_end(const S& shape, ::xt::layout_type l) const {
         const size_type offset = shape.size() - dimension();
         return const_stepper(this, data_xend(l, offset), offset);
     }
 
 private:
     friend Semantic;
-    friend xt::xsemantic_base<Array>;
-    friend xt::xaccessible<Array>;
-    friend xt::xconst_accessible<Array>;
+    friend ::xt::xsemantic_base<Array>;
+    friend ::xt::xaccessible<Array>;
+    friend ::xt::xconst_accessible<Array>;
     template <class>
-    friend class xt::xstepper;
+    friend class ::xt::xstepper;
 
     Array(detail::XtWindow<T> window, Tensor<Own> tensor)
         : View(window.buffer(), std::move(window.shape), std::move(window.strides), window.offset,
@@ -227,21 +228,21 @@ private:
 
     T* data_xbegin() noexcept { return begin_; }
     const T* data_xbegin() const noexcept { return begin_; }
-    T* data_xend(xt::layout_type l, size_type offset) noexcept {
-        return xt::strided_data_end(*this, begin_, l, offset);
+    T* data_xend(::xt::layout_type l, size_type offset) noexcept {
+        return ::xt::strided_data_end(*this, begin_, l, offset);
     }
-    const T* data_xend(xt::layout_type l, size_type offset) const noexcept {
-        return xt::strided_data_end(*this, static_cast<const T*>(begin_), l, offset);
+    const T* data_xend(::xt::layout_type l, size_type offset) const noexcept {
+        return ::xt::strided_data_end(*this, static_cast<const T*>(begin_), l, offset);
     }
 
     // Every assignment comes by one of these three. xtensor's own would not look at the shape.
     void assign_temporary_impl(temporary_type&& evaluated) { fill_from(evaluated); }
     template <class E>
-    Array& assign_xexpression(const xt::xexpression<E>& expression) {
+    Array& assign_xexpression(const ::xt::xexpression<E>& expression) {
         return fill_from(expression.derived_cast());
     }
     template <class E>
-    Array& computed_assign(const xt::xexpression<E>& expression) {
+    Array& computed_assign(const ::xt::xexpression<E>& expression) {
         return fill_from(expression.derived_cast());
     }
     template <class E>
@@ -273,14 +274,14 @@ Array<const T> array(const Tensor<T>& tensor) {
 // The value of any xtensor expression as a new tensor. The element type follows the expression's
 // (integers become std::int64_t) unless it is given: tensor<float>(expression).
 template <class Wanted = void, class E>
-auto tensor(const xt::xexpression<E>& expression) {
+auto tensor(const ::xt::xexpression<E>& expression) {
     using Own = detail::XtElement<typename E::value_type>;
     using T = std::conditional_t<std::is_void_v<Wanted>, Own, Wanted>;
     static_assert(!std::is_void_v<T>, "tensors hold float, double, std::int64_t or bool");
     const E& e = expression.derived_cast();
     Tensor<T> fresh(detail::shape_of(e));
     Array<T> target = array(fresh);
-    xt::noalias(target) = xt::cast<T>(e);
+    ::xt::noalias(target) = ::xt::cast<T>(e);
     return fresh;
 }
 
@@ -305,12 +306,12 @@ auto adopt(Container container) {
 
 // An xarray or xtensor as a tensor, without a copy: the tensor owns the elements from now on. A
 // column-major one gives a tensor with its strides. Throws Error beyond 8 dimensions.
-template <class Elements, xt::layout_type layout, class S, class Tag>
-auto adopt(xt::xarray_container<Elements, layout, S, Tag>&& container) {
+template <class Elements, ::xt::layout_type layout, class S, class Tag>
+auto adopt(::xt::xarray_container<Elements, layout, S, Tag>&& container) {
     return detail::adopt(std::move(container));
 }
-template <class Elements, std::size_t rank, xt::layout_type layout, class Tag>
-auto adopt(xt::xtensor_container<Elements, rank, layout, Tag>&& container) {
+template <class Elements, std::size_t rank, ::xt::layout_type layout, class Tag>
+auto adopt(::xt::xtensor_container<Elements, rank, layout, Tag>&& container) {
     return detail::adopt(std::move(container));
 }
 

@@ -3,10 +3,12 @@
 
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/unroll.hpp>
+#include <unroll/xt.hpp>
 
 #include <cstdio>
 
 using namespace unroll;
+namespace names = unroll::xt;
 
 int main() {
     nn::Gru<float> gru({.input = 3, .hidden = 4});
@@ -17,8 +19,8 @@ int main() {
     for (int i = 0; i < 20; ++i) {
         tape.clear();
         const auto out = head(gru(Variable(Tensor<float>::ones({5, 2, 3}))).output);
-        const auto loss = mean(fuse(
-            "distance", [](auto x) { return log(1 + (x - 1) * (x - 1)); }, out));
+        const auto loss = names::mean(fuse(
+            "distance", [](auto x) { return log(1 + (x - 1) * (x - 1)); }, out))();
         tape.backward(loss);
         sgd.step();
         (i == 0 ? first : last) = loss.item();

@@ -114,8 +114,8 @@ TEST_CASE("the table is complete") {
     const std::filesystem::path folder = std::filesystem::path(UNROLL_GOLDEN_FOLDER) / "../../ops";
     std::size_t found = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-        if (entry.path().extension() != ".hpp" || entry.path().filename() == "expression.hpp")
-            continue;
+        // xt.hpp has other names for the same operations.
+        if (entry.path().extension() != ".hpp" || entry.path().filename() == "xt.hpp") continue;
         std::ifstream in(entry.path());
         for (std::string line; std::getline(in, line);) {
             std::smatch match;

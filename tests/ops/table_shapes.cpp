@@ -29,6 +29,17 @@ std::vector<Spec> shape_specs() {
          "slice: range 2:4 on axis 0 of shape [3]"},
         {"select", [](const Many& x) { return select(x[0], -1, 1) * select(x[0], 2, 3); }, cube,
          nullptr, [] { select(fixed({3}), 0, 3); }, "index 3 is out of range"},
+        {"view",
+         [](const Many& x) {
+             return view(x[0], 1, range(3, 0, -2), range(0, -1), newaxis()) *
+                    view(x[0], 0, range(-3, -1), newaxis(), range(0, 1));
+         },
+         {{{2, 4, 4}}},
+         nullptr,
+         [] {
+             view(fixed({3, 4}), all(), range(2, 5));
+         },
+         "view: range 2:5 does not fit axis 1 of shape [3, 4]"},
         {"block", [](const Many& x) { return block(x[0], 0, 2) * block(x[0], 1, 2); }, cube,
          nullptr, [] { block(fixed({3}), 0, 2); }, "block 0 of 2 on the last axis of [3]"},
         {"split",

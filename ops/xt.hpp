@@ -1,0 +1,266 @@
+#pragma once
+
+#include <unroll/ops/index.hpp>
+#include <unroll/ops/join.hpp>
+#include <unroll/ops/matrix.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+#include <unroll/ops/views.hpp>
+
+#include <numbers>
+
+// Operations under xtensor's names and with its arguments, so that a function written for xtensor's
+// arrays runs on variables: include <unroll/xt.hpp> and write
+//   namespace xt = unroll::xt;
+// In a file that includes xtensor as well, write that inside a namespace or a function of yours,
+// and no `using namespace unroll` at its top. See docs/xtensor.md.
+namespace unroll::xt {
+
+// What a function for arrays takes and returns.
+template <class T>
+using xarray = Variable<T>;
+template <class T, std::size_t>
+using xtensor = Variable<T>;
+
+// All is computed at once: there is nothing to evaluate.
+template <Operand X>
+Variable<typename X::value_type> eval(const X& x) {
+    return x;
+}
+
+// ---- pointwise ----
+
+#define UNROLL_UNARY(name, ...) using unroll::name;
+#define UNROLL_UNARY_WITH(name, ...) using unroll::name;
+#define UNROLL_BINARY(name, ...) using unroll::name;
+#define UNROLL_CHOICE(name, ...) using unroll::name;
+#include <unroll/ops/fuse/function_list.hpp>
+using unroll::clip;
+using unroll::equal;
+using unroll::where;
+
+template <Operand X>
+auto cube(const X& x, Op op = "cube") {
+    return pow(x, 3, op);
+}
+template <int exponent, Operand X>
+auto pow(const X& x, Op op = "pow") {
+    return unroll::pow(x, exponent, op);
+}
+
+template <class T = double>
+struct numeric_constants {
+    static constexpr T PI = std::numbers::pi_v<T>;
+    static constexpr T PI_2 = PI / 2;
+    static constexpr T PI_4 = PI / 4;
+    static constexpr T E = std::numbers::e_v<T>;
+    static constexpr T LN2 = std::numbers::ln2_v<T>;
+    static constexpr T SQRT2 = std::numbers::sqrt2_v<T>;
+};
+
+// ---- views ----
+
+using unroll::all;
+using unroll::broadcast_to;
+using unroll::ellipsis;
+using unroll::expand_dims;
+using unroll::flatten;
+using unroll::flip;
+using unroll::newaxis;
+using unroll::range;
+using unroll::swapaxes;
+using unroll::transpose;
+using unroll::view;
+
+namespace placeholders {
+inline constexpr std::nullopt_t _ = std::nullopt;
+}
+inline constexpr std::nullopt_t xnone() { return std::nullopt; }
+// Elements 0 ... end - 1.
+inline Slice range(std::ptrdiff_t end) { return unroll::range(0, end); }
+
+template <Operand X>
+auto broadcast(const X& x, const Shape& shape, Op op = "broadcast") {
+    return unroll::broadcast_to(x, shape, op);
+}
+template <Operand X>
+auto ravel(const X& x, Op op = "ravel") {
+    return unroll::flatten(x, op);
+}
+template <Operand X>
+auto reshape_view(const X& x, const Shape& shape, Op op = "reshape_view") {
+    return unroll::reshape(x, shape, op);
+}
+// Without the axes of extent 1, or without this one.
+template <Operand X>
+auto squeeze(const X& x, Op op = "squeeze") {
+    Shape shape;
+    for (const std::size_t extent : x.shape())
+        if (extent != 1) shape.push_back(extent);
+    return unroll::reshape(x, shape, op);
+}
+using unroll::squeeze;
+template <Operand X>
+auto row(const X& x, std::ptrdiff_t i, Op op = "row") {
+    return unroll::view(x, i, {}, {}, {}, {}, {}, {}, {}, op);
+}
+template <Operand X>
+auto col(const X& x, std::ptrdiff_t i, Op op = "col") {
+    return unroll::view(x, all(), i, {}, {}, {}, {}, {}, {}, op);
+}
+
+// ---- joining ----
+
+template <Operand X, class... Rest>
+std::vector<Variable<typename X::value_type>> xtuple(const X& first, const Rest&... rest) {
+    return {first, rest...};
+}
+using unroll::concatenate;
+using unroll::stack;
+
+// ---- reductions ----
+
+// keep_dims, and the evaluation strategies, which change nothing here. May be joined by |.
+struct ReducerOptions {
+    explicit constexpr ReducerOptions(bool keeps_dims = false) : keeps_dims(keeps_dims) {}
+    friend constexpr ReducerOptions operator|(ReducerOptions a, ReducerOptions b) {
+        return ReducerOptions(a.keeps_dims || b.keeps_dims);
+    }
+
+    bool keeps_dims;
+};
+inline constexpr ReducerOptions keep_dims(true);
+namespace evaluation_strategy {
+inline constexpr ReducerOptions immediate, lazy;
+}
+
+namespace detail {
+template <class T>
+Variable<T> with_dims(const Variable<T>& y, std::size_t rank, ReducerOptions options, Op op) {
+    return options.keeps_dims ? unroll::reshape(y, Shape(rank, 1), op) : y;
+}
+} // namespace detail
+
+#define UNROLL_REDUCER(name)                                                                       \
+    template <Operand X>                                                                           \
+    auto name(const X& x, ReducerOptions options = ReducerOptions(), Op op = #name) {              \
+        return detail::with_dims(unroll::name(x, op), x.dimension(), options, op);                 \
+    }                                                                                              \
+    template <Operand X>                                                                           \
+    auto name(const X& x, Axes axes, ReducerOptions options = ReducerOptions(), Op op = #name) {   \
+        return unroll::name(x, axes, options.keeps_dims, op);                                      \
+    }                                                                                              \
+    template <Operand X, std::integral Axis>                                                       \
+    auto name(const X& x, Axis axis, ReducerOptions options = ReducerOptions(), Op op = #name) {   \
+        return name(x, {static_cast<std::ptrdiff_t>(axis)}, options, op);                          \
+    }
+UNROLL_REDUCER(sum)
+UNROLL_REDUCER(mean)
+UNROLL_REDUCER(amax)
+UNROLL_REDUCER(amin)
+UNROLL_REDUCER(norm_l2)
+
+// A reduction of f(x), under another name.
+#define UNROLL_REDUCER_OF(name, reducer, f)                                                        \
+    template <Operand X>                                                                           \
+    auto name(const X& x, ReducerOptions options = ReducerOptions(), Op op = #name) {              \
+        return reducer(unroll::f(x, op), options, op);                                             \
+    }                                                                                              \
+    template <Operand X>                                                                           \
+    auto name(const X& x, Axes axes, ReducerOptions options = ReducerOptions(), Op op = #name) {   \
+        return reducer(unroll::f(x, op), axes, options, op);                                       \
+    }                                                                                              \
+    template <Operand X, std::integral Axis>                                                       \
+    auto name(const X& x, Axis axis, ReducerOptions options = ReducerOptions(), Op op = #name) {   \
+        return name(x, {static_cast<std::ptrdiff_t>(axis)}, options, op);                          \
+    }
+UNROLL_REDUCER_OF(norm_l1, sum, abs)
+UNROLL_REDUCER_OF(norm_sq, sum, square)
+#undef UNROLL_REDUCER
+#undef UNROLL_REDUCER_OF
+
+// Squared distances from the mean, divided by the number of elements minus `ddof`.
+template <Operand X>
+auto variance(const X& x, ReducerOptions options = ReducerOptions(), Op op = "variance") {
+    return detail::with_dims(unroll::variance(x, op), x.dimension(), options, op);
+}
+template <Operand X>
+auto variance(const X& x, Axes axes, ReducerOptions options = ReducerOptions(),
+              Op op = "variance") {
+    return unroll::variance(x, axes, 0, options.keeps_dims, op);
+}
+template <Operand X>
+auto variance(const X& x, Axes axes, std::size_t ddof, ReducerOptions options = ReducerOptions(),
+              Op op = "variance") {
+    return unroll::variance(x, axes, ddof, options.keeps_dims, op);
+}
+template <Operand X>
+auto stddev(const X& x, ReducerOptions options = ReducerOptions(), Op op = "stddev") {
+    return unroll::sqrt(xt::variance(x, options, op), op);
+}
+template <Operand X>
+auto stddev(const X& x, Axes axes, ReducerOptions options = ReducerOptions(), Op op = "stddev") {
+    return unroll::sqrt(xt::variance(x, axes, options, op), op);
+}
+
+// Position of the first largest or smallest element: along an axis, or of all in row-major order.
+template <Operand X>
+Indices argmax(const X& x, Op op = "argmax") {
+    return unroll::argmax(unroll::flatten(x, op), 0, op);
+}
+template <Operand X, std::integral Axis>
+Indices argmax(const X& x, Axis axis, Op op = "argmax") {
+    return unroll::argmax(x, static_cast<std::ptrdiff_t>(axis), op);
+}
+template <Operand X>
+Indices argmin(const X& x, Op op = "argmin") {
+    return unroll::argmin(unroll::flatten(x, op), 0, op);
+}
+template <Operand X, std::integral Axis>
+Indices argmin(const X& x, Axis axis, Op op = "argmin") {
+    return unroll::argmin(x, static_cast<std::ptrdiff_t>(axis), op);
+}
+
+// ---- constants ----
+
+template <class T>
+Variable<T> zeros(const Shape& shape) {
+    return Tensor<T>::zeros(shape);
+}
+template <class T>
+Variable<T> ones(const Shape& shape) {
+    return Tensor<T>::ones(shape);
+}
+template <Operand X>
+auto full_like(const X& x, typename X::value_type value) {
+    return Variable(Tensor<typename X::value_type>::full(x.shape(), value));
+}
+template <Operand X>
+auto zeros_like(const X& x) {
+    return full_like(x, 0);
+}
+template <Operand X>
+auto ones_like(const X& x) {
+    return full_like(x, 1);
+}
+
+// ---- xtensor-blas ----
+
+namespace linalg {
+
+using unroll::dot;
+
+// a_i b_j of all elements of both.
+template <Operand A, Operand B>
+auto outer(const A& a, const B& b, Op op = "outer") {
+    return unroll::matmul(unroll::reshape(a, {-1, 1}, op), unroll::reshape(b, {1, -1}, op), op);
+}
+// Euclidean, over all elements.
+template <Operand X>
+auto norm(const X& x, Op op = "norm") {
+    return unroll::norm_l2(x, op);
+}
+
+} // namespace linalg
+
+} // namespace unroll::xt
