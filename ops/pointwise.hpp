@@ -125,7 +125,8 @@ requires std::same_as<V, Variable<T>> V& operator/=(V& a, const detail::AnyPlace
 #define UNROLL_CHOICE(name, ...) UNROLL_BINARY(name)
 #include <unroll/ops/fuse/function_list.hpp>
 
-// a where the condition holds, else b. What was not taken gets no gradient, not even a NaN.
+// a where the condition holds, else b. What is not taken gets a gradient of 0, whatever arrives. If
+// its own derivative is infinite or NaN there, choose inside fuse(), where it has no share at all.
 template <class A, class B, class T = scalar_t<A, B>>
 requires OperandOf<T, A> && OperandOf<T, B> Variable<T> where(const Mask& condition, const A& a,
                                                               const B& b, Op op = "where") {

@@ -60,7 +60,8 @@ struct Lanes {
     friend LaneMask<T> operator>(Lanes a, Lanes b) { return {a.v > b.v}; }
     friend LaneMask<T> operator>=(Lanes a, Lanes b) { return {a.v >= b.v}; }
     friend LaneMask<T> operator==(Lanes a, Lanes b) { return {a.v == b.v}; }
-    friend LaneMask<T> operator!=(Lanes a, Lanes b) { return {a.v != b.v}; }
+    // xsimd's own is false for NaN with AVX-512.
+    friend LaneMask<T> operator!=(Lanes a, Lanes b) { return {~(a.v == b.v)}; }
 };
 
 namespace detail {

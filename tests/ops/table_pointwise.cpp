@@ -45,8 +45,11 @@ std::vector<Spec> unary() {
         },                                                                                         \
         Domain domain.low >= -1),
 #include <unroll/ops/fuse/function_list.hpp>
-        {"clip", [](const Many& x) { return clip(x[0], -0.5, 0.7); }, any,
-         [](double x) { return std::clamp(x, -0.5, 0.7); }, [] { clip(fixed({2}), 1, 0); },
+        {"clip",
+         [](const Many& x) { return clip(x[0], -0.5, 0.7); },
+         {{{3, 5}}, {{2, 3, 4}}, {{0, 3}}, {{17}}},
+         [](double x) { return std::clamp(x, -0.5, 0.7); },
+         [] { clip(fixed({2}), 1, 0); },
          "clip: the range is empty"},
     };
 }
