@@ -233,19 +233,21 @@ Cells read_cells(const std::string& path) {
     Cells cells{path, "", {}, {}};
     bool latin1 = false;
     const auto lines = nn::read_lines(path, {.latin1 = &latin1});
-    std::size_t width = 0;
+    std::size_t width = 0, short_rows = 0;
     char separator = 0;
     for (std::size_t i = 0; i < lines.size(); ++i) {
         if (separator == 0 && nn::is_blank(lines[i])) continue;
         if (separator == 0) separator = separator_of(lines[i]);
         Row row{i + 1, split(lines[i], separator, path, i + 1)};
         if (width == 0) width = row.cells.size();
-        if (row.cells.size() != width)
+        if (row.cells.size() > width)
             nn::refuse_line(reader, path, i + 1,
                             fmt::format("expected {} cells, as in the first line, got {}; cells "
                                         "that contain the separator {} must be quoted",
                                         width, row.cells.size(),
                                         separator == '\t' ? "tab" : nn::quoted({&separator, 1})));
+        short_rows += row.cells.size() < width;
+        row.cells.resize(width);
         const bool is_header = cells.rows.empty() && cells.header.empty() &&
                                std::ranges::none_of(row.cells, [](const auto& cell) {
                                    return looks_like_date(cell) || looks_like_number(cell);
@@ -258,6 +260,9 @@ Cells read_cells(const std::string& path) {
     if (cells.rows.empty()) fail(reader, fmt::format("'{}' has no row of numbers", path));
     cells.about = separator == '\t' ? ", tabs" : fmt::format(", '{}'", separator);
     if (latin1) cells.about += ", ISO-8859-1";
+    if (short_rows > 0)
+        cells.about += fmt::format(", {} row{} without the last cells", short_rows,
+                                   short_rows == 1 ? "" : "s");
     return cells;
 }
 
@@ -446,7 +451,7 @@ std::string counted(std::size_t n, const std::string& what) {
 Date date_of(Moment moment) {
     using namespace std::chrono;
     const Moment days_since = (moment - (((moment % 86400) + 86400) % 86400)) / 86400;
-    const year_month_day date(sys_days(days(days_since)));
+    const year_month_day date{sys_days{days{days_since}}};
     return {static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
             static_cast<unsigned>(date.day())};
 }
