@@ -82,8 +82,7 @@ TEST_CASE("require_writable: what would be refused, before there is anything to 
     CHECK(folder.files() == 1);
     CHECK(says(refusal([&] { require_writable(folder / "no/a"); }), "create it"));
     CHECK(says(refusal([&] { require_writable("/dev/full"); }), "not a regular file"));
-    CHECK(says(refusal([&] { require_writable(folder / "."); }), "names no file") ==
-          says(refusal([&] { write_file_atomically(folder / ".", ""); }), "names no file"));
+    CHECK(says(refusal([&] { require_writable(folder / "."); }), "Is a directory"));
     CHECK(refusal([&] { require_writable(folder / "a", std::uint64_t{1} << 60); }) != "");
     CHECK(folder.files() == 1);
 }
