@@ -27,7 +27,8 @@ Shape shape_of(const StoredTensor& stored) {
 
 // Checks all names and shapes before anything is read.
 template <class T>
-std::vector<Tensor<T>> matching(const SafetensorsFile& file, const Parameters<T>& parameters) {
+std::vector<Tensor<T>> matching(const SafetensorsFile& file, const Parameters<T>& parameters,
+                                Narrowing narrowing = Narrowing::refuse) {
     std::string problems;
     std::set<std::string> known;
     std::vector<Tensor<T>> values;
@@ -47,10 +48,11 @@ std::vector<Tensor<T>> matching(const SafetensorsFile& file, const Parameters<T>
     }
     for (const std::string& name : file.names())
         if (!known.contains(name) && !starts_with(name, state_prefix) &&
-            !starts_with(name, tensor_prefix))
+            !starts_with(name, tensor_prefix) && !name.ends_with("num_batches_tracked"))
             problems += "\n  unexpected: " + name;
     if (!problems.empty()) fail("load", "'" + file.path() + "' does not fit the model:" + problems);
-    for (const auto& parameter : parameters) values.push_back(file.get<T>(parameter.path));
+    for (const auto& parameter : parameters)
+        values.push_back(file.get<T>(parameter.path, narrowing));
     return values;
 }
 
@@ -91,8 +93,8 @@ void save_weights(const std::string& path, const Parameters<T>& parameters,
 }
 
 template <class T>
-void load_weights(const std::string& path, const Parameters<T>& parameters) {
-    set_all(parameters, matching(SafetensorsFile::read(path), parameters));
+void load_weights(const std::string& path, const Parameters<T>& parameters, Narrowing narrowing) {
+    set_all(parameters, matching(SafetensorsFile::read(path), parameters, narrowing));
 }
 
 template <class T>
@@ -159,7 +161,7 @@ Random::State random_state(const std::string& metadata) {
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template void save_weights(const std::string&, const Parameters<T>&,                           \
                                const std::map<std::string, std::string>&);                         \
-    template void load_weights(const std::string&, const Parameters<T>&);                          \
+    template void load_weights(const std::string&, const Parameters<T>&, Narrowing);               \
     template struct Checkpoint<T>;
 
 UNROLL_INSTANTIATE(float)

@@ -17,9 +17,12 @@ void save_weights(const std::string& path, const Parameters<T>& parameters,
                   const std::map<std::string, std::string>& metadata = {});
 
 // Reads them back. Throws Error, changing nothing, for a broken file, or with a list of all tensors
-// that are missing, unexpected or of another shape.
+// that are missing, unexpected or of another shape. Numbers that T does not hold exactly, such as
+// float64 weights for a float model, throw unless `narrowing` allows rounding. The batch counters
+// of PyTorch's normalisations (num_batches_tracked) are passed over.
 template <class T>
-void load_weights(const std::string& path, const Parameters<T>& parameters);
+void load_weights(const std::string& path, const Parameters<T>& parameters,
+                  Narrowing narrowing = Narrowing::refuse);
 
 // What a run needs to go on bit for bit: weights, the optimiser's state and step, other tensors (a
 // carried state), and metadata in words (positions, randomness).

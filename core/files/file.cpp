@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,8 +89,17 @@ mode_t check_old(const std::string& path, const fs::path& target) {
     return old.st_mode & 07777;
 }
 
+fs::path directory_of(const fs::path& target) {
+    return target.has_parent_path() ? target.parent_path() : fs::path(".");
+}
+
+bool is_unlinked(int number) {
+    struct stat status;
+    return ::fstat(number, &status) != 0 || status.st_nlink == 0;
+}
+
 // Not mkstemp: its files are private, and what the process grants by default cannot be asked for
-// without changing it for other threads.
+// without changing it for other threads. The file is locked while its process lives.
 int create_beside(const fs::path& directory, fs::path& name) {
     static std::atomic<unsigned> count{0};
     for (;;) {
@@ -97,7 +107,25 @@ int create_beside(const fs::path& directory, fs::path& name) {
                             std::to_string(count.fetch_add(1)) + ".tmp");
         const int number = retried(
             [&] { return ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
-        if (number != -1 || errno != EEXIST) return number;
+        if (number == -1 && errno == EEXIST) continue;
+        if (number == -1) return number;
+        retried([&] { return ::flock(number, LOCK_EX); });
+        // Another process may have removed it before it was locked.
+        if (!is_unlinked(number)) return number;
+        ::close(number);
+    }
+}
+
+// Removes the temporary files of dead processes: those that are not locked.
+void remove_leftovers(const fs::path& directory) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(directory, error)) {
+        const std::string name = entry.path().filename();
+        if (!name.starts_with(".unroll-") || !name.ends_with(".tmp")) continue;
+        const Descriptor file(
+            ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        if (file.number() != -1 && ::flock(file.number(), LOCK_EX | LOCK_NB) == 0)
+            ::unlink(entry.path().c_str());
     }
 }
 
@@ -153,12 +181,13 @@ void write_file_atomically(const std::string& path,
     const fs::path target = behind_links(path);
     if (!target.has_filename()) refuse(writing, path, "it names no file");
     const mode_t permissions = check_old(path, target);
-    const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
+    const fs::path directory = directory_of(target);
 
     fs::path temporary;
     Descriptor file(create_beside(directory, temporary));
     if (file.number() == -1) refuse(writing, path, errno);
     Leftover leftover{temporary};
+    const Descriptor locked(::dup(file.number())); // until the file has its name
     FileWriter writer(file.number(), path);
     content(writer);
     if (permissions != 0 && ::fchmod(file.number(), permissions) != 0) refuse(writing, path, errno);
@@ -166,6 +195,55 @@ void write_file_atomically(const std::string& path,
     if (::rename(temporary.c_str(), target.c_str()) != 0) refuse(writing, path, errno);
     leftover.is_there = false;
     flush_directory(path, directory);
+}
+
+void require_writable(const std::string& path, std::uint64_t bytes) {
+    const fs::path target = behind_links(path);
+    if (!target.has_filename()) refuse(writing, path, "it names no file");
+    check_old(path, target);
+    const fs::path directory = directory_of(target);
+    fs::path temporary;
+    const Descriptor file(create_beside(directory, temporary));
+    if (file.number() == -1) {
+        const int error = errno;
+        if (error == ENOENT)
+            refuse(writing, path, "there is no folder '" + directory.string() + "'; create it");
+        refuse(writing, path, error);
+    }
+    const Leftover leftover{temporary};
+    if (bytes == 0) return;
+    const int error = ::posix_fallocate(file.number(), 0, static_cast<off_t>(bytes));
+    if (error != 0 && error != EINVAL && error != EOPNOTSUPP)
+        refuse(writing, path,
+               std::to_string(bytes) + " bytes cannot be reserved: " + std::strerror(error));
+}
+
+OutputLock::OutputLock(const std::string& path, std::uint64_t bytes) {
+    require_writable(path, bytes);
+    const fs::path target = behind_links(path), directory = directory_of(target);
+    lock_file_ = directory / (".unroll-" + target.filename().string() + ".lock");
+    for (;;) {
+        descriptor_ =
+            retried([&] { return ::open(lock_file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666); });
+        if (descriptor_ == -1) refuse(writing, path, errno);
+        if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+            const int error = errno;
+            ::close(descriptor_);
+            if (error == EWOULDBLOCK)
+                refuse(writing, path,
+                       "another process is writing it; wait for it, or choose another output");
+            refuse(writing, path, error);
+        }
+        // The process before may have removed the file that was opened here.
+        if (!is_unlinked(descriptor_)) break;
+        ::close(descriptor_);
+    }
+    remove_leftovers(directory);
+}
+
+OutputLock::~OutputLock() {
+    ::unlink(lock_file_.c_str());
+    ::close(descriptor_);
 }
 
 void write_file_atomically(const std::string& path, Bytes bytes) {

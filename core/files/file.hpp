@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -13,6 +14,11 @@ using Bytes = std::span<const std::byte>;
 
 // All bytes of a regular file. Throws Error with the path and the system's reason.
 std::vector<std::byte> read_file(const std::string& path);
+
+// The bytes of a file, unpacked if they begin as gzip does, whatever its name. Throws Error with
+// the path for a damaged or truncated file, and for one that unpacks to more than `most` bytes.
+std::vector<std::byte> read_unpacked(const std::string& path,
+                                     std::uint64_t most = std::uint64_t{1} << 30);
 
 // Takes the bytes of a file that is being written. Throws Error when they cannot be kept.
 class FileWriter {
@@ -30,11 +36,29 @@ private:
 // directory, which is flushed to the disk and renamed. Whatever happens, the path leads to the old
 // file or to the new one, whole; of two writers at once the later one wins. Where the path is a
 // symbolic link, the file behind it is replaced. Permissions of an existing file are kept. Only the
-// death of the process leaves the temporary file, .unroll-*.tmp, behind. Throws Error with the path
-// and the reason.
+// death of the process leaves the temporary file, .unroll-*.tmp, behind, which the next OutputLock
+// in that directory removes. Throws Error with the path and the reason.
 void write_file_atomically(const std::string& path,
                            const std::function<void(FileWriter&)>& content);
 void write_file_atomically(const std::string& path, Bytes bytes);
 void write_file_atomically(const std::string& path, std::string_view text);
+
+// Throws Error unless write_file_atomically(path) would succeed now, with `bytes` of free space.
+// Changes nothing.
+void require_writable(const std::string& path, std::uint64_t bytes = 0);
+
+// Reserves an output for one process: a second lock of the same path throws Error. The kernel
+// releases it with the process, however that ends. Throws as require_writable does.
+class OutputLock {
+public:
+    explicit OutputLock(const std::string& path, std::uint64_t bytes = 0);
+    ~OutputLock();
+    OutputLock(const OutputLock&) = delete;
+    OutputLock& operator=(const OutputLock&) = delete;
+
+private:
+    std::string lock_file_;
+    int descriptor_ = -1;
+};
 
 } // namespace unroll

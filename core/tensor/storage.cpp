@@ -1,3 +1,4 @@
+#include <unroll/core/tensor/memory_limit.hpp>
 #include <unroll/core/tensor/storage.hpp>
 
 #include <algorithm>
@@ -263,6 +264,16 @@ Storage* Storage::allocate(std::size_t bytes) {
     return allocate_from_system(bytes);
 }
 
+namespace {
+
+constinit thread_local std::size_t allowed = ~std::size_t{0}; // by a MemoryLimit
+
+} // namespace
+
+MemoryLimit::MemoryLimit(std::size_t bytes)
+    : outer_(std::exchange(allowed, std::min(allowed, bytes))) {}
+MemoryLimit::~MemoryLimit() { allowed = outer_; }
+
 // Unless other threads have returned a block of that size.
 Storage* Storage::allocate_from_system(std::size_t bytes) {
     const std::uint32_t size_class = class_of(bytes);
@@ -273,6 +284,10 @@ Storage* Storage::allocate_from_system(std::size_t bytes) {
         mine->put_returned();
         if (Storage* const block = mine->take(size_class)) return block;
         mine->make_room(size);
+    }
+    if (allowed != ~std::size_t{0}) {
+        if (size > allowed) throw std::bad_alloc();
+        allowed -= size;
     }
     // Without the cache, a sanitizer sees the end of what was asked for, to the byte.
     const std::size_t whole =

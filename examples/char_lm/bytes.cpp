@@ -79,7 +79,7 @@ std::string read_texts(const std::vector<std::string>& paths) {
     }
     std::string text;
     for (const auto& file : files) {
-        const auto bytes = unroll::read_file(file);
+        const auto bytes = unroll::read_unpacked(file);
         text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
     return text;

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <new>
 
 namespace example {
 
@@ -32,6 +33,10 @@ int Commands::run(int argc, char** argv) {
         const int status = chosen_();
         if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
         unroll::fail("output", "standard output could not be written");
+    } catch (const std::bad_alloc&) {
+        std::fprintf(stderr, "%s: memory ran out; a smaller model, batch or input takes less\n",
+                     app_.get_name().c_str());
+        return 1;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s: %s\n", app_.get_name().c_str(), error.what());
         return 1;

@@ -2,6 +2,7 @@
 
 #include <unroll/unroll.hpp>
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <string>
@@ -116,6 +117,27 @@ Settings read(const std::string& path) {
     return settings;
 }
 
+// Makes the model whose settings are read from a file. Throws Error, before it is made, if it takes
+// far more memory than the file.
+template <class Make>
+auto within_file(const std::string& path, const Make& make) {
+    // A file holds a model's tensors at least once, its making takes temporary ones besides.
+    const std::uint64_t size = std::filesystem::file_size(path);
+    const unroll::MemoryLimit limit(16 * size + (64 << 20));
+    try {
+        return make();
+    } catch (const std::bad_alloc&) {
+        unroll::fail("model", fmt::format("the settings in '{}' describe a model that needs far "
+                                          "more memory than the {} bytes of this file: it is "
+                                          "damaged, or there is too little memory",
+                                          path, size));
+    }
+}
+template <class Model, class Settings>
+Model made(const Settings& settings, const std::string& path) {
+    return within_file(path, [&] { return Model(settings); });
+}
+
 template <class Settings, class Model>
 struct Loaded {
     Settings settings;
@@ -126,7 +148,7 @@ struct Loaded {
 template <class Settings, template <class> class Model>
 Loaded<Settings, Model<float>> load(const std::string& path) {
     const auto settings = read<Settings>(path);
-    Model<float> model(settings);
+    auto model = made<Model<float>>(settings, path);
     unroll::optim::load_weights(path, unroll::parameters(model));
     return {settings, std::move(model)};
 }

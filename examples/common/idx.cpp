@@ -1,46 +1,18 @@
 #include "idx.hpp"
 
 #include <unroll/core/base/error.hpp>
-
-#include <cerrno>
-#include <cstring>
-#include <memory>
+#include <unroll/core/files/file.hpp>
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 namespace example {
 
 using unroll::fail;
 
-namespace {
-
-std::vector<std::uint8_t> unpacked(const std::string& path) {
-    const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-    if (!file)
-        fail("read_idx", fmt::format("'{}' cannot be opened: {}", path, std::strerror(errno)));
-    std::vector<std::uint8_t> bytes;
-    constexpr std::size_t piece = 1 << 20;
-    for (;;) {
-        const std::size_t before = bytes.size();
-        bytes.resize(before + piece);
-        const int got = gzread(file.get(), bytes.data() + before, piece);
-        bytes.resize(before + static_cast<std::size_t>(std::max(got, 0)));
-        // For a truncated file zlib first returns what there is, then reports an error.
-        int code = Z_OK;
-        const char* const problem = gzerror(file.get(), &code);
-        if (got < 0 || code == Z_BUF_ERROR)
-            fail("read_idx",
-                 fmt::format("'{}' breaks off or is damaged after {} unpacked bytes: {}", path,
-                             bytes.size(), code == Z_ERRNO ? std::strerror(errno) : problem));
-        if (got == 0) return bytes;
-    }
-}
-
-} // namespace
-
 Idx read_idx(const std::string& path, std::size_t dimensions) {
-    std::vector<std::uint8_t> bytes = unpacked(path);
+    const auto file = unroll::read_unpacked(path);
+    const auto* const begin = reinterpret_cast<const std::uint8_t*>(file.data());
+    const std::span<const std::uint8_t> bytes(begin, file.size());
     const std::size_t header = 4 + 4 * dimensions;
     if (bytes.size() < header || bytes[0] != 0 || bytes[1] != 0 || bytes[2] != 8)
         fail("read_idx",
@@ -60,8 +32,7 @@ Idx read_idx(const std::string& path, std::size_t dimensions) {
         fail("read_idx", fmt::format("'{}' has {} elements after its header, which ends at byte {} "
                                      "and announces another number",
                                      path, bytes.size() - header, header));
-    bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header));
-    idx.bytes = std::move(bytes);
+    idx.bytes.assign(bytes.begin() + static_cast<std::ptrdiff_t>(header), bytes.end());
     return idx;
 }
 

@@ -83,11 +83,14 @@ int train(Training o) {
             },
             parameters(model));
     }
-    if (o.resume) o.model = read<decltype(o.model)>(o.out);
+    if (o.resume) {
+        o.continue_order();
+        o.model = read<decltype(o.model)>(o.out);
+    }
     Task task;
     task.about = o.prepare();
     nn::seed(o.seed);
-    Model<float> model(o.model);
+    auto model = o.resume ? made<Model<float>>(o.model, o.out) : Model<float>(o.model);
     task.units = o.units;
     task.unit = o.unit;
     task.metrics = [&] { return o.figures(model, false); };

@@ -66,7 +66,6 @@ double mean_nats(const Model& model, std::span<const std::int64_t> text) {
 
 // Options and data of a language model, whose loss is model.loss(x, y, state).
 struct StreamOptions : TrainingOptions {
-    std::size_t steps = 64; // of truncated back-propagation through time
     std::vector<std::int64_t> learned = {}, held = {};
 
     Stream source() const { return {learned, batch, steps}; }

@@ -5,7 +5,10 @@
 
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <sstream>
+
+#include <unistd.h>
 
 namespace example {
 
@@ -53,13 +56,23 @@ public:
         // Between epochs there is nothing to carry on: each starts afresh.
         if (position_.batch % task_.batches != 0) task_.carry_on(checkpoint_.tensors);
         double next_report = (std::floor(10 * done()) + 1) / 10;
-        for (bool first = true; done() < 1 && !interrupted(); first = false) {
-            const std::size_t batch = position_.batch % task_.batches;
-            if (batch == 0 && !first) task_.begin_epoch(position_.batch / task_.batches);
-            step(batch);
-            if (done() < next_report) continue;
-            next_report += 0.1;
-            report();
+        keep();
+        try {
+            for (bool first = true; done() < 1 && !interrupted(); first = false) {
+                const std::size_t batch = position_.batch % task_.batches;
+                if (batch == 0 && !first) task_.begin_epoch(position_.batch / task_.batches);
+                step(batch);
+                keep();
+                if (watch_.seconds() - saved_ > 60 * o_.save_every) save_on_the_way();
+                if (done() < next_report) continue;
+                next_report += 0.1;
+                report();
+            }
+        } catch (const std::bad_alloc&) {
+            rescue(fmt::format("memory ran out in batch {}; a smaller --batch takes less",
+                               position_.batch));
+        } catch (const std::exception& error) {
+            rescue(error.what());
         }
         return finish(done() < 1);
     }
@@ -77,10 +90,18 @@ private:
         const double warm = std::min(1.0, static_cast<double>(adam_.steps() + 1) / 50);
         const double falling = 0.5 * (1 + std::cos(3.141592653589793 * done()));
         adam_.set_learning_rate(o_.rate * warm * (falling * 0.98 + 0.02));
-        recent_ += shards_.backward([&](std::size_t shard) { return task_.loss(shard, batch); });
+        const double loss =
+            shards_.backward([&](std::size_t shard) { return task_.loss(shard, batch); });
+        const double norm = optim::clip_norm(adam_.parameters(), o_.clip);
+        if (!std::isfinite(loss) || !std::isfinite(norm))
+            fail("train", fmt::format("batch {} has the loss {} and a gradient of norm {}; a lower "
+                                      "--rate may help",
+                                      position_.batch, loss, norm));
+        recent_ += loss;
         ++counted_;
-        optim::clip_norm(adam_.parameters(), o_.clip);
+        whole_ = false;
         adam_.step();
+        whole_ = true;
         ++position_.batch;
         units_ += task_.units > 0 ? task_.units : static_cast<double>(o_.batch);
         progress_.show(done(), "loss " +
@@ -112,7 +133,7 @@ private:
 
     int finish(bool early) {
         const double seconds_trained = seconds();
-        save(seconds_trained);
+        const std::string saved = save_somewhere();
         if (curves_ && !o_.csv.empty()) write_file_atomically(o_.csv, curves_->csv());
         if (curves_ && !o_.svg.empty()) {
             std::vector<std::string> shown{"training_loss"};
@@ -121,33 +142,82 @@ private:
             write_file_atomically(o_.svg, curves_->svg("Training", shown));
         }
         if (early)
-            progress_.note(fmt::format("interrupted; saved in {}, --resume continues", o_.out));
+            progress_.note(fmt::format("interrupted; saved in {}, --resume continues", saved));
         std::vector<std::pair<std::string, std::string>> result;
         for (const auto& [name, value] : task_.result())
             result.emplace_back(name, fmt::format("{:.4f}", value));
         result.insert(result.end(), {{task_.unit + "_per_second", fmt::format("{:.0f}", speed())},
                                      {"seconds", fmt::format("{:.1f}", seconds_trained)},
                                      {"batches", std::to_string(position_.batch)},
-                                     {"model", o_.out}});
+                                     {"model", saved}});
         print_result(result);
-        return early ? 130 : 0;
+        return saved != o_.out ? 1 : early ? 130 : 0;
     }
 
     std::string shard_name(std::size_t shard) const { return "shard" + std::to_string(shard); }
 
-    void save(double seconds_trained) {
+    // Keeps what a batch changes besides parameters and optimiser, so that a batch that fails can
+    // be undone. A run by epochs saves no time: files of equal runs are equal.
+    void keep() {
         checkpoint_.metadata = task_.metadata;
-        checkpoint_.metadata["position"] = Position{position_.batch, seconds_trained}.text();
+        checkpoint_.metadata["position"] =
+            Position{position_.batch, last_ > 0 ? 0 : seconds()}.text();
+        checkpoint_.metadata["run.batches"] = std::to_string(task_.batches);
+        for (const auto& [name, value] : o_.order())
+            checkpoint_.metadata["run." + name] = std::to_string(value);
         for (std::size_t s = 0; s < o_.shards; ++s)
             checkpoint_.metadata[shard_name(s)] =
                 optim::to_metadata(shards_.tape(s).random().state());
         checkpoint_.tensors = task_.carried();
-        checkpoint_.save(o_.out);
+    }
+
+    void save_on_the_way() {
+        try {
+            checkpoint_.save(o_.out);
+        } catch (const std::exception& error) {
+            progress_.note(fmt::format("{}; the training goes on", error.what()));
+        }
+        saved_ = watch_.seconds();
+    }
+
+    // Where the state was saved: in --out, else in the present folder or that of temporary files.
+    std::string save_somewhere() {
+        namespace fs = std::filesystem;
+        std::string problem;
+        const std::string other =
+            fmt::format("saved-{}-{}", getpid(), fs::path(o_.out).filename().string());
+        std::error_code no_folder;
+        for (const fs::path& path : {fs::path(o_.out), fs::current_path(no_folder) / other,
+                                     fs::temp_directory_path(no_folder) / other}) {
+            try {
+                checkpoint_.save(path);
+                if (!problem.empty())
+                    progress_.note(fmt::format("{}\nsaved in {} instead; move it to {}", problem,
+                                               path.string(), o_.out));
+                return path;
+            } catch (const std::exception& error) {
+                problem += (problem.empty() ? "" : "\n") + std::string(error.what());
+            }
+        }
+        fail("train", problem);
+    }
+
+    [[noreturn]] void rescue(const std::string& problem) {
+        if (!whole_ || position_.batch == began_) fail("train", problem);
+        fail("train", fmt::format("{}\nThe state before it is saved in {}, --resume continues",
+                                  problem, save_somewhere()));
     }
 
     void load() {
         checkpoint_.load(o_.out);
+        const auto& batches = checkpoint_.metadata["run.batches"];
+        if (batches != std::to_string(task_.batches))
+            fail("train",
+                 fmt::format("the run in '{}' has {} batches an epoch, this one {}: resume "
+                             "with the same data, or begin anew without --resume",
+                             o_.out, batches, task_.batches));
         position_ = Position::from(checkpoint_.metadata["position"]);
+        began_ = position_.batch;
         for (std::size_t s = 0; s < o_.shards; ++s)
             shards_.tape(s).set_random(
                 Random::restore(optim::random_state(checkpoint_.metadata[shard_name(s)])));
@@ -163,8 +233,10 @@ private:
     Stopwatch watch_;
     Progress progress_;
     std::optional<Curves> curves_;
-    double recent_ = 0, measuring_ = 0, units_ = 0;
+    double recent_ = 0, measuring_ = 0, units_ = 0, saved_ = 0;
     std::size_t counted_ = 0;
+    std::uint64_t began_ = 0;
+    bool whole_ = true; // parameters and optimiser are not being changed
 };
 
 } // namespace
@@ -185,10 +257,31 @@ void TrainingOptions::options(CLI::App& command, const std::string& of_a_batch) 
     command.add_option("--threads", threads, "threads; 0: one for each core");
     command.add_option("--seed", seed, "of weights, order and dropout");
     command.add_option("-o,--out", out, "the model, with all that --resume needs");
+    positive("--save-every", save_every, "minutes after which the state is saved on the way");
     command.add_option("--csv", csv, "write metrics over time as a table");
     command.add_option("--svg", svg, "draw metrics over time");
     command.add_flag("--resume", resume, "continue the run that is saved in --out");
     inspection.options(command);
+    this->command = &command;
+}
+
+void TrainingOptions::continue_order() {
+    const auto saved = SafetensorsFile::read(out).metadata();
+    for (const auto& [name, value] : {std::pair("batch", &batch), std::pair("seed", &seed),
+                                      std::pair("shards", &shards), std::pair("steps", &steps)}) {
+        const auto found = saved.find(std::string("run.") + name);
+        std::uint64_t before = 0;
+        if (found == saved.end() || !(std::istringstream(found->second) >> before))
+            fail("train", fmt::format("'{}' does not say the --{} of its run", out, name));
+        const auto* const option =
+            command ? command->get_option_no_throw(fmt::format("--{}", name)) : nullptr;
+        if (option && option->count() > 0 && *value != before)
+            fail("train",
+                 fmt::format("the run in '{}' has --{} {}, the command line says {}: leave "
+                             "the option out, or begin anew without --resume",
+                             out, name, before, *value));
+        *value = before;
+    }
 }
 
 int train(const TrainingOptions& options, const Task& task, const Parameters<float>& parameters) {
@@ -205,6 +298,10 @@ int train(const TrainingOptions& options, const Task& task, const Parameters<flo
         task.begin_epoch(0);
         return options.inspection.draw([&] { return task.loss(0, 0); });
     }
+    // Weights and the optimiser's two moments.
+    const OutputLock lock(options.out, 3 * sizeof(float) * count);
+    for (const auto& path : {options.csv, options.svg})
+        if (!path.empty()) require_writable(path);
     return Run(options, task, parameters).train();
 }
 

@@ -15,15 +15,23 @@ namespace example {
 // The options of every program that trains.
 struct TrainingOptions {
     std::size_t batch = 32, shards = 2, threads = 0;
-    double rate = 3e-3, clip = 1, minutes = 3, epochs = 0;
+    std::size_t steps = 64; // of truncated back-propagation through time, for a stream
+    double rate = 3e-3, clip = 1, minutes = 3, epochs = 0, save_every = 5;
     std::uint64_t seed = 1;
     std::string out = "", csv = "", svg = "";
     bool resume = false;
     Inspection inspection = {};
     std::string unit = "sequences"; // of the speed,
     double units = 0;               // of which a batch has so many; 0: --batch
+    const CLI::App* command = nullptr;
 
     void options(CLI::App& command, const std::string& of_a_batch);
+    // What decides the order of batches: part of the state that --resume continues.
+    std::map<std::string, std::uint64_t> order() const {
+        return {{"batch", batch}, {"seed", seed}, {"shards", shards}, {"steps", steps}};
+    }
+    // Takes it from the run that is saved in `out`. Throws Error if the command line differs.
+    void continue_order();
 };
 
 // Named metrics in the order of printing.
@@ -51,9 +59,13 @@ struct Task {
 };
 
 // Trains parameters with Adam on sharded batches for some minutes or epochs; the learning rate
-// warms up and follows a cosine. Shows progress, saves at the end or after an interrupt, and
-// resumes bit for bit. Or draws the first batch (--dump-graph). Returns the exit status: 130 after
-// an interrupt. Throws Error if a batch cannot be cut into equal shards.
+// warms up and follows a cosine. Shows progress and resumes bit for bit. Or draws the first batch
+// (--dump-graph). The state is saved every --save-every minutes, at the end, after an interrupt and
+// before an error is thrown (a loss that is not finite, memory that ran out). The outputs are tried
+// before the first batch, and a state that cannot be saved at the end is saved elsewhere. Returns
+// the exit status: 130 after an interrupt, 1 if the state was saved elsewhere. Throws Error if a
+// batch cannot be cut into equal shards, and for outputs that cannot be written or that another
+// process is writing.
 int train(const TrainingOptions& options, const Task& task,
           const unroll::Parameters<float>& parameters);
 

@@ -21,7 +21,7 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
     };
     struct Open {
         std::int64_t label;
-        std::size_t begin;
+        std::size_t begin, at; // its first word, its first byte
         std::vector<std::size_t> children;
     };
     std::vector<Open> open;
@@ -37,13 +37,23 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
             if (at + 2 >= text.size() || text[at + 1] < '0' || text[at + 1] > '4' ||
                 text[at + 2] != ' ')
                 refuse("expected a label from 0 to 4 after '(', byte " + std::to_string(at));
-            open.push_back({text[at + 1] - '0', tree.words.size(), {}});
+            open.push_back({text[at + 1] - '0', tree.words.size(), at, {}});
             at += 2;
         } else if (c == ')') {
             if (open.empty()) refuse("a ')' too many");
             const Open closed = std::move(open.back());
             open.pop_back();
             if (closed.begin == tree.words.size()) refuse("a phrase without words");
+            if (closed.children.size() > 2)
+                refuse(std::to_string(closed.children.size()) + " parts of the phrase " +
+                       nn::quoted(text.substr(closed.at, at + 1 - closed.at)) +
+                       ", expected at most two,");
+            std::size_t covered = closed.children.empty() ? 1 : 0;
+            for (const std::size_t child : closed.children)
+                covered += tree.nodes[child].end - tree.nodes[child].begin;
+            if (covered != tree.words.size() - closed.begin)
+                refuse("words beside the parts of the phrase " +
+                       nn::quoted(text.substr(closed.at, at + 1 - closed.at)));
             const std::size_t node = tree.nodes.size();
             for (const std::size_t child : closed.children)
                 tree.nodes[child].parent = static_cast<std::int64_t>(node);

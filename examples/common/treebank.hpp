@@ -25,7 +25,8 @@ struct LabelledTree {
     }
 };
 
-// Parses "(3 (2 It) (4 (2 is) (4 great)))". Throws Error with path and line.
+// Parses "(3 (2 It) (4 (2 is) (4 great)))". Throws Error with path and line, also for a phrase of
+// more than two parts and for words beside parts.
 LabelledTree parse_tree(const std::string& text, const std::string& path, std::size_t line);
 
 // Reads a file with one tree per line. Throws Error for an empty file.

@@ -5,9 +5,10 @@
 namespace forecast {
 
 // The steps before those of [begin, end): where their forecasts are made.
-std::vector<Place> before(const std::vector<double>& scaled, std::size_t begin, std::size_t end) {
+std::vector<Place> before(const std::vector<double>& scaled, const Series& series,
+                          std::size_t begin, std::size_t end) {
     std::vector<Place> places;
-    for (; begin < end; ++begin) places.push_back({&scaled, begin - 1});
+    for (; begin < end; ++begin) places.push_back({&scaled, &series.phases, begin - 1});
     return places;
 }
 
@@ -49,7 +50,7 @@ example::Figures figures(const Model<float>& model, const Series& series) {
     const std::vector<double>& x = series.values;
     const std::vector<double> all = s.scaled(x);
     const std::size_t begin = series.learned(), end = x.size();
-    const Predictions ours = predictions(model, before(all, begin, end));
+    const Predictions ours = predictions(model, before(all, series, begin, end));
     const auto mean = [&](const auto& of) {
         double sum = 0;
         for (std::size_t t = begin; t < end; ++t) sum += of(t);
@@ -68,11 +69,32 @@ example::Figures figures(const Model<float>& model, const Series& series) {
              })}};
 }
 
+void add_table(CLI::App& command, std::string& path, example::TableOptions& table) {
+    command.add_option("DATA", path, "a table: dates, and columns of numbers")
+        ->check(CLI::ExistingFile);
+    command.add_option_function<std::string>(
+        "--column", [&](const std::string& name) { table.columns = {name}; },
+        "name or number of a column; without it, the first with numbers");
+    command.add_option("--missing", table.missing, "cells without a value, such as -200");
+}
+
+// Throws Error if the steps of a series are not those that a model has learned.
+Series read_fitting(const std::string& path, const example::TableOptions& table,
+                    const Settings& s) {
+    Series series = read_series(path, table);
+    if (series.season != s.season)
+        fail("forecast", fmt::format("'{}' has seasons of {} steps ({}), the model has learned "
+                                     "seasons of {}",
+                                     path, series.season, series.about, s.season));
+    return series;
+}
+
 struct Training : example::TrainingOptions {
     std::string data = example::shipped("series.csv");
     Settings model;
     Series series;
     std::vector<double> scaled;
+    example::TableOptions table;
     std::vector<Place> ends; // of windows after which a value follows that is learned
 
     Training()
@@ -82,7 +104,7 @@ struct Training : example::TrainingOptions {
                           .out = "forecast.safetensors",
                           .unit = "windows"} {}
     void options(CLI::App& command) {
-        command.add_option("DATA", data, "CSV file")->check(CLI::ExistingFile);
+        add_table(command, data, table);
         model.fields(command);
         TrainingOptions::options(command, "windows in a batch");
     }
@@ -91,18 +113,19 @@ struct Training : example::TrainingOptions {
         model.window = 6;
     }
     std::string prepare() {
-        series = read_series(data);
+        series = resume ? read_fitting(data, table, model) : read_series(data, table);
         const std::size_t end = series.learned();
         if (!resume) {
-            model.season = series.season();
+            model.season = series.season;
             const auto all = model.scaled(series.values);
             const Tensor<double> known({end}, std::span(all).first(end));
             model.mean = mean(Variable<double>(known)).item();
             model.deviation = std::max(std::sqrt(variance(Variable<double>(known)).item()), 1e-6);
         }
         scaled = model.scaled(series.values);
-        ends = before(scaled, std::min(model.window, end / 4), end);
-        return fmt::format("{} values to learn, {} to test", end, scaled.size() - end);
+        ends = before(scaled, series, std::min(model.window, end / 4), end);
+        return fmt::format("{}; {} values to learn, {} to test", series.about, end,
+                           scaled.size() - end);
     }
     example::Batches source() const { return {ends.size(), batch, seed}; }
     template <class T>
@@ -118,16 +141,18 @@ struct Training : example::TrainingOptions {
 
 struct Use {
     std::string path, data = example::shipped("series.csv"), svg;
+    example::TableOptions table;
     std::size_t steps = 0, paths = 200, inject = 10, seed = 1;
     double size = 6, threshold = 4;
 };
 
 void evaluate(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
-    const Series series = read_series(use.data);
+    const Series series = read_fitting(use.data, use.table, s);
     const std::vector<double> all = s.scaled(series.values);
     const std::size_t begin = series.learned();
-    const auto forecasts = predictions(model, before(all, begin, all.size())).from(begin, s);
+    const auto forecasts =
+        predictions(model, before(all, series, begin, all.size())).from(begin, s);
     if (!use.svg.empty())
         write_file_atomically(use.svg, forecasts_svg("One step ahead", series, begin, forecasts));
     example::print_figures(figures(model, series));
@@ -137,14 +162,14 @@ void evaluate(const Use& use) {
 // steps; tells mean and deviation over the paths.
 void predict(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
-    const Series series = read_series(use.data);
+    const Series series = read_fitting(use.data, use.table, s);
     std::vector<std::vector<double>> paths(use.paths, s.scaled(series.values));
     const std::size_t steps = use.steps > 0 ? use.steps : std::min<std::size_t>(s.season, 60);
     Random random(use.seed);
     Predictions all;
     for (std::size_t step = 0; step < steps; ++step) {
         std::vector<Place> ends;
-        for (const auto& path : paths) ends.push_back({&path, path.size() - 1});
+        for (const auto& path : paths) ends.push_back({&path, &series.phases, path.size() - 1});
         const Predictions next = predictions(model, ends);
         double sum = 0, squares = 0;
         for (std::size_t i = 0; i < paths.size(); ++i) {
@@ -172,7 +197,7 @@ void predict(const Use& use) {
 // that are found are taken for their forecasts from there on.
 void anomalies(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
-    Series series = read_series(use.data);
+    Series series = read_fitting(use.data, use.table, s);
     std::vector<double> values = s.scaled(series.values);
     const std::size_t begin = series.learned(), end = values.size();
     if (use.inject > end - begin)
@@ -180,7 +205,7 @@ void anomalies(const Use& use) {
              fmt::format("only {} values can be disturbed, not {}", end - begin, use.inject));
     // Sizes are in errors of the learned part's forecasts.
     const std::size_t first = std::min(s.season, begin / 2);
-    const Predictions known = predictions(model, before(values, first, begin));
+    const Predictions known = predictions(model, before(values, series, first, begin));
     double squares = 0;
     for (std::size_t t = first; t < begin; ++t)
         squares += std::pow(values[t] - known.mean[t - first], 2);
@@ -198,7 +223,7 @@ void anomalies(const Use& use) {
     std::vector<std::size_t> found;
     std::size_t right = 0;
     for (std::size_t t = begin; t < end; ++t) {
-        const Predictions one = predictions(model, before(values, t, t + 1));
+        const Predictions one = predictions(model, before(values, series, t, t + 1));
         const double mean = one.mean[0], off = (values[t] - mean) / one.deviation[0];
         all.add(mean, one.deviation[0]);
         if (std::abs(off) < use.threshold) continue;
@@ -236,7 +261,7 @@ int main(int argc, char** argv) {
     Use use;
     const auto shared = [&](CLI::App& command) {
         example::add_model(command, use.path);
-        command.add_option("DATA", use.data, "CSV file")->check(CLI::ExistingFile);
+        add_table(command, use.data, use.table);
         command.add_option("--svg", use.svg, "a picture");
         command.add_option("--seed", use.seed);
     };

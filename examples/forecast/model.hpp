@@ -47,7 +47,13 @@ struct Settings : example::NetworkOptions {
 // A step of scaled values; the value after it is predicted.
 struct Place {
     const std::vector<double>* values;
+    const std::vector<std::size_t>* phases; // of the first of them; the others count on
     std::size_t step;
+
+    std::size_t phase(std::size_t at, std::size_t season) const {
+        const std::size_t known = phases->size();
+        return at < known ? (*phases)[at] : (phases->back() + at - known + 1) % season;
+    }
 };
 
 // The window that ends with a step, or what there is of it, [steps, 5]. Of each step its value, the
@@ -61,7 +67,7 @@ Tensor<T> window(const Place& end, const Settings& s) {
     for (std::size_t i = 0; i < length; ++i) {
         const std::size_t next = end.step + 2 - length + i;
         const double now = values[next - 1], turn = 2 * std::numbers::pi *
-                                                    static_cast<double>(next % s.season) /
+                                                    static_cast<double>(end.phase(next, s.season)) /
                                                     static_cast<double>(s.season);
         x(i, 0) = static_cast<T>(now);
         x(i, 1) = static_cast<T>(next >= s.season ? values[next - s.season] - now : 0);

@@ -3,10 +3,9 @@
 #include "../common/chart.hpp"
 
 #include <unroll/core/base/error.hpp>
-#include <unroll/nn/text/text.hpp>
 
-#include <cmath>
-#include <sstream>
+#include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
 
@@ -14,30 +13,43 @@ namespace forecast {
 
 using namespace unroll;
 
-Series read_series(const std::string& path) {
-    Series series;
-    const auto lines = nn::read_lines(path);
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-        std::string line = lines[i], date, value;
-        std::erase(line, '"');
-        std::istringstream cells(line);
-        std::getline(std::getline(cells, date, ','), value, ',');
-        std::istringstream number(value);
-        double read = 0;
-        if (number >> read && (number >> std::ws).eof() && std::isfinite(read)) {
-            series.dates.push_back(date);
-            series.values.push_back(read);
-        } else if (i > 0) {
-            nn::refuse_line("forecast", path, i + 1, nn::quoted(line) + " is no date and number");
-        }
+namespace {
+
+constexpr example::Moment day = 86400;
+
+std::size_t season_of(const example::Table& table) {
+    if (table.months > 0)
+        return static_cast<std::size_t>(std::max<std::int64_t>(12 / table.months, 1));
+    if (table.seconds >= day)
+        return static_cast<std::size_t>(std::max<std::int64_t>(365 * day / table.seconds, 1));
+    return static_cast<std::size_t>(table.seconds > 0 ? day / table.seconds : 1);
+}
+
+std::size_t phase_of(const example::Table& table, example::Moment moment, std::size_t season) {
+    const example::Date date = example::date_of(moment);
+    std::int64_t steps = 0;
+    if (table.months > 0) {
+        steps = (static_cast<std::int64_t>(date.month) - 1) / table.months;
+    } else if (table.seconds >= day) {
+        using namespace std::chrono;
+        const auto new_year = sys_days(year(static_cast<int>(date.year)) / January / 1);
+        steps = (moment - new_year.time_since_epoch().count() * day) / table.seconds;
+    } else if (table.seconds > 0) {
+        steps = ((moment % day + day) % day) / table.seconds;
     }
-    if (series.values.size() < 40)
+    return static_cast<std::size_t>(steps) % season;
+}
+
+} // namespace
+
+Series read_series(const std::string& path, const example::TableOptions& options) {
+    const example::Table table = example::read_table(path, options);
+    if (table.columns[0].size() < 40)
         fail("forecast", fmt::format("'{}' has {} values, fewer than the 40 that are needed", path,
-                                     series.values.size()));
-    const auto dashes = std::ranges::count(series.dates[0], '-');
-    if (dashes != 1 && dashes != 2)
-        fail("forecast", "'" + series.dates[0] + "' in '" + path +
-                             "' is neither a month, 2001-12, nor a day, 2001-12-31");
+                                     table.columns[0].size()));
+    Series series{table.dates, table.columns[0], season_of(table), {}, table.about};
+    for (const example::Moment moment : table.moments)
+        series.phases.push_back(phase_of(table, moment, series.season));
     return series;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <algorithm>
+#include "../common/table.hpp"
+
 #include <string>
 #include <vector>
 
@@ -10,17 +11,18 @@ namespace forecast {
 struct Series {
     std::vector<std::string> dates;
     std::vector<double> values;
+    // Steps after which it is alike: those of a year, or of a day for steps below a day.
+    std::size_t season = 1;
+    std::vector<std::size_t> phases; // of every step, within the season: from its date
+    std::string about;
 
-    // Steps after which it is alike.
-    std::size_t season() const { return std::ranges::count(dates[0], '-') == 1 ? 12 : 365; }
     // How much of it is learned from: all but the last fifth.
     std::size_t learned() const { return values.size() - values.size() / 5; }
 };
 
-// Dates and values from the first two columns of a CSV file, with or without a line of names.
-// Throws unroll::Error, with the path and the line, for what is no number, for fewer than 40
-// values, and where a date is neither a month nor a day.
-Series read_series(const std::string& path);
+// One column of a table over time. Throws unroll::Error as read_table() does, and for fewer than 40
+// values.
+Series read_series(const std::string& path, const example::TableOptions& options = {});
 
 // Forecasts of a series' steps from one on, in its own unit, with an interval of 90 %.
 struct Forecasts {

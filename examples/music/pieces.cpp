@@ -66,10 +66,15 @@ std::string big_endian(std::uint32_t value, int bytes) {
 } // namespace
 
 Pieces read_pieces(const std::string& path) {
-    const auto bytes = read_file(path);
+    const auto bytes = read_unpacked(path);
     const auto* const text = reinterpret_cast<const char*>(bytes.data());
     try {
-        const auto all = json::parse(text, text + bytes.size());
+        // A deeper value cannot be freed or printed safely.
+        const auto all =
+            json::parse(text, text + bytes.size(), [&](int depth, json::parse_event_t, json&) {
+                if (depth > 5) fail("music", "'" + path + "' is nested deeper than any pieces");
+                return true;
+            });
         return {pieces_of(all, "train", path), pieces_of(all, "valid", path),
                 pieces_of(all, "test", path)};
     } catch (const json::parse_error& error) {

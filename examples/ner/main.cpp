@@ -1,4 +1,5 @@
 #include "../common/learning.hpp"
+#include "../common/tags.hpp"
 
 #include <algorithm>
 
@@ -55,17 +56,19 @@ struct Batch { // [T, B]
     nn::PaddedBatch words;
     Indices forms, tags;
 
-    Batch(const Sentences& sentences, example::Numbers which, const Settings& known) {
+    // The tags of words are numbered if they are `learned`: others may have unknown ones.
+    Batch(const Sentences& sentences, example::Numbers which, const Settings& known,
+          bool learned = false) {
         std::vector<std::vector<std::int64_t>> numbers, written, tagged;
         for (const std::size_t i : which) {
             spelled.push_back(sentences[i].words);
             numbers.push_back(known.words.encode(plain(spelled.back())));
             written.push_back(nn::word_forms(spelled.back()));
-            tagged.push_back(known.tags.encode(sentences[i].tags));
+            if (learned) tagged.push_back(known.tags.encode(sentences[i].tags));
         }
         words = nn::pad_sequences(numbers, 0);
         forms = nn::pad_sequences(written, 0).numbers;
-        tags = nn::pad_sequences(tagged, 0).numbers;
+        if (learned) tags = nn::pad_sequences(tagged, 0).numbers;
     }
 };
 
@@ -137,7 +140,7 @@ struct Training : example::TrainingOptions {
 
     Training() : TrainingOptions{.batch = 16, .out = "ner.safetensors", .unit = "sentences"} {}
     void options(CLI::App& command) {
-        command.add_option("TRAIN", train, "a word and its BIO tag a line");
+        command.add_option("TRAIN", train, "a word and its tag a line: BIO, BIOES, BILOU or types");
         command.add_option("DEV", dev, "looked at now and then; without one, TRAIN");
         model.fields(command);
         command.add_option("--unknown", unknown, "hide words that occur n times with u / (u + n)")
@@ -146,19 +149,19 @@ struct Training : example::TrainingOptions {
     }
     void shrink() { model.hidden = model.embedding = model.width = 3; }
     std::string prepare() {
-        learned = nn::read_columns(train);
+        learned = example::read_entities(train);
         Settings fresh = model;
         fresh.number(learned);
         counts = fresh.words.counts();
         if (!resume) model = fresh;
-        held = nn::read_columns(dev.empty() ? train : dev, {.tags = model.tags.symbols()});
+        held = dev.empty() ? learned : example::read_entities(dev);
         return fmt::format("{} sentences, {} words, {} tags", learned.size(), model.words.size(),
                            model.tags.size());
     }
     example::Batches source() const { return {nn::lengths_of(learned), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        Batch x(learned, which, model);
+        Batch x(learned, which, model, true);
         // Names are mostly words that were never met: spelling and neighbours have to do.
         x.words.numbers =
             nn::hide_rare(x.words.numbers, model.words, counts, unknown, current_random<T>());
@@ -172,7 +175,7 @@ struct Training : example::TrainingOptions {
 
 void run_eval(const std::string& path, const std::string& file) {
     const auto [settings, model] = example::load<Settings, Model>(path);
-    const auto sentences = nn::read_columns(file, {.tags = settings.tags.symbols()});
+    const auto sentences = example::read_entities(file); // unknown tags are errors of the model
     const auto scores = evaluate(model, settings, sentences);
     std::fputs(scores.table().text().c_str(), stdout);
     const auto percent = [](double share) { return fmt::format("{:.2f}", 100 * share); };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 
@@ -21,7 +22,11 @@ namespace {
 
 constexpr const char* name = "read_sounds";
 
+constexpr std::size_t largest = 1 << 28; // bytes of a member of an archive
+
+// Files that begin with "._" are what macOS puts beside others in archives.
 bool is_wav(const fs::path& path) {
+    if (path.filename().string().starts_with("._")) return false;
     std::string ending = path.extension().string();
     std::transform(ending.begin(), ending.end(), ending.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -54,14 +59,54 @@ struct Memory {
 
 using File = std::unique_ptr<SNDFILE, int (*)(SNDFILE*)>;
 
-Sound decode(std::span<const std::byte> bytes, const std::string& path, const std::string& entry) {
+// Sets a size of 0 or beyond 2 GB, as of sound written to a pipe, to that of what follows:
+// libsndfile takes such a file, and one that breaks off, for what it finds.
+void check_size(std::span<std::byte> bytes, const std::string& where) {
+    const auto text = [&](std::size_t at) {
+        return std::string_view(reinterpret_cast<const char*>(&bytes[at]), 4);
+    };
+    const auto number = [&](std::size_t at) {
+        std::uint32_t n = 0;
+        for (std::size_t i = 4; i-- > 0;)
+            n = n << 8 | std::to_integer<std::uint32_t>(bytes[at + i]);
+        return n;
+    };
+    const auto put = [&](std::size_t at, std::size_t n) {
+        for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = std::byte(n >> (8 * i) & 255);
+    };
+    if (bytes.size() < 12 || text(0) != "RIFF" || text(8) != "WAVE")
+        fail(name, where + " is no WAV file (RIFF), whatever its name; convert it");
+    for (std::size_t at = 12; at + 8 <= bytes.size();) {
+        const std::size_t size = number(at + 4), rest = bytes.size() - at - 8;
+        const bool is_data = text(at) == "data";
+        if (is_data && (size == 0 || size >= 0x7fff0000)) {
+            put(at + 4, rest);
+            put(4, bytes.size() - 8);
+            return;
+        }
+        if (size > rest)
+            fail(name, where + " breaks off: " + std::to_string(rest) + " of " +
+                           std::to_string(size) + " bytes of its part '" + std::string(text(at)) +
+                           "' are there");
+        if (is_data) return;
+        at += 8 + size + size % 2;
+    }
+    fail(name, where + " has no part 'data'");
+}
+
+Sound decode(std::vector<std::byte> bytes, const std::string& path, const std::string& entry) {
     const std::string where = "'" + path + "'" + (entry.empty() ? "" : ": '" + entry + "'");
+    check_size(bytes, where);
     Memory memory{bytes};
     SF_VIRTUAL_IO io{Memory::size, Memory::seek, Memory::read, Memory::write, Memory::tell};
     SF_INFO info{};
     const File file(sf_open_virtual(&io, SFM_READ, &info, &memory), sf_close);
     if (!file) fail(name, where + " cannot be read: " + sf_strerror(nullptr));
     const auto channels = static_cast<std::size_t>(info.channels);
+    // The densest coding of WAV files has two bits a sample.
+    if (info.frames < 0 || static_cast<std::uint64_t>(info.frames) > 4 * bytes.size())
+        fail(name, where + " promises " + std::to_string(info.frames) + " samples in " +
+                       std::to_string(bytes.size()) + " bytes");
     std::vector<float> all(static_cast<std::size_t>(info.frames) * channels);
     const sf_count_t got = sf_readf_float(file.get(), all.data(), info.frames);
     if (got != info.frames || got == 0)
@@ -83,10 +128,12 @@ std::vector<Sound> read_archive(const std::string& path) {
     const std::unique_ptr<archive, int (*)(archive*)> in(archive_read_new(), archive_read_free);
     archive_read_support_filter_all(in.get());
     archive_read_support_format_all(in.get());
+    std::string entry_name;
     const auto checked = [&](la_ssize_t status) {
-        if (status < ARCHIVE_WARN) {
+        if (status < ARCHIVE_OK) {
             const char* const reason = archive_error_string(in.get());
-            fail(name, "'" + path + "' cannot be read: " + (reason ? reason : "it is damaged"));
+            fail(name, "'" + path + "'" + (entry_name.empty() ? "" : ": '" + entry_name + "'") +
+                           " cannot be read: " + (reason ? reason : "it is damaged"));
         }
         return status;
     };
@@ -95,8 +142,9 @@ std::vector<Sound> read_archive(const std::string& path) {
     std::vector<std::byte> bytes;
     archive_entry* entry = nullptr;
     while (checked(archive_read_next_header(in.get(), &entry)) != ARCHIVE_EOF) {
-        const char* const entry_name = archive_entry_pathname(entry);
-        if (entry_name == nullptr || !is_wav(entry_name)) continue;
+        const char* const called = archive_entry_pathname(entry);
+        entry_name = called ? called : "";
+        if (archive_entry_filetype(entry) != AE_IFREG || !is_wav(entry_name)) continue;
         bytes.clear();
         for (;;) {
             const std::size_t before = bytes.size();
@@ -104,6 +152,10 @@ std::vector<Sound> read_archive(const std::string& path) {
             const auto got = checked(archive_read_data(in.get(), bytes.data() + before, 1 << 16));
             bytes.resize(before + static_cast<std::size_t>(got));
             if (got == 0) break;
+            if (bytes.size() > largest)
+                fail(name, "'" + path + "': '" + entry_name +
+                               "' unpacks to more than the limit of " + std::to_string(largest) +
+                               " bytes");
         }
         sounds.push_back(decode(bytes, path, entry_name));
     }

@@ -50,7 +50,9 @@ std::vector<std::size_t> digits_of(std::size_t recordings, const std::string& ta
 
 Loaded::Loaded(const std::string& path)
     : settings(example::read<Settings>(path)), alphabet(settings.symbols),
-      filterbank({.rate = settings.rate}), model(make_recogniser<float>(settings, alphabet)) {
+      filterbank({.rate = settings.rate}),
+      model(
+          example::within_file(path, [&] { return make_recogniser<float>(settings, alphabet); })) {
     optim::load_weights(path, parameters(*model));
 }
 
@@ -109,7 +111,10 @@ int check_gradients(Training o) {
 
 int train(Training o) {
     if (o.inspection.checks()) return check_gradients(o);
-    if (o.resume) o.model = example::read<Settings>(o.out);
+    if (o.resume) {
+        o.continue_order();
+        o.model = example::read<Settings>(o.out);
+    }
     const Recordings recordings = read_recordings(o.recordings);
     const Filterbank filterbank({.rate = recordings.rate});
     const Alphabet alphabet(o.model.symbols);

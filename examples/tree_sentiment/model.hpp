@@ -33,23 +33,17 @@ struct Numbered {
     std::vector<nn::Tree> trees;
     std::vector<std::vector<std::int64_t>> words, labels; // by node; an inner node's word is -1
 
-    // Throws Error for a phrase that is neither a word nor made of phrases.
     Numbered(const std::vector<example::LabelledTree>& all, const nn::Vocabulary& vocabulary) {
         for (const auto& tree : all) {
             std::vector<std::int64_t> parents, word(tree.nodes.size(), -1), label;
-            std::vector<std::size_t> covered(tree.nodes.size());
             for (std::size_t n = 0; n < tree.nodes.size(); ++n) {
                 const auto& node = tree.nodes[n];
-                const std::size_t length = node.end - node.begin;
                 parents.push_back(node.parent);
                 label.push_back(node.label);
-                if (node.parent >= 0) covered[static_cast<std::size_t>(node.parent)] += length;
-                if (covered[n] == 0 && length == 1)
-                    word[n] = vocabulary.encode(tree.phrase(n))[0];
-                else if (covered[n] != length)
-                    fail("tree_sentiment", "the phrase " + nn::quoted(tree.text(n)) + " of tree " +
-                                               std::to_string(trees.size() + 1) +
-                                               " has words beside its parts");
+                // In post-order a parent follows its last child.
+                const bool is_leaf =
+                    n == 0 || tree.nodes[n - 1].parent != static_cast<std::int64_t>(n);
+                if (is_leaf) word[n] = vocabulary.encode(tree.phrase(n))[0];
             }
             trees.push_back(nn::Tree::from_parents(parents));
             words.push_back(std::move(word));

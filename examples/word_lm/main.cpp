@@ -82,8 +82,11 @@ struct Training : example::StreamOptions {
     std::size_t min_count = 1;
 
     Training()
-        : StreamOptions{{.batch = 40, .minutes = 30, .out = "word_lm.safetensors", .unit = "words"},
-                        35} {
+        : StreamOptions{{.batch = 40,
+                         .steps = 35,
+                         .minutes = 30,
+                         .out = "word_lm.safetensors",
+                         .unit = "words"}} {
         clip = 0.5;
     }
     void options(CLI::App& command) {
@@ -104,6 +107,10 @@ struct Training : example::StreamOptions {
     }
     std::string prepare() {
         Lines lines = read_words(text);
+        if (lines.size() == 1 && valid.empty())
+            fail("word_lm", fmt::format("'{}' is one line, of which no tenth can be cut off; give "
+                                        "--valid, or a sentence a line",
+                                        text));
         const Lines last =
             valid.empty() ? example::cut_off(lines, (lines.size() + 9) / 10) : read_words(valid);
         if (!resume) model.words = nn::Vocabulary(lines, {min_count, 0, special});

@@ -82,7 +82,24 @@ Tokens columns_of(std::string_view line, bool only_tabs) {
     return columns;
 }
 
-bool is_blank(std::string_view line) { return line.find_first_not_of(" \t") == line.npos; }
+bool is_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const auto found = code_point(text, at);
+        if (!found) return false;
+        at += found->length;
+    }
+    return true;
+}
+
+std::string from_latin1(std::string_view text) {
+    std::string utf8;
+    for (const char c : text) {
+        utf8proc_uint8_t bytes[4];
+        const auto length = utf8proc_encode_char(static_cast<unsigned char>(c), bytes);
+        utf8.append(bytes, bytes + length);
+    }
+    return utf8;
+}
 
 std::int64_t form_of(std::string_view word) {
     constexpr std::string_view digits = "0123456789", small = "abcdefghijklmnopqrstuvwxyz",
@@ -106,6 +123,8 @@ Tokens split_whitespace(std::string_view text) {
     return split(
         "split_whitespace", text, [](utf8proc_int32_t c) { return !is_space(c); }, false);
 }
+
+bool is_blank(std::string_view text) { return split_whitespace(text).empty(); }
 
 Tokens split_words(std::string_view text) { return split("split_words", text, is_word, true); }
 
@@ -161,27 +180,39 @@ std::string quoted(std::string_view text) {
     return "'" + shown + (text.size() > enough ? "...'" : "'");
 }
 
-std::vector<std::string> read_lines(const std::string& path) {
-    const auto bytes = read_file(path);
+std::vector<std::string> read_lines(const std::string& path, const LineOptions& options) {
+    const auto bytes = read_unpacked(path);
     std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
+        refuse_line("read_lines", path, 1,
+                    "expected text in UTF-8, got UTF-16; convert it: iconv -f UTF-16 -t UTF-8");
     if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+    std::string widened;
+    if (options.latin1 != nullptr) {
+        *options.latin1 = !is_utf8(text);
+        if (*options.latin1) text = widened = from_latin1(text);
+    }
+    const char ending = text.find('\n') == text.npos ? '\r' : '\n';
     std::vector<std::string> lines;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
+        const std::size_t end = std::min(text.find(ending), text.size());
         std::string_view line = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
         if (line.ends_with('\r')) line.remove_suffix(1);
         for (std::size_t at = 0; at < line.size();) {
             const auto found = code_point(line, at);
             if (!found || found->value == 0)
-                refuse_line("read_lines", path, lines.size() + 1,
-                            "expected text in UTF-8, got byte " +
-                                std::to_string(static_cast<unsigned char>(line[at])) +
-                                " as character " + std::to_string(at + 1) + " of the line");
+                refuse_line(
+                    "read_lines", path, lines.size() + 1,
+                    "expected text in UTF-8, got byte " +
+                        std::to_string(static_cast<unsigned char>(line[at])) + " as character " +
+                        std::to_string(at + 1) +
+                        " of the line; convert it, such as by iconv -f ISO-8859-1 -t UTF-8");
             at += found->length;
         }
         lines.emplace_back(line);
     }
+    while (!options.blank_end && !lines.empty() && is_blank(lines.back())) lines.pop_back();
     return lines;
 }
 

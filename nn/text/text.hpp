@@ -34,9 +34,18 @@ constexpr std::size_t word_form_kinds = 10;
 
 using Tokenizer = std::function<Tokens(std::string_view)>;
 
-// The lines of a text file, without their ends and a byte order mark. Throws Error with path and
-// line for a file that is no text: with a byte 0, or not UTF-8.
-std::vector<std::string> read_lines(const std::string& path);
+// Whether there is only white space, Unicode's included.
+bool is_blank(std::string_view text);
+
+struct LineOptions {
+    bool blank_end = false; // keep blank lines at the end
+    // Unless null, a file that is not UTF-8 is read as ISO-8859-1, and this says whether it was.
+    bool* latin1 = nullptr;
+};
+// The lines of a text file, gzipped or not, without a byte order mark; they end with LF, CR LF or,
+// in a file without LF, CR. Throws Error with path and line for a file that is no text: with a byte
+// 0, or not UTF-8.
+std::vector<std::string> read_lines(const std::string& path, const LineOptions& options = {});
 // A sentence a line; empty lines are left out.
 std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tokenizer);
 

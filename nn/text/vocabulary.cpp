@@ -179,7 +179,7 @@ void Vocabulary::save(const std::string& path) const {
 }
 
 Vocabulary Vocabulary::load(const std::string& path) {
-    const auto lines = read_lines(path);
+    const auto lines = read_lines(path, {.blank_end = true});
     if (lines.size() < 4)
         refuse_line(name, path, lines.size() + 1,
                     "the file ends; expected four lines of special symbols");

@@ -70,7 +70,7 @@ def digits():
 
     data = folder / "mnist"
     data.mkdir()
-    refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "opened"])
+    refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "No such file"])
     images = idx(2, 28, 28, data=os.urandom(2 * 784))
     (data / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(images)[:-200])
     refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "breaks off", "bytes"])

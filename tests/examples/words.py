@@ -63,9 +63,8 @@ with tempfile.TemporaryDirectory() as name:
     assert ">good</text>" in (folder / "parse.svg").read_text()
     refuses(TREES, "draw", model, "--tree", 1000, naming=["1000"])
     refuses(TREES, "draw", model, "--picture", folder / "parse.gif", naming=["parse.gif"])
-    refuses(TREES, "train", file("loose.txt", "(3 (2 a) b)\n"), naming=["tree 1", "a b"])
-    refuses(TREES, "train", file("three.txt", "(3 (2 a) (2 b) (2 c))\n"), "--batch", 1, "--shards",
-            1, "--epochs", 1, naming=["node 3", "3 children"])
+    refuses(TREES, "train", file("loose.txt", "(3 (2 a) b)\n"), naming=["loose.txt", "line 1", "words beside"])
+    refuses(TREES, "train", file("three.txt", "(3 (2 a) (2 b) (2 c))\n"), naming=["three.txt", "line 1", "3 parts"])
     refuses(TREES, "train", none, naming=["none.txt"])
     refuses(TREES, "eval", trees, naming=["trees.txt"])
 
@@ -79,8 +78,8 @@ with tempfile.TemporaryDirectory() as name:
     assert "person: Teddy Roosevelt" in told and result(told)["entities"] == "1", told
     refuses(NER, "train", none, naming=["none.txt"])
     refuses(NER, "train", file("bad.conll", "Ada\tB-person\nwrote\n"), naming=["bad.conll", "line 2"])
-    refuses(NER, "eval", model, file("other.conll", "Ada\tO\nwrote\tB-song\n"),
-            naming=["other.conll", "line 2", "B-song"])
+    # A tag that was not learned is an error of the model, as conlleval has it.
+    assert float(result(run(NER, "eval", model, file("other.conll", "Ada\tO\nwrote\tB-song\n")))["recall"]) == 0
     refuses(NER, "train", binary, naming=["binary.txt"])
 
     small = ["--hidden", 16, "--batch", 16, "--dropout", 0, "--rate", 0.02]

@@ -133,6 +133,20 @@ TEST_CASE("training state of an earlier version is refused with a reason") {
     CHECK(layer.weight.value() == weight);
 }
 
+TEST_CASE("load_weights: float64, and counters of PyTorch") {
+    const File file("pytorch");
+    auto layer = build();
+    const auto weight = Tensor<double>::full(layer.weight.shape(), 0.1);
+    const auto bias = Tensor<double>::full(layer.bias.shape(), 0.2);
+    write_safetensors(
+        file.path,
+        {{"weight", weight}, {"bias", bias}, {"norm.num_batches_tracked", Indices({1})}});
+    CHECK(error_of([&] { optim::load_weights(file.path, parameters(layer)); }) != "");
+    optim::load_weights(file.path, parameters(layer), Narrowing::allow);
+    CHECK(layer.weight.value()(0, 0) == 0.1f);
+    CHECK(layer.bias.value()(0) == 0.2f);
+}
+
 TEST_CASE("checkpoints refuse what could not be read back") {
     const File file("broken");
     auto layer = build();

@@ -156,6 +156,23 @@ TEST_CASE("lines and sentences of files") {
     CHECK(read == std::vector<Tokens>{{"one", "two"}, {"three"}});
     put(path, "");
     CHECK(nn::read_lines(path).empty());
+    put(path, "one\n\xc2\xa0\n\f\n");
+    CHECK(nn::read_lines(path) == std::vector<std::string>{"one"});
+    CHECK(nn::read_lines(path, {.blank_end = true}).size() == 3);
+    put(path, "one\rtwo\r");
+    CHECK(nn::read_lines(path) == std::vector<std::string>{"one", "two"});
+    bool latin1 = false;
+    put(path, "caf\xe9\n");
+    CHECK(nn::read_lines(path, {.latin1 = &latin1}) == std::vector<std::string>{"café"});
+    CHECK(latin1);
+    CHECK(contains(refusal([&] { nn::read_lines(path); }), "iconv"));
+    put(path, std::string("\xff\xfeo\0", 4));
+    CHECK(contains(refusal([&] { nn::read_lines(path); }), "UTF-16"));
+    // A line is blank by one rule: a no-break space or a form feed alone parts sentences.
+    put(path, "a O\n\xc2\xa0\nb O\n\f\nc O\n");
+    CHECK(nn::read_columns(path).size() == 3);
+    put(path, "\xc2\xa0\na O\n");
+    CHECK(nn::read_columns(path).size() == 1);
     put(path, std::string("good\nb\0d\n", 9));
     CHECK(contains(refusal([&] { nn::read_lines(path); }),
                    "', line 2: expected text in UTF-8, got byte 0 as character 2 of the line"));
