@@ -76,11 +76,21 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
     std::vector<Rung> rungs; // from the widest step to the smallest
     double least = infinity;
     int after = 0; // rungs since the best one
+    bool is_flat = false, has_central = false, has_changed = false;
+    double flat = 0; // the widest step at which nothing changes
     for (int k = highest; k >= lowest; --k) {
-        // Rounding takes over: beyond here every step is worse.
-        if (k < -5 && least < infinity && (after > 3 || (least <= accuracy && after > 2))) break;
+        // What wide steps agree on may be a straight line on the far side of a corner, or the
+        // outside of a domain: so not before these are very small.
+        if (k < -12 && least < infinity && (after > 3 || least <= accuracy)) break;
         Rung r{k, 0, 0, false, infinity};
         if (!slope(k, output, r.slope, r.is_one_sided)) continue;
+        // Steps below what the function resolves (as one in float does) say nothing of its slope.
+        if (has_changed && r.slope == 0 && sample(k)->size[output] == 0) {
+            is_flat = true;
+            flat = std::max(flat, step(k));
+            continue;
+        }
+        has_changed = has_changed || sample(k)->size[output] > 0;
         r.extrapolated = r.slope;
         if (!rungs.empty() && rungs.back().number == k + 1 &&
             rungs.back().is_one_sided == r.is_one_sided) {
@@ -93,13 +103,21 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
                  std::isfinite(wider.error) ? std::abs(r.extrapolated - wider.extrapolated) : 0.0});
         }
         rungs.push_back(r);
+        has_central = has_central || (!r.is_one_sided && r.error < infinity);
         ++after;
         if (r.error < least) least = r.error, after = 0;
     }
-    // What one rung finds, a smaller step must not contradict by more than noise.
-    for (std::size_t i = 0; i + 1 < rungs.size(); ++i)
-        rungs[i].error =
-            std::max(rungs[i].error, std::abs(rungs[i + 1].slope - rungs[i].extrapolated) / 4);
+    if (has_central)
+        for (Rung& r : rungs)
+            if (r.is_one_sided) r.error = infinity;
+    // Noise in the function's value scatters the slopes at smaller steps; at this one it is less.
+    for (std::size_t i = 0; i < rungs.size(); ++i) {
+        const double found = rungs[i].extrapolated, h = step(rungs[i].number);
+        for (std::size_t k = i + 1; k < rungs.size(); ++k)
+            rungs[i].error = std::max(rungs[i].error, std::abs(rungs[k].slope - found) *
+                                                          (step(rungs[k].number) / h));
+        if (flat < h) rungs[i].error = std::max(rungs[i].error, std::abs(found) * (flat / h));
+    }
     least = infinity;
     for (const Rung& r : rungs) least = std::min(least, r.error);
     if (!(least < infinity)) return first(output);
@@ -114,18 +132,13 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
     const bool is_first_good = std::any_of(
         rungs.begin(), rungs.end(), [&](const Rung& r) { return r.number >= 0 && is_good(r); });
     const Rung& r = rungs[chosen];
-    // Noise in the function's value scatters the slopes at smaller steps; at this one it is less.
-    std::vector<double> noise{0};
-    for (std::size_t i = chosen + 1; i < rungs.size(); ++i)
-        noise.push_back(std::abs(rungs[i].slope - r.extrapolated) * step(rungs[i].number));
-    std::nth_element(noise.begin(), noise.begin() + static_cast<std::ptrdiff_t>(noise.size() / 2),
-                     noise.end());
     return {.value = r.extrapolated,
-            .error = std::max(r.error, noise[noise.size() / 2] / step(r.number)),
+            .error = r.error,
             .step = step(r.number),
             .rounding = rounding(r.number, output),
             .rung = rungs[smallest].number,
             .is_reduced = !is_first_good,
+            .is_flat = is_flat,
             .is_one_sided = r.is_one_sided};
 }
 

@@ -24,6 +24,7 @@ public:
         double rounding = 0;     // of the value, from that of the function's value alone
         int rung = 0;            // of the smallest step that agrees with it
         bool is_reduced = false; // the first step and wider ones do not
+        bool is_flat = false;    // at smaller steps nothing changes
         bool is_one_sided = false;
     };
 

@@ -289,10 +289,13 @@ private:
             e.verdict = Verdict::zero;
             return true;
         }
-        const double negligible =
-            options_.tolerance * options_.smallest * effects_[e.output] / scale;
-        if (e.relative <= options_.tolerance ||
-            (e.absolute <= 100 * numeric.rounding && e.absolute <= negligible)) {
+        const double largest = effects_[e.output] / scale;
+        const bool is_rounding =
+            numeric.value == 0
+                ? e.absolute <= 1000 * std::numeric_limits<double>::epsilon() * largest
+                : e.absolute <= 100 * numeric.rounding &&
+                      e.absolute <= options_.tolerance * options_.smallest * largest;
+        if (e.relative <= options_.tolerance || is_rounding) {
             e.verdict = Verdict::passed;
             return true;
         }
@@ -307,6 +310,10 @@ private:
         const double accuracy =
             0.03 * options_.tolerance * (std::isfinite(e.analytic) ? std::abs(e.analytic) : 0.0);
         const auto estimate = line.best(e.output, accuracy);
+        if (estimate.is_flat && e.analytic == 0) {
+            agrees(e, {.error = 0, .step = estimate.step}, scale);
+            return;
+        }
         Entry fine = e;
         e.is_step_reduced = estimate.is_reduced;
         if (agrees(e, estimate, scale)) return;

@@ -20,6 +20,10 @@ const std::map<std::string, Color> colors{{"kind", Color::kind},
                                           {"gradient-norm", Color::gradient_norm},
                                           {"time", Color::time},
                                           {"memory", Color::memory}};
+using Mode = unroll::GradcheckOptions::Mode;
+const std::map<std::string, Mode> modes{
+    {"automatic", Mode::automatic}, {"elements", Mode::elements}, {"directions", Mode::directions},
+    {"together", Mode::together},   {"taylor", Mode::taylor},     {"transpose", Mode::transpose}};
 
 } // namespace
 
@@ -50,6 +54,9 @@ void Inspection::options(CLI::App& command) {
                      "compare the gradients of a small model with finite differences and stop");
     command.add_option("--check-order", order_, "1: gradients; 2: gradients of gradients")
         ->check(CLI::Range(1, 2));
+    named("--check-mode", mode_, modes, "how they are compared")->default_str("automatic");
+    command.add_option("--check-chart", chart_,
+                       "compare by Taylor remainders, and draw them as SVG");
     command.add_option("--check-report", report_, "write the comparison as JSON");
     command.option_defaults()->group("Options");
 }
@@ -72,10 +79,13 @@ int Inspection::draw(const std::function<unroll::Variable<float>()>& loss) const
 
 int Inspection::check(const std::function<unroll::Variable<double>()>& loss,
                       const unroll::Parameters<double>& parameters) const {
-    const auto report =
-        unroll::gradcheck(loss, {}, parameters, {.order = static_cast<int>(order_)});
+    const auto report = unroll::gradcheck(loss, {}, parameters,
+                                          {.mode = chart_.empty() ? mode_ : Mode::taylor,
+                                           .order = static_cast<int>(order_),
+                                           .locate = true});
     std::fputs(report.text().c_str(), stdout);
     if (!report_.empty()) unroll::write_file_atomically(report_, report.json());
+    if (!chart_.empty()) unroll::write_file_atomically(chart_, report.svg());
     std::size_t kinks = 0;
     for (const auto& entry : report.entries)
         kinks += entry.verdict == unroll::GradcheckReport::Verdict::kink;

@@ -30,10 +30,11 @@ public:
               const unroll::Parameters<double>& parameters) const;
 
 private:
-    std::string path_, report_;
+    std::string path_, report_, chart_;
     unroll::graph::Options graph_;
     bool checks_ = false;
     std::size_t order_ = 1;
+    unroll::GradcheckOptions::Mode mode_ = unroll::GradcheckOptions::Mode::automatic;
 };
 
 } // namespace example
