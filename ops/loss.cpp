@@ -111,16 +111,15 @@ template <class T>
 Variable<T> binary_cross_entropy(const Variable<T>& logits,
                                  const std::type_identity_t<Variable<T>>& y, Op op) {
     same_shape(op, logits, y);
-    return mean_or_zero(fuse(
-        op, [](auto x, auto y) { return softplus(x) - x * y; }, logits, y));
+    return mean_or_zero(
+        fuse(op, primitive([](auto x, auto y) { return softplus(x) - x * y; }), logits, y));
 }
 
 template <class T>
 Variable<T> mean_squared_error(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
                                Op op) {
     same_shape(op, x, y);
-    return mean_or_zero(fuse(
-        op, [](auto x, auto y) { return square(x - y); }, x, y));
+    return mean_or_zero(fuse(op, primitive([](auto x, auto y) { return square(x - y); }), x, y));
 }
 
 template <class T>
@@ -128,13 +127,11 @@ Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>&
                   Op op) {
     same_shape(op, x, y);
     if (!(delta > 0)) fail(op, "delta must be positive, got " + std::to_string(delta));
-    return mean_or_zero(fuse(
-        op,
-        [delta](auto x, auto y) {
-            const auto d = abs(x - y);
-            return where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta));
-        },
-        x, y));
+    return mean_or_zero(fuse(op, primitive([delta](auto x, auto y) {
+                                 const auto d = abs(x - y);
+                                 return where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta));
+                             }),
+                             x, y));
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

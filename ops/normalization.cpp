@@ -30,7 +30,7 @@ struct NormRule {
         if (!g.value().storage()) return;
         if (!to.is_recording()) return by_rows(to, g, x, gain, means, scales);
         const auto normal = [](auto x, auto mean, auto scale) { return (x - mean) * scale; };
-        const Variable<T> n = fuse("layer_norm", normal, x, means, scales), h = g * gain;
+        const Variable<T> n = fuse("layer_norm", primitive(normal), x, means, scales), h = g * gain;
         const Variable<T> mean_h = mean(h, {-1}, true), mean_hn = mean(h * n, {-1}, true);
         to[0].add(scales * (h - mean_h - n * mean_hn));
         to[1].add(g * n);
@@ -93,12 +93,10 @@ Variable<T> squared(const Op& op, const Variable<T>& x) {
 template <class T>
 Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>& variance,
                    const Variable<T>& gain, const Variable<T>& bias, double epsilon) {
-    return fuse(
-        op,
-        [epsilon](auto d, auto variance, auto gain, auto bias) {
-            return d / sqrt(variance + epsilon) * gain + bias;
-        },
-        distance, variance, gain, bias);
+    return fuse(op, primitive([epsilon](auto d, auto variance, auto gain, auto bias) {
+                    return d / sqrt(variance + epsilon) * gain + bias;
+                }),
+                distance, variance, gain, bias);
 }
 
 // x [batch, channels, all else], with which what each channel has agrees as [channels, 1].
@@ -196,8 +194,9 @@ Variable<T> dropout(const Variable<T>& x, double p, Op op) {
     Tensor<T> draws(x.shape());
     tape->random().fill_uniform(draws.data(), draws.size(), T(0), T(1));
     const double scale = p < 1 ? 1 / (1 - p) : 0;
-    return fuse(
-        op, [p, scale](auto x, auto draw) { return where(draw < p, 0, x * scale); }, x, draws);
+    return fuse(op,
+                primitive([p, scale](auto x, auto draw) { return where(draw < p, 0, x * scale); }),
+                x, draws);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

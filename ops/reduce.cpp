@@ -184,9 +184,10 @@ Variable<T> variance(const Variable<T>& x, Axes axes, std::size_t ddof, bool kee
 namespace {
 template <class T>
 Variable<T> root(const Op& op, const Variable<T>& squares) {
-    return fuse(
-        op, [](auto s) { return where(s == 0, 0 * s, sqrt(where(s == 0, 0 * s + 1, s))); },
-        squares);
+    return fuse(op, primitive([](auto s) {
+                    return where(s == 0, 0 * s, sqrt(where(s == 0, 0 * s + 1, s)));
+                }),
+                squares);
 }
 } // namespace
 

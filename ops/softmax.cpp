@@ -92,7 +92,8 @@ void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>
     const auto product = [](auto g, auto y) { return where(y == 0, 0, g * y); };
     const auto share = [](auto g, auto y, auto mean) { return where(y == 0, 0, y * (g - mean)); };
     if (to[0].is_recording())
-        return add_fused(to[0], share, g, y, sum(fuse("softmax", product, g, y), {-1}, true));
+        return add_fused(to[0], share, g, y,
+                         sum(fuse("softmax", primitive(product), g, y), {-1}, true));
     const Tensor<T> weights = y.value().contiguous(), arrived = g.value().contiguous();
     Tensor<T> shares(y.shape());
     const std::size_t n = y.shape().back();
@@ -117,7 +118,7 @@ template <class T>
 void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
     // What is masked has no share, whatever arrives for it.
     const auto alive = [](auto g, auto y) { return where(y > -infinity<T>, g, 0); };
-    const Variable<T> total = sum(fuse("log_softmax", alive, g, y), {-1}, true);
+    const Variable<T> total = sum(fuse("log_softmax", primitive(alive), g, y), {-1}, true);
     add_fused(
         to[0],
         [](auto g, auto y, auto total) { return where(y > -infinity<T>, g - exp(y) * total, 0); },

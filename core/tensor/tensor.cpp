@@ -123,6 +123,13 @@ std::ptrdiff_t Tensor<T>::offset(std::initializer_list<std::ptrdiff_t> indices) 
     return at;
 }
 
+namespace {
+
+// A count that a caller computed, or wrote as -1.
+std::string signed_text(std::size_t n) { return std::to_string(static_cast<std::ptrdiff_t>(n)); }
+
+} // namespace
+
 template <class T>
 T Tensor<T>::item() const {
     if (size() != 1) fail("item", "one element expected, the shape is " + to_string(shape_));
@@ -130,11 +137,12 @@ T Tensor<T>::item() const {
 }
 
 template <class T>
-Tensor<T> Tensor<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const {
-    const std::size_t a = normal_axis(Op::unplaced("slice"), axis, dimension());
+Tensor<T> Tensor<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end, Op op) const {
+    const std::size_t a = normal_axis(op, axis, dimension());
     if (begin > end || end > shape_[a])
-        fail("slice", "range " + std::to_string(begin) + ":" + std::to_string(end) + " on axis " +
-                          std::to_string(a) + " of shape " + to_string(shape_));
+        fail(op, "range " + signed_text(begin) + ":" + signed_text(end) + " on axis " +
+                     std::to_string(a) + " of shape " + to_string(shape_) +
+                     "; expected 0 <= begin <= end <= " + std::to_string(shape_[a]));
     Tensor view = *this;
     view.data_ += strides_[a] * static_cast<std::ptrdiff_t>(begin);
     view.shape_[a] = end - begin;
@@ -142,11 +150,11 @@ Tensor<T> Tensor<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t e
 }
 
 template <class T>
-Tensor<T> Tensor<T>::select(std::ptrdiff_t axis, std::size_t index) const {
-    const std::size_t a = normal_axis(Op::unplaced("select"), axis, dimension());
+Tensor<T> Tensor<T>::select(std::ptrdiff_t axis, std::size_t index, Op op) const {
+    const std::size_t a = normal_axis(op, axis, dimension());
     if (index >= shape_[a])
-        fail("select", "index " + std::to_string(index) + " is out of range on axis " +
-                           std::to_string(a) + " of shape " + to_string(shape_));
+        fail(op, "index " + signed_text(index) + " is out of range on axis " + std::to_string(a) +
+                     " of shape " + to_string(shape_) + "; indices count from 0");
     Tensor view = *this;
     view.data_ += strides_[a] * static_cast<std::ptrdiff_t>(index);
     view.shape_.erase(a);
