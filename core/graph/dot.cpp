@@ -113,9 +113,15 @@ std::string style_of(const Box& box) {
         style = "filled";
         more = ", shape=ellipse, color=\"#6a9a6a\"";
         break;
-    case Box::Look::sink:
-        fill = "#f9dfdb";
-        more = ", peripheries=2, color=\"#b0695f\"";
+    case Box::Look::constant:
+        fill = "#eef0ee";
+        style = "filled";
+        more = ", shape=ellipse, color=\"#9aa69a\"";
+        break;
+    case Box::Look::sink: more = std::string(", peripheries=2, color=\"") + ink + "\""; break;
+    case Box::Look::failed:
+        fill = "#fbdcd8";
+        more = ", penwidth=2, color=\"#c0291b\", fontcolor=\"#8c1a10\"";
         break;
     case Box::Look::module:
         fill = "#dde6f2";
@@ -133,6 +139,7 @@ std::string style_of(const Box& box) {
     case Box::Look::more: more = ", shape=box3d", fill = "#e4e4e4", style = "filled"; break;
     case Box::Look::operation: break;
     }
+    if (box.small) more += ", fontsize=9, height=0.2, width=0.2, margin=\"0.06,0.03\"";
     if (box.outside) {
         style += ",dashed";
         fill = "#fafafa";
@@ -151,7 +158,9 @@ const char* class_of(const Box& box) {
     switch (box.look) {
     case Box::Look::parameter: return "parameter";
     case Box::Look::source: return "source";
+    case Box::Look::constant: return "constant";
     case Box::Look::sink: return "sink";
+    case Box::Look::failed: return "failed";
     case Box::Look::module:
     case Box::Look::step: return "module";
     case Box::Look::term: return "term";
@@ -256,15 +265,15 @@ private:
         if (a.carried)
             add("class=carried, style=bold, color=\"" + std::string(carried) + "\", fontcolor=\"" +
                 carried + "\", fontsize=10");
-        if (a.against || a.crosses) add("constraint=false");
-        if (a.crosses) add("style=dotted");
+        if (a.crosses) add("constraint=false, style=dotted");
         if (a.hue != none)
             add("color=\"" + std::string(strong_hues[a.hue % strong_hues.size()]) + "\"");
         if (a.scale >= 0)
             add("color=\"" + shade(a.scale, 0.25) +
                 "\", penwidth=" + (a.scale > 0.5 ? "2" : "1.3"));
         std::string from = a.from, to = a.to;
-        if (a.reversed && !a.against) {
+        // Always down the page, so that labels get a place of their own.
+        if (a.reversed != a.against && !a.crosses && from != to) {
             std::swap(from, to);
             add("dir=back");
         }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -36,6 +37,7 @@ public:
           ids_(visibility_.ids()) {
         drawing_.left_to_right = options.left_to_right;
         choose_hues();
+        find_copies();
         draw_groups();
         draw_boxes();
         using Fan = Visibility::Fan;
@@ -75,7 +77,7 @@ private:
         drawing_.groups.push_back({Group::Look::plain, none, "unroll", "", 0});
         group_of_.assign(modules.size(), 0);
         std::uint32_t forward = 0;
-        if (visibility_.backward() != none) {
+        if (visibility_.has_backward()) {
             forward = 1;
             drawing_.groups.push_back({Group::Look::side, 0, "cluster_forward", "forward", 1});
             group_of_[0] = forward;
@@ -83,7 +85,7 @@ private:
         for (std::uint32_t m = 1; m < modules.size(); ++m) {
             if (m == root_ || !visibility_.is_open(m)) continue;
             if (visibility_.left_out() > 0 && visibility_.all_left_out(m)) continue;
-            const bool side = m == visibility_.backward();
+            const bool side = visibility_.side(m) == m;
             const std::uint32_t parent =
                 modules[m].parent == root_ ? (side ? 0 : forward) : group_of_[modules[m].parent];
             group_of_[m] = static_cast<std::uint32_t>(drawing_.groups.size());
@@ -106,8 +108,10 @@ private:
                 continue;
             if (visibility_.is_opened(i))
                 open_formula(i);
+            else if (copies_of(i).empty())
+                box(i, ids_[i], group_of_[item.module]);
             else
-                box(i);
+                for (const auto& [user, id] : copies_of(i)) box(i, id, group_beside(user));
         }
         for (std::uint32_t m = 0; m < model_.modules.size(); ++m)
             if (visibility_.closed(m) == m &&
@@ -121,8 +125,83 @@ private:
                                       group_of_[0]});
     }
 
-    // One line for each shape; a run of equal shapes is one line.
-    static void list(const std::vector<std::string>& shapes, std::vector<std::string>& lines) {
+    // What several modules use is drawn small beside each of them, as far as there is room.
+    void find_copies() {
+        constexpr std::size_t most = 8;
+        std::map<std::uint32_t, std::map<std::string, std::uint32_t>> users; // modules, by box
+        std::size_t boxes = 0;
+        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
+            boxes +=
+                visibility_.is_open(model_.items[i].module) ? weight(model_.items[i], options_) : 0;
+        for (std::uint32_t m = 0; m < model_.modules.size(); ++m)
+            boxes += visibility_.closed(m) == m;
+        for (const Link& l : model_.links)
+            if (model_.items[l.from].is_operand() && ids_[l.from][0] == 'n' &&
+                !visibility_.is_outside(model_.items[l.to].module) &&
+                !visibility_.is_left_out(l.to) && !visibility_.is_hidden(l.from))
+                users[l.from].emplace(ids_[l.to], model_.items[l.to].module);
+        for (const auto& [item, all] : users) {
+            std::set<std::uint32_t> modules;
+            for (const auto& [id, module] : all)
+                modules.insert(visibility_.closed(module) == none ? module
+                                                                  : visibility_.closed(module));
+            if (modules.size() < 2 || all.size() > most || boxes + all.size() > options_.budget)
+                continue;
+            boxes += all.size() - 1;
+            for (const auto& [id, module] : all) {
+                std::string copy = ids_[item]; // search leads to the first
+                if (!copies_[item].empty()) copy += "_" + id;
+                copies_[item].push_back({module, copy});
+                copy_for_[{item, id}] = copy;
+            }
+        }
+    }
+    std::vector<std::pair<std::uint32_t, std::string>> copies_of(std::uint32_t item) const {
+        const auto found = copies_.find(item);
+        return found == copies_.end() ? std::vector<std::pair<std::uint32_t, std::string>>()
+                                      : found->second;
+    }
+    // The group of a module or, if that is closed or a step, around it.
+    std::uint32_t group_beside(std::uint32_t module) const {
+        if (visibility_.closed(module) != none)
+            module = model_.modules[visibility_.closed(module)].parent;
+        while (module != 0 && module != root_ && model_.modules[module].name == "t")
+            module = model_.modules[module].parent;
+        return group_of_[module];
+    }
+
+    // A parameter in its module: "weight"; in another one, by its path.
+    std::string name_in(const Item& item, std::uint32_t module) const {
+        if (item.kind != Item::Kind::parameter) return item.name;
+        std::string path = model_.path(module), name = item.name;
+        for (std::size_t dot; (dot = name.find('.')) != std::string::npos;) {
+            const std::string first = name.substr(0, dot);
+            const auto at = ("." + path + ".").find("." + first + ".");
+            if (at == std::string::npos) break;
+            path.erase(0, at + first.size() + 1);
+            name.erase(0, dot + 1);
+        }
+        return name;
+    }
+
+    static std::vector<std::string> wrapped(const std::string& text) {
+        constexpr std::size_t width = 38, most = 8;
+        std::vector<std::string> lines(1);
+        std::istringstream words(text);
+        for (std::string word; words >> word;) {
+            if (!lines.back().empty() && lines.back().size() + word.size() >= width)
+                lines.emplace_back();
+            lines.back() += (lines.back().empty() ? "" : " ") + word;
+        }
+        if (lines.size() > most) lines.resize(most), lines.back() += " …";
+        return lines;
+    }
+
+    // One line for each shape; a run of equal shapes is one line. A scalar has none.
+    static void list(std::vector<std::string> shapes, std::vector<std::string>& lines) {
+        if (shapes.size() == 1 && shapes[0] == "[]") return;
+        for (std::string& shape : shapes)
+            if (shape == "[]") shape = "scalar";
         for (std::size_t s = 0, equal; s < shapes.size() && lines.size() <= most_lines;
              s += equal) {
             for (equal = 1; s + equal < shapes.size() && shapes[s + equal] == shapes[s];) ++equal;
@@ -133,7 +212,7 @@ private:
         std::string text;
         for (auto s = shapes.begin(); s != shapes.end(); ++s) {
             if (std::distance(shapes.begin(), s) == 2) return text + ", …";
-            text += (text.empty() ? "" : ", ") + *s;
+            text += (text.empty() ? "" : ", ") + (*s == "[]" ? "scalar" : *s);
         }
         return text;
     }
@@ -174,19 +253,37 @@ private:
         if (value > 0) least_ = std::min(least_, value);
     }
 
-    void box(std::uint32_t i) {
+    static Box::Look look_of(const Item& item) {
+        if (!item.failure.empty()) return Box::Look::failed;
+        switch (item.kind) {
+        case Item::Kind::parameter: return Box::Look::parameter;
+        case Item::Kind::source: return Box::Look::source;
+        case Item::Kind::constant: return Box::Look::constant;
+        case Item::Kind::operation: break;
+        }
+        return item.is_sink ? Box::Look::sink : Box::Look::operation;
+    }
+
+    void box(std::uint32_t i, const std::string& id, std::uint32_t group) {
         const Item& item = model_.items[i];
         Box box{};
-        box.look = item.kind == Item::Kind::parameter ? Box::Look::parameter
-                   : item.kind == Item::Kind::source  ? Box::Look::source
-                   : item.is_sink                     ? Box::Look::sink
-                                                      : Box::Look::operation;
-        box.id = "n" + std::to_string(i);
-        box.group = group_of_[item.module];
-        box.lines.push_back(item.name);
-        list(item.shapes, box.lines);
+        box.look = look_of(item);
+        box.id = id;
+        box.group = group;
+        box.small = !copies_of(i).empty();
+        std::string name = box.small ? item.name : name_in(item, item.module);
+        if (!item.numbers.empty()) name += " " + item.numbers;
+        if (!item.result.empty()) name = item.result + " = " + name;
+        box.lines.push_back(name);
+        if (!box.small) list(item.shapes, box.lines);
+        for (const std::string& line : wrapped(item.failure))
+            if (!line.empty()) box.lines.push_back(line);
         annotate(item.measure, box.lines);
-        box.tooltip = item.name + "\n" + item.path;
+        box.tooltip = item.name;
+        if (box.small)
+            for (const std::string& shape : item.shapes) box.tooltip += " " + shape;
+        box.tooltip += "\n" + item.origin;
+        if (!item.failure.empty()) box.tooltip += "\n" + item.failure;
         if (item.count > 1) box.tooltip += "\n× " + format_thousands(item.count);
         if (options_.color == Color::module) box.hue = hues_[item.module];
         measure(metric(item.measure), box.scale);
@@ -209,7 +306,7 @@ private:
         std::set<std::string> in, out;
         for (const Link& l : model_.links) {
             const bool leaves = ids_[l.from] == box.id, enters = ids_[l.to] == box.id;
-            if (leaves != enters && model_.items[l.from].kind != Item::Kind::parameter)
+            if (leaves != enters && !model_.items[l.from].is_operand())
                 (leaves ? out : in).insert(l.whole);
         }
         if (!is_step && (!in.empty() || !out.empty()))
@@ -279,13 +376,12 @@ private:
         const bool leaves = visibility_.is_outside(to.module),
                    enters = visibility_.is_outside(from.module);
         if (leaves && enters) return;
-        if (from.kind == Item::Kind::parameter &&
-            (!options_.parameters || visibility_.is_hidden(link.from)))
-            return;
+        if (from.is_operand() && visibility_.is_hidden(link.from)) return;
         if (enters) add_outside_node(link.from);
         if (leaves) add_outside_node(link.to);
         Arrow arrow{};
-        arrow.from = end(link.from, link.output, outputs_);
+        const auto copy = copy_for_.find({link.from, ids_[link.to]});
+        arrow.from = copy != copy_for_.end() ? copy->second : end(link.from, link.output, outputs_);
         arrow.to = end(link.to, link.input, inputs_);
         if (arrow.from == arrow.to) {
             const std::uint32_t closed = visibility_.closed(to.module);
@@ -294,12 +390,9 @@ private:
         }
         arrow.carried = link.carried;
         arrow.against = link.carried && link.from >= link.to;
-        if (visibility_.backward() != none) {
-            const bool a = model_.inside(from.module, visibility_.backward()),
-                       b = model_.inside(to.module, visibility_.backward());
-            arrow.crosses = a != b;
-            arrow.reversed = a && b;
-        }
+        const std::uint32_t a = visibility_.side(from.module), b = visibility_.side(to.module);
+        arrow.crosses = a != b && copy == copy_for_.end();
+        arrow.reversed = a == b && a != 0;
         label(arrow, link, for_all);
     }
 
@@ -318,8 +411,9 @@ private:
             if (link.parallel > 1 && !line.empty())
                 line = std::to_string(link.parallel) + " × " + line;
         }
-        if (options_.edge_shapes && !link.carried && from.kind != Item::Kind::parameter)
-            line += (line.empty() ? "" : " ") + link.shape;
+        // The shape of the whole stands in the box.
+        if (options_.edge_shapes && !line.empty() && !link.carried && link.shape != "[]")
+            line += " " + link.shape;
         if (for_all) line += (line.empty() ? "" : ", ") + std::string("for all");
         const auto [found, fresh] = arrow_of_.emplace(
             std::make_tuple(arrow.from, arrow.to, arrow.carried), drawing_.arrows.size());
@@ -352,13 +446,15 @@ private:
         ids_[i] = outside_nodes_ < most ? "n" + std::to_string(i) : "elsewhere";
         if (outside_nodes_++ > most) return;
         Box box{};
-        box.look = item.kind == Item::Kind::parameter ? Box::Look::parameter : Box::Look::operation;
+        box.look = item.kind == Item::Kind::parameter  ? Box::Look::parameter
+                   : item.kind == Item::Kind::constant ? Box::Look::constant
+                                                       : Box::Look::operation;
         box.id = ids_[i];
         box.outside = true;
         box.lines = {outside_nodes_ > most ? std::string("elsewhere") : item.name};
         if (outside_nodes_ <= most && item.module != 0)
             box.lines.push_back(model_.path(item.module));
-        box.tooltip = item.path;
+        box.tooltip = item.origin;
         drawing_.boxes.push_back(std::move(box));
     }
 
@@ -407,6 +503,9 @@ private:
     std::vector<std::string> ids_;               // by item: the box that represents it
     std::size_t outside_nodes_ = 0;
     std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of open formulas
+    // Of what is drawn several times: the modules that use it and the boxes beside them.
+    std::map<std::uint32_t, std::vector<std::pair<std::uint32_t, std::string>>> copies_;
+    std::map<std::pair<std::uint32_t, std::string>, std::string> copy_for_; // by item and user
     std::map<std::tuple<std::string, std::string, bool>, std::size_t> arrow_of_;
     double least_ = 1e300, most_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
@@ -22,6 +23,12 @@ bool Model::inside(std::uint32_t module, std::uint32_t outer) const {
     return module == outer;
 }
 
+std::uint32_t Model::backward_pass(std::uint32_t module) const {
+    if (module == 0) return 0;
+    while (modules[module].level > 1) module = modules[module].parent;
+    return modules[module].name == "backward" ? module : 0;
+}
+
 std::string Model::path(std::uint32_t module) const {
     if (module == 0) return {};
     const std::string outer = path(modules[module].parent);
@@ -35,9 +42,13 @@ class Folding {
 public:
     Folding(const Tape<T>& tape, NodeId of, const Options& options)
         : tape_(tape), options_(options), scopes_(tape, of, options) {
+        for (const auto& [id, name] : tape.names()) names_[id] = name;
+        for (const auto& [value, name] : tape.constant_names()) constant_names_[value] = name;
         make_items();
         make_links();
         make_modules();
+        find_by_products();
+        mark_failure();
     }
     Model model;
 
@@ -88,17 +99,81 @@ private:
             const int k = scopes_.is_parameter(id);
             const std::uint32_t ordinal = reached[k][scope]++;
             std::vector<std::uint32_t>& known = members[k][representative];
-            if (scope == representative || ordinal >= known.size()) {
-                known.push_back(static_cast<std::uint32_t>(model.items.size()));
+            const bool is_new = scope == representative || ordinal >= known.size();
+            const std::uint32_t same =
+                is_new ? none : known[std::min<std::size_t>(ordinal, known.size() - 1)];
+            const std::string numbers = add_constants(id, same);
+            const std::uint32_t number =
+                is_new ? static_cast<std::uint32_t>(model.items.size()) : same;
+            if (is_new) {
+                known.push_back(number);
                 model.items.push_back(new_item(id, representative));
+                model.items.back().numbers = numbers;
+            } else if (model.items[number].numbers != numbers) {
+                model.items[number].numbers = "…";
             }
-            const std::uint32_t number = known[std::min<std::size_t>(ordinal, known.size() - 1)];
+            for (const ConstantUse& use : constants_of(id))
+                if (const auto from = constant_of_.find(use.value); from != constant_of_.end())
+                    operand_of_.emplace(mix(number, use.input), from->second);
             Item& item = model.items[number];
             item_of_[id] = number;
             ++item.count;
             if (k == 1) item.elements += node(id).parameter->size();
             item.measure.add(measure(id));
         }
+    }
+
+    std::span<const ConstantUse> constants_of(NodeId id) const {
+        const auto& all = tape_.constants();
+        const auto [first, last] = std::equal_range(
+            all.begin(), all.end(), ConstantUse{id, 0, 0, nullptr, nullptr, 0},
+            [](const ConstantUse& a, const ConstantUse& b) { return a.node < b.node; });
+        return {first, last};
+    }
+
+    // Makes items for the constants that a node uses and returns those that are mere numbers. In a
+    // series, the constants of the same operand are one item; `same` is the item of the node, if
+    // there is one already.
+    std::string add_constants(NodeId id, std::uint32_t same) {
+        std::string numbers;
+        for (const ConstantUse& use : constants_of(id)) {
+            const auto named = constant_names_.find(use.value);
+            if (use.region->shape.empty() && use.name == nullptr &&
+                named == constant_names_.end()) {
+                numbers += (numbers.empty() ? "" : ", ") + format_with_unit(use.number);
+                continue;
+            }
+            auto [known, is_new] = constant_of_.emplace(use.value, none);
+            if (!is_new) continue;
+            const auto before = operand_of_.find(mix(same, use.input));
+            if (same != none && before != operand_of_.end()) {
+                known->second = before->second;
+                ++model.items[before->second].count;
+                continue;
+            }
+            Item item{};
+            item.kind = Item::Kind::constant;
+            item.node = id;
+            item.module = scopes_.parameter_scope_of(id);
+            item.name = named != constant_names_.end() ? named->second
+                        : use.name != nullptr          ? use.name
+                                                       : "constant";
+            item.origin = origin(id);
+            item.shapes.push_back(to_string(use.region->shape));
+            item.count = 1;
+            known->second = static_cast<std::uint32_t>(model.items.size());
+            model.items.push_back(std::move(item));
+        }
+        return numbers;
+    }
+
+    std::string origin(NodeId id) const {
+        const Node<T>& n = node(id);
+        std::string text = tape_.scope_path(n.scope);
+        const Where caller = tape_.caller(n.scope);
+        const Where& where = caller.line() > 0 ? caller : n.op.where;
+        if (where.line() > 0) text += (text.empty() ? "" : ", ") + to_string(where);
+        return text;
     }
 
     Item new_item(NodeId id, std::uint32_t scope) const {
@@ -110,22 +185,23 @@ private:
                     : n.input_count == 0     ? Item::Kind::source
                                              : Item::Kind::operation;
         item.name = scopes_.is_parameter(id) ? n.parameter->name() : n.op.name;
-        item.path = tape_.scope_path(n.scope);
-        if (n.op.where.line() > 0)
-            item.path += std::string(item.path.empty() ? "" : ", ") + n.op.where.file_name() + ":" +
-                         std::to_string(n.op.where.line());
+        item.origin = origin(id);
         for (NodeId out = id; out < id + n.outputs; ++out)
             item.shapes.push_back(to_string(node(out).region->shape));
+        if (item.kind == Item::Kind::operation && tape_.time_step(n.scope) == Scope::no_index)
+            for (NodeId out = id; out < id + n.outputs; ++out)
+                if (const auto name = names_.find(out); name != names_.end())
+                    item.result += (item.result.empty() ? "" : ", ") + std::string(name->second);
         if (options_.open && n.rule != nullptr) item.formula = n.rule->formula();
         // A formula of one operator adds nothing to the name.
-        if (std::count_if(item.formula.terms.begin(), item.formula.terms.end(),
+        if (item.formula.is_primitive ||
+            std::count_if(item.formula.terms.begin(), item.formula.terms.end(),
                           [](const auto& t) { return !t.arguments.empty(); }) < 2)
             item.formula = {};
         return item;
     }
 
     void make_links() {
-        for (const auto& [id, name] : tape_.names()) names_[id] = name;
         for (NodeId id = 0; id < tape_.size(); ++id) {
             const NodeId root = node(id).root;
             if (item_of_[id] == none || root == id || !scopes_.is_buffer(root)) continue;
@@ -141,7 +217,24 @@ private:
             const Node<T>& n = node(id);
             for (std::uint32_t i = 0; i < n.input_count; ++i)
                 if (n.inputs[i] != no_node) trace(n.inputs[i], id, i);
+            for (const ConstantUse& use : constants_of(id)) link_constant(use);
         }
+    }
+
+    void link_constant(const ConstantUse& use) {
+        const auto found = constant_of_.find(use.value);
+        if (found == constant_of_.end()) return;
+        Link link{};
+        link.from = found->second;
+        link.to = item_of_[use.node];
+        if (!model.items[link.to].formula.empty()) link.input = use.input;
+        const Key key = mix(mix(link.from, link.to), mix(0, link.input));
+        if (!link_of_.emplace(key, model.links.size()).second) return;
+        link.shape = link.whole = model.items[link.from].shapes.front();
+        model.items[link.from].is_sink = false;
+        farthest_.push_back(0);
+        reader_.push_back(use.node);
+        model.links.push_back(std::move(link));
     }
 
     // The first and the last element of its root that a value covers.
@@ -270,7 +363,8 @@ private:
             for (std::uint32_t s = item.module; !used[s];
                  s = scopes_[scopes_[s].parent].representative)
                 used[s] = true;
-        std::vector<std::uint32_t> number(scopes_.size(), none);
+        std::vector<std::uint32_t>& number = numbers_;
+        number.assign(scopes_.size(), none);
         for (std::uint32_t s = 0; s < scopes_.size(); ++s)
             if (used[s] && scopes_[s].representative == s) add_module(s, number);
         // By module: the indices of the series that it represents, under one parent.
@@ -288,7 +382,7 @@ private:
             item.module = number[item.module];
             model.modules[item.module].items.push_back(i);
             for (std::uint32_t m = item.module;; m = model.modules[m].parent) {
-                if (item.kind != Item::Kind::parameter) model.modules[m].measure.add(item.measure);
+                if (!item.is_operand()) model.modules[m].measure.add(item.measure);
                 if (m == 0) break;
             }
         }
@@ -308,10 +402,15 @@ private:
             module.name = module.title = entry.name;
             module.numbered = scope.index != Scope::no_index;
             if (module.numbered)
-                module.title += (scope.is_step ? " = " : " ") + std::to_string(scope.index);
+                module.title += separator(module.name) + std::to_string(scope.index);
             model.modules[module.parent].children.push_back(number[s]);
         }
         model.modules.push_back(std::move(module));
+    }
+
+    // "t = 3", "layer 3"; a module in a list is "layers.3".
+    static std::string separator(const std::string& name) {
+        return name == "t" ? " = " : name.ends_with('.') ? "" : " ";
     }
 
     static void name_series(Module& module, const std::set<std::int64_t>& indices) {
@@ -320,10 +419,66 @@ private:
         const std::string next = std::to_string(*std::next(indices.begin()));
         module.folded = true;
         module.count = indices.size();
-        module.title = module.name + (module.name == "t" ? " = " : " ") + std::to_string(first) +
+        module.title = module.name + separator(module.name) + std::to_string(first) +
                        (indices.size() == 2 ? ", " + next
                         : whole             ? " … " + std::to_string(last)
                                             : ", " + next + ", … " + std::to_string(last));
+    }
+
+    // A result that nobody uses, of a module that has other results in use, is no result of the
+    // picture: a last state, for instance.
+    void find_by_products() {
+        std::vector<bool> is_used(model.modules.size(), false);
+        for (const Link& l : model.links)
+            for (std::uint32_t m = model.items[l.from].module;
+                 m != 0 && !model.inside(model.items[l.to].module, m); m = model.modules[m].parent)
+                is_used[m] = true;
+        for (Item& item : model.items)
+            for (std::uint32_t m = item.module; item.is_sink && m != 0; m = model.modules[m].parent)
+                item.is_sink = !is_used[m];
+    }
+
+    // The operation that failed: the last one that was recorded on its line, or one that is added.
+    void mark_failure() {
+        const Failure* const failure =
+            options_.error != nullptr ? options_.error->failure() : nullptr;
+        if (failure == nullptr) return;
+        const auto is_it = [&](NodeId id) {
+            const Node<T>& n = node(id);
+            return item_of_[id] != none && n.op.name == failure->operation &&
+                   n.op.where.line() == failure->where.line() &&
+                   to_string(n.op.where) == to_string(failure->where) &&
+                   tape_.scope_path(n.scope) == failure->path;
+        };
+        for (auto id = static_cast<NodeId>(tape_.size()); id-- > 0;)
+            if (is_it(id)) {
+                model.items[item_of_[id]].failure = failure->problem;
+                return;
+            }
+        Item item{};
+        item.kind = Item::Kind::operation;
+        item.name = failure->operation;
+        item.origin = failure->path;
+        for (const Where& where : {failure->caller, failure->where})
+            if (where.line() > 0)
+                item.origin += (item.origin.empty() ? "" : ", ") + to_string(where);
+        item.failure = failure->problem;
+        item.count = 1;
+        // In the innermost module on the path from which something was recorded.
+        std::size_t longest = 0;
+        for (std::uint32_t s = 1; s < tape_.scopes().size(); ++s) {
+            const std::string path = tape_.scope_path(s);
+            if (path.size() < longest || !(failure->path + ".").starts_with(path + ".")) continue;
+            longest = path.size();
+            item.module = module_of(s);
+        }
+        model.modules[item.module].items.push_back(static_cast<std::uint32_t>(model.items.size()));
+        model.items.push_back(std::move(item));
+    }
+
+    std::uint32_t module_of(std::uint32_t scope) const {
+        for (std::uint32_t s = scopes_.drawn(scope);; s = scopes_[s].parent)
+            if (const std::uint32_t m = numbers_[scopes_[s].representative]; m != none) return m;
     }
 
     void count_parameters() {
@@ -348,6 +503,10 @@ private:
     std::vector<std::uint32_t> item_of_;                      // by node
     std::unordered_map<NodeId, std::vector<Writer>> writers_; // by buffer
     std::unordered_map<NodeId, const char*> names_;
+    std::unordered_map<std::uint64_t, const char*> constant_names_;
+    std::unordered_map<std::uint64_t, std::uint32_t> constant_of_; // item, by value
+    std::unordered_map<Key, std::uint32_t> operand_of_; // item, by that of the reader and operand
+    std::vector<std::uint32_t> numbers_;                // of modules, by scope
     std::unordered_map<Key, std::size_t> link_of_;
     std::vector<NodeId> reader_;         // by link: its first reader
     std::vector<std::int64_t> farthest_; // by link: number of steps; 0: varies

@@ -20,14 +20,28 @@ struct Line {
     }
 };
 
+// What lies between two curves, filled: an interval around a line.
+struct Band {
+    std::string name;
+    std::vector<double> x = {}, low = {}, high = {};
+    int colour = 0;
+};
+
 // A line chart with a legend on the right, as SVG.
 struct Chart {
     std::string title, x, y;  // labels
     bool logarithmic = false; // y axis, limited to the upper twelve decades
     std::vector<Line> lines = {};
+    std::vector<Band> bands = {}; // behind the lines
+    // If x counts steps: the date of each, 2001-12 or 2001-12-31, which the axis shows instead.
+    std::vector<std::string> dates = {};
 
     std::string svg() const;
 };
+
+// The dates that follow one, as far apart as it is from the one before: months or days. Throws
+// unroll::Error for what is no date.
+std::vector<std::string> following_dates(const std::string& last, std::size_t count);
 
 // A table of named columns: CSV and line charts.
 class Curves {
