@@ -1,5 +1,5 @@
+#include <unroll/core/graph/copies.hpp>
 #include <unroll/core/graph/formula_text.hpp>
-#include <unroll/core/graph/visibility.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -34,10 +34,9 @@ public:
     Drawer(const Model& model, const Options& options, std::uint32_t root,
            const std::vector<bool>& open)
         : model_(model), options_(options), root_(root), visibility_(model, root, open, options),
-          ids_(visibility_.ids()) {
+          copies_(model, options, visibility_), ids_(visibility_.ids()) {
         drawing_.left_to_right = options.left_to_right;
         choose_hues();
-        find_copies();
         draw_groups();
         draw_boxes();
         using Fan = Visibility::Fan;
@@ -108,10 +107,11 @@ private:
                 continue;
             if (visibility_.is_opened(i))
                 open_formula(i);
-            else if (copies_of(i).empty())
+            else if (copies_.of(i).empty())
                 box(i, ids_[i], group_of_[item.module]);
             else
-                for (const auto& [user, id] : copies_of(i)) box(i, id, group_beside(user));
+                for (const Copies::Copy& copy : copies_.of(i))
+                    box(i, copy.id, group_beside(copy.module));
         }
         for (std::uint32_t m = 0; m < model_.modules.size(); ++m)
             if (visibility_.closed(m) == m &&
@@ -125,46 +125,10 @@ private:
                                       group_of_[0]});
     }
 
-    // What several modules use is drawn small beside each of them, as far as there is room.
-    void find_copies() {
-        constexpr std::size_t most = 8;
-        std::map<std::uint32_t, std::map<std::string, std::uint32_t>> users; // modules, by box
-        std::size_t boxes = 0;
-        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
-            boxes +=
-                visibility_.is_open(model_.items[i].module) ? weight(model_.items[i], options_) : 0;
-        for (std::uint32_t m = 0; m < model_.modules.size(); ++m)
-            boxes += visibility_.closed(m) == m;
-        for (const Link& l : model_.links)
-            if (model_.items[l.from].is_operand() && ids_[l.from][0] == 'n' &&
-                !visibility_.is_outside(model_.items[l.to].module) &&
-                !visibility_.is_left_out(l.to) && !visibility_.is_hidden(l.from))
-                users[l.from].emplace(ids_[l.to], model_.items[l.to].module);
-        for (const auto& [item, all] : users) {
-            std::set<std::uint32_t> modules;
-            for (const auto& [id, module] : all)
-                modules.insert(visibility_.closed(module) == none ? module
-                                                                  : visibility_.closed(module));
-            if (modules.size() < 2 || all.size() > most || boxes + all.size() > options_.budget)
-                continue;
-            boxes += all.size() - 1;
-            for (const auto& [id, module] : all) {
-                std::string copy = ids_[item]; // search leads to the first
-                if (!copies_[item].empty()) copy += "_" + id;
-                copies_[item].push_back({module, copy});
-                copy_for_[{item, id}] = copy;
-            }
-        }
-    }
-    std::vector<std::pair<std::uint32_t, std::string>> copies_of(std::uint32_t item) const {
-        const auto found = copies_.find(item);
-        return found == copies_.end() ? std::vector<std::pair<std::uint32_t, std::string>>()
-                                      : found->second;
-    }
     // The group of a module or, if that is closed or a step, around it.
     std::uint32_t group_beside(std::uint32_t module) const {
-        if (visibility_.closed(module) != none)
-            module = model_.modules[visibility_.closed(module)].parent;
+        const std::uint32_t closed = visibility_.closed(module);
+        if (closed != none) module = model_.modules[closed].parent;
         while (module != 0 && module != root_ && model_.modules[module].name == "t")
             module = model_.modules[module].parent;
         return group_of_[module];
@@ -270,7 +234,7 @@ private:
         box.look = look_of(item);
         box.id = id;
         box.group = group;
-        box.small = !copies_of(i).empty();
+        box.small = !copies_.of(i).empty();
         std::string name = box.small ? item.name : name_in(item, item.module);
         if (!item.numbers.empty()) name += " " + item.numbers;
         if (!item.result.empty()) name = item.result + " = " + name;
@@ -380,8 +344,8 @@ private:
         if (enters) add_outside_node(link.from);
         if (leaves) add_outside_node(link.to);
         Arrow arrow{};
-        const auto copy = copy_for_.find({link.from, ids_[link.to]});
-        arrow.from = copy != copy_for_.end() ? copy->second : end(link.from, link.output, outputs_);
+        const std::string copy = copies_.beside(link.from, ids_[link.to]);
+        arrow.from = copy.empty() ? end(link.from, link.output, outputs_) : copy;
         arrow.to = end(link.to, link.input, inputs_);
         if (arrow.from == arrow.to) {
             const std::uint32_t closed = visibility_.closed(to.module);
@@ -391,7 +355,7 @@ private:
         arrow.carried = link.carried;
         arrow.against = link.carried && link.from >= link.to;
         const std::uint32_t a = visibility_.side(from.module), b = visibility_.side(to.module);
-        arrow.crosses = a != b && copy == copy_for_.end();
+        arrow.crosses = a != b && copy.empty();
         arrow.reversed = a == b && a != 0;
         label(arrow, link, for_all);
     }
@@ -498,14 +462,12 @@ private:
     const Options& options_;
     const std::uint32_t root_;
     const Visibility visibility_;
+    const Copies copies_;
     Drawing drawing_;
     std::vector<std::uint32_t> hues_, group_of_; // by module
     std::vector<std::string> ids_;               // by item: the box that represents it
     std::size_t outside_nodes_ = 0;
     std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of open formulas
-    // Of what is drawn several times: the modules that use it and the boxes beside them.
-    std::map<std::uint32_t, std::vector<std::pair<std::uint32_t, std::string>>> copies_;
-    std::map<std::pair<std::uint32_t, std::string>, std::string> copy_for_; // by item and user
     std::map<std::tuple<std::string, std::string, bool>, std::size_t> arrow_of_;
     double least_ = 1e300, most_ = 0;
 };

@@ -84,6 +84,12 @@ struct Model {
     // The scope of a backward pass that the module is in; 0: none.
     std::uint32_t backward_pass(std::uint32_t module) const;
     std::string path(std::uint32_t module) const;
+
+    // Fills Module::parameters.
+    void count_parameters();
+    // A result that nobody uses, of a module that has other results in use, is no result of the
+    // picture: a last state, for instance.
+    void find_by_products();
 };
 
 // Of a whole tape, or of the nodes from which `of` was computed.
