@@ -30,11 +30,12 @@ void fail(const char* operation, std::string_view problem) {
 }
 
 void fail(const Op& op, std::string_view problem) {
-    fail(op, problem, Scope::current_path(), Scope::current_caller());
+    throw Error(Failure{op.name, std::string(problem), Scope::current_path(), op.where,
+                        Scope::current_caller(), false});
 }
 
 void fail(const Op& op, std::string_view problem, std::string_view path, Where caller) {
-    throw Error(Failure{op.name, std::string(problem), std::string(path), op.where, caller});
+    throw Error(Failure{op.name, std::string(problem), std::string(path), op.where, caller, true});
 }
 
 } // namespace unroll

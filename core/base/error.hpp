@@ -30,6 +30,7 @@ struct Failure {
     std::string path; // of the module that was being run
     Where where;      // the line that called the operation; line 0: unknown
     Where caller;     // the line that called the outermost module; line 0: none was being run
+    bool is_recorded; // the operation is on a tape
 };
 
 // The one exception of the library. The message reads

@@ -411,7 +411,7 @@ private:
                    to_string(n.op.where) == to_string(failure->where) &&
                    tape_.scope_path(n.scope) == failure->path;
         };
-        for (auto id = static_cast<NodeId>(tape_.size()); id-- > 0;)
+        for (auto id = static_cast<NodeId>(tape_.size()); failure->is_recorded && id-- > 0;)
             if (is_it(id)) {
                 model.items[item_of_[id]].failure = failure->problem;
                 return;
