@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 
 #include <fmt/format.h>
 #include <utf8proc.h>
@@ -184,7 +185,12 @@ public:
                 ink + "\", color=\"" + quiet + "\", height=0.3, margin=\"0.11,0.06\"];\n" +
                 "  edge [fontname=\"Helvetica\", fontsize=8, fontcolor=\"" + quiet +
                 "\", color=\"" + quiet + "\", arrowsize=0.6];\n";
-        if (large) text_ += "  splines=false; nslimit=2; nslimit1=2; mclimit=0.5;\n";
+        if (const std::size_t length = total_length(); length > long_in_all)
+            // Graphviz gives an edge a node for every rank that it passes, and takes time for each.
+            text_ += fmt::format("  splines=line; nslimit={:.3f}; nslimit1=1; mclimit=0.1;\n",
+                                 std::max(3e3 / static_cast<double>(length), 0.005));
+        else if (large)
+            text_ += "  splines=false; nslimit=2; nslimit1=2; mclimit=0.5;\n";
         legend();
         children_.resize(drawing.groups.size());
         members_.resize(drawing.groups.size());
@@ -200,6 +206,34 @@ public:
     std::string take() { return std::move(text_); }
 
 private:
+    static constexpr std::size_t long_in_all = 10000;
+
+    // The number of ranks that all edges together pass, if nodes are ranked by the longest path.
+    std::size_t total_length() const {
+        std::unordered_map<std::string, std::vector<std::string>> readers;
+        std::unordered_map<std::string, std::size_t> open, rank;
+        for (const Arrow& a : drawing_.arrows) {
+            if (a.carried || a.crosses) continue;
+            readers[a.from].push_back(a.to);
+            ++open[a.to];
+        }
+        std::vector<std::string> ready;
+        for (const Box& b : drawing_.boxes)
+            if (open.find(b.id) == open.end()) ready.push_back(b.id);
+        std::size_t length = 0;
+        while (!ready.empty()) {
+            const std::string from = std::move(ready.back());
+            ready.pop_back();
+            for (const std::string& to : readers[from]) {
+                rank[to] = std::max(rank[to], rank[from] + 1);
+                if (--open[to] == 0) ready.push_back(to);
+            }
+        }
+        for (const auto& [from, all] : readers)
+            for (const std::string& to : all) length += std::max(rank[to], rank[from]) - rank[from];
+        return length;
+    }
+
     void legend() {
         if (drawing_.notes.empty() && drawing_.measure.empty()) return;
         std::string rows;

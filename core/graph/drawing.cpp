@@ -138,6 +138,7 @@ private:
     std::string name_in(const Item& item, std::uint32_t module) const {
         if (item.kind != Item::Kind::parameter) return item.name;
         std::string path = model_.path(module), name = item.name;
+        std::replace(path.begin(), path.end(), ' ', '.'); // "Linear 0" has the parameter "0.weight"
         for (std::size_t dot; (dot = name.find('.')) != std::string::npos;) {
             const std::string first = name.substr(0, dot);
             const auto at = ("." + path + ".").find("." + first + ".");

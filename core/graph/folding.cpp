@@ -128,7 +128,8 @@ private:
             Item item{};
             item.kind = Item::Kind::constant;
             item.node = id;
-            item.module = scopes_.parameter_scope_of(id);
+            // What has a name is an input of the whole.
+            item.module = named != constant_names_.end() ? 0 : scopes_.parameter_scope_of(id);
             item.name = named != constant_names_.end() ? named->second
                         : use.name != nullptr          ? use.name
                                                        : "constant";
@@ -433,6 +434,7 @@ private:
             longest = path.size();
             item.module = module_of(s);
         }
+        if (longest < failure->path.size()) item.name += " in " + failure->path;
         model.modules[item.module].items.push_back(static_cast<std::uint32_t>(model.items.size()));
         model.items.push_back(std::move(item));
     }
