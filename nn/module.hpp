@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/core/autograd/parameter.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/tensor/random.hpp>
 
 #include <concepts>
@@ -14,13 +15,21 @@ namespace unroll::nn {
 // The parameters of a module and of its children, by their path. A module is any struct with
 //   void members(Members<T>& m) { m("weight", weight)("bias", bias)("cells", cells); }
 // that names each parameter and child; vectors of modules are numbered. A parameter that is named
-// more than once counts once, by its first path.
+// more than once counts once, by its first path. Parameters take their paths for names; so does a
+// module that has a ModuleName and lists it first, m(module_name)("weight", weight), and opens a
+// Scope with it when it is called.
 template <class T = float>
 class Members {
 public:
     Members& operator()(const std::string& name, Parameter<T>& parameter) {
-        if (parameter.body() != nullptr && seen_.insert(parameter.body()).second)
+        if (parameter.body() != nullptr && seen_.insert(parameter.body()).second) {
             all_.emplace_back(prefix_ + name + suffix_, parameter);
+            parameter.set_path(all_.back().path);
+        }
+        return *this;
+    }
+    Members& operator()(ModuleName& module) {
+        module.set_path(std::string_view(prefix_).substr(0, prefix_.size() - !prefix_.empty()));
         return *this;
     }
     template <class Module>

@@ -117,24 +117,21 @@ template <class T>
 Variable<T> binary_cross_entropy(const Variable<T>& logits,
                                  const std::type_identity_t<Variable<T>>& y, Op op) {
     same_shape(op, logits, y);
-    return mean_or_zero(fuse(
-        op,
-        [](auto x, auto y) {
-            constexpr T infinity = std::numeric_limits<T>::infinity();
-            // A right answer of infinite certainty has no loss.
-            const auto no = where(x == infinity && y == 1, 0, softplus(x));
-            const auto yes = where(x == -infinity && y == 0, 0, softplus(-x));
-            return (1 - y) * no + y * yes;
-        },
-        logits, y));
+    return mean_or_zero(fuse(op, primitive([](auto x, auto y) {
+                                 constexpr T infinity = std::numeric_limits<T>::infinity();
+                                 // A right answer of infinite certainty has no loss.
+                                 const auto no = where(x == infinity && y == 1, 0, softplus(x));
+                                 const auto yes = where(x == -infinity && y == 0, 0, softplus(-x));
+                                 return (1 - y) * no + y * yes;
+                             }),
+                             logits, y));
 }
 
 template <class T>
 Variable<T> mean_squared_error(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
                                Op op) {
     same_shape(op, x, y);
-    return mean_or_zero(fuse(
-        op, [](auto x, auto y) { return square(x - y); }, x, y));
+    return mean_or_zero(fuse(op, primitive([](auto x, auto y) { return square(x - y); }), x, y));
 }
 
 template <class T>
@@ -142,13 +139,12 @@ Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>&
                   Op op) {
     same_shape(op, x, y);
     if (!(delta > 0)) fail(op, "delta must be positive, got " + std::to_string(delta));
-    return mean_or_zero(fuse(
-        op,
-        [delta](auto x, auto y) {
-            const auto d = x - y;
-            return where(abs(d) < delta, 0.5 * d * d, delta * (abs(d) - 0.5 * delta));
-        },
-        x, y));
+    return mean_or_zero(fuse(op, primitive([delta](auto x, auto y) {
+                                 const auto d = x - y;
+                                 return where(abs(d) < delta, 0.5 * d * d,
+                                              delta * (abs(d) - 0.5 * delta));
+                             }),
+                             x, y));
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

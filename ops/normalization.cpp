@@ -38,7 +38,8 @@ struct NormRule {
         const auto normal = [](auto x, auto mean, auto rest, auto scale) {
             return (x - mean - rest) * scale;
         };
-        const Variable<T> n = fuse("layer_norm", normal, x, means, constant(rests), scales),
+        const Variable<T> n = fuse("layer_norm", primitive(normal), x, means, constant(rests),
+                                   scales),
                           h = g * gain;
         const Variable<T> mean_h = mean(h, {-1}, true), mean_hn = mean(h * n, {-1}, true);
         to[0].add(scales * (h - mean_h - n * mean_hn));
@@ -89,23 +90,19 @@ struct NormRule {
 template <class T>
 Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>& variance,
                    const Variable<T>& gain, const Variable<T>& bias, double epsilon) {
-    return fuse(
-        op,
-        [epsilon](auto d, auto variance, auto gain, auto bias) {
-            return d / sqrt(variance + epsilon) * gain + bias;
-        },
-        distance, variance, gain, bias);
+    return fuse(op, primitive([epsilon](auto d, auto variance, auto gain, auto bias) {
+                    return d / sqrt(variance + epsilon) * gain + bias;
+                }),
+                distance, variance, gain, bias);
 }
 template <class T>
 Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>& variance,
                    const Variable<T>& gain, const Variable<T>& bias, double epsilon,
                    const Variable<T>& unit) {
-    return fuse(
-        op,
-        [epsilon](auto d, auto variance, auto gain, auto bias, auto unit) {
-            return d * unit / sqrt(variance + epsilon * unit * unit) * gain + bias;
-        },
-        distance, variance, gain, bias, unit);
+    return fuse(op, primitive([epsilon](auto d, auto variance, auto gain, auto bias, auto unit) {
+                    return d * unit / sqrt(variance + epsilon * unit * unit) * gain + bias;
+                }),
+                distance, variance, gain, bias, unit);
 }
 
 // x [batch, channels, all else], with which what each channel has agrees as [channels, 1].
@@ -237,8 +234,9 @@ Variable<T> dropout(const Variable<T>& x, double p, Op op) {
     Tensor<T> draws(x.shape());
     tape->random().fill_uniform(draws.data(), draws.size(), T(0), T(1));
     const double scale = p < 1 ? 1 / (1 - p) : 0;
-    return fuse(
-        op, [p, scale](auto x, auto draw) { return where(draw < p, 0, x * scale); }, x, draws);
+    return fuse(op,
+                primitive([p, scale](auto x, auto draw) { return where(draw < p, 0, x * scale); }),
+                x, draws);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

@@ -77,7 +77,7 @@ Variable<T> Pointwise<T>::divide(const V& a, const V& b, Op op) {
 template <class T>
 Variable<T> Pointwise<T>::where(const Mask& condition, const V& a, const V& b, Op op) {
     return unroll::fuse(
-        op, [](auto c, auto a, auto b) { return unroll::where(c != 0, a, b); },
+        op, primitive([](auto c, auto a, auto b) { return unroll::where(c != 0, a, b); }),
         as_numbers<T>(condition), a, b);
 }
 template <class T>

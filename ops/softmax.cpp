@@ -107,9 +107,10 @@ void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>
         for (std::size_t i = 0; n > 0 && i < weights.size(); i += n)
             if (weights.data()[i + largest(i)] > 0) top.data()[i + largest(i)] = 1;
         const auto taken = [](auto g, auto top) { return where(top == 0, 0, g); };
-        const Variable<T> shift = sum(fuse("softmax", taken, g, constant(top)), {-1}, true);
+        const Variable<T> shift =
+            sum(fuse("softmax", primitive(taken), g, constant(top)), {-1}, true);
         return add_fused(to[0], share, g, y, shift,
-                         sum(fuse("softmax", product, g, y, shift), {-1}, true));
+                         sum(fuse("softmax", primitive(product), g, y, shift), {-1}, true));
     }
     Tensor<T> shares(y.shape());
     for (std::size_t i = 0; n > 0 && i < weights.size(); i += n) {
@@ -141,7 +142,7 @@ template <class T>
 void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
     // What is masked has no share, whatever arrives for it.
     const auto alive = [](auto g, auto y) { return where(y == -infinity<T>, 0, g); };
-    const Variable<T> total = sum(fuse("log_softmax", alive, g, y), {-1}, true);
+    const Variable<T> total = sum(fuse("log_softmax", primitive(alive), g, y), {-1}, true);
     add_fused(
         to[0],
         [](auto g, auto y, auto total) {

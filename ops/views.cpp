@@ -46,12 +46,12 @@ Variable<T> flatten(const Variable<T>& x, Op op) {
 template <class T>
 Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::size_t begin, std::size_t end,
                   Op op) {
-    return record_view(op, x, x.value().slice(axis, begin, end));
+    return record_view(op, x, x.value().slice(axis, begin, end, op));
 }
 
 template <class T>
 Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::size_t index, Op op) {
-    return record_view(op, x, x.value().select(axis, index));
+    return record_view(op, x, x.value().select(axis, index, op));
 }
 
 template <class T>

@@ -36,6 +36,7 @@ struct Formula {
     };
     std::vector<Term> terms;
     std::vector<Output> outputs;
+    bool is_primitive = false; // of an operation that pictures draw as one box
 
     bool empty() const { return outputs.empty(); }
 };

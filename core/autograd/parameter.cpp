@@ -1,5 +1,6 @@
 #include <unroll/core/autograd/parameter.hpp>
 #include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/kernels/weights.hpp>
 
 namespace unroll {
@@ -14,6 +15,12 @@ ParameterBody<T>::ParameterBody(std::string name, Tensor<T> value)
 template <class T>
 void ParameterRef<T>::missing() {
     fail("Parameter", "it has no value: it was moved from, or made without one");
+}
+
+// Compared first: another thread may be reading the same path.
+template <class T>
+void ParameterRef<T>::set_path(std::string_view path) const {
+    if (!is_path_within(name(), path)) parameter().label = path;
 }
 
 template <class T>
@@ -54,7 +61,9 @@ template <class T>
 Parameter<T>::Parameter(const Parameter& other) : ParameterRef<T>() {
     if (other.body_ == nullptr) return;
     const ParameterBody<T>& from = other.parameter();
-    auto* const own = new ParameterBody<T>(from.name(), from.tensor.copy());
+    // A copy is a member of no model yet.
+    auto* const own =
+        new ParameterBody<T>(from.name().substr(from.name().rfind('.') + 1), from.tensor.copy());
     this->body_ = own;
     own->is_trainable = from.is_trainable;
     own->has_gradient = from.has_gradient;
@@ -69,7 +78,6 @@ Parameter<T>& Parameter<T>::operator=(const Parameter& other) {
     ParameterBody<T>& own = this->parameter();
     const ParameterBody<T>& from = other.parameter();
     this->set(other.value());
-    own.label = from.label;
     own.is_trainable = from.is_trainable;
     own.has_gradient = from.has_gradient;
     if (from.has_gradient) this->gradient_buffer().assign(from.gradient);

@@ -36,6 +36,8 @@ public:
 
     const std::string& name() const { return parameter().name(); }
     void rename(std::string name) { parameter().label = std::move(name); }
+    // Names it by its path in a model, unless it has a longer one that ends so.
+    void set_path(std::string_view path) const;
 
     // The elements, about to be changed. A tape that recorded the old ones refuses to run backwards
     // afterwards.

@@ -34,6 +34,9 @@ void Tape<T>::reset() {
     m_->leaf_order.clear();
     m_->retained.clear();
     m_->names.clear();
+    m_->constants.clear();
+    m_->constant_names.clear();
+    m_->recorded_passes = 0;
     m_->rows_used = 0;
 }
 
@@ -86,7 +89,7 @@ std::uint32_t Tape<T>::scope_id(const Scope* scope) {
     const std::uint32_t parent = scope_id(scope->parent());
     const auto id = static_cast<std::uint32_t>(m_->scopes.size());
     const std::string_view name(copy(scope->name()), scope->name().size());
-    m_->scopes.push_back({parent, name, scope->index()});
+    m_->scopes.push_back({parent, name, scope->index(), scope->caller()});
     if (m_->marks.size() <= depth) m_->marks.resize(depth + 1);
     m_->marks[depth] = {scope->serial(), id};
     return id;
@@ -97,10 +100,13 @@ template <class T>
 std::uint32_t Tape<T>::twin(std::uint32_t scope) {
     if (scope < m_->twins.size() && m_->twins[scope] != no_scope) return m_->twins[scope];
     if (m_->scopes.empty()) m_->scopes.push_back({0, "", Scope::no_index});
-    const ScopeEntry entry = scope == 0
-                                 ? ScopeEntry{0, "backward", Scope::no_index}
-                                 : ScopeEntry{twin(m_->scopes[scope].parent),
-                                              m_->scopes[scope].name, m_->scopes[scope].index};
+    ScopeEntry entry = m_->scopes[scope];
+    if (scope == 0) {
+        entry.name = "backward";
+        if (m_->recorded_passes > 1) entry.index = m_->recorded_passes;
+    } else {
+        entry.parent = twin(entry.parent);
+    }
     const auto id = static_cast<std::uint32_t>(m_->scopes.size());
     m_->scopes.push_back(entry);
     if (m_->twins.size() <= scope) m_->twins.resize(scope + 1, no_scope);
@@ -220,6 +226,7 @@ template <class T>
 Variable<T> Tape<T>::Context::plain(Tensor<T> value) const {
     Variable<T> x(Value<T>::make(std::move(value)));
     x.body()->is_untracked = is_untracked;
+    x.body()->is_from_gradient = is_from_gradient;
     x.body()->rule_run = rule_run;
     return x;
 }
@@ -236,6 +243,7 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
         if (body->node == no_node) {
             parameters = parameters || wants_gradient(*x);
             context.is_untracked = context.is_untracked || body->is_untracked;
+            context.is_from_gradient = context.is_from_gradient || body->is_from_gradient;
             context.rule_run = std::max(context.rule_run, body->rule_run);
             continue;
         }
@@ -276,7 +284,20 @@ NodeId Tape<T>::append(const Op& op, std::span<const Variable<T>* const> inputs,
     n.inputs = ids;
     n.input_count = static_cast<std::uint32_t>(inputs.size());
     n.region = whole(shape);
-    return static_cast<NodeId>(m_->size - 1);
+    const auto id = static_cast<NodeId>(m_->size - 1);
+    for (std::uint32_t i = 0; i < n.input_count; ++i)
+        if (ids[i] == no_node && inputs[i]->body() != nullptr) note_constant(id, i, *inputs[i]);
+    return id;
+}
+
+template <class T>
+void Tape<T>::note_constant(NodeId id, std::uint32_t input, const Variable<T>& x) {
+    ConstantUse use{id, input, x.body()->generation, whole(x.shape()), nullptr, 0};
+    if (x.is_parameter())
+        use.name = copy(static_cast<const ParameterBody<T>*>(x.body())->name());
+    else if (x.dimension() == 0)
+        use.number = static_cast<double>(x.item());
+    m_->constants.push_back(use);
 }
 
 template <class T>
@@ -364,7 +385,10 @@ Tensor<T> Tape<T>::gradient(const Variable<T>& x) const {
 
 template <class T>
 void Tape<T>::name(const Variable<T>& x, std::string_view name) {
-    if (x.is_recorded() && x.body()->slot == m_->slot) m_->names.push_back({x.node(), copy(name)});
+    if (x.is_recorded() && x.body()->slot == m_->slot)
+        m_->names.push_back({x.node(), copy(name)});
+    else if (x.body() != nullptr && !x.is_recorded())
+        m_->constant_names.push_back({x.body()->generation, copy(name)});
 }
 
 template <class T>

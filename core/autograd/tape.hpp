@@ -54,9 +54,20 @@ struct ScopeEntry {
     std::uint32_t parent;
     std::string_view name;
     std::int64_t index;
+    Where caller = Where(); // of the outermost module; line 0: none
 
     // Time steps are scopes of that name with a number.
     bool is_step() const { return index != Scope::no_index && name == "t"; }
+};
+
+// A constant as an operand, for pictures.
+struct ConstantUse {
+    NodeId node;
+    std::uint32_t input;
+    std::uint64_t value; // the same for every use of one value
+    const Region* region;
+    const char* name; // of a frozen parameter; else null
+    double number;    // of a scalar
 };
 
 struct BackwardOptions {
@@ -145,7 +156,8 @@ public:
     // Zeros if it received none.
     Tensor<T> gradient(const Variable<T>& x) const;
 
-    // Names a value for pictures, as the state that a loop carries. The name is copied.
+    // Names a value for pictures: a state that a loop carries, a result, or a constant that is an
+    // operand. The name is copied.
     void name(const Variable<T>& x, std::string_view name);
 
     // Forgets everything that was recorded.
@@ -180,7 +192,16 @@ public:
     // one.
     std::int64_t time_step(std::uint32_t scope) const;
     std::uint32_t around_steps(std::uint32_t scope) const;
+    Where caller(std::uint32_t scope) const {
+        return scope < m_->scopes.size() ? m_->scopes[scope].caller : Where();
+    }
     const std::vector<std::pair<NodeId, const char*>>& names() const { return m_->names; }
+    // Operands that were not recorded, in the order of their use.
+    const std::vector<ConstantUse>& constants() const { return m_->constants; }
+    // Names of such operands, by ConstantUse::value.
+    const std::vector<std::pair<std::uint64_t, const char*>>& constant_names() const {
+        return m_->constant_names;
+    }
 
     // ---- for record() ----
 
@@ -189,6 +210,7 @@ public:
     struct Context {
         Tape* tape = nullptr; // null: it only computes
         bool is_untracked = false;
+        bool is_from_gradient = false;
         std::uint32_t rule_run = 0;
 
         // A result that is not recorded.
@@ -277,6 +299,8 @@ private:
         std::vector<std::pair<Variable<T>, NodeId>> leaf_order;
         std::vector<Tensor<T>> retained;
         std::vector<std::pair<NodeId, const char*>> names;
+        std::vector<ConstantUse> constants;
+        std::vector<std::pair<std::uint64_t, const char*>> constant_names;
         std::vector<std::vector<NodeId>>
             rows; // last writer of each row of buffers written in place
         std::size_t rows_used = 0;
@@ -284,6 +308,7 @@ private:
         PassMemory<T> pass;
         std::size_t rules = 0;            // that are alive
         std::vector<std::uint32_t> twins; // by scope: the one for its backward operations
+        std::int64_t recorded_passes = 0; // each has a scope "backward" of its own
     };
 
     enum class Idle { idle };
@@ -293,6 +318,7 @@ private:
         for (Monitor<T>* m = monitors_; m != nullptr; m = m->next_) f(*m);
     }
     NodeId leaf(const Variable<T>& parameter);
+    void note_constant(NodeId id, std::uint32_t input, const Variable<T>& x);
     NodeId id_of(const Variable<T>& x); // no_node: a constant
     NodeId require(const Op& op, const Variable<T>& x) const;
     // Fills m_->pass.starts with the nodes of y and their seeds; constants, whose gradients are

@@ -47,9 +47,21 @@ Bodies<T>* my_bodies() {
     return mine = &owner.bodies;
 }
 
+// Threads take numbers by the block.
+std::uint64_t next_number() {
+    constexpr std::uint64_t block = std::uint64_t{1} << 20;
+    static std::atomic<std::uint64_t> blocks{0};
+    thread_local constinit std::uint64_t next = 0;
+    if (next % block == 0) next = block * blocks.fetch_add(1) + 1;
+    return next++;
+}
+
 } // namespace
 
 static_assert(sizeof(Value<float>) == 56); // a block of malloc, whose header is the rest of 64
+
+template <class T>
+Value<T>::Value(Tensor<T> tensor) : generation(next_number()), tensor(std::move(tensor)) {}
 
 template <class T>
 Value<T>* Value<T>::make(Tensor<T> tensor) {

@@ -43,17 +43,19 @@ struct Value {
     std::atomic<std::uint32_t> references{1};
     NodeId node = no_node;
     TapeSlot<T>* slot = nullptr;
-    std::uint64_t generation = 0;
+    std::uint64_t generation; // of the tape; of a constant: a number of its own, for pictures
     // Of a tensor that became a variable inside a recorded backward rule, and of what was computed
     // from it: the number of that run of a rule. Else 0.
     std::uint32_t rule_run = 0;
     bool is_parameter = false;
     // Computed from a parameter while no tape recorded: its gradient is lost.
     bool is_untracked = false;
+    // A gradient that was not recorded, or computed from such alone: its own gradient is lost.
+    bool is_from_gradient = false;
     Tensor<T> tensor;
 
 protected:
-    explicit Value(Tensor<T> tensor) : tensor(std::move(tensor)) {}
+    explicit Value(Tensor<T> tensor);
 
 private:
     void destroy();

@@ -5,18 +5,14 @@ namespace unroll {
 
 namespace {
 
-std::string compose(std::string_view operation, std::string_view problem, std::string_view path,
-                    std::string_view place) {
-    std::string message{operation};
-    message.append(": ").append(problem);
-    if (!path.empty() || !place.empty()) {
-        message.append(" (");
-        if (!path.empty()) message.append("in ").append(path);
-        if (!path.empty() && !place.empty()) message.append("; ");
-        if (!place.empty()) message.append("at ").append(place);
-        message.append(")");
-    }
-    return message;
+std::string compose(const Failure& f) {
+    std::string message = f.operation + ": " + f.problem;
+    std::string found;
+    if (!f.path.empty()) found = "in " + f.path;
+    if (f.caller.line() != 0)
+        found += (found.empty() ? "called at " : ", called at ") + to_string(f.caller);
+    if (f.where.line() != 0) found += (found.empty() ? "at " : "; at ") + to_string(f.where);
+    return found.empty() ? message : message + " (" + found + ")";
 }
 
 } // namespace
@@ -25,15 +21,21 @@ std::string to_string(const Where& where) {
     return std::string(where.file_name()) + ":" + std::to_string(where.line());
 }
 
+Error::Error(Failure failure)
+    : std::runtime_error(compose(failure)),
+      failure_(std::make_shared<const Failure>(std::move(failure))) {}
+
 void fail(const char* operation, std::string_view problem) {
-    throw Error(compose(operation, problem, Scope::current_path(), ""));
+    fail(Op::unplaced(operation), problem);
 }
 
-void fail(const Op& op, std::string_view problem) { fail(op, problem, Scope::current_path()); }
+void fail(const Op& op, std::string_view problem) {
+    throw Error(Failure{op.name, std::string(problem), Scope::current_path(), op.where,
+                        Scope::current_caller(), false});
+}
 
-void fail(const Op& op, std::string_view problem, std::string_view path) {
-    throw Error(compose(op.name, problem, path,
-                        op.where.line() != 0 ? to_string(op.where) : std::string()));
+void fail(const Op& op, std::string_view problem, std::string_view path, Where caller) {
+    throw Error(Failure{op.name, std::string(problem), std::string(path), op.where, caller, true});
 }
 
 } // namespace unroll

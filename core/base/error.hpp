@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <source_location>
 #include <stdexcept>
 #include <string>
@@ -23,17 +24,34 @@ struct Op {
 // "model.cpp:12"
 std::string to_string(const Where& where);
 
+// The parts of an Error's message.
+struct Failure {
+    std::string operation, problem;
+    std::string path; // of the module that was being run
+    Where where;      // the line that called the operation; line 0: unknown
+    Where caller;     // the line that called the outermost module; line 0: none was being run
+    bool is_recorded; // the operation is on a tape
+};
+
 // The one exception of the library. The message reads
-//   "matmul: inner extents differ: [2, 3] and [4, 5] (in lstm.layer1.t17; at model.cpp:12)".
+//   "linear: x [2, 3], weight [2, 4] (in decoder.out, called at train.cpp:12; at layers.cpp:27)".
 class Error : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
+    explicit Error(Failure failure);
+
+    // Null for a message by itself.
+    const Failure* failure() const { return failure_.get(); }
+
+private:
+    std::shared_ptr<const Failure> failure_;
 };
 
 // Throws Error: the operation, the problem, the module path that is being run, the caller's line.
 [[noreturn]] void fail(const Op& op, std::string_view problem);
 [[noreturn]] void fail(const char* operation, std::string_view problem);
 // The same for an operation that was recorded earlier, on that path.
-[[noreturn]] void fail(const Op& op, std::string_view problem, std::string_view path);
+[[noreturn]] void fail(const Op& op, std::string_view problem, std::string_view path,
+                       Where caller = Where());
 
 } // namespace unroll

@@ -1,29 +1,68 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace unroll {
 
+// The class of a module, and its path in the model, "decoder.out", once parameters(model) has given
+// it one. A move keeps the path. A copy is another module, without a path; assigning to a module
+// that has a path keeps it.
+class ModuleName {
+public:
+    // The type must live as long as the program: a literal.
+    explicit ModuleName(std::string_view type) : type_(type) {}
+    ModuleName(const ModuleName& other) : type_(other.type_) {}
+    ModuleName(ModuleName&&) noexcept = default;
+    ModuleName& operator=(const ModuleName& other) {
+        type_ = other.type_;
+        return *this;
+    }
+    ModuleName& operator=(ModuleName&& other) noexcept {
+        type_ = other.type_;
+        if (path_.empty()) path_ = std::move(other.path_);
+        return *this;
+    }
+
+    std::string_view type() const { return type_; }
+    const std::string& path() const { return path_; }
+    // The path in the largest model counts: "out" does not replace "decoder.out".
+    void set_path(std::string_view path);
+
+private:
+    std::string_view type_;
+    std::string path_;
+};
+
+// Whether `path` is `part`, or ends with it as "decoder.out" ends with "out".
+bool is_path_within(std::string_view path, std::string_view part);
+
 // Names what is being run on this thread, for error messages and pictures: while it lives, every
 // operation recorded belongs to `encoder`, or to `encoder.t17` if an index is given. The name must
-// outlive the scope. Scopes nest and end in reverse order.
+// outlive the scope. Scopes nest and end in reverse order. The scope of a module is named by its
+// path within the module around it, or by its class, and knows the line that called it.
 class Scope {
 public:
     static constexpr std::int64_t no_index = -1;
 
     explicit Scope(std::string_view name, std::int64_t index = no_index);
+    Scope(const ModuleName& module, Where caller);
     ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
     static const Scope* current();
     static std::string current_path();
+    // The line that called the outermost module; line 0: none runs.
+    static Where current_caller();
 
     std::string_view name() const { return name_; }
     std::int64_t index() const { return index_; }
     const Scope* parent() const { return parent_; }
+    Where caller() const { return caller_; }
     // How many scopes are around it.
     std::uint32_t depth() const { return depth_; }
     // Differs from that of every other scope, on any thread.
@@ -33,6 +72,8 @@ private:
     std::string_view name_;
     std::int64_t index_;
     const Scope* parent_;
+    std::string_view module_; // path of the innermost module
+    Where caller_;
     std::uint64_t serial_;
     std::uint32_t depth_;
 };

@@ -1,4 +1,5 @@
 #include <unroll/core/check/chart.hpp>
+#include <unroll/core/check/svg.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -14,12 +15,6 @@ constexpr double width = 760, height = 400, left = 70, right = 190, top = 40, bo
 constexpr double plot_width = width - left - right, plot_height = height - top - bottom;
 const char* const colours[] = {"#1f6fb4", "#d1495b", "#3d8b5f", "#8d5a97",
                                "#c9820a", "#3aa6b9", "#7a5c3e", "#555555"};
-
-std::string text_at(double x, double y, const char* anchor, const std::string& what,
-                    const std::string& more = "") {
-    return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y,
-                       anchor, more, what);
-}
 
 // Maps a range of values to page coordinates.
 struct Axis {
@@ -50,90 +45,163 @@ struct Axis {
     }
 };
 
-std::vector<std::pair<double, double>> points(const Chart& chart, const Chart::Line& line) {
-    std::vector<std::pair<double, double>> found;
-    for (std::size_t i = 0; i < line.x.size(); ++i) {
-        const double x = chart.logarithmic_x ? std::log10(line.x[i]) : line.x[i];
-        const double y = chart.logarithmic ? std::log10(line.y[i]) : line.y[i];
-        if (std::isfinite(x) && std::isfinite(y)) found.emplace_back(x, y);
+// Where an axis of dates has ticks, and their labels: years, months or days, at most about eight.
+std::vector<std::pair<std::size_t, std::string>> date_ticks(const std::vector<std::string>& dates,
+                                                            std::size_t first, std::size_t last) {
+    constexpr std::size_t most = 8;
+    std::vector<std::pair<std::size_t, std::string>> ticks;
+    // As many characters as tell years, months, days.
+    for (const std::size_t unit : {4, 7, 10}) {
+        ticks.clear();
+        for (std::size_t t = std::max<std::size_t>(first, 1); t <= last; ++t)
+            if (dates[t].size() >= unit && dates[t].substr(0, unit) != dates[t - 1].substr(0, unit))
+                ticks.emplace_back(t, dates[t].substr(0, unit));
+        if (ticks.size() >= 3) break;
     }
-    return found;
+    std::vector<std::pair<std::size_t, std::string>> some;
+    const std::size_t every = (ticks.size() + most - 1) / most;
+    for (std::size_t i = 0; i < ticks.size(); i += every) some.push_back(ticks[i]);
+    return some;
 }
+
+// Draws the data of a chart, then its axes and legend.
+class Drawer {
+public:
+    explicit Drawer(const Chart& chart) : chart_(chart), svg_(width, height) {
+        choose_axes();
+        svg_.clip(left, top - 2, plot_width, plot_height + 4);
+        draw_axes();
+        for (const Chart::Band& band : chart.bands) draw(band);
+        for (const Chart::Line& line : chart.lines) draw(line);
+        draw_legend();
+    }
+    std::string str() const { return svg_.str(); }
+
+private:
+    double place_x(double x) const { return chart_.logarithmic_x ? std::log10(x) : x; }
+    double value(double y) const { return chart_.logarithmic ? std::log10(y) : y; }
+
+    void choose_axes() {
+        across_.logarithmic = chart_.logarithmic_x;
+        up_.logarithmic = chart_.logarithmic;
+        const auto cover = [&](double x, double y) {
+            if (!is_shown(x, y)) return;
+            across_.low = std::min(across_.low, place_x(x));
+            across_.high = std::max(across_.high, place_x(x));
+            up_.low = std::min(up_.low, value(y));
+            up_.high = std::max(up_.high, value(y));
+        };
+        for (const Chart::Line& line : chart_.lines)
+            for (std::size_t i = 0; i < line.x.size(); ++i) cover(line.x[i], line.y[i]);
+        for (const Chart::Band& band : chart_.bands)
+            for (std::size_t i = 0; i < band.x.size(); ++i) {
+                cover(band.x[i], band.low[i]);
+                cover(band.x[i], band.high[i]);
+            }
+        for (Axis* axis : {&across_, &up_})
+            if (!(axis->low <= axis->high)) axis->low = 0, axis->high = 1;
+        if (chart_.logarithmic) up_.low = std::max(up_.low, up_.high - 12);
+        up_.round(6);
+        if (has_dates()) {
+            across_.high = std::max(across_.high, across_.low + 1);
+            return;
+        }
+        const double last = across_.high;
+        across_.round(6);
+        across_.high = std::max(last, across_.low + across_.step);
+    }
+    bool has_dates() const {
+        return !chart_.dates.empty() && !chart_.logarithmic_x && across_.low >= 0 &&
+               across_.high < static_cast<double>(chart_.dates.size());
+    }
+
+    void draw_axes() {
+        svg_.text(left + plot_width / 2, 24, chart_.title, {.anchor = "middle", .size = 14});
+        svg_.text(left + plot_width / 2, height - 10, chart_.x, {.anchor = "middle"});
+        svg_.text(18, top + plot_height / 2, chart_.y, {.anchor = "middle", .turned = -90});
+        for (int i = 0; i <= up_.ticks(); ++i) {
+            const double at = up_.coordinate(up_.tick(i));
+            svg_.path(fmt::format("M{:.1f} {:.1f}h{:.1f}", left, at, plot_width),
+                      {.stroke = i == 0 ? "#888888" : "#e2e2e2"});
+            svg_.markup(left - 8, at + 4, up_.label(i), {.anchor = "end"});
+        }
+        const auto tick = [&](double x, const std::string& label) {
+            const double at = across_.coordinate(x);
+            svg_.path(fmt::format("M{:.1f} {:.1f}v5", at, top + plot_height),
+                      {.stroke = "#888888"});
+            svg_.text(at, top + plot_height + 19, label, {.anchor = "middle"});
+        };
+        if (has_dates()) {
+            for (const auto& [t, date] :
+                 date_ticks(chart_.dates, static_cast<std::size_t>(across_.low),
+                            static_cast<std::size_t>(across_.high)))
+                tick(static_cast<double>(t), date);
+            return;
+        }
+        for (int i = 0; across_.tick(i) <= across_.high + 1e-9 * across_.step; ++i)
+            tick(across_.tick(i), across_.label(i));
+    }
+
+    SvgPaint pen(const Chart::Line& line) const {
+        return {.stroke = colours[line.colour % 8], .width = 1.8, .dashed = line.dashed};
+    }
+    static SvgPaint shade(const Chart::Band& band) {
+        return {.fill = colours[band.colour % 8], .opacity = 0.22};
+    }
+    std::pair<double, double> place(double x, double y) const {
+        return {across_.coordinate(place_x(x)), up_.coordinate(value(y))};
+    }
+    bool is_shown(double x, double y) const {
+        return std::isfinite(place_x(x)) && std::isfinite(value(y));
+    }
+
+    void draw(const Chart::Line& line) {
+        std::vector<std::pair<double, double>> points;
+        for (std::size_t i = 0; i < line.x.size(); ++i)
+            if (is_shown(line.x[i], line.y[i])) points.push_back(place(line.x[i], line.y[i]));
+        if (!line.marks) return svg_.line(points, pen(line), true);
+        for (const auto& [x, y] : points) svg_.circle(x, y, 4, pen(line));
+    }
+    void draw(const Chart::Band& band) {
+        std::string there, back;
+        for (std::size_t i = 0; i < band.x.size(); ++i) {
+            if (!is_shown(band.x[i], band.low[i]) || !is_shown(band.x[i], band.high[i])) continue;
+            const auto [x, high] = place(band.x[i], band.high[i]);
+            there += fmt::format("{}{:.1f} {:.1f}", there.empty() ? "M" : "L", x, high);
+            back = fmt::format("L{:.1f} {:.1f}", x, place(band.x[i], band.low[i]).second) + back;
+        }
+        if (!there.empty()) svg_.path(there + back + "Z", shade(band), true);
+    }
+
+    void draw_legend() {
+        double y = top + 10;
+        const double x = width - right + 16;
+        const auto name = [&](const std::string& text) {
+            svg_.text(x + 30, y + 4, text);
+            y += 20;
+        };
+        for (const Chart::Line& line : chart_.lines) {
+            if (line.marks)
+                svg_.circle(x + 12, y, 4, pen(line));
+            else
+                svg_.path(fmt::format("M{:.1f} {:.1f}h24", x, y), pen(line));
+            name(line.name);
+        }
+        for (const Chart::Band& band : chart_.bands) {
+            svg_.rectangle(x, y - 6, 24, 12, shade(band));
+            name(band.name);
+        }
+    }
+
+    static constexpr double infinity = std::numeric_limits<double>::infinity();
+    const Chart& chart_;
+    Svg svg_;
+    Axis across_{infinity, -infinity, left, plot_width};
+    Axis up_{infinity, -infinity, top + plot_height, -plot_height};
+};
 
 } // namespace
 
-std::string escape_xml(const std::string& text) {
-    std::string out;
-    for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-    return out;
-}
-
-std::string Chart::svg() const {
-    const double infinity = std::numeric_limits<double>::infinity();
-    Axis across{infinity, -infinity, left, plot_width};
-    Axis up{infinity, -infinity, top + plot_height, -plot_height};
-    across.logarithmic = logarithmic_x;
-    up.logarithmic = logarithmic;
-    for (const Line& line : lines)
-        for (const auto& [px, py] : points(*this, line)) {
-            across.low = std::min(across.low, px);
-            across.high = std::max(across.high, px);
-            up.low = std::min(up.low, py);
-            up.high = std::max(up.high, py);
-        }
-    for (Axis* axis : {&across, &up})
-        if (!(axis->low <= axis->high)) axis->low = 0, axis->high = 1;
-    if (logarithmic) up.low = std::max(up.low, up.high - 12);
-    const double last = across.high;
-    across.round(6);
-    across.high = std::max(last, across.low + across.step);
-    up.round(6);
-
-    std::string out = fmt::format(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:g} {:g}\" "
-        "font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">\n"
-        "<rect width=\"{:g}\" height=\"{:g}\" fill=\"white\"/>\n"
-        "<clipPath id=\"plot\"><rect x=\"{:g}\" y=\"{:g}\" width=\"{:g}\" height=\"{:g}\"/>"
-        "</clipPath>\n",
-        width, height, width, height, left, top - 2, plot_width, plot_height + 4);
-    out += text_at(left + plot_width / 2, 24, "middle", escape_xml(title), " font-size=\"14\"");
-    out += text_at(left + plot_width / 2, height - 10, "middle", escape_xml(x));
-    const double middle = top + plot_height / 2;
-    out += text_at(18, middle, "middle", escape_xml(y),
-                   fmt::format(" transform=\"rotate(-90 18 {:g})\"", middle));
-    for (int i = 0; i <= up.ticks(); ++i) {
-        const double at = up.coordinate(up.tick(i));
-        out += fmt::format("<path d=\"M{:.1f} {:.1f}h{:.1f}\" stroke=\"{}\"/>\n", left, at,
-                           plot_width, i == 0 ? "#888888" : "#e2e2e2");
-        out += text_at(left - 8, at + 4, "end", up.label(i));
-    }
-    for (int i = 0; across.tick(i) <= across.high + 1e-9 * across.step; ++i) {
-        const double at = across.coordinate(across.tick(i));
-        out += fmt::format("<path d=\"M{:.1f} {:.1f}v5\" stroke=\"#888888\"/>\n", at,
-                           top + plot_height);
-        out += text_at(at, top + plot_height + 19, "middle", across.label(i));
-    }
-    double legend = top + 10;
-    for (const Line& line : lines) {
-        const std::string look = fmt::format(
-            "fill=\"none\" stroke-width=\"1.8\" stroke-linejoin=\"round\" stroke=\"{}\"{}",
-            colours[line.colour % 8], line.dashed ? " stroke-dasharray=\"5 4\"" : "");
-        const auto circle = [&](double cx, double cy) {
-            return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" {}/>\n", cx, cy, look);
-        };
-        if (!line.marks) out += "<polyline clip-path=\"url(#plot)\" " + look + " points=\"";
-        for (const auto& [px, py] : points(*this, line))
-            out += line.marks
-                       ? circle(across.coordinate(px), up.coordinate(py))
-                       : fmt::format("{:.1f},{:.1f} ", across.coordinate(px), up.coordinate(py));
-        if (!line.marks) out += "\"/>\n";
-        out += (line.marks ? circle(width - right + 28, legend)
-                           : fmt::format("<path d=\"M{:.1f} {:.1f}h24\" {}/>\n", width - right + 16,
-                                         legend, look)) +
-               text_at(width - right + 46, legend + 4, "start", escape_xml(line.name));
-        legend += 20;
-    }
-    return out + "</svg>\n";
-}
+std::string Chart::svg() const { return Drawer(*this).str(); }
 
 } // namespace unroll

@@ -5,9 +5,6 @@
 
 namespace unroll {
 
-// Text as the content of an XML element.
-std::string escape_xml(const std::string& text);
-
 // A line chart with a legend on the right, as SVG.
 struct Chart {
     // Points joined by a line, or markers. Points that are not finite, or not positive on a
@@ -25,9 +22,19 @@ struct Chart {
         }
     };
 
+    // What lies between two curves, filled: an interval around a line.
+    struct Band {
+        std::string name;
+        std::vector<double> x = {}, low = {}, high = {};
+        int colour = 0;
+    };
+
     std::string title, x, y;  // labels
     bool logarithmic = false; // y axis, limited to the upper twelve decades
     std::vector<Line> lines = {};
+    std::vector<Band> bands = {}; // behind the lines
+    // If x counts steps: the date of each, 2001-12 or 2001-12-31, which the axis shows instead.
+    std::vector<std::string> dates = {};
     bool logarithmic_x = false;
 
     std::string svg() const;

@@ -79,7 +79,8 @@ unsigned char& Checking<T>::mark(NodeId id) {
 
 template <class T>
 void Checking<T>::complain(const Node<T>& node, const std::string& problem) const {
-    fail(node.op, problem, this->tape()->scope_path(node.scope));
+    const Tape<T>& tape = *this->tape();
+    fail(node.op, problem, tape.scope_path(node.scope), tape.caller(node.scope));
 }
 
 template <class T>

@@ -5,8 +5,14 @@
 
 namespace unroll::graph::detail {
 
+bool is_shown(const Item& item, const Options& options) {
+    return item.kind == Item::Kind::parameter  ? options.parameters
+           : item.kind == Item::Kind::constant ? options.constants
+                                               : true;
+}
+
 std::size_t weight(const Item& item, const Options& options) {
-    if (item.kind == Item::Kind::parameter && !options.parameters) return 0;
+    if (!is_shown(item, options)) return 0;
     return std::max<std::size_t>(item.formula.terms.size(), 1);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 
 #include <fmt/format.h>
 #include <utf8proc.h>
@@ -113,9 +114,15 @@ std::string style_of(const Box& box) {
         style = "filled";
         more = ", shape=ellipse, color=\"#6a9a6a\"";
         break;
-    case Box::Look::sink:
-        fill = "#f9dfdb";
-        more = ", peripheries=2, color=\"#b0695f\"";
+    case Box::Look::constant:
+        fill = "#eef0ee";
+        style = "filled";
+        more = ", shape=ellipse, color=\"#9aa69a\"";
+        break;
+    case Box::Look::sink: more = std::string(", peripheries=2, color=\"") + ink + "\""; break;
+    case Box::Look::failed:
+        fill = "#fbdcd8";
+        more = ", penwidth=2, color=\"#c0291b\", fontcolor=\"#8c1a10\"";
         break;
     case Box::Look::module:
         fill = "#dde6f2";
@@ -133,6 +140,7 @@ std::string style_of(const Box& box) {
     case Box::Look::more: more = ", shape=box3d", fill = "#e4e4e4", style = "filled"; break;
     case Box::Look::operation: break;
     }
+    if (box.small) more += ", fontsize=9, height=0.2, width=0.2, margin=\"0.06,0.03\"";
     if (box.outside) {
         style += ",dashed";
         fill = "#fafafa";
@@ -151,7 +159,9 @@ const char* class_of(const Box& box) {
     switch (box.look) {
     case Box::Look::parameter: return "parameter";
     case Box::Look::source: return "source";
+    case Box::Look::constant: return "constant";
     case Box::Look::sink: return "sink";
+    case Box::Look::failed: return "failed";
     case Box::Look::module:
     case Box::Look::step: return "module";
     case Box::Look::term: return "term";
@@ -175,7 +185,12 @@ public:
                 ink + "\", color=\"" + quiet + "\", height=0.3, margin=\"0.11,0.06\"];\n" +
                 "  edge [fontname=\"Helvetica\", fontsize=8, fontcolor=\"" + quiet +
                 "\", color=\"" + quiet + "\", arrowsize=0.6];\n";
-        if (large) text_ += "  splines=false; nslimit=2; nslimit1=2; mclimit=0.5;\n";
+        if (const std::size_t length = total_length(); length > long_in_all)
+            // Graphviz gives an edge a node for every rank that it passes, and takes time for each.
+            text_ += fmt::format("  splines=line; nslimit={:.3f}; nslimit1=1; mclimit=0.1;\n",
+                                 std::max(3e3 / static_cast<double>(length), 0.005));
+        else if (large)
+            text_ += "  splines=false; nslimit=2; nslimit1=2; mclimit=0.5;\n";
         legend();
         children_.resize(drawing.groups.size());
         members_.resize(drawing.groups.size());
@@ -191,6 +206,34 @@ public:
     std::string take() { return std::move(text_); }
 
 private:
+    static constexpr std::size_t long_in_all = 10000;
+
+    // The number of ranks that all edges together pass, if nodes are ranked by the longest path.
+    std::size_t total_length() const {
+        std::unordered_map<std::string, std::vector<std::string>> readers;
+        std::unordered_map<std::string, std::size_t> open, rank;
+        for (const Arrow& a : drawing_.arrows) {
+            if (a.carried || a.crosses) continue;
+            readers[a.from].push_back(a.to);
+            ++open[a.to];
+        }
+        std::vector<std::string> ready;
+        for (const Box& b : drawing_.boxes)
+            if (open.find(b.id) == open.end()) ready.push_back(b.id);
+        std::size_t length = 0;
+        while (!ready.empty()) {
+            const std::string from = std::move(ready.back());
+            ready.pop_back();
+            for (const std::string& to : readers[from]) {
+                rank[to] = std::max(rank[to], rank[from] + 1);
+                if (--open[to] == 0) ready.push_back(to);
+            }
+        }
+        for (const auto& [from, all] : readers)
+            for (const std::string& to : all) length += std::max(rank[to], rank[from]) - rank[from];
+        return length;
+    }
+
     void legend() {
         if (drawing_.notes.empty() && drawing_.measure.empty()) return;
         std::string rows;
@@ -256,15 +299,15 @@ private:
         if (a.carried)
             add("class=carried, style=bold, color=\"" + std::string(carried) + "\", fontcolor=\"" +
                 carried + "\", fontsize=10");
-        if (a.against || a.crosses) add("constraint=false");
-        if (a.crosses) add("style=dotted");
+        if (a.crosses) add("constraint=false, style=dotted");
         if (a.hue != none)
             add("color=\"" + std::string(strong_hues[a.hue % strong_hues.size()]) + "\"");
         if (a.scale >= 0)
             add("color=\"" + shade(a.scale, 0.25) +
                 "\", penwidth=" + (a.scale > 0.5 ? "2" : "1.3"));
         std::string from = a.from, to = a.to;
-        if (a.reversed && !a.against) {
+        // Always down the page, so that labels get a place of their own.
+        if (a.reversed != a.against && !a.crosses && from != to) {
             std::swap(from, to);
             add("dir=back");
         }

@@ -1,10 +1,11 @@
+#include <unroll/core/graph/copies.hpp>
 #include <unroll/core/graph/formula_text.hpp>
-#include <unroll/core/graph/visibility.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -33,7 +34,7 @@ public:
     Drawer(const Model& model, const Options& options, std::uint32_t root,
            const std::vector<bool>& open)
         : model_(model), options_(options), root_(root), visibility_(model, root, open, options),
-          ids_(visibility_.ids()) {
+          copies_(model, options, visibility_), ids_(visibility_.ids()) {
         drawing_.left_to_right = options.left_to_right;
         choose_hues();
         draw_groups();
@@ -75,7 +76,7 @@ private:
         drawing_.groups.push_back({Group::Look::plain, none, "unroll", "", 0});
         group_of_.assign(modules.size(), 0);
         std::uint32_t forward = 0;
-        if (visibility_.backward() != none) {
+        if (visibility_.has_backward()) {
             forward = 1;
             drawing_.groups.push_back({Group::Look::side, 0, "cluster_forward", "forward", 1});
             group_of_[0] = forward;
@@ -83,7 +84,7 @@ private:
         for (std::uint32_t m = 1; m < modules.size(); ++m) {
             if (m == root_ || !visibility_.is_open(m)) continue;
             if (visibility_.left_out() > 0 && visibility_.all_left_out(m)) continue;
-            const bool side = m == visibility_.backward();
+            const bool side = visibility_.side(m) == m;
             const std::uint32_t parent =
                 modules[m].parent == root_ ? (side ? 0 : forward) : group_of_[modules[m].parent];
             group_of_[m] = static_cast<std::uint32_t>(drawing_.groups.size());
@@ -106,8 +107,11 @@ private:
                 continue;
             if (visibility_.is_opened(i))
                 open_formula(i);
+            else if (copies_.of(i).empty())
+                box(i, ids_[i], group_of_[item.module]);
             else
-                box(i);
+                for (const Copies::Copy& copy : copies_.of(i))
+                    box(i, copy.id, group_beside(copy.module));
         }
         for (std::uint32_t m = 0; m < model_.modules.size(); ++m)
             if (visibility_.closed(m) == m &&
@@ -121,8 +125,48 @@ private:
                                       group_of_[0]});
     }
 
-    // One line for each shape; a run of equal shapes is one line.
-    static void list(const std::vector<std::string>& shapes, std::vector<std::string>& lines) {
+    // The group of a module or, if that is closed or a step, around it.
+    std::uint32_t group_beside(std::uint32_t module) const {
+        const std::uint32_t closed = visibility_.closed(module);
+        if (closed != none) module = model_.modules[closed].parent;
+        while (module != 0 && module != root_ && model_.modules[module].name == "t")
+            module = model_.modules[module].parent;
+        return group_of_[module];
+    }
+
+    // A parameter in its module: "weight"; in another one, by its path.
+    std::string name_in(const Item& item, std::uint32_t module) const {
+        if (item.kind != Item::Kind::parameter) return item.name;
+        std::string path = model_.path(module), name = item.name;
+        std::replace(path.begin(), path.end(), ' ', '.'); // "Linear 0" has the parameter "0.weight"
+        for (std::size_t dot; (dot = name.find('.')) != std::string::npos;) {
+            const std::string first = name.substr(0, dot);
+            const auto at = ("." + path + ".").find("." + first + ".");
+            if (at == std::string::npos) break;
+            path.erase(0, at + first.size() + 1);
+            name.erase(0, dot + 1);
+        }
+        return name;
+    }
+
+    static std::vector<std::string> wrapped(const std::string& text) {
+        constexpr std::size_t width = 38, most = 8;
+        std::vector<std::string> lines(1);
+        std::istringstream words(text);
+        for (std::string word; words >> word;) {
+            if (!lines.back().empty() && lines.back().size() + word.size() >= width)
+                lines.emplace_back();
+            lines.back() += (lines.back().empty() ? "" : " ") + word;
+        }
+        if (lines.size() > most) lines.resize(most), lines.back() += " …";
+        return lines;
+    }
+
+    // One line for each shape; a run of equal shapes is one line. A scalar has none.
+    static void list(std::vector<std::string> shapes, std::vector<std::string>& lines) {
+        if (shapes.size() == 1 && shapes[0] == "[]") return;
+        for (std::string& shape : shapes)
+            if (shape == "[]") shape = "scalar";
         for (std::size_t s = 0, equal; s < shapes.size() && lines.size() <= most_lines;
              s += equal) {
             for (equal = 1; s + equal < shapes.size() && shapes[s + equal] == shapes[s];) ++equal;
@@ -133,7 +177,7 @@ private:
         std::string text;
         for (auto s = shapes.begin(); s != shapes.end(); ++s) {
             if (std::distance(shapes.begin(), s) == 2) return text + ", …";
-            text += (text.empty() ? "" : ", ") + *s;
+            text += (text.empty() ? "" : ", ") + (*s == "[]" ? "scalar" : *s);
         }
         return text;
     }
@@ -174,19 +218,37 @@ private:
         if (value > 0) least_ = std::min(least_, value);
     }
 
-    void box(std::uint32_t i) {
+    static Box::Look look_of(const Item& item) {
+        if (!item.failure.empty()) return Box::Look::failed;
+        switch (item.kind) {
+        case Item::Kind::parameter: return Box::Look::parameter;
+        case Item::Kind::source: return Box::Look::source;
+        case Item::Kind::constant: return Box::Look::constant;
+        case Item::Kind::operation: break;
+        }
+        return item.is_sink ? Box::Look::sink : Box::Look::operation;
+    }
+
+    void box(std::uint32_t i, const std::string& id, std::uint32_t group) {
         const Item& item = model_.items[i];
         Box box{};
-        box.look = item.kind == Item::Kind::parameter ? Box::Look::parameter
-                   : item.kind == Item::Kind::source  ? Box::Look::source
-                   : item.is_sink                     ? Box::Look::sink
-                                                      : Box::Look::operation;
-        box.id = "n" + std::to_string(i);
-        box.group = group_of_[item.module];
-        box.lines.push_back(item.name);
-        list(item.shapes, box.lines);
+        box.look = look_of(item);
+        box.id = id;
+        box.group = group;
+        box.small = !copies_.of(i).empty();
+        std::string name = box.small ? item.name : name_in(item, item.module);
+        if (!item.numbers.empty()) name += " " + item.numbers;
+        if (!item.result.empty()) name = item.result + " = " + name;
+        box.lines.push_back(name);
+        if (!box.small) list(item.shapes, box.lines);
+        for (const std::string& line : wrapped(item.failure))
+            if (!line.empty()) box.lines.push_back(line);
         annotate(item.measure, box.lines);
-        box.tooltip = item.name + "\n" + item.path;
+        box.tooltip = item.name;
+        if (box.small)
+            for (const std::string& shape : item.shapes) box.tooltip += " " + shape;
+        box.tooltip += "\n" + item.origin;
+        if (!item.failure.empty()) box.tooltip += "\n" + item.failure;
         if (item.count > 1) box.tooltip += "\n× " + format_thousands(item.count);
         if (options_.color == Color::module) box.hue = hues_[item.module];
         measure(metric(item.measure), box.scale);
@@ -209,7 +271,7 @@ private:
         std::set<std::string> in, out;
         for (const Link& l : model_.links) {
             const bool leaves = ids_[l.from] == box.id, enters = ids_[l.to] == box.id;
-            if (leaves != enters && model_.items[l.from].kind != Item::Kind::parameter)
+            if (leaves != enters && !model_.items[l.from].is_operand())
                 (leaves ? out : in).insert(l.whole);
         }
         if (!is_step && (!in.empty() || !out.empty()))
@@ -279,13 +341,12 @@ private:
         const bool leaves = visibility_.is_outside(to.module),
                    enters = visibility_.is_outside(from.module);
         if (leaves && enters) return;
-        if (from.kind == Item::Kind::parameter &&
-            (!options_.parameters || visibility_.is_hidden(link.from)))
-            return;
+        if (from.is_operand() && visibility_.is_hidden(link.from)) return;
         if (enters) add_outside_node(link.from);
         if (leaves) add_outside_node(link.to);
         Arrow arrow{};
-        arrow.from = end(link.from, link.output, outputs_);
+        const std::string copy = copies_.beside(link.from, ids_[link.to]);
+        arrow.from = copy.empty() ? end(link.from, link.output, outputs_) : copy;
         arrow.to = end(link.to, link.input, inputs_);
         if (arrow.from == arrow.to) {
             const std::uint32_t closed = visibility_.closed(to.module);
@@ -294,12 +355,9 @@ private:
         }
         arrow.carried = link.carried;
         arrow.against = link.carried && link.from >= link.to;
-        if (visibility_.backward() != none) {
-            const bool a = model_.inside(from.module, visibility_.backward()),
-                       b = model_.inside(to.module, visibility_.backward());
-            arrow.crosses = a != b;
-            arrow.reversed = a && b;
-        }
+        const std::uint32_t a = visibility_.side(from.module), b = visibility_.side(to.module);
+        arrow.crosses = a != b && copy.empty();
+        arrow.reversed = a == b && a != 0;
         label(arrow, link, for_all);
     }
 
@@ -318,8 +376,9 @@ private:
             if (link.parallel > 1 && !line.empty())
                 line = std::to_string(link.parallel) + " × " + line;
         }
-        if (options_.edge_shapes && !link.carried && from.kind != Item::Kind::parameter)
-            line += (line.empty() ? "" : " ") + link.shape;
+        // The shape of the whole stands in the box.
+        if (options_.edge_shapes && !line.empty() && !link.carried && link.shape != "[]")
+            line += " " + link.shape;
         if (for_all) line += (line.empty() ? "" : ", ") + std::string("for all");
         const auto [found, fresh] = arrow_of_.emplace(
             std::make_tuple(arrow.from, arrow.to, arrow.carried), drawing_.arrows.size());
@@ -352,13 +411,15 @@ private:
         ids_[i] = outside_nodes_ < most ? "n" + std::to_string(i) : "elsewhere";
         if (outside_nodes_++ > most) return;
         Box box{};
-        box.look = item.kind == Item::Kind::parameter ? Box::Look::parameter : Box::Look::operation;
+        box.look = item.kind == Item::Kind::parameter  ? Box::Look::parameter
+                   : item.kind == Item::Kind::constant ? Box::Look::constant
+                                                       : Box::Look::operation;
         box.id = ids_[i];
         box.outside = true;
         box.lines = {outside_nodes_ > most ? std::string("elsewhere") : item.name};
         if (outside_nodes_ <= most && item.module != 0)
             box.lines.push_back(model_.path(item.module));
-        box.tooltip = item.path;
+        box.tooltip = item.origin;
         drawing_.boxes.push_back(std::move(box));
     }
 
@@ -402,6 +463,7 @@ private:
     const Options& options_;
     const std::uint32_t root_;
     const Visibility visibility_;
+    const Copies copies_;
     Drawing drawing_;
     std::vector<std::uint32_t> hues_, group_of_; // by module
     std::vector<std::string> ids_;               // by item: the box that represents it

@@ -28,9 +28,11 @@ struct Options {
     // The largest number of nodes. To stay within it, repetitions are folded, then modules are
     // closed, then a long list of operations is shortened. A note in the picture says which.
     std::size_t budget = 400;
-    // Draws the formulas of fused operations, unless a backward pass has freed them.
+    // Draws the formulas of fused operations, unless a backward pass has freed them. The library's
+    // own small ones, such as softplus or dropout, stay one box.
     bool open = false;
     bool parameters = true;
+    bool constants = true;
     bool edge_shapes = true;
     bool left_to_right = false;
     Color color = Color::kind;
@@ -38,12 +40,15 @@ struct Options {
     bool annotate = false;
     const Summaries* statistics = nullptr; // a Statistics<T> of the tape
     const Costs* profile = nullptr;        // a Profile<T> of the tape
+    // Draws the operation that threw this in red: the one that was recorded, or one beside the rest
+    // with the message.
+    const Error* error = nullptr;
 };
 
-// The graph of a tape in Graphviz's language: operations with their shapes, parameters by name,
-// modules as clusters, views as labels of edges. A repeated part is drawn once, as "× T", with the
-// states that it carries as loops. A scope "backward" is drawn beside the rest. Throws Error if
-// `budget` is 0, and if `color` needs statistics or a profile and none was given.
+// The graph of a tape in Graphviz's language: operations with their shapes, parameters and
+// constants by name, modules as clusters, views as labels of edges. A repeated part is drawn once,
+// as "× T", with the states that it carries as loops. A scope "backward" is drawn beside the rest.
+// Throws Error if `budget` is 0, and if `color` needs statistics or a profile and none was given.
 template <class T>
 std::string dot(const Tape<T>& tape, const Options& options = {});
 // The nodes from which a variable was computed.

@@ -21,20 +21,27 @@ struct Measure {
     void add(const Measure& other);
 };
 
-// An operation, parameter or source, and all equal ones that are folded into it.
+// An operation, parameter, source or constant, and all equal ones that are folded into it. A source
+// is a leaf of the tape; a constant is an operand that was not recorded.
 struct Item {
-    enum class Kind { operation, parameter, source };
+    enum class Kind { operation, parameter, source, constant };
     Kind kind;
-    NodeId node; // the first of the nodes that it represents
+    NodeId node; // the first of the nodes that it represents; of a constant: that use it
     std::uint32_t module;
     std::string name;
-    std::string path;                // of its module, with file and line of the call
+    std::string origin;              // the path of its module, and the user's line
+    std::string result;              // the name that Tape::name gave its result
+    std::string numbers;             // operands that are numbers
     std::vector<std::string> shapes; // of its results
     std::size_t elements = 0;        // of a parameter, summed over the nodes
     std::size_t count = 0;           // number of nodes that it represents
-    bool is_sink = true;
+    bool is_sink = true; // nothing uses its results, and they are not a module's by-product
+    std::string failure; // what was wrong with it; empty: nothing
     Measure measure;
     Formula formula; // empty: drawn closed
+
+    // Whether it is drawn beside what uses it.
+    bool is_operand() const { return kind == Kind::parameter || kind == Kind::constant; }
 };
 
 // A tensor that is an output of one item and an input of another.
@@ -74,7 +81,15 @@ struct Model {
     bool is_used_up = false; // backward has run without `retain` and freed the saved tensors
 
     bool inside(std::uint32_t module, std::uint32_t outer) const;
+    // The scope of a backward pass that the module is in; 0: none.
+    std::uint32_t backward_pass(std::uint32_t module) const;
     std::string path(std::uint32_t module) const;
+
+    // Fills Module::parameters.
+    void count_parameters();
+    // A result that nobody uses, of a module that has other results in use, is no result of the
+    // picture: a last state, for instance.
+    void find_by_products();
 };
 
 // Of a whole tape, or of the nodes from which `of` was computed.
@@ -88,7 +103,18 @@ std::string format_with_unit(double value, const char* unit = "");
 
 struct Box {
     // step: a closed module that is one of many in a row.
-    enum class Look { operation, sink, parameter, source, module, step, term, more };
+    enum class Look {
+        operation,
+        sink,
+        failed,
+        parameter,
+        source,
+        constant,
+        module,
+        step,
+        term,
+        more
+    };
     Look look;
     std::string id;
     std::vector<std::string> lines; // the first is the title
@@ -98,6 +124,7 @@ struct Box {
     double scale = -1;        // its measure, from 0 (least) to 1 (most); negative: none
     std::uint32_t hue = none; // index of its top-level module, if colours show modules
     bool outside = false;     // not in the module that is drawn
+    bool small = false;       // one of several that stand for a shared parameter or constant
 };
 
 struct Arrow {
@@ -129,6 +156,8 @@ struct Drawing {
     bool left_to_right = false;
 };
 
+// Whether the options ask for an item of its kind.
+bool is_shown(const Item& item, const Options& options);
 // The number of nodes that an item is drawn as.
 std::size_t weight(const Item& item, const Options& options);
 // The module `root`, or the whole tape (0). `open`, by module: drawn with its content.

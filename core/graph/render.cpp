@@ -1,6 +1,8 @@
 #include <unroll/core/graph/model.hpp>
 #include <unroll/core/graph/process.hpp>
 
+#include <algorithm>
+
 namespace unroll::graph::detail {
 
 namespace {
@@ -24,6 +26,27 @@ std::vector<std::string> complete_pictures(const std::string& output, const std:
          begin = at + last.size())
         pictures.push_back(output.substr(begin, at + last.size() - begin));
     return pictures;
+}
+
+// The same picture with the labels of edges and clusters in front of every line, each in an outline
+// of white. Graphviz writes an element a line, and a label where its edge is.
+std::string labels_in_front(const std::string& svg) {
+    std::string rest, labels;
+    bool of_line = false; // in an edge or a cluster
+    for (std::size_t begin = 0; begin < svg.size();) {
+        const std::size_t end = std::min(svg.find('\n', begin), svg.size() - 1) + 1;
+        const std::string_view line = std::string_view(svg).substr(begin, end - begin);
+        begin = end;
+        if (line.starts_with("<g id="))
+            of_line =
+                line.find("class=\"edge") != line.npos || line.find("class=\"cluster") != line.npos;
+        (of_line && line.starts_with("<text") ? labels : rest) += line;
+    }
+    const std::size_t at = rest.rfind("</g>\n</svg>");
+    if (labels.empty() || at == std::string::npos) return svg;
+    return rest.insert(at, "<g paint-order=\"stroke\" stroke=\"#ffffff\" stroke-width=\"3\" "
+                           "stroke-opacity=\"0.85\" stroke-linejoin=\"round\">\n" +
+                               labels + "</g>\n");
 }
 
 ProgramResult run_dot(const std::string& path, const std::string& dots, const std::string& format,
@@ -71,10 +94,8 @@ std::string render_one(const std::string& path, std::string dot, const std::stri
     return std::move(pictures.front());
 }
 
-} // namespace
-
-std::vector<std::string> render(const std::string& path, const std::vector<std::string>& dots,
-                                const std::string& format, std::chrono::milliseconds time_limit) {
+std::vector<std::string> drawn(const std::string& path, const std::vector<std::string>& dots,
+                               const std::string& format, std::chrono::milliseconds time_limit) {
     // One process for all pictures, because starting it takes longer than most layouts.
     if (dots.size() > 1) {
         std::string all;
@@ -87,6 +108,16 @@ std::vector<std::string> render(const std::string& path, const std::vector<std::
     std::vector<std::string> pictures;
     for (const std::string& dot : dots)
         pictures.push_back(render_one(path, dot, format, time_limit));
+    return pictures;
+}
+
+} // namespace
+
+std::vector<std::string> render(const std::string& path, const std::vector<std::string>& dots,
+                                const std::string& format, std::chrono::milliseconds time_limit) {
+    std::vector<std::string> pictures = drawn(path, dots, format, time_limit);
+    if (format == "svg")
+        for (std::string& picture : pictures) picture = labels_in_front(picture);
     return pictures;
 }
 

@@ -115,6 +115,11 @@ std::uint32_t DrawnScopes<T>::scope_of(NodeId id) const {
     return is_parameter(id) ? scopes_[scope].parameter_scope : scope;
 }
 
+template <class T>
+std::uint32_t DrawnScopes<T>::parameter_scope_of(NodeId id) const {
+    return scopes_[scopes_[scope_of_[node(id).scope]].parameter_scope].representative;
+}
+
 // Two scopes have the same structure if the same operations were recorded in the same order in them
 // and in their children. The length of a folded series inside does not count.
 template <class T>

@@ -38,6 +38,10 @@ public:
     std::size_t size() const { return scopes_.size(); }
     const DrawnScope& operator[](std::uint32_t scope) const { return scopes_[scope]; }
     std::uint32_t scope_of(NodeId id) const;
+    // The scope that draws one of the tape's.
+    std::uint32_t drawn(std::uint32_t scope) const { return scope_of_[scope]; }
+    // Where an operand of the node is drawn that is no result: outside of steps.
+    std::uint32_t parameter_scope_of(NodeId id) const;
 
     // False for views, which are labels of edges, and for all but the first output of an operation.
     bool is_drawn(NodeId id) const;

@@ -13,7 +13,7 @@ Visibility::Visibility(const Model& model, std::uint32_t root, const std::vector
     shorten();
     for (std::uint32_t i = 0; i < model.items.size(); ++i)
         if (!is_outside(model.items[i].module)) choose_box(i);
-    hide_parameters();
+    hide_operands();
     find_fans();
 }
 
@@ -30,7 +30,7 @@ void Visibility::close_modules(const std::vector<bool>& open) {
     }
     if (root_ != 0) return;
     for (const std::uint32_t m : model_.modules[0].children)
-        if (model_.modules[m].name == "backward" && open[m]) backward_ = m;
+        has_backward_ = has_backward_ || (model_.backward_pass(m) == m && open[m]);
 }
 
 // If the drawn module has more nodes than the budget allows, those in the middle become one.
@@ -81,13 +81,12 @@ void Visibility::choose_box(std::uint32_t i) {
         ids_[i] = closed == none ? "n" + std::to_string(i) : "m" + std::to_string(closed);
 }
 
-// A parameter that only one closed module uses is drawn as part of it, except in the picture of the
-// parameter's own module, where readers look for it.
-void Visibility::hide_parameters() {
+// A parameter or constant that only one closed module uses is drawn as part of it, except in the
+// picture of its own module, where readers look for it.
+void Visibility::hide_operands() {
     std::map<std::uint32_t, std::string> user;
     for (const Link& l : model_.links) {
-        if (model_.items[l.from].kind != Item::Kind::parameter || ids_[l.from].empty() ||
-            ids_[l.from][0] != 'n')
+        if (!model_.items[l.from].is_operand() || ids_[l.from].empty() || ids_[l.from][0] != 'n')
             continue;
         const std::string& to = ids_[l.to];
         const auto [found, fresh] = user.emplace(l.from, to);
@@ -101,8 +100,7 @@ void Visibility::hide_parameters() {
         ids_[item] = id;
     }
     for (std::uint32_t i = 0; i < model_.items.size(); ++i)
-        if (model_.items[i].kind == Item::Kind::parameter && !options_.parameters)
-            hidden_[i] = true;
+        if (!is_shown(model_.items[i], options_)) hidden_[i] = true;
 }
 
 bool Visibility::all_left_out(std::uint32_t m) const {

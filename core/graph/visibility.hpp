@@ -21,8 +21,12 @@ public:
     std::uint32_t closed(std::uint32_t module) const { return closed_[module]; }
     bool is_outside(std::uint32_t module) const { return closed_[module] == outside; }
     bool is_open(std::uint32_t module) const { return closed_[module] == none; }
-    // The open module "backward"; `none` if there is none.
-    std::uint32_t backward() const { return backward_; }
+    // Whether a backward pass is drawn beside the rest, and if so, the scope of the pass that a
+    // module is in; 0: it is in none.
+    bool has_backward() const { return has_backward_; }
+    std::uint32_t side(std::uint32_t module) const {
+        return has_backward_ ? model_.backward_pass(module) : 0;
+    }
 
     // By item: the box that represents it; empty outside.
     const std::vector<std::string>& ids() const { return ids_; }
@@ -39,14 +43,14 @@ private:
     void close_modules(const std::vector<bool>& open);
     void shorten();
     void choose_box(std::uint32_t item);
-    void hide_parameters();
+    void hide_operands();
     std::uint32_t member_apart(std::uint32_t module, std::uint32_t other) const;
     void find_fans();
 
     const Model& model_;
     const Options& options_;
     const std::uint32_t root_;
-    std::uint32_t backward_ = none;
+    bool has_backward_ = false;
     std::vector<std::uint32_t> closed_; // by module
     std::vector<std::string> ids_;      // by item
     std::vector<bool> hidden_, left_out_items_;

@@ -124,6 +124,13 @@ std::ptrdiff_t Tensor<T>::offset(std::initializer_list<std::ptrdiff_t> indices) 
     return at;
 }
 
+namespace {
+
+// A count that a caller computed, or wrote as -1.
+std::string signed_text(std::size_t n) { return std::to_string(static_cast<std::ptrdiff_t>(n)); }
+
+} // namespace
+
 template <class T>
 T Tensor<T>::item() const {
     if (size() != 1) fail("item", "one element expected, the shape is " + to_string(shape()));
@@ -131,22 +138,23 @@ T Tensor<T>::item() const {
 }
 
 template <class T>
-Tensor<T> Tensor<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const {
-    const std::size_t a = normal_axis(Op::unplaced("slice"), axis, dimension());
+Tensor<T> Tensor<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end, Op op) const {
+    const std::size_t a = normal_axis(op, axis, dimension());
     if (begin > end || end > shape(a))
-        fail("slice", "range " + std::to_string(begin) + ":" + std::to_string(end) + " on axis " +
-                          std::to_string(a) + " of shape " + to_string(shape()));
+        fail(op, "range " + signed_text(begin) + ":" + signed_text(end) + " on axis " +
+                     std::to_string(a) + " of shape " + to_string(shape()) +
+                     "; expected 0 <= begin <= end <= " + std::to_string(shape(a)));
     Shape part = shape();
     part[a] = end - begin;
     return view(strides()[a] * static_cast<std::ptrdiff_t>(begin), part, strides());
 }
 
 template <class T>
-Tensor<T> Tensor<T>::select(std::ptrdiff_t axis, std::size_t index) const {
-    const std::size_t a = normal_axis(Op::unplaced("select"), axis, dimension());
+Tensor<T> Tensor<T>::select(std::ptrdiff_t axis, std::size_t index, Op op) const {
+    const std::size_t a = normal_axis(op, axis, dimension());
     if (index >= shape(a))
-        fail("select", "index " + std::to_string(index) + " is out of range on axis " +
-                           std::to_string(a) + " of shape " + to_string(shape()));
+        fail(op, "index " + signed_text(index) + " is out of range on axis " + std::to_string(a) +
+                     " of shape " + to_string(shape()) + "; indices count from 0");
     Shape rest = shape();
     Strides steps = strides();
     rest.erase(a);

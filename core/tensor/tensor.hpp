@@ -64,8 +64,10 @@ public:
     T item() const;
 
     // Views: no element is copied. Negative axes count from the back.
-    Tensor slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const; // [begin, end)
-    Tensor select(std::ptrdiff_t axis, std::size_t index) const;                 // axis dropped
+    // Elements [begin, end) of an axis.
+    Tensor slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end, Op op = "slice") const;
+    // One element of an axis, which is dropped.
+    Tensor select(std::ptrdiff_t axis, std::size_t index, Op op = "select") const;
     Tensor transpose(std::span<const std::size_t> order) const;
     Tensor transpose() const; // axes reversed
     Tensor flip(std::ptrdiff_t axis) const;

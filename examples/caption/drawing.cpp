@@ -1,9 +1,8 @@
 #include "data.hpp"
 
-#include <unroll/core/check/chart.hpp>
+#include <unroll/core/check/svg.hpp>
 
 #include <algorithm>
-
 #include <cmath>
 
 #include <fmt/format.h>
@@ -57,38 +56,26 @@ std::vector<Picture> drawn_pictures() {
 
 std::string looked_svg(const Picture& picture, const nn::Tokens& words,
                        const Tensor<float>& weights) {
-    constexpr std::size_t pixel = 5, gap = 10, across = side * pixel, below = 24;
+    constexpr double gap = 10, across = 5.0 * side, below = 24;
     const auto cells = static_cast<std::size_t>(std::lround(std::sqrt(weights.shape(1))));
-    const std::size_t cell = across / cells, width = (words.size() + 1) * (across + gap) + gap;
-    std::string svg = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" "
-                                  "xmlns:xlink=\"http://www.w3.org/1999/xlink\" width=\"{}\" "
-                                  "height=\"{}\" font-family=\"sans-serif\" font-size=\"15\">\n"
-                                  "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
-                                  "<defs><g id=\"picture\" shape-rendering=\"crispEdges\">\n",
-                                  width, across + 2 * gap + below);
-    for (std::size_t i = 0; i < side * side; ++i) {
-        const std::uint8_t* const p = &picture.pixels[i * colours];
-        svg += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" "
-                           "fill=\"#{:02x}{:02x}{:02x}\"/>\n",
-                           i % side * pixel, i / side * pixel, pixel, pixel, p[0], p[1], p[2]);
-    }
-    svg += "</g></defs>\n";
+    const double cell = across / static_cast<double>(cells);
+    const auto left = [](std::size_t w) { return gap + static_cast<double>(w) * (across + gap); };
+    unroll::Svg svg(left(words.size() + 1), across + 2 * gap + below);
     for (std::size_t w = 0; w <= words.size(); ++w) {
-        svg += fmt::format("<g transform=\"translate({} {})\">\n<use xlink:href=\"#picture\"/>\n",
-                           gap + w * (across + gap), gap);
+        svg.pixels(left(w), gap, across, across, side, picture.pixels);
+        if (w == 0) continue;
         float most = 1e-9f;
-        for (std::size_t s = 0; w > 0 && s < weights.shape(1); ++s)
-            most = std::max(most, weights(w - 1, s));
-        for (std::size_t s = 0; w > 0 && s < weights.shape(1); ++s)
-            svg += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" "
-                               "fill=\"black\" fill-opacity=\"{:.2f}\"/>\n",
-                               s % cells * cell, s / cells * cell, cell, cell,
-                               0.85 * static_cast<double>(1 - weights(w - 1, s) / most));
-        svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">", across / 2,
-                           across + below - 6) +
-               (w == 0 ? "" : unroll::escape_xml(words[w - 1])) + "</text>\n</g>\n";
+        for (std::size_t s = 0; s < weights.shape(1); ++s) most = std::max(most, weights(w - 1, s));
+        // Where it did not look is dark.
+        for (std::size_t s = 0; s < weights.shape(1); ++s)
+            svg.rectangle(left(w) + cell * static_cast<double>(s % cells),
+                          gap + cell * static_cast<double>(s / cells), cell, cell,
+                          {.fill = "black",
+                           .opacity = 0.85 * static_cast<double>(1 - weights(w - 1, s) / most)});
+        svg.text(left(w) + across / 2, gap + across + below - 6, words[w - 1],
+                 {.anchor = "middle", .size = 15});
     }
-    return svg + "</svg>\n";
+    return svg.str();
 }
 
 } // namespace caption

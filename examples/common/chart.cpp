@@ -1,11 +1,35 @@
 #include "chart.hpp"
 
+#include <unroll/core/base/error.hpp>
+
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstdio>
 
 #include <fmt/format.h>
 
 namespace example {
+
+std::vector<std::string> following_dates(const std::string& last, std::size_t count) {
+    using namespace std::chrono;
+    int y = 0;
+    unsigned m = 0, d = 0;
+    const int read = std::sscanf(last.c_str(), "%d-%u-%u", &y, &m, &d);
+    year_month_day date{year(y), month(m), day(read == 3 ? d : 1)};
+    if (read < 2 || !date.ok())
+        unroll::fail("following_dates", "'" + last +
+                                            "' is neither a month, 2001-12, nor a day, "
+                                            "2001-12-31");
+    std::vector<std::string> dates;
+    for (std::size_t i = 0; i < count; ++i) {
+        date = read == 3 ? year_month_day(sys_days(date) + days(1)) : date + months(1);
+        dates.push_back(fmt::format("{:04}-{:02}", static_cast<int>(date.year()),
+                                    static_cast<unsigned>(date.month())));
+        if (read == 3) dates.back() += fmt::format("-{:02}", static_cast<unsigned>(date.day()));
+    }
+    return dates;
+}
 
 void Curves::add(const std::vector<double>& row) {
     for (std::size_t c = 0; c < columns_.size(); ++c) columns_[c].push_back(row[c]);

@@ -1,14 +1,21 @@
 #pragma once
 
 #include <unroll/core/check/chart.hpp>
+#include <unroll/core/check/svg.hpp>
 
 #include <string>
 #include <vector>
 
 namespace example {
 
-using Chart = unroll::Chart;
+using unroll::Chart;
+using unroll::Svg;
 using Line = Chart::Line;
+using Band = Chart::Band;
+
+// The dates that follow one, as far apart as it is from the one before: months or days. Throws
+// unroll::Error for what is no date.
+std::vector<std::string> following_dates(const std::string& last, std::size_t count);
 
 // A table of named columns: CSV and line charts.
 class Curves {

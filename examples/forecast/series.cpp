@@ -59,15 +59,25 @@ std::string forecasts_svg(const std::string& title, const Series& series, std::s
     for (std::size_t t = begin; t < series.values.size(); ++t)
         values.add(static_cast<double>(t), series.values[t]);
     for (const std::size_t t : marked) marks.add(static_cast<double>(t), series.values[t]);
-    example::Chart chart{.title = title, .x = "step", .y = "value", .lines = {values}};
-    for (const auto& [name, values_at] :
-         {std::pair("forecast", &forecasts.middle), std::pair("5 %", &forecasts.low),
-          std::pair("95 %", &forecasts.high)}) {
-        example::Line line{.name = name, .colour = 1, .dashed = values_at != &forecasts.middle};
-        for (std::size_t i = 0; i < values_at->size(); ++i)
-            line.add(static_cast<double>(forecasts.begin + i), (*values_at)[i]);
-        chart.lines.push_back(line);
+    example::Line middle{.name = "forecast", .colour = 1};
+    example::Band interval{.name = "90 % interval", .colour = 1};
+    for (std::size_t i = 0; i < forecasts.middle.size(); ++i) {
+        const auto t = static_cast<double>(forecasts.begin + i);
+        middle.add(t, forecasts.middle[i]);
+        interval.x.push_back(t);
     }
+    interval.low = forecasts.low;
+    interval.high = forecasts.high;
+    example::Chart chart{.title = title,
+                         .x = "",
+                         .y = "value",
+                         .lines = {values, middle},
+                         .bands = {interval},
+                         .dates = series.dates};
+    const std::size_t end = forecasts.begin + forecasts.middle.size();
+    if (end > chart.dates.size())
+        for (auto& date : example::following_dates(chart.dates.back(), end - chart.dates.size()))
+            chart.dates.push_back(std::move(date));
     if (!marked.empty()) chart.lines.push_back(marks);
     return chart.svg();
 }

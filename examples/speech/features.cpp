@@ -16,9 +16,10 @@ using unroll::fail;
 using unroll::Shape;
 using unroll::Tensor;
 
+double mel(double hertz) { return 2595 * std::log10(1 + hertz / 700); }
+
 namespace {
 
-double mel(double hertz) { return 2595 * std::log10(1 + hertz / 700); }
 double hertz(double mel) { return 700 * (std::pow(10, mel / 2595) - 1); }
 
 void normalise(Tensor<float>& x) {

@@ -17,9 +17,12 @@ struct FilterbankOptions {
     std::size_t deltas = 2; // 1: with the slopes, 2: and their slopes
 };
 
-// Logarithms of the energies that triangular filters, evenly spaced in mel (2595 log10(1 + f /
-// 700)), see of each Hann window's power spectrum, and their slopes over two steps on both sides
-// (Davis and Mermelstein 1980; Furui 1986).
+// The pitch of a frequency, in mel: 2595 log10(1 + f / 700).
+double mel(double hertz);
+
+// Logarithms of the energies that triangular filters, evenly spaced in mel, see of each Hann
+// window's power spectrum, and their slopes over two steps on both sides (Davis and Mermelstein
+// 1980; Furui 1986).
 class Filterbank {
 public:
     // Throws unroll::Error for options that make no sense.

@@ -75,7 +75,7 @@ void run_recognise(const Use& use) {
         for (const auto symbol : heard[0].symbols) symbols.push_back(loaded.alphabet[symbol]);
         write_file_atomically(use.picture,
                               picture(loaded.filterbank.log_energies(utterances[0].samples),
-                                      loaded.filterbank.options().step, symbols, heard[0].weights,
+                                      loaded.filterbank.options(), symbols, heard[0].weights,
                                       loaded.model->factor()));
     }
     example::print_result({{"utterances", std::to_string(heard.size())}});

@@ -1,15 +1,16 @@
 #pragma once
 
-#include <unroll/core/tensor/tensor.hpp>
+#include "features.hpp"
 
 #include <string>
 #include <vector>
 
 namespace speech {
 
-// As SVG: the log-energies [T, filters] over time and, below, where each symbol was heard: weights
-// [symbols, steps], a step as wide as `factor` of the frames.
-std::string picture(const unroll::Tensor<float>& energies, double seconds_a_frame,
+// As SVG: the log-energies [T, filters] of a filterbank over time, with a scale of frequencies,
+// and, below, where each symbol was heard: weights [symbols, steps], a step as wide as `factor` of
+// the frames.
+std::string picture(const unroll::Tensor<float>& energies, const FilterbankOptions& filterbank,
                     const std::vector<std::string>& symbols, const unroll::Tensor<float>& weights,
                     std::size_t factor);
 

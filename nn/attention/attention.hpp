@@ -180,17 +180,20 @@ public:
     std::size_t context_width() const { return score.options.memory; }
 
     // memory [S, B, M], mask [B, S] or none: once a sequence. Throws Error where they do not fit.
-    Memory<T> prepare(const Variable<T>& memory, const Mask& mask = {}) const;
+    Memory<T> prepare(const Variable<T>& memory, const Mask& mask = {},
+                      Where caller = Where::current()) const;
     // queries [T, B, Q], all at once unless the score reads the weights of the step before, which
     // begin as 0. Throws Error where they do not fit the memory.
     static constexpr bool answers_all = true;
-    Attended<T> operator()(const Variable<T>& queries, const Memory<T>& memory) const;
+    Attended<T> operator()(const Variable<T>& queries, const Memory<T>& memory,
+                           Where caller = Where::current()) const;
     // One query [B, Q]; `previous` are the weights of the step before, [B, S], 0 where not given.
     Attended<T> step(const Variable<T>& query, const Memory<T>& memory,
-                     const Variable<T>& previous = {}) const;
-    void members(Members<T>& m) { m("", score); }
+                     const Variable<T>& previous = {}, Where caller = Where::current()) const;
+    void members(Members<T>& m) { m(module_name)("", score); }
 
     Score score;
+    ModuleName module_name{Score::name};
 };
 
 template <class T>
@@ -227,8 +230,8 @@ Attended<T> attend(const Variable<T>& scores, const Memory<T>& memory);
 
 template <class Score>
 Memory<typename Score::value_type> Attention<Score>::prepare(const Variable<T>& memory,
-                                                             const Mask& mask) const {
-    const Scope scope(Score::name);
+                                                             const Mask& mask, Where caller) const {
+    const Scope scope(module_name, caller);
     detail::check_memory(Score::name, memory.shape(), score.options.memory, mask);
     const Variable<T> values = detail::batch_first(memory, mask);
     return {swapaxes(score.keys(swapaxes(values, 0, 1)), 0, 1), values, mask};
@@ -236,8 +239,9 @@ Memory<typename Score::value_type> Attention<Score>::prepare(const Variable<T>& 
 
 template <class Score>
 Attended<typename Score::value_type> Attention<Score>::operator()(const Variable<T>& queries,
-                                                                  const Memory<T>& memory) const {
-    const Scope scope(Score::name);
+                                                                  const Memory<T>& memory,
+                                                                  Where caller) const {
+    const Scope scope(module_name, caller);
     detail::check_queries(Score::name, queries.shape(), score.options.query, memory.keys.shape());
     if constexpr (!Score::uses_previous) {
         return detail::attend(score(queries, memory.keys, Variable<T>()), memory);
@@ -259,10 +263,10 @@ Attended<typename Score::value_type> Attention<Score>::operator()(const Variable
 }
 
 template <class Score>
-Attended<typename Score::value_type> Attention<Score>::step(const Variable<T>& query,
-                                                            const Memory<T>& memory,
-                                                            const Variable<T>& previous) const {
-    const Scope scope(Score::name);
+Attended<typename Score::value_type>
+Attention<Score>::step(const Variable<T>& query, const Memory<T>& memory,
+                       const Variable<T>& previous, Where caller) const {
+    const Scope scope(module_name, caller);
     const Variable<T> queries = query.dimension() == 2 ? expand_dims(query, 0) : query;
     detail::check_queries(Score::name, queries.shape(), score.options.query, memory.keys.shape());
     Variable<T> before = previous;

@@ -32,8 +32,9 @@ Variable<T> layer_state(const Variable<T>& states, std::size_t layer, std::size_
 
 template <class T>
 std::vector<std::vector<Variable<T>>> Bridge<T>::operator()(std::span<const Variable<T>> states,
-                                                            std::size_t directions) const {
-    const Scope scope("Bridge");
+                                                            std::size_t directions,
+                                                            Where caller) const {
+    const Scope scope(module_name, caller);
     const Variable<T>& h = states[0];
     const std::size_t from_layers = h.shape(0) / directions, batch = h.shape(1);
     std::vector<std::vector<Variable<T>>> first(options.layers);

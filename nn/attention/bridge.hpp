@@ -27,11 +27,13 @@ public:
     explicit Bridge(const Options& options);
     // Encoder states [layers * directions, B, H] -> for each decoder layer, each state [B, to].
     std::vector<std::vector<Variable<T>>> operator()(std::span<const Variable<T>> states,
-                                                     std::size_t directions) const;
-    void members(Members<T>& m) { m("projections", projections); }
+                                                     std::size_t directions,
+                                                     Where caller = Where::current()) const;
+    void members(Members<T>& m) { m(module_name)("projections", projections); }
 
     Options options;
     std::vector<Linear<T>> projections; // layer by layer, state by state
+    ModuleName module_name{"Bridge"};
 
 private:
     std::size_t source(std::size_t state) const { return state < options.from.size() ? state : 0; }

@@ -97,6 +97,7 @@ MultiHeadAttention<T>::MultiHeadAttention(const MultiHeadOptions& given)
 
 template <class T>
 void MultiHeadAttention<T>::members(Members<T>& m) {
+    m(module_name);
     if (is_joint())
         m("in_proj_weight", in_proj_weight);
     else
@@ -126,8 +127,8 @@ Variable<T> MultiHeadAttention<T>::heads(const Variable<T>& x) const {
 
 template <class T>
 Memory<T> MultiHeadAttention<T>::prepare(const Variable<T>& key, const Variable<T>& value,
-                                         const Mask& keys) const {
-    const Scope scope(module);
+                                         const Mask& keys, Where caller) const {
+    const Scope scope(module_name, caller);
     const std::size_t batch = batch_of(key.shape());
     check("key", key.shape(), batch, options.memory);
     check("value", value.shape(), batch, options.memory);
@@ -167,31 +168,31 @@ Attended<T> MultiHeadAttention<T>::attend(const Variable<T>& queries, const Memo
 
 template <class T>
 Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& query, const Memory<T>& memory,
-                                              const Visibility& visible) const {
-    const Scope scope(module);
+                                              const Visibility& visible, Where caller) const {
+    const Scope scope(module_name, caller);
     check("query", query.shape(), memory.keys.shape(0), options.width);
     return attend(heads(project(query, 0, 1)), memory, visible);
 }
 
 template <class T>
 Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& query, const Variable<T>& key,
-                                              const Variable<T>& value,
-                                              const Visibility& visible) const {
-    return (*this)(query, prepare(key, value, visible.keys),
-                   {.pairs = visible.pairs, .causal = visible.causal});
+                                              const Variable<T>& value, const Visibility& visible,
+                                              Where caller) const {
+    return (*this)(query, prepare(key, value, visible.keys, caller),
+                   {.pairs = visible.pairs, .causal = visible.causal}, caller);
 }
 
 template <class T>
-Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x,
-                                              const Visibility& visible) const {
+Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x, const Visibility& visible,
+                                              Where caller) const {
     Memory<T> nothing;
-    return (*this)(x, nothing, visible);
+    return (*this)(x, nothing, visible, caller);
 }
 
 template <class T>
 Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x, Memory<T>& past,
-                                              const Visibility& visible) const {
-    const Scope scope(module);
+                                              const Visibility& visible, Where caller) const {
+    const Scope scope(module_name, caller);
     check("x", x.shape(), batch_of(x.shape()), options.width);
     if (!is_joint())
         fail(module, "x cannot attend to itself: queries have width " +
@@ -220,8 +221,8 @@ Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x, Memory<T>& p
 
 template <class T>
 Attended<T> MultiHeadAttention<T>::step(const Variable<T>& query, const Memory<T>& memory,
-                                        const Variable<T>&) const {
-    const Attended<T> found = (*this)(expand_dims(query, 0), memory);
+                                        const Variable<T>&, Where caller) const {
+    const Attended<T> found = (*this)(expand_dims(query, 0), memory, {}, caller);
     return {squeeze(found.context, 0), squeeze(mean(found.weights, {1}), 1)};
 }
 

@@ -49,35 +49,39 @@ public:
     // Throws Error for shapes and masks that do not fit, and for causal queries that outnumber the
     // keys; fewer of them are the last steps.
     Attended<T> operator()(const Variable<T>& query, const Variable<T>& key,
-                           const Variable<T>& value, const Visibility& visible = {}) const;
+                           const Variable<T>& value, const Visibility& visible = {},
+                           Where caller = Where::current()) const;
     // x attends to itself. Where visible.keys hides a step, x is padding and is read as 0, as a
     // query, too (PyTorch reads it there).
-    Attended<T> operator()(const Variable<T>& x, const Visibility& visible = {}) const;
+    Attended<T> operator()(const Variable<T>& x, const Visibility& visible = {},
+                           Where caller = Where::current()) const;
     // x attends to what came before it and to itself. `past` holds keys and values of that, or
     // nothing, and of x as well afterwards; rotary positions count from its first step.
-    Attended<T> operator()(const Variable<T>& x, Memory<T>& past,
-                           const Visibility& visible = {}) const;
+    Attended<T> operator()(const Variable<T>& x, Memory<T>& past, const Visibility& visible = {},
+                           Where caller = Where::current()) const;
 
     // In two parts, for keys and values [B, S, heads, E / heads] that serve many queries.
-    Memory<T> prepare(const Variable<T>& key, const Variable<T>& value,
-                      const Mask& keys = {}) const;
+    Memory<T> prepare(const Variable<T>& key, const Variable<T>& value, const Mask& keys = {},
+                      Where caller = Where::current()) const;
     Attended<T> operator()(const Variable<T>& query, const Memory<T>& memory,
-                           const Visibility& visible = {}) const;
+                           const Visibility& visible = {}, Where caller = Where::current()) const;
 
     // What a decoder asks of its attention: one query [B, E], weights [B, S] that are the heads'
     // mean.
     std::size_t context_width() const { return options.width; }
-    Memory<T> prepare(const Variable<T>& memory, const Mask& mask = {}) const {
-        return prepare(memory, memory, mask);
+    Memory<T> prepare(const Variable<T>& memory, const Mask& mask = {},
+                      Where caller = Where::current()) const {
+        return prepare(memory, memory, mask, caller);
     }
     Attended<T> step(const Variable<T>& query, const Memory<T>& memory,
-                     const Variable<T>& previous = {}) const;
+                     const Variable<T>& previous = {}, Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     MultiHeadOptions options;
     Parameter<T> in_proj_weight;                              // where M = E, else
     Parameter<T> q_proj_weight, k_proj_weight, v_proj_weight; // these
     Parameter<T> in_proj_bias;                                // or empty
+    ModuleName module_name{"MultiHeadAttention"};
     Linear<T> out_proj;
 
 private:

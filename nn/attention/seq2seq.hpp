@@ -103,13 +103,16 @@ public:
 
     // First states of each layer and a memory that the attention has prepared.
     DecoderState start(std::vector<cell_state<Cell>> cells, Memory<T> memory) const;
-    Output step(const DecoderState& state, const Indices& tokens) const;
+    Output step(const DecoderState& state, const Indices& tokens,
+                Where caller = Where::current()) const;
     // Targets [T, B]: step t is fed with target t - 1, the first one with the start. Targets below
     // 0, which losses ignore, are fed as the start.
-    Sequence operator()(DecoderState state, const Indices& targets, Forcing forcing = {}) const;
+    Sequence operator()(DecoderState state, const Indices& targets, Forcing forcing = {},
+                        Where caller = Where::current()) const;
     // The step function that decoders ask for.
-    Prediction<DecoderState, T> predict(const DecoderState& state, const Indices& tokens) const {
-        Output out = step(state, tokens);
+    Prediction<DecoderState, T> predict(const DecoderState& state, const Indices& tokens,
+                                        Where caller = Where::current()) const {
+        Output out = step(state, tokens, caller);
         const Variable<T> weights = out.state.weights;
         return {std::move(out.state), log_softmax(out.logits), weights};
     }
@@ -124,14 +127,17 @@ public:
     std::vector<Cell> cells;
     Linear<T> readout; // W
     Linear<T> output;  // W'
+    ModuleName module_name{"Decoder"};
 
 private:
     Decoder(const Options& options, const Widths& widths);
-    DecoderState advance(const DecoderState& state, const Indices& tokens) const;
+    DecoderState advance(const DecoderState& state, const Indices& tokens, Where caller) const;
     Variable<T> dropped(const Variable<T>& x) const { return dropout(x, options_.dropout); }
-    Variable<T> logits(const Variable<T>& readout) const { return output(dropped(readout)); }
+    Variable<T> logits(const Variable<T>& readout, Where caller) const {
+        return output(dropped(readout), caller);
+    }
     // All steps side by side, where none reads what the one before attended to.
-    Sequence at_once(const DecoderState& state, const Indices& tokens) const;
+    Sequence at_once(const DecoderState& state, const Indices& tokens, Where caller) const;
     bool before() const { return options_.attend == Options::Attend::before; }
     // Of a cell like those to come.
     static Widths state_widths(const Options& options);
@@ -170,9 +176,11 @@ public:
     // shapes and lengths that do not fit.
     typename Writer::Sequence operator()(const Variable<T>& x, const Indices& targets,
                                          std::span<const std::size_t> lengths = {},
-                                         Forcing forcing = {}) const;
+                                         Forcing forcing = {},
+                                         Where caller = Where::current()) const;
     // The encoder's part: the decoder's state before its first step.
-    DecoderState start(const Variable<T>& x, std::span<const std::size_t> lengths = {}) const;
+    DecoderState start(const Variable<T>& x, std::span<const std::size_t> lengths = {},
+                       Where caller = Where::current()) const;
     // The decoder's part, as a step function and its first tokens.
     auto step() const {
         return [this](const DecoderState& state, const Indices& tokens) {
@@ -263,7 +271,7 @@ Decoder<Cell, Attention>::Decoder(const Options& options, const Widths& widths)
 
 template <class Cell, class Attention>
 void Decoder<Cell, Attention>::members(Members<T>& m) {
-    m("attention", attention)("embedding", embedding);
+    m(module_name)("attention", attention)("embedding", embedding);
     if constexpr (requires(Cell & cell) { cell.members(m); }) m("cells", cells);
     m("readout", readout)("output", output);
 }
@@ -297,8 +305,9 @@ Decoder<Cell, Attention>::start(std::vector<cell_state<Cell>> first, Memory<T> m
 
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::DecoderState
-Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& tokens) const {
-    const Scope scope("Decoder");
+Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& tokens,
+                                  Where caller) const {
+    const Scope scope(module_name, caller);
     const Variable<T>& last = state.cells.back()[0];
     if (tokens.shape() != Shape{last.shape(0)})
         fail("Decoder", "tokens have shape " + to_string(tokens.shape()) + ", expected [" +
@@ -329,31 +338,33 @@ Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& toke
 }
 
 template <class Cell, class Attention>
-typename Decoder<Cell, Attention>::Output
-Decoder<Cell, Attention>::step(const DecoderState& state, const Indices& tokens) const {
-    DecoderState next = advance(state, tokens);
-    const Scope scope("Decoder");
-    const Variable<T> scores = logits(next.readout);
+typename Decoder<Cell, Attention>::Output Decoder<Cell, Attention>::step(const DecoderState& state,
+                                                                         const Indices& tokens,
+                                                                         Where caller) const {
+    DecoderState next = advance(state, tokens, caller);
+    const Scope scope(module_name, caller);
+    const Variable<T> scores = logits(next.readout, caller);
     return {std::move(next), scores};
 }
 
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::Sequence
-Decoder<Cell, Attention>::at_once(const DecoderState& state, const Indices& tokens) const {
-    const Scope scope("Decoder");
+Decoder<Cell, Attention>::at_once(const DecoderState& state, const Indices& tokens,
+                                  Where caller) const {
+    const Scope scope(module_name, caller);
     Variable<T> x = take(embedding.weight, tokens, "Embedding");
     for (std::size_t layer = 0; layer < cells.size(); ++layer) {
         const Scope cell_scope("layer", static_cast<std::int64_t>(layer));
         x = Scan<Cell>::run(cells[layer], dropped(x), state.cells[layer], false, {}).output;
     }
     const Attended<T> found = attention(x, state.memory);
-    return {logits(tanh(readout(concatenate({x, found.context}, -1)))), found.weights};
+    return {logits(tanh(readout(concatenate({x, found.context}, -1))), caller), found.weights};
 }
 
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::Sequence
-Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
-                                     Forcing forcing) const {
+Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets, Forcing forcing,
+                                     Where caller) const {
     const std::size_t steps = targets.shape(0), batch = state.readout.shape(0);
     const detail::Feed<T> feed(targets, batch, options_.start, forcing);
     if (steps == 0)
@@ -363,21 +374,21 @@ Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
         if (feed.is_known() && !before() && !options_.input_feeding) {
             Indices tokens(targets.shape());
             for (std::size_t t = 0; t < steps; ++t) tokens.select(0, t).assign(feed(t));
-            return at_once(state, tokens);
+            return at_once(state, tokens, caller);
         }
     }
     std::vector<Variable<T>> scores, readouts, weights;
     for (std::size_t t = 0; t < steps; ++t) {
         const Scope scope("t", static_cast<std::int64_t>(t));
-        state = advance(state, feed(t, scores.empty() ? state.readout : scores.back()));
+        state = advance(state, feed(t, scores.empty() ? state.readout : scores.back()), caller);
         // What nobody reads before the end is computed for all steps together.
         if (feed.is_known())
             readouts.push_back(state.readout);
         else
-            scores.push_back(logits(state.readout));
+            scores.push_back(logits(state.readout, caller));
         weights.push_back(state.weights);
     }
-    return {feed.is_known() ? logits(stack(readouts)) : stack(scores), stack(weights)};
+    return {feed.is_known() ? logits(stack(readouts), caller) : stack(scores), stack(weights)};
 }
 
 template <class EncoderCell, class DecoderCell, class Attention>
@@ -390,12 +401,13 @@ EncoderDecoder<EncoderCell, DecoderCell, Attention>::EncoderDecoder(const Option
 
 template <class EncoderCell, class DecoderCell, class Attention>
 typename EncoderDecoder<EncoderCell, DecoderCell, Attention>::DecoderState
-EncoderDecoder<EncoderCell, DecoderCell, Attention>::start(
-    const Variable<T>& x, std::span<const std::size_t> lengths) const {
-    const auto read = encoder(x, {}, lengths);
+EncoderDecoder<EncoderCell, DecoderCell, Attention>::start(const Variable<T>& x,
+                                                           std::span<const std::size_t> lengths,
+                                                           Where caller) const {
+    const auto read = encoder(x, {}, lengths, caller);
     const std::size_t directions = encoder.directions();
     std::vector<cell_state<DecoderCell>> first;
-    for (const auto& layer : bridge(read.state, directions)) {
+    for (const auto& layer : bridge(read.state, directions, caller)) {
         first.emplace_back();
         std::copy(layer.begin(), layer.end(), first.back().begin());
     }
@@ -413,8 +425,8 @@ template <class EncoderCell, class DecoderCell, class Attention>
 typename Decoder<DecoderCell, Attention>::Sequence
 EncoderDecoder<EncoderCell, DecoderCell, Attention>::operator()(
     const Variable<T>& x, const Indices& targets, std::span<const std::size_t> lengths,
-    Forcing forcing) const {
-    return decoder(start(x, lengths), targets, forcing);
+    Forcing forcing, Where caller) const {
+    return decoder(start(x, lengths, caller), targets, forcing, caller);
 }
 
 } // namespace unroll::nn

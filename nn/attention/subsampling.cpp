@@ -31,9 +31,9 @@ Subsampling<T>::Subsampling(const SubsamplingOptions& options)
 }
 
 template <class T>
-Frames<T> Subsampling<T>::operator()(const Variable<T>& x,
-                                     std::span<const std::size_t> lengths) const {
-    const Scope scope(name);
+Frames<T> Subsampling<T>::operator()(const Variable<T>& x, std::span<const std::size_t> lengths,
+                                     Where caller) const {
+    const Scope scope(module_name, caller);
     if (x.dimension() != 3 || x.shape(2) != options.input)
         fail(name, "x has shape " + to_string(x.shape()) + ", expected [T, B, " +
                        std::to_string(options.input) + "]");

@@ -23,12 +23,14 @@ public:
     explicit Subsampling(const SubsamplingOptions& options);
     // x [T, B, input] -> [ceil(T / 4), B, width]. Throws Error for shapes and lengths that do not
     // fit.
-    Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths = {}) const;
-    void members(Members<T>& m) { m("convolutions", convolutions)("output", output); }
+    Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths = {},
+                         Where caller = Where::current()) const;
+    void members(Members<T>& m) { m(module_name)("convolutions", convolutions)("output", output); }
 
     SubsamplingOptions options;
     std::vector<Convolution<T>> convolutions;
     Linear<T> output;
+    ModuleName module_name{"Subsampling"};
 };
 
 } // namespace unroll::nn

@@ -51,7 +51,7 @@ TransformerLayer<T>::TransformerLayer(const TransformerOptions& given)
 
 template <class T>
 void TransformerLayer<T>::members(Members<T>& m) {
-    m("self_attn", self_attn);
+    m(module_name)("self_attn", self_attn);
     if (multihead_attn) m("multihead_attn", *multihead_attn);
     m("linear1", linear1)("linear2", linear2);
     for (std::size_t i = 0; i < norms.size(); ++i) m("norm" + std::to_string(i + 1), norms[i]);
@@ -68,9 +68,9 @@ Variable<T> TransformerLayer<T>::residual(const Variable<T>& x, std::size_t numb
 
 template <class T>
 Attended<T> TransformerLayer<T>::operator()(const Variable<T>& x, Memory<T>& past,
-                                            const Memory<T>& memory,
-                                            const Visibility& visible) const {
-    const Scope scope("TransformerLayer");
+                                            const Memory<T>& memory, const Visibility& visible,
+                                            Where caller) const {
+    const Scope scope(module_name, caller);
     if (multihead_attn.has_value() == memory.is_empty())
         fail("TransformerLayer", multihead_attn ? "the layer reads a memory, and none is given"
                                                 : "a memory is given, and the layer reads none");
@@ -94,9 +94,10 @@ Attended<T> TransformerLayer<T>::operator()(const Variable<T>& x, Memory<T>& pas
 }
 
 template <class T>
-Variable<T> TransformerLayer<T>::operator()(const Variable<T>& x, const Visibility& visible) const {
+Variable<T> TransformerLayer<T>::operator()(const Variable<T>& x, const Visibility& visible,
+                                            Where caller) const {
     Memory<T> past;
-    return (*this)(x, past, {}, visible).context;
+    return (*this)(x, past, {}, visible, caller).context;
 }
 
 template <class T>
@@ -118,20 +119,21 @@ TransformerStack<T>::TransformerStack(const TransformerOptions& given)
 
 template <class T>
 void TransformerStack<T>::members(Members<T>& m) {
-    m("positions", positions)("layers", layers);
+    m(module_name)("positions", positions)("layers", layers);
     if (norm) m("norm", *norm);
 }
 
 template <class T>
-Variable<T> TransformerStack<T>::operator()(const Variable<T>& x, const Visibility& visible) const {
+Variable<T> TransformerStack<T>::operator()(const Variable<T>& x, const Visibility& visible,
+                                            Where caller) const {
     State state = start();
-    return (*this)(x, state, visible).context;
+    return (*this)(x, state, visible, caller).context;
 }
 
 template <class T>
 Attended<T> TransformerStack<T>::operator()(const Variable<T>& x, State& state,
-                                            const Visibility& visible) const {
-    const Scope scope("TransformerStack");
+                                            const Visibility& visible, Where caller) const {
+    const Scope scope(module_name, caller);
     if (state.past.size() != layers.size() ||
         (!state.memory.empty() && state.memory.size() != layers.size()))
         fail("TransformerStack", "the state is of " + std::to_string(state.past.size()) +
@@ -155,8 +157,9 @@ Attended<T> TransformerStack<T>::operator()(const Variable<T>& x, State& state,
 }
 
 template <class T>
-TransformerState<T> TransformerStack<T>::start(const Variable<T>& memory, const Mask& mask) const {
-    const Scope scope("TransformerStack");
+TransformerState<T> TransformerStack<T>::start(const Variable<T>& memory, const Mask& mask,
+                                               Where caller) const {
+    const Scope scope(module_name, caller);
     State state = start();
     for (const auto& layer : layers) {
         if (!layer.multihead_attn)
@@ -212,20 +215,22 @@ Transformer<T>::Transformer(const TransformerModelOptions& given)
 
 template <class T>
 void Transformer<T>::members(Members<T>& m) {
-    m("encoder", encoder)("decoder", decoder)("embedding", embedding)("output", output);
+    m(module_name)("encoder", encoder)("decoder", decoder)("embedding", embedding)("output",
+                                                                                   output);
 }
 
 template <class T>
 TransformerState<T> Transformer<T>::start(const Variable<T>& x,
-                                          std::span<const std::size_t> lengths) const {
+                                          std::span<const std::size_t> lengths,
+                                          Where caller) const {
     const Mask mask = lengths.empty() ? Mask() : length_mask(lengths, x.shape(0));
-    return decoder.start(encoder(x, {.keys = mask}), mask);
+    return decoder.start(encoder(x, {.keys = mask}, caller), mask, caller);
 }
 
 template <class T>
-typename Transformer<T>::Sequence Transformer<T>::write(DecoderState& state,
-                                                        const Indices& tokens) const {
-    const Scope scope("Transformer");
+typename Transformer<T>::Sequence Transformer<T>::write(DecoderState& state, const Indices& tokens,
+                                                        Where caller) const {
+    const Scope scope(module_name, caller);
     const Variable<T> rows = take(embedding.weight, tokens, "Embedding");
     const Attended<T> found = decoder(rows, state);
     return {output(found.context), found.weights};
@@ -234,19 +239,19 @@ typename Transformer<T>::Sequence Transformer<T>::write(DecoderState& state,
 template <class T>
 typename Transformer<T>::Sequence
 Transformer<T>::operator()(const Variable<T>& x, const Indices& targets,
-                           std::span<const std::size_t> lengths) const {
-    DecoderState state = start(x, lengths);
+                           std::span<const std::size_t> lengths, Where caller) const {
+    DecoderState state = start(x, lengths, caller);
     const detail::Feed<T> feed(targets, x.shape(1), options.start, {});
     Indices tokens(targets.shape());
     for (std::size_t t = 0; t < targets.shape(0); ++t) tokens.select(0, t).assign(feed(t));
-    return write(state, tokens);
+    return write(state, tokens, caller);
 }
 
 template <class T>
-Prediction<TransformerState<T>, T> Transformer<T>::predict(const DecoderState& state,
-                                                           const Indices& tokens) const {
+Prediction<TransformerState<T>, T>
+Transformer<T>::predict(const DecoderState& state, const Indices& tokens, Where caller) const {
     DecoderState next = state;
-    const Sequence written = write(next, tokens.expand_dims(0));
+    const Sequence written = write(next, tokens.expand_dims(0), caller);
     return {std::move(next), log_softmax(select(written.logits, 0, 0)),
             select(written.weights, 0, 0)};
 }

@@ -41,9 +41,10 @@ public:
     // S]. x follows the steps in `past`, which it joins. Throws Error for what does not fit, and
     // where `memory` is empty though the layer reads one, or the reverse.
     Attended<T> operator()(const Variable<T>& x, Memory<T>& past, const Memory<T>& memory,
-                           const Visibility& visible = {}) const;
+                           const Visibility& visible = {}, Where caller = Where::current()) const;
     // Without a past and a memory.
-    Variable<T> operator()(const Variable<T>& x, const Visibility& visible = {}) const;
+    Variable<T> operator()(const Variable<T>& x, const Visibility& visible = {},
+                           Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     TransformerOptions options;
@@ -51,6 +52,7 @@ public:
     std::optional<MultiHeadAttention<T>> multihead_attn;
     Linear<T> linear1, linear2;
     std::vector<LayerNorm<T>> norms; // norm1, norm2, ... in the order of the parts
+    ModuleName module_name{"TransformerLayer"};
 
 private:
     template <class Part>
@@ -79,14 +81,16 @@ public:
     explicit TransformerStack(const TransformerOptions& options);
 
     // x [T, B, E] -> [T, B, E]. What visible.keys hides has no influence, and is 0 in the result.
-    Variable<T> operator()(const Variable<T>& x, const Visibility& visible = {}) const;
+    Variable<T> operator()(const Variable<T>& x, const Visibility& visible = {},
+                           Where caller = Where::current()) const;
     // x are the steps that follow those of the state, which they join: the same as all steps at
     // once where these are causal. Also [T, B, S], the memory's weights as a mean over heads and
     // layers; without a memory no steps S.
-    Attended<T> operator()(const Variable<T>& x, State& state,
-                           const Visibility& visible = {}) const;
+    Attended<T> operator()(const Variable<T>& x, State& state, const Visibility& visible = {},
+                           Where caller = Where::current()) const;
     // Before the first step, with a memory [S, B, M], mask [B, S], or without one.
-    State start(const Variable<T>& memory, const Mask& mask = {}) const;
+    State start(const Variable<T>& memory, const Mask& mask = {},
+                Where caller = Where::current()) const;
     State start() const { return {std::vector<Memory<T>>(layers.size()), {}, {}}; }
     // What the steps so far leave to those that follow, as recurrent networks have it: keys and
     // values of each layer, [S, B, E], of the last `steps` of them, without history; nothing where
@@ -100,6 +104,7 @@ public:
     PositionEncoding<T> positions;
     std::vector<TransformerLayer<T>> layers;
     std::optional<LayerNorm<T>> norm;
+    ModuleName module_name{"TransformerStack"};
 };
 
 struct TransformerModelOptions {
@@ -127,11 +132,14 @@ public:
     // x [S, B, E], targets [T, B], of which those below 0 do not count. Step t is fed with target
     // t - 1. Throws Error for shapes and lengths that do not fit.
     Sequence operator()(const Variable<T>& x, const Indices& targets,
-                        std::span<const std::size_t> lengths = {}) const;
+                        std::span<const std::size_t> lengths = {},
+                        Where caller = Where::current()) const;
     // The encoder's part: the decoder's state before its first step.
-    DecoderState start(const Variable<T>& x, std::span<const std::size_t> lengths = {}) const;
+    DecoderState start(const Variable<T>& x, std::span<const std::size_t> lengths = {},
+                       Where caller = Where::current()) const;
     // The decoder's part, as a step function and its first tokens.
-    Prediction<DecoderState, T> predict(const DecoderState& state, const Indices& tokens) const;
+    Prediction<DecoderState, T> predict(const DecoderState& state, const Indices& tokens,
+                                        Where caller = Where::current()) const;
     auto step() const {
         return [this](const DecoderState& state, const Indices& tokens) {
             return predict(state, tokens);
@@ -144,9 +152,10 @@ public:
     TransformerStack<T> encoder, decoder;
     Embedding<T> embedding;
     Linear<T> output;
+    ModuleName module_name{"Transformer"};
 
 private:
-    Sequence write(DecoderState& state, const Indices& tokens) const;
+    Sequence write(DecoderState& state, const Indices& tokens, Where caller) const;
 };
 
 } // namespace unroll::nn

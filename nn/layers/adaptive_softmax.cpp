@@ -60,7 +60,7 @@ AdaptiveSoftmax<T>::AdaptiveSoftmax(const Options& given) : options(given), ends
 
 template <class T>
 void AdaptiveSoftmax<T>::members(Members<T>& m) {
-    m("bias", bias);
+    m(module_name)("bias", bias);
     if (groups() > 0) m("group_weight", group_weight)("group_bias", group_bias);
 }
 
@@ -110,8 +110,8 @@ Variable<T> AdaptiveSoftmax<T>::group_logits(const Variable<T>& h, const Variabl
 
 template <class T>
 Variable<T> AdaptiveSoftmax<T>::loss(const Variable<T>& h, const Variable<T>& weight,
-                                     const Indices& targets) const {
-    const Scope scope(name);
+                                     const Indices& targets, Where caller) const {
+    const Scope scope(module_name, caller);
     check(h, weight);
     const Shape expected(h.shape().begin(), h.shape().end() - 1);
     if (targets.shape() != expected)
@@ -151,9 +151,9 @@ Variable<T> AdaptiveSoftmax<T>::loss(const Variable<T>& h, const Variable<T>& we
 }
 
 template <class T>
-Variable<T> AdaptiveSoftmax<T>::log_probabilities(const Variable<T>& h,
-                                                  const Variable<T>& weight) const {
-    const Scope scope(name);
+Variable<T> AdaptiveSoftmax<T>::log_probabilities(const Variable<T>& h, const Variable<T>& weight,
+                                                  Where caller) const {
+    const Scope scope(module_name, caller);
     check(h, weight);
     const Variable<T> flat = rows_of(h), first = log_softmax(frequent_logits(flat, weight));
     std::vector<Variable<T>> parts{slice(first, 1, 0, ends_[0])};

@@ -35,14 +35,17 @@ public:
 
     // The mean of -log p of targets [...] behind h [..., E], without those that are -100. Throws
     // Error for shapes that do not fit, and for a target outside [0, V), with its position.
-    Variable<T> loss(const Variable<T>& h, const Variable<T>& weight, const Indices& targets) const;
+    Variable<T> loss(const Variable<T>& h, const Variable<T>& weight, const Indices& targets,
+                     Where caller = Where::current()) const;
     // log p of every word, [..., V].
-    Variable<T> log_probabilities(const Variable<T>& h, const Variable<T>& weight) const;
+    Variable<T> log_probabilities(const Variable<T>& h, const Variable<T>& weight,
+                                  Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     Options options;
     Parameter<T> bias;                     // [V]
     Parameter<T> group_weight, group_bias; // G [groups, E], [groups]; empty without rare words
+    ModuleName module_name{"AdaptiveSoftmax"};
 
 private:
     std::size_t groups() const { return ends_.size() - 1; }

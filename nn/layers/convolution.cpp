@@ -28,8 +28,8 @@ Convolution<T>::Convolution(const ConvolutionOptions& options) : options(options
 }
 
 template <class T>
-Variable<T> Convolution<T>::operator()(const Variable<T>& x) const {
-    const Scope scope("Convolution");
+Variable<T> Convolution<T>::operator()(const Variable<T>& x, Where caller) const {
+    const Scope scope(module_name, caller);
     const auto& o = options;
     const unroll::ConvolutionOptions how{o.stride, o.padding, o.dilation, o.groups};
     return o.bias ? convolution(x, weight, bias, how) : convolution(x, weight, how);
@@ -37,7 +37,7 @@ Variable<T> Convolution<T>::operator()(const Variable<T>& x) const {
 
 template <class T>
 void Convolution<T>::members(Members<T>& m) {
-    m("weight", weight);
+    m(module_name)("weight", weight);
     if (options.bias) m("bias", bias);
 }
 
@@ -54,8 +54,8 @@ BatchNorm<T>::BatchNorm(const BatchNormOptions& options)
 }
 
 template <class T>
-Variable<T> BatchNorm<T>::operator()(const Variable<T>& x) const {
-    const Scope scope("BatchNorm");
+Variable<T> BatchNorm<T>::operator()(const Variable<T>& x, Where caller) const {
+    const Scope scope(module_name, caller);
     if (training_tape(x) == nullptr)
         return batch_norm(x, running_mean, running_var, weight, bias, options.epsilon);
     const auto normal = batch_norm(x, weight, bias, options.epsilon);
@@ -80,7 +80,8 @@ void BatchNorm<T>::follow(const Tensor<T>& mean, const Tensor<T>& variance,
 
 template <class T>
 void BatchNorm<T>::members(Members<T>& m) {
-    m("weight", weight)("bias", bias)("running_mean", running_mean)("running_var", running_var);
+    m(module_name)("weight", weight)("bias", bias)("running_mean", running_mean)("running_var",
+                                                                                 running_var);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

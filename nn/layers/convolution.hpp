@@ -20,12 +20,13 @@ class Convolution {
 public:
     using value_type = T;
     explicit Convolution(const ConvolutionOptions& options);
-    Variable<T> operator()(const Variable<T>& x) const;
+    Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     ConvolutionOptions options;
     Parameter<T> weight; // [output, input / groups, kernel height, kernel width], or without height
     Parameter<T> bias;   // [output], or empty
+    ModuleName module_name{"Convolution"};
 };
 
 struct BatchNormOptions {
@@ -43,13 +44,14 @@ class BatchNorm {
 public:
     using value_type = T;
     explicit BatchNorm(const BatchNormOptions& options);
-    Variable<T> operator()(const Variable<T>& x) const;
+    Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     BatchNormOptions options;
     Parameter<T> weight, bias; // [channels], from 1 and 0
     // Not learned, but saved with the rest; the variance is that of n - 1 degrees of freedom.
     mutable Parameter<T> running_mean, running_var; // [channels], from 0 and 1
+    ModuleName module_name{"BatchNorm"};
 
 private:
     void follow(const Tensor<T>& mean, const Tensor<T>& variance, std::size_t count) const;

@@ -22,14 +22,14 @@ Linear<T>::Linear(const LinearOptions& options) : options(options) {
 }
 
 template <class T>
-Variable<T> Linear<T>::operator()(const Variable<T>& x) const {
-    const Scope scope("Linear");
+Variable<T> Linear<T>::operator()(const Variable<T>& x, Where caller) const {
+    const Scope scope(module_name, caller);
     return options.bias ? linear(x, weight, bias) : linear(x, weight);
 }
 
 template <class T>
 void Linear<T>::members(Members<T>& m) {
-    m("weight", weight);
+    m(module_name)("weight", weight);
     if (options.bias) m("bias", bias);
 }
 
@@ -51,8 +51,8 @@ Embedding<T>::Embedding(Tensor<T> rows, std::int64_t padding) {
 }
 
 template <class T>
-Variable<T> Embedding<T>::operator()(const Indices& indices) const {
-    const Scope scope("Embedding");
+Variable<T> Embedding<T>::operator()(const Indices& indices, Where caller) const {
+    const Scope scope(module_name, caller);
     const Variable<T> rows = take(weight, indices);
     if (options.padding < 0) return rows;
     Mask padded(indices.shape());
@@ -64,12 +64,12 @@ Variable<T> Embedding<T>::operator()(const Indices& indices) const {
 
 template <class T>
 void Embedding<T>::members(Members<T>& m) {
-    m("weight", weight);
+    m(module_name)("weight", weight);
 }
 
 template <class T>
-Variable<T> Dropout<T>::operator()(const Variable<T>& x) const {
-    const Scope scope("Dropout");
+Variable<T> Dropout<T>::operator()(const Variable<T>& x, Where caller) const {
+    const Scope scope(module_name, caller);
     return dropout(x, p);
 }
 
@@ -79,14 +79,14 @@ LayerNorm<T>::LayerNorm(std::size_t width, double epsilon)
       bias("bias", Tensor<T>::zeros({width})) {}
 
 template <class T>
-Variable<T> LayerNorm<T>::operator()(const Variable<T>& x) const {
-    const Scope scope("LayerNorm");
+Variable<T> LayerNorm<T>::operator()(const Variable<T>& x, Where caller) const {
+    const Scope scope(module_name, caller);
     return layer_norm(x, weight, bias, epsilon);
 }
 
 template <class T>
 void LayerNorm<T>::members(Members<T>& m) {
-    m("weight", weight)("bias", bias);
+    m(module_name)("weight", weight)("bias", bias);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

@@ -19,12 +19,13 @@ class Linear {
 public:
     using value_type = T;
     explicit Linear(const LinearOptions& options);
-    Variable<T> operator()(const Variable<T>& x) const;
+    Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     LinearOptions options;
     Parameter<T> weight; // [output, input]
     Parameter<T> bias;   // [output], or empty
+    ModuleName module_name{"Linear"};
 };
 
 struct EmbeddingOptions {
@@ -42,11 +43,12 @@ public:
     explicit Embedding(const EmbeddingOptions& options);
     // Rows learned elsewhere, [vocabulary, width].
     explicit Embedding(Tensor<T> rows, std::int64_t padding = -1);
-    Variable<T> operator()(const Indices& indices) const;
+    Variable<T> operator()(const Indices& indices, Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     EmbeddingOptions options;
     Parameter<T> weight; // [vocabulary, width]
+    ModuleName module_name{"Embedding"};
 };
 
 // Drops elements while a tape records; see unroll::dropout.
@@ -55,10 +57,11 @@ class Dropout {
 public:
     using value_type = T;
     explicit Dropout(double p) : p(p) {}
-    Variable<T> operator()(const Variable<T>& x) const;
-    void members(Members<T>&) {}
+    Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
+    void members(Members<T>& m) { m(module_name); }
 
     double p;
+    ModuleName module_name{"Dropout"};
 };
 
 // Layer normalisation over the last axis, with a gain from 1 and a bias from 0.
@@ -67,11 +70,12 @@ class LayerNorm {
 public:
     using value_type = T;
     explicit LayerNorm(std::size_t width, double epsilon = 1e-5);
-    Variable<T> operator()(const Variable<T>& x) const;
+    Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     double epsilon;
     Parameter<T> weight, bias; // [width]
+    ModuleName module_name{"LayerNorm"};
 };
 
 // Layers, and functions of one variable, one after the other:
@@ -83,8 +87,14 @@ public:
     using T = value_type;
     explicit Sequential(Layers... layers) : layers_(std::move(layers)...) {}
 
-    Variable<T> operator()(Variable<T> x) const {
-        std::apply([&](const auto&... layer) { ((x = layer(x)), ...); }, layers_);
+    Variable<T> operator()(Variable<T> x, Where caller = Where::current()) const {
+        const auto call = [&](const auto& layer) -> Variable<T> {
+            if constexpr (requires { layer(x, caller); })
+                return layer(x, caller);
+            else
+                return layer(x);
+        };
+        std::apply([&](const auto&... layer) { ((x = call(layer)), ...); }, layers_);
         return x;
     }
     void members(Members<T>& m) {

@@ -60,8 +60,8 @@ Variable<T> rotate(const Variable<T>& x, std::size_t first, Op op) {
     paired.push_back(half);
     const Variable<T> pairs = reshape(x, paired);
     const Variable<T> turned = fuse(
-        op, [](auto x, auto y, auto own, auto other) { return x * own + y * other; }, pairs,
-        flip(pairs, -2), own, other);
+        op, primitive([](auto x, auto y, auto own, auto other) { return x * own + y * other; }),
+        pairs, flip(pairs, -2), own, other);
     return reshape(turned, x.shape());
 }
 
@@ -76,9 +76,10 @@ PositionEncoding<T>::PositionEncoding(const PositionOptions& options) : options(
 }
 
 template <class T>
-Variable<T> PositionEncoding<T>::operator()(const Variable<T>& x, std::size_t first) const {
+Variable<T> PositionEncoding<T>::operator()(const Variable<T>& x, std::size_t first,
+                                            Where caller) const {
     if (options.kind == Positions::none || options.kind == Positions::rotary) return x;
-    const Scope scope("PositionEncoding");
+    const Scope scope(module_name, caller);
     if (x.dimension() != 3 || x.shape(2) != options.width)
         fail("PositionEncoding", "x has shape " + to_string(x.shape()) + ", expected [T, B, " +
                                      std::to_string(options.width) + "]");
@@ -93,6 +94,7 @@ Variable<T> PositionEncoding<T>::operator()(const Variable<T>& x, std::size_t fi
 
 template <class T>
 void PositionEncoding<T>::members(Members<T>& m) {
+    m(module_name);
     if (options.kind == Positions::learned) m("weight", weight);
 }
 

@@ -35,11 +35,13 @@ class PositionEncoding {
 public:
     using value_type = T;
     explicit PositionEncoding(const PositionOptions& options);
-    Variable<T> operator()(const Variable<T>& x, std::size_t first = 0) const;
+    Variable<T> operator()(const Variable<T>& x, std::size_t first = 0,
+                           Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     PositionOptions options;
     Parameter<T> weight; // [steps, width] where learned
+    ModuleName module_name{"PositionEncoding"};
 };
 
 } // namespace unroll::nn

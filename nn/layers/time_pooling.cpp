@@ -66,9 +66,10 @@ Variable<T> last_layer(const Variable<T>& state, bool bidirectional) {
 
 template <class T>
 typename AttentionPooling<T>::Pooled
-AttentionPooling<T>::operator()(const Variable<T>& h, std::span<const std::size_t> lengths) const {
+AttentionPooling<T>::operator()(const Variable<T>& h, std::span<const std::size_t> lengths,
+                                Where caller) const {
     constexpr const char* name = "AttentionPooling";
-    const Scope scope(name);
+    const Scope scope(module_name, caller);
     const Mask active = counted(name, h, lengths);
     const Variable<T> inside = without_padding(h, lengths, name);
     const Variable<T> weights = softmax(weigh(tanh(attend(inside))), active, 0);

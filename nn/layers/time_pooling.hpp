@@ -39,10 +39,12 @@ public:
         Variable<T> weights; // a [T, B]; zeros after the end of a sequence
     };
     // h [T, B, input]; throws Error as mean_over_time() does.
-    Pooled operator()(const Variable<T>& h, std::span<const std::size_t> lengths = {}) const;
-    void members(Members<T>& m) { m("attend", attend)("weigh", weigh); }
+    Pooled operator()(const Variable<T>& h, std::span<const std::size_t> lengths = {},
+                      Where caller = Where::current()) const;
+    void members(Members<T>& m) { m(module_name)("attend", attend)("weigh", weigh); }
 
     Linear<T> attend, weigh;
+    ModuleName module_name{"AttentionPooling"};
 };
 
 extern template class AttentionPooling<float>;

@@ -85,7 +85,7 @@ Crf<T>::Crf(const CrfOptions& options) : options(options) {
 
 template <class T>
 void Crf<T>::members(Members<T>& m) {
-    m("transitions", transitions)("start", start)("end", end);
+    m(module_name)("transitions", transitions)("start", start)("end", end);
 }
 
 template <class T>
@@ -175,16 +175,17 @@ Variable<T> Crf<T>::score_of(const Variable<T>& emissions, const Weights& w, con
 }
 
 template <class T>
-Variable<T> Crf<T>::log_partition(const Variable<T>& emissions, Lengths lengths) const {
-    const Scope scope(name);
+Variable<T> Crf<T>::log_partition(const Variable<T>& emissions, Lengths lengths,
+                                  Where caller) const {
+    const Scope scope(module_name, caller);
     const Mask active = check(emissions, lengths);
     return partition_of(without_padding(emissions, lengths), weights(), active);
 }
 
 template <class T>
-Variable<T> Crf<T>::score(const Variable<T>& emissions, const Indices& tags,
-                          Lengths lengths) const {
-    const Scope scope(name);
+Variable<T> Crf<T>::score(const Variable<T>& emissions, const Indices& tags, Lengths lengths,
+                          Where caller) const {
+    const Scope scope(module_name, caller);
     const Mask active = check(emissions, lengths);
     return score_of(without_padding(emissions, lengths), weights(), checked_tags(tags, active),
                     active);
@@ -192,8 +193,8 @@ Variable<T> Crf<T>::score(const Variable<T>& emissions, const Indices& tags,
 
 template <class T>
 Variable<T> Crf<T>::log_likelihood(const Variable<T>& emissions, const Indices& tags,
-                                   Lengths lengths) const {
-    const Scope scope(name);
+                                   Lengths lengths, Where caller) const {
+    const Scope scope(module_name, caller);
     const Mask active = check(emissions, lengths);
     const Indices checked = checked_tags(tags, active);
     const Variable<T> e = without_padding(emissions, lengths);
@@ -203,14 +204,15 @@ Variable<T> Crf<T>::log_likelihood(const Variable<T>& emissions, const Indices& 
 }
 
 template <class T>
-Variable<T> Crf<T>::loss(const Variable<T>& emissions, const Indices& tags, Lengths lengths) const {
-    return -mean(log_likelihood(emissions, tags, lengths));
+Variable<T> Crf<T>::loss(const Variable<T>& emissions, const Indices& tags, Lengths lengths,
+                         Where caller) const {
+    return -mean(log_likelihood(emissions, tags, lengths, caller));
 }
 
 template <class T>
-std::vector<typename Crf<T>::Path> Crf<T>::decode(const Tensor<T>& emissions,
-                                                  Lengths lengths) const {
-    const Scope scope(name);
+std::vector<typename Crf<T>::Path> Crf<T>::decode(const Tensor<T>& emissions, Lengths lengths,
+                                                  Where caller) const {
+    const Scope scope(module_name, caller);
     const std::size_t K = options.tags;
     const Mask active = check(emissions, lengths);
     const auto ends_at = lengths_from(active);

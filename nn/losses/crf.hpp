@@ -44,16 +44,18 @@ public:
     explicit Crf(const CrfOptions& options);
 
     // log Z, [B]; -inf where no path is possible.
-    Variable<T> log_partition(const Variable<T>& emissions, Lengths lengths = {}) const;
+    Variable<T> log_partition(const Variable<T>& emissions, Lengths lengths = {},
+                              Where caller = Where::current()) const;
     // Scores of given paths, tags [T, B] -> [B]. Throws Error, with the position, for a tag outside
     // [0, K) and for a step that is forbidden.
-    Variable<T> score(const Variable<T>& emissions, const Indices& tags,
-                      Lengths lengths = {}) const;
+    Variable<T> score(const Variable<T>& emissions, const Indices& tags, Lengths lengths = {},
+                      Where caller = Where::current()) const;
     // score - log Z, [B]; -inf, without a gradient, where the emissions make the path impossible.
     Variable<T> log_likelihood(const Variable<T>& emissions, const Indices& tags,
-                               Lengths lengths = {}) const;
+                               Lengths lengths = {}, Where caller = Where::current()) const;
     // Minus the mean log-likelihood of the B sequences.
-    Variable<T> loss(const Variable<T>& emissions, const Indices& tags, Lengths lengths = {}) const;
+    Variable<T> loss(const Variable<T>& emissions, const Indices& tags, Lengths lengths = {},
+                     Where caller = Where::current()) const;
 
     struct Path {
         std::vector<std::int64_t> tags;
@@ -61,13 +63,15 @@ public:
     };
     // The best path of each sequence (Viterbi 1967); of equals the lower tag, from the end. Throws
     // Error where no path is possible.
-    std::vector<Path> decode(const Tensor<T>& emissions, Lengths lengths = {}) const;
+    std::vector<Path> decode(const Tensor<T>& emissions, Lengths lengths = {},
+                             Where caller = Where::current()) const;
 
     void members(Members<T>& m);
 
     CrfOptions options;
     Parameter<T> transitions; // [K, K]: from, to
     Parameter<T> start, end;  // [K]
+    ModuleName module_name{"Crf"};
 
 private:
     struct Weights {

@@ -107,13 +107,13 @@ SkipGram<T>::SkipGram(const SkipGramOptions& options)
 
 template <class T>
 void SkipGram<T>::members(Members<T>& m) {
-    m("centre", centre)("context", context);
+    m(module_name)("centre", centre)("context", context);
 }
 
 template <class T>
 Variable<T> SkipGram<T>::loss(const Indices& centres, const Indices& contexts,
-                              const Indices& negatives) const {
-    const Scope scope(name);
+                              const Indices& negatives, Where caller) const {
+    const Scope scope(module_name, caller);
     if (centres.dimension() != 1 || contexts.shape() != centres.shape() ||
         negatives.dimension() != 2 || negatives.shape(0) != centres.shape(0))
         fail(name, "centres " + to_string(centres.shape()) + ", contexts " +

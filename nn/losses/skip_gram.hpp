@@ -58,13 +58,14 @@ public:
 
     // Centres and contexts [N], negatives [N, K]. Throws Error where they do not fit, and for a
     // number outside the vocabulary.
-    Variable<T> loss(const Indices& centres, const Indices& contexts,
-                     const Indices& negatives) const;
+    Variable<T> loss(const Indices& centres, const Indices& contexts, const Indices& negatives,
+                     Where caller = Where::current()) const;
     // What was learned: v by word. Throws Error for another number of words.
     WordVectors<T> vectors(const Vocabulary& vocabulary) const;
     void members(Members<T>& m);
 
     Embedding<T> centre, context;
+    ModuleName module_name{"SkipGram"};
 };
 
 } // namespace unroll::nn

@@ -16,8 +16,9 @@ Tagger<T>::Tagger(const TaggerOptions& o) : head({.input = o.input, .output = o.
 }
 
 template <class T>
-Variable<T> Tagger<T>::loss(const Variable<T>& h, const Indices& tags, Lengths lengths) const {
-    const Scope scope("Tagger");
+Variable<T> Tagger<T>::loss(const Variable<T>& h, const Indices& tags, Lengths lengths,
+                            Where caller) const {
+    const Scope scope(module_name, caller);
     const Variable<T> scores = head(without_padding(h, lengths, "Tagger"));
     if (crf) {
         const auto ends = checked_lengths("Tagger", h.shape(0), h.shape(1), lengths);
@@ -36,9 +37,9 @@ Variable<T> Tagger<T>::loss(const Variable<T>& h, const Indices& tags, Lengths l
 }
 
 template <class T>
-std::vector<std::vector<std::int64_t>> Tagger<T>::decode(const Variable<T>& h,
-                                                         Lengths lengths) const {
-    const Scope scope("Tagger");
+std::vector<std::vector<std::int64_t>> Tagger<T>::decode(const Variable<T>& h, Lengths lengths,
+                                                         Where caller) const {
+    const Scope scope(module_name, caller);
     const Variable<T> scores = head(without_padding(h, lengths, "Tagger"));
     if (!crf) return unpad_sequences(argmax(scores), lengths);
     std::vector<std::vector<std::int64_t>> tags;
@@ -48,7 +49,7 @@ std::vector<std::vector<std::int64_t>> Tagger<T>::decode(const Variable<T>& h,
 
 template <class T>
 void Tagger<T>::members(Members<T>& m) {
-    m("head", head);
+    m(module_name)("head", head);
     if (crf) m("crf", *crf);
 }
 

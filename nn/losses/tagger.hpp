@@ -25,13 +25,16 @@ public:
     explicit Tagger(const TaggerOptions& options);
 
     // The mean over all steps of -log p, for tags [T, B].
-    Variable<T> loss(const Variable<T>& h, const Indices& tags, Lengths lengths = {}) const;
+    Variable<T> loss(const Variable<T>& h, const Indices& tags, Lengths lengths = {},
+                     Where caller = Where::current()) const;
     // The likeliest tags of each sequence.
-    std::vector<std::vector<std::int64_t>> decode(const Variable<T>& h, Lengths lengths = {}) const;
+    std::vector<std::vector<std::int64_t>> decode(const Variable<T>& h, Lengths lengths = {},
+                                                  Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     Linear<T> head;
     std::optional<Crf<T>> crf;
+    ModuleName module_name{"Tagger"};
 };
 
 extern template class Tagger<float>;

@@ -38,8 +38,9 @@ Pyramid<Cell>::Pyramid(const PyramidOptions& options) : options(options) {
 
 template <class Cell>
 Frames<cell_scalar<Cell>> Pyramid<Cell>::operator()(const Variable<T>& x,
-                                                    std::span<const std::size_t> lengths) const {
-    const Scope scope("Pyramid");
+                                                    std::span<const std::size_t> lengths,
+                                                    Where caller) const {
+    const Scope scope(module_name, caller);
     Frames<T> frames{x, {lengths.begin(), lengths.end()}};
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const Scope layer_scope("layer", static_cast<std::int64_t>(i));

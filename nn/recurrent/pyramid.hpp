@@ -43,15 +43,17 @@ public:
     explicit Pyramid(const PyramidOptions& options);
     // x [T, B, input] -> [T', B, output_width()]. Throws Error for shapes and lengths that do not
     // fit.
-    Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths = {}) const;
+    Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths = {},
+                         Where caller = Where::current()) const;
 
     std::size_t output_width() const { return layers.back().output_width(); }
     // How many steps of the input one of the output is.
     std::size_t factor() const;
-    void members(Members<T>& m) { m("layers", layers); }
+    void members(Members<T>& m) { m(module_name)("layers", layers); }
 
     PyramidOptions options;
     std::vector<Recurrent<Cell>> layers;
+    ModuleName module_name{"Pyramid"};
 };
 
 extern template class Pyramid<LstmCell<float>>;

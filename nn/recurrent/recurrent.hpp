@@ -64,7 +64,8 @@ public:
     // read, and the output there is 0. Throws Error for shapes and lengths that do not fit, and for
     // a state of an earlier tape, which detach() makes a constant.
     Result operator()(const Variable<T>& x, const States& state = {},
-                      std::span<const std::size_t> lengths = {}) const;
+                      std::span<const std::size_t> lengths = {},
+                      Where caller = Where::current()) const;
 
     const Options& options() const { return options_; }
     std::size_t directions() const { return options_.bidirectional ? 2 : 1; }
@@ -96,6 +97,7 @@ private:
     std::array<std::size_t, states> widths_{};
     std::vector<Parameter<T>> initial_; // by state
     std::vector<Linear<T>> highways_;   // by layer; empty ones where widths differ
+    ModuleName module_name_{cell_name<C>()};
 };
 
 // ---- implementation ----
@@ -145,12 +147,14 @@ Recurrent<C>::Recurrent(const Options& options) : options_(options) {
 
 template <Cell C>
 void Recurrent<C>::members(Members<T>& m) {
+    m(module_name_);
     if constexpr (requires(C & cell) { cell.members(m); })
         for (std::size_t i = 0; i < cells_.size(); ++i)
             m.with_suffix("_l" + std::to_string(i / directions()) +
                               (i % directions() == 1 ? "_reverse" : ""),
                           cells_[i]);
-    for (auto& state : initial_) m(state.name(), state);
+    for (std::size_t s = 0; s < initial_.size(); ++s)
+        m("initial_" + std::to_string(s), initial_[s]);
     for (std::size_t layer = 0; layer < highways_.size(); ++layer)
         if (layer > 0 || options_.input == output_width())
             m("highway_l" + std::to_string(layer), highways_[layer]);
@@ -215,8 +219,9 @@ cell_state<C> Recurrent<C>::initial(const Variable<T>& x, const States& given,
 
 template <Cell C>
 typename Recurrent<C>::Result Recurrent<C>::operator()(const Variable<T>& x, const States& state,
-                                                       std::span<const std::size_t> lengths) const {
-    const Scope scope(cell_name<C>());
+                                                       std::span<const std::size_t> lengths,
+                                                       Where caller) const {
+    const Scope scope(module_name_, caller);
     check(x, state, lengths);
     const Variable<T>* recorded = &x;
     for (const auto& s : state)

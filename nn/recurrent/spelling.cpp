@@ -17,8 +17,8 @@ Spelling<T>::Spelling(const SpellingOptions& o)
       read({.input = o.width, .hidden = o.hidden, .bidirectional = true}) {}
 
 template <class T>
-Variable<T> Spelling<T>::operator()(std::span<const Tokens> sentences) const {
-    const Scope scope("Spelling");
+Variable<T> Spelling<T>::operator()(std::span<const Tokens> sentences, Where caller) const {
+    const Scope scope(module_name, caller);
     // Padding is spelled as an empty word, which the network ends with zeros.
     std::vector<std::vector<std::int64_t>> spellings(1), places;
     std::map<std::string, std::int64_t> known{{"", 0}};

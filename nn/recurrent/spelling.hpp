@@ -25,14 +25,16 @@ public:
     // B sentences -> [T, B, output_width()], T the length of the longest one, with zeros after the
     // end of a sentence and for an empty word. Throws Error for words that are not UTF-8, and for a
     // character outside the vocabulary.
-    Variable<T> operator()(std::span<const Tokens> sentences) const;
+    Variable<T> operator()(std::span<const Tokens> sentences,
+                           Where caller = Where::current()) const;
 
     std::size_t output_width() const { return 2 * options.hidden; }
-    void members(Members<T>& m) { m("characters", characters)("read", read); }
+    void members(Members<T>& m) { m(module_name)("characters", characters)("read", read); }
 
     SpellingOptions options;
     Embedding<T> characters;
     Lstm<T> read;
+    ModuleName module_name{"Spelling"};
 };
 
 extern template class Spelling<float>;

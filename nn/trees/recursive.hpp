@@ -112,14 +112,16 @@ public:
     // x: the inputs of trees.nodes(), or of trees.leaves() where only these have some, a row each.
     // Returns the states of trees.nodes(), [nodes, hidden]. Throws Error for an x that does not
     // fit and for a node with a number of children that the cell is not made for.
-    States operator()(const TreeBatch& trees, const Variable<T>& x) const;
+    States operator()(const TreeBatch& trees, const Variable<T>& x,
+                      Where caller = Where::current()) const;
 
     const RecursiveOptions& options() const { return cell_.options; }
     Cell& cell() { return cell_; }
-    void members(Members<T>& m) { m("", cell_); }
+    void members(Members<T>& m) { m(module_name_)("", cell_); }
 
 private:
     Cell cell_;
+    ModuleName module_name_{Cell::name};
 };
 
 template <class T>
@@ -145,10 +147,12 @@ public:
 
     // x: the inputs of trees.nodes(), [nodes, input]. Returns their h. Throws Error for an x that
     // does not fit.
-    Variable<T> operator()(const TreeBatch& trees, const Variable<T>& x) const;
+    Variable<T> operator()(const TreeBatch& trees, const Variable<T>& x,
+                           Where caller = Where::current()) const;
 
     C& cell() { return cell_; }
     void members(Members<T>& m) {
+        m(module_name_);
         if constexpr (requires(C & cell) { cell.members(m); }) m("", cell_);
     }
 
@@ -156,14 +160,15 @@ private:
     C cell_;
     std::size_t input_;
     std::array<std::size_t, cell_states<C>()> widths_;
+    ModuleName module_name_{cell_name<C>()};
 };
 
 // ---- implementation ----
 
 template <class Cell>
-typename Upward<Cell>::States Upward<Cell>::operator()(const TreeBatch& trees,
-                                                       const Variable<T>& x) const {
-    const Scope scope(Cell::name);
+typename Upward<Cell>::States Upward<Cell>::operator()(const TreeBatch& trees, const Variable<T>& x,
+                                                       Where caller) const {
+    const Scope scope(module_name_, caller);
     const auto [least, most] = cell_.arity();
     trees.check_arity(Cell::name, least, most);
     const RecursiveOptions& o = cell_.options;
@@ -198,9 +203,9 @@ typename Upward<Cell>::States Upward<Cell>::operator()(const TreeBatch& trees,
 }
 
 template <Cell C>
-Variable<cell_scalar<C>> Downward<C>::operator()(const TreeBatch& trees,
-                                                 const Variable<T>& x) const {
-    const Scope scope(cell_name<C>());
+Variable<cell_scalar<C>> Downward<C>::operator()(const TreeBatch& trees, const Variable<T>& x,
+                                                 Where caller) const {
+    const Scope scope(module_name_, caller);
     if (x.shape() != Shape{trees.size(), input_})
         fail(std::string(cell_name<C>()).c_str(),
              "x has shape " + to_string(x.shape()) + ", expected " +

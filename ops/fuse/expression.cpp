@@ -123,7 +123,11 @@ public:
         add_pulled_back<T>(*expression_, to, x, gradients);
     }
     std::span<const Saved<T>> kept() const override { return saved_; }
-    Formula formula() const override { return expression_->formula(nullptr); }
+    Formula formula() const override {
+        Formula found = expression_->formula(nullptr);
+        found.is_primitive = true; // derived, and written by nobody
+        return found;
+    }
 
 private:
     std::shared_ptr<const Expression> expression_;

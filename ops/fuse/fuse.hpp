@@ -77,10 +77,11 @@ struct FusedRule {
     }
 
     Formula formula() const {
-        if constexpr (requires { f.names; })
-            return read<N>(f).formula(f.names);
-        else
-            return read<N>(f).formula(nullptr);
+        const char* names = nullptr;
+        if constexpr (requires { f.names; }) names = f.names;
+        Formula found = read<N>(f).formula(names);
+        found.is_primitive = requires { F::is_primitive; };
+        return found;
     }
 };
 
@@ -136,6 +137,19 @@ struct named {
     [[no_unique_address]] F f;
 
     named(const char* names, F f) : names(names), f(f) {}
+    template <class... X>
+    auto operator()(const X&... x) const {
+        return f(x...);
+    }
+};
+
+// f as one operation, whose formula pictures do not open: softplus, dropout, the losses.
+template <class F>
+struct primitive {
+    static constexpr bool is_primitive = true;
+    [[no_unique_address]] F f;
+
+    explicit primitive(F f) : f(f) {}
     template <class... X>
     auto operator()(const X&... x) const {
         return f(x...);

@@ -44,6 +44,11 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
         BackwardPass<T> pass(*this, *accumulator, where, to);
         pass.sweep();
         for (const auto& [node, gradient] : pass.found()) found[node] = gradient;
+        if (!options.create_graph)
+            for (auto& [node, gradient] : found) {
+                gradient = Variable<T>(gradient.value()); // a handle of its own to mark
+                gradient.body()->is_from_gradient = true;
+            }
         if (!options.retain && !options.create_graph) pass.use_up();
     }
     std::vector<Variable<T>> all;

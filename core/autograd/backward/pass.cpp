@@ -71,7 +71,7 @@ void BackwardPass<T>::check(NodeId id) const {
          "backward, called at " + to_string(where_) + ", needs " + what +
              ", which was changed since it was recorded. Change it after backward, or give the "
              "operation a copy; data() and () on a tensor that is not const count as changes",
-         tape_.scope_path(n.scope));
+         tape_.scope_path(n.scope), tape_.caller(n.scope));
 }
 
 template <class T>
@@ -217,6 +217,10 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
             if (y[i].body() != nullptr && y[i].body()->is_untracked)
                 fail(op, "the value was computed from a parameter while no tape recorded; make "
                          "the tape before the value is computed");
+            if (y[i].body() != nullptr && y[i].body()->is_from_gradient)
+                fail(op, "the value was computed from a gradient that was not recorded, so that "
+                         "it depends on nothing; call the first gradients() with "
+                         "{.create_graph = true}");
             continue;
         }
         if (y[i].is_recorded()) require(op, y[i]);

@@ -15,6 +15,7 @@ Recorded<T>::Recorded(Tape<T>& tape)
     : Accumulator<T>(tape), outer_run_(detail::rule_run), outer_scope_(tape.recording_scope_) {
     this->is_recording_ = true;
     tape.m_->twins.clear();
+    ++tape.m_->recorded_passes;
 }
 
 template <class T>
@@ -76,7 +77,7 @@ Variable<T> Recorded<T>::checked(const Variable<T>& x) const {
              "derivatives would be lost. Compute with the variables that the rule receives; "
              "wrap what does not depend on them in constant(); or mark the rule by once() if its "
              "gradient need not be differentiated",
-             this->tape_.scope_path(running_->scope));
+             this->tape_.scope_path(running_->scope), this->tape_.caller(running_->scope));
     return x;
 }
 

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace unroll {
+
+// Text as the content of an XML element.
+std::string escape_xml(const std::string& text);
+
+// How a shape looks; colours as in CSS.
+struct SvgPaint {
+    const char* fill = "none";
+    const char* stroke = "none";
+    double width = 1;   // of the stroke
+    double opacity = 1; // of the fill
+    bool dashed = false;
+};
+
+struct SvgWords {
+    const char* anchor = "start"; // or "middle", "end": what lies at the position
+    double size = 12;
+    double turned = 0; // degrees
+    const char* colour = "#222222";
+};
+
+// A picture as SVG, from the background to the front.
+class Svg {
+public:
+    Svg(double width, double height);
+
+    void rectangle(double x, double y, double width, double height, const SvgPaint& paint);
+    void circle(double x, double y, double radius, const SvgPaint& paint);
+    // A path in SVG's language, "M10 10h20". `clip`: only what lies within the clip() is drawn.
+    void path(const std::string& d, const SvgPaint& paint, bool clip = false);
+    void line(const std::vector<std::pair<double, double>>& points, const SvgPaint& paint,
+              bool clip = false);
+    void text(double x, double y, const std::string& text, const SvgWords& words = {});
+    // Text that is already XML.
+    void markup(double x, double y, const std::string& xml, const SvgWords& words = {});
+    void clip(double x, double y, double width, double height);
+    // Rows of pixels (red, green, blue), from the top, stretched to a rectangle without seams.
+    void pixels(double x, double y, double width, double height, std::size_t columns,
+                const std::vector<std::uint8_t>& rgb);
+
+    std::string str() const { return text_ + "</svg>\n"; }
+
+private:
+    std::string text_;
+};
+
+} // namespace unroll

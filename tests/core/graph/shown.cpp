@@ -1,0 +1,212 @@
+// What a picture shows and what it calls it: modules, constants, results, the operation that
+// failed.
+
+#include "seen.hpp"
+
+#include <unroll/core/autograd/backward/gradients.hpp>
+#include <unroll/core/check/checking.hpp>
+#include <unroll/core/graph/graph.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
+#include <unroll/ops/join.hpp>
+#include <unroll/ops/loss.hpp>
+#include <unroll/ops/matrix.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+#include <unistd.h>
+
+using namespace test;
+
+namespace {
+
+struct Decoder {
+    using value_type = float;
+    nn::Linear<float> out{{.input = 2, .output = 2}};
+    std::vector<nn::Linear<float>> blocks;
+
+    Decoder() {
+        for (int i = 0; i < 3; ++i) blocks.emplace_back(nn::LinearOptions{.input = 2, .output = 2});
+    }
+    Variable<float> operator()(Variable<float> x) const {
+        for (const auto& block : blocks) x = block(x);
+        return out(x);
+    }
+    void members(nn::Members<float>& m) { m("out", out)("blocks", blocks); }
+};
+struct Model {
+    using value_type = float;
+    Decoder decoder;
+    void members(nn::Members<float>& m) { m("decoder", decoder); }
+};
+
+Tensor<float> ones(const Shape& shape) { return Tensor<float>::ones(shape); }
+
+} // namespace
+
+TEST_CASE("modules have their paths for titles, and modules of a list are a series") {
+    Model model;
+    parameters(model);
+    Tape<float> tape;
+    static_cast<void>(sum(model.decoder(tape.variable(ones({1, 2}), "x"))));
+    const Seen seen(graph::dot(tape));
+    CHECK(seen.clusters("decoder.out") == 1);
+    for (const char* block : {"decoder.blocks.0", "decoder.blocks.1", "decoder.blocks.2"})
+        CHECK(seen.clusters(block) == 1);
+    CHECK(seen.clusters("Linear") == 0);
+    CHECK(seen.nodes_with("label=\"weight\\n[2, 2]\"") == 4);
+    const Seen folded(graph::dot(tape, {.fold = graph::Fold::layers}));
+    CHECK(folded.clusters("decoder.blocks.0 … 2    × 3") == 1);
+    // The tooltip has the path and the line that called the module.
+    CHECK(contains(seen.text, "tooltip=\"linear\\ndecoder.out, "));
+    CHECK(contains(seen.text, "shown.cpp:"));
+    CHECK_FALSE(contains(seen.text, "layers.cpp"));
+}
+
+TEST_CASE(
+    "constants are drawn, by name where they have one, and numbers stand with their operation") {
+    Tape<float> tape;
+    const Variable<float> batch(ones({3, 2})), mask(ones({3, 2}));
+    tape.name(batch, "images");
+    const auto x = tape.variable(ones({3, 2}), "x");
+    const auto y = (x + batch) * mask * 1.5f;
+    tape.name(y, "masked");
+    static_cast<void>(sum(y));
+    const Seen seen(graph::dot(tape));
+    CHECK(seen.nodes_with("class=\"constant\"") == 2);
+    CHECK(seen.nodes_with("label=\"images\\n[3, 2]\"") == 1);
+    CHECK(seen.nodes_with("label=\"constant\\n[3, 2]\"") == 1);
+    CHECK(seen.nodes_with("label=\"masked = multiply 1.5") == 1);
+    CHECK_FALSE(seen.edge(seen.node("images"), seen.node("add")).empty());
+    CHECK(Seen(graph::dot(tape, {.constants = false})).nodes_with("class=\"constant\"") == 0);
+
+    SUBCASE("once, where steps have one each") {
+        Tape<float> steps;
+        auto h = steps.variable(ones({2}), "h");
+        for (int t = 0; t < 5; ++t) {
+            const Scope step("t", t);
+            h = (h + Variable<float>(ones({2}))) * static_cast<float>(t);
+        }
+        const Seen folded(graph::dot(steps));
+        CHECK(folded.nodes_with("class=\"constant\"") == 1);
+        CHECK(folded.nodes_with("label=\"multiply …") == 1);
+    }
+    SUBCASE("a frozen parameter by its path") {
+        Model model;
+        parameters(model);
+        model.decoder.out.weight.set_trainable(false);
+        Tape<float> frozen;
+        static_cast<void>(model.decoder.out(frozen.variable(ones({1, 2}))));
+        CHECK(contains(graph::dot(frozen), "label=\"decoder.out.weight"));
+    }
+}
+
+TEST_CASE("a parameter that several modules use is drawn small beside each") {
+    nn::Embedding<float> embed({.vocabulary = 5, .width = 2});
+    struct Tied {
+        using value_type = float;
+        nn::Embedding<float>* embed;
+        void members(nn::Members<float>& m) { m("embed", *embed); }
+    } tied{&embed};
+    parameters(tied);
+    Tape<float> tape;
+    const auto rows = embed(Indices::ones({3}));
+    {
+        const Scope head("head");
+        static_cast<void>(sum(matmul(rows, transpose(embed.weight))));
+    }
+    const Seen seen(graph::dot(tape));
+    CHECK(seen.nodes_with("label=\"embed.weight\"") == 2);
+    CHECK(seen.nodes_with("fontsize=9") == 2);
+    // Not where the budget has no room for it.
+    CHECK(Seen(graph::dot(tape, {.budget = 4})).nodes_with("fontsize=9") == 0);
+}
+
+TEST_CASE("results stand out, by-products do not") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 2});
+    Tape<float> tape;
+    const auto [output, state] = lstm(tape.variable(ones({3, 1, 2}), "x"));
+    {
+        const Scope summary("Summary");
+        static_cast<void>(tanh(output)); // used by nobody, beside a result that is
+        static_cast<void>(sum(sigmoid(output)));
+    }
+    const auto loss = sum(output);
+    const Seen seen(graph::dot(tape));
+    CHECK_FALSE(contains(seen.text, "[]"));
+    CHECK_FALSE(contains(seen.text, "#f9dfdb"));
+    CHECK(Seen(graph::dot(loss)).nodes_with("class=\"sink\"") == 1);
+}
+
+TEST_CASE("each call of gradients() has a cluster of its own") {
+    Tape<float> tape;
+    const auto x = tape.variable(ones({2}), "x");
+    const auto y = sum(x * x * x);
+    const auto first = gradients(y, {x}, {.create_graph = true})[0];
+    gradients(sum(first * x), {x}, {.create_graph = true});
+    const Seen seen(graph::dot(tape));
+    CHECK(seen.clusters("forward") == 1);
+    CHECK(seen.clusters("backward") >= 1);
+    CHECK(seen.clusters("backward 2") == 1);
+}
+
+TEST_CASE("open draws what a user fused, not the library's own operations") {
+    Tape<float> tape;
+    const auto x = tape.variable(ones({2}), "x");
+    const auto own = fuse(
+        "swish", [](auto x) { return x * sigmoid(1.5 * x); }, x);
+    tape.backward(binary_cross_entropy(own, ones({2})), {.retain = true});
+    const Seen seen(graph::dot(tape, {.open = true}));
+    CHECK(seen.clusters("swish\\nx1·σ(1.5·x1)") == 1);
+    CHECK(seen.nodes_with("label=\"binary_cross_entropy") == 1);
+}
+
+TEST_CASE("after an error, the operation that failed is drawn in red") {
+    Model model;
+    parameters(model);
+    Tape<float> tape;
+    const auto x = tape.variable(ones({1, 2}), "x");
+    const auto failing = [&](const auto& f) {
+        try {
+            f();
+        } catch (const Error& error) {
+            return Seen(graph::dot(tape, {.error = &error}));
+        }
+        return Seen("");
+    };
+    SUBCASE("with the message, if it was not recorded") {
+        const Seen seen = failing([&] {
+            const auto y = model.decoder(x);
+            model.decoder.out(concatenate({y, y}, -1));
+        });
+        CHECK(seen.nodes_with("class=\"failed\"") == 1);
+        CHECK(seen.nodes_with("label=\"linear\\n") == 5);
+        CHECK(seen.nodes_with("#fbdcd8") == 1);
+    }
+    SUBCASE("itself, if it was") {
+        const Checking<float> checking(tape);
+        const Seen seen = failing([&] { log(x - 2.f); });
+        CHECK(seen.nodes_with("class=\"failed\"") == 1);
+        CHECK(seen.nodes_with("label=\"log") == 1);
+    }
+}
+
+TEST_CASE("labels of edges lie in front of lines") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
+    Tape<float> tape;
+    static_cast<void>(sum(lstm(tape.variable(ones({8, 1, 2}), "x")).output));
+    const auto path = std::filesystem::temp_directory_path() /
+                      ("unroll_labels_" + std::to_string(::getpid()) + ".svg");
+    graph::write(path.string(), tape);
+    std::ifstream in(path);
+    const std::string svg{std::istreambuf_iterator<char>(in), {}};
+    std::filesystem::remove(path);
+    const auto front = svg.find("paint-order");
+    REQUIRE(front != std::string::npos);
+    CHECK(svg.find("<path", front) == std::string::npos);
+    CHECK(svg.find("block [1, 3]", front) != std::string::npos);
+}

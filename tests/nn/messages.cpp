@@ -1,0 +1,150 @@
+// Messages that a user can act on: which module, whose line, what to write.
+
+#include "support.hpp"
+
+#include <unroll/core/autograd/backward/gradients.hpp>
+#include <unroll/nn/attention/transformer.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
+#include <unroll/ops/matrix.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+#include <unroll/ops/views.hpp>
+
+#include <regex>
+
+using namespace test;
+
+namespace {
+
+struct Decoder {
+    using value_type = float;
+    nn::Linear<float> out{{.input = 4, .output = 2}};
+    std::vector<nn::Linear<float>> blocks;
+    void members(nn::Members<float>& m) { m("out", out)("blocks", blocks); }
+};
+struct Model {
+    using value_type = float;
+    Decoder decoder;
+    void members(nn::Members<float>& m) { m("decoder", decoder); }
+};
+
+Variable<float> ones(const Shape& shape) { return Tensor<float>::ones(shape); }
+
+// The line of this file that a message says its module was called at.
+int line_in(const std::string& message) {
+    std::smatch found;
+    const std::regex called("called at [^ ,;)]*messages.cpp:([0-9]+)");
+    return std::regex_search(message, found, called) ? std::stoi(found[1]) : 0;
+}
+
+} // namespace
+
+TEST_CASE("an error within a layer says which one, and who called it") {
+    Model model;
+    for (int i = 0; i < 2; ++i)
+        model.decoder.blocks.emplace_back(nn::LinearOptions{.input = 4, .output = 4});
+    const std::string before = error_of([&] { model.decoder.out(ones({2, 3})); });
+    CHECK(contains(before, "linear: x [2, 3], weight [2, 4]"));
+    CHECK(contains(before, "(in Linear, called at "));
+    parameters(model);
+    const int line = __LINE__ + 1;
+    const std::string message = error_of([&] { model.decoder.out(ones({2, 3})); });
+    CHECK(contains(message, "linear: x [2, 3], weight [2, 4]"));
+    CHECK(contains(message, "(in decoder.out, called at "));
+    CHECK(line_in(message) == line);
+    CHECK(contains(error_of([&] {
+                       model.decoder.blocks[1](ones({2, 3}));
+                   }),
+                   "(in decoder.blocks.1, called at "));
+
+    SUBCASE("whatever it is moved into, but not its copies") {
+        Model moved = std::move(model);
+        CHECK(contains(error_of([&] { moved.decoder.out(ones({1})); }), "in decoder.out, "));
+        const Model copy = moved;
+        CHECK(contains(error_of([&] { copy.decoder.out(ones({1})); }), "in Linear, "));
+        moved.decoder.out = nn::Linear<float>({.input = 3, .output = 1});
+        CHECK(contains(error_of([&] { moved.decoder.out(ones({1})); }), "in decoder.out, "));
+    }
+    SUBCASE("by the path in the largest model") {
+        parameters(model.decoder);
+        CHECK(contains(error_of([&] { model.decoder.out(ones({1})); }), "in decoder.out, "));
+        CHECK(model.decoder.out.weight.name() == "decoder.out.weight");
+    }
+    SUBCASE("through layers that call others") {
+        nn::TransformerStack<float> stack({.width = 4, .heads = 2, .layers = 2, .hidden = 8});
+        struct Around {
+            using value_type = float;
+            nn::TransformerStack<float>& encoder;
+            void members(nn::Members<float>& m) { m("encoder", encoder); }
+        } around{stack};
+        parameters(around);
+        stack.layers[1].linear1 = nn::Linear<float>({.input = 3, .output = 8});
+        const int call = __LINE__ + 1;
+        const std::string inner = error_of([&] { stack(ones({2, 1, 4})); });
+        CHECK(contains(inner, "in encoder.layer1.TransformerLayer.linear1, "));
+        CHECK(line_in(inner) == call);
+        nn::Sequential chain(nn::Linear<float>({.input = 3, .output = 4}),
+                             nn::Linear<float>({.input = 3, .output = 4}));
+        parameters(chain);
+        const int sequence = __LINE__ + 1;
+        const std::string second = error_of([&] { chain(ones({1, 3})); });
+        CHECK(contains(second, "in Linear1, "));
+        CHECK(line_in(second) == sequence);
+    }
+}
+
+TEST_CASE("a state that is carried on is to be detached") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 2});
+    Tape<float> tape;
+    const auto first = lstm(ones({3, 1, 2}));
+    tape.backward(sum(first.output));
+    const std::string used_up = error_of([&] {
+        tape.backward(sum(lstm(ones({3, 1, 2}), first.state).output));
+    });
+    CHECK(contains(used_up, "was used up by an earlier backward"));
+    CHECK(contains(used_up, "detach()"));
+    nn::Lstm<float>::States carried;
+    {
+        Tape inner;
+        carried = lstm(ones({3, 1, 2})).state;
+    }
+    CHECK(contains(error_of([&] { lstm(ones({3, 1, 2}), carried); }), "detach()"));
+    carried = detach(first.state);
+    CHECK(error_of([&] { tape.backward(sum(lstm(ones({3, 1, 2}), carried).output)); }) == "");
+}
+
+TEST_CASE("an index is printed as it was written") {
+    const Variable<float> x = ones({2, 3});
+    const int line = __LINE__ + 1;
+    const std::string index = error_of([&] { select(x, 1, static_cast<std::size_t>(-1)); });
+    CHECK(contains(index, "select: index -1 is out of range on axis 1 of shape [2, 3]"));
+    CHECK(contains(index, "messages.cpp:" + std::to_string(line)));
+    CHECK(contains(error_of([&] { slice(x, 0, 0, static_cast<std::size_t>(-1)); }),
+                   "slice: range 0:-1 on axis 0 of shape [2, 3]"));
+    CHECK(contains(error_of([&] { slice(x, 0, 1, 5); }), "expected 0 <= begin <= end <= 2"));
+}
+
+TEST_CASE("a derivative of a gradient that was not recorded is an error with a hint") {
+    Tape<float> tape;
+    const auto x = tape.variable(Tensor<float>::ones({2}), "x");
+    const auto g = gradients(sum(x * x * x), {x}, {.retain = true})[0];
+    for (const std::string& message :
+         {error_of([&] { gradients(sum(g), {x}); }), error_of([&] { gradients(sum(g * g), {x}); }),
+          error_of([&] { tape.backward(sum(g)); })})
+        CHECK(contains(message, "call the first gradients() with {.create_graph = true}"));
+    // A gradient that is constant is another matter.
+    const auto constant = gradients(sum(x * 2.f), {x}, {.create_graph = true})[0];
+    CHECK(gradients(sum(constant), {x})[0].value() == Tensor<float>::zeros({2}));
+    // As an operand beside others, it is a constant.
+    CHECK(error_of([&] { gradients(sum(g * x), {x}); }) == "");
+}
+
+TEST_CASE("backward of a value that no tape recorded says what to write") {
+    const nn::Linear<float> layer({.input = 2, .output = 1});
+    const auto y = sum(layer(ones({1, 2})));
+    Tape<float> tape;
+    const std::string message = error_of([&] { tape.backward(y); });
+    CHECK(contains(message, "make the tape before the value is computed"));
+    CHECK(contains(message, "messages.cpp:"));
+}
