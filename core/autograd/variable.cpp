@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::align_val_t cache_line{64};
 
-// Free bodies of one thread, at most as many as the thread had in use at once, so that a thread
-// which only drops what others make keeps few.
+// Free bodies of one thread. Bounded by the thread's peak use, so that a thread that only frees the
+// bodies of other threads keeps few.
 template <class T>
 struct Bodies {
     static constexpr std::ptrdiff_t few = 1024;
@@ -30,7 +30,7 @@ struct Bodies {
     std::ptrdiff_t count = 0, in_use = 0, most = few;
 };
 
-// Null once the thread is ending.
+// Null during thread exit.
 template <class T>
 Bodies<T>* my_bodies() {
     thread_local constinit Bodies<T>* mine = nullptr;

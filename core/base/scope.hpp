@@ -6,9 +6,9 @@
 
 namespace unroll {
 
-// Names what is being run on this thread, for error messages and pictures: while it lives, every
-// operation recorded belongs to `encoder`, or to `encoder.t17` if an index is given. The name must
-// outlive the scope. Scopes nest and end in reverse order.
+// Names the module that this thread runs, for error messages and pictures: during its lifetime
+// every recorded operation belongs to `encoder`, or to `encoder.t17` if an index is given. The name
+// must outlive the scope. Scopes nest and end in reverse order.
 class Scope {
 public:
     static constexpr std::int64_t no_index = -1;
@@ -24,9 +24,9 @@ public:
     std::string_view name() const { return name_; }
     std::int64_t index() const { return index_; }
     const Scope* parent() const { return parent_; }
-    // How many scopes are around it.
+    // Number of enclosing scopes.
     std::uint32_t depth() const { return depth_; }
-    // Differs from that of every other scope, on any thread.
+    // Unique among the scopes of all threads.
     std::uint64_t serial() const { return serial_; }
 
 private:

@@ -168,7 +168,7 @@ void Checking<T>::before_rule(NodeId first, Values gradients) {
     arrived_.clear();
     for (std::size_t i = 0; i < gradients.size(); ++i) {
         const Tensor<T>& gradient = arrived_.emplace_back(gradients[i].value());
-        // Every rule is looked at when it has run: this one was handed in.
+        // Contributions are checked after each rule, so this gradient was passed in as a seed.
         if (gradient.storage() && !is_finite(gradient))
             complain(node,
                      "the gradient that backward began with is " + first_not_finite(gradient));
@@ -210,7 +210,7 @@ void Checking<T>::after_rule(NodeId first) {
     arrived_.clear();
 }
 
-// What the rule had to read, by the names that it has for whoever wrote the operation.
+// The saved tensors of the rule, by the names that the author of the operation knows.
 template <class T>
 std::string Checking<T>::kept_text(const Node<T>& node) const {
     std::string text;

@@ -85,7 +85,7 @@ private:
         return options_.order == 1 ? y : gradient_of(tape, y, subjects);
     }
 
-    // The gradient of y under a cotangent of its own, as one vector that is recorded.
+    // The gradient of y under a separate cotangent, as one recorded vector.
     Variable<double> gradient_of(Tape<double>& tape, const Variable<double>& y,
                                  const Variables& subjects) const {
         Tensor<double> seed(y.shape());
@@ -116,8 +116,8 @@ private:
             subjects_[i].analytic = jacobian(y, x[i]).reshape(subjects_[i].analytic.shape());
     }
 
-    // Gradients under the cotangent. They begin with other values, which are then subtracted, so
-    // that a rule which overwrites instead of adding is noticed.
+    // Gradients under the cotangent. They start from nonzero values, which are subtracted
+    // afterwards, so that a rule that overwrites instead of accumulating is detected.
     void backward(Tape<double>& tape, const Variable<double>& y, const Variables& x) {
         Variables from = {y}, seeds = {cotangent_};
         for (const Variable<double>& v : x) {
@@ -134,7 +134,7 @@ private:
         }
     }
 
-    // What is looked at: all elements of the result, or their sum under the cotangent.
+    // The checked quantities: all elements of the result, or their sum under the cotangent.
     std::vector<double> values() {
         Variables x;
         Tape<double> tape;
@@ -177,7 +177,7 @@ private:
         } else if (relative <= options_.tolerance) {
             verdict = Verdict::passed;
         } else {
-            // Slopes of a smooth function bend evenly; at a corner one of them leaps.
+            // The slopes of a smooth function change gradually; at a corner one of them jumps.
             std::array<double, 4> slopes;
             for (std::size_t k = 0; k < 4; ++k) slopes[k] = (y(k + 1) - y(k)) / step;
             const double leap = std::abs(slopes[3] - 3 * slopes[2] + 3 * slopes[1] - slopes[0]);
@@ -189,7 +189,7 @@ private:
         return {name, index, output, is_direction, analytic, numeric, absolute, relative, verdict};
     }
 
-    // Failures before corners before what passed before zeros; among equals the larger error.
+    // Order: failed, kink, passed, zero; within one verdict by error.
     static void keep_worst(GradcheckReport::Entry& worst, GradcheckReport::Entry entry,
                            bool is_first) {
         const bool worse = entry.verdict != worst.verdict ? entry.verdict > worst.verdict
@@ -312,7 +312,7 @@ std::string GradcheckReport::json() const {
                                   {"absolute_error", e.absolute},
                                   {"relative_error", e.relative},
                                   {"verdict", name_of(e.verdict)}});
-    // Names may hold anything.
+    // Names may hold invalid UTF-8.
     return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

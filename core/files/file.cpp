@@ -47,7 +47,7 @@ public:
     Descriptor& operator=(const Descriptor&) = delete;
 
     int number() const { return number_; }
-    // Some file systems say only here that the bytes were not kept.
+    // Some file systems report write errors only on close.
     int close() { return ::close(std::exchange(number_, -1)); }
 
 private:
@@ -75,7 +75,7 @@ fs::path behind_links(const std::string& path) {
     refuse(writing, path, ELOOP);
 }
 
-// The permissions that the new file gets, where there is an old one that may be replaced, else 0.
+// The permissions of the existing file, which the new one receives; 0 if there is none.
 mode_t check_old(const std::string& path, const fs::path& target) {
     struct stat old;
     if (::stat(target.c_str(), &old) != 0) {
@@ -88,8 +88,8 @@ mode_t check_old(const std::string& path, const fs::path& target) {
     return old.st_mode & 07777;
 }
 
-// Not mkstemp: its files are private, and what the process grants by default cannot be asked for
-// without changing it for other threads.
+// Not mkstemp: its files are private, and the umask cannot be read without changing it for other
+// threads.
 int create_beside(const fs::path& directory, fs::path& name) {
     static std::atomic<unsigned> count{0};
     for (;;) {
@@ -104,7 +104,8 @@ int create_beside(const fs::path& directory, fs::path& name) {
 void flush_directory(const std::string& path, const fs::path& directory) {
     const Descriptor opened(
         retried([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-    // Some directories may be written and not read, some file systems do not flush any.
+    // Some directories are writable but not readable, and some file systems cannot flush
+    // directories.
     if (opened.number() == -1) return;
     if (::fsync(opened.number()) != 0 && errno != EINVAL && errno != ENOTSUP)
         refuse(writing, path,

@@ -11,10 +11,10 @@ namespace unroll {
 
 using Bytes = std::span<const std::byte>;
 
-// All bytes of a regular file. Throws Error with the path and the system's reason.
+// Reads a regular file. Throws Error with the path and the system's error message.
 std::vector<std::byte> read_file(const std::string& path);
 
-// Takes the bytes of a file that is being written. Throws Error when they cannot be kept.
+// Writes the content of a file. Throws Error if a write fails.
 class FileWriter {
 public:
     FileWriter(int descriptor, const std::string& path) : descriptor_(descriptor), path_(path) {}
@@ -26,12 +26,11 @@ private:
     const std::string& path_;
 };
 
-// Replaces a file, or makes it, as one step: the bytes go to a temporary file in the same
-// directory, which is flushed to the disk and renamed. Whatever happens, the path leads to the old
-// file or to the new one, whole; of two writers at once the later one wins. Where the path is a
-// symbolic link, the file behind it is replaced. Permissions of an existing file are kept. Only the
-// death of the process leaves the temporary file, .unroll-*.tmp, behind. Throws Error with the path
-// and the reason.
+// Creates or replaces a file atomically: writes a temporary file in the same directory, flushes it
+// to disk and renames it. At any time the path refers to the complete old or the complete new file;
+// of two concurrent writers the later wins. If the path is a symbolic link, its target is replaced.
+// Permissions of an existing file are kept. The temporary file, .unroll-*.tmp, remains only if the
+// process is killed. Throws Error with the path and the reason.
 void write_file_atomically(const std::string& path,
                            const std::function<void(FileWriter&)>& content);
 void write_file_atomically(const std::string& path, Bytes bytes);

@@ -15,7 +15,7 @@ namespace {
 constexpr const char* reading = "read_npy";
 constexpr std::string_view magic = "\x93NUMPY";
 
-// The part of Python's notation that headers are written in.
+// Parses the subset of Python syntax used in headers.
 class HeaderReader {
 public:
     HeaderReader(std::string_view text, const std::string& path) : text_(text), path_(path) {}
@@ -153,7 +153,7 @@ Stored read_dtype(const std::string& dtype, const std::string& where) {
                       (is_object ? ": Python objects can run code" : ""));
 }
 
-// Row-major copy of elements that were stored with the first index running fastest.
+// Row-major copy of column-major elements.
 template <class T>
 Tensor<T> from_fortran_order(Tensor<T> flat, const Shape& shape) {
     const Shape reversed(shape.rbegin(), shape.rend());

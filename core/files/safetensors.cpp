@@ -23,7 +23,7 @@ constexpr std::uint64_t longest_header = 100'000'000;
 struct Dtype {
     std::string_view name;
     std::uint64_t bits;
-    std::optional<Format> format; // none where the numbers are not read
+    std::optional<Format> format; // none if its elements are not read
 };
 
 constexpr Dtype dtypes[] = {
@@ -47,8 +47,7 @@ struct Entry {
     std::optional<std::vector<std::uint64_t>> shape, offsets;
 };
 
-// Hears the header's JSON as a stream of events: its depth costs no stack, and a key that stands
-// twice is noticed.
+// SAX handler for the header: no recursion, rejects duplicate keys.
 class HeaderListener {
 public:
     std::map<std::string, std::string> metadata;
@@ -167,7 +166,7 @@ std::string to_text(const std::vector<std::uint64_t>& shape) {
     return "[" + text + "]";
 }
 
-// Number of bytes; none where it does not fit or breaks a byte.
+// Number of bytes; none if it overflows or is not a whole number.
 std::optional<std::uint64_t> byte_count(const std::vector<std::uint64_t>& shape,
                                         std::uint64_t bits) {
     std::uint64_t count = bits;
@@ -300,7 +299,7 @@ SafetensorsFile SafetensorsFile::read(const std::string& path) {
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     if (first == text.npos || text[first] != '{')
         fail(reading, where + "the header does not begin with '{'");
-    // Where the parser would stop, and not look at what follows.
+    // The parser would stop here and ignore the rest.
     if (text.find('\0') != text.npos)
         fail(reading, where + "the header is no valid JSON: it contains a zero byte");
 
