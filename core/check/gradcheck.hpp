@@ -19,11 +19,11 @@ struct GradcheckOptions {
         jacobian    // every element of the result with respect to every element
     };
     Mode mode = Mode::automatic;
-    int order = 1;              // 2: the gradient of the gradient, which is recorded
+    int order = 1;              // 2: check the gradient of the recorded gradient
     double tolerance = 1e-6;    // relative error that passes
     double smallest = 1e-4;     // smaller derivatives are compared as if they had this magnitude
     double step = 1e-4;         // of the differences, times max(1, |x|)
-    std::size_t full = 300;     // number of elements, inputs and parameters together, that counts as few
+    std::size_t full = 300;     // elements of inputs and parameters together that count as few
     std::size_t directions = 3; // for each input and parameter, or for all of them
     std::uint64_t seed = 1;
 };

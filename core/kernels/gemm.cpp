@@ -21,7 +21,7 @@ namespace unroll {
 
 namespace {
 
-// Both libraries have thread pools of their own, which would fight with ours.
+// Both libraries have their own thread pools, which would compete with ours.
 void one_thread_here() {
     static const bool blas = [] {
         if (openblas_set_num_threads) openblas_set_num_threads(1);
@@ -99,10 +99,10 @@ private:
     sigset_t before_;
 };
 
-// For longer sums, oneDNN's kernels keep a copy of a factor on the heap and the stack pointer next
-// to it, where a signal's handler would overwrite it (uxlfoundation/oneDNN #4845): with AVX2 from
-// 253 terms on, with AVX-512 from 85 on, in oneDNN 3.7 from between 65 and 128. The bounds are
-// lower, for versions not tried.
+// For longer sums, oneDNN's kernels copy a factor to the heap and point the stack there, where a
+// signal handler would overwrite it (uxlfoundation/oneDNN #4845): with AVX2 from 253 terms on, with
+// AVX-512 from 85 on, in oneDNN 3.7 from between 65 and 128. The bounds here are lower, with a
+// margin for untested versions.
 std::size_t longest_sum_on_the_stack() {
     static const std::size_t terms = [] {
         const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
@@ -111,9 +111,9 @@ std::size_t longest_sum_on_the_stack() {
     return terms;
 }
 
-// oneDNN's kernels are ahead where the left factor has few rows, as in a time step, or the sum is
-// short. With many rows and a long sum, as in a weight gradient, OpenBLAS runs at up to twice its
-// speed: it copies what it reads with large strides, which oneDNN reads in place.
+// oneDNN is faster if the left factor has few rows, as in a time step, or the sum is short. With
+// many rows and a long sum, as in a weight gradient, OpenBLAS runs at up to twice its speed: it
+// packs strided operands, which oneDNN reads in place.
 template <>
 void run(const Product<float>& p) {
     one_thread_here();

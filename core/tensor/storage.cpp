@@ -35,8 +35,8 @@ constexpr std::size_t header = 16;
 
 static_assert(sizeof(Storage) == header);
 
-// Class 0 lies in one cache line with its header. Then eight classes to a doubling, from 64 bytes
-// on: at most a ninth of a block is unused.
+// Class 0 shares one cache line with its header. From 64 bytes there are eight size classes per
+// power of two, so at most one ninth of a block is unused.
 std::uint32_t class_of(std::size_t bytes) {
     if (bytes <= alignment - header) return 0;
     if (bytes <= alignment) return 1;
@@ -55,7 +55,7 @@ std::size_t class_bytes(std::uint32_t size_class) {
 
 constexpr std::uint32_t classes = 8 * 52;
 
-// Only its thread writes.
+// Written only by its own thread.
 class Counter {
 public:
     void add(std::ptrdiff_t n) { n_.store(get() + n, std::memory_order_relaxed); }
@@ -68,14 +68,14 @@ private:
 } // namespace
 
 // The blocks of one thread. A block that another thread frees returns to the thread that allocated
-// it, so memory does not pile up where it is freed. Of the blocks that it owns, a thread keeps at
-// most as many free bytes as it had in use at its peak, and some slack; what a thread leaves behind
-// when it ends goes to the system as soon as it is free.
+// it, so memory does not accumulate on the thread that frees it. A thread caches at most as many
+// free bytes as its peak use, plus some slack. After a thread ends, its blocks are returned to the
+// system as they are freed.
 class BlockCache {
 public:
-    std::uint32_t index = 0; // in Caches::all; 0: the cache without a thread
+    std::uint32_t index = 0; // in Caches::all; 0: the cache of no thread
 
-    // For the owning thread.
+    // Called by the owning thread.
     Storage* take(std::uint32_t size_class) {
         Storage* const block = free_[size_class];
         if (block == nullptr) return nullptr;
@@ -98,7 +98,7 @@ public:
             block = following;
         }
     }
-    // For a block of that size from the system.
+    // Before a block of this size is allocated from the system.
     void make_room(std::size_t bytes) {
         const std::ptrdiff_t wanted = static_cast<std::ptrdiff_t>(bytes);
         peak_ = std::max(peak_, owned_bytes() - free_bytes_.get() + wanted);
@@ -123,7 +123,7 @@ public:
             while (list != nullptr) disown_first(list);
     }
 
-    // For any thread.
+    // Called by any thread.
     void own(std::size_t bytes) {
         owned_bytes_.fetch_add(static_cast<std::ptrdiff_t>(bytes), std::memory_order_relaxed);
         system_allocations_.fetch_add(1, std::memory_order_relaxed);
@@ -134,7 +134,7 @@ public:
         Storage* first = returned_.load(std::memory_order_relaxed);
         do next(block) = first;
         while (!returned_.compare_exchange_weak(first, block));
-        // Either end() sees the block, or its thread is seen to have ended.
+        // Either end() sees the block, or this thread sees that the owner has ended.
         if (!has_thread_) disown_returned();
     }
     std::ptrdiff_t owned_bytes() const { return owned_bytes_.load(std::memory_order_relaxed); }
@@ -177,10 +177,10 @@ private:
         }
     }
 
-    // The owning thread's.
+    // Accessed only by the owning thread.
     std::array<Storage*, classes> free_{};
     Counter free_bytes_;      // in free_
-    std::ptrdiff_t peak_ = 0; // most bytes in use when memory was asked from the system
+    std::ptrdiff_t peak_ = 0; // peak bytes in use, sampled at system allocations
     std::uint32_t next_evicted_ = 0;
     // Shared.
     alignas(64) std::atomic<Storage*> returned_{nullptr};
@@ -192,8 +192,8 @@ private:
 
 namespace {
 
-// The caches of all threads. That of a thread that has ended serves the next one that begins; the
-// first one never has a thread, and owns the blocks that bypass the caches.
+// The caches of all threads. A new thread takes over the cache of one that has ended. The first
+// cache never has a thread; it owns the blocks that bypass the caches.
 struct Caches {
     std::mutex mutex;
     std::array<BlockCache*, 4096> all{};
@@ -233,7 +233,7 @@ struct Caches {
 
 thread_local constinit BlockCache* cache = nullptr;
 
-// The thread's cache; null once the thread is ending.
+// The thread's cache; null during thread exit.
 BlockCache* my_cache() {
     if (cache != nullptr) [[likely]]
         return cache;
@@ -262,7 +262,7 @@ Storage* Storage::allocate(std::size_t bytes) {
     return allocate_from_system(bytes);
 }
 
-// Unless other threads have returned a block of that size.
+// First reuses blocks of this size returned by other threads.
 Storage* Storage::allocate_from_system(std::size_t bytes) {
     const std::uint32_t size_class = class_of(bytes);
     if (size_class >= classes) throw std::bad_alloc();
@@ -273,7 +273,7 @@ Storage* Storage::allocate_from_system(std::size_t bytes) {
         if (Storage* const block = mine->take(size_class)) return block;
         mine->make_room(size);
     }
-    // Without the cache, a sanitizer sees the end of what was asked for, to the byte.
+    // Without the cache, allocate the exact size, so that sanitizers detect overruns to the byte.
     const std::size_t whole =
         (UNROLL_CACHE_BLOCKS ? size : bytes) + (size_class ? alignment : header);
     void* block = nullptr;

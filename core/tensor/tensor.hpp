@@ -18,12 +18,12 @@ public:
     using value_type = T;
 
     Tensor() : shape_{0}, strides_{1} {}
-    // Not initialised.
+    // Uninitialised.
     explicit Tensor(const Shape& shape);
-    // `values` in row-major order; throws Error where their number is not that of the shape.
+    // `values` in row-major order; throws Error if their number does not match the shape.
     Tensor(const Shape& shape, std::initializer_list<T> values);
     Tensor(const Shape& shape, std::span<const T> values);
-    // A window on memory that `storage` keeps alive.
+    // A view of memory that `storage` keeps alive.
     Tensor(StorageRef storage, T* data, const Shape& shape, const Strides& strides)
         : storage_(std::move(storage)), data_(data), shape_(shape), strides_(strides) {}
 
@@ -40,8 +40,8 @@ public:
     bool is_contiguous() const;
 
     const T* data() const { return data_; }
-    // For writing: counts as a change of the elements, as do (), fill and assign on a tensor that
-    // is not const. A tape that recorded the elements then refuses to run backwards.
+    // For writing: counts as a change of the elements, as do (), fill and assign on a non-const
+    // tensor. A tape that recorded the elements then refuses to run backward.
     T* data() {
         changed();
         return data_;
@@ -49,7 +49,7 @@ public:
     const StorageRef& storage() const& { return storage_; }
     StorageRef storage() && { return std::move(storage_); }
 
-    // An element by its indices; throws Error when one is out of range.
+    // An element by its indices; throws Error if one is out of range.
     template <class... I>
     T& operator()(I... i) {
         changed();
@@ -59,7 +59,7 @@ public:
     const T& operator()(I... i) const {
         return data_[offset({static_cast<std::ptrdiff_t>(i)...})];
     }
-    // The only element; throws Error when there is not exactly one.
+    // The only element; throws Error unless there is exactly one.
     T item() const;
 
     // Views: no element is copied. Negative axes count from the back.
@@ -71,12 +71,12 @@ public:
     Tensor expand_dims(std::ptrdiff_t axis) const;
     Tensor squeeze(std::ptrdiff_t axis) const;
     Tensor broadcast_to(const Shape& shape) const;
-    // A view where the strides allow it, else a copy.
+    // A view if the strides allow it, otherwise a copy.
     Tensor reshape(const Shape& shape) const;
 
     Tensor copy() const;
     Tensor contiguous() const { return is_contiguous() ? *this : copy(); }
-    // Overwrites the elements; shapes must be equal, else Error.
+    // Overwrites the elements; throws Error if shapes differ.
     void assign(const Tensor& other);
     void fill(T value);
 
