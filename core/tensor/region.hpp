@@ -21,7 +21,7 @@ std::pair<std::ptrdiff_t, std::ptrdiff_t> extent(const Shape& shape, const Strid
 std::pair<std::size_t, std::size_t> extent(const Region& region);
 // Whether it contains an element more than once.
 bool repeats(const Region& region);
-// Whether `region` is contiguous and contains the memory extent of `part`.
+// Whether the memory extent of `part` is within that of `region`.
 bool lies_in(const Region& part, const Region& region);
 
 // Tracks which elements of a gradient buffer have been written: the first contribution to an
