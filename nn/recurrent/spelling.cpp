@@ -19,7 +19,7 @@ Spelling<T>::Spelling(const SpellingOptions& o)
 template <class T>
 Variable<T> Spelling<T>::operator()(std::span<const Tokens> sentences) const {
     const Scope scope("Spelling");
-    // Padding is spelled as an empty word, which the network ends with zeros.
+    // Padding is an empty word, for which the network returns zeros.
     std::vector<std::vector<std::int64_t>> spellings(1), places;
     std::map<std::string, std::int64_t> known{{"", 0}};
     for (const Tokens& sentence : sentences) {
