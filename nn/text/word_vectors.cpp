@@ -26,7 +26,7 @@ std::optional<N> number_in(std::string_view text) {
     return n;
 }
 
-// What stands between spaces and tabs.
+// Splits at spaces and tabs.
 std::vector<std::string_view> fields_of(std::string_view line) {
     std::vector<std::string_view> fields;
     for (std::size_t at = 0; (at = line.find_first_not_of(" \t", at)) != line.npos;) {
@@ -41,7 +41,7 @@ struct Counts {
     std::size_t words = 0, width = 0;
 };
 
-// "400000 50": how many words, how wide.
+// A header such as "400000 50": number of words, width.
 std::optional<Counts> counts_in(std::string_view line) {
     const auto fields = fields_of(line);
     if (fields.size() != 2) return std::nullopt;
@@ -68,7 +68,7 @@ std::string first_line(std::size_t words, std::size_t width) {
 
 } // namespace
 
-// Collects what a file holds, and says where it is wrong.
+// Collects the content of a file and reports errors with their position.
 template <class T>
 struct WordVectors<T>::Reader {
     explicit Reader(const std::string& path, const WordVectorOptions& options)

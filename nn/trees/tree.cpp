@@ -73,7 +73,8 @@ Tree::Tree(std::vector<std::size_t> begin, std::vector<std::size_t> children,
     }
     const auto lost = std::find(reached.begin(), reached.end(), false);
     if (lost == reached.end()) return;
-    // As many steps upwards as there are nodes end within the cycle that keeps it from the root.
+    // After as many steps upward as there are nodes, we are in the cycle that cuts it off from the
+    // root.
     auto node = static_cast<std::size_t>(lost - reached.begin());
     for (std::size_t i = 0; i < n; ++i) node = static_cast<std::size_t>(parents[node]);
     fail("Tree", name(node) + " lies on a cycle: it is its own ancestor");
