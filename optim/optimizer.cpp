@@ -221,7 +221,7 @@ void Optimizer<T>::restore(const std::map<std::string, Tensor<T>>& state, std::u
             problems += "\n  misshaped: " + name + " is " + to_string(found->second.shape()) +
                         ", expected " + to_string(shape);
         else if (name.ends_with(std::string(".") + updates_name) && !is_count(found->second))
-            problems += "\n  " + name + " is no number of updates";
+            problems += "\n  " + name + " is not a number of updates";
     }
     for (const auto& [name, tensor] : state)
         if (!own.contains(name))

@@ -135,7 +135,7 @@ std::vector<std::byte> read_file(const std::string& path) {
         const auto got =
             retried([&] { return ::read(file.number(), bytes.data() + at, bytes.size() - at); });
         if (got == -1) refuse(reading, path, errno);
-        if (got == 0) refuse(reading, path, "it became shorter while it was read");
+        if (got == 0) refuse(reading, path, "the file was truncated while it was read");
         at += static_cast<std::size_t>(got);
     }
     return bytes;
@@ -152,7 +152,7 @@ void FileWriter::write(Bytes bytes) {
 void write_file_atomically(const std::string& path,
                            const std::function<void(FileWriter&)>& content) {
     const fs::path target = behind_links(path);
-    if (!target.has_filename()) refuse(writing, path, "it names no file");
+    if (!target.has_filename()) refuse(writing, path, "it does not name a file");
     const mode_t permissions = check_old(path, target);
     const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
 

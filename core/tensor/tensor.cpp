@@ -164,7 +164,7 @@ Tensor<T> Tensor<T>::transpose(std::span<const std::size_t> order) const {
     }
     if (!valid)
         fail("transpose", "the order " + to_string(Shape(order.begin(), order.end())) +
-                              " is no permutation of the axes of " + to_string(shape_));
+                              " is not a permutation of the axes of " + to_string(shape_));
     Tensor view = *this;
     for (std::size_t i = 0; i < order.size(); ++i) {
         view.shape_[i] = shape_[order[i]];

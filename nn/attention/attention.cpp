@@ -219,7 +219,7 @@ void check_queries(const char* name, const Shape& queries, std::size_t width, co
 void check_previous(const char* name, const Shape& previous, const Shape& keys) {
     const Shape expected{keys[0], keys[1]};
     if (previous != expected)
-        fail(name, "the weights of the step before have shape " + to_string(previous) +
+        fail(name, "the weights of the previous step have shape " + to_string(previous) +
                        ", expected " + to_string(expected));
 }
 

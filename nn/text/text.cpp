@@ -205,7 +205,7 @@ std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& t
         if (columns.size() < 2) refuse("expected a sentence, a tab and another one");
         pairs.push_back({tokenizer(columns[0]), tokenizer(columns[1])});
         if (pairs.back().source.empty()) refuse("there is nothing before the tab");
-        if (pairs.back().target.empty()) refuse("there is nothing behind the tab");
+        if (pairs.back().target.empty()) refuse("there is nothing after the tab");
     }
     if (pairs.empty()) fail("read_pairs", "'" + path + "' is empty");
     return pairs;

@@ -51,8 +51,7 @@ std::optional<Counts> counts_in(std::string_view line) {
 }
 
 std::string refused_count(const Counts& expected, const std::string& got) {
-    return "expected " + std::to_string(expected.words) + " words, as the first line says, got " +
-           got;
+    return "expected " + std::to_string(expected.words) + " words, as the header says, got " + got;
 }
 
 void check_writable(const Tokens& words) {
@@ -80,7 +79,7 @@ struct WordVectors<T>::Reader {
     bool begin(std::string_view word, std::size_t number, const auto& refuse) {
         const auto [at, is_new] = places.emplace(word, number);
         if (!is_new && !options.keeps_first)
-            refuse("the word " + quoted(word) + " stands there a second time, after " + unit + " " +
+            refuse("the word " + quoted(word) + " is repeated, first seen in " + unit + " " +
                    std::to_string(at->second));
         if (is_new) words.emplace_back(word);
         return is_new;
@@ -221,7 +220,7 @@ WordVectors<T> WordVectors<T>::read_binary(const std::string& path,
         }
         if (number == 1) has_newlines = newline();
         if (has_newlines && !newline())
-            refuse("expected a newline behind the numbers, as behind word 1");
+            refuse("expected a newline after the numbers, as after word 1");
         if (has_newlines) ++at;
     }
     if (!reader.is_full() && at != text.size())

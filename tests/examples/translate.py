@@ -55,7 +55,7 @@ with tempfile.TemporaryDirectory() as name:
     assert int(result(run(TRANSLATE, *draw))["nodes"]) > 20
     refuses(TRANSLATE, "train", wrong(b"a\tb\nno tab\n"), naming=["wrong.txt", "line 2", "no tab"])
     refuses(TRANSLATE, "train", wrong(b"a\tb\n\n"), naming=["wrong.txt", "line 2"])
-    refuses(TRANSLATE, "train", wrong(b"a\t \n"), naming=["wrong.txt", "line 1", "behind the tab"])
+    refuses(TRANSLATE, "train", wrong(b"a\t \n"), naming=["wrong.txt", "line 1", "after the tab"])
     refuses(TRANSLATE, "train", wrong(b"a\tb\n\xff\xfe\0\n"), naming=["wrong.txt", "line 2"])
     refuses(TRANSLATE, "train", wrong(b""), naming=["wrong.txt", "empty"])
     refuses(TRANSLATE, "train", folder / "none.txt", naming=["none.txt"])

@@ -215,8 +215,9 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
                          to_string(y[i].shape()));
         if (!y[i].is_recorded() && !y[i].is_parameter()) {
             if (y[i].body() != nullptr && y[i].body()->is_untracked)
-                fail(op, "the value was computed from a parameter while no tape recorded; make "
-                         "the tape before the value is computed");
+                fail(op,
+                     "the value was computed from a parameter while no tape was recording; make "
+                     "the tape before the value is computed");
             continue;
         }
         if (y[i].is_recorded()) require(op, y[i]);

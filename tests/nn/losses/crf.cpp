@@ -244,7 +244,7 @@ TEST_CASE("BIO constraints") {
     CHECK(contains(refused({"O", "<pad>"}), "tag 1 is '<pad>'; expected O, B-type or I-type"));
     CHECK(contains(refused({"O", "B-"}), "tag 1 is 'B-'"));
     CHECK(contains(refused({"O", ""}), "tag 1 is ''"));
-    CHECK(contains(refused({"O", "O"}), "tag 'O' stands twice"));
+    CHECK(contains(refused({"O", "O"}), "tag 'O' occurs twice"));
     CHECK(contains(refused({}), "no tags"));
 }
 
@@ -268,7 +268,7 @@ TEST_CASE("a CRF refuses what does not fit") {
     CHECK(contains(refused(tags, {}), "tag 3 at step 2 of sequence 1 is outside [0, 3)"));
     CHECK(refused(tags, {4, 2}) == "");
     tags(2, 1) = 1;
-    CHECK(contains(refused(tags, {}), "tag 1 at step 2 of sequence 1 is not allowed behind tag 2"));
+    CHECK(contains(refused(tags, {}), "tag 1 at step 2 of sequence 1 is not allowed after tag 2"));
     tags(0, 0) = 1;
     CHECK(contains(refused(tags, {}),
                    "tag 1 at step 0 of sequence 0 is not allowed to be the first"));
