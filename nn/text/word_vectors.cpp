@@ -79,7 +79,7 @@ struct WordVectors<T>::Reader {
     bool begin(std::string_view word, std::size_t number, const auto& refuse) {
         const auto [at, is_new] = places.emplace(word, number);
         if (!is_new && !options.keeps_first)
-            refuse("the word " + quoted(word) + " is repeated, first seen in " + unit + " " +
+            refuse("the word " + quoted(word) + " is repeated, after " + unit + " " +
                    std::to_string(at->second));
         if (is_new) words.emplace_back(word);
         return is_new;

@@ -80,7 +80,7 @@ TEST_CASE("damaged text files of word vectors") {
     CHECK(contains(::refused(nn::WordVectors<float>::read_text, "a 1 1e99\n"),
                    "line 1: expected finite numbers, got '1e99'"));
     CHECK(contains(refused("a 1 2\nb 3 4\na 5 6\n"),
-                   "line 3: the word 'a' is repeated, first seen in line 1"));
+                   "line 3: the word 'a' is repeated, after line 1"));
     CHECK(contains(refused("3 2\na 1 2\nb 3 4\n"),
                    "line 4: expected 3 words, as the header says, got 2 when the file ends"));
     CHECK(contains(refused("1 2\na 1 2\nb 3 4\n"),
@@ -130,7 +130,7 @@ TEST_CASE("word vectors from word2vec's binary files") {
     const std::string nan = raw<float>({std::numeric_limits<float>::quiet_NaN()});
     CHECK(contains(refused("1 1\na " + nan), "expected finite numbers, got 'NaN'"));
     CHECK(contains(refused("2 1\na " + raw<float>({1}) + "a " + raw<float>({1})),
-                   "the word 'a' is repeated, first seen in number 1"));
+                   "the word 'a' is repeated, after number 1"));
     CHECK(contains(refused("1 1\n " + raw<float>({1})), "expected a word, got a space"));
 }
 
