@@ -9,7 +9,7 @@ namespace unroll {
 
 namespace {
 
-// The mean over all elements; 0 over none, for there is no loss.
+// The mean over all elements; 0 if there are none.
 template <class T>
 Variable<T> mean_or_zero(const Variable<T>& losses) {
     return losses.size() == 0 ? sum(losses) : mean(losses);
@@ -58,7 +58,7 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
         const std::int64_t t = target.data()[i];
         const bool counts = t != options.ignored;
         weights.data()[i] = counts ? share : T(0);
-        log_sums.data()[i] = 0; // an ignored row may hold anything, and nothing reads its sum
+        log_sums.data()[i] = 0; // an ignored row may hold any values; its sum is not used
         if (!counts) continue;
         const T top = detail::row_max(row, classes);
         const T log_sum = top + std::log(detail::row_exp<T>(row, classes, top, nullptr));
@@ -69,7 +69,7 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
         total += static_cast<double>(loss);
     }
     Tensor<T> value = Tensor<T>::scalar(static_cast<T>(total * static_cast<double>(share)));
-    // The sums are a result of their own, so that the gradient can be differentiated.
+    // The sums are a separate result, so that the gradient can be differentiated.
     const std::array<const Variable<T>*, 1> inputs{&logits};
     return record<T>(
         op, std::span(inputs), std::array{std::move(value), std::move(log_sums)},

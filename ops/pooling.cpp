@@ -69,7 +69,7 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
                         for (std::size_t j = left; j < right; ++j) {
                             const std::size_t at = plane + i * width + j;
                             const T here = x_data[at];
-                            // What is no number is passed on.
+                            // NaN propagates.
                             if (here <= most || most != most) continue;
                             most = here;
                             best = at;
@@ -89,7 +89,7 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
 template <class T>
 Variable<T> average_pool(const Variable<T>& x, const PoolingOptions& options, Op op) {
     return pooled(op, x, options, [&](const Variable<T>& x, const Windows& w) {
-        // A convolution of every channel by itself with equal weights.
+        // A depthwise convolution with equal weights.
         const auto share = T(1) / static_cast<T>(w.kernel.height * w.kernel.width);
         const Variable<T> planes =
             reshape(x, Shape{x.shape(0) * x.shape(1), 1, w.picture.height, w.picture.width}, op);

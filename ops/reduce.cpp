@@ -56,14 +56,14 @@ T part_of(const Reduction& r) {
     return r.count == 0 ? std::numeric_limits<T>::quiet_NaN() : T(1) / static_cast<T>(r.count);
 }
 
-// x as rows of what is reduced together.
+// x as a matrix whose rows are reduced.
 template <class T>
 Tensor<T> rows(const Tensor<T>& x, const Reduction& r) {
     const std::size_t outer = element_count(r.dropped);
     return x.transpose({r.order.begin(), r.order.size()}).contiguous().reshape({outer, r.count});
 }
 
-// The first element of each row that no other comes before.
+// The first best element of each row.
 template <class T, class Before>
 Indices first_by(const Tensor<T>& rows, Before before) {
     Indices best(Shape{rows.shape(0)});
@@ -87,7 +87,7 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
     Tensor<T> value(r.kept);
     for (std::size_t i = 0; i < best.size(); ++i)
         value.data()[i] = all.data()[i * r.count + static_cast<std::size_t>(best.data()[i])];
-    // Where the chosen elements stand in x.
+    // Indices of the selected elements in x.
     Indices places(Shape{best.size()});
     const Strides strides = row_major(x.shape());
     for (std::size_t i = 0; i < best.size(); ++i) {
@@ -112,7 +112,7 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
     for (std::size_t i = 0; i < value.size(); ++i) {
         const T* row = all.data() + i * r.count;
         T top = -infinity;
-        for (std::size_t j = 0; j < r.count; ++j) // what is no number stays
+        for (std::size_t j = 0; j < r.count; ++j) // keeps NaN
             top = row[j] > top || std::isnan(row[j]) ? row[j] : top;
         T total = 0;
         if (top > -infinity && top < infinity)
@@ -125,7 +125,8 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
                                 add_fused(
                                     to[0],
                                     [](auto g, auto x, auto y) {
-                                        // Of an infinite sum the infinite parts are all of it.
+                                        // In an infinite sum only the infinite elements have
+                                        // weight.
                                         return g * where(abs(y) == infinity,
                                                          where(x == y && y > 0, 1, 0), exp(x - y));
                                     },

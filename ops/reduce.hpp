@@ -4,10 +4,10 @@
 
 namespace unroll {
 
-// Reductions over all elements, or over the axes listed, which are dropped unless kept with extent
-// 1. Axes may count from the back. Names are xtensor's. Over no elements a sum is 0 and a mean is
-// NaN; amax, amin and logsumexp's maximum throw Error for amax and amin, and give -inf. All throw
-// Error for an axis out of range or listed twice.
+// Reductions over all elements, or over the axes listed, which are dropped, or kept with extent 1
+// if `keep_dims`. Negative axes count from the back. Names are xtensor's. Over no elements sum is
+// 0, mean is NaN, logsumexp is -inf, and amax and amin throw Error. All throw Error for an axis
+// that is out of range or repeated.
 
 using Axes = std::initializer_list<std::ptrdiff_t>;
 
@@ -31,7 +31,7 @@ Variable<T> norm_l2(const Variable<T>& x, Op op = "norm_l2");
 template <class T>
 Variable<T> norm_l2(const Variable<T>& x, Axes axes, bool keep_dims = false, Op op = "norm_l2");
 
-// Largest and smallest element; the gradient goes to the first of equals.
+// Largest and smallest element; on ties the gradient goes to the first.
 template <class T>
 Variable<T> amax(const Variable<T>& x, Op op = "amax");
 template <class T>
@@ -40,20 +40,20 @@ template <class T>
 Variable<T> amin(const Variable<T>& x, Op op = "amin");
 template <class T>
 Variable<T> amin(const Variable<T>& x, Axes axes, bool keep_dims = false, Op op = "amin");
-// log sum exp x without overflow; -inf where all are, with gradient 0.
+// log sum exp x without overflow. If all elements are -inf: -inf, with gradient 0.
 template <class T>
 Variable<T> logsumexp(const Variable<T>& x, Op op = "logsumexp");
 template <class T>
 Variable<T> logsumexp(const Variable<T>& x, Axes axes, bool keep_dims = false, Op op = "logsumexp");
 
-// Position of the first largest or smallest element along an axis, which is dropped; no gradient.
-// Throws Error where the axis is empty.
+// Index of the first largest or smallest element along an axis, which is dropped; no gradient.
+// Throws Error if the axis is empty.
 template <class T>
 Indices argmax(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "argmax");
 template <class T>
 Indices argmin(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "argmin");
 
-// The k largest along the last axis in falling order, earlier ones first among equals; no gradient.
+// The k largest along the last axis in descending order, ties by index; no gradient.
 template <class T>
 struct TopK {
     Tensor<T> values;

@@ -16,8 +16,7 @@ namespace {
 template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
-// The rows of a mask, one after the other as those of a tensor of that shape; as numbers, which
-// vectors are compared with.
+// The rows of a mask broadcast to the given shape, in order; as numbers, for comparison in vectors.
 template <class T>
 class MaskRows {
 public:
@@ -77,7 +76,7 @@ Tensor<T> by_rows(const Tensor<T>& x, const Mask* mask, const F& f) {
 
 template <class T>
 void softmax_row(const T* in, T* out, std::size_t n, T top) {
-    if (top == -infinity<T>) { // masked altogether: zeros, but for what is no number
+    if (top == -infinity<T>) { // fully masked: zeros, except for NaN
         for (std::size_t j = 0; j < n; ++j) out[j] = std::isnan(in[j]) ? in[j] : T(0);
         return;
     }
@@ -86,7 +85,7 @@ void softmax_row(const T* in, T* out, std::size_t n, T top) {
         n, out, [scale](auto e) { return e * scale; }, out);
 }
 
-// x's share is y (g - sum(g y)). What is 0 may be masked, and has none whatever arrives for it.
+// The gradient of x is y (g - sum(g y)). Elements of 0 may be masked and get none, whatever g is.
 template <class T>
 void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
     const auto product = [](auto g, auto y) { return where(y == 0, 0, g * y); };
@@ -115,7 +114,7 @@ void log_softmax_row(const T* in, T* out, std::size_t n, T top) {
 
 template <class T>
 void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
-    // What is masked has no share, whatever arrives for it.
+    // Masked elements get no gradient, whatever g is.
     const auto alive = [](auto g, auto y) { return where(y > -infinity<T>, g, 0); };
     const Variable<T> total = sum(fuse("log_softmax", alive, g, y), {-1}, true);
     add_fused(
@@ -139,7 +138,7 @@ Variable<T> along(const Op& op, const Variable<T>& x, const Mask* mask, std::ptr
         return record<T>(op, {&x}, by_rows(x.value(), mask, row), keep(result), rule);
     if (mask == nullptr)
         return swapaxes(along(op, swapaxes(x, axis, -1), mask, -1, row, rule), axis, -1);
-    // With all axes, so that the same two can change places.
+    // With all axes, so that the same two can be swapped.
     Shape shape = mask->shape();
     while (shape.size() < x.dimension()) shape.insert(0, 1);
     Shape order;

@@ -218,7 +218,7 @@ std::vector<typename Crf<T>::Path> Crf<T>::decode(const Tensor<T>& emissions,
     const Tensor<T> moves = w_moves.value(), first = w_start.value(), last = w_end.value();
     const Tensor<T> dense = emissions.contiguous();
 
-    // The best of all ways to arrive, whose scores `from` gives; none where all are impossible.
+    // The best predecessor by the scores of `from`; none if all are impossible.
     const auto best = [&](const auto& from) {
         std::optional<std::size_t> found;
         T highest = impossible<T>;

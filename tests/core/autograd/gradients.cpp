@@ -227,7 +227,7 @@ TEST_CASE("the modes of a gradient check") {
     }
 }
 
-TEST_CASE("corners are told from wrong derivatives") {
+TEST_CASE("corners are distinguished from wrong derivatives") {
     using Verdict = GradcheckReport::Verdict;
     const auto verdict = [](auto f, double x) {
         return gradcheck([&](const std::vector<V>& in) { return f(in[0]); },

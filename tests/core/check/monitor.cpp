@@ -67,7 +67,7 @@ Variable<T> small_loss(Tape<T>& tape, const nn::Lstm<T>& lstm) {
 
 } // namespace
 
-TEST_CASE("checking: the first value that is not finite is told") {
+TEST_CASE("checking: the first value that is not finite is reported") {
     Tape<double> tape;
     const Checking<double> checking(tape);
     const auto x = tape.variable(Tensor<double>({2, 2}, {1, 2, -1, 1000}), "x");
@@ -109,7 +109,7 @@ TEST_CASE("checking: a value that was not finite before is named as the cause") 
     CHECK(tape.gradient(data) == Tensor<double>({2, 2}, {1, 1, 0, 1}));
 }
 
-TEST_CASE("checking: the first gradient that is not finite is told") {
+TEST_CASE("checking: the first gradient that is not finite is reported") {
     Tape<double> tape;
     const Checking<double> checking(tape);
     const auto x = tape.variable(Tensor<double>({3}, {4, 0, 1}), "x");

@@ -143,7 +143,7 @@ TEST_CASE("gradients of a CRF, at first and second order") {
     const Lengths lengths{4, 2, 1, 0};
     for (const bool constrained : {false, true}) {
         Crf crf = make(3, constrained ? bio() : nn::TagConstraints());
-        // The paths 0 1 2 0, 2 2, 2 and none; what stands behind is no tag.
+        // The paths 0 1 2 0, 2 2, 2 and none; values after the end are not tags.
         const Indices tags({4, 4}, {0, 2, 2, -1, 1, 2, 99, -1, 2, -1, -1, 7, 0, 9, -1, -1});
         const auto loss = [&](const auto& in) { return crf.loss(in[0], tags, lengths); };
         const auto log_z = [&](const auto& in) { return crf.log_partition(in[0], lengths); };
@@ -158,7 +158,7 @@ TEST_CASE("gradients of a CRF, at first and second order") {
     }
 }
 
-TEST_CASE("what stands beyond a length changes nothing in a CRF") {
+TEST_CASE("a CRF ignores values beyond a length") {
     const Crf crf = make(3, bio());
     const double nan = std::nan("");
     auto e = random_tensor({4, 2, 3});

@@ -74,7 +74,7 @@ TEST_CASE("n-grams equal their formula, and add up to 1") {
     CHECK(grams.probability(Numbers{0, 1}, 1) == grams.probability(Numbers{0, 1}, 1, 3));
 }
 
-TEST_CASE("bits of sequences that begin behind start symbols") {
+TEST_CASE("bits of sequences padded with start symbols") {
     const std::vector<Numbers> held{{0, 1, 4}, {}, {2}};
     const nn::NGrams grams = counted(3);
     for (std::size_t order = 1; order <= 3; ++order) {
