@@ -20,7 +20,7 @@ std::pair<double, double> fans(const char* name, const Shape& shape) {
             static_cast<double>(shape[0])};
 }
 
-// Gram-Schmidt, twice for the sake of rounding, on the rows of a block.
+// Gram-Schmidt on the rows of a block, applied twice against rounding errors.
 void orthonormalise(std::vector<double>& rows, std::size_t count, std::size_t width) {
     for (std::size_t i = 0; i < count; ++i) {
         double* row = rows.data() + i * width;

@@ -5,11 +5,12 @@
 
 namespace unroll::nn {
 
-// Modules draw their starting values from streams of one seed, in the order in which they are made.
+// Seeds the initial values of modules, which draw from streams of this seed in order of
+// construction.
 void seed(std::uint64_t value);
 Random next_stream();
 
-// Starting values. fan_in is the last extent of a weight [out, in], fan_out the first.
+// Initial values. fan_in is the last extent of a weight [out, in], fan_out the first.
 template <class T>
 Tensor<T> uniform(const Shape& shape, double bound, Random random); // [-bound, bound)
 template <class T>
@@ -17,11 +18,11 @@ Tensor<T> normal(const Shape& shape, double deviation, Random random);
 // Uniform with bound sqrt(6 / (fan_in + fan_out))  (Glorot and Bengio 2010)
 template <class T>
 Tensor<T> xavier(const Shape& shape, Random random);
-// Normal with deviation sqrt(2 / fan_in)  (He et al. 2015)
+// Normal with standard deviation sqrt(2 / fan_in)  (He et al. 2015)
 template <class T>
 Tensor<T> he(const Shape& shape, Random random);
-// Rows (or columns, whichever are fewer) orthonormal, in blocks of `block` rows where given
-// (Saxe et al. 2014).
+// Orthonormal rows (or columns, whichever are fewer), in blocks of `block` rows if given (Saxe et
+// al. 2014).
 template <class T>
 Tensor<T> orthogonal(const Shape& shape, Random random, std::size_t block = 0);
 

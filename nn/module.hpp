@@ -12,7 +12,8 @@
 
 namespace unroll::nn {
 
-// The parameters of a module and of its children, by their path. A module is any struct with
+// Collects the parameters of a module and of its children with their paths. A module is any struct
+// with
 //   void members(Members<T>& m) { m("weight", weight)("bias", bias)("cells", cells); }
 // that names each parameter and child; vectors of modules are numbered. A parameter that is named
 // more than once counts once, by its first path. Parameters take their paths for names; so does a
@@ -48,7 +49,7 @@ public:
         return *this;
     }
 
-    // A child whose parameters are distinguished by what follows their names.
+    // A child whose parameters are distinguished by a suffix.
     template <class Module>
     Members& with_suffix(const std::string& suffix, Module& module) {
         const std::string outer = suffix_;
@@ -89,9 +90,9 @@ requires(!HasValueType<M<T, Rest...>>) struct ScalarOf<M<T, Rest...>> {
 template <class Module>
 using scalar_of = typename detail::ScalarOf<Module>::type;
 
-// The parameters of modules, each once and with its path, in the order listed. Of several modules
-// the paths begin with the module's number: "0.weight", "1.weight". A parameter by itself has its
-// name for a path.
+// The parameters of modules, each once, with their paths, in the order listed. For several modules,
+// paths start with the index of the module: "0.weight", "1.weight". The path of a single parameter
+// is its name.
 template <class First, class... Rest>
 Parameters<scalar_of<First>> parameters(First& first, Rest&... rest) {
     using T = scalar_of<First>;

@@ -13,7 +13,7 @@ namespace {
 
 using detail::Windows;
 
-// What is convolved with what. Channels and outputs are those of one group.
+// Shapes of a convolution. Channels and outputs are those of one group.
 struct Geometry {
     Windows windows;
     std::size_t pictures, groups, channels, outputs;
@@ -35,8 +35,8 @@ struct Geometry {
     }
 };
 
-// Some windows, whose elements as columns fit the cache: rows of them in one picture, or all of
-// several small pictures. How they are cut does not depend on threads.
+// A block of windows whose columns fit the cache: some rows of one picture, or all rows of several
+// small pictures. Blocks do not depend on the number of threads.
 struct Block {
     std::size_t picture, pictures, row, rows;
 };
@@ -69,12 +69,12 @@ struct Blocks {
     }
 };
 
-// The positions [first, last) at which a kernel element at `offset` lies on the picture.
+// The positions [first, last) at which a kernel element at `offset` is within the picture.
 struct Range {
     std::size_t first, last;
     Range(std::size_t extent, std::size_t out, std::size_t offset, std::size_t stride,
           std::size_t padding) {
-        const auto before = [&](std::size_t edge) { // positions that lie before it
+        const auto before = [&](std::size_t edge) { // number of positions before the edge
             return edge <= offset ? 0 : std::min(out, (edge - offset + stride - 1) / stride);
         };
         first = before(padding);
@@ -83,8 +83,8 @@ struct Range {
 };
 
 // Pairs the columns of a block, [channels * kernel, positions], with x: calls
-// row(place in the columns, place in x, first, last) for every run of positions along the width, of
-// which [first, last) lie on the picture.
+// row(offset in the columns, offset in x, first, last) for every run of positions along the width,
+// of which [first, last) are within the picture.
 template <class F>
 void for_rows(const Geometry& s, const Block& b, std::size_t channel, std::size_t channels,
               const F& row) {
@@ -116,7 +116,7 @@ void for_rows(const Geometry& s, const Block& b, std::size_t channel, std::size_
     }
 }
 
-// to[i] = from[i], or to[i] += from[i]: the runs are too short for what a call costs.
+// to[i] = from[i], or to[i] += from[i]: the runs are too short for a library call.
 template <bool adds, class T>
 void run_into(const T* from, std::size_t n, T* to) {
     constexpr std::size_t W = Lanes<T>::width;
@@ -129,7 +129,7 @@ void run_into(const T* from, std::size_t n, T* to) {
     for (; i < n; ++i) to[i] = adds ? to[i] + from[i] : from[i];
 }
 
-// What the windows of a block see, as columns.  (im2col)
+// Copies the windows of a block into columns.  (im2col)
 template <class T>
 void unfold(const Geometry& s, const Block& b, std::size_t channel, std::size_t channels,
             const T* x, T* columns) {
@@ -146,7 +146,7 @@ void unfold(const Geometry& s, const Block& b, std::size_t channel, std::size_t 
              });
 }
 
-// Its adjoint: adds columns to where they were seen.  (col2im)
+// The adjoint: adds columns back to the elements they were copied from.  (col2im)
 template <class T>
 void fold(const Geometry& s, const Block& b, std::size_t channel, std::size_t channels,
           const T* columns, T* x) {
@@ -161,8 +161,8 @@ void fold(const Geometry& s, const Block& b, std::size_t channel, std::size_t ch
              });
 }
 
-// The results of a group at a block's positions, [outputs, positions]: in place where they are rows
-// of one picture, else in memory of their own.
+// The results of a group at a block's positions, [outputs, positions]: in place if they are rows of
+// one picture, otherwise in temporary memory.
 template <class T>
 class Panel {
 public:
@@ -201,7 +201,7 @@ private:
     Tensor<T> own_;
 };
 
-// f(block, group, memory for its columns) for all of a batch, whose pictures threads share.
+// Calls f(block, group, memory for its columns) for a whole batch; threads divide the pictures.
 template <class T, class F>
 void for_pictures(const Geometry& s, const F& f) {
     const Blocks<T> blocks(s);
@@ -252,7 +252,7 @@ Tensor<T> input_share(const Geometry& s, const Tensor<T>& y, const Tensor<T>& we
     return x;
 }
 
-// Threads share the channels, some at a time, so that every sum is one thread's.
+// Threads divide the channels, so that every sum is computed by one thread.
 template <class T>
 Tensor<T> weight_share(const Geometry& s, const Tensor<T>& x, const Tensor<T>& y) {
     Tensor<T> weight = Tensor<T>::zeros(s.weight());
@@ -285,8 +285,8 @@ Tensor<T> weight_share(const Geometry& s, const Tensor<T>& x, const Tensor<T>& y
     return weight;
 }
 
-// <convolved(x, w), y> is linear in each of the three. The derivative by one of them is the
-// operation on the other two, so the rules of these three operations are one another.
+// <convolved(x, w), y> is linear in each of the three. The derivative with respect to one of them
+// is the operation on the other two, so the three operations are the rules of each other.
 template <class T>
 Variable<T> to_input(const Op& op, const Variable<T>& y, const Variable<T>& w, const Geometry& s);
 template <class T>

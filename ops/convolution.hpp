@@ -6,15 +6,14 @@
 namespace unroll {
 
 struct ConvolutionOptions {
-    HeightWidth stride = 1, padding = 0, dilation = 1; // of sequences, the width counts
-    std::size_t groups = 1; // each sees its own equal share of the channels
+    HeightWidth stride = 1, padding = 0, dilation = 1; // sequences use the width only
+    std::size_t groups = 1; // each convolves its own equal part of the channels
 };
 
-// Slides a kernel over pictures, as PyTorch's conv2d (a correlation), or over sequences, as conv1d:
+// Convolution (cross-correlation) of pictures, like PyTorch's conv2d, or of sequences, like conv1d:
 // x [batch, in, height, width], weight [out, in / groups, kernel height, kernel width], bias [out]
 // -> [batch, out, height', width'], where height' = (height + 2 padding - dilation (kernel - 1) -
-// 1) / stride + 1, rounded down; without the heights for sequences. Throws Error where they do not
-// fit.
+// 1) / stride + 1, rounded down; sequences have no heights. Throws Error if shapes do not match.
 template <class T>
 Variable<T> convolution(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
                         const std::type_identity_t<Variable<T>>& bias,

@@ -9,7 +9,7 @@ namespace {
 
 Indices checked(const Op& op, const Indices& indices, std::size_t rows) {
     const Indices dense = indices.contiguous();
-    bool fits = true; // one loop without a branch, as there may be many
+    bool fits = true; // one loop without branches, for long lists
     for (std::size_t i = 0; i < dense.size(); ++i)
         fits &= static_cast<std::uint64_t>(dense.data()[i]) < rows;
     for (std::size_t i = 0; !fits && i < dense.size(); ++i) {

@@ -4,31 +4,32 @@
 
 namespace unroll {
 
-// Rows of x by number: x [V, ...], indices [...] -> [indices..., ...]. Numbers may repeat; their
-// gradients add up. Throws Error for a number outside [0, V), with its position.
+// Gathers rows: x [V, ...], indices [...] -> [indices..., ...]. Indices may repeat; gradients
+// accumulate. Throws Error for an index outside [0, V), with its position.
 template <class T>
 Variable<T> take(const Variable<T>& x, const Indices& indices, Op op = "take",
                  const Place<T>& place = {});
 
-// `rows` zero rows, to which x's are added: x [n, ...], indices [n] -> [rows, ...].
+// Scatter-add: out[indices[i]] += x[i], starting from zeros; x [n, ...], indices [n] -> [rows,
+// ...].
 template <class T>
 Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_t rows,
                         Op op = "scatter_add", const Place<T>& place = {});
 
-// One element of the last axis by number: x [..., C], indices [...] -> [...].
+// Gathers one element of the last axis: x [..., C], indices [...] -> [...].
 template <class T>
 Variable<T> pick(const Variable<T>& x, const Indices& indices, Op op = "pick");
 
-// x with `value` where the mask, which broadcasts, holds; nothing flows back from there.
+// x with elements replaced by `value` where the mask, which broadcasts, is true; no gradient there.
 template <class T>
 Variable<T> masked_fill(const Variable<T>& x, const Mask& mask, double value,
                         Op op = "masked_fill");
 
-// The elements where the mask, of x's shape, holds, in row-major order: [count].
+// The elements where the mask, of x's shape, is true, in row-major order: [count].
 template <class T>
 Variable<T> masked_select(const Variable<T>& x, const Mask& mask, Op op = "masked_select");
 
-// indices [...] -> [..., classes] with a 1 at each number.
+// indices [...] -> [..., classes] with a 1 at each index.
 template <class T>
 Tensor<T> one_hot(const Indices& indices, std::size_t classes, Op op = "one_hot");
 

@@ -7,8 +7,9 @@
 
 namespace unroll {
 
-// Joins pieces along an existing axis; their other extents must agree. A piece may be empty, the
-// list may not. A list in braces may mix variables, parameters and tensors. Throws Error otherwise.
+// Joins pieces along an existing axis; their other extents must agree. Pieces may be empty, the
+// list may not. A braced list may mix variables, parameters and tensors. Throws Error if shapes do
+// not match.
 template <class T>
 Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis = 0,
                         Op op = "concatenate");

@@ -12,7 +12,7 @@ namespace unroll {
 
 namespace {
 
-// The mean over all elements; 0 over none, for there is no loss.
+// The mean over all elements; 0 if there are none.
 template <class T>
 Variable<T> mean_or_zero(const Variable<T>& losses) {
     return losses.size() == 0 ? sum(losses) : mean(losses);

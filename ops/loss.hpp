@@ -4,15 +4,15 @@
 
 namespace unroll {
 
-// Losses: the mean over what counts, as a scalar.
+// Losses, averaged to a scalar over all targets that are not ignored.
 
 struct CrossEntropyOptions {
-    std::int64_t ignored = -100; // a target that does not count
-    double smoothing = 0;        // share of the target's weight that all classes divide
+    std::int64_t ignored = -100; // targets with this value are skipped
+    double smoothing = 0;        // label smoothing: probability spread over all classes
 };
 
-// -log softmax(logits)[target], from logits [..., C] and targets [...]; over nothing but ignored
-// targets it is 0. Throws Error for a target outside [0, C), with its position.
+// -log softmax(logits)[target], from logits [..., C] and targets [...]; 0 if all targets are
+// ignored. Throws Error for a target outside [0, C), with its position.
 template <class T>
 Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
                           CrossEntropyOptions options = {}, Op op = "cross_entropy");
@@ -28,7 +28,7 @@ template <class T>
 Variable<T> mean_squared_error(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
                                Op op = "mean_squared_error");
 
-// (x - y)^2 / 2 within delta, else delta (|x - y| - delta / 2)  (Huber 1964)
+// (x - y)^2 / 2 within delta, otherwise delta (|x - y| - delta / 2)  (Huber 1964)
 template <class T>
 Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
                   double delta = 1, Op op = "huber");

@@ -98,7 +98,7 @@ Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
     multiply(x.value(), weight.value().transpose(), T(1), T(1), target);
     return record<T>(
         op, {&z, &x, &weight}, std::move(value), keep(x, weight),
-        // What arrives lies in z's gradient already.
+        // The incoming gradient is already stored in z's gradient.
         [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
            const Variable<T>& weight) {
             to[1].add_product(g, weight);

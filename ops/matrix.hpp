@@ -5,22 +5,22 @@
 namespace unroll {
 
 // a b: [m, k] [k, n] -> [m, n]; a vector [k] on either side is a row or a column; leading axes of
-// batches [..., m, k] broadcast. k = 0 gives zeros. Throws Error where the inner extents differ.
+// batches [..., m, k] broadcast. k = 0 gives zeros. Throws Error if the inner extents differ.
 template <class T>
 Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b,
                    Op op = "matmul");
-// The same times a number, at no cost; for matrices and batches of them only.
+// The same times a number, at no extra cost; only for matrices and batches of them.
 template <class T>
 Variable<T> scaled_matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b,
                           double scale, Op op = "scaled_matmul");
 
-// xtensor-blas's name for the product of two matrices or vectors.
+// The product of two matrices or vectors, as named in xtensor-blas.
 template <class T>
 Variable<T> dot(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b, Op op = "dot") {
     return matmul(a, b, op);
 }
 
-// x W^T + b: x [..., in], W [out, in], b [out] -> [..., out]. Throws Error where they do not fit.
+// x W^T + b: x [..., in], W [out, in], b [out] -> [..., out]. Throws Error if shapes do not match.
 template <class T>
 Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
                    const std::type_identity_t<Variable<T>>& bias, const Place<T>& place = {},
@@ -29,8 +29,8 @@ template <class T>
 Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
                    Op op = "linear");
 
-// z + x W^T, computed in the memory of z, the result of an operation that nothing else uses: z
-// itself is gone, and an operation that still needs it throws Error. z [B, out].
+// z + x W^T, computed in place: overwrites z, which must be the result of an operation. Later uses
+// of z throw Error. z [B, out].
 template <class T>
 Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
                        const std::type_identity_t<Variable<T>>& weight, Op op = "add_linear");

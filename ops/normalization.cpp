@@ -15,7 +15,7 @@ namespace unroll {
 
 namespace {
 
-// With n = (x - mean) scale and h = g gain, x's share is scale (h - mean(h) - n mean(h n)).
+// With n = (x - mean) scale and h = g gain, the gradient of x is scale (h - mean(h) - n mean(h n)).
 template <class T>
 struct NormRule {
     Tensor<T> rests; // of the means: a constant, since the true mean is mean + rest
@@ -105,7 +105,7 @@ Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>&
                 distance, variance, gain, bias, unit);
 }
 
-// x [batch, channels, all else], with which what each channel has agrees as [channels, 1].
+// x as [batch, channels, rest], to which per-channel values [channels, 1] broadcast.
 template <class T>
 Variable<T> by_channel(const Op& op, const Variable<T>& x,
                        std::initializer_list<const Variable<T>*> each) {
@@ -177,7 +177,7 @@ Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable
         rests.data()[i] = moments.rest;
         scales.data()[i] = moments.scale;
     }
-    // Means and scales are results of their own, so that the gradient can be differentiated.
+    // Means and scales are separate results, so that the gradient can be differentiated.
     const std::array<const Variable<T>*, 3> inputs{&x, &gain, &bias};
     return record<T>(op, std::span(inputs),
                      std::array{std::move(value), std::move(means), std::move(scales)},

@@ -4,15 +4,15 @@
 
 namespace unroll {
 
-// (x - mean) / sqrt(variance + epsilon) along the last axis, times `gain` plus `bias` of its extent
-// (Ba, Kiros, Hinton 2016). Throws Error where they do not fit.
+// (x - mean) / sqrt(variance + epsilon) along the last axis, times `gain` plus `bias`, both of the
+// extent of that axis (Ba, Kiros, Hinton 2016). Throws Error if shapes do not match.
 template <class T>
 Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable<T>>& gain,
                        const std::type_identity_t<Variable<T>>& bias, double epsilon = 1e-5,
                        Op op = "layer_norm");
 
 // (x - mean) / sqrt(variance + epsilon) * gain + bias for each channel of x [batch, channels, ...],
-// where all four are [channels]  (Ioffe and Szegedy 2015). Throws Error where they do not fit.
+// where all four are [channels]  (Ioffe and Szegedy 2015). Throws Error if shapes do not match.
 template <class T>
 Variable<T> batch_norm(const Variable<T>& x, const std::type_identity_t<Variable<T>>& mean,
                        const std::type_identity_t<Variable<T>>& variance,
@@ -20,7 +20,7 @@ Variable<T> batch_norm(const Variable<T>& x, const std::type_identity_t<Variable
                        const std::type_identity_t<Variable<T>>& bias, double epsilon = 1e-5,
                        Op op = "batch_norm");
 
-// The same with the mean and the variance of x itself, over all but its channels.
+// The same with the mean and the variance of x itself, over all axes except the channels.
 template <class T>
 struct BatchNormalized {
     Variable<T> y, mean, variance;
@@ -30,9 +30,9 @@ BatchNormalized<T> batch_norm(const Variable<T>& x, const std::type_identity_t<V
                               const std::type_identity_t<Variable<T>>& bias, double epsilon = 1e-5,
                               Op op = "batch_norm");
 
-// Each element becomes 0 with probability p, the others grow by 1 / (1 - p), while the tape of x
-// records and is not evaluating; else x itself. Draws from the tape's randomness. p = 1 gives
-// zeros. Throws Error for p outside [0, 1].  (Srivastava et al. 2014)
+// In training, while the tape of x records and is not in evaluation mode, sets each element to 0
+// with probability p and scales the others by 1 / (1 - p); otherwise returns x. Draws from the
+// tape's generator. p = 1 gives zeros. Throws Error for p outside [0, 1].  (Srivastava et al. 2014)
 template <class T>
 Variable<T> dropout(const Variable<T>& x, double p, Op op = "dropout");
 

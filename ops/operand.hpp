@@ -6,9 +6,8 @@
 
 namespace unroll {
 
-// Whatever takes a variable takes a parameter, which is one, a tensor of float or double and, next
-// to any of them, a number. The first operand of a function gives the scalar type; the others
-// convert to it.
+// Functions of variables accept variables, parameters, tensors of float or double and, next to any
+// of these, numbers. The first operand determines the scalar type; the others are converted.
 
 template <class X>
 concept Number = std::is_arithmetic_v<X>;
@@ -21,8 +20,8 @@ concept Operand = requires {
 &&std::floating_point<typename X::value_type>&&
     std::convertible_to<const X&, Variable<typename X::value_type>>;
 
-// An operand that is no variable. The deduction of T from a `const Variable<T>&` does not find it,
-// so that each function has an overload for it.
+// An operand that is not a variable. T of `const Variable<T>&` cannot be deduced from it, so each
+// function has a separate overload.
 template <class X>
 concept TensorOperand = Operand<X> && !std::derived_from<X, Variable<typename X::value_type>>;
 

@@ -16,7 +16,7 @@ Variable<T> as_numbers(const Mask& mask) {
     return numbers;
 }
 
-// The positions where a comparison, given as a function that returns 1 or 0, holds.
+// The mask of a comparison, given as a function that returns 1 or 0.
 template <class T, class F>
 Mask compare(Op op, const Variable<T>& a, const Variable<T>& b, F f) {
     const Tensor<T> found = fuse(op, f, stop_gradient(a), stop_gradient(b)).value();

@@ -6,15 +6,15 @@
 
 namespace unroll {
 
-// Pointwise operations; shapes broadcast by NumPy's rule and names are xtensor's. An operand is a
-// variable, a parameter, a tensor or a number, and at least one of them is not a number. All throw
-// Error where shapes do not broadcast. Each is one line over fuse(); pass an expression of several
-// functions to fuse() as a whole.
+// Pointwise operations, with NumPy's broadcasting rules and xtensor's names. Operands are
+// variables, parameters, tensors or numbers, at least one of them not a number. All throw Error if
+// shapes do not broadcast. Each is one line over fuse(); use fuse() directly for expressions of
+// several functions.
 
 namespace detail {
 
-// An operand, and the line of the operator that it is handed to: an operator has no default
-// arguments, but the conversion of what it is given has. `numbers`: nothing else is taken.
+// An operand of an operator, and the source line: operators cannot have default arguments, but the
+// conversion of their operands can. `numbers`: accepts only numbers.
 template <class T, bool numbers = false>
 class Placed {
 public:
@@ -97,7 +97,7 @@ Variable<T> operator-(const A& a) {
     return detail::Pointwise<T>::multiply(detail::operand<T>(a), Variable<T>(T(-1)),
                                           Op::unplaced("negative"));
 }
-// For variables alone: a parameter would become the result.
+// Only for variables: assignment would replace a parameter by the result.
 template <class V, class T = typename V::value_type>
 requires std::same_as<V, Variable<T>> V& operator+=(V& a, const detail::AnyPlaced<T>& b) {
     return a = detail::Pointwise<T>::add(a, *b, b.op("add"));
@@ -177,7 +177,7 @@ Mask operator||(const Mask& a, const Mask& b);
 Mask operator!(const Mask& a);
 
 // exp, tanh, sigmoid, relu, leaky_relu and so on, of a variable, parameter or tensor:
-// docs/operations.md has the table of all.
+// see the table in docs/operations.md.
 #define UNROLL_UNARY(name, ...)                                                                    \
     template <class T>                                                                             \
     Variable<T> name(const Variable<T>& x, Op op = #name);                                         \
@@ -190,7 +190,7 @@ Mask operator!(const Mask& a);
     }
 #include <unroll/ops/fuse/function_list.hpp>
 
-// x held within [low, high]; the derivative is 1 there and 0 outside. Throws Error for low > high.
+// Clamps x to [low, high]; the derivative is 1 inside and 0 outside. Throws Error for low > high.
 template <class T>
 Variable<T> clip(const Variable<T>& x, double low, double high, Op op = "clip");
 auto clip(const TensorOperand auto& x, double low, double high, Op op = "clip") {

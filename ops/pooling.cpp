@@ -70,7 +70,7 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
                         for (std::size_t j = left; j < right; ++j) {
                             const std::size_t at = plane + i * width + j;
                             const T here = x_data[at];
-                            // What is no number is passed on.
+                            // NaN propagates.
                             if (here <= most || most != most) continue;
                             most = here;
                             best = at;

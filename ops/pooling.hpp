@@ -8,19 +8,19 @@
 namespace unroll {
 
 struct PoolingOptions {
-    HeightWidth kernel;                     // of sequences, the width counts
-    std::optional<HeightWidth> stride = {}; // as the kernel, unless given
-    HeightWidth padding = 0;                // at most half of the kernel
+    HeightWidth kernel;                     // sequences use the width only
+    std::optional<HeightWidth> stride = {}; // default: the kernel size
+    HeightWidth padding = 0;                // at most half the kernel
 };
 
-// What windows on pictures [batch, channels, height, width], or on sequences [batch, channels,
-// width], hold: [batch, channels, height', width'], with the extents of a convolution. Throw Error
-// where they do not fit.
+// Pooling over windows of pictures [batch, channels, height, width] or sequences [batch, channels,
+// width] -> [batch, channels, height', width'], with the extents of a convolution. Throw Error if
+// shapes do not match.
 
-// The largest element; the gradient goes to the first of equals. Padding is never chosen.
+// The largest element; on ties the gradient goes to the first. Padding is never selected.
 template <class T>
 Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op = "max_pool");
-// The mean, in which padding counts as zeros.
+// The mean; padding counts as zeros.
 template <class T>
 Variable<T> average_pool(const Variable<T>& x, const PoolingOptions& options,
                          Op op = "average_pool");

@@ -110,7 +110,7 @@ Variable<T> norm_over(const Op& op, const Variable<T>& x, const Reduction& r, bo
                   r, keep_dims);
 }
 
-// x as rows of what is reduced together.
+// x as a matrix whose rows are reduced.
 template <class T>
 Tensor<T> rows(const Tensor<T>& x, const Reduction& r) {
     const std::size_t outer = element_count(r.dropped);
@@ -141,7 +141,7 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
     Tensor<T> value(r.kept);
     for (std::size_t i = 0; i < best.size(); ++i)
         value.data()[i] = all.data()[i * r.count + static_cast<std::size_t>(best.data()[i])];
-    // Where the chosen elements stand in x.
+    // Indices of the selected elements in x.
     Indices places(Shape{best.size()});
     const Strides strides = row_major(x.shape());
     for (std::size_t i = 0; i < best.size(); ++i) {

@@ -42,7 +42,7 @@ template <class T>
 Variable<T> amin(const Variable<T>& x, Op op = "amin");
 template <class T>
 Variable<T> amin(const Variable<T>& x, Axes axes, bool keep_dims = false, Op op = "amin");
-// log sum exp x without overflow; -inf where all are, with gradient 0.
+// log sum exp x without overflow. If all elements are -inf: -inf, with gradient 0.
 template <class T>
 Variable<T> logsumexp(const Variable<T>& x, Op op = "logsumexp");
 template <class T>

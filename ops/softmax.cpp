@@ -16,8 +16,7 @@ namespace {
 template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
-// The rows of a mask, one after the other as those of a tensor of that shape; as numbers, which
-// vectors are compared with.
+// The rows of a mask broadcast to the given shape, in order; as numbers, for comparison in vectors.
 template <class T>
 class MaskRows {
 public:
@@ -166,7 +165,7 @@ Variable<T> along(const Op& op, const Variable<T>& x, const Mask* mask, std::ptr
         return record<T>(op, {&x}, by_rows(x.value(), mask, row), keep(result), rule);
     if (mask == nullptr)
         return swapaxes(along(op, swapaxes(x, axis, -1), mask, -1, row, rule), axis, -1);
-    // With all axes, so that the same two can change places.
+    // With all axes, so that the same two can be swapped.
     Shape shape = mask->shape();
     while (shape.size() < x.dimension()) shape.insert(0, 1);
     Shape order;

@@ -4,9 +4,9 @@
 
 namespace unroll {
 
-// e^x / sum e^x along an axis, without overflow. Where a mask is given (true: take part; it
-// broadcasts to x), the others get 0, and a row in which nothing takes part gets zeros and passes
-// no gradient; so does a row of -inf. Throws Error for a mask that does not fit.
+// e^x / sum e^x along an axis, without overflow. With a mask (true: included; broadcasts to x),
+// excluded elements get 0. A fully masked row gets zeros and passes no gradient, as does a row of
+// -inf. Throws Error if the mask does not broadcast.
 template <class T>
 Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "softmax");
 template <class T>

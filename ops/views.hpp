@@ -7,12 +7,12 @@
 
 namespace unroll {
 
-// Views: no element is copied, and the gradient lands in the viewed value's own. Axes may count
-// from the back. Names follow xtensor and NumPy. All throw Error for an axis, index or shape that
-// does not fit.
+// Views: no element is copied, and gradients are added to that of the base. Negative axes count
+// from the back. Names follow xtensor and NumPy. All throw Error for an invalid axis, index or
+// shape.
 
-// The same elements in row-major order in another shape; one extent may be -1. Copies where the
-// strides of x leave no choice.
+// The same elements in row-major order in another shape; one extent may be -1. Copies if the
+// strides of x require it.
 template <class T>
 Variable<T> reshape(const Variable<T>& x, std::initializer_list<std::ptrdiff_t> shape,
                     Op op = "reshape");

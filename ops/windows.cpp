@@ -6,7 +6,7 @@ namespace unroll::detail {
 
 namespace {
 
-// Far from where sums of these numbers wrap.
+// Small enough that sums of these numbers cannot overflow.
 constexpr std::size_t most = 1'000'000;
 
 std::size_t count(const Op& op, const char* along, std::size_t picture, std::size_t kernel,

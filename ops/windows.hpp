@@ -6,7 +6,7 @@
 
 namespace unroll {
 
-// Two numbers, or one that is both.
+// Height and width; a single number sets both.
 struct HeightWidth {
     std::size_t height, width;
 
@@ -16,14 +16,14 @@ struct HeightWidth {
 
 namespace detail {
 
-// How windows lie on a picture that is padded on all sides, and how many there are:
+// Geometry of windows over a padded picture; their number is
 //   out = floor((picture + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
 struct Windows {
     HeightWidth picture, kernel, stride, padding, dilation;
     HeightWidth out = 0;
 
-    // Throws Error for a kernel, stride or dilation of 0, for a kernel that reaches beyond the
-    // padded picture, and for numbers above a million.
+    // Throws Error for a kernel, stride or dilation of 0, for a kernel larger than the padded
+    // picture, and for numbers above a million.
     Windows(const Op& op, HeightWidth picture, HeightWidth kernel, HeightWidth stride,
             HeightWidth padding, HeightWidth dilation);
 };

@@ -10,7 +10,7 @@ namespace unroll::optim {
 
 namespace {
 
-// Version 1 numbered the optimiser's state, later versions name it by path.
+// Version 1 numbered the tensors of the optimiser's state; later versions use paths.
 constexpr const char* version = "2";
 constexpr const char* version_key = "unroll.checkpoint";
 constexpr const char* steps_key = "unroll.steps";
@@ -25,7 +25,7 @@ Shape shape_of(const StoredTensor& stored) {
     return shape;
 }
 
-// Checks all names and shapes before anything is read.
+// Checks all names and shapes before anything is loaded.
 template <class T>
 std::vector<Tensor<T>> matching(const SafetensorsFile& file, const Parameters<T>& parameters,
                                 Narrowing narrowing = Narrowing::refuse) {

@@ -11,7 +11,7 @@
 
 namespace unroll::optim {
 
-// Weights in a safetensors file, which Python's safetensors reads too.
+// Saves weights in a safetensors file, also readable by Python's safetensors package.
 template <class T>
 void save_weights(const std::string& path, const Parameters<T>& parameters,
                   const std::map<std::string, std::string>& metadata = {});
@@ -24,8 +24,8 @@ template <class T>
 void load_weights(const std::string& path, const Parameters<T>& parameters,
                   Narrowing narrowing = Narrowing::refuse);
 
-// What a run needs to go on bit for bit: weights, the optimiser's state and step, other tensors (a
-// carried state), and metadata in words (positions, randomness).
+// Everything needed to resume a run bit for bit: weights, the optimiser's state and step, other
+// tensors (such as a carried state), and metadata as text (positions, generator states).
 template <class T>
 struct Checkpoint {
     Parameters<T> parameters = {};
@@ -40,7 +40,7 @@ struct Checkpoint {
 };
 
 std::string to_metadata(const Random::State& state);
-// Throws Error if the text is no state.
+// Throws Error if the text is not a valid state.
 Random::State random_state(const std::string& metadata);
 
 } // namespace unroll::optim

@@ -32,8 +32,8 @@ void for_gradients(const Parameters<T>& parameters, const F& f) {
         call(each_once(parameters));
 }
 
-// The sum of (scale x)^2, in blocks of fixed size, so that it is the same bits for any number of
-// threads.
+// The sum of (scale x)^2, in blocks of fixed size, so that it is bitwise identical for any number
+// of threads.
 template <class T>
 double square_sum(const Tensor<T>& x, double scale) {
     constexpr std::size_t block = 8192, lanes = 8;
@@ -81,7 +81,7 @@ double norm_of_gradients(const Parameters<T>& parameters) {
     };
     const double sum = squares(1);
     if (std::isfinite(sum) && sum > 1e-280) return std::sqrt(sum);
-    // Squares overflow or underflow: scaled by a power of 2, so that the largest is about 1.
+    // If squares overflow or underflow, scale by a power of 2 so that the largest is about 1.
     double largest = 0;
     for_gradients(parameters, [&](const auto& p) {
         if (p.size() == 0) return;
@@ -112,7 +112,7 @@ double clip_norm(const Parameters<T>& parameters, double most) {
     const double norm = norm_of_gradients(parameters);
     if (!std::isfinite(norm)) fail("clip_norm", "the norm of the gradients overflows double");
     if (norm <= most) return norm;
-    // In two factors where one would be denormal.
+    // Split into two factors if one would be denormal.
     const double factor = most / norm;
     const bool is_small = factor < std::numeric_limits<T>::min();
     const auto first = static_cast<T>(is_small ? std::sqrt(factor) : factor);

@@ -19,7 +19,7 @@ void require_not_negative(const char* what, double value) {
                               std::to_string(value));
 }
 
-// Whether it may be a number of updates.
+// Whether the value is a valid number of updates.
 template <class T>
 bool is_count(const Tensor<T>& x) {
     return x.size() == 1 && x.item() >= 0 && static_cast<double>(x.item()) < 0x1p63 &&
@@ -150,7 +150,7 @@ void Optimizer<T>::require_listed(const Op& op) const {
     if (last.unheld.empty() || allows_unlisted_) return;
     if (std::none_of(held_.begin(), held_.end(),
                      [&](const Held& h) { return h.parameter.parameter().pass == last.number; }))
-        return; // that pass was another optimiser's
+        return; // that pass belongs to another optimiser
     std::vector<ParameterRef<T>> unheld;
     for (const auto& p : last.unheld)
         if (p.parameter().optimizers == 0 && p.is_trainable() && p.has_gradient())
@@ -221,7 +221,7 @@ void Optimizer<T>::restore(const std::map<std::string, Tensor<T>>& state, std::u
             problems += "\n  misshaped: " + name + " is " + to_string(found->second.shape()) +
                         ", expected " + to_string(shape);
         else if (name.ends_with(std::string(".") + updates_name) && !is_count(found->second))
-            problems += "\n  " + name + " is no number of updates";
+            problems += "\n  " + name + " is not a number of updates";
     }
     for (const auto& [name, tensor] : state)
         if (!own.contains(name))

@@ -12,18 +12,18 @@
 
 namespace unroll::optim {
 
-// What to do about a gradient that is infinite or NaN.
+// How step() handles an infinite or NaN gradient.
 enum class NonFinite { error, skip };
 
-// What the parameters of a group have of their own; the optimiser's otherwise.
+// Options of a parameter group; by default those of the optimiser.
 struct GroupOptions {
-    // Kept in proportion to the optimiser's, which schedules change: half of what the optimiser
-    // was made with stays half of it.
+    // Scales with the optimiser's learning rate, which schedules change: a group at half the
+    // initial rate stays at half.
     std::optional<double> learning_rate = std::nullopt;
     std::optional<double> weight_decay = std::nullopt;
 };
 
-// What is common to the options of all optimisers.
+// The options common to all optimisers.
 struct UpdateOptions {
     double learning_rate, weight_decay;
     bool decoupled, decay_vectors;
@@ -33,13 +33,13 @@ struct UpdateOptions {
 struct Update {
     double learning_rate, weight_decay;
     bool decoupled;
-    std::uint64_t count; // of this parameter's updates, with this one
+    std::uint64_t count; // number of updates of this parameter, including this one
 };
 
-// Changes parameters by their gradients. A step reads the gradients, writes the values and leaves
-// the gradients empty for the next backward pass; parameters that received no gradient stay as they
-// are. It holds the parameters themselves: the modules may be moved or destroyed. A copy acts on
-// the same parameters, with a copy of the state.
+// Updates parameters from their gradients. A step reads the gradients, updates the values and
+// clears the gradients for the next backward pass; parameters without gradient are unchanged. It
+// shares ownership of the parameters: modules may be moved or destroyed. A copy updates the same
+// parameters, with a copy of the state.
 template <class T>
 class Optimizer {
 public:
@@ -48,44 +48,45 @@ public:
     const Parameters<T>& parameters() const { return parameters_; }
 
     double learning_rate() const { return learning_rate_; }
-    // Changes that of every group in proportion. Throws Error if it is negative or not finite.
+    // Scales the learning rates of all groups in proportion. Throws Error if it is negative or not
+    // finite.
     void set_learning_rate(double learning_rate);
-    // Those of a parameter, by its group. Throws Error if the optimiser does not hold it.
+    // The values for a parameter, from its group. Throws Error if the optimiser does not hold it.
     double learning_rate(const ParameterRef<T>& parameter) const;
     double weight_decay(const ParameterRef<T>& parameter) const;
 
-    // Gives parameters options of their own: those of a list, where new ones are added to the
-    // optimiser, or those held whose path or shape the predicate accepts. A parameter belongs to
-    // the last group that it was given to. Groups do not affect state(). Throws Error, changing
-    // nothing, if no parameter is accepted, or if two parameters have the same path.
+    // Sets separate options for parameters: for those of a list, adding new ones to the optimiser,
+    // or for the held ones that the predicate accepts. A parameter belongs to the last group that
+    // it was added to. Groups do not affect state(). Throws Error, changing nothing, if no
+    // parameter is accepted, or if two parameters have the same path.
     //   adam.add_group(parameters(head), {.learning_rate = 1e-4, .weight_decay = 0});
     //   adam.add_group([](const auto& p) { return p.path.starts_with("embed."); }, {...});
     void add_group(const Parameters<T>& parameters, const GroupOptions& options);
     void add_group(const std::function<bool(const NamedParameter<T>&)>& predicate,
                    const GroupOptions& options);
 
-    // How often step() has changed parameters.
+    // Number of calls of step() that updated parameters.
     std::uint64_t steps() const { return steps_; }
     void on_non_finite(NonFinite what) { non_finite_ = what; }
-    // Whether backward may give gradients to parameters that no optimiser holds. Otherwise step()
-    // throws, because such a parameter never learns.
+    // Whether parameters that no optimiser holds may receive gradients. By default step() then
+    // throws, because they would never be trained.
     void allow_unlisted(bool on) { allows_unlisted_ = on; }
 
-    // False: a gradient was not finite, and nothing was changed but that the gradients are empty.
-    // Throws Error, changing nothing: for a gradient that is not finite, unless
-    // on_non_finite(skip) was called; if no parameter has a gradient; and if this thread's last
-    // backward pass gave gradients to parameters that no optimiser holds.
+    // Returns false if a gradient was not finite: gradients are cleared and nothing else changes.
+    // Throws Error, changing nothing: for a gradient that is not finite, unless on_non_finite(skip)
+    // was called; if no parameter has a gradient; and if parameters that no optimiser holds
+    // received gradients in this thread's last backward pass.
     bool step(Where where = Where::current());
 
-    // What a resumed run needs, by path: "decoder.out.weight.momentum", and the number of a
+    // The state for a resumed run, by path: "decoder.out.weight.momentum", and the number of a
     // parameter's updates as "decoder.out.weight.updates". restore() throws Error, changing
-    // nothing, with a list of all entries that are missing, unexpected or of another shape.
+    // nothing, with a list of all entries that are missing, unexpected or of the wrong shape.
     std::map<std::string, Tensor<T>> state() const;
     void restore(const std::map<std::string, Tensor<T>>& state, std::uint64_t steps);
 
 protected:
-    // `slots`: names of the tensors kept for each parameter, all zeros at first. Throws Error for
-    // two parameters of the same path; a parameter that is listed twice counts once.
+    // `slots`: names of the state tensors of each parameter, initially zeros. Throws Error for two
+    // parameters with the same path; duplicates of a parameter are ignored.
     Optimizer(const Parameters<T>& parameters, const UpdateOptions& options,
               std::vector<std::string> slots);
     Optimizer(const Optimizer&) = default;
@@ -97,7 +98,7 @@ protected:
                         const Tensor<T>& gradient, std::vector<Tensor<T>>& slots) = 0;
 
 private:
-    // A parameter that ParameterBody::optimizers counts, and what belongs to it.
+    // A parameter, counted in ParameterBody::optimizers, and its state.
     struct Held {
         Held(const ParameterRef<T>& parameter, std::size_t slots);
         Held(const Held& other);

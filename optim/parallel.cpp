@@ -73,7 +73,7 @@ double Shards<T>::backward(const Loss& loss, std::span<const double> weights) {
         threads::for_shards(size(), run);
     }
 
-    // Each parameter is added up by one thread, in the order of the shards.
+    // Each parameter is summed by one thread, in shard order.
     const std::vector<Tensor<T>> gradients = gradients_of_shards();
     threads::for_shards(parameters_.size(), [&](std::size_t p) {
         const ParameterRef<T>& parameter = parameters_[p];

@@ -16,8 +16,8 @@ Lanes<T> root(Lanes<T> x) {
 }
 
 // factor x + y for a factor in [0, 1). Near 1 it is x + (y - (1 - factor) x): the float 0.99999 is
-// nearer to 1 or farther from it by up to 3e-3 of the distance, and averages would be off by as
-// much.
+// nearer to 1 or farther from it by up to 3e-3 of the distance, and averages would have an error of
+// the same size.
 template <class T>
 struct Decay {
     explicit Decay(double factor)

@@ -20,7 +20,7 @@ Tensor<T> random_tensor(const Shape& shape, std::uint64_t seed = 1, T deviation 
     return x;
 }
 
-// The largest difference, relative to the largest value where that is more than 1.
+// The largest difference, relative to the largest value if that exceeds 1.
 template <class T>
 double distance(const Tensor<T>& a, const Tensor<T>& b) {
     REQUIRE(to_string(a.shape()) == to_string(b.shape()));
@@ -34,7 +34,7 @@ double distance(const Tensor<T>& a, const Tensor<T>& b) {
     return worst / scale;
 }
 
-// The message of the Error that f throws, or "" where it throws none.
+// The message of the Error that f throws, or "" if it throws none.
 template <class F>
 std::string error_of(const F& f) {
     try {

@@ -50,7 +50,7 @@ TEST_CASE("traps: assigning a tensor to a view of itself reads the old elements"
     CHECK(y == Tensor<double>({4}, {4, 3, 2, 1}));
 }
 
-TEST_CASE("traps: nothing is resized or broadcast behind the user's back") {
+TEST_CASE("traps: nothing is resized or broadcast silently") {
     Tensor<double> x = Tensor<double>::zeros({2, 2});
     CHECK_THROWS_AS(x.assign(Tensor<double>::zeros({2, 2, 2})), Error);
     CHECK_THROWS_AS(x.assign(Tensor<double>::zeros({1, 2})), Error);

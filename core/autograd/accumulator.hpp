@@ -6,9 +6,10 @@
 
 namespace unroll {
 
-// Where the gradients of one backward pass add up. A gradient belongs to the root of a node: the
-// node itself, unless it is a view. There are two: InPlace adds into buffers, Recorded keeps what
-// is added as variables, so that the pass can be differentiated. Rules reach them through Adjoint.
+// Accumulates the gradients of one backward pass. A gradient belongs to the root of a node: the
+// node itself, unless it is a view. Two implementations: InPlace adds into buffers; Recorded keeps
+// the contributions as variables, so that the pass can be differentiated. Rules access them through
+// Adjoint.
 template <class T>
 class Accumulator {
 public:
@@ -20,7 +21,7 @@ public:
     Tape<T>& tape() const { return tape_; }
     // Whether gradients are variables: then there is no open().
     bool is_recording() const { return is_recording_; }
-    // Whether anybody asked for what flows through the node.
+    // Whether a requested gradient depends on that of the node.
     virtual bool needs(NodeId id) const = 0;
     // Called around the rule of the operation `id`, which received `gradients`.
     virtual void begin_rule(NodeId /*id*/, std::span<const Variable<T>> /*gradients*/) {}
@@ -42,15 +43,15 @@ public:
     // In place only: announces that all of the part will be written.
     virtual Sink<T> open(NodeId root, const Region& part) = 0;
 
-    // The gradient that has arrived at a node; without storage if none has. The last to ask for
-    // that of a root may take its buffer.
+    // The accumulated gradient of a node; no storage if it received none. The last request for that
+    // of a root may take its buffer.
     virtual Variable<T> arrived(NodeId id, bool is_last) = 0;
     // Frees the gradient of a root.
     virtual void release(NodeId root) = 0;
 
 protected:
-    // Whether the part is the whole of a matrix that is a leaf, or that matrix transposed: then the
-    // products of many steps may be joined.
+    // Whether the part is an entire leaf matrix, or its transpose: then the products of many steps
+    // may be joined.
     bool is_matrix_leaf(NodeId root, const Region& part, bool transposed) const;
 
     Tape<T>& tape_;

@@ -47,8 +47,8 @@ Sink<T> Adjoint<T>::open() const& {
 template <class T>
 void Adjoint<T>::open(std::span<const Adjoint> parts, std::span<Sink<T>> sinks) {
     for (std::size_t i = 0; i < parts.size(); ++i) sinks[i] = parts[i].open();
-    // A part that is overwritten while a later one adds to some of its elements would lose them,
-    // except where both visit the same elements at the same time.
+    // If one part is overwritten and a later one adds to some of the same elements, contributions
+    // would be lost, unless both visit the same elements at the same time.
     for (std::size_t j = 1; j < parts.size(); ++j) {
         if (!sinks[j].accumulate) continue;
         for (std::size_t i = 0; i < j; ++i) {

@@ -6,18 +6,18 @@
 
 namespace unroll {
 
-// Where a rule accumulates the gradient of one input. The first contribution is stored, later ones
-// are added in place. What was broadcast on the way forward is summed here and nowhere else.
+// Accumulates the gradient of one input, for a rule. The first contribution is stored, later ones
+// are added in place. Broadcasting in the forward pass is undone here and nowhere else.
 // Contributions are linear in the gradient that the rule received.
 template <class T>
 class Adjoint {
 public:
-    // Of an input that needs no gradient: whatever is added is dropped.
+    // For an input that needs no gradient: contributions are dropped.
     explicit Adjoint(Accumulator<T>& to) : to_(&to) {}
     Adjoint(Accumulator<T>& to, NodeId root, Region part)
         : to_(&to), root_(root), part_(std::move(part)) {}
 
-    // False: nobody asked for this gradient.
+    // False: this gradient was not requested, and contributions are dropped.
     bool needs_grad() const { return root_ != no_node; }
     const Shape& shape() const { return part_.shape; }
     // Whether the pass is recorded: then there is no open().
@@ -34,15 +34,15 @@ public:
     // Element elements[i], in row-major order, += x[i], for every i.
     void scatter_elements(const Indices& elements, const Variable<T>& x) const;
 
-    // A part of this adjoint: the verbs then add into that.
+    // A view of this adjoint, to accumulate into a part of the gradient.
     Adjoint slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const;
     Adjoint reshape(const Shape& shape) const;
     Adjoint transpose(std::span<const std::size_t> order) const;
 
-    // For kernels: opens this part, all of which will be written. The sink refers to it.
+    // For kernels: opens this part, all of which will be written. The result refers to it.
     Sink<T> open() const&;
     Sink<T> open() const&& = delete;
-    // The same for several parts that one pass over memory will fill, which may overlap.
+    // The same for several parts, possibly overlapping, that one pass over memory will fill.
     static void open(std::span<const Adjoint> parts, std::span<Sink<T>> sinks);
 
 private:

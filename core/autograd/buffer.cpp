@@ -4,7 +4,7 @@
 
 namespace unroll {
 
-// Unlike a view of a handle older than the writers of the rows, this one means what they wrote.
+// Reads the rows as last written, unlike a view of a handle older than those writes.
 template <class T>
 NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
     const Variable<T>* const inputs[] = {&buffer};
@@ -39,7 +39,7 @@ std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const 
     return {low / row, (high - 1) / row + 1};
 }
 
-// Without a root: the node becomes a buffer whose rows wait for their writers.
+// Without a root: the node becomes a buffer whose rows have not been written.
 template <class T>
 void Tape<T>::place(NodeId id, NodeId root, const Region& region) {
     const bool fresh = root == no_node;

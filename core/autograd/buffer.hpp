@@ -4,7 +4,8 @@
 
 namespace unroll {
 
-// A part of a buffer for a result to be stored in; empty for a result with memory of its own.
+// Destination of an operation's result: a part of a buffer, or empty for a result with its own
+// memory.
 template <class T>
 struct Place {
     Tensor<T> memory;
@@ -12,7 +13,7 @@ struct Place {
     Region region;
     TapeSlot<T>* slot = nullptr;  // of the buffer's tape
     bool* is_taken = nullptr;     // set when an operation stores its result here
-    bool* is_untracked = nullptr; // set when that is computed from a parameter without a tape
+    bool* is_untracked = nullptr; // set if that result depends on a parameter and no tape records
 
     bool is_of_buffer() const { return is_untracked != nullptr; }
     bool is_given() const { return static_cast<bool>(memory.storage()); }
@@ -22,8 +23,8 @@ struct Place {
     }
 };
 
-// The same elements, for an operation to write its result into: a change that the tape knows of by
-// the node, and that is no change of the other rows of a buffer.
+// The same elements without a version count, for an operation to write its result into: the tape
+// tracks this write by the node, and the other rows of the buffer are unchanged.
 template <class T>
 Tensor<T> unversioned(const Tensor<T>& x) {
     return Tensor<T>(StorageRef(), const_cast<T*>(x.data()), x.shape(), x.strides());
@@ -33,19 +34,19 @@ Sink<T> result_sink(const Tensor<T>& x) {
     return {const_cast<T*>(x.data()), x.shape(), x.strides(), false};
 }
 
-// Memory for the steps of a sequence, [steps, ...]: operations store their results in its rows, one
-// or several at once, and the rows become one variable without a copy.
+// Memory for the steps of a sequence, [steps, ...]: operations store their results in one or more
+// rows, which together form one variable without a copy.
 template <class T>
 class Buffer {
 public:
-    // On the tape of `like`, if that is recorded, else on the tape that records.
+    // On the tape of `like` if it is recorded, otherwise on the current tape.
     Buffer(const Variable<T>& like, const Shape& shape);
 
     Place<T> row(std::size_t index) const;
     Place<T> part(std::size_t begin, std::size_t end) const;
-    // Whether `x` is the last result that was stored in that place, with its history.
+    // Whether `x` is the last result that was stored there, with its history.
     bool holds(const Place<T>& place, const Variable<T>& x) const;
-    // Rows [begin, end), all written by now, as a variable.
+    // Rows [begin, end) as a variable. All must have been written.
     Variable<T> rows(std::size_t begin, std::size_t end) const;
 
 private:
@@ -56,7 +57,7 @@ private:
     mutable bool is_untracked_ = false;
 };
 
-// The storage of a value that is not used again, for a result to be stored in.
+// The storage of a value that is no longer used, as the destination of a result.
 template <class T>
 Place<T> in_place_of(const Op& op, const Variable<T>& x);
 

@@ -12,7 +12,8 @@ Formula formula(const Variable<T>& x) {
         fail("formula", "'" + std::string(node.op.name) +
                             "' was used up by a backward pass without retain = true");
     Formula found = node.rule ? node.rule->formula() : Formula();
-    if (found.empty()) fail("formula", "'" + std::string(node.op.name) + "' is no fused operation");
+    if (found.empty())
+        fail("formula", "'" + std::string(node.op.name) + "' is not a fused operation");
     return found;
 }
 

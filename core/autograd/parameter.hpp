@@ -8,7 +8,7 @@
 
 namespace unroll {
 
-// What parameters, tapes and optimisers share: value, gradient, name.
+// The state shared by parameters, tapes and optimisers: value, gradient, name.
 template <class T>
 struct ParameterBody : Value<T> {
     ParameterBody(std::string name, Tensor<T> value);
@@ -39,8 +39,7 @@ public:
     // Names it by its path in a model, unless it has a longer one that ends so.
     void set_path(std::string_view path) const;
 
-    // The elements, about to be changed. A tape that recorded the old ones refuses to run backwards
-    // afterwards.
+    // The elements, for writing. A tape that recorded the old values then refuses to run backward.
     Tensor<T>& change();
     // Replaces the elements. Throws Error if the shape differs.
     void set(const Tensor<T>& value);
@@ -49,7 +48,7 @@ public:
     const Tensor<T>& gradient() const;
     bool has_gradient() const { return parameter().has_gradient; }
     void clear_gradient() const { parameter().has_gradient = false; }
-    // The buffer to be written by a caller who then calls mark_gradient().
+    // For callers that write the gradient themselves and then call mark_gradient().
     Tensor<T>& gradient_buffer() const;
     void mark_gradient() const { parameter().has_gradient = true; }
 
@@ -70,9 +69,9 @@ protected:
     [[noreturn]] static void missing();
 };
 
-// A tensor that is learned, as a member of a module. A copy is another parameter with the same
-// value; a move keeps the identity, for tapes and optimisers too. Assigning a parameter of the same
-// shape copies its value and keeps this one's identity.
+// A learned tensor, as a member of a module. A copy is a new parameter with the same value; a move
+// keeps the identity, also for tapes and optimisers. Assigning a parameter of the same shape copies
+// its value and keeps the identity of this one.
 template <class T = float>
 class Parameter : public ParameterRef<T> {
 public:

@@ -13,14 +13,15 @@ template <std::size_t I = 0>
 struct Result {};
 inline constexpr Result<> result;
 
-// What a rule keeps: variables and results first, then other tensors, such as indices and masks.
+// Saves tensors for a rule: variables and results first, then other tensors, such as indices and
+// masks.
 template <class... Kept>
 std::tuple<const Kept&...> keep(const Kept&... kept) {
     return {kept...};
 }
 
-// Marks a rule that computes with plain tensors: its gradient is right, but to differentiate that
-// is an error.
+// Marks a rule that computes with plain tensors: its gradient is correct, but differentiating the
+// gradient is an error.
 template <class F>
 struct Once {
     static constexpr bool is_differentiable_once = true;
@@ -36,7 +37,7 @@ Once<F> once(F f) {
     return {std::move(f)};
 }
 
-// In a rule: a tensor that does not depend on the variables which the rule receives, such as a
+// For use in a rule: a tensor that does not depend on the variables passed to the rule, such as a
 // mask.
 template <class T>
 Variable<T> constant(Tensor<T> x) {
@@ -71,7 +72,7 @@ const Variable<T>& to_save(Result<I>, std::span<const Variable<T>> results) {
     return results[I];
 }
 
-// N variables kept, and the tensors of a tuple.
+// N saved variables, and a tuple of saved tensors.
 template <class T, bool many, class F, std::size_t N, class Tensors>
 class SavingRule final : public Rule<T> {
 public:
@@ -129,7 +130,7 @@ void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> resul
                                              std::move(tensors), std::make_index_sequence<N>{}));
 }
 
-// The result `id` of an operation is stored in a buffer.
+// Records that the result `id` of an operation is stored in a buffer.
 template <class T>
 void store(Tape<T>& tape, const Op& op, NodeId id, const Place<T>& place) {
     if (place.is_of_buffer() &&
@@ -142,7 +143,7 @@ void note_untracked(bool is_untracked, const Place<T>& place) {
     if (is_untracked && place.is_untracked != nullptr) *place.is_untracked = true;
 }
 
-// Puts the results of one operation on the tape and returns the first one's node; no_node where
+// Puts the results of one operation on the tape and returns the node of the first; no_node if
 // nothing is recorded.
 template <class T>
 NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
@@ -170,13 +171,13 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
 
 } // namespace detail
 
-// Puts an operation on the tape of its inputs, or on the one that records, and returns its result.
+// Records an operation on the tape of its inputs, or on the current tape, and returns its result.
 //   rule(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& kept...)
 // accumulates vector-Jacobian products into to[0], to[1], ... in the order of `inputs`. `keep`
-// lists the inputs (and `result`) that the rule reads, then tensors of other types; what the rule
-// captures by value is kept, too, but changes of it are not noticed. A rule that computes with
-// variables is differentiable again; one that computes with plain tensors must be marked by once().
-// Without a tape, or where no input needs a gradient, nothing is recorded.
+// lists the inputs (and `result`) that the rule reads, then tensors of other types. Values captured
+// by the rule are saved as well, but later changes to them are not detected. A rule that computes
+// with variables is differentiable itself; one that computes with plain tensors must be marked by
+// once(). Nothing is recorded without a tape, or if no input needs a gradient.
 template <class T, class... Kept, class F>
 Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Tensor<T> value,
                    const std::tuple<Kept...>& keep, F rule, const Place<T>& place = {}) {
@@ -202,8 +203,8 @@ Variable<T> record(const Op& op, std::initializer_list<const Variable<T>*> input
                      std::move(rule), place);
 }
 
-// The same for an operation of several results, the first of which may have places: its rule
-// receives a span of gradients, one without storage for a result that received none.
+// The same for an operation with several results, the first of which may be stored in slots. The
+// rule receives a span of gradients; one without storage means that the result received none.
 template <class T, std::size_t M, class... Kept, class F>
 std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* const> inputs,
                                   std::array<Tensor<T>, M> values, const std::tuple<Kept...>& keep,
@@ -218,7 +219,7 @@ std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* con
     return out;
 }
 
-// A view of a variable: its gradient is a part of x's gradient.
+// A view of x. Its gradient is a view of x's gradient.
 template <class T>
 Variable<T> record_view(const Op& op, const Variable<T>& x, Tensor<T> view) {
     const Variable<T>* const inputs[] = {&x};

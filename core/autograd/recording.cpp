@@ -8,7 +8,7 @@ namespace {
 
 std::atomic<std::uint64_t> generations{0};
 
-// A tape that records, or did until it was destroyed.
+// A tape that records, or that recorded until it was destroyed.
 template <class T>
 struct Recorder {
     TapeSlot<T>* slot = nullptr;
@@ -17,13 +17,13 @@ struct Recorder {
     bool is_alive() const { return slot->lifetime.load(std::memory_order_acquire) == lifetime; }
 };
 
-// The tapes of this thread, the innermost apart. A tape may be destroyed out of order or by another
-// thread: its entry is then dropped when it comes up.
+// The tapes of this thread except the innermost. A tape may be destroyed out of order or by another
+// thread; its entry is then removed when it reaches the top.
 template <class T>
 struct Recorders {
     static thread_local constinit Recorder<T> innermost;
     static thread_local constinit int paused;
-    // Null once the thread is ending, where a tape of static lifetime may still be.
+    // Null during thread exit, when a tape of static lifetime may still exist.
     static std::vector<Recorder<T>>* outer() {
         thread_local constinit bool has_ended = false;
         if (has_ended) return nullptr;
@@ -55,7 +55,7 @@ thread_local constinit Recorder<T> Recorders<T>::innermost{};
 template <class T>
 thread_local constinit int Recorders<T>::paused = 0;
 
-// Slots are used again but never freed: a variable may outlive its tape.
+// Slots are reused but never freed: a variable may outlive its tape.
 template <class T>
 struct Slots {
     std::mutex mutex;
@@ -136,7 +136,7 @@ Tape<T>::Tape(Idle) : m_(Memory::take()) {
     m_->slot->tape = this;
 }
 
-// Variables of what was recorded before are refused from here on.
+// From here on, variables recorded earlier are rejected.
 template <class T>
 void Tape<T>::renew() {
     m_->slot->generation = ++generations;
@@ -201,7 +201,7 @@ Recording<T>::~Recording() {
         Recorders<T>::pop();
         return;
     }
-    // A tape that was made within the scope outlives it.
+    // A tape created within the scope outlives it.
     auto* const others = Recorders<T>::outer();
     for (std::size_t i = others != nullptr ? others->size() : 0; i-- > 0;)
         if ((*others)[i].slot == slot_ && (*others)[i].lifetime == lifetime_) {

@@ -8,7 +8,7 @@
 
 namespace unroll {
 
-// A tensor that a rule keeps, and its version when it was kept.
+// A saved tensor, and its version when it was saved.
 template <class U>
 struct SavedTensor {
     explicit SavedTensor(const Tensor<U>& x)
@@ -20,7 +20,7 @@ struct SavedTensor {
     std::uint32_t version;
 };
 
-// A variable that a rule keeps, its node on the tape, and the version of its value.
+// A saved variable, its node on the tape, and the version of its value.
 template <class T>
 struct Saved {
     Variable<T> variable;
@@ -33,14 +33,14 @@ struct Saved {
     }
 };
 
-// The adjoints of an operation's inputs, by their number.
+// The adjoints of an operation's inputs, by index.
 template <class T>
 class Adjoints {
 public:
     Adjoints(Accumulator<T>& to, std::span<const NodeId> inputs) : to_(&to), inputs_(inputs) {}
     Adjoint<T> operator[](std::size_t input) const;
     Accumulator<T>& accumulator() const { return *to_; }
-    // Whether the pass is recorded: gradients and what is added must be computed with variables.
+    // Whether the pass is recorded: contributions must then be computed with variables.
     bool is_recording() const { return to_->is_recording(); }
 
 private:
@@ -53,13 +53,13 @@ template <class T>
 class Rule {
 public:
     virtual ~Rule() = default;
-    // Accumulates vector-Jacobian products into `to`. `gradients`: one for each output, without
-    // storage if that output received none.
+    // Accumulates vector-Jacobian products into `to`. `gradients`: one per output; an empty tensor
+    // means that this output received no gradient.
     virtual void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) = 0;
     virtual std::span<const Saved<T>> kept() const = 0;
-    // Whether a tensor that it keeps beside kept(), as indices or a mask, has changed.
+    // Whether a saved tensor that is not among kept(), such as indices or a mask, has changed.
     virtual bool has_changed() const { return false; }
-    // Whether it computes with plain tensors, so that its result cannot be differentiated.
+    // Whether it computes with plain tensors, so that its results cannot be differentiated.
     virtual bool is_differentiable_once() const { return false; }
     // What a fused operation computes.
     virtual Formula formula() const { return {}; }

@@ -54,7 +54,7 @@ const char* Tape<T>::copy(std::string_view text) {
     return memory;
 }
 
-// Names are few, and mostly literals.
+// There are few names, mostly literals.
 template <class T>
 const char* Tape<T>::op_name(const char* name) {
     auto& [from, kept] =
@@ -269,8 +269,10 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
         return context;
     }
     if (context.is_untracked)
-        fail(op, "an operand was computed from a parameter while no tape recorded, so its gradient "
-                 "would be lost; make the tape first, or detach() the operand");
+        fail(
+            op,
+            "an operand was computed from a parameter while no tape was recording, so its gradient "
+            "would be lost; make the tape first, or detach() the operand");
     if (slot != nullptr || parameters) context.tape = tape;
     return context;
 }
@@ -308,7 +310,7 @@ NodeId Tape<T>::append_view(const Op& op, const Variable<T>& base, const Tensor<
     const Node<T>& parent = node(n.inputs[0]);
     n.is_view = true;
     n.root = parent.root;
-    // Empty views point nowhere in particular.
+    // The address of an empty view is arbitrary.
     std::size_t offset = parent.region->offset;
     if (view.size() > 0)
         offset += static_cast<std::size_t>(std::as_const(view).data() - base.value().data());
@@ -328,7 +330,7 @@ void Tape<T>::retain(const Variable<T>& x) {
     const NodeId id = require(op, x);
     Node<T>& n = node(id);
     if (n.is_view && n.rule == nullptr) {
-        // A view has no gradient of its own, so it becomes a node that has.
+        // A view has no gradient of its own; this rule turns it into a node with one.
         class PassOn final : public Rule<T> {
         public:
             PassOn(NodeId root, const Region& part) : root_(root), part_(part) {}

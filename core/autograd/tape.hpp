@@ -16,7 +16,7 @@
 
 namespace unroll {
 
-// A gradient that adds up during a backward pass.
+// A gradient being accumulated in a backward pass.
 template <class T>
 struct Gradient {
     StorageRef storage;
@@ -28,12 +28,12 @@ struct Gradient {
     }
 };
 
-// What a tape knows of one recorded value. Pictures and reports read it; rules never see it.
+// One recorded value. Read by pictures and reports; rules never access it.
 template <class T>
 struct Node {
     Op op = "";
     const NodeId* inputs = nullptr; // no_node: a constant
-    Rule<T>* rule = nullptr;        // none: a leaf, a view, a later output, or used up
+    Rule<T>* rule = nullptr;        // null: a leaf, a view, a later output, or freed
     const Region* region = nullptr; // its part of the gradient of `root`
     ParameterBody<T>* parameter = nullptr;
     Gradient<T>* gradient = nullptr; // of a root, while a backward pass runs in place
@@ -41,7 +41,7 @@ struct Node {
     std::uint32_t scope = 0;          // index into Tape::scopes()
     NodeId operation = no_node;       // first node of the operation; it holds the rule
     std::uint32_t outputs = 1;        // of the operation, on consecutive nodes
-    NodeId root = no_node;            // owner of the gradient: itself, unless a view
+    NodeId root = no_node;            // owner of the gradient: the node, or the base of a view
     std::uint32_t rows = no_node;     // index of the record of rows written in place
     std::uint32_t retained = no_node; // index of the gradient kept for the user
     bool is_view = false;             // shares the gradient of `root`
@@ -56,7 +56,7 @@ struct ScopeEntry {
     std::int64_t index;
     Where caller = Where(); // of the outermost module; line 0: none
 
-    // Time steps are scopes of that name with a number.
+    // Time steps are scopes named "t" with an index.
     bool is_step() const { return index != Scope::no_index && name == "t"; }
 };
 
@@ -71,18 +71,18 @@ struct ConstantUse {
 };
 
 struct BackwardOptions {
-    bool retain = false; // keep what the rules need, so that another backward can follow
+    bool retain = false; // keep the saved tensors, so that backward can run again
 };
 
 struct GradientOptions {
-    bool create_graph = false; // record the gradients, so that they can be differentiated; retains
+    bool create_graph = false; // record the gradients for further differentiation; implies retain
     bool retain = false;
 };
 
 template <class T>
 class BackwardPass;
 
-// Lists that backward passes use again and again.
+// Buffers reused from one backward pass to the next.
 template <class T>
 struct PassMemory {
     struct Seeded {
@@ -100,16 +100,16 @@ struct PassMemory {
     void clear() { starts.clear(), found.clear(), incoming.clear(); }
 };
 
-// Records what is computed while it lives, in the order in which it is computed, and runs it
-// backwards. It records for its thread:
+// Records the operations computed during its lifetime, in order, and runs them backward. A tape
+// records for its own thread:
 //   for (const auto& [x, y] : batches) {
 //       Tape tape;
 //       tape.backward(cross_entropy(model(x), y));
 //       adam.step();
 //   }
-// Of nested tapes the innermost records; an operation on variables of another one is recorded
-// there. Without a tape the same calls only compute. The memory of a destroyed tape is used again
-// by the next one of the thread, so that a warm step allocates nothing.
+// Of nested tapes the innermost records; an operation on variables of another tape is recorded on
+// that one. Without a tape the same calls only compute. The next tape of the thread reuses the
+// memory of a destroyed one, so steps after the first allocate nothing.
 template <class T>
 class Tape {
 public:
@@ -123,15 +123,15 @@ public:
     // Whether a NoRecording lives on this thread.
     static bool is_paused();
 
-    // A leaf whose gradient is wanted. The name is copied.
+    // A leaf that needs a gradient. The name is copied.
     Variable<T> variable(Tensor<T> value, std::string_view name = "variable",
                          Where where = Where::current());
 
     // Adds d y / d leaf to the gradient of every leaf: from a scalar, or from any tensor with a
     // seed of its shape. Gradients of parameters are added to ParameterRef::gradient(). A constant
     // has zero gradients, so nothing is added. Throws Error, changing no gradient and no rule, for
-    // a variable of another or a cleared tape, a tape used up by an earlier backward, and a value
-    // that a rule needs and that has changed since.
+    // a variable of another or a cleared tape, a tape already freed by backward, and a saved value
+    // that has changed since it was recorded.
     void backward(const Variable<T>& y, BackwardOptions options = {},
                   Where where = Where::current());
     void backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOptions options = {},
@@ -141,30 +141,30 @@ public:
                   BackwardOptions options = {}, Where where = Where::current());
 
     // d (sum over i of seeds[i] . y[i]) / d x for every x of `wrt`: leaves, parameters, results of
-    // operations. Adds to no gradient that the tape or a parameter holds; zeros where y does not
-    // depend on x. Throws Error as backward does, for an x that is a constant, and for an x that is
-    // a view and was not retained.
+    // operations. Does not change the gradients of the tape or of parameters. Zeros if y does not
+    // depend on x. Throws Error as backward does, and if x is a constant or a view that was not
+    // retained.
     std::vector<Variable<T>> gradients(std::span<const Variable<T>> y,
                                        std::span<const Variable<T>> seeds,
                                        std::span<const Variable<T>> wrt,
                                        GradientOptions options = {},
                                        Where where = Where::current());
 
-    // Asks for the gradient of an intermediate value, before it is used.
+    // Requests the gradient of an intermediate value. Must be called before the value is used.
     void retain(const Variable<T>& x);
-    // The gradient that backward passes have added up: of a leaf, a parameter or a retained value.
-    // Zeros if it received none.
+    // The accumulated gradient of a leaf, a parameter or a retained value. Zeros if it received
+    // none.
     Tensor<T> gradient(const Variable<T>& x) const;
 
     // Names a value for pictures: a state that a loop carries, a result, or a constant that is an
     // operand. The name is copied.
     void name(const Variable<T>& x, std::string_view name);
 
-    // Forgets everything that was recorded.
+    // Discards everything that was recorded.
     void clear();
 
-    // What random operations draw from: the thread's generator, unless set_random gave the tape one
-    // of its own. Dropout drops only while a tape records that is not evaluating.
+    // The generator of random operations: the thread's, unless set_random gave the tape its own.
+    // Dropout is active only while a tape records that is not in evaluation mode.
     Random& random() { return own_random_ ? random_ : thread_random(); }
     void set_random(const Random& random) { random_ = random, own_random_ = true; }
     bool is_evaluating() const { return evaluating_; }
@@ -179,7 +179,7 @@ public:
     };
     std::vector<ParameterGradient> parameter_gradients() const;
 
-    // The memory that rules keep for backward, each byte once and parameters left out.
+    // Bytes saved for backward. Shared memory counts once; parameters do not count.
     std::size_t kept_bytes() const;
 
     std::size_t size() const { return m_->size; }
@@ -188,7 +188,7 @@ public:
     std::string scope_path(std::uint32_t scope) const { return path(scope, true); }
     // The same for all time steps: "encoder.t".
     std::string module_path(std::uint32_t scope) const { return path(scope, false); }
-    // The innermost time step that the scope is in, or no_index; and the scope around the outermost
+    // The innermost time step around the scope, or no_index; and the scope around the outermost
     // one.
     std::int64_t time_step(std::uint32_t scope) const;
     std::uint32_t around_steps(std::uint32_t scope) const;
@@ -205,8 +205,8 @@ public:
 
     // ---- for record() ----
 
-    // Where an operation on `inputs` is recorded. Throws Error for inputs of two tapes, of a
-    // cleared one, or, where they are read, overwritten in place.
+    // Where an operation on `inputs` is recorded. Throws Error for inputs from two tapes or from a
+    // cleared one, and for inputs that are read and were overwritten in place.
     struct Context {
         Tape* tape = nullptr; // null: it only computes
         bool is_untracked = false;
@@ -226,14 +226,14 @@ public:
     Variable<T> handle(Tensor<T> value, NodeId id, std::uint32_t rule_run = 0) const;
     Node<T>& node(NodeId id) { return m_->node(id); }
     Arena& arena() { return m_->arena; }
-    // Gives an operation its rule, which was made in the arena.
+    // Sets the rule of an operation. The rule is allocated in the arena.
     void set_rule(NodeId first, Rule<T>* rule) {
         node(first).rule = rule;
         ++m_->rules;
     }
-    // A value for a rule to keep until the tape is cleared.
+    // Saves a value for a rule until the tape is cleared.
     Saved<T> save(const Variable<T>& x);
-    // A root without a value yet, whose rows other nodes will be placed in.
+    // A root without a value, whose rows other nodes will write.
     NodeId append_buffer(const Shape& shape);
     NodeId append_rows(const Variable<T>& buffer, const Tensor<T>& view);
     bool any_row_written(NodeId buffer, std::size_t begin, std::size_t end) const;
@@ -269,7 +269,7 @@ private:
     static constexpr std::size_t chunk = 1024;
     static constexpr std::uint32_t no_scope = ~std::uint32_t{0};
 
-    // What the next tape of the thread uses again.
+    // Reused by the next tape of the thread.
     struct Memory {
         Memory();
         ~Memory();
@@ -277,7 +277,7 @@ private:
         static void give_back(std::unique_ptr<Memory> memory);
         Node<T>& node(NodeId id) { return chunks[id / chunk][id % chunk]; }
 
-        struct Mark { // the scope that was last seen at a depth
+        struct Mark { // the scope last recorded at a depth
             std::uint64_t serial = 0;
             std::uint32_t id = 0;
         };
@@ -306,7 +306,7 @@ private:
         std::size_t rows_used = 0;
         std::vector<unsigned char> flags; // of a backward pass, by node
         PassMemory<T> pass;
-        std::size_t rules = 0;            // that are alive
+        std::size_t rules = 0;            // that have not been freed
         std::vector<std::uint32_t> twins; // by scope: the one for its backward operations
         std::int64_t recorded_passes = 0; // each has a scope "backward" of its own
     };
@@ -321,8 +321,8 @@ private:
     void note_constant(NodeId id, std::uint32_t input, const Variable<T>& x);
     NodeId id_of(const Variable<T>& x); // no_node: a constant
     NodeId require(const Op& op, const Variable<T>& x) const;
-    // Fills m_->pass.starts with the nodes of y and their seeds; constants, whose gradients are
-    // zero, are left out.
+    // Fills m_->pass.starts with the nodes of y and their seeds. Skips constants, whose gradients
+    // are zero.
     void find_starts(const Op& op, std::span<const Variable<T>> y,
                      std::span<const Variable<T>> seeds);
     Node<T>& append_node(const Op& op);
@@ -347,15 +347,15 @@ private:
     bool apart_ = false;
 };
 
-// What random operations draw from: the generator of the tape that records, else the thread's.
+// The generator of random operations: that of the current tape, or the thread's if there is none.
 template <class T = float>
 Random& current_random() {
     Tape<T>* const tape = Tape<T>::current();
     return tape != nullptr ? tape->random() : thread_random();
 }
 
-// The tape on which an operation on x trains, as dropout does: that of x, or the one that records;
-// null if nothing is recorded, or if the tape is evaluating.
+// The tape for which an operation on x behaves as in training, as dropout does: that of x, or the
+// current one; null if nothing is recorded or the tape is in evaluation mode.
 template <class T>
 Tape<T>* training_tape(const Variable<T>& x) {
     if (Tape<T>::is_paused()) return nullptr;
@@ -364,7 +364,7 @@ Tape<T>* training_tape(const Variable<T>& x) {
     return tape != nullptr && !tape->is_evaluating() ? tape : nullptr;
 }
 
-// While it lives, nothing is recorded on this thread.
+// Disables recording on this thread for its scope.
 template <class T = float>
 class NoRecording {
 public:
@@ -374,7 +374,7 @@ public:
     NoRecording& operator=(const NoRecording&) = delete;
 };
 
-// While it lives, a tape that was made elsewhere records on this thread.
+// Makes a given tape the current one of this thread for its scope.
 template <class T>
 class Recording {
 public:
@@ -389,7 +389,7 @@ private:
     int paused_; // as it was
 };
 
-// A tape that records only where a Recording says so.
+// A tape that records only within a Recording.
 template <class T>
 std::unique_ptr<Tape<T>> idle_tape();
 

@@ -28,7 +28,7 @@ struct Bodies {
     std::ptrdiff_t count = 0, in_use = 0, most = few;
 };
 
-// Null once the thread is ending.
+// Null during thread exit.
 template <class T>
 Bodies<T>* my_bodies() {
     thread_local constinit Bodies<T>* mine = nullptr;

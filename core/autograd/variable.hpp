@@ -14,8 +14,8 @@ namespace unroll {
 template <class T = float>
 class Tape;
 
-// Where a tape is found, or that it is gone. Slots are never freed, so that a variable which
-// outlives its tape can tell.
+// The address of a tape, or null if it is destroyed. Slots are never freed, so a variable that
+// outlives its tape can detect it.
 template <class T>
 struct TapeSlot {
     std::atomic<Tape<T>*> tape = nullptr;
@@ -48,7 +48,7 @@ struct Value {
     // from it: the number of that run of a rule. Else 0.
     std::uint32_t rule_run = 0;
     bool is_parameter = false;
-    // Computed from a parameter while no tape recorded: its gradient is lost.
+    // Computed from a parameter while no tape was recording: its gradient is lost.
     bool is_untracked = false;
     // A gradient that was not recorded, or computed from such alone: its own gradient is lost.
     bool is_from_gradient = false;
@@ -62,13 +62,13 @@ private:
 };
 
 namespace detail {
-// The run of a recorded backward rule that this thread is in; 0: none.
+// The current invocation of a recorded backward rule on this thread; 0: none.
 extern thread_local constinit std::uint32_t rule_run;
 } // namespace detail
 
-// A value, and its node on a tape if it was recorded; without one it is a constant. A small handle:
-// copies refer to the same value. Functions that take a variable take a parameter as well, which is
-// one, and convert tensors and numbers.
+// A value, and its node on a tape if it was recorded; otherwise it is a constant. A small handle:
+// copies refer to the same value. Functions that take a variable accept parameters, which are
+// variables, and convert tensors and numbers.
 template <class T = float>
 class Variable {
 public:
@@ -118,8 +118,7 @@ public:
     // Whether it refers to a parameter; a frozen one is a constant.
     bool is_parameter() const { return body_ && body_->is_parameter; }
     NodeId node() const { return body_ ? body_->node : no_node; }
-    // Its tape, or null for what was not recorded. Throws Error where the tape was cleared or
-    // destroyed.
+    // Its tape, or null if it was not recorded. Throws Error if the tape was cleared or destroyed.
     Tape<T>* tape() const;
 
     Value<T>* body() const { return body_; }
@@ -136,8 +135,8 @@ Variable<T> stop_gradient(const Variable<T>& x) {
     return Variable<T>(x.value());
 }
 
-// The same for what is carried from one tape to the next, as the state of a recurrent layer in
-// truncated back-propagation through time. Values that are not there stay so.
+// The same for a state carried from one tape to the next, as in truncated back-propagation through
+// time. Empty values remain empty.
 template <class T>
 Variable<T> detach(const Variable<T>& x) {
     return x.body() != nullptr ? stop_gradient(x) : x;

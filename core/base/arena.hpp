@@ -6,7 +6,7 @@
 
 namespace unroll {
 
-// Hands out memory that is given back all at once; reset() keeps the chunks for the next round.
+// Allocates memory that is freed all at once. reset() keeps the chunks for reuse.
 class Arena {
 public:
     void* allocate(std::size_t bytes, std::size_t alignment) {

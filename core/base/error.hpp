@@ -10,11 +10,11 @@ namespace unroll {
 
 using Where = std::source_location;
 
-// An operation's name, and the line that called it. Functions take it as a last argument
-// `Op op = "name"`, which captures the caller's line. The name must outlive every tape.
+// An operation's name, and the source line of the call. Functions take it as a last argument `Op op
+// = "name"`, which captures the caller's line. The name must outlive every tape.
 struct Op {
     constexpr Op(const char* name, Where where = Where::current()) : name(name), where(where) {}
-    // Without a line to point to.
+    // Without a source line.
     static constexpr Op unplaced(const char* name) { return Op(name, Where()); }
 
     const char* name;
@@ -47,7 +47,7 @@ private:
     std::shared_ptr<const Failure> failure_;
 };
 
-// Throws Error: the operation, the problem, the module path that is being run, the caller's line.
+// Throws Error with the operation, the problem, the current module path and the caller's line.
 [[noreturn]] void fail(const Op& op, std::string_view problem);
 [[noreturn]] void fail(const char* operation, std::string_view problem);
 // The same for an operation that was recorded earlier, on that path.

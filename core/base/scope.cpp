@@ -8,7 +8,7 @@ namespace {
 
 thread_local constinit const Scope* innermost = nullptr;
 
-// Threads take serial numbers by the block.
+// Each thread reserves serial numbers in blocks.
 std::uint64_t next_serial() {
     constexpr std::uint64_t block = std::uint64_t{1} << 20;
     static std::atomic<std::uint64_t> blocks{0};

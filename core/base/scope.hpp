@@ -65,7 +65,7 @@ public:
     Where caller() const { return caller_; }
     // How many scopes are around it.
     std::uint32_t depth() const { return depth_; }
-    // Differs from that of every other scope, on any thread.
+    // Unique among the scopes of all threads.
     std::uint64_t serial() const { return serial_; }
 
 private:

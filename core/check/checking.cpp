@@ -38,7 +38,7 @@ std::string first_not_finite(const Tensor<T>& x) {
     return where_not_finite(x, range, range.plus > 0 ? infinity<T> : -infinity<T>);
 }
 
-// "[2, 3] lies in [0, 1.5] but for 2 nan, the first at [0, 1]"
+// "[2, 3] is in [0, 1.5] except for 2 nan, the first at [0, 1]"
 template <class T>
 std::string range_text(const Tensor<T>& x) {
     const Range r = range_of(x);
@@ -46,9 +46,9 @@ std::string range_text(const Tensor<T>& x) {
     if (x.size() == 0) return text + " is empty";
     const std::size_t others = r.nans + r.plus + r.minus;
     if (others < x.size())
-        text += " lies in [" + short_text(r.least) + ", " + short_text(r.largest) + "]";
+        text += " is in [" + short_text(r.least) + ", " + short_text(r.largest) + "]";
     if (others == 0) return text;
-    text += others < x.size() ? " but for" : " holds nothing but";
+    text += others < x.size() ? " except for" : " contains only";
     const char* comma = " ";
     for (const auto& [count, name] :
          {std::pair(r.nans, " nan"), std::pair(r.plus, " inf"), std::pair(r.minus, " -inf")}) {
@@ -169,7 +169,7 @@ void Checking<T>::before_rule(NodeId first, Values gradients) {
     arrived_.clear();
     for (std::size_t i = 0; i < gradients.size(); ++i) {
         const Tensor<T>& gradient = arrived_.emplace_back(gradients[i].value());
-        // Every rule is looked at when it has run: this one was handed in.
+        // Contributions are checked after each rule, so this gradient was passed in as a seed.
         if (gradient.storage() && !is_finite(gradient))
             complain(node,
                      "the gradient that backward began with is " + first_not_finite(gradient));
@@ -211,7 +211,7 @@ void Checking<T>::after_rule(NodeId first) {
     arrived_.clear();
 }
 
-// What the rule had to read, by the names that it has for whoever wrote the operation.
+// The saved tensors of the rule, by the names that the author of the operation knows.
 template <class T>
 std::string Checking<T>::kept_text(const Node<T>& node) const {
     std::string text;

@@ -6,13 +6,12 @@
 
 namespace unroll {
 
-// While it lives, looks at everything that its tape records and runs backwards. The first value or
-// gradient that is not finite throws Error: operation, position and shape, module path and time
-// step, the caller's line, and the ranges of what it was computed from.
-// An infinite value is taken to be meant where an operand holds an infinity of the same sign, as
-// scores masked with -inf do; NaN never is, nor an infinite gradient or parameter. A constant or
-// variable with NaN that an operation passes over, as where() does, is none of its business.
-// After an Error, clear the tape and the parameters' gradients.
+// Checks all values and gradients of its tape during its lifetime. The first value or gradient that
+// is not finite throws Error with the operation, position and shape, module path and time step, the
+// caller's line, and the ranges of the operands. An infinite value is accepted if an operand holds
+// an infinity of the same sign, as scores masked with -inf do. NaN, infinite gradients and infinite
+// parameters are always errors. NaNs in a constant or variable that an operation masks out, as
+// where() does, are not reported. After an Error, clear the tape and the parameters' gradients.
 template <class T>
 class Checking final : public Monitor<T> {
 public:
@@ -29,8 +28,8 @@ public:
 private:
     using Inputs = std::span<const Variable<T>* const>;
     using Values = std::span<const Variable<T>>;
-    // What is known of a node: of a parameter, that it was looked at; of the owner of a buffer,
-    // which infinities were let into it.
+    // Marks of a node. For a parameter: whether it was checked. For the owner of a buffer: which
+    // infinities were accepted in it.
     enum Mark : unsigned char { looked_at = 1, plus_infinity = 2, minus_infinity = 4 };
 
     unsigned char& mark(NodeId id);
@@ -42,7 +41,7 @@ private:
     [[noreturn]] void complain(const Node<T>& node, const std::string& problem) const;
 
     std::vector<unsigned char> marks_;
-    std::vector<Tensor<T>> arrived_; // at the operation whose rule is running
+    std::vector<Tensor<T>> arrived_; // gradients received by the operation whose rule is running
 };
 
 extern template class Checking<float>;

@@ -114,7 +114,7 @@ private:
         return options_.order == 1 ? y : gradient_of(tape, y, subjects);
     }
 
-    // The gradient of y under a cotangent of its own, as one vector that is recorded.
+    // The gradient of y under a separate cotangent, as one recorded vector.
     Variable<double> gradient_of(Tape<double>& tape, const Variable<double>& y,
                                  const Variables& subjects) const {
         Tensor<double> seed(y.shape());
@@ -160,8 +160,8 @@ private:
         return std::as_const(s.analytic).data()[output * s.value.size() + element];
     }
 
-    // Gradients under the cotangent. They begin with other values, which are then subtracted, so
-    // that a rule which overwrites instead of adding is noticed.
+    // Gradients under the cotangent. They start from nonzero values, which are subtracted
+    // afterwards, so that a rule that overwrites instead of accumulating is detected.
     void backward(Tape<double>& tape, const Variable<double>& y, const Variables& x) {
         Variables from = {y}, seeds = {cotangent_};
         const auto plain = tape.gradients(from, seeds, x, {.retain = true});

@@ -21,7 +21,7 @@ struct GradcheckOptions {
         transpose   // <u, J v> = <J^T u, v> by double backward, without differences
     };
     Mode mode = Mode::automatic;
-    int order = 1;              // 2: the gradient of the gradient, which is recorded
+    int order = 1;              // 2: check the gradient of the recorded gradient
     double tolerance = 1e-6;    // relative error that passes
     double smallest = 1e-4;     // see GradcheckReport::Verdict::passed
     double step = 1e-4;         // of the differences at first, relative to the values
@@ -33,7 +33,7 @@ struct GradcheckOptions {
     std::uint64_t seed = 1;
 };
 
-// The outcome: for every input and parameter the worst place.
+// The result: for every input and parameter the element or direction of largest error.
 struct GradcheckReport {
     enum class Verdict {
         zero, // analytic and numeric derivative are 0 wherever it was looked at
@@ -113,7 +113,7 @@ GradcheckReport gradcheck(const F& f, const std::vector<Tensor<double>>& inputs,
         return check_gradients(f, inputs, parameters, options);
 }
 
-// For a function of variables alone: gradcheck([](auto a, auto b) { return a * b; }, a, b).
+// For a function of variables only: gradcheck([](auto a, auto b) { return a * b; }, a, b).
 template <class F, std::same_as<Tensor<double>>... X>
 GradcheckReport gradcheck(const F& f, const X&... inputs) {
     return check_gradients(

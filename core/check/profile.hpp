@@ -8,8 +8,8 @@
 
 namespace unroll {
 
-// What an operation cost: seconds forward and backward, the bytes of its results, and those that
-// its rule keeps, parameters left out. What several rules keep counts to each.
+// Cost of an operation: seconds forward and backward, bytes of its results, and bytes saved for its
+// rule, without parameters. Memory saved by several rules counts for each.
 struct Cost {
     double forward = 0, backward = 0;
     std::size_t bytes = 0, kept = 0;
@@ -23,13 +23,13 @@ struct ProfileRow {
 
     double seconds() const { return cost.forward + cost.backward; }
 };
-// With milliseconds, the share of all time, and bytes.
+// Columns: milliseconds, fraction of total time, bytes.
 Table table(const std::vector<ProfileRow>& rows);
 
-// What the operations of a tape cost.
+// The costs of a tape's operations.
 class Costs {
 public:
-    // Of an operation by its first node, or of a leaf; null where it was not seen.
+    // The cost of an operation, by its first node, or of a leaf; null if it was not measured.
     const Cost* cost(NodeId first) const {
         return first < costs_.size() && costs_[first].bytes != unseen ? &costs_[first] : nullptr;
     }
@@ -39,16 +39,16 @@ protected:
     std::vector<Cost> costs_;
 };
 
-// While it lives, measures the operations of its tape. An operation's time runs from the end of the
-// one before, so that what a program does between two counts to the second; a parameter's is that
-// of the products which are left to its gradient. Begins anew when the tape is cleared.
+// Measures the operations of its tape during its lifetime. An operation's time starts at the end of
+// the previous one and so includes other work in between. A parameter's time is that of the
+// deferred products of its gradient. Restarts when the tape is cleared.
 template <class T>
 class Profile final : public Monitor<T>, public Costs {
 public:
     explicit Profile(Tape<T>& tape) : Monitor<T>(tape), last_(Clock::now()) {}
 
-    // The costliest first. Modules are paths without the numbers of time steps, as "encoder.t",
-    // or "(outside)".
+    // In order of decreasing time. Modules are paths without the indices of time steps, such as
+    // "encoder.t", or "(outside)".
     std::vector<ProfileRow> operations() const;
     std::vector<ProfileRow> modules() const;
     // Both as tables.
@@ -73,7 +73,7 @@ private:
     std::vector<ProfileRow> grouped(const Name& name) const;
 
     Clock::time_point last_;
-    NodeId last_rule_ = 0; // of this pass; a pass goes down
+    NodeId last_rule_ = 0; // of this pass, which visits nodes in descending order
 };
 
 extern template class Profile<float>;

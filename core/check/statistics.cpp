@@ -96,7 +96,7 @@ std::vector<GradientRow> Statistics<T>::steps() const {
     const Tape<T>* tape = this->tape();
     std::vector<GradientRow> rows;
     if (tape == nullptr) return rows;
-    // Groups in the order in which the tape met them; within each, rows by time step.
+    // Groups in recording order; within each, rows by time step.
     using Group = std::tuple<std::string, std::string, std::size_t>;
     std::map<Group, std::size_t> order;
     std::map<std::pair<std::size_t, std::int64_t>, Summary> sums;

@@ -7,19 +7,20 @@
 
 namespace unroll {
 
-// Euclidean norm, largest magnitude and share of zeros of a tensor's elements. What is no number
+// Euclidean norm, largest magnitude and fraction of zeros of a tensor's elements. A NaN element
 // makes norm and largest NaN.
 struct Summary {
     std::size_t count = 0;
     double norm = 0, largest = 0, zeros = 0;
 
-    // As of both tensors in one.
+    // Combines this with the summary of another tensor.
     void add(const Summary& other);
 };
 template <class T>
 Summary summarize(const Tensor<T>& x);
 
-// The least and the largest finite element (inf and -inf where none is), and how many are not.
+// The least and the largest finite element (inf and -inf if there is none), and the numbers of NaN
+// and infinite elements.
 struct Range {
     double least, largest;
     std::size_t nans = 0, plus = 0, minus = 0;
@@ -29,21 +30,21 @@ Range range_of(const Tensor<T>& x);
 template <class T>
 bool is_finite(const Tensor<T>& x);
 
-// The gradient of a parameter, or the gradients that arrived at one output of the operations of one
-// name at one time step of a module ("encoder.t").
+// The gradient of a parameter, or the gradients of one output of all operations with the same name
+// in one time step of a module ("encoder.t").
 struct GradientRow {
     std::string module, name;
     std::size_t output = 0;
     std::int64_t step = -1; // -1: none
     Summary gradient;
 };
-// Their table; without time steps it has no columns for output and step.
+// As a table; without time steps it has no columns for output and step.
 Table table(const std::vector<GradientRow>& rows);
 
-// What was seen of the values and gradients of a tape's nodes.
+// Summaries of the values and gradients of a tape's nodes.
 class Summaries {
 public:
-    // Of a node of the tape; null where nothing was seen.
+    // The summary of a node; null if there is none.
     const Summary* value(NodeId id) const { return found(values_, id); }
     const Summary* gradient(NodeId id) const { return found(gradients_, id); }
 
@@ -59,17 +60,17 @@ protected:
     std::vector<Seen> values_, gradients_;
 };
 
-// While it lives, summarises the values that operations of its tape compute and the gradients that
-// arrive at them. Begins anew when the tape is cleared.
+// Summarises the results and gradients of its tape's operations during its lifetime. Restarts when
+// the tape is cleared.
 template <class T>
 class Statistics final : public Monitor<T>, public Summaries {
 public:
     explicit Statistics(Tape<T>& tape) : Monitor<T>(tape) {}
 
-    // Parameters that a gradient arrived at, in the order of their first use. A gradient is all
-    // that backward passes have added to it.
+    // Parameters that received a gradient, in order of first use. A gradient is the sum over all
+    // backward passes.
     std::vector<GradientRow> parameters() const;
-    // Of every operation inside a time step, in the order of the tape, steps rising.
+    // Operations within time steps, in recording order, by increasing step.
     std::vector<GradientRow> steps() const;
 
     void recorded(NodeId first, std::span<const Variable<T>* const> inputs,

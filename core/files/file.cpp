@@ -48,7 +48,7 @@ public:
     Descriptor& operator=(const Descriptor&) = delete;
 
     int number() const { return number_; }
-    // Some file systems say only here that the bytes were not kept.
+    // Some file systems report write errors only on close.
     int close() { return ::close(std::exchange(number_, -1)); }
 
 private:
@@ -76,7 +76,7 @@ fs::path behind_links(const std::string& path) {
     refuse(writing, path, ELOOP);
 }
 
-// The permissions that the new file gets, where there is an old one that may be replaced, else 0.
+// The permissions of the existing file, which the new one receives; 0 if there is none.
 mode_t check_old(const std::string& path, const fs::path& target) {
     struct stat old;
     if (::stat(target.c_str(), &old) != 0) {
@@ -132,7 +132,8 @@ void remove_leftovers(const fs::path& directory) {
 void flush_directory(const std::string& path, const fs::path& directory) {
     const Descriptor opened(
         retried([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-    // Some directories may be written and not read, some file systems do not flush any.
+    // Some directories are writable but not readable, and some file systems cannot flush
+    // directories.
     if (opened.number() == -1) return;
     if (::fsync(opened.number()) != 0 && errno != EINVAL && errno != ENOTSUP)
         refuse(writing, path,
@@ -162,7 +163,7 @@ std::vector<std::byte> read_file(const std::string& path) {
         const auto got =
             retried([&] { return ::read(file.number(), bytes.data() + at, bytes.size() - at); });
         if (got == -1) refuse(reading, path, errno);
-        if (got == 0) refuse(reading, path, "it became shorter while it was read");
+        if (got == 0) refuse(reading, path, "the file was truncated while it was read");
         at += static_cast<std::size_t>(got);
     }
     return bytes;
@@ -179,7 +180,7 @@ void FileWriter::write(Bytes bytes) {
 void write_file_atomically(const std::string& path,
                            const std::function<void(FileWriter&)>& content) {
     const fs::path target = behind_links(path);
-    if (!target.has_filename()) refuse(writing, path, "it names no file");
+    if (!target.has_filename()) refuse(writing, path, "it does not name a file");
     const mode_t permissions = check_old(path, target);
     const fs::path directory = directory_of(target);
 

@@ -12,7 +12,7 @@ namespace unroll {
 
 using Bytes = std::span<const std::byte>;
 
-// All bytes of a regular file. Throws Error with the path and the system's reason.
+// Reads a regular file. Throws Error with the path and the system's error message.
 std::vector<std::byte> read_file(const std::string& path);
 
 // The bytes of a file, unpacked if they begin as gzip does, whatever its name. Throws Error with

@@ -15,7 +15,7 @@ namespace {
 constexpr const char* reading = "read_npy";
 constexpr std::string_view magic = "\x93NUMPY";
 
-// The part of Python's notation that headers are written in.
+// Parses the subset of Python syntax used in headers.
 class HeaderReader {
 public:
     HeaderReader(std::string_view text, const std::string& path) : text_(text), path_(path) {}
@@ -44,7 +44,7 @@ public:
 
     std::string string() {
         const char quote = peek();
-        if (quote != '\'' && quote != '"') refuse("a string expected");
+        if (quote != '\'' && quote != '"') refuse("expected a string");
         const std::size_t end = text_.find(quote, ++at_);
         if (end == text_.npos) refuse("a string without an end");
         std::string read(text_.substr(at_, end - at_));
@@ -60,7 +60,7 @@ public:
             at_ += word.size();
             return value;
         }
-        refuse("True or False expected");
+        refuse("expected True or False");
     }
 
     Shape shape() {
@@ -87,7 +87,7 @@ private:
         std::size_t n = 0;
         const char* const begin = text_.data() + at_;
         const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), n);
-        if (error != std::errc()) refuse("an extent expected, no more than 64 bits wide");
+        if (error != std::errc()) refuse("expected an extent of at most 64 bits");
         at_ += static_cast<std::size_t>(end - begin);
         return n;
     }
@@ -114,10 +114,10 @@ Header read_header(std::string_view text, const std::string& path) {
         in.expect(':');
         if ((key == "descr" && dtype) || (key == "fortran_order" && fortran_order) ||
             (key == "shape" && shape))
-            in.refuse("'" + key + "' stands twice");
+            in.refuse("'" + key + "' occurs twice");
         if (key == "descr") {
             if (in.peek() == '[' || in.peek() == '{' || in.peek() == '(')
-                in.refuse("arrays of records are not read; save each field by itself");
+                in.refuse("structured arrays are not supported; save each field separately");
             dtype = in.string();
         } else if (key == "fortran_order") {
             fortran_order = in.truth();
@@ -149,11 +149,11 @@ Stored read_dtype(const std::string& dtype, const std::string& where) {
         if (dtype == name || (has_order && std::string_view(dtype).substr(1) == name))
             return {format, dtype[0] == '>'};
     const bool is_object = dtype.find('O') != dtype.npos;
-    fail(reading, where + "elements of type '" + dtype + "' are not read" +
+    fail(reading, where + "elements of type '" + dtype + "' are not supported" +
                       (is_object ? ": Python objects can run code" : ""));
 }
 
-// Row-major copy of elements that were stored with the first index running fastest.
+// Row-major copy of column-major elements.
 template <class T>
 Tensor<T> from_fortran_order(Tensor<T> flat, const Shape& shape) {
     const Shape reversed(shape.rbegin(), shape.rend());
@@ -174,12 +174,13 @@ Tensor<T> read_npy(const std::string& path, Narrowing narrowing) {
     const std::string where = "'" + path + "': ";
     const Bytes bytes(file);
     const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
-    if (!text.starts_with(magic)) fail(reading, where + "this is no .npy file");
+    if (!text.starts_with(magic)) fail(reading, where + "this is not an .npy file");
     if (text.size() < 8) fail(reading, where + "the file ends within its first 8 bytes");
     const int version = static_cast<unsigned char>(text[6]);
     if (version < 1 || version > 3 || text[7] != 0)
         fail(reading, where + "format version " + std::to_string(version) + "." +
-                          std::to_string(static_cast<unsigned char>(text[7])) + " is not known");
+                          std::to_string(static_cast<unsigned char>(text[7])) +
+                          " is not supported");
     const std::size_t begin = version == 1 ? 10 : 12;
     if (text.size() < begin) fail(reading, where + "the file ends before its header");
     std::size_t length = 0;

@@ -23,7 +23,7 @@ constexpr std::uint64_t longest_header = 100'000'000;
 struct Dtype {
     std::string_view name;
     std::uint64_t bits;
-    std::optional<Format> format; // none where the numbers are not read
+    std::optional<Format> format; // none if its elements are not read
 };
 
 constexpr Dtype dtypes[] = {
@@ -47,8 +47,7 @@ struct Entry {
     std::optional<std::vector<std::uint64_t>> shape, offsets;
 };
 
-// Hears the header's JSON as a stream of events: its depth costs no stack, and a key that stands
-// twice is noticed.
+// SAX handler for the header: no recursion, rejects duplicate keys.
 class HeaderListener {
 public:
     std::map<std::string, std::string> metadata;
@@ -89,16 +88,16 @@ public:
             name_ = key;
             const bool first = key == metadata_key ? !std::exchange(has_metadata_, true)
                                                    : entries.try_emplace(key).second;
-            if (!first) refuse("the name stands twice");
+            if (!first) refuse("the name occurs twice");
             return true;
         }
         field_ = key;
-        if (!fields_.insert(key).second) refuse("the key stands twice");
+        if (!fields_.insert(key).second) refuse("the key occurs twice");
         return true;
     }
     bool start_array(std::size_t) {
         if (skipped_ > 0 || is_unknown_field()) return ++skipped_, true;
-        if (list_ != nullptr) refuse("a list of numbers expected");
+        if (list_ != nullptr) refuse("expected a list of numbers");
         list_ = field_list();
         if (list_ == nullptr) refuse("a list is not expected here");
         return true;
@@ -132,7 +131,7 @@ public:
     bool parse_error(std::size_t position, const std::string&, const Json::exception& error) {
         name_.clear();
         field_.clear();
-        refuse("no valid JSON at byte " + std::to_string(position) + ": " + error.what());
+        refuse("invalid JSON at byte " + std::to_string(position) + ": " + error.what());
     }
 
 private:
@@ -167,7 +166,7 @@ std::string to_text(const std::vector<std::uint64_t>& shape) {
     return "[" + text + "]";
 }
 
-// Number of bytes; none where it does not fit or breaks a byte.
+// Number of bytes; none if it overflows or is not a whole number.
 std::optional<std::uint64_t> byte_count(const std::vector<std::uint64_t>& shape,
                                         std::uint64_t bits) {
     std::uint64_t count = bits;
@@ -288,7 +287,7 @@ SafetensorsFile SafetensorsFile::read(const std::string& path) {
     const Bytes file(*read.file_);
     std::uint64_t length = 0;
     if (file.size() < sizeof(length))
-        fail(reading, where + std::to_string(file.size()) + " bytes are no safetensors file");
+        fail(reading, where + std::to_string(file.size()) + " bytes are not a safetensors file");
     std::memcpy(&length, file.data(), sizeof(length));
     const std::uint64_t rest = file.size() - sizeof(length);
     if (length > longest_header || length > rest)
@@ -300,9 +299,9 @@ SafetensorsFile SafetensorsFile::read(const std::string& path) {
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     if (first == text.npos || text[first] != '{')
         fail(reading, where + "the header does not begin with '{'");
-    // Where the parser would stop, and not look at what follows.
+    // The parser would stop here and ignore the rest.
     if (text.find('\0') != text.npos)
-        fail(reading, where + "the header is no valid JSON: it contains a zero byte");
+        fail(reading, where + "the header is not valid JSON: it contains a zero byte");
 
     HeaderListener header(path);
     Json::sax_parse(text.begin(), text.end(), &header);
@@ -343,7 +342,7 @@ Tensor<T> SafetensorsFile::get(const std::string& name, Narrowing narrowing) con
         fail(operation, what + " has " + std::to_string(stored.shape.size()) +
                             " dimensions, at most " + std::to_string(max_rank) + " are supported");
     const auto format = find_dtype(stored.dtype)->format;
-    if (!format) fail(operation, what + ": numbers of this type are not read");
+    if (!format) fail(operation, what + ": this element type is not supported");
     Tensor<T> tensor(Shape(stored.shape.begin(), stored.shape.end()));
     decode(operation, what, *format, false, stored.bytes, tensor.data(), narrowing);
     return tensor;

@@ -12,16 +12,16 @@
 
 namespace unroll {
 
-// A tensor in a file of named tensors, as it lies there.
+// A tensor as stored in a file.
 struct StoredTensor {
     std::string dtype; // "F32", ...
     std::vector<std::uint64_t> shape;
-    Bytes bytes; // as long as the file that it came from
+    Bytes bytes; // valid as long as the file
 };
 
-// A file in the safetensors format (https://github.com/huggingface/safetensors), read whole and
-// checked whole: every tensor's bytes lie inside the file, share none with another's, leave no gap
-// and are as many as dtype and shape say. Copies share the memory.
+// A file in the safetensors format (https://github.com/huggingface/safetensors), read and validated
+// completely: the tensors' bytes are within the file, do not overlap, leave no gaps, and match
+// dtype and shape. Copies share the memory.
 class SafetensorsFile {
 public:
     // Throws Error naming the file and the reason.
@@ -32,12 +32,13 @@ public:
     const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
     std::vector<std::string> names() const;
     bool contains(const std::string& name) const { return tensors_.contains(name); }
-    // Throws Error when there is none of that name.
+    // Throws Error if there is no tensor of that name.
     const StoredTensor& at(const std::string& name) const;
 
-    // A copy of the numbers as T: float, double, std::int64_t or bool. F16, BF16 and F32 widen,
-    // integers go where each keeps its value; anything else throws Error, F64 to float unless
-    // `narrowing` allows rounding. So do more than 8 dimensions.
+    // A copy converted to T: float, double, std::int64_t or bool. F16, BF16 and F32 are widened;
+    // integers are converted if all values are representable. Throws Error for any other
+    // conversion, for F64 to float unless `narrowing` allows rounding, and for more than 8
+    // dimensions.
     template <class T>
     Tensor<T> get(const std::string& name, Narrowing narrowing = Narrowing::refuse) const;
 
@@ -53,9 +54,9 @@ struct NamedTensor {
     std::variant<Tensor<float>, Tensor<double>, Indices, Mask> tensor;
 };
 
-// Writes through write_file_atomically. The same tensors and metadata give the same bytes: types of
-// 8 bytes come first, then 4, then 1, so that each tensor is aligned, and by name among themselves.
-// Throws Error for a name that stands twice, is reserved (__metadata__) or is not UTF-8.
+// Writes through write_file_atomically. The same tensors and metadata give the same bytes. Tensors
+// are sorted by element size, 8 bytes first, so that each is aligned, then by name. Throws Error
+// for a name that is repeated, reserved (__metadata__) or not UTF-8.
 void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -6,7 +6,7 @@
 namespace unroll {
 
 // C = alpha op(A) op(B) + beta C, row-major, leading dimensions in elements: m x k times k x n.
-// beta = 0 never reads C. Large products are shared among threads.
+// beta = 0 never reads C. Large products are divided among threads.
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
           const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc);

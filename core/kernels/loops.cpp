@@ -8,7 +8,7 @@ namespace unroll::detail {
 
 namespace {
 
-// What an element costs, in floating-point operations, to whoever decides about threads.
+// Estimated cost of an element in floating-point operations, for threads::worth_splitting().
 constexpr double cost = 16;
 constexpr std::size_t chunk = 256;
 
@@ -19,8 +19,8 @@ struct Axis {
     Steps strides;
 };
 
-// The axes that the operands are walked along, outermost first: unit axes are dropped, and
-// neighbours that lie in one stride for every operand become one.
+// The loop nest, outermost axis first. Unit axes are dropped, and adjacent axes are merged if they
+// form one stride for every operand.
 struct Nest {
     std::size_t operands = 0;
     std::size_t rank = 0;
@@ -43,8 +43,8 @@ struct Nest {
         axes[rank++] = axis;
     }
 
-    // The axis along which the fewest operands must be gathered goes inside, unless its rows are
-    // short; of equals, the one along which most are dense.
+    // The innermost axis is the one along which the fewest operands must be gathered, unless its
+    // rows are short; ties go to the axis along which most operands are dense.
     void choose_inner() {
         std::size_t best = rank - 1, most = 0;
         double least = 1e9;
@@ -64,7 +64,7 @@ struct Nest {
     }
 };
 
-// Whether the operand has this shape, and lies in row-major order without gaps.
+// Whether the operand has this shape and is contiguous in row-major order.
 inline bool is_dense(const Shape& own, const Strides& strides, const Shape& shape) {
     const std::size_t rank = shape.size();
     if (own.size() != rank) return false;
@@ -77,8 +77,8 @@ inline bool is_dense(const Shape& own, const Strides& strides, const Shape& shap
     return true;
 }
 
-// The stride along an axis of `shape`, to which the operand's own shape broadcasts: 0 where it is
-// repeated.
+// The stride along an axis of `shape`, to which the operand's own shape broadcasts: 0 if it is
+// broadcast along the axis.
 std::ptrdiff_t stride_along(const Shape& own, const Strides& strides, const Shape& shape,
                             std::size_t axis) {
     const std::size_t lead = shape.size() - own.size();
@@ -119,7 +119,7 @@ public:
         for (std::size_t a = 0; a < nest.rank; ++a) size *= nest.axes[a].extent;
         clear_sums(nest);
 
-        // Threads share the first axis that no result is summed over.
+        // Threads divide the first axis over which no result is summed.
         std::size_t shared = 0;
         while (shared < nest.rank && is_summed(nest.axes[shared])) ++shared;
         if (shared == nest.rank || !is_worth_splitting(size) || results_meet())
@@ -133,7 +133,7 @@ public:
         });
     }
 
-    // Results that are summed, and not added to what is there, begin at zero.
+    // Clears results that are summed but not accumulated.
     void clear_sums(const Nest& nest) {
         for (std::size_t k = in_; k < all_; ++k) {
             if (start_[k] == nullptr || adds_[k - in_]) continue;
@@ -151,8 +151,8 @@ private:
         return size >= 4096 && threads::worth_splitting(cost * static_cast<double>(size));
     }
 
-    // Whether two results, as shifted views of one buffer, have elements in common that different
-    // threads would write. Those of the same place share them out alike.
+    // Whether two results, such as shifted views of one buffer, share elements that different
+    // threads would write. Identical views are divided identically.
     bool results_meet() const {
         const auto elements = [](const Sink<T>& sink) {
             return extent({reinterpret_cast<std::uintptr_t>(sink.data) / sizeof(T), *sink.shape,
@@ -207,9 +207,8 @@ private:
             if (p[k] != nullptr) p[k] += axis.strides[k];
     }
 
-    // The rows that lie along an axis. Operands that are not dense pass through a scratch row:
-    // repeated numbers are read from one splatted vector, others are gathered and scattered a chunk
-    // at a time.
+    // All rows along an axis. Operands that are not dense go through a scratch row: broadcast
+    // numbers are read from one splatted vector, others are gathered and scattered in chunks.
     void run_rows(Places& p, const Axis& rows, const Axis& row) const {
         const std::size_t n = row.extent;
         bool dense = true, splats = false;
@@ -299,7 +298,7 @@ void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const
     const std::size_t size = element_count(shape);
     if (dense) return map.run_dense(size);
 
-    Nest nest; // its strides are large, and not filled in vain
+    Nest nest; // its strides are large; initialised only here
     nest.operands = in.size() + out.size();
     for (std::size_t a = 0; a < shape.size(); ++a) {
         Axis axis;

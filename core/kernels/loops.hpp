@@ -15,7 +15,7 @@ namespace detail {
 
 inline constexpr std::size_t most_operands = 32;
 
-// The results of a function of one or of several, by reference.
+// One result or a tuple of results, as a tuple of references.
 template <class V>
 std::tuple<const V&> as_tuple(const V& v) {
     return {v};
@@ -25,9 +25,9 @@ const std::tuple<V...>& as_tuple(const std::tuple<V...>& v) {
     return v;
 }
 
-// A function over one dense row: operand k finds element i at places[k] + steps[k] * i, where a
-// step of 0 reads, or sums into, one vector. Results follow the operands read; null ones are not
-// wanted, and those marked in `adds` are added to what is there.
+// A function over one dense row: element i of operand k is at places[k] + steps[k] * i. A step of 0
+// broadcasts an input, or sums into one vector of an output. Outputs follow inputs; null outputs
+// are not computed, and those marked in `adds` are accumulated.
 template <class T>
 struct RowKernel {
     using Run = void(const void* f, T* const* places, const std::size_t* steps, const bool* adds,
@@ -36,8 +36,8 @@ struct RowKernel {
     Run* run;
 };
 
-// Walks the operands along `shape` and calls the kernel row by row. Made for one width of Lanes: a
-// program that is compiled for another machine than the library does not link.
+// Iterates over `shape` and calls the kernel row by row. Instantiated for one width of Lanes, so
+// that a program compiled for a different instruction set than the library does not link.
 template <class T, std::size_t width>
 void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const Sink<T>> out,
               const RowKernel<T>& kernel);
@@ -52,9 +52,9 @@ struct RowOf {
             std::make_index_sequence<M>{});
     }
 
-    // A tail is computed in whole lanes, too, so that an element's result does not depend on its
-    // position. The loop has no call in it, but under the sanitizers, whose code would take minutes
-    // to compile.
+    // A tail is also computed in full vectors, so that the result for an element does not depend on
+    // its position. Everything is inlined into the loop, except with sanitizers, which would take
+    // minutes to compile.
     template <std::size_t... I, std::size_t... J>
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     [[gnu::flatten]]
@@ -91,7 +91,7 @@ struct RowOf {
 } // namespace detail
 
 // results = f(values...) at every position of `shape`: f takes N Lanes and returns one, or a tuple
-// of M. A result may lie where an operand does. Large maps are shared among threads.
+// of M. A result may overwrite an operand. Large maps are divided among threads.
 template <class T, std::size_t N, std::size_t M, class F>
 void map_elements(const Shape& shape, const std::array<Source<T>, N>& in,
                   const std::array<Sink<T>, M>& out, const F& f) {

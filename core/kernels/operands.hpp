@@ -4,8 +4,7 @@
 
 namespace unroll {
 
-// Where a kernel reads an operand, of any shape that broadcasts to the kernel's. It refers to the
-// tensor that it was made of.
+// A strided input of a kernel, of any shape that broadcasts to the kernel's. Refers to its tensor.
 template <class T>
 struct Source {
     const T* data = nullptr;
@@ -18,8 +17,8 @@ struct Source {
     Source(const Tensor<T>& x) : Source(x.data(), x.shape(), x.strides()) {}
 };
 
-// Where a kernel leaves a result. A null pointer: it is not wanted. Along the axes that its shape
-// is repeated on to be the kernel's, results are summed. `accumulate`: add to what is there.
+// A strided output of a kernel. Null: the result is not computed. Results are summed along axes on
+// which its shape broadcasts to the kernel's. `accumulate`: add to the existing values.
 template <class T>
 struct Sink {
     T* data = nullptr;

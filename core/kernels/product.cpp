@@ -10,7 +10,7 @@ namespace unroll {
 
 namespace {
 
-// A matrix as GEMM takes it: rows or columns that lie in one run.
+// A matrix in GEMM layout: contiguous rows or columns.
 template <class T>
 struct Matrix {
     Tensor<T> tensor;
@@ -18,7 +18,7 @@ struct Matrix {
     std::size_t leading;
 };
 
-// The leading dimension when `along` is the unit-stride axis of a matrix; 0 where it is not one.
+// The leading dimension if `along` is the unit-stride axis of the matrix; 0 if it is not.
 template <class T>
 std::size_t leading(const Tensor<T>& x, std::size_t along) {
     const std::size_t across = 1 - along;
@@ -57,7 +57,7 @@ void multiply_matrices(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, 
          ld);
 }
 
-// The matrices in the last two axes of a tensor, as GEMM takes them.
+// The matrices in the last two axes of a tensor, in GEMM layout.
 template <class T>
 struct Matrices {
     explicit Matrices(const Tensor<T>& x) : tensor(x) {
@@ -69,7 +69,7 @@ struct Matrices {
         leading = unroll::leading(first, 0);
         transposed = true;
     }
-    // Where the i-th one begins, in row-major order of the other axes.
+    // Offset of the i-th matrix, in row-major order of the other axes.
     std::ptrdiff_t at(std::size_t i) const {
         std::ptrdiff_t offset = 0;
         for (std::size_t a = tensor.dimension() - 2; a-- > 0; i /= tensor.shape(a))
@@ -79,7 +79,7 @@ struct Matrices {
 
     const Tensor<T>& tensor;
     bool transposed = false;
-    std::size_t leading; // 0: not in one run
+    std::size_t leading; // 0: not in GEMM layout
 };
 
 } // namespace

@@ -5,8 +5,8 @@
 namespace unroll {
 
 // out = scale * a b + keep * out for matrices of any strides; batches [..., m, k] [..., k, n] with
-// leading axes that broadcast to those of `out`. keep = 0 does not read `out`. The caller checks
-// the shapes.
+// leading axes that broadcast to those of `out`. keep = 0 does not read `out`. Shapes are checked
+// by the caller.
 template <class T>
 void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>& out);
 

@@ -13,7 +13,7 @@ namespace unroll {
 template <class S>
 concept Arithmetic = std::is_arithmetic_v<S>;
 
-// Outcome of a comparison of Lanes, one truth value a lane.
+// Result of a comparison of Lanes: one boolean per lane.
 template <class T>
 struct LaneMask {
     xsimd::batch_bool<T> v;
@@ -23,8 +23,8 @@ struct LaneMask {
     friend LaneMask operator!(LaneMask a) { return {~a.v}; }
 };
 
-// As many numbers as one vector register holds. Kernels are written over Lanes as they would be
-// over one number; literals of any arithmetic type mix in.
+// The numbers in one vector register. Kernels are written for Lanes as for a scalar; operands of
+// any arithmetic type are broadcast.
 template <class T>
 struct Lanes {
     using value_type = T;
@@ -40,7 +40,7 @@ struct Lanes {
     static Lanes load(const T* from) { return xsimd::load_unaligned(from); }
     void store(T* to) const { xsimd::store_unaligned(to, v); }
     T sum() const { return xsimd::hadd(v); }
-    // The first n < width numbers; the other lanes are 0, and nothing is read or written there.
+    // The first n < width numbers; the other lanes are 0 and are neither read nor written.
     static Lanes load_part(const T* from, std::size_t n);
     void store_part(T* to, std::size_t n) const;
 
@@ -66,7 +66,7 @@ struct Lanes {
 
 namespace detail {
 
-// Lanes n and above are 0, as masks of AVX read them from width - n on.
+// AVX masks: read from offset width - n, lanes n and above are 0.
 template <class I, std::size_t width>
 inline constexpr auto lane_masks = [] {
     std::array<I, 2 * width> masks{};

@@ -63,8 +63,8 @@ std::shared_ptr<Workers> workers() {
     return workers_now;
 }
 
-// What one thread has written before give() is seen by those that call take() after it. TBB orders
-// its tasks in the same way, but inside a library that a race detector does not look into.
+// A happens-before marker: writes before give() are visible after a later take(). TBB already
+// orders its tasks this way, but race detectors do not see into that library.
 class Handover {
 public:
     void give() { count_.fetch_add(1, std::memory_order_release); }
@@ -84,9 +84,9 @@ struct InShard {
     ~InShard() { in_shard = before; }
 };
 
-// The pieces of one operation, and who serves them. Piece 0 is the caller's; piece p is offered to
-// worker p. A piece is claimed by exchanging its state, so that the caller can take back what a
-// worker that is late has not begun.
+// Task slots for the pieces of one operation. The caller runs piece 0; piece p is offered to worker
+// p. A piece is claimed by exchanging its state, so that the caller can take back one that a late
+// worker has not started.
 struct Board {
     enum State : int { none, offered, claimed, done };
     struct alignas(64) Slot {
@@ -162,7 +162,7 @@ void on_board(const Cut& cut, const detail::Call<std::size_t, std::size_t>& f) {
             error = std::current_exception();
         }
         for (std::size_t p = 1; p < cut.pieces; ++p) {
-            // A worker that has not come within some microseconds is not waited for.
+            // Do not wait more than a few microseconds for a worker to claim its piece.
             for (int spin = 0; slots[p].state.load(std::memory_order_acquire) != Board::done;
                  ++spin) {
                 if (spin >= 200 && Board::claim(slots[p])) Board::run(slots[p]);

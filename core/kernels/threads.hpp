@@ -2,35 +2,36 @@
 
 #include <cstddef>
 
-// Two ways to use several cores, never both at once: whole shards of a batch side by side, or
-// pieces of one large operation. Work is cut by shape and by the machine, never by the number of
-// threads in use, so results are the same bits for any number of them. Denormal numbers are flushed
-// to zero on every thread that computes here (they can cost an LSTM more than ten times its time).
+// Two ways to use several cores, never combined: whole shards of a batch in parallel, or pieces of
+// one large operation. Work is split by shape and machine, never by the number of threads in use,
+// so results are bitwise identical for any number of threads. Denormal numbers are flushed to zero
+// on every thread that computes here (they can cost an LSTM more than ten times its time).
 namespace unroll::threads {
 
 // Threads to use; the machine's cores unless set. Throws Error for 0.
 void set(std::size_t count);
 std::size_t count();
 
-// Calls f(i) for i in [0, n), in any order and on any thread; what f does is not cut further. The
-// exception of the lowest i is rethrown when all have ended.
+// Calls f(i) for i in [0, n), in any order and on any thread; operations within f are not split
+// further. Rethrows the exception of the lowest i after all calls have ended.
 template <class F>
 void for_shards(std::size_t n, const F& f);
 
-// The number of the shard that this thread is working on; 0 outside of any.
+// The index of the shard that this thread is computing; 0 outside of shards.
 std::size_t shard();
 
-// Whether an operation of so many floating-point operations is worth cutting into pieces, here.
+// Whether an operation with this number of floating-point operations is worth splitting in the
+// current context.
 bool worth_splitting(double operations);
 
-// Calls f(begin, end) for pieces of [0, total) cut at multiples of `align`. A piece of the same
-// size goes to the same thread every time, so that what it reads stays in that core's cache.
+// Calls f(begin, end) for pieces of [0, total), split at multiples of `align`. The same split
+// always assigns a piece to the same thread, so that its data stay in that core's cache.
 template <class F>
 void for_pieces(std::size_t total, std::size_t align, const F& f);
 
-// While a team lives, worker threads wait for pieces without going to sleep, so that an operation
-// of some ten microseconds is worth cutting. Put it around a forward and backward pass. Inside a
-// shard, or inside another team, it does nothing.
+// Keeps worker threads spinning for its scope, so that operations of about ten microseconds are
+// worth splitting. Use it around a forward and backward pass. No effect inside a shard or a nested
+// scope.
 class Team {
 public:
     Team();
@@ -44,7 +45,7 @@ private:
 
 namespace detail {
 
-// A reference to something that can be called.
+// A reference to a callable.
 template <class... A>
 class Call {
 public:

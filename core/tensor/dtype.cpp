@@ -36,7 +36,7 @@ struct BrainFloat {
     operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 };
 
-// A byte that need not be 0 or 1.
+// A boolean stored as any byte value.
 struct Truth {
     std::uint8_t bits;
 
@@ -55,7 +55,7 @@ template <class T>
 constexpr bool is_fractional =
     std::same_as<T, Half> || std::same_as<T, BrainFloat> || std::floating_point<T>;
 
-// Whether some numbers of the first type have no equal in the second.
+// Whether some values of the first type are not representable in the second.
 template <class Stored, class T>
 constexpr bool may_round = (std::same_as<Stored, double> && std::same_as<T, float>) ||
                            (std::integral<Stored> &&
@@ -64,7 +64,7 @@ constexpr bool may_round = (std::same_as<Stored, double> && std::same_as<T, floa
 template <class Stored, class T>
 bool is_exact(Stored stored) {
     if constexpr (std::integral<Stored> && std::floating_point<T>) {
-        // The neighbour of the largest integer is a power of two, which no longer converts back.
+        // The largest integer rounds up to a power of two, which does not convert back.
         const T converted = static_cast<T>(stored);
         const T limit = static_cast<T>(std::numeric_limits<Stored>::max() / 2 + 1) * T(2);
         return converted < limit && static_cast<Stored>(converted) == stored;

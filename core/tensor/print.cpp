@@ -7,7 +7,7 @@
 
 namespace unroll {
 
-// As xtensor prints its arrays: large ones shortened. It cannot print empty ones.
+// Uses xtensor's format, which shortens large arrays but cannot print empty ones.
 template <class T>
 std::ostream& operator<<(std::ostream& out, const Tensor<T>& tensor) {
     if (tensor.size() == 0) return out << "{} of shape " << to_string(tensor.shape());

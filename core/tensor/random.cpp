@@ -11,7 +11,7 @@
 #include <numbers>
 #include <numeric>
 
-// How wide vectors are passed does not matter to functions that nobody else calls.
+// Internal linkage: the vector ABI warning does not apply.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 namespace unroll {
@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::uint64_t word = 0xFFFFFFFFu;
 
-// Four 64-bit numbers side by side; a word of the generator stands in the lower half of each.
+// Four 64-bit lanes, each with one generator word in its lower half.
 typedef std::uint64_t Wide __attribute__((vector_size(32)));
 
 // Products of the lower halves.
@@ -34,17 +34,17 @@ Wide multiply_words(Wide a, std::uint32_t b) {
 }
 std::uint64_t multiply_words(std::uint64_t a, std::uint32_t b) { return (a & word) * b; }
 
-// Four words for a counter, or for as many counters as N holds. Upper halves may hold anything.
+// Four words of a counter, or of several counters in the lanes of N. Upper halves are unspecified.
 template <class N>
 struct Philox {
     N x0, x1, x2, x3;
 
-    // The two numbers of 64 bits that a counter gives.
+    // The two 64-bit numbers of a counter.
     N first() const { return x1 << 32 | (x0 & word); }
     N second() const { return x3 << 32 | (x2 & word); }
 };
 
-// Several go through the rounds together to keep the multipliers busy.
+// Runs several counters through the rounds together to keep the multipliers busy.
 template <class N, std::size_t n>
 void mix(std::array<Philox<N>, n>& counters, std::uint64_t key) {
     auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
@@ -71,7 +71,7 @@ OneCounter one_counter(const Random::State& state, std::uint64_t counter) {
     return one[0];
 }
 
-// As many numbers as a fill makes at once.
+// The numbers that a fill generates at once.
 struct Chunk {
     static constexpr std::size_t sets = 4, numbers = 2 * 4 * sets;
     alignas(64) std::array<std::uint64_t, numbers> drawn;
@@ -116,7 +116,7 @@ std::array<T, n> to_units(const std::array<Bits<T>, n>& bits) {
     return units;
 }
 
-// Numbers in (0, 1] that reach closer to 0 than to_units, for the tails.
+// Numbers in (0, 1] with finer resolution near 0 than to_units, for the tails.
 template <class T, std::size_t n>
 std::array<T, n> to_tails(const std::array<Bits<T>, n>& bits) {
     std::array<T, n> tails;
@@ -142,7 +142,7 @@ std::array<std::uint32_t, 4> Random::philox(std::array<std::uint32_t, 4> counter
 }
 
 Random Random::split(std::uint64_t index) const {
-    // Under another key than the numbers themselves.
+    // With a different key than the numbers themselves.
     const State mixing{state_.seed ^ 0x5BD1E9955BD1E995u, state_.stream, 0};
     return restore({state_.seed, one_counter(mixing, index).first(), 0});
 }
@@ -167,7 +167,7 @@ std::size_t Random::below(std::size_t n) {
     return drawn % n;
 }
 
-// `map` turns the bits of a chunk into as many numbers.
+// `map` converts the bits of a chunk to numbers.
 template <class T, class Map>
 void Random::fill(T* to, std::size_t n, Map map) {
     using B = typename Map::Bits;
@@ -176,7 +176,7 @@ void Random::fill(T* to, std::size_t n, Map map) {
         const Chunk chunk(state_, state_.position >> 1);
         const auto numbers = map(std::bit_cast<Drawn<B>>(chunk.drawn));
         const std::size_t count = std::min(numbers.size(), n - begin);
-        // A constant length where there can be one.
+        // A constant length if possible.
         if (count == numbers.size())
             std::copy_n(numbers.begin(), numbers.size(), to + begin);
         else
@@ -257,7 +257,7 @@ void Random::fill_bernoulli(T* to, std::size_t n, double probability, T value) {
         fail("Random::fill_bernoulli",
              "the probability is " + std::to_string(probability) + ", not in [0, 1]");
     const auto words = static_cast<std::uint64_t>(std::llround(probability * 0x1p32));
-    // None at all is the value 0 everywhere.
+    // Probability 0: the value is 0 everywhere.
     const auto last = static_cast<std::uint32_t>(words - (words > 0));
     fill(to, n, Bernoulli<T>{last, words > 0 ? value : T(0)});
 }

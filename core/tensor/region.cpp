@@ -12,7 +12,7 @@ void zero(T* buffer, std::size_t begin, std::size_t end) {
     if (begin < end) std::fill(buffer + begin, buffer + end, T(0));
 }
 
-// The part with repeated and unit axes dropped and neighbours that lie in one stride merged.
+// The part without repeated and unit axes, and with adjacent axes merged if they form one stride.
 Region merged(const Region& part) {
     Region out{part.offset, {}, {}};
     for (std::size_t i = 0; i < part.shape.size(); ++i) {

@@ -15,26 +15,27 @@ struct Region {
     static Region whole(const Shape& shape) { return {0, shape, row_major(shape)}; }
 };
 
-// The memory extent [first, second) of a strided view, in elements from its first one.
+// The memory extent [first, second) of a strided view, in elements relative to its first.
 std::pair<std::ptrdiff_t, std::ptrdiff_t> extent(const Shape& shape, const Strides& strides);
-// That of a region, in elements of the buffer.
+// The same in elements of the buffer.
 std::pair<std::size_t, std::size_t> extent(const Region& region);
-// Whether it shows an element more than once.
+// Whether it contains an element more than once.
 bool repeats(const Region& region);
-// Whether the elements that `part` lies between are among those of `region`.
+// Whether the memory extent of `part` is within that of `region`.
 bool lies_in(const Region& part, const Region& region);
 
-// Which elements of a gradient buffer hold a value already: the first arrival at a place is stored,
-// later ones are added. Remembers one run of elements, and beside it one block of rows that fills
-// column by column, which is how time steps and gates arrive; whatever fits neither is filled with
-// zeros first. So the shares of T steps cost O(T), and none of them a pass of zeros.
+// Tracks which elements of a gradient buffer have been written: the first contribution to an
+// element is stored, later ones are added. Represents one run of elements and one block of rows
+// filled column by column, the order in which time steps and gates contribute; for anything else
+// the gaps are filled with zeros first. Contributions of T steps thus cost O(T), without clearing
+// the buffer.
 class Coverage {
 public:
-    // Announces that all of `part` will be written. True: add to what is there. False: overwrite.
+    // Announces that all of `part` will be written. True: add to it. False: overwrite it.
     template <class T>
     bool take(T* buffer, const Region& whole, const Region& part);
 
-    // Fills with zeros whatever was not written.
+    // Fills unwritten elements with zeros.
     template <class T>
     void settle(T* buffer, std::size_t size);
 

@@ -16,7 +16,7 @@ template class Extents<std::size_t>;
 template class Extents<std::ptrdiff_t>;
 
 std::size_t checked_count(const Shape& shape) {
-    // Empty shapes too: their strides must fit.
+    // Also for empty shapes: their strides must not overflow.
     std::size_t count = 1;
     bool overflow = false, empty = false;
     for (const std::size_t n : shape) {

@@ -12,8 +12,8 @@ namespace unroll {
 
 inline constexpr std::size_t max_rank = 8;
 
-// A list of up to eight numbers kept in place: the extents of a tensor, or its strides in elements.
-// Behaves as a sequence container where xtensor expects one. Throws Error beyond eight.
+// Up to eight numbers stored inline: the extents of a tensor, or its strides in elements. A
+// sequence container as far as xtensor requires one. Throws Error beyond eight.
 template <class N>
 class Extents {
 public:
@@ -95,7 +95,7 @@ public:
 private:
     [[noreturn]] static void too_many(std::size_t rank);
 
-    // Most have few dimensions: the others are left alone.
+    // Most tensors have few dimensions: the remaining elements are not initialised.
     static constexpr std::size_t few = max_rank / 2;
     void copy(const Extents& other) {
         rank_ = other.rank_;
@@ -120,7 +120,7 @@ inline std::size_t element_count(const Shape& shape) {
     for (const std::size_t n : shape) count *= n;
     return count;
 }
-// The same for a shape that nobody has looked at; throws Error where it does not fit.
+// Validates an untrusted shape. Throws Error on overflow.
 std::size_t checked_count(const Shape& shape);
 
 // Strides of a row-major tensor, in elements.
@@ -129,14 +129,15 @@ Strides row_major(const Shape& shape);
 // "[2, 3]"
 std::string to_string(const Shape& shape);
 
-// The common shape of operands, by NumPy's rule; throws Error naming the operation and all shapes.
+// The common shape of operands under NumPy's broadcasting rules. Throws Error naming the operation
+// and all shapes.
 Shape broadcast(const Op& op, std::span<const Shape* const> shapes);
 Shape broadcast(const Op& op, const Shape& a, const Shape& b);
 
-// Whether `from` can be repeated to fill `to`.
+// Whether `from` broadcasts to `to`.
 bool broadcasts_to(const Shape& from, const Shape& to);
 
-// An axis that may count from the back, as a number from 0; throws Error when out of range.
+// Resolves an axis that may be negative, counted from the end. Throws Error if out of range.
 std::size_t normal_axis(const Op& op, std::ptrdiff_t axis, std::size_t rank);
 
 } // namespace unroll

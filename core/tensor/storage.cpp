@@ -57,7 +57,7 @@ std::size_t class_bytes(std::uint32_t size_class) {
 
 constexpr std::uint32_t classes = 8 * 52;
 
-// Only its thread writes.
+// Written only by its own thread.
 class Counter {
 public:
     void add(std::ptrdiff_t n) { n_.store(get() + n, std::memory_order_relaxed); }
@@ -70,14 +70,14 @@ private:
 } // namespace
 
 // The blocks of one thread. A block that another thread frees returns to the thread that allocated
-// it, so memory does not pile up where it is freed. Of the blocks that it owns, a thread keeps at
-// most as many free bytes as it had in use at its peak, and some slack; what a thread leaves behind
-// when it ends goes to the system as soon as it is free.
+// it, so memory does not accumulate on the thread that frees it. A thread caches at most as many
+// free bytes as its peak use, plus some slack. After a thread ends, its blocks are returned to the
+// system as they are freed.
 class BlockCache {
 public:
-    std::uint32_t index = 0; // in Caches::all; 0: the cache without a thread
+    std::uint32_t index = 0; // in Caches::all; 0: the cache of no thread
 
-    // For the owning thread.
+    // Called by the owning thread.
     Storage* take(std::uint32_t size_class) {
         Storage* const block = free_[size_class];
         if (block == nullptr) return nullptr;
@@ -100,7 +100,7 @@ public:
             block = following;
         }
     }
-    // For a block of that size from the system.
+    // Before a block of this size is allocated from the system.
     void make_room(std::size_t bytes) {
         const std::ptrdiff_t wanted = static_cast<std::ptrdiff_t>(bytes);
         peak_ = std::max(peak_, owned_bytes() - free_bytes_.get() + wanted);
@@ -125,7 +125,7 @@ public:
             while (list != nullptr) disown_first(list);
     }
 
-    // For any thread.
+    // Called by any thread.
     void own(std::size_t bytes) {
         owned_bytes_.fetch_add(static_cast<std::ptrdiff_t>(bytes), std::memory_order_relaxed);
         system_allocations_.fetch_add(1, std::memory_order_relaxed);
@@ -136,7 +136,7 @@ public:
         Storage* first = returned_.load(std::memory_order_relaxed);
         do next(block) = first;
         while (!returned_.compare_exchange_weak(first, block));
-        // Either end() sees the block, or its thread is seen to have ended.
+        // Either end() sees the block, or this thread sees that the owner has ended.
         if (!has_thread_) disown_returned();
     }
     std::ptrdiff_t owned_bytes() const { return owned_bytes_.load(std::memory_order_relaxed); }
@@ -179,10 +179,10 @@ private:
         }
     }
 
-    // The owning thread's.
+    // Accessed only by the owning thread.
     std::array<Storage*, classes> free_{};
     Counter free_bytes_;      // in free_
-    std::ptrdiff_t peak_ = 0; // most bytes in use when memory was asked from the system
+    std::ptrdiff_t peak_ = 0; // peak bytes in use, sampled at system allocations
     std::uint32_t next_evicted_ = 0;
     // Shared.
     alignas(64) std::atomic<Storage*> returned_{nullptr};
@@ -194,8 +194,8 @@ private:
 
 namespace {
 
-// The caches of all threads. That of a thread that has ended serves the next one that begins; the
-// first one never has a thread, and owns the blocks that bypass the caches.
+// The caches of all threads. A new thread takes over the cache of one that has ended. The first
+// cache never has a thread; it owns the blocks that bypass the caches.
 struct Caches {
     std::mutex mutex;
     std::array<BlockCache*, 4096> all{};
@@ -235,7 +235,7 @@ struct Caches {
 
 thread_local constinit BlockCache* cache = nullptr;
 
-// The thread's cache; null once the thread is ending.
+// The thread's cache; null during thread exit.
 BlockCache* my_cache() {
     if (cache != nullptr) [[likely]]
         return cache;

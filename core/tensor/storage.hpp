@@ -9,23 +9,23 @@ namespace unroll {
 
 class BlockCache;
 
-// A reference-counted block of memory. Blocks come from a cache of the thread and go back to it,
-// whichever thread frees them, so that a step repeated with the same shapes allocates nothing. What
-// a thread's cache holds is bounded by what the thread had in use at its peak.
+// A reference-counted block of memory. Blocks come from a per-thread cache and return to it,
+// whichever thread frees them, so that repeating a step with the same shapes allocates nothing. The
+// size of a cache is bounded by the thread's peak use.
 class Storage {
 public:
-    // Not initialised; 64-byte aligned, but for a few bytes, which lie behind their header.
-    // Throws std::bad_alloc.
+    // Uninitialised and 64-byte aligned, except very small blocks, which directly follow their
+    // header. Throws std::bad_alloc.
     static Storage* allocate(std::size_t bytes);
-    // Memory that belongs to someone else; `release(owner)` is called with the last reference.
+    // Wraps external memory; calls `release(owner)` with the last reference.
     static Storage* adopt(void* data, void* owner, void (*release)(void*));
     // The owner of adopted memory that this function releases, else null.
     void* owner(void (*release)(void*)) const;
 
     void* data() const;
 
-    // Counts the changes made in place, so that a tape notices a value that is no longer the one it
-    // recorded. Concurrent changes of one block may count as one.
+    // Counts in-place changes, so that a tape detects that a recorded value has changed. Concurrent
+    // changes of one block may count as one.
     std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
     void changed() { version_.store(version() + 2, std::memory_order_relaxed); }
     // Somebody may write at any time, through a pointer that was handed out.
@@ -34,7 +34,7 @@ public:
 
     void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() {
-        // The last reference need not be taken away.
+        // The last reference needs no atomic decrement.
         if (references_.load(std::memory_order_acquire) == 1 ||
             references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
             recycle();
@@ -53,7 +53,7 @@ private:
     std::atomic<std::uint32_t> references_{1};
     std::atomic<std::uint32_t> version_{0};
     std::uint32_t size_class_;
-    std::uint32_t cache_; // the number of the one that it goes back to
+    std::uint32_t cache_; // index of the cache that it returns to
 };
 
 class StorageRef {
@@ -81,11 +81,11 @@ private:
     Storage* storage_ = nullptr;
 };
 
-// What the process holds for tensors, for tests and for reports.
+// Tensor memory of the process, for tests and reports.
 struct MemoryUse {
-    std::size_t bytes_in_use;       // in blocks that somebody refers to
-    std::size_t bytes_free;         // in blocks that the caches hold for the next allocation
-    std::size_t system_allocations; // blocks that no cache had
+    std::size_t bytes_in_use;       // in referenced blocks
+    std::size_t bytes_free;         // in cached blocks
+    std::size_t system_allocations; // blocks allocated from the system
 };
 MemoryUse memory_use();
 

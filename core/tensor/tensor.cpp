@@ -9,7 +9,7 @@ namespace unroll {
 
 namespace {
 
-// Calls f(a's row, its stride, b's row, its stride) for every row along the last axis.
+// Calls f(row of a, its stride, row of b, its stride) for every row along the last axis.
 template <class A, class B, class F>
 void for_each_row(const Shape& shape, A* a, const Strides& a_strides, B* b,
                   const Strides& b_strides, F f) {
@@ -38,8 +38,8 @@ std::size_t row_length(const Tensor<T>& x) {
     return x.dimension() == 0 ? 1 : x.shape().back();
 }
 
-// Finds the strides that show the same elements in another shape: each run of axes that lies in one
-// stride is split into the new extents, from the back. False where a new axis would cross two runs.
+// Finds strides that represent the same elements in another shape: splits each run of mergeable
+// axes into the new extents, last axis first. False if a new axis would span two runs.
 bool split_runs(const Shape& from, const Strides& strides, const Shape& into, Strides& found) {
     std::size_t axis = from.size();
     std::size_t left = 1; // elements of the run that no new axis has taken yet
@@ -64,7 +64,7 @@ bool split_runs(const Shape& from, const Strides& strides, const Shape& into, St
     return true;
 }
 
-// Whether writing one element after the other may change those that are yet to be read.
+// Whether writing elements in order may change elements not yet read.
 template <class T>
 bool may_overlap(const Tensor<T>& to, const Tensor<T>& from) {
     return to.storage() == from.storage() &&

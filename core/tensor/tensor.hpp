@@ -21,10 +21,10 @@ public:
     Tensor() = default;
     // Not initialised.
     explicit Tensor(const Shape& shape);
-    // `values` in row-major order; throws Error where their number is not that of the shape.
+    // `values` in row-major order; throws Error if their number does not match the shape.
     Tensor(const Shape& shape, std::initializer_list<T> values);
     Tensor(const Shape& shape, std::span<const T> values);
-    // A window on memory that `storage` keeps alive.
+    // A view of memory that `storage` keeps alive.
     Tensor(StorageRef storage, T* data, const Shape& shape, const Strides& strides)
         : Tensor(std::move(storage), data, LayoutRef(shape, strides)) {}
 
@@ -41,8 +41,8 @@ public:
     bool is_contiguous() const;
 
     const T* data() const { return data_; }
-    // For writing: counts as a change of the elements, as do (), fill and assign on a tensor that
-    // is not const. A tape that recorded the elements then refuses to run backwards.
+    // For writing: counts as a change of the elements, as do (), fill and assign on a non-const
+    // tensor. A tape that recorded the elements then refuses to run backward.
     T* data() {
         if (storage_) storage_->lend();
         return data_;
@@ -50,7 +50,7 @@ public:
     const StorageRef& storage() const& { return storage_; }
     StorageRef storage() && { return std::move(storage_); }
 
-    // An element by its indices; throws Error when one is out of range.
+    // An element by its indices; throws Error if one is out of range.
     template <class... I>
     T& operator()(I... i) {
         if (storage_) storage_->lend();
@@ -60,7 +60,7 @@ public:
     const T& operator()(I... i) const {
         return data_[offset({static_cast<std::ptrdiff_t>(i)...})];
     }
-    // The only element; throws Error when there is not exactly one.
+    // The only element; throws Error unless there is exactly one.
     T item() const;
 
     // Views: no element is copied. Negative axes count from the back.
@@ -74,12 +74,12 @@ public:
     Tensor expand_dims(std::ptrdiff_t axis) const;
     Tensor squeeze(std::ptrdiff_t axis) const;
     Tensor broadcast_to(const Shape& shape) const;
-    // A view where the strides allow it, else a copy.
+    // A view if the strides allow it, otherwise a copy.
     Tensor reshape(const Shape& shape) const;
 
     Tensor copy() const;
     Tensor contiguous() const { return is_contiguous() ? *this : copy(); }
-    // Overwrites the elements; shapes must be equal, else Error.
+    // Overwrites the elements; throws Error if shapes differ.
     void assign(const Tensor& other);
     void fill(T value);
 

@@ -16,9 +16,9 @@
 #include <xtensor/xstrided_view.hpp>
 #include <xtensor/xtensor.hpp>
 
-// The one header that knows xtensor: tensors in its expressions, and its arrays as tensors.
-// Beware of xt::eval in C++20: xtensor 0.24 makes four dimensions of any number of them that it
-// does not know when compiling. tensor(), or naming the type (xt::xarray<float> y = ...), is right.
+// The only header that depends on xtensor: tensors as xtensor expressions, and xtensor arrays as
+// tensors. Avoid xt::eval in C++20: xtensor 0.24 gives every expression whose rank is unknown at
+// compile time four dimensions. Use tensor(), or name the type (xt::xarray<float> y = ...).
 
 namespace unroll {
 
@@ -30,7 +30,7 @@ using XtMemory =
 template <class T>
 using XtBuffer = ::xt::xtensor_adaptor<XtMemory<T>, 1>;
 
-// What xtensor needs to see a tensor: the lowest address of an element, and from there on.
+// The buffer that xtensor requires: from the lowest element address.
 template <class T>
 struct XtWindow {
     explicit XtWindow(const Tensor<std::remove_const_t<T>>& x)
@@ -103,8 +103,8 @@ struct xt::xiterable_inner_types<unroll::Array<T>> {
 namespace unroll {
 
 // A tensor as an xtensor expression. It shares the elements and keeps them alive for as long as it,
-// or an expression that took it by value, lives. Can be assigned to where T is not const: what is
-// assigned is broadcast, and throws Error where it does not fit; the shape never changes.
+// or an expression that took it by value, lives. Assignable if T is not const: the right-hand side
+// is broadcast, and assignment throws Error if shapes do not match; it never changes the shape.
 template <class T>
 class Array : public ::xt::xview_semantic<Array<T>>,
               public ::xt::xiterable<Array<T>>,
@@ -235,7 +235,7 @@ private:
         return ::xt::strided_data_end(*this, static_cast<const T*>(begin_), l, offset);
     }
 
-    // Every assignment comes by one of these three. xtensor's own would not look at the shape.
+    // Every assignment goes through one of these three. xtensor's defaults do not check the shape.
     void assign_temporary_impl(temporary_type&& evaluated) { fill_from(evaluated); }
     template <class E>
     Array& assign_xexpression(const ::xt::xexpression<E>& expression) {

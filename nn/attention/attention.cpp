@@ -187,7 +187,7 @@ Variable<T> LocationScore<T>::operator()(const Variable<T>& queries, const Varia
     if (queries.shape(0) != 1)
         fail(name, "one query at a time is needed, got " + std::to_string(queries.shape(0)));
     const std::size_t steps = keys.shape(1), window = options.window;
-    // Row (s, j) of the padded weights is what the filters' place j sees at step s.
+    // Index (s, j): the step of the padded weights that filter element j reads at step s.
     Indices seen(Shape{steps, window});
     for (std::size_t s = 0; s < steps; ++s)
         for (std::size_t j = 0; j < window; ++j)
@@ -219,7 +219,7 @@ void check_queries(const char* name, const Shape& queries, std::size_t width, co
 void check_previous(const char* name, const Shape& previous, const Shape& keys) {
     const Shape expected{keys[0], keys[1]};
     if (previous != expected)
-        fail(name, "the weights of the step before have shape " + to_string(previous) +
+        fail(name, "the weights of the previous step have shape " + to_string(previous) +
                        ", expected " + to_string(expected));
 }
 

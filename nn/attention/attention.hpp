@@ -11,43 +11,43 @@
 
 namespace unroll::nn {
 
-// Masks say true where something takes part.
+// Masks are true for elements that take part.
 
 // [B, steps]: true for the steps of each sequence. Throws Error for a length above `steps`.
 Mask length_mask(std::span<const std::size_t> lengths, std::size_t steps);
-// [queries, keys]: the queries are the last of the keys' steps, and each sees those up to its own.
-// Throws Error for more queries than keys.
+// [queries, keys]: the queries are the last steps of the keys, and each attends to the keys up to
+// its own step. Throws Error for more queries than keys.
 Mask causal_mask(std::size_t queries, std::size_t keys);
-// Where all of them are true; they broadcast. A mask without memory is true everywhere.
+// Logical and, with broadcasting. An empty mask is true everywhere.
 Mask all_of(const Mask& a, const Mask& b);
-// [..., S]: true for the keys that any query may see, of a mask [..., queries, S].
+// [..., S]: true for keys that at least one query may attend to; mask [..., queries, S].
 Mask seen_keys(const Mask& mask);
 
-// What is attended to, projected once for all queries. The batch comes first.
+// Keys and values, projected once for all queries. Batch-first.
 template <class T>
 struct Memory {
     Variable<T> keys;   // [B, S, ...]
     Variable<T> values; // [B, S, ...]
-    Mask mask;          // [B, S]; without memory of its own: everything takes part
+    Mask mask;          // [B, S]; empty: all steps take part
 
-    bool is_empty() const { return keys.dimension() < 3; } // nothing was prepared
+    bool is_empty() const { return keys.dimension() < 3; } // default-constructed
     std::size_t steps() const { return keys.shape(1); }
-    // For other sequences of the batch: row i is row parents[i].
+    // Selects sequences of the batch: row i of the result is row parents[i].
     Memory reordered(const Indices& parents) const;
 };
 
-// What queries found: the mean of the values, and with which weights.
+// The output of attention: the weighted mean of the values, and the weights.
 template <class T>
 struct Attended {
-    Variable<T> context; // [T, B, M], or [B, M] of one step
+    Variable<T> context; // [T, B, M], or [B, M] for one step
     Variable<T> weights; // [T, B, S], or [B, S]
 };
 
 // A score says how well queries match keys. Attention<Score> works with any struct that has
 //   value_type, Options { query, memory, ... }, options, uses_previous, name, members(m),
-//   keys: memory [S, B, M] -> [S, B, ...], what of the memory is the same for all queries
+//   keys: memory [S, B, M] -> [S, B, ...], the part that does not depend on the queries
 //   operator(): queries [T, B, Q], keys [B, S, ...], previous [B, S] -> [B, T, S]
-// where `previous`, the weights of the step before, is read where uses_previous says so.
+// `previous`, the weights of the previous step, is only passed if uses_previous is true.
 
 // q . m, or q . m / sqrt(Q)  (Luong et al. 2015; Vaswani et al. 2017). Q = M.
 struct DotScoreOptions {
@@ -138,8 +138,8 @@ struct AdditiveScore {
     Parameter<T> v;             // [width]
 };
 
-// v . tanh(W q + U m + L f + b), f_s = sum over j of F_j previous_(s + j - (window - 1) / 2): where
-// the step before looked, seen through `filters` filters  (Chorowski et al. 2015)
+// v . tanh(W q + U m + L f + b), f_s = sum over j of F_j previous_(s + j - (window - 1) / 2): the
+// weights of the previous step, convolved with `filters` filters  (Chorowski et al. 2015)
 struct LocationScoreOptions {
     std::size_t query = 0, memory = 0, width = 0;
     std::size_t filters = 10, window = 31;
@@ -153,7 +153,7 @@ struct LocationScore {
 
     explicit LocationScore(const Options& options);
     Variable<T> keys(const Variable<T>& memory) const { return content.keys(memory); }
-    // One query, [1, B, Q]: the next one needs its weights.
+    // One query, [1, B, Q], as the next one needs its weights.
     Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
                            const Variable<T>& previous) const;
     void members(Members<T>& m) {
@@ -167,8 +167,8 @@ struct LocationScore {
 };
 
 // weights = softmax over the memory's steps of score(query, memory); context = weights . memory.
-// What the mask excludes gets weight 0 and no gradient, whatever it holds; where nothing takes
-// part, or there is no step, weights and context are 0.
+// Masked steps get weight 0 and no gradient, whatever values they hold. If all steps are masked, or
+// there are none, weights and context are 0.
 template <class Score>
 class Attention {
 public:
@@ -215,14 +215,14 @@ void check_memory(const char* name, const Shape& memory, std::size_t width, cons
 void check_queries(const char* name, const Shape& queries, std::size_t width, const Shape& keys);
 void check_previous(const char* name, const Shape& previous, const Shape& keys);
 
-// x [T, B, ...] with zeros where the mask [B, S] hides its steps, which are the last of the S;
-// unchanged without a mask and where the shapes do not fit.
+// x [T, B, ...], whose steps are the last of the S, with masked steps set to 0. Unchanged without a
+// mask or if shapes do not match.
 template <class T>
 Variable<T> without_hidden(const Variable<T>& x, const Mask& keys);
 // x [S, B, M] as [B, S, M], with zeros where the mask [B, S] is false.
 template <class T>
 Variable<T> batch_first(const Variable<T>& x, const Mask& mask);
-// Weights and means of the values from scores [B, T, S].
+// Weights and context from scores [B, T, S].
 template <class T>
 Attended<T> attend(const Variable<T>& scores, const Memory<T>& memory);
 

@@ -6,13 +6,14 @@
 
 namespace unroll::nn {
 
-// How a decoder's first states come from the encoder's last: zeros, the same where the shapes
-// agree, or tanh(W h + b) for each layer and state.
+// How a decoder's initial states are computed from the encoder's final ones: zeros, a copy if
+// shapes agree, or tanh(W h + b) for each layer and state.
 enum class BridgeKind { zeros, copy, project };
 
-// Last states of an encoder -> first states of a decoder, for layers and cells of any two kinds. Of
-// a bidirectional encoder the two directions are read side by side; decoder layers without a
-// counterpart read the encoder's top layer, and states without one (an Lstm's c after a Gru) its h.
+// Final states of an encoder -> initial states of a decoder, for any pair of cells and any numbers
+// of layers. The two directions of a bidirectional encoder are concatenated; decoder layers without
+// a counterpart use the encoder's top layer, and states without one (an Lstm's c after a Gru) its
+// h.
 template <class T>
 class Bridge {
 public:
@@ -39,7 +40,7 @@ private:
     std::size_t source(std::size_t state) const { return state < options.from.size() ? state : 0; }
 };
 
-// The state of one layer, all directions side by side: [B, directions * H] of an encoder's state
+// The state of one layer with directions concatenated: [B, directions * H] from an encoder's state
 // [layers * directions, B, H].
 template <class T>
 Variable<T> layer_state(const Variable<T>& states, std::size_t layer, std::size_t directions);

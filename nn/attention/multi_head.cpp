@@ -54,7 +54,7 @@ void check(const char* what, const Shape& x, std::size_t batch, std::size_t widt
                          std::to_string(batch) + ", " + std::to_string(width) + "]");
 }
 
-// The second extent, B, or what is expected where there is none.
+// The second extent, B, or the expected one if it is missing.
 std::size_t batch_of(const Shape& x) { return x.size() > 1 ? x[1] : 1; }
 
 MultiHeadOptions completed(MultiHeadOptions options) {

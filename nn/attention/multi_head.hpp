@@ -6,9 +6,9 @@
 namespace unroll::nn {
 
 // softmax(q k^T / sqrt(d)) v: q [..., T, d], k [..., S, d], v [..., S, e] -> context [..., T, e]
-// and weights [..., T, S]; leading axes and the mask broadcast, dropout is of weights. A query that
-// may see nothing, or has no keys, gets zeros and passes no gradient. Throws Error where shapes do
-// not fit.  (Vaswani et al. 2017)
+// and weights [..., T, S]; leading axes and the mask broadcast; dropout applies to the weights. A
+// fully masked query, or one without keys, gets zeros and passes no gradient. Throws Error if
+// shapes do not match.  (Vaswani et al. 2017)
 template <class T>
 Attended<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>& k,
                                          const Variable<T>& v, const Mask& mask = {},
@@ -19,35 +19,35 @@ struct MultiHeadOptions {
     std::size_t heads = 1;
     double dropout = 0; // of weights
     bool bias = true;
-    std::size_t query = 0;  // E as well; 0: E, or in the place of E
+    std::size_t query = 0;  // E, or the only width given; 0: E
     std::size_t memory = 0; // M, the width of keys and values; 0: E
-    bool rotary = false;    // where x attends to itself, see rotate()
+    bool rotary = false;    // for self-attention, see rotate()
 };
 
-// Which keys a query may see. All that are given hold together. What no query may see is not read,
-// NaN included; where x attends to itself, hidden steps count as zeros, as queries too.
+// Which keys a query may attend to; all given masks apply. Steps that no query may attend to are
+// not read, NaN included. In self-attention masked steps count as zeros, also as queries.
 struct Visibility {
-    Mask keys = {};  // [B, S]: by lengths, for instance
-    Mask pairs = {}; // what broadcasts to [B, heads, T, S]: [T, S] for all alike
+    Mask keys = {};  // [B, S]: for example length_mask()
+    Mask pairs = {}; // broadcasts to [B, heads, T, S]; [T, S]: the same for all
     bool causal = false;
 };
 
-// Attention of several heads side by side, each over its own block of projected features; weights
-// have PyTorch's names and shapes: in_proj_weight [3 E, E] of queries, keys and values, or where M
-// is not E q_proj_weight [E, E], k_proj_weight and v_proj_weight [E, M]; in_proj_bias [3 E],
-// out_proj.weight [E, E], out_proj.bias [E]. A query that may see nothing gets out_proj.bias.
-// (Vaswani et al. 2017)
+// Attention with several heads, each over its own block of projected features. Weights have
+// PyTorch's names and shapes: in_proj_weight [3 E, E] of queries, keys and values, or where M is
+// not E q_proj_weight [E, E], k_proj_weight and v_proj_weight [E, M]; in_proj_bias [3 E],
+// out_proj.weight [E, E], out_proj.bias [E]. A fully masked query gets out_proj.bias. (Vaswani et
+// al. 2017)
 template <class T>
 class MultiHeadAttention {
 public:
     using value_type = T;
     using Options = MultiHeadOptions;
-    // Throws Error for widths that make no sense.
+    // Throws Error for invalid widths.
     explicit MultiHeadAttention(const MultiHeadOptions& options);
 
     // query [T, B, E], key and value [S, B, M] -> context [T, B, E], weights [B, heads, T, S].
-    // Throws Error for shapes and masks that do not fit, and for causal queries that outnumber the
-    // keys; fewer of them are the last steps.
+    // Throws Error if shapes or masks do not match, and for more causal queries than keys; fewer
+    // causal queries are the last steps.
     Attended<T> operator()(const Variable<T>& query, const Variable<T>& key,
                            const Variable<T>& value, const Visibility& visible = {},
                            Where caller = Where::current()) const;
@@ -66,8 +66,8 @@ public:
     Attended<T> operator()(const Variable<T>& query, const Memory<T>& memory,
                            const Visibility& visible = {}, Where caller = Where::current()) const;
 
-    // What a decoder asks of its attention: one query [B, E], weights [B, S] that are the heads'
-    // mean.
+    // The interface that Decoder requires: one query [B, E]; weights [B, S] are the mean over
+    // heads.
     std::size_t context_width() const { return options.width; }
     Memory<T> prepare(const Variable<T>& memory, const Mask& mask = {},
                       Where caller = Where::current()) const {
@@ -78,7 +78,7 @@ public:
     void members(Members<T>& m);
 
     MultiHeadOptions options;
-    Parameter<T> in_proj_weight;                              // where M = E, else
+    Parameter<T> in_proj_weight;                              // if M = E, otherwise
     Parameter<T> q_proj_weight, k_proj_weight, v_proj_weight; // these
     Parameter<T> in_proj_bias;                                // or empty
     ModuleName module_name{"MultiHeadAttention"};

@@ -45,8 +45,8 @@ Feed<T>::Feed(const Indices& targets, std::size_t batch, std::int64_t start, For
         fail("Decoder", "targets have shape " + to_string(targets.shape()) + ", expected [T, " +
                             std::to_string(batch) + "]");
     if (!(forcing.truth >= 0 && forcing.truth <= 1))
-        fail("Decoder", "the truth must be fed with a probability in [0, 1], got " +
-                            std::to_string(forcing.truth));
+        fail("Decoder",
+             "teacher_forcing_ratio must be in [0, 1], got " + std::to_string(forcing.truth));
 }
 
 template <class T>

@@ -9,9 +9,8 @@
 
 namespace unroll::nn {
 
-// In the place of an attention, a context that is the same at every step: the encoder's summary
-// (Cho et al. 2014), or nothing, so that the decoder knows its first state only (Sutskever et al.
-// 2014).
+// Replaces attention by a context that is the same at every step: the encoder's summary (Cho et al.
+// 2014), or nothing, so that the decoder depends on its initial state only (Sutskever et al. 2014).
 struct FixedContextOptions {
     std::size_t query = 0, memory = 0;
     bool empty = false;
@@ -35,40 +34,41 @@ public:
     Options options;
 };
 
-// How often a decoder in training is fed with the truth rather than with its own last output,
-// drawn for each sequence and step from the tape's randomness: scheduled sampling
-// (Bengio et al. 2015).
+// Probability that a decoder step in training receives the target rather than the model's own last
+// output, drawn for each sequence and step from the tape's generator: scheduled sampling (Bengio et
+// al. 2015).
 struct Forcing {
     enum class Feedback { likeliest, sampled };
     double truth = 1; // 1: teacher forcing
     Feedback feedback = Feedback::likeliest;
 };
-// Schedules for Forcing::truth: start - slope i, but not below `lowest`; k^i, k < 1;
-// k / (k + e^(i / k)), k >= 1.
+// Schedules for Forcing::truth: max(start - slope i, lowest); k^i, k < 1; k / (k + e^(i / k)), k >=
+// 1.
 double linear_decay(std::size_t i, double start, double slope, double lowest = 0);
 double exponential_decay(std::size_t i, double k);
 double inverse_sigmoid_decay(std::size_t i, double k);
 
 template <class Cell, class Attention>
 struct DecoderOptions {
-    // When the context is found: before the cells' step, from their last state (Bahdanau et al.
-    // 2015), or after it, from the new one (Luong et al. 2015).
+    // When the context is computed: before the cells' step, from their previous state (Bahdanau et
+    // al. 2015), or after it, from the new one (Luong et al. 2015).
     enum class Attend { before, after };
 
     std::size_t vocabulary = 0;
     std::size_t width = 0; // of a token's embedding
     std::size_t hidden = 0;
     std::size_t layers = 1;
-    std::size_t memory = 0; // width of what is attended to; an EncoderDecoder knows it
-    double dropout = 0;     // of what is fed to layers and read out
+    std::size_t memory = 0; // width of the attended sequence; set by EncoderDecoder
+    double dropout = 0;     // of layer inputs and of the readout
     Attend attend = Attend::before;
-    bool input_feeding = false; // the last readout is fed to the cells as well (Luong et al. 2015)
+    bool input_feeding = false; // the cells also receive the last readout (Luong et al. 2015)
     std::int64_t start = 0;     // the token before the first
     cell_options<Cell> cell = {};
-    typename Attention::Options attention = {}; // its query and memory widths are filled in
+    typename Attention::Options attention =
+        {}; // its query and memory widths are set by the decoder
 };
 
-// Writes tokens, reading a memory. At every step, with token y and state h of the top layer,
+// Generates tokens from a memory. At every step, with token y and state h of the top layer,
 //   in = [embedding(y); context if attended before; last readout if fed],  states' = cells(in)
 //   readout = tanh(W [h'; context; embedding(y) if attended before]),  logits = W' readout + b'
 template <class Cell, class Attention>
@@ -79,13 +79,13 @@ public:
     using Options = DecoderOptions<Cell, Attention>;
     using Widths = std::array<std::size_t, cell_states<Cell>()>;
 
-    // What a step hands to the next, for B sequences.
+    // The state between steps, for B sequences.
     struct DecoderState {
         std::vector<cell_state<Cell>> cells; // of each layer, [B, width of the state]
         Variable<T> readout;                 // [B, hidden]
         Variable<T> weights;                 // of the attention, [B, S]; none before a step
         Memory<T> memory;
-        Indices sources; // which of the memory's first sequences each row reads
+        Indices sources; // index of the original sequence that each row attends to
 
         DecoderState reordered(const Indices& parents) const;
     };
@@ -98,10 +98,10 @@ public:
         Variable<T> weights; // [T, B, S]
     };
 
-    // Throws Error for options that make no sense.
+    // Throws Error for invalid options.
     explicit Decoder(const Options& options) : Decoder(options, state_widths(options)) {}
 
-    // First states of each layer and a memory that the attention has prepared.
+    // From the initial states of each layer and a memory prepared by the attention.
     DecoderState start(std::vector<cell_state<Cell>> cells, Memory<T> memory) const;
     Output step(const DecoderState& state, const Indices& tokens,
                 Where caller = Where::current()) const;
@@ -139,7 +139,7 @@ private:
     // All steps side by side, where none reads what the one before attended to.
     Sequence at_once(const DecoderState& state, const Indices& tokens, Where caller) const;
     bool before() const { return options_.attend == Options::Attend::before; }
-    // Of a cell like those to come.
+    // Determined from a temporary cell.
     static Widths state_widths(const Options& options);
     static typename Attention::Options attention_options(const Options& options, std::size_t h);
 
@@ -154,13 +154,13 @@ struct EncoderDecoderOptions {
     BridgeKind bridge = BridgeKind::project;
 };
 
-// A recurrent network reads x, a decoder writes tokens:
+// A recurrent encoder reads x, a decoder generates tokens:
 //   model(x, targets, lengths).logits          to train
 //   beam_search(model.step(), model.start(x, lengths), model.starts(B), {...})
-// Attention is Attention<any score>, MultiHeadAttention, FixedContext, or what has their Options,
-// prepare(), step() and context_width(). Where it says answers_all, it takes the queries of all
-// steps [T, B, Q] at once, which a decoder makes use of that attends after, is not fed with its
-// readouts and knows all targets.
+// Attention: Attention<any score>, MultiHeadAttention, FixedContext, or any class with their
+// Options, prepare(), step() and context_width(). With answers_all, it takes the queries of all
+// steps [T, B, Q] at once; a decoder uses this if it attends after the step, has no input feeding
+// and receives all targets.
 template <class EncoderCell, class DecoderCell, class Attention>
 class EncoderDecoder {
 public:
@@ -172,8 +172,8 @@ public:
 
     explicit EncoderDecoder(const Options& options);
 
-    // x [S, B, in], targets [T, B] -> logits [T, B, V] and weights [T, B, S]. Throws Error for
-    // shapes and lengths that do not fit.
+    // x [S, B, in], targets [T, B] -> logits [T, B, V] and weights [T, B, S]. Throws Error if
+    // shapes or lengths do not match.
     typename Writer::Sequence operator()(const Variable<T>& x, const Indices& targets,
                                          std::span<const std::size_t> lengths = {},
                                          Forcing forcing = {},
@@ -215,12 +215,13 @@ private:
 
 namespace detail {
 
-// What step t of a decoder is fed with: targets of the step before, or the model's own tokens.
+// The input tokens of step t of a decoder: the targets of the previous step, or the model's own
+// tokens.
 template <class T>
 class Feed {
 public:
     Feed(const Indices& targets, std::size_t batch, std::int64_t start, Forcing forcing);
-    // Whether steps are fed with targets alone.
+    // Whether all inputs are targets.
     bool is_known() const { return forcing_.truth == 1; }
     Indices operator()(std::size_t t, const Variable<T>& logits = {}) const;
 

@@ -7,19 +7,19 @@
 namespace unroll::nn {
 
 struct SubsamplingOptions {
-    std::size_t input = 0;    // of a frame: channels beside each other, a spectrum and its slopes
+    std::size_t input = 0;    // of a frame: concatenated channels, a spectrum and its slopes
     std::size_t channels = 1; // of them
     std::size_t filters = 32;
     std::size_t width = 0; // of the result
 };
 
 // Two convolutions over time and frequency, 3 by 3 with stride 2, each with max(x, 0), and a linear
-// map: four frames become one (Dong, Xu and Xu 2018). What lies beyond a length counts as 0.
+// map: four frames become one (Dong, Xu and Xu 2018). Steps beyond a length count as 0.
 template <class T>
 class Subsampling {
 public:
     using value_type = T;
-    // Throws Error for widths that make no sense.
+    // Throws Error for invalid widths.
     explicit Subsampling(const SubsamplingOptions& options);
     // x [T, B, input] -> [ceil(T / 4), B, width]. Throws Error for shapes and lengths that do not
     // fit.

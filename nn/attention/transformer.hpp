@@ -10,36 +10,36 @@ namespace unroll::nn {
 
 enum class Activation { relu, gelu };
 
-// Of one layer, or of a stack of them.
+// Options of one layer or of a stack.
 struct TransformerOptions {
     std::size_t width = 0; // E
     std::size_t heads = 1;
     std::size_t layers = 1;
     std::size_t hidden = 0; // of the feed-forward part; 0: 4 E
-    std::size_t memory = 0; // width of a memory that every layer reads; 0: there is none
-    double dropout = 0;     // of the input, attention weights, hidden values and what a part adds
+    std::size_t memory = 0; // width of a memory that every layer attends to; 0: none
+    double dropout = 0;     // of the input, attention weights, hidden values and sublayer outputs
     Activation activation = Activation::relu;
-    bool norm_first = false; // x + part(norm(x)), else norm(x + part(x))
+    bool norm_first = false; // x + sublayer(norm(x)), otherwise norm(x + sublayer(x))
     bool final_norm = true;  // after the last layer
-    bool causal = false;     // a step sees itself and those before it
+    bool causal = false;     // a step attends to itself and earlier steps
     Positions positions = Positions::none;
-    std::size_t steps = 0; // that learned positions are there for
+    std::size_t steps = 0; // number of learned positions
 };
 
-// Attention to itself, attention to a memory where there is one, and a feed-forward part, each
-// added to what it reads and normalised. Parameters have the names and shapes of PyTorch's
+// Self-attention, cross-attention if there is a memory, and a feed-forward network, each with a
+// residual connection and normalisation. Parameters have the names and shapes of PyTorch's
 // TransformerEncoderLayer, or with a memory TransformerDecoderLayer.  (Vaswani et al. 2017)
 template <class T>
 class TransformerLayer {
 public:
     using value_type = T;
     using Options = TransformerOptions;
-    // Throws Error for widths that make no sense.
+    // Throws Error for invalid widths.
     explicit TransformerLayer(const TransformerOptions& options);
 
-    // x [T, B, E] -> [T, B, E] as the context; the weights are those of the memory, [B, heads, T,
-    // S]. x follows the steps in `past`, which it joins. Throws Error for what does not fit, and
-    // where `memory` is empty though the layer reads one, or the reverse.
+    // x [T, B, E] -> [T, B, E] as the context; the weights are those of the cross-attention, [B,
+    // heads, T, S]. x follows the steps in `past` and is appended to it. Throws Error if shapes do
+    // not match, and if `memory` is empty although the layer has cross-attention, or the reverse.
     Attended<T> operator()(const Variable<T>& x, Memory<T>& past, const Memory<T>& memory,
                            const Visibility& visible = {}, Where caller = Where::current()) const;
     // Without a past and a memory.
@@ -59,19 +59,19 @@ private:
     Variable<T> residual(const Variable<T>& x, std::size_t number, const Part& part) const;
 };
 
-// What a stack hands from step to step.
+// The state of a stack between steps.
 template <class T>
 struct TransformerState {
     std::vector<Memory<T>> past;   // keys and values of the steps so far, for each layer
-    std::vector<Memory<T>> memory; // what is read beside them, prepared for each layer; or empty
-    Indices sources;               // which of the memory's first sequences each row reads
+    std::vector<Memory<T>> memory; // the memory, prepared for each layer; or empty
+    Indices sources;               // index of the original sequence that each row attends to
 
     std::size_t steps() const { return past.empty() || past[0].is_empty() ? 0 : past[0].steps(); }
     TransformerState reordered(const Indices& parents) const;
 };
 
-// Layers above each other, with positions before the first and a normalisation after the last: an
-// encoder, a language model where it is causal, a decoder where it is causal and reads a memory.
+// A stack of layers, with positions before the first and a normalisation after the last: an
+// encoder; if causal, a language model; if causal with a memory, a decoder.
 template <class T>
 class TransformerStack {
 public:
@@ -92,11 +92,11 @@ public:
     State start(const Variable<T>& memory, const Mask& mask = {},
                 Where caller = Where::current()) const;
     State start() const { return {std::vector<Memory<T>>(layers.size()), {}, {}}; }
-    // What the steps so far leave to those that follow, as recurrent networks have it: keys and
-    // values of each layer, [S, B, E], of the last `steps` of them, without history; nothing where
-    // there are none. A memory is not in it.  (Dai et al. 2019)
+    // Segment-level recurrence: keys and values of each layer, [S, B, E], for the last `steps`
+    // steps, without history; empty if there are none. Does not include the memory.  (Dai et al.
+    // 2019)
     std::vector<Variable<T>> carry(const State& state, std::size_t steps) const;
-    // Before the step that follows these. Throws Error for what does not fit.
+    // The state after the carried steps. Throws Error if shapes do not match.
     State resume(const std::vector<Variable<T>>& carried) const;
     void members(Members<T>& m);
 
@@ -109,12 +109,12 @@ public:
 
 struct TransformerModelOptions {
     TransformerOptions encoder;
-    TransformerOptions decoder; // causal; its memory is what the encoder makes
-    std::size_t vocabulary = 0; // of what is written
+    TransformerOptions decoder; // causal; its memory is the output of the encoder
+    std::size_t vocabulary = 0; // of the output
     std::int64_t start = 0;     // the token before the first
 };
 
-// One stack reads, another writes tokens; used as an EncoderDecoder is:
+// An encoder stack and a decoder stack that generates tokens; used like an EncoderDecoder:
 //   model(x, targets, lengths).logits          to train
 //   beam_search(model.step(), model.start(x, lengths), model.starts(B), {...})
 template <class T>
@@ -129,8 +129,8 @@ public:
     };
     explicit Transformer(const TransformerModelOptions& options);
 
-    // x [S, B, E], targets [T, B], of which those below 0 do not count. Step t is fed with target
-    // t - 1. Throws Error for shapes and lengths that do not fit.
+    // x [S, B, E], targets [T, B], of which those below 0 are ignored. Step t receives target t -
+    // 1. Throws Error if shapes or lengths do not match.
     Sequence operator()(const Variable<T>& x, const Indices& targets,
                         std::span<const std::size_t> lengths = {},
                         Where caller = Where::current()) const;

@@ -26,13 +26,13 @@ struct Prefix {
     double blank = impossible, no_blank = impossible;
     double next_blank = impossible, next_no_blank = impossible;
     std::size_t number = detail::none; // in the language model
-    std::vector<double> behind = {};   // its log-probabilities of what follows
+    std::vector<double> behind = {};   // its log-probabilities of the next symbol
     bool in_beam = false;
 
     double total() const { return log_add(blank, no_blank); }
 };
 
-// A prefix that may enter the beam: one that exists, or one with another symbol behind it.
+// A candidate for the beam: a prefix, or a prefix extended by one symbol.
 struct Candidate {
     std::size_t prefix;
     std::int64_t symbol;
@@ -104,7 +104,8 @@ public:
     }
 
 private:
-    // Where a prefix goes: it stays, by a blank or its last symbol again, or grows by one.
+    // Continuations of a prefix: it stays the same, by a blank or a repeated symbol, or grows by
+    // one.
     void extend(std::size_t p, const T* row, std::vector<Candidate>& fresh) {
         const double total = prefixes_[p].total(), blank = prefixes_[p].blank;
         const std::int64_t last = p == 0 ? nothing : prefixes_[p].symbol;
@@ -136,7 +137,7 @@ private:
         return prefixes_[p].behind[static_cast<std::size_t>(symbol)];
     }
 
-    // The prefix that a candidate has become.
+    // The prefix of a chosen candidate.
     std::size_t child(const Candidate& c) {
         const auto [at, is_new] = children_.try_emplace({c.prefix, c.symbol}, prefixes_.size());
         if (is_new) {

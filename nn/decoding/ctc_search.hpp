@@ -14,25 +14,25 @@ struct CtcBeamOptions {
     std::size_t n_best = 1;
     std::int64_t blank = 0;
     double language = 1;   // weight of the language model's log-probabilities
-    double bonus = 0;      // for every symbol, against a language model's liking for short words
-    std::int64_t end = -1; // what a language model calls the end of a sequence; below 0: nothing
+    double bonus = 0;      // per symbol, to offset a language model's preference for short words
+    std::int64_t end = -1; // the end token of the language model; below 0: none
 };
 
 struct CtcHypothesis {
     std::vector<std::int64_t> symbols;
-    double log_probability = 0; // of all its paths that the search has followed
-    double score = 0; // and of the language model, weighted, and the bonus; -inf: must not end here
+    double log_probability = 0; // of all its paths in the search
+    double score = 0;           // with language model and bonus; -inf: cannot end here
 };
 
 namespace detail {
 
-// What a language model says of each symbol behind a prefix, [1, V or more]. Prefixes are numbered
-// in the order of the calls; the first one is the empty prefix, behind `none`.
+// Language model log-probabilities of each symbol after a prefix, [1, V or more]. Prefixes are
+// numbered in the order of the calls; the first call is for the empty prefix, with parent `none`.
 inline constexpr std::size_t none = ~std::size_t{0};
 template <class T>
 using Continue = std::function<Tensor<T>(std::size_t prefix, std::int64_t symbol)>;
 
-// The search over one sequence [T, V]; without a language model where `behind` is empty.
+// The search over one sequence [T, V]; without a language model if `behind` is empty.
 template <class T>
 std::vector<CtcHypothesis> ctc_search(const Tensor<T>& x, const CtcBeamOptions& options,
                                       const Continue<T>& behind, std::int64_t start);
@@ -41,19 +41,19 @@ std::vector<std::size_t> checked_search(const Shape& x, std::span<const std::siz
 
 } // namespace detail
 
-// The likeliest symbol sequences behind log-probabilities x [T, B, V] of connectionist temporal
-// classification: step by step the `beam` best prefixes go on, each with the probability of all
-// paths to it (Graves et al. 2006; with a language model: Hannun et al. 2014). Best first, fewer
-// than n_best where fewer are possible; of equals the earlier prefix, then the lower symbol. Throws
-// Error for options, shapes and lengths that make no sense, for NaN, and where nothing is possible.
+// Prefix beam search: the likeliest symbol sequences for CTC log-probabilities x [T, B, V]. Each
+// step keeps the `beam` best prefixes, each with the total probability of its paths (Graves et al.
+// 2006; with a language model: Hannun et al. 2014). Best first, fewer than n_best if fewer are
+// possible; ties go to the earlier prefix, then to the lower symbol. Throws Error for invalid
+// options, shapes and lengths, for NaN, and if no sequence is possible.
 template <class T>
 std::vector<std::vector<CtcHypothesis>> ctc_beam_search(const Tensor<T>& x,
                                                         std::span<const std::size_t> lengths,
                                                         const CtcBeamOptions& options = {});
 
-// The same with a language model, a step function as decoders take (nn/decode.hpp), of one prefix
-// at a time: step(state, tokens [1]) -> Prediction, over the same symbols, of which the blank is
-// never asked for. It begins with `state` and the token `start`.
+// The same with a language model: a step function as in decode.hpp, called for one prefix at a
+// time: step(state, tokens [1]) -> Prediction, over the same symbols; the blank is never used.
+// Starts with `state` and the token `start`.
 template <class T, class Step, class State>
 std::vector<std::vector<CtcHypothesis>>
 ctc_beam_search(const Tensor<T>& x, std::span<const std::size_t> lengths,

@@ -25,8 +25,8 @@ void check(const char* name, const SampleOptions& options) {
         fail(name, "top_p must be in [0, 1], got " + std::to_string(options.top_p));
 }
 
-// The tokens that may be drawn, likeliest first, with their probabilities; nothing where no token
-// is possible.
+// The tokens that may be drawn, likeliest first, with their probabilities; empty if no token is
+// possible.
 struct Choices {
     std::vector<std::size_t> tokens;
     std::vector<double> probabilities;
@@ -71,7 +71,7 @@ Choices choices(const T* row, std::size_t vocabulary, const SampleOptions& optio
     return found;
 }
 
-// Throws Error for what is no matrix of log-probabilities.
+// Throws Error unless x is a matrix of log-probabilities.
 template <class T>
 Tensor<T> checked_rows(const char* name, const Tensor<T>& x, std::size_t rows) {
     if (x.dimension() != 2 || x.shape(0) != rows || x.shape(1) == 0)
@@ -286,8 +286,8 @@ double Beam<T>::penalty(std::size_t length) const {
                     options_.length_penalty);
 }
 
-// Whether a hypothesis in progress of log-probability `best`, which can only fall, comes too late
-// at whatever length.
+// Whether an unfinished hypothesis of log-probability `best`, which can only decrease, cannot enter
+// the n best at any length.
 template <class T>
 bool Beam<T>::is_decided(std::size_t sequence, double best) const {
     const auto& found = results_[sequence];
@@ -300,7 +300,7 @@ void Beam<T>::advance(const Variable<T>& log_probabilities, const Variable<T>& w
     const Tensor<T> table = this->checked(log_probabilities, weights);
     const std::size_t vocabulary = table.shape(1);
     const auto& rows = this->rows_;
-    const auto better = [](const Row& a, const Row& b) { // rows stand best first
+    const auto better = [](const Row& a, const Row& b) { // rows are sorted best first
         if (a.log_probability != b.log_probability) return a.log_probability > b.log_probability;
         return a.parent != b.parent ? a.parent < b.parent : a.token < b.token;
     };
@@ -330,7 +330,7 @@ void Beam<T>::advance(const Variable<T>& log_probabilities, const Variable<T>& w
     bool decided = false;
     std::size_t last = results_.size();
     std::erase_if(this->rows_, [&](const Row& row) {
-        // The first row of a sequence is its best, and decides for all.
+        // The first row of a sequence is its best and decides for all of them.
         if (std::exchange(last, row.sequence) != row.sequence)
             decided = is_decided(row.sequence, row.log_probability);
         return decided;

@@ -9,17 +9,17 @@
 
 namespace unroll::nn {
 
-// Decoders write sequences with any step function
+// Decoders generate sequences with any step function
 //   step(state, tokens [N]) -> Prediction<State, T>
-// of N unfinished sequences side by side. Between steps they reorder the state: row i of the new
-// one is row parents[i] of the old, and rows may be repeated or left out. They run with recording
-// off. Ties go to the better ranked parent, then to the lowest token. See docs/attention.md.
+// for a batch of N unfinished sequences. Between steps they reorder the state: row i of the new
+// state is row parents[i] of the old one; rows may be repeated or dropped. Nothing is recorded.
+// Ties go to the higher-ranked parent, then to the lowest token. See docs/attention.md.
 
 template <class State, class T>
 struct Prediction {
     State state;
     Variable<T> log_probabilities; // [N, V]
-    Variable<T> weights = {};      // [N, S] of an attention, for pictures; or nothing
+    Variable<T> weights = {};      // attention weights [N, S], for pictures; or empty
 };
 
 // How states are reordered: a variable along its batch axis, the last but one ([B, H] of a cell,
@@ -44,37 +44,37 @@ std::vector<X> reorder(std::vector<X> states, const Indices& parents) {
 }
 
 namespace detail {
-// Reorders which of a memory's first sequences each row of a decoder reads. Returns whether any
-// reads another one now: hypotheses of one sequence change places, and the memory stays as it is.
+// Reorders the indices of the original sequences that the rows of a decoder attend to. Returns
+// whether any index changed: if only hypotheses of the same sequence are exchanged, the memory
+// stays as it is.
 bool reorder_sources(Indices& sources, const Indices& parents);
 } // namespace detail
 
-// A sequence that was written.
+// A generated sequence.
 template <class T>
 struct Hypothesis {
-    std::vector<std::int64_t> tokens; // without the start; with the end, where that came
+    std::vector<std::int64_t> tokens; // without the start; including the end token, if generated
     double log_probability = 0;       // the sum over its tokens
     double score = 0;                 // the same, normalised by length
     bool ended = false;               // false: stopped at the length limit
-    Tensor<T> weights;                // [tokens, S]; without memory where the step gave none
+    Tensor<T> weights;                // [tokens, S]; empty if the step returned none
 };
 
-// The words of a hypothesis. In place of one that the vocabulary does not know stands the word of
-// the source that the attention looked at most as it was written (Jean et al. 2015), where there
-// are weights for every word of the source.
+// The words of a hypothesis. An unknown word is replaced by the source word with the largest
+// attention weight at that step (Jean et al. 2015), if there are weights for every source word.
 template <class T>
 Tokens words_of(const Hypothesis<T>& written, const Vocabulary& vocabulary, const Tokens& source);
 
 struct DecodeLimits {
-    std::int64_t end = -1; // a token that ends a sequence; below 0: none does
+    std::int64_t end = -1; // the end token; below 0: none
     std::size_t max_length = 100;
 };
 
-// Temperature 0 and top_k 1 take the likeliest token, temperature infinity any allowed one alike.
+// Temperature 0 or top_k 1: the likeliest token; infinite temperature: uniform over allowed tokens.
 struct SampleOptions {
     double temperature = 1;
-    std::size_t top_k = 0; // of the k likeliest; 0, or as many as there are: of all
-    double top_p = 1;      // of the fewest that have this much probability together, at least one
+    std::size_t top_k = 0; // only the k likeliest; 0: all
+    double top_p = 1;      // only the fewest with at least this total probability
     std::int64_t end = -1;
     std::size_t max_length = 100;
     Random random = Random(1); // sequence b draws from its own stream, random.split(b)
@@ -94,23 +94,23 @@ struct BeamOptions {
     std::size_t max_length = 100;
 };
 
-// The distribution that a token is drawn from: temperature, then top_k, then top_p, of each row of
-// log-probabilities [N, V]. Throws Error for options that make no sense, and for a row that allows
-// nothing or holds NaN.
+// The distribution that a token is drawn from: temperature, then top_k, then top_p, applied to each
+// row of log-probabilities [N, V]. Throws Error for invalid options, and for a row that allows no
+// token or contains NaN.
 template <class T>
 Tensor<T> sampling_distribution(const Tensor<T>& log_probabilities, const SampleOptions& options);
 
-// What all decoders keep: rows in progress, their tokens, and how they came about.
+// The state shared by all decoders: rows in progress and their token histories.
 template <class T>
 class Search {
 public:
     Search(const char* name, const Indices& start, const DecodeLimits& limits);
 
     bool is_done() const { return rows_.empty(); }
-    // What the next step is asked: the last token of each row, and the rows it came from.
+    // Inputs of the next step: the last token of each row, and its parent row.
     Indices tokens() const;
     Indices parents() const;
-    bool keeps_order() const; // parents are 0 ... n - 1 of as many rows
+    bool keeps_order() const; // parents are 0 ... n - 1 of n rows
 
 protected:
     struct Row {
@@ -123,8 +123,8 @@ protected:
 
     // Checks what a step returned. Throws Error.
     Tensor<T> checked(const Variable<T>& log_probabilities, const Variable<T>& weights) const;
-    // Makes rows of the chosen continuations, of which those that end or have reached the limit
-    // go to finish().
+    // Turns the chosen continuations into rows; those that end or reach the limit are passed to
+    // finish().
     void continue_with(std::vector<Row> chosen, const Variable<T>& weights);
     virtual void finish(const Row& row, Hypothesis<T> hypothesis) = 0;
     ~Search() = default;
@@ -204,15 +204,15 @@ auto decode(Search search, const Step& step, State state) {
 
 } // namespace detail
 
-// Tokens drawn one after the other, a hypothesis for each of the start tokens [B]. Throws Error for
-// options that make no sense and for steps that return no log-probabilities or allow no token.
+// Draws tokens one by one; one hypothesis for each of the start tokens [B]. Throws Error for
+// invalid options, and for steps that do not return log-probabilities or allow no token.
 template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
 std::vector<Hypothesis<T>> sample(const Step& step, const State& state, const Indices& start,
                                   const SampleOptions& options) {
     return detail::decode(Sampling<T>(start, options), step, state);
 }
 
-// The likeliest token each time.
+// Takes the likeliest token in each step.
 template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
 std::vector<Hypothesis<T>> greedy(const Step& step, const State& state, const Indices& start,
                                   const DecodeLimits& limits) {
@@ -220,11 +220,11 @@ std::vector<Hypothesis<T>> greedy(const Step& step, const State& state, const In
                   {.temperature = 0, .end = limits.end, .max_length = limits.max_length});
 }
 
-// The `beam` likeliest continuations of all hypotheses of a sequence go on; those that end are set
-// aside, and at the length limit the others as well. The search for a sequence is over when none of
-// the hypotheses that go on can still come among the n best. Returns these, best first: fewer where
-// fewer were found, first found first among equals. A beam of 1 is greedy(). Throws Error as
-// sample() does, a sequence that allows no token before any hypothesis was set aside included.
+// Beam search: each step keeps the `beam` likeliest continuations of all hypotheses of a sequence.
+// Hypotheses that end, or reach the length limit, are collected. The search for a sequence stops
+// when no remaining hypothesis can enter the n best. Returns these, best first, or fewer if fewer
+// were found; ties in order of completion. A beam of 1 equals greedy(). Throws Error as sample()
+// does, also if a sequence allows no token before any hypothesis is complete.
 template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
 std::vector<std::vector<Hypothesis<T>>> beam_search(const Step& step, const State& state,
                                                     const Indices& start,

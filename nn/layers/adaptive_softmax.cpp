@@ -51,7 +51,7 @@ template <class T>
 AdaptiveSoftmax<T>::AdaptiveSoftmax(const Options& given) : options(given), ends_(ends_of(given)) {
     bias = Parameter<T>("bias", Tensor<T>::zeros({options.vocabulary}));
     if (groups() == 0) return;
-    // Rows of a length of about 1.
+    // Gives rows a norm of about 1.
     const double bound = std::sqrt(3 / static_cast<double>(options.width));
     group_weight =
         Parameter<T>("group_weight", uniform<T>({groups(), options.width}, bound, next_stream()));

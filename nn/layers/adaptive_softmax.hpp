@@ -10,27 +10,27 @@ namespace unroll::nn {
 struct AdaptiveSoftmaxOptions {
     std::size_t vocabulary = 0; // V
     std::size_t width = 0;      // E
-    std::size_t frequent = 0;   // F, words that are scored at once; 0: all
-    std::size_t groups = 1;     // of the rare words, or as many as there are of these
+    std::size_t frequent = 0;   // F, words in the first softmax; 0: all
+    std::size_t groups = 1;     // of rare words; at most their number
 };
 
-// Probabilities of a large vocabulary whose words are numbered by falling frequency. Rare words are
-// written in two choices, of their group and then of a word in it, so that few words' scores are
-// needed for most targets (Grave et al. 2017, here with all groups at full width):
+// Probabilities over a large vocabulary whose words are numbered by decreasing frequency. Rare
+// words take two choices, first a group and then a word in it, so that most targets need the scores
+// of few words (Grave et al. 2017, here with all groups at full width):
 //   p(w) = softmax([W_frequent; G] h + b)_w                       for a frequent word,
 //   p(w) = softmax([W_frequent; G] h + b)_g softmax(W_g h + b)_w  for a word of group g.
-// Group g ends before word F (V / F)^(g / groups). The rows W of words are the caller's, [V, E]:
-// an embedding's, for instance (Press and Wolf 2017).
+// Group g ends before word F (V / F)^(g / groups). The caller provides the word vectors W [V, E],
+// for example those of an embedding (Press and Wolf 2017).
 template <class T>
 class AdaptiveSoftmax {
 public:
     using value_type = T;
     using Options = AdaptiveSoftmaxOptions;
-    // Throws Error for sizes that make no sense.
+    // Throws Error for invalid sizes.
     explicit AdaptiveSoftmax(const Options& options);
 
-    // Lets the biases begin as the words' shares of a text, in which each counts at least once.
-    // Throws Error for another number of words.
+    // Initialises the biases from unigram frequencies; each word counts at least once. Throws Error
+    // if the number of words differs.
     void begin_with(std::span<const std::size_t> counts);
 
     // The mean of -log p of targets [...] behind h [..., E], without those that are -100. Throws

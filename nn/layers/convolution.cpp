@@ -60,7 +60,7 @@ Variable<T> BatchNorm<T>::operator()(const Variable<T>& x, Where caller) const {
         return batch_norm(x, running_mean, running_var, weight, bias, options.epsilon);
     const auto normal = batch_norm(x, weight, bias, options.epsilon);
     const std::size_t count = options.channels == 0 ? 0 : x.size() / options.channels;
-    if (count == 1) fail("BatchNorm", "one value a channel has no variance to train on");
+    if (count == 1) fail("BatchNorm", "one value per channel has no variance to train on");
     if (count > 1 && threads::shard() == 0)
         follow(normal.mean.value(), normal.variance.value(), count);
     return normal.y;

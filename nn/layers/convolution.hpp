@@ -9,12 +9,12 @@ struct ConvolutionOptions {
     std::size_t input = 0, output = 0; // channels
     HeightWidth kernel = 3, stride = 1, padding = 0, dilation = 1;
     std::size_t groups = 1;
-    std::size_t axes = 2; // 1: sequences, of which the widths count
+    std::size_t axes = 2; // 1: sequences, which use the widths only
     bool bias = true;
 };
 
 // Pictures [batch, input, height, width] -> [batch, output, height', width'], or sequences without
-// the heights; see unroll::convolution. Begins uniform within 1 / sqrt(of what a result sums over).
+// the heights; see unroll::convolution. Initialised uniformly within 1 / sqrt(fan-in).
 template <class T>
 class Convolution {
 public:
@@ -32,13 +32,14 @@ public:
 struct BatchNormOptions {
     std::size_t channels = 0;
     double epsilon = 1e-5;
-    double momentum = 0.1; // the share of a new batch in the running statistics
+    double momentum = 0.1; // weight of a new batch in the running statistics
 };
 
-// Batch normalisation of x [batch, channels, ...]: with the batch's own mean and variance while the
-// tape of x records and is not evaluating, else with those that ran along. They follow the batches
-// trained on; where the shards of a batch are trained side by side, those of the first shard.
-// Throws Error for training on a single value a channel, which has no variance.
+// Batch normalisation of x [batch, channels, ...]: with the mean and variance of the batch in
+// training, that is while the tape of x records and is not in evaluation mode, otherwise with the
+// running statistics. These follow the training batches; if a batch is trained in shards, only the
+// first shard updates them. Throws Error for training on a single value per channel, which has no
+// variance.
 template <class T>
 class BatchNorm {
 public:

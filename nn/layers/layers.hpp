@@ -13,7 +13,7 @@ struct LinearOptions {
     bool bias = true;
 };
 
-// x W^T + b: x [..., input] -> [..., output]; begins uniform within 1 / sqrt(input).
+// x W^T + b: x [..., input] -> [..., output]; initialised uniformly within 1 / sqrt(input).
 template <class T>
 class Linear {
 public:
@@ -34,14 +34,14 @@ struct EmbeddingOptions {
     std::int64_t padding = -1; // this row is zeros and is not learned
 };
 
-// Row numbers [...] -> rows [..., width] of a table; begins normal. Throws Error for a number
+// Indices [...] -> rows [..., width] of a table; initialised normally. Throws Error for an index
 // outside the vocabulary, with its position.
 template <class T>
 class Embedding {
 public:
     using value_type = T;
     explicit Embedding(const EmbeddingOptions& options);
-    // Rows learned elsewhere, [vocabulary, width].
+    // From pretrained rows [vocabulary, width].
     explicit Embedding(Tensor<T> rows, std::int64_t padding = -1);
     Variable<T> operator()(const Indices& indices, Where caller = Where::current()) const;
     void members(Members<T>& m);
@@ -64,7 +64,7 @@ public:
     ModuleName module_name{"Dropout"};
 };
 
-// Layer normalisation over the last axis, with a gain from 1 and a bias from 0.
+// Layer normalisation over the last axis, with gain initially 1 and bias initially 0.
 template <class T>
 class LayerNorm {
 public:
@@ -78,7 +78,7 @@ public:
     ModuleName module_name{"LayerNorm"};
 };
 
-// Layers, and functions of one variable, one after the other:
+// Layers and functions of one variable, applied in order:
 //   nn::Sequential net(nn::Linear<float>({4, 8}), [](auto x) { return relu(x); }, ...);
 template <class... Layers>
 class Sequential {

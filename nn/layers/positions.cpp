@@ -11,7 +11,7 @@ namespace unroll::nn {
 
 namespace {
 
-// How far each pair of features turns in a step.
+// The rotation angle of each pair of features per step.
 std::vector<double> speeds(std::size_t width) {
     std::vector<double> all;
     for (std::size_t i = 0; i < width; i += 2)
@@ -39,7 +39,7 @@ Variable<T> rotate(const Variable<T>& x, std::size_t first, Op op) {
         fail(op, "x has shape " + to_string(x.shape()) +
                      ", expected [B, T, ..., d] with an even number d of features");
     const std::size_t steps = x.shape(1), width = x.shape().back(), half = width / 2;
-    // One factor for what stays in its place and one for what comes from the other half.
+    // One factor for the feature itself and one for its partner in the other half.
     Shape shape{steps};
     while (shape.size() + 2 < x.dimension()) shape.push_back(1);
     shape.push_back(2);

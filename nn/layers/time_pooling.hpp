@@ -8,14 +8,14 @@ namespace unroll::nn {
 
 // One vector for each sequence, [B, n], from the vectors of its steps, h [T, B, n]. h after the end
 // of a sequence is not read; a sequence without steps gives zeros. No lengths: all have T steps.
-// Throw Error for another shape and for lengths that do not fit.
+// Throw Error if shape or lengths do not match.
 template <class T>
 Variable<T> mean_over_time(const Variable<T>& h, std::span<const std::size_t> lengths = {});
 template <class T>
 Variable<T> max_over_time(const Variable<T>& h, std::span<const std::size_t> lengths = {});
 
-// The last layer's part of the last state of a recurrent network, [layers * directions, B, H] ->
-// [B, directions * H], the directions concatenated.
+// The last layer of the final state of a recurrent network, [layers * directions, B, H] -> [B,
+// directions * H], the directions concatenated.
 template <class T>
 Variable<T> last_layer(const Variable<T>& state, bool bidirectional);
 

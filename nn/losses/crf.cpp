@@ -48,7 +48,7 @@ TagConstraints bio_constraints(std::span<const std::string> tags) {
                  "tag " + std::to_string(i) + " is '" + tag + "'; expected O, B-type or I-type");
         if (std::find(tags.begin(), tags.begin() + static_cast<std::ptrdiff_t>(i), tag) !=
             tags.begin() + static_cast<std::ptrdiff_t>(i))
-            fail(owner, "tag '" + tag + "' stands twice");
+            fail(owner, "tag '" + tag + "' occurs twice");
     }
     TagConstraints c{Mask::ones({K, K}), Mask::ones({K}), Mask::ones({K})};
     for (std::size_t to = 0; to < K; ++to) {
@@ -129,7 +129,7 @@ Indices Crf<T>::checked_tags(const Indices& tags, const Mask& active) const {
             refuse("is outside [0, " + std::to_string(options.tags) + ")");
         if (t == 0 && !c.starts(tag)) refuse("is not allowed to be the first");
         if (t > 0 && !c.transitions(checked.data()[i - B], tag))
-            refuse("is not allowed behind tag " + std::to_string(checked.data()[i - B]));
+            refuse("is not allowed after tag " + std::to_string(checked.data()[i - B]));
         if (t + 1 == lengths[b] && !c.ends(tag)) refuse("is not allowed to be the last");
     }
     return checked;
@@ -220,7 +220,7 @@ std::vector<typename Crf<T>::Path> Crf<T>::decode(const Tensor<T>& emissions, Le
     const Tensor<T> moves = w_moves.value(), first = w_start.value(), last = w_end.value();
     const Tensor<T> dense = emissions.contiguous();
 
-    // The best of all ways to arrive, whose scores `from` gives; none where all are impossible.
+    // The best predecessor by the scores of `from`; none if all are impossible.
     const auto best = [&](const auto& from) {
         std::optional<std::size_t> found;
         T highest = impossible<T>;

@@ -9,38 +9,39 @@
 
 namespace unroll::nn {
 
-// What a path of tags may do.
+// Allowed tag sequences.
 struct TagConstraints {
     Mask transitions; // [K, K]: from, to
     Mask starts;      // [K]
     Mask ends;        // [K]
 };
 
-// Of tags named O, B-x and I-x: I-x may only follow B-x or I-x, and may not be the first. Throws
+// For tags named O, B-x and I-x: I-x may only follow B-x or I-x, and may not be the first. Throws
 // Error for a name of another form, a name listed twice, and for no tags.
 TagConstraints bio_constraints(std::span<const std::string> tags);
 
 struct CrfOptions {
     std::size_t tags = 0;
-    TagConstraints constraints = {}; // empty masks: all is allowed
+    TagConstraints constraints = {}; // empty masks: no constraints
 };
 
 // Linear-chain conditional random field (Lafferty, McCallum and Pereira 2001; on a recurrent
 // network: Huang, Xu and Yu 2015). For emissions e [T, B, K] a path y of tags has the score
 //   start[y_0] + sum_t e[t, y_t] + sum_t transitions[y_(t-1), y_t] + end[y_(T-1)]
 // and the probability exp(score - log Z), Z the sum of exp(score) over all paths. Z is computed by
-// the forward recursion in operations; its gradient by e holds the marginal probabilities.
-// What is forbidden, or has an emission of -inf, has probability 0.
+// the forward recursion; its gradient with respect to e contains the marginal probabilities.
+// Forbidden paths, and those with an emission of -inf, have probability 0.
 //
-// `lengths`, one for each of the B sequences, are within [0, T]; of length 0 there is one path,
-// empty, with score 0. What emissions and tags hold beyond a length, NaN included, changes nothing.
-// All throw Error for shapes and lengths that do not fit.
+// `lengths`, one for each of the B sequences, are within [0, T]; a sequence of length 0 has one
+// path, empty, with score 0. Emissions and tags after the end of a sequence are ignored, NaN
+// included. All throw Error if shapes or lengths do not match.
 template <class T>
 class Crf {
 public:
     using value_type = T;
     using Lengths = std::span<const std::size_t>;
-    // Begins uniform within 0.1. Throws Error for no tags and for constraints of other shapes.
+    // Initialised uniformly within 0.1. Throws Error if there are no tags or constraints have the
+    // wrong shape.
     explicit Crf(const CrfOptions& options);
 
     // log Z, [B]; -inf where no path is possible.

@@ -19,9 +19,9 @@ constexpr const char* name = "Ctc";
 template <class T>
 constexpr T impossible = -std::numeric_limits<T>::infinity();
 
-// The states of each target: a blank, then each symbol with a blank behind it; and behind the
-// states of the longest target two that are never reached. These make a step one operation: the
-// states before the first are, in memory, the last two of the step before.
+// The states of each target: a blank, then each symbol followed by a blank; and after the states of
+// the longest target two that are never reached. These make a step one operation: the states before
+// the first are, in memory, the last two of the step before.
 class States {
 public:
     States(const PaddedBatch& targets, std::size_t batch, std::size_t symbols, std::int64_t blank)
@@ -148,7 +148,7 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
                      take(select(emissions, 0, t), layout.places), layout);
     }
 
-    // A path ends in the last symbol or the blank behind it.
+    // A path ends in the last symbol or the blank after it.
     Indices last({2, B});
     for (std::size_t b = 0; b < B; ++b) {
         const std::size_t blank = 2 * states.target_length(b);

@@ -10,8 +10,8 @@
 
 namespace unroll::nn {
 
-// Draws words with probability count^power / sum of count^power. Throws Error where one word has
-// all but a millionth of the probability, as in a vocabulary of one, and for infinite weights.
+// Draws words with probability count^power / sum of count^power. Throws Error if one word has more
+// than 1 - 1e-6 of the probability, as in a vocabulary of one, and for infinite weights.
 class NoiseTable {
 public:
     explicit NoiseTable(std::span<const std::size_t> counts, double power = 0.75);
@@ -19,24 +19,24 @@ public:
     std::size_t size() const { return sums_.size(); }
     double probability(std::int64_t word) const;
     std::int64_t draw(Random& random) const;
-    // For each of the contexts [N], K draws of words other than it: [N, K].
+    // For each of the contexts [N], draws K words other than the context: [N, K].
     Indices draw_beside(const Indices& contexts, std::size_t draws, Random& random) const;
 
 private:
-    std::vector<double> sums_; // of the weights up to and with each word, over that of all
+    std::vector<double> sums_; // cumulative weights, normalised
 };
 
-// Pairs of a word and one in its neighbourhood, both [N].
+// Pairs of a word and a context word, both [N].
 struct SkipGramPairs {
     Indices centres, contexts;
 };
-// All pairs within a distance that is drawn for each centre from 1 ... window. Throws Error for a
-// window of 0.
+// All pairs within a distance drawn for each centre from 1 ... window. Throws Error for a window of
+// 0.
 SkipGramPairs skip_gram_pairs(std::span<const std::int64_t> text, std::size_t window,
                               Random& random);
 // A text without most occurrences of frequent words: each is kept with probability
-// min(1, sqrt(threshold / f)), f the word's share of all counts. Throws Error for a threshold that
-// is not positive and a word without a count.
+// min(1, sqrt(threshold / f)), f the relative frequency of the word. Throws Error for a threshold
+// that is not positive and for a word without a count.
 std::vector<std::int64_t> subsample(std::span<const std::int64_t> text,
                                     std::span<const std::size_t> counts, double threshold,
                                     Random& random);
@@ -53,7 +53,7 @@ template <class T>
 class SkipGram {
 public:
     using value_type = T;
-    // v begins uniform within 0.5 / width, u with zeros, as word2vec does.
+    // Initialised as in word2vec: v uniform within 0.5 / width, u zero.
     explicit SkipGram(const SkipGramOptions& options);
 
     // Centres and contexts [N], negatives [N, K]. Throws Error where they do not fit, and for a

@@ -10,13 +10,13 @@ namespace unroll::nn {
 struct TaggerOptions {
     std::size_t input = 0;
     std::size_t tags = 0;
-    bool crf = false;                // tags depend on each other,
-    TagConstraints constraints = {}; // as far as these allow
+    bool crf = false;                // models transitions between tags,
+    TagConstraints constraints = {}; // under these constraints
 };
 
-// A tag for every step: of scores W h + b each by itself, or the path that a CRF makes likeliest
-// (Huang, Xu and Yu 2015). h [T, B, input]; h and tags after the end of a sequence are not read.
-// Throw Error for shapes, lengths and tags that do not fit.
+// Predicts a tag for every step from scores W h + b: independently, or as the likeliest path of a
+// CRF (Huang, Xu and Yu 2015). h [T, B, input]; h and tags after the end of a sequence are not
+// read. Throw Error for invalid shapes, lengths and tags.
 template <class T>
 class Tagger {
 public:

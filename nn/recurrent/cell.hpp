@@ -13,41 +13,41 @@
 namespace unroll::nn {
 
 // A recurrent cell is one step of a recurrent network, a function of an input and a state. The
-// input is projected for many steps at once, ahead of the first of them:
+// input is projected for many steps at once, before the first step:
 //   project: x [..., input] -> z [..., any width]         row by row
 //   step:    z [B, ...], state -> new state, h first, each [B, its width]
 // A state is a State<T, N>; a cell that carries h alone may take and return a Variable instead.
-// Nothing else is required. What a cell may have beside it, and what is assumed without it:
-//   value_type      the scalar type: that of what step takes
-//   states          N: that of what step takes, or 1 if step is a template
-//   name            for errors and pictures: the name of the type
-//   Options         the type of RecurrentOptions::cell: an empty one
-//   widths()        the width of each state: RecurrentOptions::hidden
-//   members(m)      its parameters: none
-//   a third argument of step, a StepContext: the scan copies h to where it belongs
-// A layer makes its cells by Cell(input, hidden, options), or without the options if the cell has
+// Nothing else is required. Optional members, and their defaults:
+//   value_type      the scalar type: default, that of the arguments of step
+//   states          N: default, that of the arguments of step, or 1 if step is a template
+//   name            for errors and pictures: default, the name of the type
+//   Options         the type of RecurrentOptions::cell: default, an empty struct
+//   widths()        the width of each state: default, RecurrentOptions::hidden
+//   members(m)      its parameters: default, none
+//   a third argument of step, a StepContext: default, the scan copies h to its slot
+// A layer constructs its cells as Cell(input, hidden, options), or without options if the cell has
 // no such type. See docs/recurrent.md.
 
-// h, and whatever else a cell carries from step to step.
+// h, and any other tensors that a cell carries from step to step.
 template <class T, std::size_t N>
 using State = std::array<Variable<T>, N>;
 
-// What a step may receive beside its input and state.
+// Optional third argument of a step.
 template <class T>
 struct StepContext {
-    // Where to store what later operations read side by side: the new h, exactly as the step
-    // returns it, and the recurrent pre-activations of cells with `recurrent_gates`.
+    // Output slots for results that later operations read as one tensor: the new h, exactly as the
+    // step returns it, and the recurrent pre-activations of cells with `recurrent_gates`.
     Place<T> h;
     Place<T> recurrent;
-    // Replaces weight_hh, and a factor of the h that the recurrent product reads; null: none.
+    // Replaces weight_hh; and a mask that multiplies h in the recurrent product. Null: none.
     const Variable<T>* weight_hh = nullptr;
     const Variable<T>* mask = nullptr;
 };
 
 namespace detail {
 
-// What a member function takes for its last argument but contexts: a state, or the x of project.
-// void if the function is missing, a template or overloaded.
+// The type of the last argument of a member function, ignoring contexts: a state, or the x of
+// project. void if the function is missing, a template or overloaded.
 template <class F>
 struct Argument {
     using type = void;
@@ -225,7 +225,7 @@ std::array<std::size_t, cell_states<C>()> widths(const C& cell, std::size_t hidd
     return all;
 }
 
-// For cells with `recurrent_gates`, the width of their recurrent pre-activations; else 0.
+// For cells with `recurrent_gates`, the width of their recurrent pre-activations; otherwise 0.
 template <Cell C>
 std::size_t recurrent_width(const C& cell) {
     if constexpr (requires { C::recurrent_gates; })
@@ -234,7 +234,7 @@ std::size_t recurrent_width(const C& cell) {
         return 0;
 }
 
-// Throws Error unless what step returned has the shapes of the state that it received.
+// Throws Error unless the state returned by step has the shapes of the state that it received.
 template <class T>
 void check_step(std::string_view name, std::span<const Variable<T>> old,
                 std::span<const Variable<T>> next);
@@ -243,7 +243,7 @@ void check_step(std::string_view name, std::span<const Variable<T>> old,
 template <class T>
 Variable<T> copy_to(const Place<T>& place, const Variable<T>& x);
 
-// One step whose new h has memory of its own, or what context.h says.
+// One step whose new h is stored in context.h, or in its own memory.
 template <Cell C, class T, std::size_t N>
 State<T, N> step(const C& cell, const Variable<T>& z, const State<T, N>& state,
                  const StepContext<T>& context = {}) {
@@ -255,7 +255,7 @@ State<T, N> step(const C& cell, const Variable<T>& z, const State<T, N>& state,
     check_step<T>(cell_name<C>(), state, next);
     return next;
 }
-// One step, with its new h in a place of `buffer`: stored there by the step, or copied.
+// One step whose new h ends up in a slot of `buffer`, stored there by the step or copied.
 template <Cell C, class T, std::size_t N>
 State<T, N> step_into(const Buffer<T>& buffer, const Place<T>& place, const C& cell,
                       const Variable<T>& z, const State<T, N>& state, StepContext<T>& context) {
@@ -273,16 +273,15 @@ State<T, N> step_into(const Buffer<T>& buffer, const Place<T>& place, const C& c
 
 } // namespace detail
 
-// What the cells of this folder are made of: G gates, h of width `output`. Weights have PyTorch's
-// names, shapes and order of gates. A cell derived from it supports dropout of its recurrent weight
-// and of the h that this is applied to.
+// Base of the cells in this folder: G gates, h of width `output`. Weights have PyTorch's names,
+// shapes and order of gates. Derived cells support weight dropout and state dropout.
 template <class T>
 struct CellParameters {
     std::size_t input = 0, hidden = 0, gates = 0, output = 0;
     Parameter<T> weight_ih;        // [G hidden, input]
     Parameter<T> weight_hh;        // [G hidden, output]
     Parameter<T> bias_ih, bias_hh; // [G hidden]
-    // With layer normalisation: LN(W_ih x) and LN(W_hh h) for the products  (Ba et al. 2016)
+    // With layer normalisation: LN(W_ih x) and LN(W_hh h) replace the products  (Ba et al. 2016)
     std::optional<LayerNorm<T>> norm_ih, norm_hh;
 
     // Initialises uniformly within 1 / sqrt(hidden), as PyTorch does.
@@ -301,7 +300,7 @@ protected:
 
 namespace detail {
 
-// Whether a cell heeds StepContext::weight_hh and StepContext::mask.
+// Whether a cell supports StepContext::weight_hh and StepContext::mask.
 template <class C>
 inline constexpr bool has_recurrent_weight = std::is_base_of_v<CellParameters<cell_scalar<C>>, C>;
 

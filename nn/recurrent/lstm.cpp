@@ -60,7 +60,7 @@ template <class T>
 State<T, 2> LstmCell<T>::step_with_options(const Variable<T>& gates, const Variable<T>& c,
                                            const StepContext<T>& context) const {
     const std::size_t n = this->gates;
-    // The gate so many before the last, with its peephole.
+    // The gate `back` positions before the last, with its peephole.
     const auto gate = [&](std::size_t back, std::ptrdiff_t row, const Variable<T>& seen) {
         const Variable<T> plain = block(gates, n - back, n);
         if (!options.peephole || row < 0) return plain;

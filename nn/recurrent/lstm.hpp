@@ -12,7 +12,7 @@ namespace unroll::nn {
 //   layer_norm: of both products, and of c' where h' reads it  (Ba et al. 2016)
 //   projection: h' = W_hr (sigmoid(o) tanh(c')), of that width  (Sak et al. 2014)
 struct LstmOptions {
-    double forget_bias = 0; // added to the starting value of the forget gate's bias
+    double forget_bias = 0; // added to the initial bias of the forget gate
     bool peephole = false;
     bool coupled = false;
     bool layer_norm = false;
@@ -34,7 +34,7 @@ struct LstmCell : CellParameters<T> {
     void members(Members<T>& m);
 
     Options options;
-    Parameter<T> peephole;  // [3, hidden], rows i, f, o; of coupled gates [2, hidden], f, o
+    Parameter<T> peephole;  // [3, hidden], rows i, f, o; if coupled [2, hidden], f, o
     Parameter<T> weight_hr; // [projection, hidden]
     std::optional<LayerNorm<T>> norm_c;
 

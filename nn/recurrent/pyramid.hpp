@@ -8,7 +8,7 @@
 
 namespace unroll::nn {
 
-// Steps of a batch, and how many of them each sequence has.
+// A batch of steps, and the length of each sequence.
 template <class T>
 struct Frames {
     Variable<T> x; // [T, B, width]
@@ -16,8 +16,8 @@ struct Frames {
 };
 
 // Joins each `factor` steps into one: x [T, B, n] -> [ceil(T / factor), B, factor n], lengths
-// likewise. Zeros replace x after the end of a sequence and complete the last step. Throws Error
-// for a factor of 0 and for shapes and lengths that do not fit.
+// likewise. x after the end of a sequence is replaced by zeros, which also pad the last step.
+// Throws Error for a factor of 0, and if shapes or lengths do not match.
 template <class T>
 Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
                      std::span<const std::size_t> lengths = {});
@@ -25,8 +25,8 @@ Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
 struct PyramidOptions {
     std::size_t input = 0;
     std::size_t hidden = 0;                // of each direction
-    std::vector<std::size_t> factors = {}; // of each layer: how many steps it reads as one
-    double dropout = 0;                    // of the input of each layer but the first
+    std::vector<std::size_t> factors = {}; // of each layer: number of steps joined into one
+    double dropout = 0;                    // of the input of each layer except the first
     bool bidirectional = true;
 };
 
@@ -47,7 +47,7 @@ public:
                          Where caller = Where::current()) const;
 
     std::size_t output_width() const { return layers.back().output_width(); }
-    // How many steps of the input one of the output is.
+    // The number of input steps per output step.
     std::size_t factor() const;
     void members(Members<T>& m) { m(module_name)("layers", layers); }
 

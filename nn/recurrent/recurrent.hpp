@@ -17,8 +17,8 @@ using unroll::detach;
 // How the outputs of the two directions are merged.
 enum class Merge { concatenate, add, average, multiply };
 
-// How a layer's output f(x) is connected to its input x if both have one width: f(x), x + f(x), or
-// t f(x) + (1 - t) x with t = sigmoid(W x + b)  (He et al. 2016, Srivastava et al. 2015)
+// How a layer's output f(x) is connected to its input x if both have the same width: f(x), x +
+// f(x), or t f(x) + (1 - t) x with t = sigmoid(W x + b)  (He et al. 2016, Srivastava et al. 2015)
 enum class Connection { plain, residual, highway };
 
 template <Cell C>
@@ -31,17 +31,18 @@ struct RecurrentOptions {
     Merge merge = Merge::concatenate;
     cell_options<C> cell = {};
 
-    // Drops the same elements in every step of a sequence: of each layer's input, of the h that the
-    // recurrent product reads, of the last layer's output  (Gal and Ghahramani 2016)
+    // Variational dropout, with the same mask in every step: of each layer's input, of h in the
+    // recurrent product, of the last layer's output  (Gal and Ghahramani 2016)
     double input_dropout = 0, state_dropout = 0, output_dropout = 0;
-    double weight_dropout = 0;  // of the recurrent weights, once a sequence  (Merity et al. 2018)
-    double zoneout = 0;         // of the new state, which stays the old one  (Krueger et al. 2017)
-    bool learned_state = false; // the state that a sequence begins with is a parameter
+    double weight_dropout =
+        0;              // of the recurrent weights, drawn once per sequence  (Merity et al. 2018)
+    double zoneout = 0; // probability of keeping an element of the old state  (Krueger et al. 2017)
+    bool learned_state = false; // the initial state is a parameter
     Connection connection = Connection::plain;
 };
 
-// A recurrent network of any cell, with depth, both directions, lengths and a state that can be
-// carried on. See docs/recurrent.md for formulas, weights and their order.
+// A recurrent network of any cell, with several layers, one or two directions, sequence lengths and
+// a state that can be carried over. See docs/recurrent.md for formulas, weights and their order.
 //   auto [output, state] = lstm(x);
 template <Cell C>
 class Recurrent {
@@ -56,13 +57,13 @@ public:
         States state;       // each [layers * directions, B, its width], forwards first
     };
 
-    // Throws Error for options that contradict each other or the cell.
+    // Throws Error for options that are inconsistent or not supported by the cell.
     explicit Recurrent(const Options& options);
 
-    // x [T, B, input]. Without a state it begins with zeros, or with learned ones. `lengths`, one
-    // for each of the B sequences, may be in any order and 0; x after the end of a sequence is not
-    // read, and the output there is 0. Throws Error for shapes and lengths that do not fit, and for
-    // a state of an earlier tape, which detach() makes a constant.
+    // x [T, B, input]. Without a state it starts from zeros or from learned states. `lengths`, one
+    // for each of the B sequences, may be in any order and may be 0; x after the end of a sequence
+    // is not read, and the output there is 0. Throws Error if shapes or lengths do not match, and
+    // for a state of an earlier tape; use detach() to carry it over.
     Result operator()(const Variable<T>& x, const States& state = {},
                       std::span<const std::size_t> lengths = {},
                       Where caller = Where::current()) const;
@@ -139,7 +140,7 @@ Recurrent<C>::Recurrent(const Options& options) : options_(options) {
                ", has the width of its input, " + std::to_string(options.input));
     if (options.connection != Connection::highway) return;
     for (std::size_t layer = 0; layer < options.layers; ++layer) {
-        // A layer begins by passing on most of its input.
+        // Initially a layer passes on most of its input.
         highways_.emplace_back(LinearOptions{output_width(), output_width()});
         highways_.back().bias.change().fill(T(-1));
     }

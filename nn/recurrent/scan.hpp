@@ -10,14 +10,14 @@
 
 namespace unroll::nn {
 
-// What a scan does to the states between its steps.
+// Regularisation of the states between steps.
 struct ScanOptions {
-    double state_dropout = 0;  // of the h that the recurrent product reads, the same in every step
+    double state_dropout = 0;  // of h in the recurrent product, with one mask for all steps
     double weight_dropout = 0; // of weight_hh, drawn once
-    double zoneout = 0;        // of the new state, which stays the old one
+    double zoneout = 0;        // probability of keeping an element of the old state
 };
 
-// One direction of one layer: the cell's own loop, unrolled on the tape.
+// One direction of one layer: the loop over the cell's steps, unrolled on the tape.
 template <Cell C>
 class Scan {
 public:
@@ -28,16 +28,16 @@ public:
         States state;       // each [B, its width]
     };
 
-    // Steps through x [T, B, input], backwards if asked. After the end of a sequence the state
-    // stays as it is and the output is 0, so that a backward scan begins at each sequence's end. x
-    // there must be finite, as without_padding() makes it. Throws Error, naming the cell, if
-    // project or step returns another shape than expected.
+    // Steps through x [T, B, input], optionally backward. After the end of a sequence the state is
+    // unchanged and the output is 0, so a backward scan starts at the end of each sequence. x must
+    // be finite there, see without_padding(). Throws Error, naming the cell, if project or step
+    // returns an unexpected shape.
     static Result run(const C& cell, const Variable<T>& x, States state, bool backwards,
                       std::span<const std::size_t> lengths, const ScanOptions& options = {});
 
 private:
-    // How many steps of the input are projected in one product: all of them, unless four gates
-    // would have left the cache before they are used.
+    // The number of input steps projected in one product: all, unless four gates would be evicted
+    // from the cache before use.
     static std::size_t steps_at_once(const States& state, std::size_t batch) {
         constexpr std::size_t cache = 2 << 20;
         std::size_t width = 0;
@@ -45,7 +45,7 @@ private:
         const std::size_t bytes = batch * 4 * width * sizeof(T);
         return std::max<std::size_t>(cache / std::max<std::size_t>(bytes, 1), 1);
     }
-    // For pictures: h, and c if a cell carries more.
+    // For pictures: h, and c if the cell has two states.
     static void name_states(const States& state) {
         for (std::size_t s = 0; s < state.size(); ++s)
             if (auto* tape = state[s].tape()) tape->name(state[s], s == 0 ? "h" : "c");
@@ -56,17 +56,18 @@ private:
 
 namespace detail {
 
-// 1 for the sequences that have a step t, [B, 1].
+// 1 for the sequences longer than t, otherwise 0: [B, 1].
 template <class T>
 Variable<T> active(std::span<const std::size_t> lengths, std::size_t t);
-// x for the active sequences, else y; the first result is stored in `place` if one is given.
+// x for the active sequences, otherwise y; stored in `place` if given.
 template <class T>
 Variable<T> choose_active(const Place<T>& place, const Variable<T>& active, const Variable<T>& x,
                           const Variable<T>& y);
-// x [T, B, n] or a state [B, n] with the same elements dropped in every step.
+// Variational dropout of x [T, B, n] or of a state [B, n]: the same elements in every step.
 template <class T>
 Variable<T> locked_dropout(const Variable<T>& x, double p);
-// In training, `next` with each element replaced by the old one with probability p; else the mean.
+// In training, `next` with each element replaced by the old one with probability p; otherwise the
+// mean.
 template <class T>
 Variable<T> zone_out(const Place<T>& place, const Variable<T>& old, const Variable<T>& next,
                      double p);
@@ -95,7 +96,7 @@ typename Scan<C>::Result Scan<C>::run(const C& cell, const Variable<T>& x, State
     };
     Variable<T> projected;
     if (steps > 0) projected = project(0);
-    // The buffers belong to the tape that records the steps.
+    // The buffers must be on the tape that records the steps.
     const Variable<T>* recorded = &projected;
     for (const auto& s : state)
         if (!recorded->is_recorded()) recorded = &s;

@@ -8,15 +8,15 @@ namespace unroll::nn {
 
 struct SpellingOptions {
     Vocabulary characters;  // of the training words
-    std::size_t width = 0;  // of a character's vector
+    std::size_t width = 0;  // of a character embedding
     std::size_t hidden = 0; // of each direction
     std::size_t most = 0;   // reads the first `most` characters of a word; 0: all
-    double dropout = 0;     // of the characters' vectors
+    double dropout = 0;     // of the character embeddings
 };
 
 // A character LSTM embedding: the vector of a word, unseen ones included, is the last state of both
 // directions of an LSTM over its characters, concatenated (Ling et al. 2015; Lample et al. 2016).
-// Each different word is read once.
+// Each distinct word is computed once.
 template <class T>
 class Spelling {
 public:

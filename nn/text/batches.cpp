@@ -74,7 +74,7 @@ Indices hide_rare(const Indices& numbers, const Vocabulary& vocabulary,
     for (std::size_t i = 0; i < hidden.size(); ++i) {
         std::int64_t& word = hidden.data()[i];
         if (word < 0 || word >= static_cast<std::int64_t>(counts.size()))
-            fail(name, "number " + std::to_string(word) + " is none of " +
+            fail(name, "number " + std::to_string(word) + " is not one of the " +
                            std::to_string(counts.size()) + " that have a count");
         if (std::find(special.begin(), special.end(), word) != special.end()) continue;
         const auto n = static_cast<double>(counts[static_cast<std::size_t>(word)]);

@@ -19,7 +19,7 @@ NGrams::NGrams(const NGramOptions& options) : options_(options) {
 
 std::size_t NGrams::checked(std::size_t order) const {
     if (order > options_.order)
-        fail(name, "order " + std::to_string(order) + " was asked for, and " +
+        fail(name, "order " + std::to_string(order) + " was requested, but " +
                        std::to_string(options_.order) + " counted");
     return order == 0 ? options_.order : order;
 }
@@ -42,7 +42,7 @@ void NGrams::add(Numbers sequence) {
     const auto any = met_.find({});
     if (any != met_.end() && any->second.numbers.size() > options_.vocabulary)
         fail(name, std::to_string(any->second.numbers.size()) +
-                       " different numbers came, expected at most " +
+                       " different tokens, expected at most " +
                        std::to_string(options_.vocabulary));
 }
 

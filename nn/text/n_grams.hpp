@@ -8,15 +8,15 @@
 namespace unroll::nn {
 
 struct NGramOptions {
-    std::size_t order = 3;      // of numbers that are looked at together, the last one included
-    std::size_t vocabulary = 0; // how many different numbers may come
-    std::int64_t start = -1;    // what stands before a sequence, as often as needed
+    std::size_t order = 3;      // n: length of the n-grams, including the predicted token
+    std::size_t vocabulary = 0; // number of different tokens
+    std::int64_t start = -1;    // pads the context at the start of a sequence
 };
 
-// Numbers told from those before them: the baseline of a language model. Behind a context that N
-// numbers followed, c of them x and K different ones,
+// Predicts the next token from its context: a baseline for language models. After a context that
+// was followed by N tokens, K of them different and c of them x,
 //   p(x | context) = (c + K p(x | the context without its first number)) / (N + K),
-// where p is 1 / vocabulary before the shortest context, the empty one (Witten and Bell 1991).
+// where p is 1 / vocabulary below the empty context (Witten and Bell 1991).
 class NGrams {
 public:
     using Numbers = std::span<const std::int64_t>;
@@ -24,12 +24,11 @@ public:
     // Throws Error for an order or a vocabulary of 0.
     explicit NGrams(const NGramOptions& options);
 
-    // Counts a sequence. Throws Error where more different numbers came than there are.
+    // Counts a sequence. Throws Error if there are more different tokens than `vocabulary`.
     void add(Numbers sequence);
-    // Of a number behind others, of which the last order - 1 count, or of which fewer count where a
-    // lower order is given. Throws Error for a higher one.
+    // p(token | last order - 1 tokens); a lower order may be given. Throws Error for a higher one.
     double probability(Numbers before, std::int64_t number, std::size_t order = 0) const;
-    // The mean of -log2 p of all numbers of some sequences. Throws Error for none.
+    // The mean of -log2 p over all tokens of the sequences. Throws Error if there are none.
     double bits(std::span<const std::vector<std::int64_t>> sequences, std::size_t order = 0) const;
 
 private:
@@ -41,7 +40,7 @@ private:
     std::vector<std::int64_t> with_start(Numbers sequence) const;
 
     NGramOptions options_;
-    std::map<std::vector<std::int64_t>, Met> met_; // behind each context
+    std::map<std::vector<std::int64_t>, Met> met_; // after each context
 };
 
 } // namespace unroll::nn

@@ -16,8 +16,8 @@ struct CodePoint {
     std::size_t length; // in bytes
 };
 
-// The code point that begins at `at`; none where the bytes are not UTF-8: cut short, longer than
-// needed, a surrogate or beyond Unicode.
+// The code point that begins at `at`; none if the bytes are not valid UTF-8: truncated, overlong, a
+// surrogate or beyond Unicode.
 std::optional<CodePoint> code_point(std::string_view text, std::size_t at) {
     utf8proc_int32_t value = 0;
     const auto* const bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at);
@@ -46,14 +46,14 @@ bool is_space(utf8proc_int32_t c) {
            (category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_ZP);
 }
 
-// Letters, marks, digits, '_', and the two signs inside words that tell whether letters join.
+// Letters, marks, digits, '_', and the zero-width joiner and non-joiner within words.
 bool is_word(utf8proc_int32_t c) {
     const auto category = utf8proc_category(c);
     return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) || c == '_' ||
            c == 0x200c || c == 0x200d;
 }
 
-// Cuts before a code point of another kind; what is of no kind is left out.
+// Splits where the kind of code point changes; code points of no kind are dropped.
 template <class Kind>
 Tokens split(const char* operation, std::string_view text, const Kind& joins, bool others) {
     Tokens tokens;
@@ -236,7 +236,7 @@ std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& t
         if (columns.size() < 2) refuse("expected a sentence, a tab and another one");
         pairs.push_back({tokenizer(columns[0]), tokenizer(columns[1])});
         if (pairs.back().source.empty()) refuse("there is nothing before the tab");
-        if (pairs.back().target.empty()) refuse("there is nothing behind the tab");
+        if (pairs.back().target.empty()) refuse("there is nothing after the tab");
     }
     if (pairs.empty()) fail("read_pairs", "'" + path + "' is empty");
     return pairs;

@@ -13,22 +13,22 @@ namespace unroll::nn {
 
 // Tokenisers. Text is UTF-8; all throw Error for bytes that are not, with their position.
 
-// What stands between white space, Unicode's included.
+// Splits at white space, including that of Unicode.
 Tokens split_whitespace(std::string_view text);
-// Words, which are runs of letters, digits, '_' and marks, and every other character by itself:
-// "don't stop" -> don ' t stop.
+// Words, which are runs of letters, digits, '_' and marks, and all other characters as single
+// tokens: "don't stop" -> don ' t stop.
 Tokens split_words(std::string_view text);
-// Such words as a text, as far as they tell: no space before . and , and around ' and -.
+// Joins such words to a text, heuristically: no space before . and , or around ' and -.
 std::string join_words(std::span<const std::string> words);
 // Code points, white space included.
 Tokens split_characters(std::string_view text);
 
-// Every letter that has a small one as that: "ÉTÉ Σ" -> "été σ".
+// Converts letters to lower case: "ÉTÉ Σ" -> "été σ".
 std::string to_lower(std::string_view text);
 
-// How each word is written, for taggers: as @name 1, #topic 2, http address 3, with digits 4; else
-// of the letters A to z in small ones 5, with a capital first alone 6, in capitals 7, with capitals
-// 8; else 9. 0 is left for padding, and for no word at all.
+// Word shapes, for taggers. 1: @name, 2: #topic, 3: http address, 4: contains digits; only letters
+// A to z: 5: lower case, 6: capitalised, 7: upper case, 8: mixed case; 9: other. 0 is reserved for
+// padding and empty words.
 std::vector<std::int64_t> word_forms(std::span<const std::string> words);
 constexpr std::size_t word_form_kinds = 10;
 
@@ -52,13 +52,13 @@ std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tok
 struct SentencePair {
     Tokens source, target;
 };
-// A sentence, a tab and what it becomes, such as its translation, a line; further columns are left
-// out. Throws Error with path and line for a file that is no text, a line without a tab and a
-// sentence without a word, and for an empty file.
+// Each line: a sentence, a tab and its target, such as a translation; further columns are ignored.
+// Throws Error with path and line for a file that is not text, a line without a tab, a sentence
+// without words, and an empty file.
 std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& tokenizer);
 
 struct TaggedSentence {
-    Tokens words, tags; // of one length
+    Tokens words, tags; // of the same length
     std::size_t line;   // of the first word, from 1
 
     std::size_t size() const { return words.size(); }
@@ -66,22 +66,22 @@ struct TaggedSentence {
 
 struct ColumnOptions {
     std::size_t word = 0;
-    std::size_t tag = 0;    // a column; 0: the last one
-    bool only_tabs = false; // columns may hold spaces
-    Tokens tags = {};       // the only tags that there are; empty: any
+    std::size_t tag = 0;    // column of the tag; 0: the last one
+    bool only_tabs = false; // columns are separated by tabs only and may contain spaces
+    Tokens tags = {};       // the allowed tags; empty: any
 };
 
-// A file with a word and its columns a line and blank lines between sentences, as the shared tasks
-// of CoNLL have them; lines that begin with -DOCSTART- are left out. Throws Error with path and
-// line for a file that is no text, a column that is missing or empty, a line whose number of
-// columns is not that of the first, a tag not among those given, and a file without a sentence.
+// Reads the column format of the CoNLL shared tasks: one word with its columns per line, blank
+// lines between sentences; lines that begin with -DOCSTART- are skipped. Throws Error with path and
+// line for a file that is not text, a missing or empty column, a line with a different number of
+// columns than the first, a tag that is not allowed, and a file without sentences.
 std::vector<TaggedSentence> read_columns(const std::string& path,
                                          const ColumnOptions& options = {});
 
 // Throws Error: "reader: 'path', line 3: problem".
 [[noreturn]] void refuse_line(const char* reader, const std::string& path, std::size_t line,
                               const std::string& problem);
-// What was read, for such a message: in quotes, without control characters and not too long.
+// Input text for such a message: quoted, without control characters, truncated.
 std::string quoted(std::string_view text);
 
 } // namespace unroll::nn

@@ -16,24 +16,24 @@ struct Entity {
     friend auto operator<=>(const Entity&, const Entity&) = default;
 };
 // The chunks that the shared tasks' conlleval finds (Tjong Kim Sang and Buchholz 2000), in order:
-// one begins at B, at an I behind O or at the beginning, and at an I of another type than the tag
-// before, so that BIO, IOB1 and ill-formed tags are all read. Throws Error, with the position, for
-// a tag other than O, B, I, B-type and I-type.
+// one begins at B, at an I after O or at the start, and at an I of a different type than the
+// previous tag, so that BIO, IOB1 and ill-formed tags are all accepted. Throws Error, with the
+// position, for a tag other than O, B, I, B-type and I-type.
 std::vector<Entity> entities(std::span<const std::string> tags);
 
-// Precision, recall and F1 of entities as conlleval counts them: one is right where its type and
-// both its ends are.
+// Precision, recall and F1 of entities as conlleval counts them: an entity is correct if its type
+// and both boundaries are.
 class EntityScores {
 public:
-    // A sentence's tags; throws Error, having counted nothing, for other numbers of tags and as
-    // entities() does.
+    // Adds the tags of a sentence. Throws Error, counting nothing, if the numbers of tags differ,
+    // and as entities() does.
     void add(std::span<const std::string> targets, std::span<const std::string> predicted);
 
     Scores overall() const;
     Scores of_type(const std::string& type) const;
-    std::vector<std::string> types() const; // in the order of their bytes
-    double token_accuracy() const;          // 0 of nothing
-    // A row for all and one for each type, in percent.
+    std::vector<std::string> types() const; // sorted by bytes
+    double token_accuracy() const;          // 0 if nothing was added
+    // A row for all types together and one per type, in percent.
     Table table() const;
 
 private:
@@ -47,14 +47,13 @@ private:
 };
 
 // BLEU of a corpus (Papineni, Roukos, Ward and Zhu 2002): BP exp(mean over n = 1 ... N of
-// log p_n). p_n: the n-grams of all candidates that are in a reference, each counted no more often
-// than in the one reference that has most of it, over all n-grams of candidates.
-// BP = min(1, exp(1 - r / c)): c the candidates' length, r that of the references closest to each
-// in length, the shorter of two. In [0, 1].
+// log p_n). p_n: modified n-gram precision, with counts clipped at the maximum count in any one
+// reference. BP = min(1, exp(1 - r / c)): c the total candidate length, r the total length of the
+// references closest in length, the shorter on ties. In [0, 1].
 class Bleu {
 public:
     enum class Smoothing {
-        none,   // 0 as soon as one p_n is
+        none,   // 0 if any p_n is 0
         add_one // to both counts of p_n, n > 1  (Lin and Och 2004)
     };
     // Throws Error for an order of 0.
@@ -63,7 +62,7 @@ public:
     // Throws Error without references.
     void add(const Tokens& candidate, std::span<const Tokens> references);
 
-    double score() const; // 0 where nothing was added
+    double score() const; // 0 if nothing was added
     double precision(std::size_t n) const;
     double brevity_penalty() const;
 
@@ -73,8 +72,9 @@ private:
     std::size_t candidates_ = 0, references_ = 0;
 };
 
-// The fewest insertions, deletions and substitutions that make one sequence of the other
-// (Levenshtein 1966). Divided by a reference's length it is an error rate of words or characters.
+// The minimum number of insertions, deletions and substitutions that turn one sequence into the
+// other (Levenshtein 1966). Divided by a reference's length it is an error rate of words or
+// characters.
 std::size_t edit_distance(std::span<const std::string> a, std::span<const std::string> b);
 std::size_t edit_distance(std::span<const std::int64_t> a, std::span<const std::int64_t> b);
 

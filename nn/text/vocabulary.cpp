@@ -101,7 +101,7 @@ std::int64_t Vocabulary::append(const std::string& symbol, std::size_t count) {
     const auto number = static_cast<std::int64_t>(size());
     const auto [at, is_new] = numbers_.emplace(symbol, number);
     if (!is_new)
-        fail(name, "'" + symbol + "' stands twice, as " + std::to_string(at->second) + " and " +
+        fail(name, "'" + symbol + "' occurs twice, as " + std::to_string(at->second) + " and " +
                        std::to_string(number));
     symbols_.push_back(symbol);
     counts_.push_back(count);

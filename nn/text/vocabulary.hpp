@@ -13,7 +13,7 @@ namespace unroll::nn {
 
 using Tokens = std::vector<std::string>;
 
-// Special symbols; an empty name: there is none.
+// Special symbols; an empty name disables one.
 struct SpecialSymbols {
     std::string padding = "<pad>", unknown = "<unk>", start = "<s>", end = "</s>";
 
@@ -21,33 +21,34 @@ struct SpecialSymbols {
 };
 
 struct VocabularyOptions {
-    std::size_t min_count = 1; // what is rarer is left out
+    std::size_t min_count = 1; // rarer symbols are dropped
     std::size_t max_size = 0;  // only the most frequent, special symbols included; 0: all
     SpecialSymbols special = {};
 };
 
-// Numbers for words, characters or tags. The special symbols come first, in the order padding,
+// Maps words, characters or tags to numbers. The special symbols come first, in the order padding,
 // unknown, start, end; then the others.
 class Vocabulary {
 public:
     using Counts = std::map<std::string, std::size_t>;
 
-    // The symbols of sentences by falling frequency, equally frequent ones in the order of their
-    // bytes. Occurrences of a special symbol's name count for that. Throws Error where nothing is
-    // left, and for a max_size that the special symbols do not fit in.
+    // The symbols of sentences by decreasing frequency, ties sorted by bytes. Occurrences of a
+    // special symbol's name count as that symbol. Throws Error if no symbol is left, and for a
+    // max_size below the number of special symbols.
     explicit Vocabulary(std::span<const Tokens> sentences, const VocabularyOptions& options = {});
     explicit Vocabulary(const Counts& counts, const VocabularyOptions& options = {});
-    // Symbols in the order given, which counted 0. Throws Error for an empty or repeated one.
+    // Symbols in the given order, with counts of 0. Throws Error for an empty or repeated one.
     static Vocabulary of(std::span<const std::string> symbols,
                          const SpecialSymbols& special = SpecialSymbols::none());
 
     std::size_t size() const { return symbols_.size(); }
     const Tokens& symbols() const { return symbols_; }
-    // How often each symbol occurred; the unknown one: all that was left out.
+    // Number of occurrences of each symbol; for the unknown symbol, those of all dropped ones.
     const std::vector<std::size_t>& counts() const { return counts_; }
 
     bool contains(std::string_view symbol) const;
-    // The unknown symbol's number for one that is not here; throws Error where there is none.
+    // The number of a symbol; that of the unknown symbol if it is not in the vocabulary. Throws
+    // Error if there is no unknown symbol.
     std::int64_t number(std::string_view symbol) const;
     // Throws Error for a number outside the vocabulary.
     const std::string& symbol(std::int64_t number) const;
@@ -59,8 +60,9 @@ public:
     std::int64_t end() const { return end_; }
 
     enum class Ends { none, start, end, both };
-    // Numbers of symbols, between the start and end symbols where asked for. Throws Error, with the
-    // position, for what is not here where there is no unknown symbol, and for ends that are not.
+    // Numbers of symbols, optionally enclosed by start and end symbols. Throws Error, with the
+    // position, for a symbol outside a vocabulary without unknown symbol, and for missing start or
+    // end symbols.
     std::vector<std::int64_t> encode(std::span<const std::string> symbols,
                                      Ends ends = Ends::none) const;
     std::vector<std::vector<std::int64_t>> encode_all(std::span<const Tokens> sentences,
@@ -70,8 +72,8 @@ public:
     Tokens decode(std::span<const std::int64_t> numbers) const;
 
     // A text file: four lines with the special symbols, which may be empty, then one symbol a line;
-    // \n, \r and \\ stand for what they do in C. Counts are not kept. load throws Error with path
-    // and line.
+    // with the C escapes \n, \r and \\. Counts are not stored. load throws Error with path and
+    // line.
     void save(const std::string& path) const;
     static Vocabulary load(const std::string& path);
 

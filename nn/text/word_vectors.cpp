@@ -26,7 +26,7 @@ std::optional<N> number_in(std::string_view text) {
     return n;
 }
 
-// What stands between spaces and tabs.
+// Splits at spaces and tabs.
 std::vector<std::string_view> fields_of(std::string_view line) {
     std::vector<std::string_view> fields;
     for (std::size_t at = 0; (at = line.find_first_not_of(" \t", at)) != line.npos;) {
@@ -41,7 +41,7 @@ struct Counts {
     std::size_t words = 0, width = 0;
 };
 
-// "400000 50": how many words, how wide.
+// A header such as "400000 50": number of words, width.
 std::optional<Counts> counts_in(std::string_view line) {
     const auto fields = fields_of(line);
     if (fields.size() != 2) return std::nullopt;
@@ -51,8 +51,7 @@ std::optional<Counts> counts_in(std::string_view line) {
 }
 
 std::string refused_count(const Counts& expected, const std::string& got) {
-    return "expected " + std::to_string(expected.words) + " words, as the first line says, got " +
-           got;
+    return "expected " + std::to_string(expected.words) + " words, as the header says, got " + got;
 }
 
 void check_writable(const Tokens& words) {
@@ -68,7 +67,7 @@ std::string first_line(std::size_t words, std::size_t width) {
 
 } // namespace
 
-// Collects what a file holds, and says where it is wrong.
+// Collects the content of a file and reports errors with their position.
 template <class T>
 struct WordVectors<T>::Reader {
     explicit Reader(const std::string& path, const WordVectorOptions& options)
@@ -80,7 +79,7 @@ struct WordVectors<T>::Reader {
     bool begin(std::string_view word, std::size_t number, const auto& refuse) {
         const auto [at, is_new] = places.emplace(word, number);
         if (!is_new && !options.keeps_first)
-            refuse("the word " + quoted(word) + " stands there a second time, after " + unit + " " +
+            refuse("the word " + quoted(word) + " is repeated, after " + unit + " " +
                    std::to_string(at->second));
         if (is_new) words.emplace_back(word);
         return is_new;
@@ -221,7 +220,7 @@ WordVectors<T> WordVectors<T>::read_binary(const std::string& path,
         }
         if (number == 1) has_newlines = newline();
         if (has_newlines && !newline())
-            refuse("expected a newline behind the numbers, as behind word 1");
+            refuse("expected a newline after the numbers, as after word 1");
         if (has_newlines) ++at;
     }
     if (!reader.is_full() && at != text.size())

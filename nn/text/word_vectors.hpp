@@ -11,30 +11,30 @@
 namespace unroll::nn {
 
 struct WordVectorOptions {
-    std::size_t most = 0;               // only the first so many; the rest is not looked at; 0: all
-    bool keeps_first = false;           // of a word that stands twice the first counts; else Error
-    bool has_words_with_spaces = false; // headless files: the first line's word has none
+    std::size_t most = 0;     // maximum number of words read; the rest is not checked; 0: all
+    bool keeps_first = false; // a repeated word keeps its first vector; otherwise Error
+    bool has_words_with_spaces = false; // without a header, the first line's word has none
 };
 
-// Words and the vectors that were learned for them.
+// Words and their learned vectors.
 template <class T>
 class WordVectors {
 public:
-    // vectors [words, width]; throws Error where they do not fit, for none, for an empty word or
-    // one that stands twice, and for values that are not finite.
+    // vectors [words, width]. Throws Error if numbers do not match, if there are no words, for an
+    // empty or repeated word, and for values that are not finite.
     WordVectors(Tokens words, Tensor<T> vectors);
 
-    // A word and its numbers a line, as GloVe writes them; or, after a first line of two whole
-    // numbers, how many words and how wide, word2vec's text format. Throws Error with path and line
-    // for a line of another width, what is no finite number, an empty line, a repeated word, and a
-    // first line that the rest does not bear out.
+    // GloVe's text format: a word and its numbers per line; or word2vec's, which starts with a
+    // header line with the number of words and the width. Throws Error with path and line for a
+    // line of a different width, anything but finite numbers, an empty line, a repeated word, and a
+    // header that does not match the content.
     static WordVectors read_text(const std::string& path, const WordVectorOptions& options = {});
-    // word2vec's binary format: such a first line, then for each word its bytes, a space, the
-    // numbers as 32-bit floats, and a newline, which all or none have. Throws Error with path, word
-    // number and byte as read_text does, and for a file that ends early or goes on.
+    // word2vec's binary format: a header line, then for each word its bytes, a space, the numbers
+    // as 32-bit floats, and a newline (for all words or none). Throws Error with path, word number
+    // and byte as read_text does, and for a truncated file or trailing data.
     static WordVectors read_binary(const std::string& path, const WordVectorOptions& options = {});
-    // word2vec's formats. Throw Error for a word that the format cannot hold: with white space, or
-    // a control character.
+    // word2vec's formats. Throw Error for a word that the format cannot represent: with white space
+    // or control characters.
     void write_text(const std::string& path) const;
     void write_binary(const std::string& path) const;
 
@@ -43,24 +43,24 @@ public:
     const Tokens& words() const { return words_.symbols(); }
     const Tensor<T>& vectors() const { return vectors_; }
     bool contains(std::string_view word) const { return words_.contains(word); }
-    // [width]; throws Error for a word that is not here.
+    // [width]; throws Error for an unknown word.
     Tensor<T> operator[](std::string_view word) const;
 
-    // The cosine of two words' vectors; throws Error for a word that is not here.
+    // The cosine similarity of two words; throws Error for an unknown word.
     T similarity(std::string_view a, std::string_view b) const;
 
     struct Neighbour {
         std::string word;
         T cosine;
     };
-    // The k words of largest cosine, nearest first, earlier ones first among equals; fewer where
-    // there are not so many. A vector of zeros has cosine 0 with all. The words asked about are
-    // left out. Throw Error for a word that is not here and a vector [width] that is none.
+    // The k words of largest cosine similarity, nearest first, ties in order of the words; fewer if
+    // there are fewer words. A zero vector has similarity 0 to all. The query words are excluded.
+    // Throw Error for an unknown word and a vector of the wrong shape.
     std::vector<Neighbour> nearest(std::string_view word, std::size_t k = 10) const;
     std::vector<Neighbour> nearest(const Tensor<T>& vector, std::size_t k = 10,
                                    std::span<const std::string> left_out = {}) const;
-    // a is to b as c is to what: nearest to b - a + c, of vectors of length 1 (Mikolov, Yih and
-    // Zweig 2013).
+    // Solves "a is to b as c is to ...": the words nearest to b - a + c, with normalised vectors
+    // (Mikolov, Yih and Zweig 2013).
     std::vector<Neighbour> analogy(std::string_view a, std::string_view b, std::string_view c,
                                    std::size_t k = 1) const;
 
@@ -68,8 +68,9 @@ public:
         Tensor<T> rows; // [vocabulary, width]
         std::size_t found = 0;
     };
-    // Rows for an nn::Embedding: a vocabulary's words as they are here, or else in small letters;
-    // others normal with the deviation of the numbers here, and zeros for padding.
+    // Rows for an nn::Embedding: the vectors of a vocabulary's words, looked up as they are, then
+    // in lower case. Unknown words are drawn normally with the standard deviation of all vectors;
+    // padding is zeros.
     Table rows_for(const Vocabulary& vocabulary, Random random) const;
 
 private:
@@ -78,7 +79,7 @@ private:
 
     Vocabulary words_;
     Tensor<T> vectors_;
-    Tensor<T> units_; // of length 1, or zeros
+    Tensor<T> units_; // normalised vectors; zero vectors stay zero
 };
 
 } // namespace unroll::nn

@@ -14,8 +14,8 @@ using Level = TreeBatch::Level;
 
 namespace {
 
-// What a node adds up before its nonlinearity: the inputs' share, which one product gives for the
-// whole batch, and the children's, a product a level. It stays in the memory of the former.
+// Pre-activations of the nodes: the contribution of the inputs, one product for the whole batch,
+// plus that of the children, one product per level. They are stored in the memory of the former.
 template <class T>
 class Sums {
 public:
@@ -49,7 +49,7 @@ private:
     Buffer<T> sums_;
 };
 
-// The children of every inner node side by side, [inner, arity width]; zeros where one lacks.
+// The concatenated children of every inner node, [inner, arity width]; zeros for missing children.
 template <class T>
 class SideBySide {
 public:
@@ -73,7 +73,7 @@ private:
     Buffer<T> rows_;
 };
 
-// Gates i, o, u stand in the first blocks of what was added up.
+// Gates i, o, u are the first blocks of the pre-activations.
 template <class T>
 Variable<T> gate(const Variable<T>& sums, std::size_t i, std::size_t hidden) {
     return slice(sums, 1, i * hidden, (i + 1) * hidden);
@@ -90,7 +90,7 @@ void leaf_lstm(const std::array<Place<T>, 2>& places, const Variable<T>& sums, s
               gate(sums, 0, hidden), gate(sums, 1, hidden), gate(sums, 2, hidden));
 }
 
-// `kept`: what remains of the children's c.
+// `kept`: the sum of the children's c, weighted by the forget gates.
 template <class T>
 void inner_lstm(const std::array<Place<T>, 2>& places, const Variable<T>& sums,
                 const Variable<T>& kept, std::size_t hidden) {
@@ -198,7 +198,7 @@ std::pair<std::size_t, std::size_t> RecursiveCell<T>::arity() const {
 template <class T>
 TensorCell<T>::TensorCell(const RecursiveOptions& options) : RecursiveCell<T>(options) {
     const std::size_t width = options.arity * options.hidden;
-    // p^T V p has width^2 terms: as large together as those of U p.
+    // p^T V p has width^2 terms: scaled so that their sum is comparable to that of U p.
     this->weight_tensor.emplace(
         "weight_tensor",
         uniform<T>({options.hidden, width, width}, 1 / static_cast<double>(width), next_stream()));
@@ -224,7 +224,7 @@ public:
                const std::array<Place<T>, 2>& places) const {
         const auto& [h, c] = children;
         const std::size_t before = level.inner_before, inner = level.inner();
-        // The gates first: what they read is overwritten by the sums.
+        // Gates first: the sums overwrite their input.
         const Variable<T> kept = scatter_add(forget(forget_gates(level, below, h), c),
                                              below.parents, inner, "sum_children");
         const Variable<T> summed = scatter_add(h, below.parents, inner, "sum_children",
@@ -282,7 +282,7 @@ public:
                const std::array<Place<T>, 2>& places) const {
         const Variable<T> sums = sums_.with(level, h_(level, below, children[0]), cell_.weight_hh);
         const Variable<T> c = c_(level, below, children[1]);
-        // From the last child to the first: backwards, gradients then fill their rows in order.
+        // From the last child to the first, so that the backward pass fills gradient rows in order.
         const std::size_t last = arity_ - 1;
         Variable<T> kept = forget(gate(sums, 3 + last, hidden_), gate(c, last, hidden_));
         for (std::size_t k = last; k-- > 0;)
@@ -299,7 +299,7 @@ private:
             return linear(x, cell_.weight_ih, slice(bias_, 0, 0, 3 * hidden_));
         return linear(x, with_forget_gates(cell_.weight_ih), bias_);
     }
-    // W_f and b_f are the same for every child; they are needed once for each.
+    // W_f and b_f are shared by all children; repeats them for each child.
     Variable<T> with_forget_gates(const Variable<T>& rows) const {
         std::vector<Variable<T>> all{rows};
         for (std::size_t k = 1; k < arity_; ++k)

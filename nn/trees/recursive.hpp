@@ -12,9 +12,9 @@
 
 namespace unroll::nn {
 
-// A recursive network is one function of a node's input and of its children's states, the same at
-// every node. Its cells are written for a level of a TreeBatch: all nodes of a level, of all trees,
-// take part in one product, and the inputs of all levels in one more. See docs/trees.md.
+// A recursive network applies one function of a node's input and of its children's states at every
+// node. Cells process a level of a TreeBatch at a time: one product for all nodes of a level, over
+// all trees, and one for the inputs of all levels. See docs/trees.md.
 //
 // h of width `hidden`; x_j the input of node j, h_1 ... h_N the states of its children:
 //   Recursive      h = tanh(W x + b + U [h_1 ... h_N])                         (Socher et al. 2011)
@@ -26,14 +26,15 @@ namespace unroll::nn {
 struct RecursiveOptions {
     std::size_t input = 0;
     std::size_t hidden = 0;
-    // Children of a node: so many or none, of an N-ary Tree-LSTM at most so many (those that lack
-    // count as zeros); of a child-sum any number, and this is not used.
+    // Number of children of an inner node; for an N-ary Tree-LSTM the maximum (missing children
+    // count as zeros); not used by child-sum cells, which allow any number.
     std::size_t arity = 2;
-    bool inputs_at_leaves = false; // only leaves have an x, else all nodes
+    bool inputs_at_leaves = false; // only leaves have an x; otherwise all nodes
 };
 
-// What the cells are made of, beginning uniform within 1 / sqrt(hidden). Of G gates: weight_ih
-// [G hidden, input], bias [G hidden]; where only leaves have inputs, weight_ih lacks the gates f.
+// Parameters of the cells, initialised uniformly within 1 / sqrt(hidden). For G gates: weight_ih [G
+// hidden, input], bias [G hidden]. If only leaves have inputs, weight_ih has no rows for the gates
+// f.
 template <class T>
 struct RecursiveParameters {
     RecursiveOptions options;
@@ -48,8 +49,8 @@ protected:
     Parameter<T> fresh(const char* name, const Shape& shape) const;
 };
 
-// U: weight_hh [hidden, arity hidden]. A cell's arity() is the least and the most children that a
-// node may have beside none.
+// U: weight_hh [hidden, arity hidden]. arity(): the least and the largest number of children of an
+// inner node.
 template <class T>
 struct RecursiveCell : RecursiveParameters<T> {
     using value_type = T;
@@ -61,7 +62,7 @@ struct RecursiveCell : RecursiveParameters<T> {
     void members(Members<T>& m);
     std::pair<std::size_t, std::size_t> arity() const;
 
-    std::optional<Parameter<T>> weight_tensor; // of the tensor form
+    std::optional<Parameter<T>> weight_tensor; // only in TensorCell
 };
 
 // V: weight_tensor [hidden, arity hidden, arity hidden].
@@ -133,8 +134,8 @@ using ChildSumTreeLstm = Upward<ChildSumCell<T>>;
 template <class T>
 using NaryTreeLstm = Upward<NaryCell<T>>;
 
-// From the roots to the leaves: a recurrent cell (recurrent/cell.hpp) for which the step before a
-// node is the node's parent; the state before a root is zeros.
+// From the roots to the leaves: a recurrent cell (recurrent/cell.hpp) in which the previous step of
+// a node is its parent; the state before a root is zeros.
 template <Cell C>
 class Downward {
 public:

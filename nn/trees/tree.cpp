@@ -12,7 +12,7 @@ std::string name(std::size_t node) { return "node " + std::to_string(node); }
 
 std::size_t checked(const std::string& what, std::int64_t number, std::size_t nodes) {
     if (number < 0 || static_cast<std::uint64_t>(number) >= nodes)
-        fail("Tree", what + " is " + std::to_string(number) + ", which is none of the " +
+        fail("Tree", what + " is " + std::to_string(number) + ", which is not one of the " +
                          std::to_string(nodes) + " nodes");
     return static_cast<std::size_t>(number);
 }
@@ -73,10 +73,11 @@ Tree::Tree(std::vector<std::size_t> begin, std::vector<std::size_t> children,
     }
     const auto lost = std::find(reached.begin(), reached.end(), false);
     if (lost == reached.end()) return;
-    // As many steps upwards as there are nodes end within the cycle that keeps it from the root.
+    // After as many steps upward as there are nodes, we are in the cycle that cuts it off from the
+    // root.
     auto node = static_cast<std::size_t>(lost - reached.begin());
     for (std::size_t i = 0; i < n; ++i) node = static_cast<std::size_t>(parents[node]);
-    fail("Tree", name(node) + " lies on a cycle: it is its own ancestor");
+    fail("Tree", name(node) + " is on a cycle: it is its own ancestor");
 }
 
 TreeBatch::TreeBatch(std::span<const Tree> trees) {

@@ -8,15 +8,15 @@
 
 namespace unroll::nn {
 
-// A rooted tree of nodes numbered from 0. However deep it is, nothing here recurses.
+// A rooted tree of nodes numbered from 0. No recursion, so depth is not limited by the stack.
 class Tree {
 public:
-    // The parent of every node, -1 for the root; children stand in the order of their numbers.
+    // The parent of every node, -1 for the root; children are sorted by number.
     static Tree from_parents(std::span<const std::int64_t> parents);
     // The children of every node, in their order.
     static Tree from_children(std::span<const std::vector<std::int64_t>> children);
-    // Both throw Error, naming the node, for a number that is no node, a node with two parents, a
-    // cycle, a second root, and for no nodes at all.
+    // Both throw Error, naming the node, for an invalid node number, a node with two parents, a
+    // cycle, a second root, and an empty tree.
 
     std::size_t size() const { return begin_.size() - 1; }
     std::size_t root() const { return root_; }
@@ -30,13 +30,13 @@ private:
          std::span<const std::int64_t> parents);
 
     std::vector<std::size_t> begin_;    // by node: where its children begin
-    std::vector<std::size_t> children_; // of one node after the other
+    std::vector<std::size_t> children_; // of all nodes, concatenated
     std::size_t root_ = 0;
 };
 
-// The nodes of several trees as rows of one matrix, by their depth: the roots' level first. The
-// children of a level are then exactly the level below, so that one product computes a level of all
-// trees, upwards as well as downwards, and there are as many levels as the deepest tree has.
+// The nodes of several trees as rows of one matrix, sorted by depth, roots first. The children of a
+// level are exactly the next level, so one product computes a level of all trees, upward or
+// downward. The number of levels is that of the deepest tree.
 class TreeBatch {
 public:
     struct Node {
@@ -46,28 +46,29 @@ public:
     struct Level {
         std::size_t begin, leaves, end;
         std::size_t inner_before, leaves_before; // in the levels above
-        Indices parents; // by row: its parent's place in the level above; of the roots: none
-        Indices numbers; // by row: which of its parent's children it is
+        Indices parents; // by row: index of its parent in the level above; empty for roots
+        Indices numbers; // by row: its index among the children of its parent
 
         std::size_t inner() const { return leaves - begin; }
         std::size_t size() const { return end - begin; }
     };
 
     explicit TreeBatch(std::span<const Tree> trees);
-    // Those of `trees` with these numbers.
+    // Those of `trees` with indices `which`.
     TreeBatch(std::span<const Tree> trees, std::span<const std::size_t> which);
 
-    std::size_t size() const { return nodes_.size(); } // nodes, and rows
+    std::size_t size() const { return nodes_.size(); } // number of nodes, and of rows
     const std::vector<Level>& levels() const { return levels_; }
-    // By row: which node of which tree of the batch. Inputs and labels are put in this order.
+    // By row: the node and its tree in the batch. Inputs and labels must be in this order.
     std::span<const Node> nodes() const { return nodes_; }
-    // The nodes without children, in the order of their rows.
+    // The nodes without children, in row order.
     std::span<const Node> leaves() const { return leaves_; }
     std::size_t row(std::size_t tree, std::size_t node) const { return rows_[tree][node]; }
     // By tree: the row of its root.
     const Indices& roots() const { return roots_; }
 
-    // Throws Error, naming the node, where one has other than 0 or [least, most] children.
+    // Throws Error, naming the node, if one has a number of children other than 0 or in [least,
+    // most].
     void check_arity(const char* operation, std::size_t least, std::size_t most) const;
 
 private:

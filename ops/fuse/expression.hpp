@@ -42,12 +42,13 @@ std::shared_ptr<const Pullback> pull_back(const Expression& expression,
 std::size_t known_pullbacks();
 
 // An expression at every position of operands that broadcast, recorded as one operation; the
-// terms are evaluated piece by piece, so that what lies between them stays in the cache.
+// terms are evaluated piece by piece, so that intermediate values stay in the cache.
 template <class T>
 std::vector<Variable<T>> evaluate(const Op& op, std::shared_ptr<const Expression> expression,
                                   std::span<const Variable<T>> x);
 
-// For the rule of an expression at `x`: adds what it owes for the gradients of its outputs.
+// The rule of an expression at `x`: accumulates its vector-Jacobian products for the gradients of
+// its outputs.
 template <class T>
 void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
                      std::span<const Variable<T>> x, std::span<const Variable<T>> gradients);

@@ -61,7 +61,7 @@ T row_log_sum_exp(const T* row, std::size_t n, T top) {
                       row_exp<T>(row + at + 1, n - at - 1, top, nullptr));
 }
 
-// f of the last rest < W elements of rows; what lies beyond them means nothing.
+// f of the last rest < W elements of rows; the other lanes are unspecified.
 template <class T, class F>
 std::array<T, Lanes<T>::width> row_tail(std::size_t rest, const F& f, const auto*... rows) {
     constexpr std::size_t W = Lanes<T>::width;

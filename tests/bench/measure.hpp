@@ -38,9 +38,9 @@ Run timed(F f) {
     return [f] { return seconds(f); };
 }
 
-// Runs things in turn, so that all see the same machine, and returns their median times. A turn
-// begins with a pause, in which the idle threads of the one before go to sleep, and a run that is
-// not counted. `budget`: seconds for each of them.
+// Runs candidates alternately, so that all see the same machine state, and returns their median
+// times. Each turn starts with a pause, so that idle threads of the previous one go to sleep, and
+// an uncounted run. `budget`: seconds for each of them.
 inline std::vector<double> in_turn(const std::vector<Run>& runs, int rounds = 9,
                                    double budget = 2) {
     std::vector<std::vector<double>> times(runs.size());

@@ -9,15 +9,15 @@
 
 namespace bench {
 
-// PyTorch as an opponent: a script that the Python named by PYTHON runs. Asked with words and a
-// number of threads, it answers with the seconds of a step.
+// PyTorch as an opponent: a script that the Python named by PYTHON runs. Given a question and a
+// number of threads, it answers with the seconds per step.
 class Torch {
 public:
     explicit Torch(const char* script) : script_({python(), script}) {}
 
     // Empty where PyTorch is not installed.
     std::string ask(const std::string& question) { return script_.ask(question); }
-    // A step on one thread and one on all of them; none, and `name` told so, without PyTorch.
+    // A step on one thread and one on all threads; without PyTorch, none and a message.
     std::vector<Run> steps(const std::string& name, const std::string& question) {
         std::vector<Run> runs;
         for (const std::size_t threads : {std::size_t{1}, unroll::threads::count()})

@@ -58,7 +58,7 @@ std::vector<Spec> shape_specs() {
          [] {
              transpose(fixed({2, 3}), {0, 0});
          },
-         "no permutation of the axes of [2, 3]"},
+         "not a permutation of the axes of [2, 3]"},
         {"swapaxes", [](const Many& x) { return exp(swapaxes(x[0], 0, -1)); }, cube},
         {"flip", [](const Many& x) { return flip(x[0], 1) * x[0]; }, cube},
         {"expand_dims",

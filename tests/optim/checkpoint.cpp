@@ -107,7 +107,7 @@ TEST_CASE("the state of an optimiser is named by path") {
     CHECK(contains(error, "missing: decoder.out.bias.mean [2]"));
     CHECK(contains(error, "unexpected: 3.mean [2]"));
     CHECK(contains(error, "misshaped: decoder.out.weight.mean is [3, 2], expected [2, 3]"));
-    CHECK(contains(error, "decoder.out.bias.updates is no number of updates"));
+    CHECK(contains(error, "decoder.out.bias.updates is not a number of updates"));
     CHECK(other.state() == before);
     CHECK(other.steps() == 2);
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// How operations of random programs choose what they are called with.
+// How operations of random programs choose their arguments.
 
 #include "program.hpp"
 
@@ -16,7 +16,7 @@ using unroll::Mask;
 
 using Corner = std::function<bool(const std::vector<Tensor<double>>&, const Call&)>;
 
-// What an operation of one result makes, as operations of several do.
+// Wraps the single result of an operation as a list.
 template <class X>
 std::vector<X> results(X one) {
     return {std::move(one)};

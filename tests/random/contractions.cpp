@@ -109,7 +109,7 @@ void add_products(std::vector<Operation>& all) {
     add(
         all, "add_linear",
         [](Values& v, Call& c) {
-            // It adds in the memory of a result, which nobody may use but this: a fresh product.
+            // It adds in place into a result that nothing else uses: a fresh product.
             if (!v.pick(c.operands, [](const Shape& s) { return s.size() == 2; })) return false;
             const Shape z = v.shape(c.operands[0]);
             if (!v.pick(c.operands, [&](const Shape& s) { return s.size() == 2 && s[0] == z[0]; }))

@@ -1,6 +1,6 @@
 #pragma once
 
-// Programs made at random of all operations, and what is compared of each.
+// Random programs of all operations, and the checks of each.
 
 #include "scalar.hpp"
 
@@ -21,7 +21,7 @@ using Many = std::vector<unroll::Variable<T>>;
 template <class N>
 using Arrays = std::vector<reference::Array<N>>;
 
-// One call of an operation on earlier values, with what else it was given.
+// One call of an operation on earlier values, with its other arguments.
 struct Call {
     std::size_t operation = 0; // index into operations()
     std::vector<std::size_t> operands;
@@ -30,14 +30,14 @@ struct Call {
     std::vector<std::size_t> results; // numbers of the values it makes
 };
 
-// What a program has made so far, for an operation to choose operands from.
+// The values of a program so far, from which an operation chooses operands.
 struct Values {
     std::vector<Tensor<double>> values;
 
     unroll::Random random{1};
 
     std::size_t below(std::size_t n) { return static_cast<std::size_t>(random.below(n)); }
-    // A value of the kind wanted; false where there is none.
+    // Picks a value that satisfies the predicate; false if there is none.
     bool pick(std::vector<std::size_t>& chosen, const std::function<bool(const Shape&)>& wanted);
     const Shape& shape(std::size_t value) const { return values[value].shape(); }
 };
@@ -47,12 +47,12 @@ struct Operation {
     using Run = std::function<Many<T>(const Many<T>&, const Call&)>;
 
     std::string name;
-    // Chooses operands and the rest; false where nothing fits.
+    // Chooses operands and other arguments; false if there are none.
     std::function<bool(Values&, Call&)> choose;
     std::tuple<Run<float>, Run<double>> runs;
     std::function<Arrays<double>(const Arrays<double>&, const Call&)> reference;
     std::function<Arrays<reference::Pair>(const Arrays<reference::Pair>&, const Call&)> directed;
-    // Whether a difference step away from the operands' values the function may bend.
+    // Whether the function may have a corner within a difference step of the operands.
     std::function<bool(const std::vector<Tensor<double>>&, const Call&)> near_corner = nullptr;
 
     template <class T>

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the references of reductions, normalisations and losses share.
+// Shared by the references of reductions, normalisations and losses.
 
 #include "scalar.hpp"
 
@@ -11,7 +11,7 @@ namespace programs {
 using reference::Array, reference::for_each, reference::Index, reference::Scalar;
 using unroll::Shape;
 
-// Applies f to the elements that are reduced together; the axis of extent 1 is kept where asked.
+// Applies f to the elements that are reduced together; the axis of extent 1 is kept on request.
 template <class N, class F>
 Array<N> reduced(const Array<N>& x, const Call& c, const F& f) {
     const auto axis = static_cast<std::size_t>(c.numbers[0]);

@@ -10,9 +10,9 @@
 
 namespace programs {
 
-// Numbers of the values that nothing uses: the loss is made of them.
+// Indices of the values that nothing uses: the loss is computed from them.
 std::vector<std::size_t> ends(const Program& p);
-// What an element of an end is multiplied by in the loss.
+// The weight of an element of an unused value in the loss.
 double weight(std::size_t end, std::size_t element);
 // "v7", "w0" of a parameter, "x1" of a variable.
 std::string name(const Program& p, std::size_t value);
@@ -47,7 +47,7 @@ unroll::Variable<T> loss_of(const Program& p, const Many<T>& values) {
     return loss;
 }
 
-// A program on a tape of its own.
+// A program on its own tape.
 template <class T>
 struct Run {
     std::vector<unroll::Parameter<T>> parameters; // by leaf; unused where that is a variable
@@ -91,8 +91,8 @@ struct Run {
     }
 };
 
-// Each returns the problem that it found, or nothing. `expected` are the gradients by leaf of a run
-// of which nothing is asked but backward.
+// Each returns the problem that it found, or an empty string. `expected`: the gradients by leaf of
+// a plain run with backward only.
 std::string check_float(const Program& p, const Run<double>& exact);
 std::string check_moves(const Program& p, const std::vector<Tensor<double>>& expected);
 std::string check_exceptions(const Program& p);

@@ -1,7 +1,7 @@
 #pragma once
 
-// An independent reference, as slow as it is plain: reverse-mode differentiation of single numbers.
-// Over Pair numbers, which carry a direction, its gradients carry second derivatives along it.
+// An independent reference, simple and slow: reverse-mode differentiation of scalars. Over Pair
+// numbers, which carry a direction, its gradients carry second derivatives along it.
 
 #include <cmath>
 #include <cstddef>
@@ -152,7 +152,7 @@ struct Array {
     }
     Scalar<N>& operator()(const Index& i) { return x[offset(i)]; }
     const Scalar<N>& operator()(const Index& i) const { return x[offset(i)]; }
-    // The element that stands at index i of a larger shape.
+    // The element at index i of the broadcast shape.
     const Scalar<N>& broadcast(const Index& i) const {
         Index own(shape.size());
         for (std::size_t a = 0; a < own.size(); ++a)

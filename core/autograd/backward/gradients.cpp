@@ -62,8 +62,8 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
 
 namespace {
 
-// The tape that y or one of wrt is on; null: everything is constant, but for parameters that no
-// tape has met.
+// The tape that y or one of wrt is on; null if all are constants or parameters that no tape has
+// recorded.
 template <class T>
 Tape<T>* tape_of(const Variable<T>& y, const Wrt<T>& wrt) {
     if (Tape<T>* tape = y.tape()) return tape;

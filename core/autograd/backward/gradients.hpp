@@ -6,10 +6,11 @@
 
 namespace unroll {
 
-// Gradients as variables, and what is made of them. Throw Error as Tape::gradients does. A constant
-// has derivatives of zero.
+// Gradients as variables, and functions built on them. They throw Error as Tape::gradients does.
+// Derivatives of a constant are zero.
 
-// What to differentiate by: variables and parameters, {x, layer.weight}, or all of parameters(net).
+// What to differentiate with respect to: variables and parameters, {x, layer.weight}, or all of
+// parameters(net).
 template <class T>
 struct Wrt : std::vector<Variable<T>> {
     Wrt(std::initializer_list<Variable<T>> all) : std::vector<Variable<T>>(all) {}
@@ -29,15 +30,15 @@ std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identit
                                    const std::type_identity_t<Variable<T>>& seed,
                                    GradientOptions options = {}, Where where = Where::current());
 
-// H v, where H is the matrix of second derivatives of a scalar by all of `wrt` together and v has a
-// tensor of the same shape for each of them; H itself is never made (Pearlmutter 1994).
+// Hessian-vector product H v. H: second derivatives of a scalar with respect to all of `wrt`; v:
+// one tensor of the same shape for each. Does not form H (Pearlmutter 1994).
 template <class T>
 std::vector<Tensor<T>> hessian_vector_product(const Variable<T>& y,
                                               const std::type_identity_t<Wrt<T>>& wrt,
                                               const std::type_identity_t<std::vector<Tensor<T>>>& v,
                                               Where where = Where::current());
 
-// d y / d x for every element of y: shape [y..., x...], by as many backward passes.
+// d y / d x for every element of y: shape [y..., x...]. Runs one backward pass per element of y.
 template <class T>
 Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Variable<T>>& x,
                    Where where = Where::current());

@@ -7,13 +7,13 @@
 
 namespace unroll {
 
-// Gradients as buffers, which rules add into: the usual backward pass. Products that build up one
-// weight's gradient over many steps are put off and joined into one.
+// Gradients as buffers that rules add into: the usual backward pass. Products that contribute to
+// one weight's gradient over many steps are deferred and joined into one.
 template <class T>
 class InPlace final : public Accumulator<T> {
 public:
-    // `whole`: buffers hold zeros where nothing was added, after every rule. `into_parameters`: a
-    // parameter without a gradient lends its own buffer.
+    // `whole`: after every rule, buffers hold zeros where nothing was added. `into_parameters`:
+    // accumulate directly into the gradient buffer of a parameter that has no gradient.
     InPlace(Tape<T>& tape, bool whole, bool into_parameters);
     ~InPlace() override;
 
@@ -31,8 +31,8 @@ public:
 
 private:
     using Product = typename PassMemory<T>::Product;
-    // Makes sure that the root's buffer is there, and that no product put off still reads the part,
-    // which is about to change. True: add to what the part holds; false: overwrite it.
+    // Ensures that the root has a buffer and that no deferred product still reads the part, which
+    // is about to change. True: add to the part; false: overwrite it.
     bool open_part(NodeId root, const Region& part);
     // The part, filled with zeros unless it holds a gradient.
     Tensor<T> opened(NodeId root, const Region& part);

@@ -10,15 +10,15 @@ namespace unroll {
 
 namespace {
 
-// Whether the elements that two regions lie between overlap.
+// Whether the memory extents of two views overlap.
 bool meet(const Region& a, const Region& b) {
     const auto [a_low, a_high] = extent(a);
     const auto [b_low, b_high] = extent(b);
     return std::max(a_low, b_low) < std::min(a_high, b_high);
 }
 
-// The rows of a part that meet the target, cut along its widest axis: of a part that spans many
-// time steps and a target that is one, what remains is one step.
+// Restricts a part to the rows that overlap the target, along its axis of largest stride: if the
+// part spans many time steps and the target is one of them, one step remains.
 template <class T>
 Part<T> cut(const Part<T>& part, const Region& target) {
     if (lies_in(part.region, target)) return part;
@@ -193,7 +193,7 @@ Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Region&
     }
     if (near.size() == 1 && same_place(near[0].region, target)) return near[0].value;
 
-    // Everything meets in a copy of the part of the buffer that is concerned.
+    // Assembles all parts in a temporary buffer that covers their extent.
     Tensor<T> buffer(Shape{high - low});
     const Region whole = Region::whole(buffer.shape());
     Coverage covered;

@@ -4,9 +4,8 @@
 
 namespace unroll {
 
-// The linear operations that the verbs of an Adjoint are made of, recorded: a backward pass that is
-// recorded puts these on the tape, and their own rules are the verbs again. The callers check
-// shapes and indices.
+// Recorded forms of the linear operations behind Adjoint. A recorded backward pass puts them on the
+// tape; their rules use Adjoint in turn. The callers check shapes and indices.
 
 // x summed, pairwise, along the axes that `shape` lacks; those that x lacks are left to a
 // broadcast.
@@ -34,7 +33,7 @@ template <class T>
 Variable<T> scatter_rows(const Op& op, const Variable<T>& x, const Indices& indices,
                          const Shape& shape, const Place<T>& place = {});
 
-// A value for a part of a buffer.
+// A value and the part of a buffer that it belongs to.
 template <class T>
 struct Part {
     Region region;

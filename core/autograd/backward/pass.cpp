@@ -96,7 +96,7 @@ void BackwardPass<T>::sweep() {
         const Node<T>& n = tape_.node(start.node);
         if (to_.needs(start.node)) Adjoint<T>(to_, n.root, *n.region).add(start.gradient);
     }
-    // A recorded pass appends nodes after these.
+    // A recorded pass appends nodes after `end`.
     for (NodeId id = end; id-- > 0;) {
         const Node<T>& n = tape_.node(id);
         flags(id) |= flags(n.root) & on_path;
@@ -112,7 +112,7 @@ void BackwardPass<T>::sweep() {
             if (gradient.value().storage()) {
                 if (is_leaf)
                     tape_.for_monitors([&](Monitor<T>& m) { m.leaf(id, gradient.value()); });
-                // The part of a view is added to later.
+                // Later contributions still change the memory of a view.
                 if (!to_.is_recording() && n.root != id) gradient = gradient.value().copy();
                 memory_.found.push_back({id, std::move(gradient)});
             }

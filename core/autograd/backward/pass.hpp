@@ -10,33 +10,34 @@
 namespace unroll {
 
 // One backward pass over a tape: from `from` towards the leaves, in the reverse order of recording.
-// It owns everything that the pass changes until finish(): a pass that throws leaves tape, rules
-// and gradients as they were.
+// Nothing outside the pass changes until it has finished: a pass that throws leaves tape, rules and
+// gradients unchanged.
 template <class T>
 class BackwardPass {
 public:
     // By node.
     static constexpr unsigned char on_path = 1; // y depends on it
-    static constexpr unsigned char needed = 2;  // somebody asked for what flows through it
-    static constexpr unsigned char target = 4;  // its gradient is asked for
+    static constexpr unsigned char needed = 2;  // a requested gradient depends on it
+    static constexpr unsigned char target = 4;  // its gradient is requested
 
-    // Restricted to what leads to `wrt`, if given; else all leaves and retained values are targets.
+    // Restricted to the paths to `wrt`, if given; otherwise all leaves and retained values are
+    // targets.
     BackwardPass(Tape<T>& tape, Accumulator<T>& to, Where where,
                  std::optional<std::span<const NodeId>> wrt = {});
     ~BackwardPass() { memory_.clear(); }
     BackwardPass(const BackwardPass&) = delete;
     BackwardPass& operator=(const BackwardPass&) = delete;
 
-    // Begins with tape.m_->pass.starts. Throws Error if a rule on the path was used up, or keeps a
-    // value that has changed.
+    // Begins with tape.m_->pass.starts. Throws Error if a rule on the path was freed, or saved a
+    // value that has changed since.
     void sweep();
 
     // The gradients of the targets that received one, in the order of the pass.
     const auto& found() const { return memory_.found; }
 
-    // Adds what was found to the gradients of leaves, parameters and retained values.
+    // Adds the results to the gradients of leaves, parameters and retained values.
     void add_to_leaves();
-    // Frees what the rules of the path keep.
+    // Frees the tensors that the rules on the path saved.
     void use_up();
 
 private:
@@ -52,8 +53,8 @@ private:
     bool restricted_;
 };
 
-// What an optimiser looks for after a backward pass: the pass, and the parameters that it gave a
-// gradient and that no optimiser holds.
+// For Optimizer::step(): the last backward pass of this thread, and the parameters that received a
+// gradient in it and that no optimiser holds.
 template <class T>
 struct LastPass {
     std::uint64_t number = 0;

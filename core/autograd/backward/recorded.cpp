@@ -114,7 +114,7 @@ void Recorded<T>::add_product(NodeId root, const Region& part, const Variable<T>
         return;
     }
     const Op op = operation(derivative_name_);
-    // Into a transposed part the transposed product, so that rows are added to rows.
+    // A transposed part receives the transposed product, so that rows are added to rows.
     if (plain && part.shape.size() == 2 && part.strides[0] < part.strides[1]) {
         const Region rows{
             part.offset, {part.shape[1], part.shape[0]}, {part.strides[1], part.strides[0]}};
@@ -152,7 +152,7 @@ Variable<T> Recorded<T>::joined(std::span<const Product> products) {
     const std::size_t m = products[0].a.shape(0), n = products[0].b.shape(1);
     std::size_t inner = 0;
     for (const Product& p : products) inner += p.a.shape(1);
-    // The left factors are transposed as a rule, so that their columns are contiguous.
+    // The left factors are usually transposed, so their columns are contiguous.
     std::vector<Part<T>> left, right;
     std::size_t at = 0;
     for (const Product& p : products) {
@@ -189,7 +189,7 @@ Variable<T> Recorded<T>::arrived(NodeId id, bool) {
     for (auto p = begin; p != end; ++p) near.push_back(p->second);
     const Variable<T> sum = assemble(Op::unplaced("gather"), std::span<const Part<T>>(near), part);
     if (high - low != element_count(part.shape)) return sum;
-    // What was added up is not added up again for those that look at the same part later.
+    // Cache the sum: later requests for the same part reuse it.
     const auto is_in = [&](const Part<T>& p) { return lies_in(p.region, part); };
     std::erase_if(root.wide, is_in);
     for (auto p = begin; p != end;) p = is_in(p->second) ? root.parts.erase(p) : std::next(p);

@@ -10,8 +10,8 @@
 
 namespace unroll {
 
-// Gradients as variables, made by the recorded operations of linear_maps.hpp, so that a backward
-// pass can be differentiated. For every root it holds the parts that have arrived.
+// Gradients as variables, computed by the recorded operations of linear_maps.hpp, so that the
+// backward pass can be differentiated. Stores the contributions to each root.
 template <class T>
 class Recorded final : public Accumulator<T> {
 public:
@@ -39,8 +39,8 @@ private:
         Variable<T> a, b;
     };
     struct Root {
-        // By where they begin: a time step finds its own among those of many steps, none of which
-        // is longer than `longest`. The few that span much of the buffer are apart.
+        // Keyed by offset, so that a time step finds its parts among those of many steps. None is
+        // longer than `longest`; the few that span much of the buffer are stored separately.
         std::multimap<std::size_t, Part<T>> parts;
         std::size_t longest = 0;
         std::size_t size = 0; // of the buffer
@@ -49,11 +49,11 @@ private:
     };
     static Op operation(const char* name) { return Op::unplaced(name); }
     void keep(NodeId root, const Region& part, Variable<T> x);
-    // Products as a single one, with the factors side by side.
+    // The sum of the products, as one product of concatenated factors.
     static Variable<T> joined(std::span<const Product> products);
-    // x, what a rule adds. Throws Error where the rule made it from plain tensors although it may
-    // depend on variables; of a rule that is differentiable once, a variable that cannot be
-    // differentiated.
+    // x, a contribution of the running rule. Throws Error if the rule computed it from plain
+    // tensors although it may depend on variables. For a rule marked by once(): a variable whose
+    // differentiation is an error.
     Variable<T> checked(const Variable<T>& x) const;
     bool is_once() const { return running_ != nullptr && running_->rule->is_differentiable_once(); }
     const char* name_of_derivative(const char* name);
@@ -61,11 +61,11 @@ private:
     std::unordered_map<NodeId, Root> roots_;
     std::vector<std::pair<const char*, const char*>> derivative_names_;
     const char* derivative_name_ = "";
-    // While a rule runs: its operation, and the recorded variables that it reads.
+    // While a rule runs: its operation, and the recorded variables among its inputs.
     const Node<T>* running_ = nullptr;
     std::vector<Variable<T>> read_;
     bool keeps_variables_ = false;
-    std::uint32_t outer_run_; // of a rule that this pass runs in
+    std::uint32_t outer_run_; // of the rule within which this pass runs
     std::uint32_t outer_scope_;
 };
 

@@ -186,7 +186,7 @@ TEST_CASE("formulas of fused operations") {
     const nn::State<double, 2> state{tape.variable(random_tensor({1, 3})),
                                      tape.variable(random_tensor({1, 3}))};
     const auto next = cell.step(cell.project(Variable(random_tensor({1, 2}))), state);
-    CHECK(contains(error_of([&] { formula(state[0]); }), "is no fused operation"));
+    CHECK(contains(error_of([&] { formula(state[0]); }), "is not a fused operation"));
     CHECK(contains(error_of([] { formula(V(1.0)); }), "a constant has no formula"));
     CHECK(text(formula(next[1])) == text(formula(next[0])));
     CHECK(text(formula(next[0])) == "c' = σ(f)·c + σ(i)·tanh(g)\nh = σ(o)·tanh(c')");

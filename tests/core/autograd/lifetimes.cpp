@@ -234,8 +234,8 @@ TEST_CASE("lifetimes: without a tape the same calls only compute") {
     const V z = net(random_tensor({5, 3}));
     CHECK(z.is_recorded());
     CHECK(y.value() == z.value());
-    CHECK(contains(error_of([&] { y + z; }), "while no tape recorded"));
-    CHECK(contains(error_of([&] { tape.backward(sum(y)); }), "while no tape recorded"));
+    CHECK(contains(error_of([&] { y + z; }), "while no tape was recording"));
+    CHECK(contains(error_of([&] { tape.backward(sum(y)); }), "while no tape was recording"));
     CHECK((stop_gradient(y) + z).is_recorded());
 }
 

@@ -90,7 +90,7 @@ TEST_CASE("what is not recorded") {
     CHECK(tape.size() == nodes);
 }
 
-TEST_CASE("misuse is told") {
+TEST_CASE("misuse is reported") {
     Tape<double> tape, other;
     const auto x = tape.variable(Tensor<double>::ones({2}));
     CHECK(contains(error_of([&] { x + other.variable(Tensor<double>::ones({2})); }),
@@ -321,7 +321,7 @@ TEST_CASE("products for the transpose of a vector, whose strides tell it not fro
     }
 }
 
-TEST_CASE("results lie in several rows of several buffers, with their gradients") {
+TEST_CASE("results are stored in several rows of several buffers, with their gradients") {
     const Indices turned({2}, {1, 0}), both({2}, {1, 1});
     const auto f = [&](const std::vector<Variable<double>>& x) {
         const Buffer<double> cubes(x[0], {4, 2}), squares(x[0], {4, 2}), moved(x[0], {4, 2});

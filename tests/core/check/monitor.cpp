@@ -67,22 +67,22 @@ Variable<T> small_loss(Tape<T>& tape, const nn::Lstm<T>& lstm) {
 
 } // namespace
 
-TEST_CASE("checking: the first value that is not finite is told") {
+TEST_CASE("checking: the first value that is not finite is reported") {
     Tape<double> tape;
     const Checking<double> checking(tape);
     const auto x = tape.variable(Tensor<double>({2, 2}, {1, 2, -1, 1000}), "x");
     const Scope encoder("encoder");
     const Scope step("t", 17);
     says(error_of([&] { log(x); }),
-         {"log: the value is nan at [1, 0] of [2, 2]", "input 0, 'x', of [2, 2] lies in [-1, 1000]",
+         {"log: the value is nan at [1, 0] of [2, 2]", "input 0, 'x', of [2, 2] is in [-1, 1000]",
           "in encoder.t17; at ", "monitor.cpp:"});
     says(error_of([&] { exp(x * 2.0); }), {"exp: the value is inf at [1, 1] of [2, 2]",
-                                           "from 'multiply', of [2, 2] lies in [-2, 2000]"});
+                                           "from 'multiply', of [2, 2] is in [-2, 2000]"});
     const auto zero = x - x;
     says(error_of([&] { zero / zero; }), {"divide: the value is nan at [0, 0]",
-                                          "input 0, from 'subtract', of [2, 2] lies in [0, 0]"});
+                                          "input 0, from 'subtract', of [2, 2] is in [0, 0]"});
     says(error_of([&] { 1.0 / zero; }),
-         {"divide: the value is inf at [0, 0]", "input 0, a constant, of [] lies in [1, 1]",
+         {"divide: the value is inf at [0, 0]", "input 0, a constant, of [] is in [1, 1]",
           "check/monitor.cpp:"});
     says(error_of([&] { log(sum(zero)); }), {"log: the value is -inf of []"});
 }
@@ -94,7 +94,7 @@ TEST_CASE("checking: a value that was not finite before is named as the cause") 
     Parameter<double> w("lstm.weight_hh", bad);
     const auto x = tape.variable(Tensor<double>::ones({1, 2}));
     says(error_of([&] { matmul(x, w); }), {"matmul: input 1, the parameter 'lstm.weight_hh', of "
-                                           "[2, 2] lies in [-3, 2] but for 1 nan, "
+                                           "[2, 2] is in [-3, 2] except for 1 nan, "
                                            "the first nan at [1, 0]"});
     says(error_of([&] { matmul(x, bad); }), {"matmul: the value is nan at [0, 0] of [1, 2]",
                                              "input 1, a constant, of [2, 2]", "1 nan"});
@@ -109,7 +109,7 @@ TEST_CASE("checking: a value that was not finite before is named as the cause") 
     CHECK(tape.gradient(data) == Tensor<double>({2, 2}, {1, 1, 0, 1}));
 }
 
-TEST_CASE("checking: the first gradient that is not finite is told") {
+TEST_CASE("checking: the first gradient that is not finite is reported") {
     Tape<double> tape;
     const Checking<double> checking(tape);
     const auto x = tape.variable(Tensor<double>({3}, {4, 0, 1}), "x");
@@ -121,7 +121,7 @@ TEST_CASE("checking: the first gradient that is not finite is told") {
     }
     says(error_of([&] { tape.backward(loss); }),
          {"sqrt: the gradient of input 0, from 'multiply', is inf at [1] of [3]",
-          "what arrived, of [3] lies in [2, 2]", "in t3; at ", "monitor.cpp:"});
+          "what arrived, of [3] is in [2, 2]", "in t3; at ", "monitor.cpp:"});
 
     tape.clear();
     const auto y = tape.variable(Tensor<double>({2}, {1, 2}), "y");
@@ -140,7 +140,7 @@ TEST_CASE("checking: the first gradient that is not finite is told") {
              tape.backward(product, Tensor<double>({2}, {1e200, 1}));
          }),
          {"multiply: the gradient of input 0, 'y', is inf at [0] of [2]",
-          "input 1, the parameter 'w', of [2] lies in [2, 1e+200]"});
+          "input 1, the parameter 'w', of [2] is in [2, 1e+200]"});
     w.gradient_buffer().fill(nan_value);
     w.mark_gradient();
     tape.clear();

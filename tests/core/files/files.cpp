@@ -115,8 +115,8 @@ TEST_CASE("write_file_atomically: whatever goes wrong, the old file whole") {
         CHECK(says(refusal([&] { write_file_atomically(folder / "a/b", Bytes()); }),
                    "Not a directory"));
         CHECK(says(refusal([&] { write_file_atomically(folder / "no" / "", Bytes()); }),
-                   "names no file"));
-        CHECK(says(refusal([&] { write_file_atomically("", Bytes()); }), "names no file"));
+                   "does not name a file"));
+        CHECK(says(refusal([&] { write_file_atomically("", Bytes()); }), "does not name a file"));
     }
     SUBCASE("the path is a directory or a device") {
         fs::create_directory(folder / "d");

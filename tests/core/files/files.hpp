@@ -1,6 +1,6 @@
 #pragma once
 
-// What the tests of files share.
+// Shared by the tests of files.
 
 #include <unroll/core/base/error.hpp>
 #include <unroll/core/files/file.hpp>
@@ -20,7 +20,7 @@ using namespace unroll;
 namespace fs = std::filesystem;
 using Path = fs::path;
 
-// A directory of this test case's own.
+// A temporary directory of this test case.
 class Folder {
 public:
     Folder() {
@@ -46,7 +46,7 @@ private:
 };
 
 inline void put(const Path& path, const std::string& bytes) {
-    // Some file systems wait for the disk when a file is overwritten, not when it is new.
+    // Some file systems wait for the disk when a file is overwritten, but not for a new file.
     fs::remove(path);
     std::ofstream file(path, std::ios::binary);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -59,7 +59,7 @@ inline std::string text_of(const Path& path) {
 
 inline Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
-// The message of the Error that f throws; "" where it throws none. Anything else gets through.
+// The message of the Error that f throws; "" if it throws none. Other exceptions propagate.
 template <class F>
 std::string refusal(F f) {
     try {
@@ -87,7 +87,7 @@ std::string raw(std::initializer_list<N> numbers, bool swapped = false) {
     return bytes;
 }
 
-// Every file that is a part of a good one, or differs from it in one bit, is read or refused.
+// Every truncation and every single-bit change of a valid file is read or rejected.
 inline void damage(const std::string& good, const std::function<void(const Path&)>& read) {
     const Folder folder;
     const Path path = folder / "x";

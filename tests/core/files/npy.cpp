@@ -142,9 +142,9 @@ TEST_CASE("npy: what cannot be read is refused with the file and the reason") {
         CHECK(says(message, reason));
     };
     const auto header = [&](const std::string& text) { return npy(text, six); };
-    refused("", "no .npy");
-    refused("NUMPY", "no .npy");
-    refused("PK\3\4 a zip file", "no .npy");
+    refused("", "not an .npy");
+    refused("NUMPY", "not an .npy");
+    refused("PK\3\4 a zip file", "not an .npy");
     refused("\x93NUMPY", "within its first 8");
     refused(npy(npy_header("<f4", "(6,)"), six, 4), "version 4.0");
     refused(npy(npy_header("<f4", "(6,)"), six).substr(0, 9), "before its header");
@@ -155,10 +155,10 @@ TEST_CASE("npy: what cannot be read is refused with the file and the reason") {
     refused(npy(npy_header("|O", "(1,)"), six), "Python objects");
     refused(npy(npy_header("<c8", "(3,)"), six), "'<c8'");
     refused(npy(npy_header("<U2", "(3,)"), six), "'<U2'");
-    refused(npy(npy_header("<M8[ns]", "(3,)"), six), "not read");
+    refused(npy(npy_header("<M8[ns]", "(3,)"), six), "not supported");
     refused(npy(npy_header("<f16", "(1,)"), six), "'<f16'");
     refused(npy(npy_header("", "(1,)"), six), "''");
-    refused(header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (6,)}"), "records");
+    refused(header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (6,)}"), "structured");
     refused(header("{'descr': '<f4', 'shape': (6,)}"), "are needed");
     refused(header("{'descr': '<f4', 'descr': '<f4', 'shape': (6,)}"), "twice");
     refused(header("{'descr': '<f4', 'evil': 1}"), "unknown key");

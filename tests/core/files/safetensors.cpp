@@ -235,7 +235,7 @@ TEST_CASE("safetensors: files that are wrong are refused with the file and the r
     }
     SUBCASE("keys") {
         const std::string a = entry("a", "F32", "[1]", "[0,4]");
-        refused(safetensors("{" + a + "," + a + "}", "1234"), "'a': the name stands twice");
+        refused(safetensors("{" + a + "," + a + "}", "1234"), "'a': the name occurs twice");
         refused(safetensors("{\"__metadata__\":{},\"__metadata__\":{}}"), "twice");
         refused(safetensors("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}"), "twice");
         refused(safetensors("{\"__metadata__\":{\"a\":1}}"), "number");

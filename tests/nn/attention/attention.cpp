@@ -380,7 +380,7 @@ TEST_CASE("attention names what does not fit") {
         error_of([&] {
             location.step(random_tensor({2, 2}), location.prepare(good), random_tensor({2, 4}));
         }),
-        "weights of the step before have shape [2, 4], expected [2, 5]"));
+        "weights of the previous step have shape [2, 4], expected [2, 5]"));
     CHECK(contains(error_of([] { nn::DotAttention<double>({.query = 2, .memory = 3}); }),
                    "queries of width 2 and a memory of 3"));
     CHECK(contains(error_of([] { nn::GeneralAttention<double>({.query = 2}); }), "at least 1"));

@@ -430,7 +430,7 @@ TEST_CASE("edges and errors of encoder-decoders") {
     CHECK(contains(error_of([&] {
                        model(x, Indices::zeros({2, 2}), {}, {.truth = 2});
                    }),
-                   "with a probability in [0, 1], got 2"));
+                   "teacher_forcing_ratio must be in [0, 1], got 2"));
     CHECK(contains(error_of([&] { model.decoder.step(model.start(x), Indices::zeros({3})); }),
                    "tokens have shape [3], expected [2]"));
     CHECK(contains(error_of([&] { model.decoder.start({}, model.start(x).memory); }),

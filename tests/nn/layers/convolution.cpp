@@ -118,7 +118,7 @@ TEST_CASE("what BatchNorm refuses") {
     CHECK(contains(error_of([&] {
                        norm(Variable(random_tensor<float>({1, 2})));
                    }),
-                   "one value a channel has no variance"));
+                   "one value per channel has no variance"));
     CHECK(contains(error_of([&] {
                        norm(Variable(random_tensor<float>({4, 3})));
                    }),

@@ -12,7 +12,7 @@ namespace {
 
 using Lengths = std::vector<std::size_t>;
 
-// Four steps of three sequences of width 2; what stands behind a length is not to be looked at.
+// Four steps of three sequences of width 2; values beyond a length must not be read.
 const Lengths lengths{4, 0, 2};
 
 Tensor<double> steps() {

@@ -143,7 +143,7 @@ TEST_CASE("gradients of a CRF, at first and second order") {
     const Lengths lengths{4, 2, 1, 0};
     for (const bool constrained : {false, true}) {
         Crf crf = make(3, constrained ? bio() : nn::TagConstraints());
-        // The paths 0 1 2 0, 2 2, 2 and none; what stands behind is no tag.
+        // The paths 0 1 2 0, 2 2, 2 and none; values after the end are not tags.
         const Indices tags({4, 4}, {0, 2, 2, -1, 1, 2, 99, -1, 2, -1, -1, 7, 0, 9, -1, -1});
         const auto loss = [&](const auto& in) { return crf.loss(in[0], tags, lengths); };
         const auto log_z = [&](const auto& in) { return crf.log_partition(in[0], lengths); };
@@ -158,7 +158,7 @@ TEST_CASE("gradients of a CRF, at first and second order") {
     }
 }
 
-TEST_CASE("what stands beyond a length changes nothing in a CRF") {
+TEST_CASE("a CRF ignores values beyond a length") {
     const Crf crf = make(3, bio());
     const double nan = std::nan("");
     auto e = random_tensor({4, 2, 3});
@@ -244,7 +244,7 @@ TEST_CASE("BIO constraints") {
     CHECK(contains(refused({"O", "<pad>"}), "tag 1 is '<pad>'; expected O, B-type or I-type"));
     CHECK(contains(refused({"O", "B-"}), "tag 1 is 'B-'"));
     CHECK(contains(refused({"O", ""}), "tag 1 is ''"));
-    CHECK(contains(refused({"O", "O"}), "tag 'O' stands twice"));
+    CHECK(contains(refused({"O", "O"}), "tag 'O' occurs twice"));
     CHECK(contains(refused({}), "no tags"));
 }
 
@@ -268,7 +268,7 @@ TEST_CASE("a CRF refuses what does not fit") {
     CHECK(contains(refused(tags, {}), "tag 3 at step 2 of sequence 1 is outside [0, 3)"));
     CHECK(refused(tags, {4, 2}) == "");
     tags(2, 1) = 1;
-    CHECK(contains(refused(tags, {}), "tag 1 at step 2 of sequence 1 is not allowed behind tag 2"));
+    CHECK(contains(refused(tags, {}), "tag 1 at step 2 of sequence 1 is not allowed after tag 2"));
     tags(0, 0) = 1;
     CHECK(contains(refused(tags, {}),
                    "tag 1 at step 0 of sequence 0 is not allowed to be the first"));

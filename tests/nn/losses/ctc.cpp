@@ -214,7 +214,7 @@ TEST_CASE("symbols that are forbidden, and what is no number, in CTC") {
     CHECK(std::isnan(loss_of(wrong, {1, 2})));
 }
 
-TEST_CASE("what stands beyond a length changes nothing in CTC") {
+TEST_CASE("CTC ignores values beyond a length") {
     auto x = log_probabilities({5, 2, 3});
     const auto losses = [&](const Tensor<double>& values, const Indices& targets) {
         Tape<double> tape;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t classes = 3, steps = 4;
 const std::vector<std::size_t> lengths{4, 0, 2};
-// What stands behind a length is not to be looked at.
+// Values beyond a length must not be read.
 const Indices tags({steps, 3}, {2, 9, 1, 0, 9, 2, 1, 9, -7, 1, 9, 50});
 
 nn::Tagger<double> tagger(bool crf) {

@@ -324,7 +324,7 @@ TEST_CASE("what a layer computes of parameters without a tape cannot be trained 
     nn::Lstm<double> lstm({.input = 2, .hidden = 3});
     const auto result = lstm(random_tensor({4, 3, 2}));
     Tape<double> tape;
-    const auto message = "computed from a parameter while no tape recorded";
+    const auto message = "computed from a parameter while no tape was recording";
     CHECK(contains(error_of([&] { tape.backward(sum(result.output)); }), message));
     CHECK(contains(error_of([&] { tape.backward(sum(result.state[1])); }), message));
     CHECK(error_of([&] { tape.backward(sum(detach(result.output))); }).empty());

@@ -17,8 +17,8 @@ nn::Pyramid<nn::LstmCell<double>> listener(std::vector<std::size_t> factors) {
         {.input = 2, .hidden = 3, .factors = std::move(factors)});
 }
 
-// What the network hears of each sequence but the empty ones is what it hears of that one alone;
-// what is behind the end of sequence 1 is not looked at.
+// The output for each non-empty sequence equals that for the sequence alone; values after the end
+// of sequence 1 are not read.
 template <class Net>
 void check_alone(const Net& net, Tensor<double> x, const Lengths& lengths,
                  const Lengths& expected) {
@@ -88,7 +88,7 @@ TEST_CASE("a pyramid is its layers with steps joined between them") {
     CHECK(lengths == Lengths{2, 2});
 }
 
-TEST_CASE("a pyramid hears each sequence of a batch as if it were alone") {
+TEST_CASE("a pyramid processes each sequence of a batch independently") {
     check_alone(listener({2, 2}), random_tensor({9, 3, 2}), {9, 5, 0}, {3, 2, 0});
 }
 
@@ -143,7 +143,7 @@ TEST_CASE("subsampling is two strided convolutions and a linear map") {
     }
 }
 
-TEST_CASE("subsampling hears each sequence of a batch as if it were alone") {
+TEST_CASE("subsampling processes each sequence of a batch independently") {
     nn::seed(4);
     nn::Subsampling<double> net({.input = 6, .filters = 2, .width = 3});
     check_alone(net, random_tensor({11, 3, 6}), {11, 6, 1}, {3, 2, 1});

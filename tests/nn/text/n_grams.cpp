@@ -74,7 +74,7 @@ TEST_CASE("n-grams equal their formula, and add up to 1") {
     CHECK(grams.probability(Numbers{0, 1}, 1) == grams.probability(Numbers{0, 1}, 1, 3));
 }
 
-TEST_CASE("bits of sequences that begin behind start symbols") {
+TEST_CASE("bits of sequences padded with start symbols") {
     const std::vector<Numbers> held{{0, 1, 4}, {}, {2}};
     const nn::NGrams grams = counted(3);
     for (std::size_t order = 1; order <= 3; ++order) {
@@ -98,10 +98,10 @@ TEST_CASE("n-grams refuse what does not fit") {
                    "order and vocabulary must be at least 1, got 0 and 3"));
     CHECK(contains(error_of([] { nn::NGrams({.order = 2}); }), "got 2 and 0"));
     CHECK(contains(error_of([] { counted(2).probability({}, 1, 3); }),
-                   "order 3 was asked for, and 2 counted"));
+                   "order 3 was requested, but 2"));
     CHECK(contains(error_of([] { counted(2).bits({}); }), "no characters"));
     nn::NGrams few({.order = 1, .vocabulary = 2});
     few.add(Numbers{7, 8, 7});
-    CHECK(contains(error_of([&] { few.add(Numbers{9}); }),
-                   "3 different numbers came, expected at most 2"));
+    CHECK(
+        contains(error_of([&] { few.add(Numbers{9}); }), "3 different tokens, expected at most 2"));
 }

@@ -87,7 +87,7 @@ TEST_CASE("vocabularies refuse what they cannot number") {
     CHECK(contains(error_of([] {
                        nn::Vocabulary::of(Tokens{"a", "b", "a"});
                    }),
-                   "'a' stands twice, as 0 and 2"));
+                   "'a' occurs twice, as 0 and 2"));
     CHECK(contains(error_of([] { nn::Vocabulary::of(Tokens{""}); }), "symbol 0 is empty"));
     CHECK(contains(error_of([] { nn::Vocabulary::of(Tokens{}); }), "no symbols"));
     CHECK(contains(error_of([] { nn::Vocabulary(sentences, {.max_size = 3}); }),
@@ -116,8 +116,8 @@ TEST_CASE("vocabularies are saved and loaded") {
     };
     CHECK(contains(refused("\n\n\n"), "line 4: the file ends; expected four lines"));
     CHECK(contains(refused("\n\n\n\na\n\nb\n"), "line 6: "));
-    CHECK(contains(refused("\n\n\n\na\nb\na\n"), "line 7: Vocabulary: 'a' stands twice"));
-    CHECK(contains(refused("<p>\n<p>\n\n\na\n"), "'<p>' stands twice"));
+    CHECK(contains(refused("\n\n\n\na\nb\na\n"), "line 7: Vocabulary: 'a' occurs twice"));
+    CHECK(contains(refused("<p>\n<p>\n\n\na\n"), "'<p>' occurs twice"));
     CHECK(contains(refused("\n\n\n\n\\x\n"), "line 5: Vocabulary: expected n, r or \\"));
     CHECK(contains(refused("\n\n\n\na\nb\xff\n"), "line 6: expected text in UTF-8, got byte 255"));
     CHECK(contains(refused("\n\n\n\n"), "line 5: Vocabulary: the file ends; expected a symbol"));
@@ -204,7 +204,7 @@ TEST_CASE("files of pairs") {
     CHECK(contains(refused("a\tb\nno tab\n"),
                    "', line 2: expected a sentence, a tab and another one, in 'no tab'"));
     CHECK(contains(refused("\tb\n"), "line 1: there is nothing before the tab"));
-    CHECK(contains(refused("a\t \n"), "line 1: there is nothing behind the tab"));
+    CHECK(contains(refused("a\t \n"), "line 1: there is nothing after the tab"));
     CHECK(contains(refused("a\tb\n\xff\n"), "line 2: expected text in UTF-8"));
     CHECK(contains(refused(""), "x' is empty"));
 }
@@ -338,7 +338,7 @@ TEST_CASE("rare words are hidden, special symbols never") {
     const auto refused = [&](std::int64_t word, double u, const nn::Vocabulary& known) {
         return error_of([&] { nn::hide_rare(Indices({1}, {word}), known, counts, u, random); });
     };
-    CHECK(contains(refused(6, 1, v), "number 6 is none of 6"));
+    CHECK(contains(refused(6, 1, v), "number 6 is not one of the 6"));
     CHECK(contains(refused(-1, 1, v), "number -1"));
     CHECK(contains(refused(4, -1, v), "at least 0"));
     CHECK(contains(refused(0, 1, nn::Vocabulary::of(Tokens{"a"})), "no unknown symbol"));

@@ -80,11 +80,11 @@ TEST_CASE("damaged text files of word vectors") {
     CHECK(contains(::refused(nn::WordVectors<float>::read_text, "a 1 1e99\n"),
                    "line 1: expected finite numbers, got '1e99'"));
     CHECK(contains(refused("a 1 2\nb 3 4\na 5 6\n"),
-                   "line 3: the word 'a' stands there a second time, after line 1"));
+                   "line 3: the word 'a' is repeated, after line 1"));
     CHECK(contains(refused("3 2\na 1 2\nb 3 4\n"),
-                   "line 4: expected 3 words, as the first line says, got 2 when the file ends"));
+                   "line 4: expected 3 words, as the header says, got 2 when the file ends"));
     CHECK(contains(refused("1 2\na 1 2\nb 3 4\n"),
-                   "line 3: expected 1 words, as the first line says, got another: 'b 3 4'"));
+                   "line 3: expected 1 words, as the header says, got another: 'b 3 4'"));
     CHECK(contains(refused("2 3\na 1 2\nb 3 4\n"), "line 2: expected a word and 3 numbers, got 3"));
     CHECK(contains(refused("0 3\n"), "line 1: expected words and their width, got '0 3'"));
     CHECK(contains(refused("99999999999 18446744073709551615\na 1\n"), "line 2: "));
@@ -121,7 +121,7 @@ TEST_CASE("word vectors from word2vec's binary files") {
     CHECK(contains(refused(glove), "line 1: expected how many words"));
     CHECK(contains(refused(binary("3 3")), "word 3, byte 38: expected 3 words, as the first line "
                                            "says, got 2 when the file ends"));
-    CHECK(contains(refused(binary("1 3")), "expected 1 words, as the first line says, got 17 more "
+    CHECK(contains(refused(binary("1 3")), "expected 1 words, as the header says, got 17 more "
                                            "bytes"));
     CHECK(contains(refused(binary("2 4")), "word 2"));
     CHECK(contains(refused(binary("2 18446744073709551615")), "word 1, byte 27: expected "
@@ -130,7 +130,7 @@ TEST_CASE("word vectors from word2vec's binary files") {
     const std::string nan = raw<float>({std::numeric_limits<float>::quiet_NaN()});
     CHECK(contains(refused("1 1\na " + nan), "expected finite numbers, got 'NaN'"));
     CHECK(contains(refused("2 1\na " + raw<float>({1}) + "a " + raw<float>({1})),
-                   "the word 'a' stands there a second time, after number 1"));
+                   "the word 'a' is repeated, after number 1"));
     CHECK(contains(refused("1 1\n " + raw<float>({1})), "expected a word, got a space"));
 }
 
@@ -186,7 +186,7 @@ TEST_CASE("neighbours and analogies") {
     CHECK(contains(refusal([] {
                        Vectors(Tokens{"a", "a"}, random_tensor({2, 2}));
                    }),
-                   "'a' stands twice"));
+                   "'a' occurs twice"));
     CHECK(contains(refusal([] {
                        Vectors(Tokens{"a"}, Tensor<double>({1, 1}, {std::nan("")}));
                    }),

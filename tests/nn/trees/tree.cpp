@@ -28,16 +28,16 @@ TEST_CASE("what is no tree is refused with the node's number") {
     CHECK(contains(of_parents({-1, 7}), "the parent of node 1 is 7"));
     CHECK(contains(of_parents({-1, -2}), "the parent of node 1 is -2"));
     CHECK(contains(of_parents({-1, 0, -1}), "node 2 has no parent"));
-    CHECK(contains(of_parents({0}), "node 0 lies on a cycle"));
-    CHECK(contains(of_parents({1, 0}), "lies on a cycle"));
+    CHECK(contains(of_parents({0}), "node 0 is on a cycle"));
+    CHECK(contains(of_parents({1, 0}), "is on a cycle"));
     // 3 hangs below the cycle of 1 and 2 and does not lie on it.
     const std::string cycle = of_parents({-1, 2, 1, 2});
-    CHECK((contains(cycle, "node 1 lies") || contains(cycle, "node 2 lies")));
+    CHECK((contains(cycle, "node 1 is on") || contains(cycle, "node 2 is on")));
     CHECK(contains(of_children({{1}, {5}}), "a child of node 1 is 5"));
     CHECK(contains(of_children({{2}, {}, {-1}}), "a child of node 2 is -1"));
     CHECK(contains(of_children({{1, 2}, {2}, {}}), "node 2 is a child of node 1 and of node 0"));
     CHECK(contains(of_children({{1, 1}, {}}), "node 1 is a child of node 0 and of node 0"));
-    CHECK(contains(of_children({{1}, {0}}), "lies on a cycle"));
+    CHECK(contains(of_children({{1}, {0}}), "is on a cycle"));
     CHECK(contains(of_children({{}, {}}), "node 1 has no parent"));
 }
 
