@@ -298,7 +298,7 @@ Variable<T> convolved(const Op& op, const Variable<T>& x, const Variable<T>& w,
     return record<T>(
         op, {&x, &w, &bias},
         forward(s, x.value().contiguous(), w.value().contiguous(), bias.value().contiguous()),
-        keep(x, w),
+        save_for_backward(x, w),
         [s](const Adjoints<T>& to, const Variable<T>& y, const Variable<T>& x,
             const Variable<T>& w) {
             if (to[0].needs_grad()) to[0].add(to_input(to[0].operation(), y, w, s));
@@ -310,7 +310,7 @@ Variable<T> convolved(const Op& op, const Variable<T>& x, const Variable<T>& w,
 template <class T>
 Variable<T> to_input(const Op& op, const Variable<T>& y, const Variable<T>& w, const Geometry& s) {
     return record<T>(op, {&y, &w}, input_share(s, y.value().contiguous(), w.value().contiguous()),
-                     keep(y, w),
+                     save_for_backward(y, w),
                      [s](const Adjoints<T>& to, const Variable<T>& x, const Variable<T>& y,
                          const Variable<T>& w) {
                          if (to[0].needs_grad())
@@ -322,7 +322,7 @@ Variable<T> to_input(const Op& op, const Variable<T>& y, const Variable<T>& w, c
 template <class T>
 Variable<T> to_weight(const Op& op, const Variable<T>& x, const Variable<T>& y, const Geometry& s) {
     return record<T>(op, {&x, &y}, weight_share(s, x.value().contiguous(), y.value().contiguous()),
-                     keep(x, y),
+                     save_for_backward(x, y),
                      [s](const Adjoints<T>& to, const Variable<T>& w, const Variable<T>& x,
                          const Variable<T>& y) {
                          if (to[0].needs_grad()) to[0].add(to_input(to[0].operation(), y, w, s));

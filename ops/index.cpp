@@ -24,22 +24,22 @@ Indices checked(const Op& op, const Indices& indices, std::size_t rows) {
 } // namespace
 
 template <class T>
-Variable<T> take(const Variable<T>& x, const Indices& indices, Op op, const Place<T>& place) {
+Variable<T> take(const Variable<T>& x, const Indices& indices, Op op, const OutputSlot<T>& slot) {
     if (x.dimension() == 0) fail(op, "a scalar has no rows");
     const Indices rows = checked(op, indices, x.shape(0));
-    return gather_rows(op, x, rows, place);
+    return gather_rows(op, x, rows, slot);
 }
 
 template <class T>
 Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_t rows, Op op,
-                        const Place<T>& place) {
+                        const OutputSlot<T>& slot) {
     if (x.dimension() == 0 || indices.dimension() != 1 || indices.shape(0) != x.shape(0))
         fail(op, "x " + to_string(x.shape()) + " and indices " + to_string(indices.shape()) +
                      "; expected [n, ...] and [n]");
-    const Indices places = checked(op, indices, rows);
+    const Indices targets = checked(op, indices, rows);
     Shape shape = x.shape();
     shape[0] = rows;
-    return scatter_rows(op, x, places, shape, place);
+    return scatter_rows(op, x, targets, shape, slot);
 }
 
 template <class T>
@@ -84,9 +84,9 @@ Tensor<T> one_hot(const Indices& indices, std::size_t classes, Op op) {
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template Variable<T> take(const Variable<T>&, const Indices&, Op, const Place<T>&);            \
+    template Variable<T> take(const Variable<T>&, const Indices&, Op, const OutputSlot<T>&);       \
     template Variable<T> scatter_add(const Variable<T>&, const Indices&, std::size_t, Op,          \
-                                     const Place<T>&);                                             \
+                                     const OutputSlot<T>&);                                        \
     template Variable<T> pick(const Variable<T>&, const Indices&, Op);                             \
     template Variable<T> masked_fill(const Variable<T>&, const Mask&, double, Op);                 \
     template Variable<T> masked_select(const Variable<T>&, const Mask&, Op);                       \

@@ -8,13 +8,13 @@ namespace unroll {
 // accumulate. Throws Error for an index outside [0, V), with its position.
 template <class T>
 Variable<T> take(const Variable<T>& x, const Indices& indices, Op op = "take",
-                 const Place<T>& place = {});
+                 const OutputSlot<T>& slot = {});
 
 // Scatter-add: out[indices[i]] += x[i], starting from zeros; x [n, ...], indices [n] -> [rows,
 // ...].
 template <class T>
 Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_t rows,
-                        Op op = "scatter_add", const Place<T>& place = {});
+                        Op op = "scatter_add", const OutputSlot<T>& slot = {});
 
 // Gathers one element of the last axis: x [..., C], indices [...] -> [...].
 template <class T>
@@ -36,13 +36,13 @@ Tensor<T> one_hot(const Indices& indices, std::size_t classes, Op op = "one_hot"
 // The same for tensors.
 template <TensorOperand X>
 auto take(const X& x, const Indices& indices, Op op = "take",
-          const Place<scalar_t<X>>& place = {}) {
-    return take(detail::variable(x), indices, op, place);
+          const OutputSlot<scalar_t<X>>& slot = {}) {
+    return take(detail::variable(x), indices, op, slot);
 }
 template <TensorOperand X>
 auto scatter_add(const X& x, const Indices& indices, std::size_t rows, Op op = "scatter_add",
-                 const Place<scalar_t<X>>& place = {}) {
-    return scatter_add(detail::variable(x), indices, rows, op, place);
+                 const OutputSlot<scalar_t<X>>& slot = {}) {
+    return scatter_add(detail::variable(x), indices, rows, op, slot);
 }
 auto pick(const TensorOperand auto& x, const Indices& indices, Op op = "pick") {
     return pick(detail::variable(x), indices, op);

@@ -34,7 +34,7 @@ Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis
         value.slice(axis, ends.end()[-2], ends.back()).assign(piece.value());
     }
     const auto inputs = pointers(pieces);
-    return record<T>(op, std::span(inputs), std::move(value), keep(),
+    return record<T>(op, std::span(inputs), std::move(value), save_for_backward(),
                      [a, ends](const Adjoints<T>& to, const Variable<T>& g) {
                          for (std::size_t i = 0; i + 1 < ends.size(); ++i)
                              to[i].add(
@@ -56,7 +56,7 @@ Variable<T> stack(std::span<const Variable<T>> pieces, std::ptrdiff_t axis, Op o
     for (std::size_t i = 0; i < pieces.size(); ++i)
         value.select(along, i).assign(pieces[i].value());
     const auto inputs = pointers(pieces);
-    return record<T>(op, std::span(inputs), std::move(value), keep(),
+    return record<T>(op, std::span(inputs), std::move(value), save_for_backward(),
                      [along, count = inputs.size()](const Adjoints<T>& to, const Variable<T>& g) {
                          for (std::size_t i = 0; i < count; ++i) to[i].add(select(g, along, i));
                      });

@@ -73,7 +73,7 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
     }
     const double mean = counted == 0 ? 0 : total / static_cast<double>(counted);
     return record<T>(
-        op, {&logits}, Tensor<T>::scalar(static_cast<T>(mean)), keep(logits, targets),
+        op, {&logits}, Tensor<T>::scalar(static_cast<T>(mean)), save_for_backward(logits, targets),
         [=, ignored = options.ignored, smoothing = static_cast<T>(options.smoothing)](
             const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& logits,
             const Indices& targets) {

@@ -51,29 +51,30 @@ Variable<T> scaled_matmul(const Variable<T>& a, const std::type_identity_t<Varia
 
 template <class T>
 Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
-                   const std::type_identity_t<Variable<T>>& bias, const Place<T>& place, Op op) {
+                   const std::type_identity_t<Variable<T>>& bias, const OutputSlot<T>& slot,
+                   Op op) {
     if (x.dimension() == 0 || weight.dimension() != 2 || x.shape().back() != weight.shape(1) ||
         (bias.dimension() != 0 && bias.shape() != Shape{weight.shape(0)}))
         fail(op, "x " + to_string(x.shape()) + ", weight " + to_string(weight.shape()) + ", bias " +
                      to_string(bias.shape()) + "; expected [..., in], [out, in], [out]");
     if (x.dimension() != 2)
-        return reshape(linear(rows_of(x), weight, bias, place, op),
+        return reshape(linear(rows_of(x), weight, bias, slot, op),
                        with_last(x.shape(), weight.shape(0)));
 
-    Tensor<T> value = place.take({x.shape(0), weight.shape(0)});
-    map_elements(value.shape(), std::array{Source<T>(bias.value())}, std::array{result_sink(value)},
-                 [](auto b) { return b; });
+    Tensor<T> value = slot.take({x.shape(0), weight.shape(0)});
+    map_elements(value.shape(), std::array{InputOperand<T>(bias.value())},
+                 std::array{result_operand(value)}, [](auto b) { return b; });
     Tensor<T> target = unversioned(value);
     multiply(x.value(), weight.value().transpose(), T(1), T(1), target);
     return record<T>(
-        op, {&x, &weight, &bias}, std::move(value), keep(x, weight),
+        op, {&x, &weight, &bias}, std::move(value), save_for_backward(x, weight),
         [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
            const Variable<T>& weight) {
             to[0].add_product(g, weight);
             to[1].add_product(transpose(g), x);
             to[2].add(g);
         },
-        place);
+        slot);
 }
 
 template <class T>
@@ -92,26 +93,27 @@ Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
         fail(op, "z " + to_string(z.shape()) + ", x " + to_string(x.shape()) + ", weight " +
                      to_string(weight.shape()) + "; expected [B, out], [B, in], [out, in]");
     const bool in_place = z.is_recorded();
-    const Place<T> place = in_place ? in_place_of(op, z) : Place<T>{z.value().copy(), no_node, {}};
-    Tensor<T> value = place.memory;
+    const OutputSlot<T> slot =
+        in_place ? in_place_of(op, z) : OutputSlot<T>{z.value().copy(), no_node, {}};
+    Tensor<T> value = slot.memory;
     Tensor<T> target = unversioned(value);
     multiply(x.value(), weight.value().transpose(), T(1), T(1), target);
     return record<T>(
-        op, {&z, &x, &weight}, std::move(value), keep(x, weight),
+        op, {&z, &x, &weight}, std::move(value), save_for_backward(x, weight),
         // The incoming gradient is already stored in z's gradient.
         [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
            const Variable<T>& weight) {
             to[1].add_product(g, weight);
             to[2].add_product(transpose(g), x);
         },
-        place);
+        slot);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> matmul(const Variable<T>&, const Variable<T>&, Op);                       \
     template Variable<T> scaled_matmul(const Variable<T>&, const Variable<T>&, double, Op);        \
     template Variable<T> linear(const Variable<T>&, const Variable<T>&, const Variable<T>&,        \
-                                const Place<T>&, Op);                                              \
+                                const OutputSlot<T>&, Op);                                         \
     template Variable<T> linear(const Variable<T>&, const Variable<T>&, Op);                       \
     template Variable<T> add_linear(const Variable<T>&, const Variable<T>&, const Variable<T>&, Op);
 

@@ -23,7 +23,7 @@ Variable<T> dot(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b
 // x W^T + b: x [..., in], W [out, in], b [out] -> [..., out]. Throws Error if shapes do not match.
 template <class T>
 Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
-                   const std::type_identity_t<Variable<T>>& bias, const Place<T>& place = {},
+                   const std::type_identity_t<Variable<T>>& bias, const OutputSlot<T>& slot = {},
                    Op op = "linear");
 template <class T>
 Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
@@ -38,8 +38,8 @@ Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
 // The same for tensors.
 template <TensorOperand X>
 auto linear(const X& x, const Variable<scalar_t<X>>& weight, const Variable<scalar_t<X>>& bias,
-            const Place<scalar_t<X>>& place = {}, Op op = "linear") {
-    return linear(detail::variable(x), weight, bias, place, op);
+            const OutputSlot<scalar_t<X>>& slot = {}, Op op = "linear") {
+    return linear(detail::variable(x), weight, bias, slot, op);
 }
 template <TensorOperand X>
 auto matmul(const X& a, const Variable<scalar_t<X>>& b, Op op = "matmul") {

@@ -179,9 +179,9 @@ Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable
     }
     // Means and scales are separate results, so that the gradient can be differentiated.
     const std::array<const Variable<T>*, 3> inputs{&x, &gain, &bias};
-    return record<T>(op, std::span(inputs),
-                     std::array{std::move(value), std::move(means), std::move(scales)},
-                     keep(x, gain, Result<1>(), Result<2>()), NormRule<T>{std::move(rests)})[0];
+    return record<T>(
+        op, std::span(inputs), std::array{std::move(value), std::move(means), std::move(scales)},
+        save_for_backward(x, gain, Result<1>(), Result<2>()), NormRule<T>{std::move(rests)})[0];
 }
 
 template <class T>

@@ -80,7 +80,7 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
                 }
             }
         }
-        return record<T>(op, {&x}, std::move(value), keep(),
+        return record<T>(op, {&x}, std::move(value), save_for_backward(),
                          [places](const Adjoints<T>& to, const Variable<T>& g) {
                              to[0].scatter_elements(places, g);
                          });

@@ -57,7 +57,8 @@ template <class T>
 Variable<T> mean_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
     const T part = T(1) / static_cast<T>(std::max<std::size_t>(r.count, 1));
     const auto rule = [part](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(g, part); };
-    return shaped(record<T>(op, {&x}, mean_along(x.value(), r.kept), keep(), rule), r, keep_dims);
+    return shaped(record<T>(op, {&x}, mean_along(x.value(), r.kept), save_for_backward(), rule), r,
+                  keep_dims);
 }
 
 // x less its mean, and less what the mean's rounding left, which is a constant.
@@ -81,7 +82,7 @@ Variable<T> variance_over(const Op& op, const Variable<T>& x, const Reduction& r
         value.data()[i] =
             squares.exponents.empty() ? mean : std::ldexp(mean, 2 * squares.exponents[i]);
     }
-    return shaped(record<T>(op, {&distance}, std::move(value), keep(distance),
+    return shaped(record<T>(op, {&distance}, std::move(value), save_for_backward(distance),
                             [n](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& d) {
                                 add_fused(
                                     to[0], [n](auto g, auto d) { return 2 * g * d / n; }, g, d);
@@ -97,7 +98,7 @@ Variable<T> norm_over(const Op& op, const Variable<T>& x, const Reduction& r, bo
         const T norm = std::sqrt(squares.sums.data()[i]);
         value.data()[i] = squares.exponents.empty() ? norm : std::ldexp(norm, squares.exponents[i]);
     }
-    return shaped(record<T>(op, {&x}, std::move(value), keep(x, result),
+    return shaped(record<T>(op, {&x}, std::move(value), save_for_backward(x, result),
                             [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
                                const Variable<T>& y) {
                                 add_fused(
@@ -151,7 +152,7 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
             at += static_cast<std::ptrdiff_t>(rest % x.shape(r.order[a])) * strides[r.order[a]];
         places.data()[i] = at;
     }
-    return shaped(record<T>(op, {&x}, std::move(value), keep(),
+    return shaped(record<T>(op, {&x}, std::move(value), save_for_backward(),
                             [places](const Adjoints<T>& to, const Variable<T>& g) {
                                 to[0].scatter_elements(places, g);
                             }),
@@ -190,8 +191,8 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
         }
     };
     return shaped(record<T>(op, std::span(inputs),
-                            std::array{std::move(value), std::move(log_sums)}, keep(x, Result<1>()),
-                            rule)[0],
+                            std::array{std::move(value), std::move(log_sums)},
+                            save_for_backward(x, Result<1>()), rule)[0],
                   r, keep_dims);
 }
 

@@ -162,7 +162,7 @@ Variable<T> along(const Op& op, const Variable<T>& x, const Mask* mask, std::ptr
                   const Row& row, const RowRule& rule) {
     const std::size_t a = normal_axis(op, axis, x.dimension());
     if (a + 1 == x.dimension())
-        return record<T>(op, {&x}, by_rows(x.value(), mask, row), keep(result), rule);
+        return record<T>(op, {&x}, by_rows(x.value(), mask, row), save_for_backward(result), rule);
     if (mask == nullptr)
         return swapaxes(along(op, swapaxes(x, axis, -1), mask, -1, row, rule), axis, -1);
     // With all axes, so that the same two can be swapped.

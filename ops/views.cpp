@@ -8,7 +8,7 @@ template <class T>
 Variable<T> reshape(const Variable<T>& x, const Shape& shape, Op op) {
     Tensor<T> value = x.value().reshape(shape);
     if (value.storage() == x.value().storage()) return record_view(op, x, std::move(value));
-    return record<T>(op, {&x}, std::move(value), keep(),
+    return record<T>(op, {&x}, std::move(value), save_for_backward(),
                      [shape = x.shape()](const Adjoints<T>& to, const Variable<T>& g) {
                          to[0].add(reshape(g, shape));
                      });

@@ -99,8 +99,8 @@ template <class T, class F>
 void map_gradients(const Parameters<T>& parameters, const F& f) {
     for_gradients(parameters, [&](const auto& p) {
         Tensor<T>& gradient = p.gradient_buffer();
-        map_elements(gradient.shape(), std::array{Source<T>(gradient)},
-                     std::array{Sink<T>(gradient)}, f);
+        map_elements(gradient.shape(), std::array{InputOperand<T>(gradient)},
+                     std::array{OutputOperand<T>(gradient)}, f);
     });
 }
 

@@ -12,9 +12,10 @@
 namespace unroll::optim {
 
 template <class T>
-Shards<T>::Shards(std::size_t count, const Parameters<T>& parameters, const Random& random)
+DataParallel<T>::DataParallel(std::size_t count, const Parameters<T>& parameters,
+                              const Random& random)
     : parameters_(each_once(parameters)) {
-    if (count == 0) fail("Shards", "at least one shard is needed");
+    if (count == 0) fail("DataParallel", "at least one shard is needed");
     for (std::size_t p = 0; p < parameters_.size(); ++p) index_[parameters_[p].body()] = p;
     for (std::size_t i = 0; i < count; ++i) {
         tapes_.push_back(idle_tape<T>());
@@ -24,7 +25,7 @@ Shards<T>::Shards(std::size_t count, const Parameters<T>& parameters, const Rand
 }
 
 template <class T>
-std::vector<Tensor<T>> Shards<T>::gradients_of_shards() const {
+std::vector<Tensor<T>> DataParallel<T>::gradients_of_shards() const {
     std::vector<Tensor<T>> all(parameters_.size() * size());
     std::vector<ParameterRef<T>> unknown;
     for (std::size_t shard = 0; shard < size(); ++shard)
@@ -37,24 +38,25 @@ std::vector<Tensor<T>> Shards<T>::gradients_of_shards() const {
                 unknown.push_back(parameter);
         }
     if (!unknown.empty())
-        fail("Shards",
-             "the loss depends on parameters that Shards was not given: " + names_of(unknown) +
-                 ". List them in members(), make Shards after the last layer was "
-                 "replaced, or freeze them by set_trainable(false)");
+        fail(
+            "DataParallel",
+            "the loss depends on parameters that DataParallel was not given: " + names_of(unknown) +
+                ". List them in members(), make DataParallel after the last layer was "
+                "replaced, or freeze them by set_trainable(false)");
     return all;
 }
 
 template <class T>
-double Shards<T>::backward(const Loss& loss, std::span<const double> weights) {
+double DataParallel<T>::backward(const Loss& loss, std::span<const double> weights) {
     if (!weights.empty() && weights.size() != size())
-        fail("Shards",
+        fail("DataParallel",
              std::to_string(weights.size()) + " weights for " + std::to_string(size()) + " shards");
     const double total = weights.empty() ? static_cast<double>(size())
                                          : std::accumulate(weights.begin(), weights.end(), 0.0);
     for (const double w : weights)
         if (!(w >= 0) || !(total > 0) || !std::isfinite(total))
-            fail("Shards", "weights must be at least 0 with a finite, positive sum, got " +
-                               std::to_string(w) + " of " + std::to_string(total));
+            fail("DataParallel", "weights must be at least 0 with a finite, positive sum, got " +
+                                     std::to_string(w) + " of " + std::to_string(total));
     const auto share = [&](std::size_t i) { return (weights.empty() ? 1.0 : weights[i]) / total; };
 
     std::vector<double> losses(size());
@@ -67,7 +69,7 @@ double Shards<T>::backward(const Loss& loss, std::span<const double> weights) {
         tape.backward(result, Tensor<T>::full(result.shape(), static_cast<T>(share(i))));
     };
     if (size() == 1) {
-        const threads::Team team;
+        const threads::ParallelRegion region;
         run(0);
     } else {
         threads::for_shards(size(), run);
@@ -98,7 +100,7 @@ double Shards<T>::backward(const Loss& loss, std::span<const double> weights) {
     return mean;
 }
 
-template class Shards<float>;
-template class Shards<double>;
+template class DataParallel<float>;
+template class DataParallel<double>;
 
 } // namespace unroll::optim

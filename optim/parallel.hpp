@@ -12,15 +12,15 @@ namespace unroll::optim {
 // Data-parallel training: each shard of a batch records on its own tape, and gradients are summed
 // in shard order, so the result is bitwise identical for any number of threads. With a single
 // shard, all threads share each operation.
-//   optim::Shards<float> shards(4, adam.parameters());
+//   optim::DataParallel<float> shards(4, adam.parameters());
 //   double loss = shards.backward([&](std::size_t shard) { return loss; });
 template <class T>
-class Shards {
+class DataParallel {
 public:
     // The random streams of the shards are split from `random`, which is seeded by the thread's
     // generator by default. Throws Error for 0 shards.
-    Shards(std::size_t count, const Parameters<T>& parameters,
-           const Random& random = Random(thread_random().next()));
+    DataParallel(std::size_t count, const Parameters<T>& parameters,
+                 const Random& random = Random(thread_random().next()));
 
     std::size_t size() const { return tapes_.size(); }
     // The tape of a shard, for its random() and set_evaluating().

@@ -55,13 +55,15 @@ void sweep(const Update& settings, ParameterRef<T>& parameter, const Tensor<T>& 
     const double decay = settings.weight_decay;
     const auto coupled = static_cast<T>(settings.decoupled ? 0 : decay);
     const auto decoupled = static_cast<T>(settings.decoupled ? settings.learning_rate * decay : 0);
-    map_elements(value.shape(),
-                 std::array{Source<T>(value), Source<T>(gradient), Source<T>(slots)...},
-                 std::array{Sink<T>(value), Sink<T>(slots)...}, [&](auto w, auto g, auto... s) {
-                     auto results = f(g + w * coupled, s...);
-                     std::get<0>(results) = w - (std::get<0>(results) + w * decoupled);
-                     return results;
-                 });
+    map_elements(
+        value.shape(),
+        std::array{InputOperand<T>(value), InputOperand<T>(gradient), InputOperand<T>(slots)...},
+        std::array{OutputOperand<T>(value), OutputOperand<T>(slots)...},
+        [&](auto w, auto g, auto... s) {
+            auto results = f(g + w * coupled, s...);
+            std::get<0>(results) = w - (std::get<0>(results) + w * decoupled);
+            return results;
+        });
 }
 
 template <class Options>

@@ -24,7 +24,7 @@ def clean(code):
     code = re.sub(r"std::type_identity_t<((?:[^<>]|<(?:[^<>]|<[^<>]*>)*>)*)>", r"\1", code)
     code = re.sub(r",?\s*(?:const )?Op&? op(?: = [^,)]*)?(?=\s*\))", "", code)
     code = re.sub(r",?\s*Where where = Where::current\(\)", "", code)
-    code = re.sub(r",?\s*const Place<T>& place = \{\}", "", code)
+    code = re.sub(r",?\s*const OutputSlot<T>& place = \{\}", "", code)
     code = code.replace("const detail::AnyPlaced<T>&", "const Operand&").replace("const detail::NumberPlaced<T>&", "Number")
     code = re.sub(r"requires (?:OperandOf<T, \w>(?: && )?)+ ?|requires std::same_as<V, Variable<T>> ", "", code)
     operands = re.match(r"template <[^\n]*class T = (?:typename \w::value_type|scalar_t<A, B>)>\s*|template <Operand \w>\s*", code)

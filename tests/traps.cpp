@@ -56,10 +56,11 @@ TEST_CASE("traps: nothing is resized or broadcast silently") {
     CHECK_THROWS_AS(x.assign(Tensor<double>::zeros({1, 2})), Error);
     Tape<double> tape;
     const auto v = tape.variable(x);
-    const auto w = record<double>("careless", {&v}, Tensor<double>::zeros({2, 2}), keep(),
-                                  [](const Adjoints<double>& to, const Variable<double>&) {
-                                      to[0].add(Variable<double>(Tensor<double>::ones({3, 2})));
-                                  });
+    const auto w =
+        record<double>("careless", {&v}, Tensor<double>::zeros({2, 2}), save_for_backward(),
+                       [](const Adjoints<double>& to, const Variable<double>&) {
+                           to[0].add(Variable<double>(Tensor<double>::ones({3, 2})));
+                       });
     CHECK_THROWS_AS(tape.backward(sum(w)), Error);
 }
 

@@ -2,7 +2,7 @@
 
 #include <unroll/core/autograd/variable.hpp>
 #include <unroll/core/kernels/operands.hpp>
-#include <unroll/core/tensor/region.hpp>
+#include <unroll/core/tensor/strided_view.hpp>
 
 namespace unroll {
 
@@ -30,18 +30,18 @@ public:
     virtual const char* derivative_name() const { return ""; }
 
     // part += scale * x, where x has the part's shape or broadcasts to or from it.
-    virtual void add(NodeId root, const Region& part, const Variable<T>& x, T scale) = 0;
+    virtual void add(NodeId root, const StridedView& part, const Variable<T>& x, T scale) = 0;
     // part += scale * a b for matrices, or for batches whose leading axes broadcast.
-    virtual void add_product(NodeId root, const Region& part, const Variable<T>& a,
+    virtual void add_product(NodeId root, const StridedView& part, const Variable<T>& a,
                              const Variable<T>& b, T scale) = 0;
     // Row rows[i] of the part += x[i], for every i.
-    virtual void scatter_rows(NodeId root, const Region& part, const Indices& rows,
+    virtual void scatter_rows(NodeId root, const StridedView& part, const Indices& rows,
                               const Variable<T>& x) = 0;
     // Element elements[i] of the part, in row-major order, += x[i], for every i.
-    virtual void scatter_elements(NodeId root, const Region& part, const Indices& elements,
+    virtual void scatter_elements(NodeId root, const StridedView& part, const Indices& elements,
                                   const Variable<T>& x) = 0;
     // In place only: announces that all of the part will be written.
-    virtual Sink<T> open(NodeId root, const Region& part) = 0;
+    virtual OutputOperand<T> open(NodeId root, const StridedView& part) = 0;
 
     // The accumulated gradient of a node; no storage if it received none. The last request for that
     // of a root may take its buffer.
@@ -52,7 +52,7 @@ public:
 protected:
     // Whether the part is an entire leaf matrix, or its transpose: then the products of many steps
     // may be joined.
-    bool is_matrix_leaf(NodeId root, const Region& part, bool transposed) const;
+    bool is_matrix_leaf(NodeId root, const StridedView& part, bool transposed) const;
 
     Tape<T>& tape_;
     bool is_recording_ = false;

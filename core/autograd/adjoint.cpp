@@ -12,7 +12,7 @@ Adjoint<T> Adjoints<T>::operator[](std::size_t input) const {
     const NodeId id = inputs_[input];
     if (id == no_node || !to_->needs(id)) return Adjoint<T>(*to_);
     const Node<T>& n = to_->tape().node(id);
-    return Adjoint<T>(*to_, n.root, *n.region);
+    return Adjoint<T>(*to_, n.root, *n.view);
 }
 
 template <class T>
@@ -36,16 +36,16 @@ void Adjoint<T>::scatter_elements(const Indices& elements, const Variable<T>& x)
 }
 
 template <class T>
-Sink<T> Adjoint<T>::open() const& {
+OutputOperand<T> Adjoint<T>::open() const& {
     if (!needs_grad()) return {};
-    Sink<T> sink = to_->open(root_, part_);
+    OutputOperand<T> sink = to_->open(root_, part_);
     sink.shape = &part_.shape;
     sink.strides = &part_.strides;
     return sink;
 }
 
 template <class T>
-void Adjoint<T>::open(std::span<const Adjoint> parts, std::span<Sink<T>> sinks) {
+void Adjoint<T>::open(std::span<const Adjoint> parts, std::span<OutputOperand<T>> sinks) {
     for (std::size_t i = 0; i < parts.size(); ++i) sinks[i] = parts[i].open();
     // If one part is overwritten and a later one adds to some of the same elements, contributions
     // would be lost, unless both visit the same elements at the same time.
@@ -67,7 +67,7 @@ template <class T>
 Adjoint<T> Adjoint<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const {
     if (!needs_grad()) return *this;
     const std::size_t a = normal_axis(Op::unplaced("slice"), axis, part_.shape.size());
-    Region part = part_;
+    StridedView part = part_;
     part.offset += begin * static_cast<std::size_t>(part.strides[a]);
     part.shape[a] = end - begin;
     return Adjoint(*to_, root_, part);
@@ -85,7 +85,7 @@ Adjoint<T> Adjoint<T>::reshape(const Shape& shape) const {
 template <class T>
 Adjoint<T> Adjoint<T>::transpose(std::span<const std::size_t> order) const {
     if (!needs_grad()) return *this;
-    Region part = part_;
+    StridedView part = part_;
     for (std::size_t i = 0; i < order.size(); ++i) {
         part.shape[i] = part_.shape[order[i]];
         part.strides[i] = part_.strides[order[i]];

@@ -14,7 +14,7 @@ class Adjoint {
 public:
     // For an input that needs no gradient: contributions are dropped.
     explicit Adjoint(Accumulator<T>& to) : to_(&to) {}
-    Adjoint(Accumulator<T>& to, NodeId root, Region part)
+    Adjoint(Accumulator<T>& to, NodeId root, StridedView part)
         : to_(&to), root_(root), part_(std::move(part)) {}
 
     // False: this gradient was not requested, and contributions are dropped.
@@ -40,15 +40,15 @@ public:
     Adjoint transpose(std::span<const std::size_t> order) const;
 
     // For kernels: opens this part, all of which will be written. The result refers to it.
-    Sink<T> open() const&;
-    Sink<T> open() const&& = delete;
+    OutputOperand<T> open() const&;
+    OutputOperand<T> open() const&& = delete;
     // The same for several parts, possibly overlapping, that one pass over memory will fill.
-    static void open(std::span<const Adjoint> parts, std::span<Sink<T>> sinks);
+    static void open(std::span<const Adjoint> parts, std::span<OutputOperand<T>> sinks);
 
 private:
     Accumulator<T>* to_;
     NodeId root_ = no_node;
-    Region part_;
+    StridedView part_;
 };
 
 extern template class Adjoint<float>;

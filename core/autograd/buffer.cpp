@@ -16,23 +16,23 @@ NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
         view.size() > 0
             ? static_cast<std::size_t>(std::as_const(view).data() - buffer.value().data())
             : 0;
-    n.region =
-        new (m_->arena.template array<Region>(1)) Region{offset, view.shape(), view.strides()};
+    n.view = new (m_->arena.template array<StridedView>(1))
+        StridedView{offset, view.shape(), view.strides()};
     return id;
 }
 
 template <class T>
 NodeId Tape<T>::append_buffer(const Shape& shape) {
     Node<T>& n = append_node(Op::unplaced("buffer"));
-    n.region = whole(shape);
+    n.view = whole(shape);
     const auto id = static_cast<NodeId>(m_->size - 1);
-    place(id, no_node, *n.region);
+    place(id, no_node, *n.view);
     return id;
 }
 
 template <class T>
-std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const Region& part) {
-    const Shape& shape = root.region->shape;
+std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const StridedView& part) {
+    const Shape& shape = root.view->shape;
     const std::size_t row = shape.empty() || shape[0] == 0 ? 1 : element_count(shape) / shape[0];
     const auto [low, high] = extent(part);
     if (low == high || row == 0) return {0, 0};
@@ -41,22 +41,22 @@ std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const 
 
 // Without a root: the node becomes a buffer whose rows have not been written.
 template <class T>
-void Tape<T>::place(NodeId id, NodeId root, const Region& region) {
+void Tape<T>::place(NodeId id, NodeId root, const StridedView& view) {
     const bool fresh = root == no_node;
     Node<T>& owner = node(fresh ? id : root);
     auto& records = m_->rows;
     if (owner.rows == no_node) {
         if (m_->rows_used == records.size()) records.emplace_back();
         owner.rows = static_cast<std::uint32_t>(m_->rows_used++);
-        const std::size_t rows = owner.region->shape.empty() ? 1 : owner.region->shape[0];
+        const std::size_t rows = owner.view->shape.empty() ? 1 : owner.view->shape[0];
         records[owner.rows].assign(rows, fresh ? no_node : 0);
     }
     if (fresh) return;
     Node<T>& n = node(id);
     n.is_view = true;
     n.root = root;
-    n.region = new (m_->arena.template array<Region>(1)) Region(region);
-    const auto [begin, end] = rows_of(owner, region);
+    n.view = new (m_->arena.template array<StridedView>(1)) StridedView(view);
+    const auto [begin, end] = rows_of(owner, view);
     for (std::size_t row = begin; row < end; ++row) records[owner.rows][row] = id;
 }
 
@@ -67,7 +67,7 @@ bool Tape<T>::any_row_written(NodeId buffer, std::size_t begin, std::size_t end)
 }
 
 template <class T>
-bool Tape<T>::is_written(NodeId buffer, const Region& part) const {
+bool Tape<T>::is_written(NodeId buffer, const StridedView& part) const {
     const auto [begin, end] = rows_of(node(buffer), part);
     return any_row_written(buffer, begin, end);
 }
@@ -76,7 +76,7 @@ template <class T>
 bool Tape<T>::row_overwritten(NodeId id, NodeId since) const {
     const Node<T>& n = node(id);
     const Node<T>& root = node(n.root);
-    const auto [begin, end] = rows_of(root, *n.region);
+    const auto [begin, end] = rows_of(root, *n.view);
     for (std::size_t row = begin; row < end; ++row) {
         const NodeId writer = m_->rows[root.rows][row];
         if (writer != no_node && writer > since) return true;
@@ -92,34 +92,34 @@ Buffer<T>::Buffer(const Variable<T>& like, const Shape& shape) : memory_(shape) 
 }
 
 template <class T>
-Place<T> Buffer<T>::place(Tensor<T> memory, std::size_t begin) const {
-    Place<T> place{std::move(memory), whole_.node(), {}};
+OutputSlot<T> Buffer<T>::slot_at(Tensor<T> memory, std::size_t begin) const {
+    OutputSlot<T> slot{std::move(memory), whole_.node(), {}};
     const std::size_t row = memory_.size() / std::max<std::size_t>(memory_.shape(0), 1);
-    place.region = {begin * row, place.memory.shape(), place.memory.strides()};
-    if (whole_.is_recorded()) place.slot = whole_.body()->slot;
-    place.is_untracked = &is_untracked_;
-    return place;
+    slot.view = {begin * row, slot.memory.shape(), slot.memory.strides()};
+    if (whole_.is_recorded()) slot.tape_slot = whole_.body()->slot;
+    slot.is_untracked = &is_untracked_;
+    return slot;
 }
 
 template <class T>
-Place<T> Buffer<T>::row(std::size_t index) const {
-    return place(memory_.select(0, index), index);
+OutputSlot<T> Buffer<T>::row(std::size_t index) const {
+    return slot_at(memory_.select(0, index), index);
 }
 
 template <class T>
-Place<T> Buffer<T>::part(std::size_t begin, std::size_t end) const {
-    return place(memory_.slice(0, begin, end), begin);
+OutputSlot<T> Buffer<T>::part(std::size_t begin, std::size_t end) const {
+    return slot_at(memory_.slice(0, begin, end), begin);
 }
 
 template <class T>
-bool Buffer<T>::holds(const Place<T>& place, const Variable<T>& x) const {
-    const Tensor<T>&a = x.value(), &b = place.memory;
+bool Buffer<T>::holds(const OutputSlot<T>& slot, const Variable<T>& x) const {
+    const Tensor<T>&a = x.value(), &b = slot.memory;
     if (a.storage() != b.storage() || a.data() != b.data() || a.shape() != b.shape() ||
         a.strides() != b.strides())
         return false;
     if (!whole_.is_recorded()) return true;
-    return x.is_recorded() ? x.body()->slot == place.slot
-                           : !whole_.tape()->is_written(whole_.node(), place.region);
+    return x.is_recorded() ? x.body()->slot == slot.tape_slot
+                           : !whole_.tape()->is_written(whole_.node(), slot.view);
 }
 
 template <class T>
@@ -136,26 +136,27 @@ Variable<T> Buffer<T>::rows(std::size_t begin, std::size_t end) const {
 }
 
 template <class T>
-Place<T> in_place_of(const Op& op, const Variable<T>& x) {
+OutputSlot<T> in_place_of(const Op& op, const Variable<T>& x) {
     Tape<T>* tape = x.tape();
     if (tape == nullptr) return {x.value(), no_node, {}};
     const Node<T>& n = tape->node(x.node());
     const Node<T>& root = tape->node(n.root);
     if (root.parameter != nullptr || root.is_leaf())
         fail(op, "only the result of an operation can be overwritten");
-    return {x.value(), n.root, *n.region};
+    return {x.value(), n.root, *n.view};
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template NodeId Tape<T>::append_rows(const Variable<T>&, const Tensor<T>&);                    \
     template NodeId Tape<T>::append_buffer(const Shape&);                                          \
-    template std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>&, const Region&);  \
-    template void Tape<T>::place(NodeId, NodeId, const Region&);                                   \
+    template std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>&,                  \
+                                                                  const StridedView&);             \
+    template void Tape<T>::place(NodeId, NodeId, const StridedView&);                              \
     template bool Tape<T>::any_row_written(NodeId, std::size_t, std::size_t) const;                \
-    template bool Tape<T>::is_written(NodeId, const Region&) const;                                \
+    template bool Tape<T>::is_written(NodeId, const StridedView&) const;                           \
     template bool Tape<T>::row_overwritten(NodeId, NodeId) const;                                  \
     template class Buffer<T>;                                                                      \
-    template Place<T> in_place_of(const Op&, const Variable<T>&);
+    template OutputSlot<T> in_place_of(const Op&, const Variable<T>&);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -7,12 +7,12 @@ namespace unroll {
 // Destination of an operation's result: a part of a buffer, or empty for a result with its own
 // memory.
 template <class T>
-struct Place {
+struct OutputSlot {
     Tensor<T> memory;
     NodeId root = no_node;
-    Region region;
-    TapeSlot<T>* slot = nullptr;  // of the buffer's tape
-    bool* is_taken = nullptr;     // set when an operation stores its result here
+    StridedView view;
+    TapeSlot<T>* tape_slot = nullptr; // of the buffer's tape
+    bool* is_taken = nullptr;         // set when an operation stores its result here
     bool* is_untracked = nullptr; // set if that result depends on a parameter and no tape records
 
     bool is_of_buffer() const { return is_untracked != nullptr; }
@@ -30,7 +30,7 @@ Tensor<T> unversioned(const Tensor<T>& x) {
     return Tensor<T>(StorageRef(), const_cast<T*>(x.data()), x.shape(), x.strides());
 }
 template <class T>
-Sink<T> result_sink(const Tensor<T>& x) {
+OutputOperand<T> result_operand(const Tensor<T>& x) {
     return {const_cast<T*>(x.data()), x.shape(), x.strides(), false};
 }
 
@@ -42,15 +42,15 @@ public:
     // On the tape of `like` if it is recorded, otherwise on the current tape.
     Buffer(const Variable<T>& like, const Shape& shape);
 
-    Place<T> row(std::size_t index) const;
-    Place<T> part(std::size_t begin, std::size_t end) const;
+    OutputSlot<T> row(std::size_t index) const;
+    OutputSlot<T> part(std::size_t begin, std::size_t end) const;
     // Whether `x` is the last result that was stored there, with its history.
-    bool holds(const Place<T>& place, const Variable<T>& x) const;
+    bool holds(const OutputSlot<T>& slot, const Variable<T>& x) const;
     // Rows [begin, end) as a variable. All must have been written.
     Variable<T> rows(std::size_t begin, std::size_t end) const;
 
 private:
-    Place<T> place(Tensor<T> memory, std::size_t begin) const;
+    OutputSlot<T> slot_at(Tensor<T> memory, std::size_t begin) const;
 
     Tensor<T> memory_;
     Variable<T> whole_; // on a tape
@@ -59,7 +59,7 @@ private:
 
 // The storage of a value that is no longer used, as the destination of a result.
 template <class T>
-Place<T> in_place_of(const Op& op, const Variable<T>& x);
+OutputSlot<T> in_place_of(const Op& op, const Variable<T>& x);
 
 extern template class Buffer<float>;
 extern template class Buffer<double>;

@@ -8,7 +8,7 @@
 
 namespace unroll {
 
-// In keep(), the operation's own result (or its i-th).
+// In save_for_backward(), the operation's own result (or its i-th).
 template <std::size_t I = 0>
 struct Result {};
 inline constexpr Result<> result;
@@ -16,7 +16,7 @@ inline constexpr Result<> result;
 // Saves tensors for a rule: variables and results first, then other tensors, such as indices and
 // masks.
 template <class... Kept>
-std::tuple<const Kept&...> keep(const Kept&... kept) {
+std::tuple<const Kept&...> save_for_backward(const Kept&... kept) {
     return {kept...};
 }
 
@@ -132,15 +132,15 @@ void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> resul
 
 // Records that the result `id` of an operation is stored in a buffer.
 template <class T>
-void store(Tape<T>& tape, const Op& op, NodeId id, const Place<T>& place) {
-    if (place.is_of_buffer() &&
-        (place.slot == nullptr || place.slot->tape.load(std::memory_order_relaxed) != &tape))
+void store(Tape<T>& tape, const Op& op, NodeId id, const OutputSlot<T>& slot) {
+    if (slot.is_of_buffer() && (slot.tape_slot == nullptr ||
+                                slot.tape_slot->tape.load(std::memory_order_relaxed) != &tape))
         fail(op, "an operand is recorded on another tape than the buffer for the result");
-    if (place.root != no_node) tape.place(id, place.root, place.region);
+    if (slot.root != no_node) tape.place(id, slot.root, slot.view);
 }
 template <class T>
-void note_untracked(bool is_untracked, const Place<T>& place) {
-    if (is_untracked && place.is_untracked != nullptr) *place.is_untracked = true;
+void note_untracked(bool is_untracked, const OutputSlot<T>& slot) {
+    if (is_untracked && slot.is_untracked != nullptr) *slot.is_untracked = true;
 }
 
 // Puts the results of one operation on the tape and returns the node of the first; no_node if
@@ -148,12 +148,12 @@ void note_untracked(bool is_untracked, const Place<T>& place) {
 template <class T>
 NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
                       std::span<Tensor<T>> values, std::span<Variable<T>> out,
-                      std::span<const Place<T>> places) {
+                      std::span<const OutputSlot<T>> slots) {
     const auto context = Tape<T>::of(op, inputs);
     NodeId first = no_node;
     for (std::size_t i = 0; i < out.size(); ++i) {
         if (context.tape == nullptr) {
-            if (i < places.size()) note_untracked(context.is_untracked, places[i]);
+            if (i < slots.size()) note_untracked(context.is_untracked, slots[i]);
             out[i] = context.plain(std::move(values[i]));
             continue;
         }
@@ -161,7 +161,7 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
         const NodeId id = tape.append(op, inputs, values[i].shape());
         if (i == 0) first = id;
         tape.node(id).operation = first;
-        if (i < places.size()) store(tape, op, id, places[i]);
+        if (i < slots.size()) store(tape, op, id, slots[i]);
         out[i] = tape.handle(std::move(values[i]), id, context.rule_run);
     }
     if (first != no_node)
@@ -173,24 +173,24 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
 
 // Records an operation on the tape of its inputs, or on the current tape, and returns its result.
 //   rule(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& kept...)
-// accumulates vector-Jacobian products into to[0], to[1], ... in the order of `inputs`. `keep`
+// accumulates vector-Jacobian products into to[0], to[1], ... in the order of `inputs`. `saved`
 // lists the inputs (and `result`) that the rule reads, then tensors of other types. Values captured
 // by the rule are saved as well, but later changes to them are not detected. A rule that computes
 // with variables is differentiable itself; one that computes with plain tensors must be marked by
 // once(). Nothing is recorded without a tape, or if no input needs a gradient.
 template <class T, class... Kept, class F>
 Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Tensor<T> value,
-                   const std::tuple<Kept...>& keep, F rule, const Place<T>& place = {}) {
+                   const std::tuple<Kept...>& saved, F rule, const OutputSlot<T>& slot = {}) {
     const auto context = Tape<T>::of(op, inputs);
     if (context.tape == nullptr) {
-        detail::note_untracked(context.is_untracked, place);
+        detail::note_untracked(context.is_untracked, slot);
         return context.plain(std::move(value));
     }
     Tape<T>& tape = *context.tape;
     const NodeId id = tape.append(op, inputs, value.shape());
-    detail::store(tape, op, id, place);
+    detail::store(tape, op, id, slot);
     Variable<T> out = tape.handle(std::move(value), id, context.rule_run);
-    detail::record_rule<false, T>(tape, id, std::span<const Variable<T>>(&out, 1), keep,
+    detail::record_rule<false, T>(tape, id, std::span<const Variable<T>>(&out, 1), saved,
                                   std::move(rule));
     tape.report(id, inputs, {&out, 1});
     return out;
@@ -198,22 +198,22 @@ Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Ten
 
 template <class T, class... Kept, class F>
 Variable<T> record(const Op& op, std::initializer_list<const Variable<T>*> inputs, Tensor<T> value,
-                   const std::tuple<Kept...>& keep, F rule, const Place<T>& place = {}) {
-    return record<T>(op, std::span(inputs.begin(), inputs.size()), std::move(value), keep,
-                     std::move(rule), place);
+                   const std::tuple<Kept...>& saved, F rule, const OutputSlot<T>& slot = {}) {
+    return record<T>(op, std::span(inputs.begin(), inputs.size()), std::move(value), saved,
+                     std::move(rule), slot);
 }
 
 // The same for an operation with several results, the first of which may be stored in slots. The
 // rule receives a span of gradients; one without storage means that the result received none.
 template <class T, std::size_t M, class... Kept, class F>
 std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* const> inputs,
-                                  std::array<Tensor<T>, M> values, const std::tuple<Kept...>& keep,
-                                  F rule, std::span<const Place<T>> places = {}) {
+                                  std::array<Tensor<T>, M> values, const std::tuple<Kept...>& saved,
+                                  F rule, std::span<const OutputSlot<T>> slots = {}) {
     std::array<Variable<T>, M> out;
-    const NodeId first = detail::record_results<T>(op, inputs, values, out, places);
+    const NodeId first = detail::record_results<T>(op, inputs, values, out, slots);
     if (first == no_node) return out;
     Tape<T>& tape = *out[0].body()->slot->tape.load(std::memory_order_relaxed);
-    detail::record_rule<true, T>(tape, first, std::span<const Variable<T>>(out), keep,
+    detail::record_rule<true, T>(tape, first, std::span<const Variable<T>>(out), saved,
                                  std::move(rule));
     tape.report(first, inputs, out);
     return out;

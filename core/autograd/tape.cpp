@@ -25,7 +25,7 @@ void Tape<T>::reset() {
     }
     m_->size = 0;
     m_->arena.reset();
-    m_->recent_regions = {};
+    m_->recent_views = {};
     m_->op_names = {};
     m_->scopes.clear();
     m_->marks.clear();
@@ -140,12 +140,13 @@ std::uint32_t Tape<T>::around_steps(std::uint32_t scope) const {
 }
 
 template <class T>
-const Region* Tape<T>::whole(const Shape& shape) {
+const StridedView* Tape<T>::whole(const Shape& shape) {
     const std::size_t last = shape.empty() ? 0 : shape.front() + 5 * shape.back();
-    const Region*& recent =
-        m_->recent_regions[(last + 3 * shape.size()) % m_->recent_regions.size()];
+    const StridedView*& recent =
+        m_->recent_views[(last + 3 * shape.size()) % m_->recent_views.size()];
     if (recent == nullptr || recent->shape != shape)
-        recent = new (m_->arena.template array<Region>(1)) Region(Region::whole(shape));
+        recent =
+            new (m_->arena.template array<StridedView>(1)) StridedView(StridedView::whole(shape));
     return recent;
 }
 
@@ -168,7 +169,7 @@ Variable<T> Tape<T>::handle(Tensor<T> value, NodeId id, std::uint32_t rule_run) 
 template <class T>
 Variable<T> Tape<T>::variable(Tensor<T> value, std::string_view name, Where where) {
     if (!value.is_contiguous()) value = value.copy();
-    append_node(Op("variable", where)).region = whole(value.shape());
+    append_node(Op("variable", where)).view = whole(value.shape());
     const auto id = static_cast<NodeId>(m_->size - 1);
     if (name != "variable") node(id).op.name = copy(name);
     return handle(std::move(value), id);
@@ -184,7 +185,7 @@ NodeId Tape<T>::leaf(const Variable<T>& parameter) {
         at = (at + 1) % leaves.size();
     }
     Node<T>& n = append_node(Op::unplaced("parameter"));
-    n.region = whole(parameter.shape());
+    n.view = whole(parameter.shape());
     n.parameter = static_cast<ParameterBody<T>*>(parameter.body());
     const auto id = static_cast<NodeId>(m_->size - 1);
     leaves[at] = {body, id};
@@ -285,7 +286,7 @@ NodeId Tape<T>::append(const Op& op, std::span<const Variable<T>* const> inputs,
     Node<T>& n = append_node(op);
     n.inputs = ids;
     n.input_count = static_cast<std::uint32_t>(inputs.size());
-    n.region = whole(shape);
+    n.view = whole(shape);
     const auto id = static_cast<NodeId>(m_->size - 1);
     for (std::uint32_t i = 0; i < n.input_count; ++i)
         if (ids[i] == no_node && inputs[i]->body() != nullptr) note_constant(id, i, *inputs[i]);
@@ -311,11 +312,11 @@ NodeId Tape<T>::append_view(const Op& op, const Variable<T>& base, const Tensor<
     n.is_view = true;
     n.root = parent.root;
     // The address of an empty view is arbitrary.
-    std::size_t offset = parent.region->offset;
+    std::size_t offset = parent.view->offset;
     if (view.size() > 0)
         offset += static_cast<std::size_t>(std::as_const(view).data() - base.value().data());
-    n.region =
-        new (m_->arena.template array<Region>(1)) Region{offset, view.shape(), view.strides()};
+    n.view = new (m_->arena.template array<StridedView>(1))
+        StridedView{offset, view.shape(), view.strides()};
     if (overwritten(id, n.inputs[0])) {
         --m_->size;
         fail(op, "the operand's value was overwritten by an operation in place");
@@ -333,7 +334,7 @@ void Tape<T>::retain(const Variable<T>& x) {
         // A view has no gradient of its own; this rule turns it into a node with one.
         class PassOn final : public Rule<T> {
         public:
-            PassOn(NodeId root, const Region& part) : root_(root), part_(part) {}
+            PassOn(NodeId root, const StridedView& part) : root_(root), part_(part) {}
             void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) override {
                 if (to.accumulator().needs(root_))
                     Adjoint<T>(to.accumulator(), root_, part_).add(gradients[0]);
@@ -342,13 +343,13 @@ void Tape<T>::retain(const Variable<T>& x) {
 
         private:
             NodeId root_;
-            Region part_;
+            StridedView part_;
         };
         void* memory = m_->arena.allocate(sizeof(PassOn), alignof(PassOn));
-        set_rule(id, new (memory) PassOn(n.root, *n.region));
+        set_rule(id, new (memory) PassOn(n.root, *n.view));
         n.is_view = false;
         n.root = id;
-        n.region = whole(n.region->shape);
+        n.view = whole(n.view->shape);
     }
     slot_for_gradient(id);
 }

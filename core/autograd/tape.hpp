@@ -7,7 +7,7 @@
 #include <unroll/core/base/error.hpp>
 #include <unroll/core/base/scope.hpp>
 #include <unroll/core/tensor/random.hpp>
-#include <unroll/core/tensor/region.hpp>
+#include <unroll/core/tensor/strided_view.hpp>
 
 #include <array>
 #include <memory>
@@ -21,9 +21,9 @@ template <class T>
 struct Gradient {
     StorageRef storage;
     T* data = nullptr;
-    Coverage covered;
+    WrittenRegions covered;
 
-    Tensor<T> at(const Region& part) const {
+    Tensor<T> at(const StridedView& part) const {
         return Tensor<T>(storage, data + part.offset, part.shape, part.strides);
     }
 };
@@ -32,9 +32,9 @@ struct Gradient {
 template <class T>
 struct Node {
     Op op = "";
-    const NodeId* inputs = nullptr; // no_node: a constant
-    Rule<T>* rule = nullptr;        // null: a leaf, a view, a later output, or freed
-    const Region* region = nullptr; // its part of the gradient of `root`
+    const NodeId* inputs = nullptr;    // no_node: a constant
+    Rule<T>* rule = nullptr;           // null: a leaf, a view, a later output, or freed
+    const StridedView* view = nullptr; // its part of the gradient of `root`
     ParameterBody<T>* parameter = nullptr;
     Gradient<T>* gradient = nullptr; // of a root, while a backward pass runs in place
     std::uint32_t input_count = 0;
@@ -65,7 +65,7 @@ struct ConstantUse {
     NodeId node;
     std::uint32_t input;
     std::uint64_t value; // the same for every use of one value
-    const Region* region;
+    const StridedView* view;
     const char* name; // of a frozen parameter; else null
     double number;    // of a scalar
 };
@@ -89,13 +89,13 @@ struct PassMemory {
         NodeId node;
         Variable<T> gradient;
     };
-    struct Product {
+    struct DeferredProduct {
         NodeId target;
         Tensor<T> a, b;
     };
     std::vector<Seeded> starts, found;
     std::vector<Variable<T>> incoming;
-    std::vector<Product> deferred; // of InPlace, which frees them
+    std::vector<DeferredProduct> deferred; // of InPlace, which frees them
 
     void clear() { starts.clear(), found.clear(), incoming.clear(); }
 };
@@ -221,7 +221,7 @@ public:
     NodeId append(const Op& op, std::span<const Variable<T>* const> inputs, const Shape& shape);
     // Appends a view of `base`, which shares its gradient.
     NodeId append_view(const Op& op, const Variable<T>& base, const Tensor<T>& view);
-    void place(NodeId id, NodeId root, const Region& region);
+    void place(NodeId id, NodeId root, const StridedView& view);
     // A variable for a node.
     Variable<T> handle(Tensor<T> value, NodeId id, std::uint32_t rule_run = 0) const;
     Node<T>& node(NodeId id) { return m_->node(id); }
@@ -237,7 +237,7 @@ public:
     NodeId append_buffer(const Shape& shape);
     NodeId append_rows(const Variable<T>& buffer, const Tensor<T>& view);
     bool any_row_written(NodeId buffer, std::size_t begin, std::size_t end) const;
-    bool is_written(NodeId buffer, const Region& part) const;
+    bool is_written(NodeId buffer, const StridedView& part) const;
     // Whether a part of the node's value was overwritten in place after `since`.
     bool overwritten(NodeId id, NodeId since) const {
         const NodeId root = node(id).root;
@@ -290,7 +290,7 @@ private:
         std::vector<std::unique_ptr<Node<T>[]>> chunks;
         std::size_t size = 0;
         Arena arena;
-        std::array<const Region*, 16> recent_regions{}; // of whole tensors, shared by many nodes
+        std::array<const StridedView*, 16> recent_views{}; // of whole tensors, shared by many nodes
         std::array<std::pair<const char*, const char*>, 64> op_names{};
         std::vector<std::unique_ptr<Gradient<T>>> spare_gradients;
         std::vector<ScopeEntry> scopes;
@@ -331,9 +331,10 @@ private:
     const char* copy(std::string_view text);
     const char* op_name(const char* name);
     std::string path(std::uint32_t scope, bool numbered_steps) const;
-    const Region* whole(const Shape& shape);
+    const StridedView* whole(const Shape& shape);
     bool row_overwritten(NodeId id, NodeId since) const;
-    static std::pair<std::size_t, std::size_t> rows_of(const Node<T>& root, const Region& part);
+    static std::pair<std::size_t, std::size_t> rows_of(const Node<T>& root,
+                                                       const StridedView& part);
     std::uint32_t slot_for_gradient(NodeId id);
     void reset();
     void renew();

@@ -78,7 +78,7 @@ unsigned char& Checking<T>::mark(NodeId id) {
 }
 
 template <class T>
-void Checking<T>::complain(const Node<T>& node, const std::string& problem) const {
+void Checking<T>::throw_non_finite(const Node<T>& node, const std::string& problem) const {
     const Tape<T>& tape = *this->tape();
     fail(node.op, problem, tape.scope_path(node.scope), tape.caller(node.scope));
 }
@@ -117,7 +117,7 @@ void Checking<T>::check_parameters(const Node<T>& node, Inputs inputs) {
         if (id == no_node || this->tape()->node(id).parameter == nullptr) continue;
         if ((mark(id) & looked_at) != 0) continue;
         const Tensor<T>& value = this->tape()->node(id).parameter->value();
-        if (!is_finite(value)) complain(node, input_name(node, i) + range_text(value));
+        if (!is_finite(value)) throw_non_finite(node, input_name(node, i) + range_text(value));
         mark(id) |= looked_at;
     }
 }
@@ -156,9 +156,10 @@ void Checking<T>::recorded(NodeId first, Inputs inputs, Values results) {
         };
         const bool plus = is_meant(range.plus, plus_infinity);
         if (plus && is_meant(range.minus, minus_infinity) && range.nans == 0) continue;
-        complain(node, among("the value", i, results.size()) + " is " +
-                           where_not_finite(value, range, plus ? -infinity<T> : infinity<T>) +
-                           inputs_text(node, inputs, results));
+        throw_non_finite(node,
+                         among("the value", i, results.size()) + " is " +
+                             where_not_finite(value, range, plus ? -infinity<T> : infinity<T>) +
+                             inputs_text(node, inputs, results));
     }
 }
 
@@ -171,8 +172,8 @@ void Checking<T>::before_rule(NodeId first, Values gradients) {
         const Tensor<T>& gradient = arrived_.emplace_back(gradients[i].value());
         // Contributions are checked after each rule, so this gradient was passed in as a seed.
         if (gradient.storage() && !is_finite(gradient))
-            complain(node,
-                     "the gradient that backward began with is " + first_not_finite(gradient));
+            throw_non_finite(node, "the gradient that backward began with is " +
+                                       first_not_finite(gradient));
     }
     for (std::uint32_t i = 0; i < node.input_count; ++i) {
         if (node.inputs[i] == no_node) continue;
@@ -181,9 +182,9 @@ void Checking<T>::before_rule(NodeId first, Values gradients) {
             tape.keeps_gradients_apart() || !input.parameter->has_gradient)
             continue;
         if (!is_finite(input.parameter->gradient))
-            complain(node, "the parameter '" + input.parameter->name() +
-                               "' held a gradient before this pass that is " +
-                               first_not_finite(input.parameter->gradient));
+            throw_non_finite(node, "the parameter '" + input.parameter->name() +
+                                       "' held a gradient before this pass that is " +
+                                       first_not_finite(input.parameter->gradient));
     }
 }
 
@@ -193,7 +194,7 @@ void Checking<T>::after_rule(NodeId first) {
     const Node<T>& node = tape.node(first);
     for (std::uint32_t i = 0; i < node.input_count; ++i) {
         if (node.inputs[i] == no_node) continue;
-        const Region& part = *tape.node(node.inputs[i]).region;
+        const StridedView& part = *tape.node(node.inputs[i]).view;
         const Gradient<T>* buffer = tape.node(tape.node(node.inputs[i]).root).gradient;
         if (buffer == nullptr || !buffer->storage) continue;
         const Tensor<T> gradient(buffer->storage, buffer->data + part.offset, part.shape,
@@ -206,7 +207,7 @@ void Checking<T>::after_rule(NodeId first) {
             if (arrived_[r].storage())
                 text += "; " + among("what arrived", r, arrived_.size()) + ", of " +
                         range_text(arrived_[r]);
-        complain(node, text + kept_text(node));
+        throw_non_finite(node, text + kept_text(node));
     }
     arrived_.clear();
 }
@@ -234,8 +235,8 @@ std::string Checking<T>::kept_text(const Node<T>& node) const {
 template <class T>
 void Checking<T>::leaf(NodeId id, const Tensor<T>& gradient) {
     if (!is_finite(gradient))
-        complain(this->tape()->node(id),
-                 "the gradient that backward began with is " + first_not_finite(gradient));
+        throw_non_finite(this->tape()->node(id),
+                         "the gradient that backward began with is " + first_not_finite(gradient));
 }
 
 template <class T>

@@ -38,7 +38,7 @@ private:
     std::string inputs_text(const Node<T>& node, Inputs inputs, Values results) const;
     std::string kept_text(const Node<T>& node) const;
     std::string input_name(const Node<T>& node, std::size_t input) const;
-    [[noreturn]] void complain(const Node<T>& node, const std::string& problem) const;
+    [[noreturn]] void throw_non_finite(const Node<T>& node, const std::string& problem) const;
 
     std::vector<unsigned char> marks_;
     std::vector<Tensor<T>> arrived_; // gradients received by the operation whose rule is running

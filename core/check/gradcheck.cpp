@@ -128,7 +128,7 @@ private:
             at += g.size();
         }
         return assemble(Op::unplaced("gradient"), std::span<const Part<double>>(parts),
-                        Region::whole({elements_}));
+                        StridedView::whole({elements_}));
     }
 
     void differentiate() {

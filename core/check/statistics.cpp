@@ -56,7 +56,7 @@ Range range_of(const Tensor<T>& x) {
 template <class T>
 bool is_finite(const Tensor<T>& x) {
     Tensor<T> total = Tensor<T>::scalar(0);
-    map_elements(x.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(total)},
+    map_elements(x.shape(), std::array{InputOperand<T>(x)}, std::array{OutputOperand<T>(total)},
                  [](auto v) { return v * 0; });
     return total.item() == T(0);
 }

@@ -135,15 +135,15 @@ Header read_header(std::string_view text, const std::string& path) {
 }
 
 struct Stored {
-    Format format;
+    Dtype format;
     bool swapped;
 };
 
 Stored read_dtype(const std::string& dtype, const std::string& where) {
-    constexpr std::pair<std::string_view, Format> formats[] = {
-        {"f2", Format::f16}, {"f4", Format::f32}, {"f8", Format::f64}, {"i1", Format::i8},
-        {"i2", Format::i16}, {"i4", Format::i32}, {"i8", Format::i64}, {"u1", Format::u8},
-        {"u2", Format::u16}, {"u4", Format::u32}, {"u8", Format::u64}, {"b1", Format::boolean}};
+    constexpr std::pair<std::string_view, Dtype> formats[] = {
+        {"f2", Dtype::f16}, {"f4", Dtype::f32}, {"f8", Dtype::f64}, {"i1", Dtype::i8},
+        {"i2", Dtype::i16}, {"i4", Dtype::i32}, {"i8", Dtype::i64}, {"u1", Dtype::u8},
+        {"u2", Dtype::u16}, {"u4", Dtype::u32}, {"u8", Dtype::u64}, {"b1", Dtype::boolean}};
     const bool has_order = dtype.size() == 3 && std::strchr("<>=|", dtype[0]) != nullptr;
     for (const auto& [name, format] : formats)
         if (dtype == name || (has_order && std::string_view(dtype).substr(1) == name))

@@ -23,15 +23,15 @@ constexpr std::uint64_t longest_header = 100'000'000;
 struct Dtype {
     std::string_view name;
     std::uint64_t bits;
-    std::optional<Format> format; // none if its elements are not read
+    std::optional<Dtype> format; // none if its elements are not read
 };
 
 constexpr Dtype dtypes[] = {
-    {"F32", 32, Format::f32},     {"F64", 64, Format::f64},     {"F16", 16, Format::f16},
-    {"BF16", 16, Format::bf16},   {"I64", 64, Format::i64},     {"I32", 32, Format::i32},
-    {"I16", 16, Format::i16},     {"I8", 8, Format::i8},        {"U64", 64, Format::u64},
-    {"U32", 32, Format::u32},     {"U16", 16, Format::u16},     {"U8", 8, Format::u8},
-    {"BOOL", 8, Format::boolean}, {"C64", 64, std::nullopt},    {"F8_E4M3", 8, std::nullopt},
+    {"F32", 32, Dtype::f32},      {"F64", 64, Dtype::f64},      {"F16", 16, Dtype::f16},
+    {"BF16", 16, Dtype::bf16},    {"I64", 64, Dtype::i64},      {"I32", 32, Dtype::i32},
+    {"I16", 16, Dtype::i16},      {"I8", 8, Dtype::i8},         {"U64", 64, Dtype::u64},
+    {"U32", 32, Dtype::u32},      {"U16", 16, Dtype::u16},      {"U8", 8, Dtype::u8},
+    {"BOOL", 8, Dtype::boolean},  {"C64", 64, std::nullopt},    {"F8_E4M3", 8, std::nullopt},
     {"F8_E5M2", 8, std::nullopt}, {"F8_E8M0", 8, std::nullopt}, {"F6_E2M3", 6, std::nullopt},
     {"F6_E3M2", 6, std::nullopt}, {"F4", 4, std::nullopt},
 };
@@ -48,12 +48,12 @@ struct Entry {
 };
 
 // SAX handler for the header: no recursion, rejects duplicate keys.
-class HeaderListener {
+class HeaderSax {
 public:
     std::map<std::string, std::string> metadata;
     std::map<std::string, Entry> entries;
 
-    explicit HeaderListener(const std::string& path) : path_(path) {}
+    explicit HeaderSax(const std::string& path) : path_(path) {}
 
     [[noreturn]] void refuse(const std::string& problem) const {
         std::string place = "the header";
@@ -303,7 +303,7 @@ SafetensorsFile SafetensorsFile::read(const std::string& path) {
     if (text.find('\0') != text.npos)
         fail(reading, where + "the header is not valid JSON: it contains a zero byte");
 
-    HeaderListener header(path);
+    HeaderSax header(path);
     Json::sax_parse(text.begin(), text.end(), &header);
 
     const Bytes data = file.subspan(sizeof(length) + length);

@@ -214,7 +214,7 @@ private:
 
     // The first and the last element of its root that a value covers.
     std::pair<std::size_t, std::size_t> span_of(NodeId id) const {
-        const Region& region = *node(id).region;
+        const StridedView& region = *node(id).region;
         std::size_t low = region.offset, high = region.offset;
         for (std::size_t i = 0; i < region.shape.size(); ++i) {
             const auto reach =

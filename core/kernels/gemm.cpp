@@ -25,7 +25,7 @@ void one_thread_here() {
 }
 
 template <class T>
-struct Product {
+struct GemmCall {
     bool transpose_a, transpose_b;
     std::size_t m, n, k;
     T alpha;
@@ -39,7 +39,7 @@ struct Product {
 };
 
 template <class T>
-void with_blas(const Product<T>& p) {
+void with_blas(const GemmCall<T>& p) {
     cxxblas::gemm(cxxblas::StorageOrder::RowMajor,
                   p.transpose_a ? cxxblas::Transpose::Trans : cxxblas::Transpose::NoTrans,
                   p.transpose_b ? cxxblas::Transpose::Trans : cxxblas::Transpose::NoTrans,
@@ -50,7 +50,7 @@ void with_blas(const Product<T>& p) {
 
 // A product with a single row or column reads every element once.
 template <class T>
-void with_vector(const Product<T>& p) {
+void with_vector(const GemmCall<T>& p) {
     const auto number = [](std::size_t n) { return static_cast<int>(n); };
     const bool one_row = p.m == 1;
     const bool transposed = one_row ? !p.transpose_b : p.transpose_a;
@@ -64,7 +64,7 @@ void with_vector(const Product<T>& p) {
 }
 
 template <class T>
-void run(const Product<T>& p) {
+void run(const GemmCall<T>& p) {
     one_thread_here();
     if (p.m == 1 || p.n == 1) return with_vector(p);
     if (panels::available())
@@ -102,10 +102,10 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
     for_pieces(
         m, n, k,
         [&](std::size_t row, std::size_t rows_end, std::size_t column, std::size_t columns_end) {
-            run(Product<T>{transpose_a, transpose_b, rows_end - row, columns_end - column, k, alpha,
-                           a + (transpose_a ? row : row * lda), lda,
-                           b + (transpose_b ? column * ldb : column), ldb, beta,
-                           c + row * ldc + column, ldc});
+            run(GemmCall<T>{transpose_a, transpose_b, rows_end - row, columns_end - column, k,
+                            alpha, a + (transpose_a ? row : row * lda), lda,
+                            b + (transpose_b ? column * ldb : column), ldb, beta,
+                            c + row * ldc + column, ldc});
         });
 }
 

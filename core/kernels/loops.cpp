@@ -1,6 +1,6 @@
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/core/kernels/threads.hpp>
-#include <unroll/core/tensor/region.hpp>
+#include <unroll/core/tensor/strided_view.hpp>
 
 #include <cstdint>
 
@@ -90,7 +90,8 @@ class Map {
 public:
     using Places = std::array<T*, most_operands>;
 
-    Map(std::span<const Source<T>> in, std::span<const Sink<T>> out, const RowKernel<T>& kernel)
+    Map(std::span<const InputOperand<T>> in, std::span<const OutputOperand<T>> out,
+        const RowKernel<T>& kernel)
         : in_(in.size()), all_(in.size() + out.size()), out_(out), kernel_(kernel) {
         for (std::size_t k = 0; k < in_; ++k) start_[k] = const_cast<T*>(in[k].data);
         for (std::size_t k = in_; k < all_; ++k) {
@@ -154,7 +155,7 @@ private:
     // Whether two results, such as shifted views of one buffer, share elements that different
     // threads would write. Identical views are divided identically.
     bool results_meet() const {
-        const auto elements = [](const Sink<T>& sink) {
+        const auto elements = [](const OutputOperand<T>& sink) {
             return extent({reinterpret_cast<std::uintptr_t>(sink.data) / sizeof(T), *sink.shape,
                            *sink.strides});
         };
@@ -279,7 +280,7 @@ private:
     }
 
     std::size_t in_, all_;
-    std::span<const Sink<T>> out_;
+    std::span<const OutputOperand<T>> out_;
     Places start_;
     std::array<bool, most_operands> adds_;
     const RowKernel<T>& kernel_;
@@ -288,8 +289,8 @@ private:
 } // namespace
 
 template <class T, std::size_t width>
-void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const Sink<T>> out,
-              const RowKernel<T>& kernel) {
+void map_rows(const Shape& shape, std::span<const InputOperand<T>> in,
+              std::span<const OutputOperand<T>> out, const RowKernel<T>& kernel) {
     Map<T> map(in, out, kernel);
     bool dense = true;
     for (const auto& source : in) dense = dense && is_dense(*source.shape, *source.strides, shape);
@@ -319,11 +320,13 @@ void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const
         map.run(nest);
 }
 
-template void map_rows<float, Lanes<float>::width>(const Shape&, std::span<const Source<float>>,
-                                                   std::span<const Sink<float>>,
+template void map_rows<float, Lanes<float>::width>(const Shape&,
+                                                   std::span<const InputOperand<float>>,
+                                                   std::span<const OutputOperand<float>>,
                                                    const RowKernel<float>&);
-template void map_rows<double, Lanes<double>::width>(const Shape&, std::span<const Source<double>>,
-                                                     std::span<const Sink<double>>,
+template void map_rows<double, Lanes<double>::width>(const Shape&,
+                                                     std::span<const InputOperand<double>>,
+                                                     std::span<const OutputOperand<double>>,
                                                      const RowKernel<double>&);
 
 } // namespace unroll::detail

@@ -39,8 +39,8 @@ struct RowKernel {
 // Iterates over `shape` and calls the kernel row by row. Instantiated for one width of Lanes, so
 // that a program compiled for a different instruction set than the library does not link.
 template <class T, std::size_t width>
-void map_rows(const Shape& shape, std::span<const Source<T>> in, std::span<const Sink<T>> out,
-              const RowKernel<T>& kernel);
+void map_rows(const Shape& shape, std::span<const InputOperand<T>> in,
+              std::span<const OutputOperand<T>> out, const RowKernel<T>& kernel);
 
 template <class T, std::size_t N, std::size_t M, class F>
 struct RowOf {
@@ -93,8 +93,8 @@ struct RowOf {
 // results = f(values...) at every position of `shape`: f takes N Lanes and returns one, or a tuple
 // of M. A result may overwrite an operand. Large maps are divided among threads.
 template <class T, std::size_t N, std::size_t M, class F>
-void map_elements(const Shape& shape, const std::array<Source<T>, N>& in,
-                  const std::array<Sink<T>, M>& out, const F& f) {
+void map_elements(const Shape& shape, const std::array<InputOperand<T>, N>& in,
+                  const std::array<OutputOperand<T>, M>& out, const F& f) {
     static_assert(N + M <= detail::most_operands, "too many operands and results for one lambda");
     detail::map_rows<T, Lanes<T>::width>(shape, in, out, {&f, &detail::RowOf<T, N, M, F>::run});
 }

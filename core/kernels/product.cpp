@@ -37,23 +37,23 @@ Matrix<T> as_matrix(const Tensor<T>& x) {
 }
 
 template <class T>
-void multiply_matrices(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>& out) {
+void multiply_matrices(const Tensor<T>& a, const Tensor<T>& b, T scale, T beta, Tensor<T>& out) {
     const std::size_t ld = leading(out, 1);
     if (ld == 0) {
         if (leading(out, 0) != 0) {
             Tensor<T> flipped = out.transpose();
-            return multiply_matrices(b.transpose(), a.transpose(), scale, keep, flipped);
+            return multiply_matrices(b.transpose(), a.transpose(), scale, beta, flipped);
         }
-        Tensor<T> compact = keep == T(0) ? Tensor<T>(out.shape()) : out.copy();
-        multiply_matrices(a, b, scale, keep, compact);
+        Tensor<T> compact = beta == T(0) ? Tensor<T>(out.shape()) : out.copy();
+        multiply_matrices(a, b, scale, beta, compact);
         return out.assign(compact);
     }
     const Matrix<T> left = as_matrix(a), right = as_matrix(b);
     if (const T* const packed = weights::packed(right.tensor, right.transposed, right.leading))
         return gemm(left.transposed, out.shape(0), out.shape(1), a.shape(1), scale,
-                    left.tensor.data(), left.leading, packed, keep, out.data(), ld);
+                    left.tensor.data(), left.leading, packed, beta, out.data(), ld);
     gemm(left.transposed, right.transposed, out.shape(0), out.shape(1), a.shape(1), scale,
-         left.tensor.data(), left.leading, right.tensor.data(), right.leading, keep, out.data(),
+         left.tensor.data(), left.leading, right.tensor.data(), right.leading, beta, out.data(),
          ld);
 }
 
@@ -85,10 +85,10 @@ struct Matrices {
 } // namespace
 
 template <class T>
-void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>& out) {
+void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T beta, Tensor<T>& out) {
     if (out.size() == 0) return;
     const std::size_t rank = out.dimension();
-    if (rank == 2) return multiply_matrices(a, b, scale, keep, out);
+    if (rank == 2) return multiply_matrices(a, b, scale, beta, out);
     const auto batches = [&](const Tensor<T>& x) {
         Shape shape(out.shape().begin(), out.shape().end() - 2);
         shape.push_back(x.shape(x.dimension() - 2));
@@ -100,7 +100,7 @@ void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>
     if (x.leading == 0 || y.leading == 0 || z.leading == 0 || z.transposed) {
         for (std::size_t i = 0; i < out.shape(0); ++i) {
             Tensor<T> part = out.select(0, i);
-            multiply(left.select(0, i), right.select(0, i), scale, keep, part);
+            multiply(left.select(0, i), right.select(0, i), scale, beta, part);
         }
         return;
     }
@@ -108,7 +108,7 @@ void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>
     const auto some = [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i)
             gemm(x.transposed, y.transposed, m, n, k, scale, left.data() + x.at(i), x.leading,
-                 right.data() + y.at(i), y.leading, keep, out.data() + z.at(i), z.leading);
+                 right.data() + y.at(i), y.leading, beta, out.data() + z.at(i), z.leading);
     };
     const std::size_t count = out.size() / (m * n);
     const double operations = 2.0 * static_cast<double>(out.size()) * static_cast<double>(k);
@@ -120,8 +120,8 @@ void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>
 
 template <class T>
 void add_into(Tensor<T>& out, const Tensor<T>& x, T scale) {
-    map_elements(out.shape(), std::array{Source<T>(x)}, std::array{Sink<T>(out, true)},
-                 [scale](auto v) { return v * scale; });
+    map_elements(out.shape(), std::array{InputOperand<T>(x)},
+                 std::array{OutputOperand<T>(out, true)}, [scale](auto v) { return v * scale; });
 }
 
 template void multiply(const Tensor<float>&, const Tensor<float>&, float, float, Tensor<float>&);

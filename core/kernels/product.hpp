@@ -4,11 +4,11 @@
 
 namespace unroll {
 
-// out = scale * a b + keep * out for matrices of any strides; batches [..., m, k] [..., k, n] with
-// leading axes that broadcast to those of `out`. keep = 0 does not read `out`. Shapes are checked
+// out = scale * a b + beta * out for matrices of any strides; batches [..., m, k] [..., k, n] with
+// leading axes that broadcast to those of `out`. beta = 0 does not read `out`. Shapes are checked
 // by the caller.
 template <class T>
-void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T keep, Tensor<T>& out);
+void multiply(const Tensor<T>& a, const Tensor<T>& b, T scale, T beta, Tensor<T>& out);
 
 // out += scale * x, where x broadcasts to the shape of `out`.
 template <class T>

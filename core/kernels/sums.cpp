@@ -186,8 +186,9 @@ std::size_t summed_count(const Shape& x, const Shape& kept) {
 template <class T>
 Tensor<T> scaled(const Tensor<T>& x, const Tensor<T>& shift, const Tensor<T>& scale) {
     Tensor<T> y(x.shape());
-    map_elements(x.shape(), std::array{Source<T>(x), Source<T>(shift), Source<T>(scale)},
-                 std::array{Sink<T>(y)},
+    map_elements(x.shape(),
+                 std::array{InputOperand<T>(x), InputOperand<T>(shift), InputOperand<T>(scale)},
+                 std::array{OutputOperand<T>(y)},
                  [](auto x, auto shift, auto scale) { return (x - shift) * scale; });
     return y;
 }

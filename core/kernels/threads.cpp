@@ -65,7 +65,7 @@ std::shared_ptr<Workers> workers() {
 
 // A happens-before marker: writes before give() are visible after a later take(). TBB already
 // orders its tasks this way, but race detectors do not see into that library.
-class Handover {
+class HappensBefore {
 public:
     void give() { count_.fetch_add(1, std::memory_order_release); }
     void take() const { (void)count_.load(std::memory_order_acquire); }
@@ -74,7 +74,7 @@ private:
     std::atomic<std::size_t> count_{0};
 };
 
-Handover to_workers;
+HappensBefore to_workers;
 
 thread_local bool in_shard = false;
 thread_local std::size_t shard_number = 0;
@@ -87,7 +87,7 @@ struct InShard {
 // Task slots for the pieces of one operation. The caller runs piece 0; piece p is offered to worker
 // p. A piece is claimed by exchanging its state, so that the caller can take back one that a late
 // worker has not started.
-struct Board {
+struct TaskSlots {
     enum State : int { none, offered, claimed, done };
     struct alignas(64) Slot {
         std::atomic<int> state{none};
@@ -133,9 +133,9 @@ struct Board {
     }
 };
 
-thread_local Board* board = nullptr;
-thread_local std::shared_ptr<Workers> team_workers;
-std::atomic<bool> team_is_open{false};
+thread_local TaskSlots* task_slots = nullptr;
+thread_local std::shared_ptr<Workers> region_workers;
+std::atomic<bool> region_is_open{false};
 
 struct Cut {
     std::size_t total, align, pieces;
@@ -145,13 +145,13 @@ struct Cut {
     }
 };
 
-void on_board(const Cut& cut, const detail::Call<std::size_t, std::size_t>& f) {
-    std::array<Board::Slot, most_pieces>& slots = board->slots;
+void on_task_slots(const Cut& cut, const detail::Call<std::size_t, std::size_t>& f) {
+    std::array<TaskSlots::Slot, most_pieces>& slots = task_slots->slots;
     for (std::size_t p = 1; p < cut.pieces; ++p) {
         slots[p].begin = cut.at(p);
         slots[p].end = cut.at(p + 1);
         slots[p].work = &f;
-        slots[p].state.store(Board::offered, std::memory_order_release);
+        slots[p].state.store(TaskSlots::offered, std::memory_order_release);
     }
     std::exception_ptr error;
     {
@@ -163,9 +163,9 @@ void on_board(const Cut& cut, const detail::Call<std::size_t, std::size_t>& f) {
         }
         for (std::size_t p = 1; p < cut.pieces; ++p) {
             // Do not wait more than a few microseconds for a worker to claim its piece.
-            for (int spin = 0; slots[p].state.load(std::memory_order_acquire) != Board::done;
+            for (int spin = 0; slots[p].state.load(std::memory_order_acquire) != TaskSlots::done;
                  ++spin) {
-                if (spin >= 200 && Board::claim(slots[p])) Board::run(slots[p]);
+                if (spin >= 200 && TaskSlots::claim(slots[p])) TaskSlots::run(slots[p]);
 #if defined(__SSE2__)
                 _mm_pause();
 #endif
@@ -175,7 +175,7 @@ void on_board(const Cut& cut, const detail::Call<std::size_t, std::size_t>& f) {
     for (std::size_t p = 1; p < cut.pieces; ++p) {
         if (!error) error = slots[p].error;
         slots[p].error = nullptr;
-        slots[p].state.store(Board::none, std::memory_order_relaxed);
+        slots[p].state.store(TaskSlots::none, std::memory_order_relaxed);
     }
     if (error) std::rethrow_exception(error);
 }
@@ -193,34 +193,34 @@ std::size_t count() { return wanted != 0 ? wanted.load() : cores(); }
 
 bool worth_splitting(double operations) {
     if (in_shard || cores() == 1 || count() == 1) return false;
-    return operations >= (board != nullptr ? 2e5 : 4e6);
+    return operations >= (task_slots != nullptr ? 2e5 : 4e6);
 }
 
 std::size_t shard() { return shard_number; }
 
-Team::Team() {
+ParallelRegion::ParallelRegion() {
     flush_denormals();
-    if (in_shard || board != nullptr || count() == 1 || cores() == 1) return;
-    if (team_is_open.exchange(true)) return;
+    if (in_shard || task_slots != nullptr || count() == 1 || cores() == 1) return;
+    if (region_is_open.exchange(true)) return;
     active_ = true;
-    board = new Board;
-    team_workers = workers();
-    Board* const shared = board;
+    task_slots = new TaskSlots;
+    region_workers = workers();
+    TaskSlots* const shared = task_slots;
     const std::size_t helpers = std::min(count(), cores());
     shared->inside = static_cast<int>(helpers) - 1;
     to_workers.give();
     for (std::size_t w = 1; w < helpers; ++w)
-        team_workers->arena.enqueue([shared, w] { shared->serve(w); });
+        region_workers->arena.enqueue([shared, w] { shared->serve(w); });
 }
 
-Team::~Team() {
+ParallelRegion::~ParallelRegion() {
     if (!active_) return;
-    board->closed.store(true, std::memory_order_release);
-    while (board->inside.load(std::memory_order_acquire) != 0) std::this_thread::yield();
-    delete board;
-    board = nullptr;
-    team_workers.reset();
-    team_is_open = false;
+    task_slots->closed.store(true, std::memory_order_release);
+    while (task_slots->inside.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+    delete task_slots;
+    task_slots = nullptr;
+    region_workers.reset();
+    region_is_open = false;
 }
 
 namespace detail {
@@ -230,7 +230,7 @@ void for_shards(std::size_t n, Call<std::size_t> f) {
     std::mutex mutex;
     std::size_t failed = n;
     std::exception_ptr error;
-    Handover to_caller;
+    HappensBefore to_caller;
     const auto one = [&](std::size_t i) {
         const bool outermost = !in_shard;
         const InShard nothing_is_cut_again;
@@ -260,7 +260,7 @@ void for_pieces(std::size_t total, std::size_t align, Call<std::size_t, std::siz
     const std::size_t units = (total + align - 1) / align;
     const Cut cut{total, align, std::min(cores(), units)};
     if (cut.pieces <= 1) return f(0, total);
-    if (board != nullptr && !in_shard) return on_board(cut, f);
+    if (task_slots != nullptr && !in_shard) return on_task_slots(cut, f);
     for_shards(cut.pieces, Call<std::size_t>([&](std::size_t p) { f(cut.at(p), cut.at(p + 1)); }));
 }
 

@@ -32,12 +32,12 @@ void for_pieces(std::size_t total, std::size_t align, const F& f);
 // Keeps worker threads spinning for its scope, so that operations of about ten microseconds are
 // worth splitting. Use it around a forward and backward pass. No effect inside a shard or a nested
 // scope.
-class Team {
+class ParallelRegion {
 public:
-    Team();
-    ~Team();
-    Team(const Team&) = delete;
-    Team& operator=(const Team&) = delete;
+    ParallelRegion();
+    ~ParallelRegion();
+    ParallelRegion(const ParallelRegion&) = delete;
+    ParallelRegion& operator=(const ParallelRegion&) = delete;
 
 private:
     bool active_ = false;

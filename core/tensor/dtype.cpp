@@ -114,18 +114,18 @@ struct Decoder {
 
 } // namespace
 
-std::size_t bytes_of(Format format) {
-    switch (format) {
-    case Format::i8:
-    case Format::u8:
-    case Format::boolean: return 1;
-    case Format::f16:
-    case Format::bf16:
-    case Format::i16:
-    case Format::u16: return 2;
-    case Format::f32:
-    case Format::i32:
-    case Format::u32: return 4;
+std::size_t bytes_of(Dtype dtype) {
+    switch (dtype) {
+    case Dtype::i8:
+    case Dtype::u8:
+    case Dtype::boolean: return 1;
+    case Dtype::f16:
+    case Dtype::bf16:
+    case Dtype::i16:
+    case Dtype::u16: return 2;
+    case Dtype::f32:
+    case Dtype::i32:
+    case Dtype::u32: return 4;
     default: return 8;
     }
 }
@@ -148,35 +148,35 @@ const char* type_name<bool>() {
 }
 
 template <class T>
-void decode(const char* operation, const std::string& what, Format format, bool swapped,
+void decode(const char* operation, const std::string& what, Dtype dtype, bool swapped,
             std::span<const std::byte> from, T* to, Narrowing narrowing) {
     const auto as = [&]<class Stored>(Stored) {
         Decoder<Stored, T>{operation, what}.run(from, swapped, to, narrowing);
     };
-    switch (format) {
-    case Format::f16: return as(Half{});
-    case Format::bf16: return as(BrainFloat{});
-    case Format::f32: return as(float{});
-    case Format::f64: return as(double{});
-    case Format::i8: return as(std::int8_t{});
-    case Format::i16: return as(std::int16_t{});
-    case Format::i32: return as(std::int32_t{});
-    case Format::i64: return as(std::int64_t{});
-    case Format::u8: return as(std::uint8_t{});
-    case Format::u16: return as(std::uint16_t{});
-    case Format::u32: return as(std::uint32_t{});
-    case Format::u64: return as(std::uint64_t{});
-    case Format::boolean: return as(Truth{});
+    switch (dtype) {
+    case Dtype::f16: return as(Half{});
+    case Dtype::bf16: return as(BrainFloat{});
+    case Dtype::f32: return as(float{});
+    case Dtype::f64: return as(double{});
+    case Dtype::i8: return as(std::int8_t{});
+    case Dtype::i16: return as(std::int16_t{});
+    case Dtype::i32: return as(std::int32_t{});
+    case Dtype::i64: return as(std::int64_t{});
+    case Dtype::u8: return as(std::uint8_t{});
+    case Dtype::u16: return as(std::uint16_t{});
+    case Dtype::u32: return as(std::uint32_t{});
+    case Dtype::u64: return as(std::uint64_t{});
+    case Dtype::boolean: return as(Truth{});
     }
 }
 
-template void decode(const char*, const std::string&, Format, bool, std::span<const std::byte>,
+template void decode(const char*, const std::string&, Dtype, bool, std::span<const std::byte>,
                      float*, Narrowing);
-template void decode(const char*, const std::string&, Format, bool, std::span<const std::byte>,
+template void decode(const char*, const std::string&, Dtype, bool, std::span<const std::byte>,
                      double*, Narrowing);
-template void decode(const char*, const std::string&, Format, bool, std::span<const std::byte>,
+template void decode(const char*, const std::string&, Dtype, bool, std::span<const std::byte>,
                      std::int64_t*, Narrowing);
-template void decode(const char*, const std::string&, Format, bool, std::span<const std::byte>,
+template void decode(const char*, const std::string&, Dtype, bool, std::span<const std::byte>,
                      bool*, Narrowing);
 
 } // namespace unroll

@@ -13,9 +13,9 @@ namespace unroll {
 enum class Narrowing { refuse, allow };
 
 // Element types of files.
-enum class Format { f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, boolean };
+enum class Dtype { f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, boolean };
 
-std::size_t bytes_of(Format format);
+std::size_t bytes_of(Dtype dtype);
 
 // "double", "std::int64_t"
 template <class T>
@@ -26,7 +26,7 @@ const char* type_name();
 // Throws Error, beginning with `what`, if a number would change, unless `narrowing` allows
 // rounding; and always for fractions to integers, and for anything but booleans to booleans.
 template <class T>
-void decode(const char* operation, const std::string& what, Format format, bool swapped,
+void decode(const char* operation, const std::string& what, Dtype dtype, bool swapped,
             std::span<const std::byte> from, T* to, Narrowing narrowing);
 
 } // namespace unroll

@@ -36,7 +36,7 @@ struct Training : example::TrainingOptions {
 
     Training()
         : TrainingOptions{.batch = 64,
-                          .rate = 2e-3,
+                          .learning_rate = 2e-3,
                           .clip = 5,
                           .minutes = 10,
                           .out = "caption.safetensors",

@@ -66,7 +66,7 @@ struct Model {
                                         .dropout = s.dropout,
                                         .activation = nn::Activation::gelu,
                                         .norm_first = true,
-                                        .causal = true,
+                                        .is_causal = true,
                                         .positions = nn::Positions::rotary});
     }
 
@@ -165,7 +165,8 @@ int main(int argc, char** argv) {
         "Language models over bytes: learns a text, samples from it, tells how likely a text is.",
         {"train book.txt --minutes 3 --svg loss.svg",
          "sample char_lm.safetensors --prompt 'ROMEO:' --temperature 0.7",
-         "eval char_lm.safetensors other.txt", "train book.txt --model transformer --rate 1e-3",
+         "eval char_lm.safetensors other.txt",
+         "train book.txt --model transformer --learning-rate 1e-3",
          "train --cell lstm --steps 100 --dump-graph lstm.html",
          "train --cell gru --check-gradients"});
     program.train("learn a text", example::train<Training, Model>);

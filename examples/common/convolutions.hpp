@@ -12,7 +12,7 @@ struct Convolutions {
 
     Convolutions(std::size_t input, std::size_t channels, std::span<const std::size_t> strides) {
         for (const std::size_t stride : strides) {
-            layers.emplace_back(unroll::nn::ConvolutionOptions{
+            layers.emplace_back(unroll::nn::ConvolutionLayerOptions{
                 .input = input, .output = channels, .stride = stride, .padding = 1, .bias = false});
             norms.emplace_back(unroll::nn::BatchNormOptions{.channels = channels});
             input = channels;

@@ -23,20 +23,20 @@ public:
     std::size_t context_width() const {
         return visit([](const auto& a) { return a.context_width(); });
     }
-    unroll::nn::Memory<T> prepare(const unroll::Variable<T>& memory,
-                                  const unroll::Mask& mask) const {
+    unroll::nn::KeyValues<T> prepare(const unroll::Variable<T>& memory,
+                                     const unroll::Mask& mask) const {
         return visit([&](const auto& a) {
             constexpr bool none = std::is_same_v<decltype(a), const unroll::nn::FixedContext<T>&>;
             return none ? a.prepare(slice(memory, 0, 0, 1)) : a.prepare(memory, mask);
         });
     }
-    unroll::nn::Attended<T> operator()(const unroll::Variable<T>& queries,
-                                       const unroll::nn::Memory<T>& memory) const {
+    unroll::nn::AttentionOutput<T> operator()(const unroll::Variable<T>& queries,
+                                              const unroll::nn::KeyValues<T>& memory) const {
         return visit([&](const auto& a) { return a(queries, memory); });
     }
-    unroll::nn::Attended<T> step(const unroll::Variable<T>& query,
-                                 const unroll::nn::Memory<T>& memory,
-                                 const unroll::Variable<T>& previous) const {
+    unroll::nn::AttentionOutput<T> step(const unroll::Variable<T>& query,
+                                        const unroll::nn::KeyValues<T>& memory,
+                                        const unroll::Variable<T>& previous) const {
         return visit([&](const auto& a) { return a.step(query, memory, previous); });
     }
     void members(unroll::nn::Members<T>& m) {

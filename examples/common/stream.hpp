@@ -51,7 +51,7 @@ std::vector<X> cut_off(std::vector<X>& all, std::size_t count) {
 // tokens.
 template <class Model>
 double mean_nats(const Model& model, std::span<const std::int64_t> text) {
-    const unroll::threads::Team team;
+    const unroll::threads::ParallelRegion region;
     const Stream stream(text, std::clamp<std::size_t>(text.size() / 2000, 1, 20), 64);
     Carried<float> state;
     double total = 0, count = 0;

@@ -42,7 +42,7 @@ std::string text_of(const Figures& figures) {
 class Run {
 public:
     Run(const TrainingOptions& options, const Task& task, const Parameters<float>& parameters)
-        : o_(options), task_(task), adam_(parameters, {.learning_rate = options.rate}),
+        : o_(options), task_(task), adam_(parameters, {.learning_rate = options.learning_rate}),
           shards_(options.shards, adam_.parameters(), Random(options.seed).split(1)),
           last_(static_cast<std::uint64_t>(
               std::ceil(options.epochs * static_cast<double>(task.batches)))) {
@@ -56,13 +56,13 @@ public:
         // Between epochs there is nothing to carry on: each starts afresh.
         if (position_.batch % task_.batches != 0) task_.carry_on(checkpoint_.tensors);
         double next_report = (std::floor(10 * done()) + 1) / 10;
-        keep();
+        save_for_backward();
         try {
             for (bool first = true; done() < 1 && !interrupted(); first = false) {
                 const std::size_t batch = position_.batch % task_.batches;
                 if (batch == 0 && !first) task_.begin_epoch(position_.batch / task_.batches);
                 step(batch);
-                keep();
+                save_for_backward();
                 if (watch_.seconds() - saved_ > 60 * o_.save_every) save_on_the_way();
                 if (done() < next_report) continue;
                 next_report += 0.1;
@@ -89,13 +89,13 @@ private:
     void step(std::size_t batch) {
         const double warm = std::min(1.0, static_cast<double>(adam_.steps() + 1) / 50);
         const double falling = 0.5 * (1 + std::cos(3.141592653589793 * done()));
-        adam_.set_learning_rate(o_.rate * warm * (falling * 0.98 + 0.02));
+        adam_.set_learning_rate(o_.learning_rate * warm * (falling * 0.98 + 0.02));
         const double loss =
             shards_.backward([&](std::size_t shard) { return task_.loss(shard, batch); });
         const double norm = optim::clip_norm(adam_.parameters(), o_.clip);
         if (!std::isfinite(loss) || !std::isfinite(norm))
             fail("train", fmt::format("batch {} has the loss {} and a gradient of norm {}; a lower "
-                                      "--rate may help",
+                                      "--learning-rate may help",
                                       position_.batch, loss, norm));
         recent_ += loss;
         ++counted_;
@@ -120,7 +120,7 @@ private:
         if (!curves_) {
             std::vector<std::string> names{"epoch", "training_loss"};
             for (const auto& [name, value] : figures) names.push_back(name);
-            names.insert(names.end(), {"rate", "seconds"});
+            names.insert(names.end(), {"learning_rate", "seconds"});
             curves_.emplace(names);
         }
         std::vector<double> row{epoch, loss};
@@ -158,7 +158,7 @@ private:
 
     // Keeps what a batch changes besides parameters and optimiser, so that a batch that fails can
     // be undone. A run by epochs saves no time: files of equal runs are equal.
-    void keep() {
+    void save_for_backward() {
         checkpoint_.metadata = task_.metadata;
         checkpoint_.metadata["position"] =
             Position{position_.batch, last_ > 0 ? 0 : seconds()}.text();
@@ -226,7 +226,7 @@ private:
     const TrainingOptions& o_;
     const Task& task_;
     optim::Adam<float> adam_;
-    optim::Shards<float> shards_;
+    optim::DataParallel<float> shards_;
     optim::Checkpoint<float> checkpoint_;
     std::uint64_t last_;
     Position position_;
@@ -246,7 +246,8 @@ void TrainingOptions::options(CLI::App& command, const std::string& of_a_batch) 
         return command.add_option(name, value, about)->check(CLI::PositiveNumber);
     };
     positive("--batch", batch, of_a_batch);
-    positive("--rate", rate, "Adam's learning rate, which follows a cosine schedule");
+    positive("--learning-rate", learning_rate,
+             "Adam's learning rate, which follows a cosine schedule");
     positive("--clip", clip, "largest norm of the gradient");
     auto* const by_time = positive("--minutes", minutes, "how long to train");
     auto* const by_epochs = positive("--epochs", epochs, "passes over the data, not minutes");

@@ -16,7 +16,7 @@ namespace example {
 struct TrainingOptions {
     std::size_t batch = 32, shards = 2, threads = 0;
     std::size_t steps = 64; // of truncated back-propagation through time, for a stream
-    double rate = 3e-3, clip = 1, minutes = 3, epochs = 0, save_every = 5;
+    double learning_rate = 3e-3, clip = 1, minutes = 3, epochs = 0, save_every = 5;
     std::uint64_t seed = 1;
     std::string out = "", csv = "", svg = "";
     bool resume = false;

@@ -46,7 +46,7 @@ struct Training : example::TrainingOptions {
 
     Training()
         : TrainingOptions{.batch = 8,
-                          .rate = 1e-2,
+                          .learning_rate = 1e-2,
                           .minutes = 2,
                           .out = "embeddings.safetensors",
                           .unit = "words"} {}

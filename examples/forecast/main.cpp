@@ -98,7 +98,7 @@ struct Training : example::TrainingOptions {
     std::vector<Place> ends; // of windows after which a value follows that is learned
 
     Training()
-        : TrainingOptions{.rate = 2e-3,
+        : TrainingOptions{.learning_rate = 2e-3,
                           .minutes = 0,
                           .epochs = 40,
                           .out = "forecast.safetensors",

@@ -124,7 +124,7 @@ int main(int argc, char** argv) {
         "files of MNIST in a folder; without one, it draws digits of its own.",
         {"train mnist --cell lstm", "train mnist --cell mlp",
          "train mnist --cell lstm --bidirectional --epochs 8",
-         "train mnist --pixels --hidden 64 --memory 784 --rate 5e-3 --minutes 45",
+         "train mnist --pixels --hidden 64 --memory 784 --learning-rate 5e-3 --minutes 45",
          "eval mnist_rows.safetensors mnist",
          "predict mnist_rows.safetensors mnist --first 10 --count 3"});
     program.train("learn digits", example::train<Training, Model>);

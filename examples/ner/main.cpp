@@ -79,7 +79,7 @@ struct Model {
     using value_type = T;
     double dropped;
     nn::Embedding<T> embed, form;
-    nn::Spelling<T> spell;
+    nn::CharacterLstm<T> spell;
     nn::Lstm<T> read;
     nn::Tagger<T> tagger;
 

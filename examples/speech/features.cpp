@@ -35,7 +35,7 @@ void normalise(Tensor<float>& x) {
 } // namespace
 
 Filterbank::Filterbank(const FilterbankOptions& options) : options_(options) {
-    const auto rate = static_cast<double>(options.rate);
+    const auto rate = static_cast<double>(options.sample_rate);
     const auto samples = [&](double seconds) {
         return static_cast<std::size_t>(std::lround(std::max(seconds, 0.0) * rate));
     };

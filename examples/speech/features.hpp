@@ -8,8 +8,8 @@
 namespace speech {
 
 struct FilterbankOptions {
-    std::size_t rate = 8000; // samples a second
-    double window = 0.025;   // seconds
+    std::size_t sample_rate = 8000; // samples a second
+    double window = 0.025;          // seconds
     double step = 0.010;
     std::size_t filters = 40;
     double lowest = 60;     // Hz; the highest is half the rate

@@ -45,10 +45,10 @@ void run_recognise(const Use& use) {
     std::vector<Utterance> utterances;
     for (const std::string& file : use.files)
         for (Sound& sound : read_sounds(file)) {
-            if (sound.rate != loaded.filterbank.options().rate)
-                fail("recognise", "'" + file + "' has " + std::to_string(sound.rate) +
+            if (sound.sample_rate != loaded.filterbank.options().sample_rate)
+                fail("recognise", "'" + file + "' has " + std::to_string(sound.sample_rate) +
                                       " samples a second, the model has learned " +
-                                      std::to_string(loaded.filterbank.options().rate));
+                                      std::to_string(loaded.filterbank.options().sample_rate));
             utterances.push_back({std::move(sound.samples), {}});
         }
     if (use.files.empty()) {
@@ -69,7 +69,7 @@ void run_recognise(const Use& use) {
             std::printf("  %5.2f - %5.2f s  %s\n", word.begin, word.end, word.text.c_str());
     }
     if (!use.save.empty())
-        write_wav(use.save, {"", loaded.filterbank.options().rate, utterances[0].samples});
+        write_wav(use.save, {"", loaded.filterbank.options().sample_rate, utterances[0].samples});
     if (!use.picture.empty()) {
         std::vector<std::string> symbols;
         for (const auto symbol : heard[0].symbols) symbols.push_back(loaded.alphabet[symbol]);

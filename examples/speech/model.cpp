@@ -46,7 +46,7 @@ nn::TransformerOptions layers_of(const Settings& s, bool decoder) {
             .memory = decoder ? s.hidden : 0,
             .dropout = s.dropout,
             .norm_first = true,
-            .causal = decoder,
+            .is_causal = decoder,
             .positions = nn::Positions::sinusoidal};
 }
 
@@ -64,7 +64,8 @@ struct AttentiveEncoder {
 
     nn::Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths) const {
         auto frames = convolutions(x, lengths);
-        frames.x = stack(frames.x, {.keys = nn::length_mask(frames.lengths, frames.x.shape(0))});
+        frames.x = stack(frames.x,
+                         {.key_padding_mask = nn::length_mask(frames.lengths, frames.x.shape(0))});
         return frames;
     }
     std::size_t output_width() const { return stack.options.width; }

@@ -12,7 +12,7 @@ struct Settings {
     std::string model = "ctc", symbols = "digits", task = "both";
     std::size_t hidden = 128, input = 120; // widths of the layers and of a frame
     std::size_t channels = 3;              // in a frame: energies and their slopes
-    std::size_t rate = 8000;               // samples a second
+    std::size_t sample_rate = 8000;        // samples a second
     double dropout = 0.2;
 
     void fields(example::Fields f) {
@@ -23,7 +23,7 @@ struct Settings {
         f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 0.99));
         f.stored("input", input);
         f.stored("channels", channels);
-        f.stored("rate", rate);
+        f.stored("sample_rate", sample_rate);
     }
 };
 

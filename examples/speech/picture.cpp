@@ -46,7 +46,7 @@ std::string picture(const Tensor<float>& energies, const FilterbankOptions& filt
     svg.pixels(left, top, across, high, frames, rgb);
     // Filter f is centred at step f + 1 of filters + 1 on the mel scale.
     const double lowest = mel(filterbank.lowest),
-                 highest = mel(static_cast<double>(filterbank.rate) / 2);
+                 highest = mel(static_cast<double>(filterbank.sample_rate) / 2);
     for (const double kilohertz : {0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0}) {
         const double at = (mel(1000 * kilohertz) - lowest) / (highest - lowest) *
                               static_cast<double>(filters + 1) -

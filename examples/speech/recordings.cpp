@@ -70,14 +70,14 @@ Recordings read_recordings(const std::string& path) {
     Recordings all;
     std::vector<Recording> found;
     if (path.empty()) {
-        all.rate = 8000;
+        all.sample_rate = 8000;
         for (std::size_t digit = 0; digit < words.size(); ++digit)
             for (std::size_t voice = 0; voice < 3; ++voice)
                 for (std::size_t index = 0; index < 15; ++index)
                     found.push_back(tones(digit, voice, index, 8000));
     } else {
         for (Sound& sound : read_sounds(path)) {
-            all.rate = sound.rate;
+            all.sample_rate = sound.sample_rate;
             found.push_back(recording_of(std::move(sound)));
         }
     }
@@ -102,11 +102,12 @@ std::vector<std::size_t> draw_string(const std::vector<Recording>& recordings, s
 }
 
 Utterance join(const std::vector<Recording>& recordings, std::span<const std::size_t> chosen,
-               std::size_t rate, Random& random) {
+               std::size_t sample_rate, Random& random) {
     Utterance u;
     const auto pause = [&](double longest) {
-        u.samples.resize(u.samples.size() + static_cast<std::size_t>(longest * random.uniform() *
-                                                                     static_cast<double>(rate)));
+        u.samples.resize(u.samples.size() +
+                         static_cast<std::size_t>(longest * random.uniform() *
+                                                  static_cast<double>(sample_rate)));
     };
     pause(0.15);
     float loudest = 0;
@@ -140,7 +141,7 @@ std::vector<Utterance> test_strings(const Recordings& recordings) {
     std::vector<Utterance> all;
     for (std::size_t i = 0; i < (recordings.held_out.size() + 2) / 3; ++i) {
         const auto chosen = draw_string(recordings.held_out, 3 + i % 4, random);
-        all.push_back(join(recordings.held_out, chosen, recordings.rate, random));
+        all.push_back(join(recordings.held_out, chosen, recordings.sample_rate, random));
     }
     return all;
 }

@@ -19,7 +19,7 @@ struct Recording {
 };
 
 struct Recordings {
-    std::size_t rate = 0;
+    std::size_t sample_rate = 0;
     std::vector<Recording> learned, held_out; // held out: indices 0 to 4, the official test set
 };
 
@@ -40,7 +40,7 @@ std::vector<std::size_t> draw_string(const std::vector<Recording>& recordings, s
 // Recordings behind each other, with pauses of up to 0.3 seconds between and up to 0.15 around
 // them, a loudness of their own and noise, 15 to 35 decibels below.
 Utterance join(const std::vector<Recording>& recordings, std::span<const std::size_t> chosen,
-               std::size_t rate, unroll::Random& random);
+               std::size_t sample_rate, unroll::Random& random);
 // One recording as it is.
 Utterance alone(const Recording& recording);
 

@@ -179,16 +179,16 @@ std::vector<Sound> read_sounds(const std::string& path) {
     std::stable_sort(sounds.begin(), sounds.end(),
                      [](const Sound& a, const Sound& b) { return a.name < b.name; });
     for (const Sound& sound : sounds)
-        if (sound.rate != sounds[0].rate)
-            fail(name, "'" + path + "': '" + sound.name + "' has " + std::to_string(sound.rate) +
-                           " samples a second, '" + sounds[0].name + "' " +
-                           std::to_string(sounds[0].rate));
+        if (sound.sample_rate != sounds[0].sample_rate)
+            fail(name, "'" + path + "': '" + sound.name + "' has " +
+                           std::to_string(sound.sample_rate) + " samples a second, '" +
+                           sounds[0].name + "' " + std::to_string(sounds[0].sample_rate));
     return sounds;
 }
 
 void write_wav(const std::string& path, const Sound& sound) {
     SF_INFO info{};
-    info.samplerate = static_cast<int>(sound.rate);
+    info.samplerate = static_cast<int>(sound.sample_rate);
     info.channels = 1;
     info.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
     const File file(sf_open(path.c_str(), SFM_WRITE, &info), sf_close);

@@ -10,7 +10,7 @@ namespace speech {
 // One channel of sound: several are averaged.
 struct Sound {
     std::string name; // of its file, without folders
-    std::size_t rate = 0;
+    std::size_t sample_rate = 0;
     std::vector<float> samples; // within [-1, 1]
 };
 

@@ -50,7 +50,7 @@ std::vector<std::size_t> digits_of(std::size_t recordings, const std::string& ta
 
 Loaded::Loaded(const std::string& path)
     : settings(example::read<Settings>(path)), alphabet(settings.symbols),
-      filterbank({.rate = settings.rate}),
+      filterbank({.sample_rate = settings.sample_rate}),
       model(
           example::within_file(path, [&] { return make_recogniser<float>(settings, alphabet); })) {
     optim::load_weights(path, parameters(*model));
@@ -116,9 +116,9 @@ int train(Training o) {
         o.model = example::read<Settings>(o.out);
     }
     const Recordings recordings = read_recordings(o.recordings);
-    const Filterbank filterbank({.rate = recordings.rate});
+    const Filterbank filterbank({.sample_rate = recordings.sample_rate});
     const Alphabet alphabet(o.model.symbols);
-    o.model.rate = recordings.rate;
+    o.model.sample_rate = recordings.sample_rate;
     o.model.input = filterbank.width();
     o.model.channels = 1 + filterbank.options().deltas;
     nn::seed(o.seed);
@@ -130,10 +130,10 @@ int train(Training o) {
     const auto spoken = [&](std::size_t i, Random& random) {
         if (digits[i] > 1)
             return join(recordings.learned, draw_string(recordings.learned, digits[i], random),
-                        recordings.rate, random);
+                        recordings.sample_rate, random);
         return random.uniform() < 0.5
                    ? alone(recordings.learned[i])
-                   : join(recordings.learned, std::array{i}, recordings.rate, random);
+                   : join(recordings.learned, std::array{i}, recordings.sample_rate, random);
     };
     const auto loss = [&](std::span<const std::size_t> which) {
         std::vector<Utterance> utterances;

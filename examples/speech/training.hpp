@@ -13,7 +13,7 @@ struct Training : example::TrainingOptions {
     std::size_t mask = 8; // of a filterbank's filters, and of its frames, hidden at once
 
     Training() {
-        rate = 3e-3;
+        learning_rate = 3e-3;
         minutes = 5;
         out = "speech.safetensors";
     }

@@ -84,7 +84,7 @@ struct Training : example::TrainingOptions {
 
     Training()
         : TrainingOptions{.batch = 64,
-                          .rate = 2e-3,
+                          .learning_rate = 2e-3,
                           .minutes = 15,
                           .out = "translate.safetensors",
                           .unit = "words"} {}
@@ -181,7 +181,7 @@ int main(int argc, char** argv) {
         {"train eng-fra.txt --minutes 15", "eval translate.safetensors eng-fra.txt --beam 4",
          "translate translate.safetensors 'The black cat sleeps.' --alignment cat.svg",
          "train eng-fra.txt --attention none --out none.safetensors",
-         "train eng-fra.txt --model transformer --rate 1e-3",
+         "train eng-fra.txt --model transformer --learning-rate 1e-3",
          "train --epochs 20 --hidden 64 --width 32"});
     program.train("learn pairs", example::train<Training, Model>);
     std::string path, pairs = example::shipped("pairs.txt"), alignment;

@@ -20,7 +20,7 @@ struct Training : example::TrainingOptions {
 
     Training()
         : TrainingOptions{.batch = 16,
-                          .rate = 4e-3,
+                          .learning_rate = 4e-3,
                           .clip = 5,
                           .out = "tree_sentiment.safetensors",
                           .unit = "trees"} {}

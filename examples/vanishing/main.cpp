@@ -17,7 +17,7 @@ public:
     // `start` is given the recurrent weights; clip 0: none.
     template <class Cell, class Optimizer>
     Course train(std::string name, std::string shown, typename Cell::Options cell, double clip,
-                 double rate, const std::function<void(Parameter<float>&)>& start = {}) {
+                 double learning_rate, const std::function<void(Parameter<float>&)>& start = {}) {
         nn::seed(o_.seed);
         Model<Cell> model(o_, cell);
         if (start) start(model.net.cells()[0].weight_hh);
@@ -27,7 +27,7 @@ public:
         course.name = std::move(name);
         course.shown = std::move(shown);
         course.before = reach(model, shown_batch, o_.out + "/" + course.name + ".svg");
-        Optimizer optimizer(parameters(model), {.learning_rate = rate});
+        Optimizer optimizer(parameters(model), {.learning_rate = learning_rate});
         const double end = 60 * o_.minutes * static_cast<double>(++run_) / runs;
         for (std::size_t step = 0; step < o_.steps && !example::interrupted(); ++step) {
             if (step > 0 && watch_.seconds() > end) break;
@@ -163,13 +163,14 @@ int run(const Settings& o) {
     const example::Stopwatch watch;
     Study study(o);
     std::vector<Course> all;
-    all.push_back(study.train<Rnn, Adam>("rnn_tanh", "RNN, tanh", {}, o.clip, o.rate));
-    all.push_back(study.train<Rnn, Adam>("rnn_relu", "RNN, ReLU", {.relu = true}, o.clip, o.rate));
-    all.push_back(study.train<Rnn, Adam>("rnn_orthogonal", "RNN, orthogonal", {}, o.clip, o.rate,
-                                         orthogonal(1)));
+    all.push_back(study.train<Rnn, Adam>("rnn_tanh", "RNN, tanh", {}, o.clip, o.learning_rate));
     all.push_back(
-        study.train<nn::LstmCell<float>, Adam>("lstm", "LSTM", {.forget_bias = 2}, o.clip, o.rate));
-    all.push_back(study.train<nn::GruCell<float>, Adam>("gru", "GRU", {}, o.clip, o.rate));
+        study.train<Rnn, Adam>("rnn_relu", "RNN, ReLU", {.relu = true}, o.clip, o.learning_rate));
+    all.push_back(study.train<Rnn, Adam>("rnn_orthogonal", "RNN, orthogonal", {}, o.clip,
+                                         o.learning_rate, orthogonal(1)));
+    all.push_back(study.train<nn::LstmCell<float>, Adam>("lstm", "LSTM", {.forget_bias = 2}, o.clip,
+                                                         o.learning_rate));
+    all.push_back(study.train<nn::GruCell<float>, Adam>("gru", "GRU", {}, o.clip, o.learning_rate));
     const std::size_t compared = all.size();
     for (const bool relu : {true, false})
         for (const double clip : {0.0, o.clip}) {

@@ -14,7 +14,7 @@ constexpr std::size_t symbols = 4; // that a first letter may be, and as many ot
 
 struct Settings {
     std::size_t length = 30, hidden = 32, batch = 32, steps = 3000, seed = 1;
-    double rate = 3e-3, clip = 1, radius = 1.6, minutes = 3;
+    double learning_rate = 3e-3, clip = 1, radius = 1.6, minutes = 3;
     std::string out = "vanishing";
     example::Inspection inspection;
 
@@ -26,7 +26,8 @@ struct Settings {
         command.add_option("--hidden", hidden, "width of a network")->check(count);
         command.add_option("--batch", batch, "sequences in a training step")->check(count);
         command.add_option("--steps", steps, "training steps of each network")->check(count);
-        command.add_option("--rate", rate, "Adam's rate")->check(positive);
+        command.add_option("--learning-rate", learning_rate, "Adam's learning rate")
+            ->check(positive);
         command.add_option("--clip", clip, "largest norm of the gradient, where it is clipped")
             ->check(positive);
         command.add_option("--radius", radius, "spectral radius of recurrent weights that explode")

@@ -56,8 +56,8 @@ Mask seen_keys(const Mask& mask) {
 }
 
 template <class T>
-Memory<T> Memory<T>::reordered(const Indices& parents) const {
-    Memory next{take(keys, parents), take(values, parents), {}};
+KeyValues<T> KeyValues<T>::reordered(const Indices& parents) const {
+    KeyValues next{take(keys, parents), take(values, parents), {}};
     if (!mask.storage()) return next;
     next.mask = Mask({parents.size(), mask.shape(1)});
     for (std::size_t i = 0; i < parents.size(); ++i)
@@ -240,7 +240,7 @@ Variable<T> batch_first(const Variable<T>& x, const Mask& mask) {
 }
 
 template <class T>
-Attended<T> attend(const Variable<T>& scores, const Memory<T>& memory) {
+AttentionOutput<T> attend(const Variable<T>& scores, const KeyValues<T>& memory) {
     const Variable<T> weights =
         memory.mask.storage() ? softmax(scores, memory.mask.expand_dims(1)) : softmax(scores);
     return {swapaxes(matmul(weights, memory.values), 0, 1), swapaxes(weights, 0, 1)};
@@ -249,7 +249,7 @@ Attended<T> attend(const Variable<T>& scores, const Memory<T>& memory) {
 } // namespace detail
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template struct Memory<T>;                                                                     \
+    template struct KeyValues<T>;                                                                  \
     template struct DotScore<T>;                                                                   \
     template struct GeneralScore<T>;                                                               \
     template struct ConcatScore<T>;                                                                \
@@ -257,7 +257,7 @@ Attended<T> attend(const Variable<T>& scores, const Memory<T>& memory) {
     template struct LocationScore<T>;                                                              \
     template Variable<T> detail::without_hidden(const Variable<T>&, const Mask&);                  \
     template Variable<T> detail::batch_first(const Variable<T>&, const Mask&);                     \
-    template Attended<T> detail::attend(const Variable<T>&, const Memory<T>&);                     \
+    template AttentionOutput<T> detail::attend(const Variable<T>&, const KeyValues<T>&);           \
     template class Attention<DotScore<T>>;                                                         \
     template class Attention<GeneralScore<T>>;                                                     \
     template class Attention<ConcatScore<T>>;                                                      \

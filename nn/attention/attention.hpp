@@ -25,7 +25,7 @@ Mask seen_keys(const Mask& mask);
 
 // Keys and values, projected once for all queries. Batch-first.
 template <class T>
-struct Memory {
+struct KeyValues {
     Variable<T> keys;   // [B, S, ...]
     Variable<T> values; // [B, S, ...]
     Mask mask;          // [B, S]; empty: all steps take part
@@ -33,12 +33,12 @@ struct Memory {
     bool is_empty() const { return keys.dimension() < 3; } // default-constructed
     std::size_t steps() const { return keys.shape(1); }
     // Selects sequences of the batch: row i of the result is row parents[i].
-    Memory reordered(const Indices& parents) const;
+    KeyValues reordered(const Indices& parents) const;
 };
 
 // The output of attention: the weighted mean of the values, and the weights.
 template <class T>
-struct Attended {
+struct AttentionOutput {
     Variable<T> context; // [T, B, M], or [B, M] for one step
     Variable<T> weights; // [T, B, S], or [B, S]
 };
@@ -180,16 +180,17 @@ public:
     std::size_t context_width() const { return score.options.memory; }
 
     // memory [S, B, M], mask [B, S] or none: once a sequence. Throws Error where they do not fit.
-    Memory<T> prepare(const Variable<T>& memory, const Mask& mask = {},
-                      Where caller = Where::current()) const;
+    KeyValues<T> prepare(const Variable<T>& memory, const Mask& mask = {},
+                         Where caller = Where::current()) const;
     // queries [T, B, Q], all at once unless the score reads the weights of the step before, which
     // begin as 0. Throws Error where they do not fit the memory.
     static constexpr bool answers_all = true;
-    Attended<T> operator()(const Variable<T>& queries, const Memory<T>& memory,
-                           Where caller = Where::current()) const;
+    AttentionOutput<T> operator()(const Variable<T>& queries, const KeyValues<T>& memory,
+                                  Where caller = Where::current()) const;
     // One query [B, Q]; `previous` are the weights of the step before, [B, S], 0 where not given.
-    Attended<T> step(const Variable<T>& query, const Memory<T>& memory,
-                     const Variable<T>& previous = {}, Where caller = Where::current()) const;
+    AttentionOutput<T> step(const Variable<T>& query, const KeyValues<T>& memory,
+                            const Variable<T>& previous = {},
+                            Where caller = Where::current()) const;
     void members(Members<T>& m) { m(module_name)("", score); }
 
     Score score;
@@ -224,13 +225,13 @@ template <class T>
 Variable<T> batch_first(const Variable<T>& x, const Mask& mask);
 // Weights and context from scores [B, T, S].
 template <class T>
-Attended<T> attend(const Variable<T>& scores, const Memory<T>& memory);
+AttentionOutput<T> attend(const Variable<T>& scores, const KeyValues<T>& memory);
 
 } // namespace detail
 
 template <class Score>
-Memory<typename Score::value_type> Attention<Score>::prepare(const Variable<T>& memory,
-                                                             const Mask& mask, Where caller) const {
+KeyValues<typename Score::value_type>
+Attention<Score>::prepare(const Variable<T>& memory, const Mask& mask, Where caller) const {
     const Scope scope(module_name, caller);
     detail::check_memory(Score::name, memory.shape(), score.options.memory, mask);
     const Variable<T> values = detail::batch_first(memory, mask);
@@ -238,16 +239,16 @@ Memory<typename Score::value_type> Attention<Score>::prepare(const Variable<T>& 
 }
 
 template <class Score>
-Attended<typename Score::value_type> Attention<Score>::operator()(const Variable<T>& queries,
-                                                                  const Memory<T>& memory,
-                                                                  Where caller) const {
+AttentionOutput<typename Score::value_type> Attention<Score>::operator()(const Variable<T>& queries,
+                                                                         const KeyValues<T>& memory,
+                                                                         Where caller) const {
     const Scope scope(module_name, caller);
     detail::check_queries(Score::name, queries.shape(), score.options.query, memory.keys.shape());
     if constexpr (!Score::uses_previous) {
         return detail::attend(score(queries, memory.keys, Variable<T>()), memory);
     } else {
         std::vector<Variable<T>> contexts, weights;
-        Attended<T> last;
+        AttentionOutput<T> last;
         for (std::size_t t = 0; t < queries.shape(0); ++t) {
             const Scope step_scope("t", static_cast<std::int64_t>(t));
             last = step(select(queries, 0, t), memory, last.weights);
@@ -263,8 +264,8 @@ Attended<typename Score::value_type> Attention<Score>::operator()(const Variable
 }
 
 template <class Score>
-Attended<typename Score::value_type>
-Attention<Score>::step(const Variable<T>& query, const Memory<T>& memory,
+AttentionOutput<typename Score::value_type>
+Attention<Score>::step(const Variable<T>& query, const KeyValues<T>& memory,
                        const Variable<T>& previous, Where caller) const {
     const Scope scope(module_name, caller);
     const Variable<T> queries = query.dimension() == 2 ? expand_dims(query, 0) : query;
@@ -274,7 +275,7 @@ Attention<Score>::step(const Variable<T>& query, const Memory<T>& memory,
         before = Tensor<T>::zeros({query.shape(0), memory.steps()});
     if (Score::uses_previous)
         detail::check_previous(Score::name, before.shape(), memory.keys.shape());
-    const Attended<T> found = detail::attend(score(queries, memory.keys, before), memory);
+    const AttentionOutput<T> found = detail::attend(score(queries, memory.keys, before), memory);
     return {squeeze(found.context, 0), squeeze(found.weights, 0)};
 }
 

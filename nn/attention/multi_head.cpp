@@ -12,8 +12,9 @@
 namespace unroll::nn {
 
 template <class T>
-Attended<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>& k,
-                                         const Variable<T>& v, const Mask& mask, double dropout) {
+AttentionOutput<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>& k,
+                                                const Variable<T>& v, const Mask& mask,
+                                                double dropout) {
     const char* const name = "scaled_dot_product_attention";
     if (q.dimension() < 2 || k.dimension() < 2 || v.dimension() < 2 ||
         q.shape().back() != k.shape().back() ||
@@ -25,7 +26,7 @@ Attended<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>
         return scaled_matmul(q, swapaxes(k, -1, -2), scale);
     };
     const auto weigh = [&](const Variable<T>& weights, const Variable<T>& v) {
-        return Attended<T>{matmul(unroll::dropout(weights, dropout), v), weights};
+        return AttentionOutput<T>{matmul(unroll::dropout(weights, dropout), v), weights};
     };
     if (!mask.storage()) return weigh(softmax(scores_of(k)), v);
     // A weight of 0 times a NaN would be NaN.
@@ -126,8 +127,8 @@ Variable<T> MultiHeadAttention<T>::heads(const Variable<T>& x) const {
 }
 
 template <class T>
-Memory<T> MultiHeadAttention<T>::prepare(const Variable<T>& key, const Variable<T>& value,
-                                         const Mask& keys, Where caller) const {
+KeyValues<T> MultiHeadAttention<T>::prepare(const Variable<T>& key, const Variable<T>& value,
+                                            const Mask& keys, Where caller) const {
     const Scope scope(module_name, caller);
     const std::size_t batch = batch_of(key.shape());
     check("key", key.shape(), batch, options.memory);
@@ -143,23 +144,24 @@ Memory<T> MultiHeadAttention<T>::prepare(const Variable<T>& key, const Variable<
 }
 
 template <class T>
-Attended<T> MultiHeadAttention<T>::attend(const Variable<T>& queries, const Memory<T>& memory,
-                                          const Visibility& visible) const {
+AttentionOutput<T> MultiHeadAttention<T>::attend(const Variable<T>& queries,
+                                                 const KeyValues<T>& memory,
+                                                 const AttentionMask& attention_mask) const {
     const std::size_t batch = memory.keys.shape(0), steps = memory.steps(),
                       count = queries.shape(1);
     const Shape all{batch, options.heads, count, steps};
-    if (visible.pairs.storage() && !broadcasts_to(visible.pairs.shape(), all))
-        fail(module, "the mask " + to_string(visible.pairs.shape()) +
+    if (attention_mask.attn_mask.storage() && !broadcasts_to(attention_mask.attn_mask.shape(), all))
+        fail(module, "the mask " + to_string(attention_mask.attn_mask.shape()) +
                          " does not broadcast to [B, heads, T, S] = " + to_string(all));
-    Mask mask = visible.pairs;
-    if (visible.causal) mask = all_of(mask, causal_mask(count, steps));
-    for (const Mask& keys : {memory.mask, visible.keys}) {
+    Mask mask = attention_mask.attn_mask;
+    if (attention_mask.is_causal) mask = all_of(mask, causal_mask(count, steps));
+    for (const Mask& keys : {memory.mask, attention_mask.key_padding_mask}) {
         if (!keys.storage()) continue;
         detail::check_memory(module, {steps, batch, options.memory}, options.memory, keys);
         mask = all_of(mask, keys.expand_dims(1).expand_dims(1));
     }
     const auto by_head = [](const Variable<T>& x) { return swapaxes(x, 1, 2); };
-    const Attended<T> found = scaled_dot_product_attention(
+    const AttentionOutput<T> found = scaled_dot_product_attention(
         by_head(queries), by_head(memory.keys), by_head(memory.values), mask, options.dropout);
     const Variable<T> joined =
         reshape(transpose(found.context, {2, 0, 1, 3}), Shape{count, batch, options.width});
@@ -167,40 +169,46 @@ Attended<T> MultiHeadAttention<T>::attend(const Variable<T>& queries, const Memo
 }
 
 template <class T>
-Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& query, const Memory<T>& memory,
-                                              const Visibility& visible, Where caller) const {
+AttentionOutput<T>
+MultiHeadAttention<T>::operator()(const Variable<T>& query, const KeyValues<T>& memory,
+                                  const AttentionMask& attention_mask, Where caller) const {
     const Scope scope(module_name, caller);
     check("query", query.shape(), memory.keys.shape(0), options.width);
-    return attend(heads(project(query, 0, 1)), memory, visible);
+    return attend(heads(project(query, 0, 1)), memory, attention_mask);
 }
 
 template <class T>
-Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& query, const Variable<T>& key,
-                                              const Variable<T>& value, const Visibility& visible,
-                                              Where caller) const {
-    return (*this)(query, prepare(key, value, visible.keys, caller),
-                   {.pairs = visible.pairs, .causal = visible.causal}, caller);
+AttentionOutput<T>
+MultiHeadAttention<T>::operator()(const Variable<T>& query, const Variable<T>& key,
+                                  const Variable<T>& value, const AttentionMask& attention_mask,
+                                  Where caller) const {
+    return (*this)(query, prepare(key, value, attention_mask.key_padding_mask, caller),
+                   {.attn_mask = attention_mask.attn_mask, .is_causal = attention_mask.is_causal},
+                   caller);
 }
 
 template <class T>
-Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x, const Visibility& visible,
-                                              Where caller) const {
-    Memory<T> nothing;
-    return (*this)(x, nothing, visible, caller);
+AttentionOutput<T> MultiHeadAttention<T>::operator()(const Variable<T>& x,
+                                                     const AttentionMask& attention_mask,
+                                                     Where caller) const {
+    KeyValues<T> nothing;
+    return (*this)(x, nothing, attention_mask, caller);
 }
 
 template <class T>
-Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x, Memory<T>& past,
-                                              const Visibility& visible, Where caller) const {
+AttentionOutput<T> MultiHeadAttention<T>::operator()(const Variable<T>& x, KeyValues<T>& past,
+                                                     const AttentionMask& attention_mask,
+                                                     Where caller) const {
     const Scope scope(module_name, caller);
     check("x", x.shape(), batch_of(x.shape()), options.width);
     if (!is_joint())
         fail(module, "x cannot attend to itself: queries have width " +
                          std::to_string(options.width) + ", keys " +
                          std::to_string(options.memory));
-    const Variable<T> all = project(detail::without_hidden(x, visible.keys), 0, 3);
+    const Variable<T> all =
+        project(detail::without_hidden(x, attention_mask.key_padding_mask), 0, 3);
     Variable<T> queries = heads(block(all, 0, 3));
-    Memory<T> memory{heads(block(all, 1, 3)), heads(block(all, 2, 3)), {}};
+    KeyValues<T> memory{heads(block(all, 1, 3)), heads(block(all, 2, 3)), {}};
     const std::size_t before = past.is_empty() ? 0 : past.steps();
     if (before > 0) {
         const Shape expected{x.shape(1), before, options.heads, options.width / options.heads};
@@ -216,19 +224,19 @@ Attended<T> MultiHeadAttention<T>::operator()(const Variable<T>& x, Memory<T>& p
         queries = rotate(queries, before);
         memory.keys = rotate(memory.keys);
     }
-    return attend(queries, memory, visible);
+    return attend(queries, memory, attention_mask);
 }
 
 template <class T>
-Attended<T> MultiHeadAttention<T>::step(const Variable<T>& query, const Memory<T>& memory,
-                                        const Variable<T>&, Where caller) const {
-    const Attended<T> found = (*this)(expand_dims(query, 0), memory, {}, caller);
+AttentionOutput<T> MultiHeadAttention<T>::step(const Variable<T>& query, const KeyValues<T>& memory,
+                                               const Variable<T>&, Where caller) const {
+    const AttentionOutput<T> found = (*this)(expand_dims(query, 0), memory, {}, caller);
     return {squeeze(found.context, 0), squeeze(mean(found.weights, {1}), 1)};
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template Attended<T> scaled_dot_product_attention(const Variable<T>&, const Variable<T>&,      \
-                                                      const Variable<T>&, const Mask&, double);    \
+    template AttentionOutput<T> scaled_dot_product_attention(                                      \
+        const Variable<T>&, const Variable<T>&, const Variable<T>&, const Mask&, double);          \
     template class MultiHeadAttention<T>;
 
 UNROLL_INSTANTIATE(float)

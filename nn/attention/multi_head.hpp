@@ -10,9 +10,9 @@ namespace unroll::nn {
 // fully masked query, or one without keys, gets zeros and passes no gradient. Throws Error if
 // shapes do not match.  (Vaswani et al. 2017)
 template <class T>
-Attended<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>& k,
-                                         const Variable<T>& v, const Mask& mask = {},
-                                         double dropout = 0);
+AttentionOutput<T> scaled_dot_product_attention(const Variable<T>& q, const Variable<T>& k,
+                                                const Variable<T>& v, const Mask& mask = {},
+                                                double dropout = 0);
 
 struct MultiHeadOptions {
     std::size_t width = 0; // E, a multiple of the number of heads
@@ -26,10 +26,10 @@ struct MultiHeadOptions {
 
 // Which keys a query may attend to; all given masks apply. Steps that no query may attend to are
 // not read, NaN included. In self-attention masked steps count as zeros, also as queries.
-struct Visibility {
-    Mask keys = {};  // [B, S]: for example length_mask()
-    Mask pairs = {}; // broadcasts to [B, heads, T, S]; [T, S]: the same for all
-    bool causal = false;
+struct AttentionMask {
+    Mask key_padding_mask = {}; // [B, S]: for example length_mask()
+    Mask attn_mask = {};        // broadcasts to [B, heads, T, S]; [T, S]: the same for all
+    bool is_causal = false;
 };
 
 // Attention with several heads, each over its own block of projected features. Weights have
@@ -48,33 +48,37 @@ public:
     // query [T, B, E], key and value [S, B, M] -> context [T, B, E], weights [B, heads, T, S].
     // Throws Error if shapes or masks do not match, and for more causal queries than keys; fewer
     // causal queries are the last steps.
-    Attended<T> operator()(const Variable<T>& query, const Variable<T>& key,
-                           const Variable<T>& value, const Visibility& visible = {},
-                           Where caller = Where::current()) const;
-    // x attends to itself. Where visible.keys hides a step, x is padding and is read as 0, as a
-    // query, too (PyTorch reads it there).
-    Attended<T> operator()(const Variable<T>& x, const Visibility& visible = {},
-                           Where caller = Where::current()) const;
+    AttentionOutput<T> operator()(const Variable<T>& query, const Variable<T>& key,
+                                  const Variable<T>& value,
+                                  const AttentionMask& attention_mask = {},
+                                  Where caller = Where::current()) const;
+    // x attends to itself. Where attention_mask.key_padding_mask hides a step, x is padding and is
+    // read as 0, as a query, too (PyTorch reads it there).
+    AttentionOutput<T> operator()(const Variable<T>& x, const AttentionMask& attention_mask = {},
+                                  Where caller = Where::current()) const;
     // x attends to what came before it and to itself. `past` holds keys and values of that, or
     // nothing, and of x as well afterwards; rotary positions count from its first step.
-    Attended<T> operator()(const Variable<T>& x, Memory<T>& past, const Visibility& visible = {},
-                           Where caller = Where::current()) const;
+    AttentionOutput<T> operator()(const Variable<T>& x, KeyValues<T>& past,
+                                  const AttentionMask& attention_mask = {},
+                                  Where caller = Where::current()) const;
 
     // In two parts, for keys and values [B, S, heads, E / heads] that serve many queries.
-    Memory<T> prepare(const Variable<T>& key, const Variable<T>& value, const Mask& keys = {},
-                      Where caller = Where::current()) const;
-    Attended<T> operator()(const Variable<T>& query, const Memory<T>& memory,
-                           const Visibility& visible = {}, Where caller = Where::current()) const;
+    KeyValues<T> prepare(const Variable<T>& key, const Variable<T>& value, const Mask& keys = {},
+                         Where caller = Where::current()) const;
+    AttentionOutput<T> operator()(const Variable<T>& query, const KeyValues<T>& memory,
+                                  const AttentionMask& attention_mask = {},
+                                  Where caller = Where::current()) const;
 
     // The interface that Decoder requires: one query [B, E]; weights [B, S] are the mean over
     // heads.
     std::size_t context_width() const { return options.width; }
-    Memory<T> prepare(const Variable<T>& memory, const Mask& mask = {},
-                      Where caller = Where::current()) const {
+    KeyValues<T> prepare(const Variable<T>& memory, const Mask& mask = {},
+                         Where caller = Where::current()) const {
         return prepare(memory, memory, mask, caller);
     }
-    Attended<T> step(const Variable<T>& query, const Memory<T>& memory,
-                     const Variable<T>& previous = {}, Where caller = Where::current()) const;
+    AttentionOutput<T> step(const Variable<T>& query, const KeyValues<T>& memory,
+                            const Variable<T>& previous = {},
+                            Where caller = Where::current()) const;
     void members(Members<T>& m);
 
     MultiHeadOptions options;
@@ -89,8 +93,8 @@ private:
     Variable<T> project(const Variable<T>& x, std::size_t first, std::size_t count) const;
     Variable<T> heads(const Variable<T>& x) const;
     // Queries [B, T, heads, E / heads].
-    Attended<T> attend(const Variable<T>& queries, const Memory<T>& memory,
-                       const Visibility& visible) const;
+    AttentionOutput<T> attend(const Variable<T>& queries, const KeyValues<T>& memory,
+                              const AttentionMask& attention_mask) const;
 };
 
 } // namespace unroll::nn

@@ -13,7 +13,7 @@ double inverse_sigmoid_decay(std::size_t i, double k) {
 }
 
 template <class T>
-Memory<T> FixedContext<T>::prepare(const Variable<T>& summary, const Mask&) const {
+KeyValues<T> FixedContext<T>::prepare(const Variable<T>& summary, const Mask&) const {
     detail::check_memory("FixedContext", summary.shape(), options.memory, {});
     if (summary.shape(0) != 1)
         fail("FixedContext", "the summary has shape " + to_string(summary.shape()) +
@@ -24,44 +24,46 @@ Memory<T> FixedContext<T>::prepare(const Variable<T>& summary, const Mask&) cons
 }
 
 template <class T>
-Attended<T> FixedContext<T>::operator()(const Variable<T>& queries, const Memory<T>& memory) const {
+AttentionOutput<T> FixedContext<T>::operator()(const Variable<T>& queries,
+                                               const KeyValues<T>& memory) const {
     const std::size_t steps = queries.shape(0), batch = queries.shape(1);
     return {broadcast_to(swapaxes(memory.values, 0, 1), {steps, batch, context_width()}),
             Tensor<T>::ones({steps, batch, 1})};
 }
 
 template <class T>
-Attended<T> FixedContext<T>::step(const Variable<T>& query, const Memory<T>& memory,
-                                  const Variable<T>&) const {
+AttentionOutput<T> FixedContext<T>::step(const Variable<T>& query, const KeyValues<T>& memory,
+                                         const Variable<T>&) const {
     return {squeeze(memory.values, 1), Tensor<T>::ones({query.shape(0), 1})};
 }
 
 namespace detail {
 
 template <class T>
-Feed<T>::Feed(const Indices& targets, std::size_t batch, std::int64_t start, Forcing forcing)
+DecoderInputs<T>::DecoderInputs(const Indices& targets, std::size_t batch, std::int64_t start,
+                                TeacherForcing forcing)
     : targets_(targets), start_(start), forcing_(forcing) {
     if (targets.dimension() != 2 || targets.shape(1) != batch)
         fail("Decoder", "targets have shape " + to_string(targets.shape()) + ", expected [T, " +
                             std::to_string(batch) + "]");
-    if (!(forcing.truth >= 0 && forcing.truth <= 1))
-        fail("Decoder",
-             "teacher_forcing_ratio must be in [0, 1], got " + std::to_string(forcing.truth));
+    if (!(forcing.teacher_forcing_ratio >= 0 && forcing.teacher_forcing_ratio <= 1))
+        fail("Decoder", "teacher_forcing_ratio must be in [0, 1], got " +
+                            std::to_string(forcing.teacher_forcing_ratio));
 }
 
 template <class T>
-Indices Feed<T>::operator()(std::size_t t, const Variable<T>& logits) const {
+Indices DecoderInputs<T>::operator()(std::size_t t, const Variable<T>& logits) const {
     Indices tokens = Indices::full({targets_.shape(1)}, start_);
     if (t == 0) return tokens;
     for (std::size_t b = 0; b < tokens.size(); ++b)
         if (targets_(t - 1, b) >= 0) tokens.data()[b] = targets_(t - 1, b);
-    if (forcing_.truth == 1) return tokens;
+    if (forcing_.teacher_forcing_ratio == 1) return tokens;
     Random& random = current_random<T>();
-    const bool sampled = forcing_.feedback == Forcing::Feedback::sampled;
+    const bool sampled = forcing_.feedback == TeacherForcing::Feedback::sampled;
     const Tensor<T> p = sampling_distribution(log_softmax(Variable<T>(logits.value())).value(),
                                               {.temperature = sampled ? 1.0 : 0.0});
     for (std::size_t b = 0; b < tokens.size(); ++b) {
-        if (random.uniform() < forcing_.truth) continue;
+        if (random.uniform() < forcing_.teacher_forcing_ratio) continue;
         double left = sampled ? random.uniform() : 0.0;
         for (std::size_t v = 0; v < p.shape(1) && left >= 0; ++v) {
             const double share = p(b, v);
@@ -88,7 +90,7 @@ void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template class FixedContext<T>;                                                                \
-    template class detail::Feed<T>;
+    template class detail::DecoderInputs<T>;
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

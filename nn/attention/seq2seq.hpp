@@ -24,11 +24,11 @@ public:
     explicit FixedContext(const Options& options) : options(options) {}
     std::size_t context_width() const { return options.empty ? 0 : options.memory; }
     // The summary, [1, B, M].
-    Memory<T> prepare(const Variable<T>& summary, const Mask& mask = {}) const;
+    KeyValues<T> prepare(const Variable<T>& summary, const Mask& mask = {}) const;
     static constexpr bool answers_all = true;
-    Attended<T> operator()(const Variable<T>& queries, const Memory<T>& memory) const;
-    Attended<T> step(const Variable<T>& query, const Memory<T>& memory,
-                     const Variable<T>& previous = {}) const;
+    AttentionOutput<T> operator()(const Variable<T>& queries, const KeyValues<T>& memory) const;
+    AttentionOutput<T> step(const Variable<T>& query, const KeyValues<T>& memory,
+                            const Variable<T>& previous = {}) const;
     void members(Members<T>&) {}
 
     Options options;
@@ -37,13 +37,13 @@ public:
 // Probability that a decoder step in training receives the target rather than the model's own last
 // output, drawn for each sequence and step from the tape's generator: scheduled sampling (Bengio et
 // al. 2015).
-struct Forcing {
+struct TeacherForcing {
     enum class Feedback { likeliest, sampled };
-    double truth = 1; // 1: teacher forcing
+    double teacher_forcing_ratio = 1; // 1: teacher forcing
     Feedback feedback = Feedback::likeliest;
 };
-// Schedules for Forcing::truth: max(start - slope i, lowest); k^i, k < 1; k / (k + e^(i / k)), k >=
-// 1.
+// Schedules for TeacherForcing::teacher_forcing_ratio: max(start - slope i, lowest); k^i, k < 1; k
+// / (k + e^(i / k)), k >= 1.
 double linear_decay(std::size_t i, double start, double slope, double lowest = 0);
 double exponential_decay(std::size_t i, double k);
 double inverse_sigmoid_decay(std::size_t i, double k);
@@ -84,7 +84,7 @@ public:
         std::vector<cell_state<Cell>> cells; // of each layer, [B, width of the state]
         Variable<T> readout;                 // [B, hidden]
         Variable<T> weights;                 // of the attention, [B, S]; none before a step
-        Memory<T> memory;
+        KeyValues<T> memory;
         Indices sources; // index of the original sequence that each row attends to
 
         DecoderState reordered(const Indices& parents) const;
@@ -102,12 +102,12 @@ public:
     explicit Decoder(const Options& options) : Decoder(options, state_widths(options)) {}
 
     // From the initial states of each layer and a memory prepared by the attention.
-    DecoderState start(std::vector<cell_state<Cell>> cells, Memory<T> memory) const;
+    DecoderState start(std::vector<cell_state<Cell>> cells, KeyValues<T> memory) const;
     Output step(const DecoderState& state, const Indices& tokens,
                 Where caller = Where::current()) const;
     // Targets [T, B]: step t is fed with target t - 1, the first one with the start. Targets below
     // 0, which losses ignore, are fed as the start.
-    Sequence operator()(DecoderState state, const Indices& targets, Forcing forcing = {},
+    Sequence operator()(DecoderState state, const Indices& targets, TeacherForcing forcing = {},
                         Where caller = Where::current()) const;
     // The step function that decoders ask for.
     Prediction<DecoderState, T> predict(const DecoderState& state, const Indices& tokens,
@@ -176,7 +176,7 @@ public:
     // shapes or lengths do not match.
     typename Writer::Sequence operator()(const Variable<T>& x, const Indices& targets,
                                          std::span<const std::size_t> lengths = {},
-                                         Forcing forcing = {},
+                                         TeacherForcing forcing = {},
                                          Where caller = Where::current()) const;
     // The encoder's part: the decoder's state before its first step.
     DecoderState start(const Variable<T>& x, std::span<const std::size_t> lengths = {},
@@ -218,17 +218,18 @@ namespace detail {
 // The input tokens of step t of a decoder: the targets of the previous step, or the model's own
 // tokens.
 template <class T>
-class Feed {
+class DecoderInputs {
 public:
-    Feed(const Indices& targets, std::size_t batch, std::int64_t start, Forcing forcing);
+    DecoderInputs(const Indices& targets, std::size_t batch, std::int64_t start,
+                  TeacherForcing forcing);
     // Whether all inputs are targets.
-    bool is_known() const { return forcing_.truth == 1; }
+    bool is_known() const { return forcing_.teacher_forcing_ratio == 1; }
     Indices operator()(std::size_t t, const Variable<T>& logits = {}) const;
 
 private:
     Indices targets_;
     std::int64_t start_;
-    Forcing forcing_;
+    TeacherForcing forcing_;
 };
 
 void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers, double dropout,
@@ -288,7 +289,7 @@ Decoder<Cell, Attention>::DecoderState::reordered(const Indices& parents) const 
 
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::DecoderState
-Decoder<Cell, Attention>::start(std::vector<cell_state<Cell>> first, Memory<T> memory) const {
+Decoder<Cell, Attention>::start(std::vector<cell_state<Cell>> first, KeyValues<T> memory) const {
     const std::size_t batch = memory.keys.shape(0);
     if (first.size() != options_.layers)
         fail("Decoder", std::to_string(first.size()) + " states for " +
@@ -314,7 +315,7 @@ Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& toke
         fail("Decoder", "tokens have shape " + to_string(tokens.shape()) + ", expected [" +
                             std::to_string(last.shape(0)) + "]");
     const Variable<T> token = take(embedding.weight, tokens, "Embedding");
-    Attended<T> found;
+    AttentionOutput<T> found;
     std::vector<Variable<T>> in{token};
     if (before()) {
         found = attention.step(last, state.memory, state.weights);
@@ -358,38 +359,38 @@ Decoder<Cell, Attention>::at_once(const DecoderState& state, const Indices& toke
         const Scope cell_scope("layer", static_cast<std::int64_t>(layer));
         x = Scan<Cell>::run(cells[layer], dropped(x), state.cells[layer], false, {}).output;
     }
-    const Attended<T> found = attention(x, state.memory);
+    const AttentionOutput<T> found = attention(x, state.memory);
     return {logits(tanh(readout(concatenate({x, found.context}, -1))), caller), found.weights};
 }
 
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::Sequence
-Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets, Forcing forcing,
-                                     Where caller) const {
+Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
+                                     TeacherForcing forcing, Where caller) const {
     const std::size_t steps = targets.shape(0), batch = state.readout.shape(0);
-    const detail::Feed<T> feed(targets, batch, options_.start, forcing);
+    const detail::DecoderInputs<T> inputs(targets, batch, options_.start, forcing);
     if (steps == 0)
         return {Tensor<T>::zeros({0, batch, options_.vocabulary}),
                 Tensor<T>::zeros({0, batch, state.memory.steps()})};
     if constexpr (requires { requires Attention::answers_all; }) {
-        if (feed.is_known() && !before() && !options_.input_feeding) {
+        if (inputs.is_known() && !before() && !options_.input_feeding) {
             Indices tokens(targets.shape());
-            for (std::size_t t = 0; t < steps; ++t) tokens.select(0, t).assign(feed(t));
+            for (std::size_t t = 0; t < steps; ++t) tokens.select(0, t).assign(inputs(t));
             return at_once(state, tokens, caller);
         }
     }
     std::vector<Variable<T>> scores, readouts, weights;
     for (std::size_t t = 0; t < steps; ++t) {
         const Scope scope("t", static_cast<std::int64_t>(t));
-        state = advance(state, feed(t, scores.empty() ? state.readout : scores.back()), caller);
+        state = advance(state, inputs(t, scores.empty() ? state.readout : scores.back()), caller);
         // What nobody reads before the end is computed for all steps together.
-        if (feed.is_known())
+        if (inputs.is_known())
             readouts.push_back(state.readout);
         else
             scores.push_back(logits(state.readout, caller));
         weights.push_back(state.weights);
     }
-    return {feed.is_known() ? logits(stack(readouts), caller) : stack(scores), stack(weights)};
+    return {inputs.is_known() ? logits(stack(readouts), caller) : stack(scores), stack(weights)};
 }
 
 template <class EncoderCell, class DecoderCell, class Attention>
@@ -426,7 +427,7 @@ template <class EncoderCell, class DecoderCell, class Attention>
 typename Decoder<DecoderCell, Attention>::Sequence
 EncoderDecoder<EncoderCell, DecoderCell, Attention>::operator()(
     const Variable<T>& x, const Indices& targets, std::span<const std::size_t> lengths,
-    Forcing forcing, Where caller) const {
+    TeacherForcing forcing, Where caller) const {
     return decoder(start(x, lengths, caller), targets, forcing, caller);
 }
 

@@ -26,7 +26,7 @@ Subsampling<T>::Subsampling(const SubsamplingOptions& options)
     if (options.filters == 0 || options.width == 0)
         fail(name, "filters and width must be at least 1");
     for (const std::size_t channels : {options.channels, options.filters})
-        convolutions.emplace_back(nn::ConvolutionOptions{
+        convolutions.emplace_back(nn::ConvolutionLayerOptions{
             .input = channels, .output = options.filters, .kernel = 3, .stride = 2, .padding = 1});
 }
 

@@ -28,7 +28,7 @@ MultiHeadOptions attention_options(const TransformerOptions& options) {
 TransformerModelOptions completed(TransformerModelOptions options) {
     if (options.decoder.width == 0) options.decoder.width = options.encoder.width;
     options.decoder.memory = options.encoder.width;
-    options.decoder.causal = true;
+    options.decoder.is_causal = true;
     detail::check_decoder(options.vocabulary, options.decoder.width, options.decoder.layers,
                           options.decoder.dropout, options.start);
     return options;
@@ -67,21 +67,22 @@ Variable<T> TransformerLayer<T>::residual(const Variable<T>& x, std::size_t numb
 }
 
 template <class T>
-Attended<T> TransformerLayer<T>::operator()(const Variable<T>& x, Memory<T>& past,
-                                            const Memory<T>& memory, const Visibility& visible,
-                                            Where caller) const {
+AttentionOutput<T> TransformerLayer<T>::operator()(const Variable<T>& x, KeyValues<T>& past,
+                                                   const KeyValues<T>& memory,
+                                                   const AttentionMask& attention_mask,
+                                                   Where caller) const {
     const Scope scope(module_name, caller);
     if (multihead_attn.has_value() == memory.is_empty())
         fail("TransformerLayer", multihead_attn ? "the layer reads a memory, and none is given"
                                                 : "a memory is given, and the layer reads none");
     std::size_t part = 0;
     Variable<T> y =
-        residual(detail::without_hidden(x, visible.keys), part++,
-                 [&](const Variable<T>& x) { return self_attn(x, past, visible).context; });
+        residual(detail::without_hidden(x, attention_mask.key_padding_mask), part++,
+                 [&](const Variable<T>& x) { return self_attn(x, past, attention_mask).context; });
     Variable<T> weights;
     if (multihead_attn)
         y = residual(y, part++, [&](const Variable<T>& x) {
-            Attended<T> found = (*multihead_attn)(x, memory);
+            AttentionOutput<T> found = (*multihead_attn)(x, memory);
             weights = found.weights;
             return found.context;
         });
@@ -94,10 +95,11 @@ Attended<T> TransformerLayer<T>::operator()(const Variable<T>& x, Memory<T>& pas
 }
 
 template <class T>
-Variable<T> TransformerLayer<T>::operator()(const Variable<T>& x, const Visibility& visible,
+Variable<T> TransformerLayer<T>::operator()(const Variable<T>& x,
+                                            const AttentionMask& attention_mask,
                                             Where caller) const {
-    Memory<T> past;
-    return (*this)(x, past, {}, visible, caller).context;
+    KeyValues<T> past;
+    return (*this)(x, past, {}, attention_mask, caller).context;
 }
 
 template <class T>
@@ -124,34 +126,37 @@ void TransformerStack<T>::members(Members<T>& m) {
 }
 
 template <class T>
-Variable<T> TransformerStack<T>::operator()(const Variable<T>& x, const Visibility& visible,
+Variable<T> TransformerStack<T>::operator()(const Variable<T>& x,
+                                            const AttentionMask& attention_mask,
                                             Where caller) const {
     State state = start();
-    return (*this)(x, state, visible, caller).context;
+    return (*this)(x, state, attention_mask, caller).context;
 }
 
 template <class T>
-Attended<T> TransformerStack<T>::operator()(const Variable<T>& x, State& state,
-                                            const Visibility& visible, Where caller) const {
+AttentionOutput<T> TransformerStack<T>::operator()(const Variable<T>& x, State& state,
+                                                   const AttentionMask& attention_mask,
+                                                   Where caller) const {
     const Scope scope(module_name, caller);
     if (state.past.size() != layers.size() ||
         (!state.memory.empty() && state.memory.size() != layers.size()))
         fail("TransformerStack", "the state is of " + std::to_string(state.past.size()) +
                                      " layers, expected " + std::to_string(layers.size()));
-    Visibility seen = visible;
-    seen.causal = seen.causal || options.causal;
-    Variable<T> y =
-        dropout(positions(detail::without_hidden(x, visible.keys), state.steps()), options.dropout);
+    AttentionMask seen = attention_mask;
+    seen.is_causal = seen.is_causal || options.is_causal;
+    Variable<T> y = dropout(
+        positions(detail::without_hidden(x, attention_mask.key_padding_mask), state.steps()),
+        options.dropout);
     std::vector<Variable<T>> weights;
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const Scope layer_scope("layer", static_cast<std::int64_t>(i));
-        const Attended<T> out =
-            layers[i](y, state.past[i], state.memory.empty() ? Memory<T>() : state.memory[i], seen);
+        const AttentionOutput<T> out = layers[i](
+            y, state.past[i], state.memory.empty() ? KeyValues<T>() : state.memory[i], seen);
         y = out.context;
         if (!state.memory.empty()) weights.push_back(mean(out.weights, {1})); // [B, T, S]
     }
     if (norm) y = (*norm)(y);
-    y = detail::without_hidden(y, visible.keys);
+    y = detail::without_hidden(y, attention_mask.key_padding_mask);
     if (weights.empty()) return {y, {}};
     return {y, swapaxes(mean(stack(weights), {0}), 0, 1)};
 }
@@ -224,7 +229,7 @@ TransformerState<T> Transformer<T>::start(const Variable<T>& x,
                                           std::span<const std::size_t> lengths,
                                           Where caller) const {
     const Mask mask = lengths.empty() ? Mask() : length_mask(lengths, x.shape(0));
-    return decoder.start(encoder(x, {.keys = mask}, caller), mask, caller);
+    return decoder.start(encoder(x, {.key_padding_mask = mask}, caller), mask, caller);
 }
 
 template <class T>
@@ -232,7 +237,7 @@ typename Transformer<T>::Sequence Transformer<T>::write(DecoderState& state, con
                                                         Where caller) const {
     const Scope scope(module_name, caller);
     const Variable<T> rows = take(embedding.weight, tokens, "Embedding");
-    const Attended<T> found = decoder(rows, state);
+    const AttentionOutput<T> found = decoder(rows, state);
     return {output(found.context), found.weights};
 }
 
@@ -241,9 +246,9 @@ typename Transformer<T>::Sequence
 Transformer<T>::operator()(const Variable<T>& x, const Indices& targets,
                            std::span<const std::size_t> lengths, Where caller) const {
     DecoderState state = start(x, lengths, caller);
-    const detail::Feed<T> feed(targets, x.shape(1), options.start, {});
+    const detail::DecoderInputs<T> inputs(targets, x.shape(1), options.start, {});
     Indices tokens(targets.shape());
-    for (std::size_t t = 0; t < targets.shape(0); ++t) tokens.select(0, t).assign(feed(t));
+    for (std::size_t t = 0; t < targets.shape(0); ++t) tokens.select(0, t).assign(inputs(t));
     return write(state, tokens, caller);
 }
 

@@ -21,7 +21,7 @@ struct TransformerOptions {
     Activation activation = Activation::relu;
     bool norm_first = false; // x + sublayer(norm(x)), otherwise norm(x + sublayer(x))
     bool final_norm = true;  // after the last layer
-    bool causal = false;     // a step attends to itself and earlier steps
+    bool is_causal = false;  // a step attends to itself and earlier steps
     Positions positions = Positions::none;
     std::size_t steps = 0; // number of learned positions
 };
@@ -40,10 +40,12 @@ public:
     // x [T, B, E] -> [T, B, E] as the context; the weights are those of the cross-attention, [B,
     // heads, T, S]. x follows the steps in `past` and is appended to it. Throws Error if shapes do
     // not match, and if `memory` is empty although the layer has cross-attention, or the reverse.
-    Attended<T> operator()(const Variable<T>& x, Memory<T>& past, const Memory<T>& memory,
-                           const Visibility& visible = {}, Where caller = Where::current()) const;
+    AttentionOutput<T> operator()(const Variable<T>& x, KeyValues<T>& past,
+                                  const KeyValues<T>& memory,
+                                  const AttentionMask& attention_mask = {},
+                                  Where caller = Where::current()) const;
     // Without a past and a memory.
-    Variable<T> operator()(const Variable<T>& x, const Visibility& visible = {},
+    Variable<T> operator()(const Variable<T>& x, const AttentionMask& attention_mask = {},
                            Where caller = Where::current()) const;
     void members(Members<T>& m);
 
@@ -62,9 +64,9 @@ private:
 // The state of a stack between steps.
 template <class T>
 struct TransformerState {
-    std::vector<Memory<T>> past;   // keys and values of the steps so far, for each layer
-    std::vector<Memory<T>> memory; // the memory, prepared for each layer; or empty
-    Indices sources;               // index of the original sequence that each row attends to
+    std::vector<KeyValues<T>> past;   // keys and values of the steps so far, for each layer
+    std::vector<KeyValues<T>> memory; // the memory, prepared for each layer; or empty
+    Indices sources;                  // index of the original sequence that each row attends to
 
     std::size_t steps() const { return past.empty() || past[0].is_empty() ? 0 : past[0].steps(); }
     TransformerState reordered(const Indices& parents) const;
@@ -80,18 +82,20 @@ public:
     using State = TransformerState<T>;
     explicit TransformerStack(const TransformerOptions& options);
 
-    // x [T, B, E] -> [T, B, E]. What visible.keys hides has no influence, and is 0 in the result.
-    Variable<T> operator()(const Variable<T>& x, const Visibility& visible = {},
+    // x [T, B, E] -> [T, B, E]. What attention_mask.key_padding_mask hides has no influence, and is
+    // 0 in the result.
+    Variable<T> operator()(const Variable<T>& x, const AttentionMask& attention_mask = {},
                            Where caller = Where::current()) const;
     // x are the steps that follow those of the state, which they join: the same as all steps at
     // once where these are causal. Also [T, B, S], the memory's weights as a mean over heads and
     // layers; without a memory no steps S.
-    Attended<T> operator()(const Variable<T>& x, State& state, const Visibility& visible = {},
-                           Where caller = Where::current()) const;
+    AttentionOutput<T> operator()(const Variable<T>& x, State& state,
+                                  const AttentionMask& attention_mask = {},
+                                  Where caller = Where::current()) const;
     // Before the first step, with a memory [S, B, M], mask [B, S], or without one.
     State start(const Variable<T>& memory, const Mask& mask = {},
                 Where caller = Where::current()) const;
-    State start() const { return {std::vector<Memory<T>>(layers.size()), {}, {}}; }
+    State start() const { return {std::vector<KeyValues<T>>(layers.size()), {}, {}}; }
     // Segment-level recurrence: keys and values of each layer, [S, B, E], for the last `steps`
     // steps, without history; empty if there are none. Does not include the memory.  (Dai et al.
     // 2019)

@@ -8,7 +8,7 @@
 namespace unroll::nn {
 
 template <class T>
-Convolution<T>::Convolution(const ConvolutionOptions& options) : options(options) {
+Convolution<T>::Convolution(const ConvolutionLayerOptions& options) : options(options) {
     const auto& o = options;
     if (o.axes != 1 && o.axes != 2)
         fail("Convolution", "axes must be 1 or 2, got " + std::to_string(o.axes));

@@ -5,7 +5,7 @@
 
 namespace unroll::nn {
 
-struct ConvolutionOptions {
+struct ConvolutionLayerOptions {
     std::size_t input = 0, output = 0; // channels
     HeightWidth kernel = 3, stride = 1, padding = 0, dilation = 1;
     std::size_t groups = 1;
@@ -19,11 +19,11 @@ template <class T>
 class Convolution {
 public:
     using value_type = T;
-    explicit Convolution(const ConvolutionOptions& options);
+    explicit Convolution(const ConvolutionLayerOptions& options);
     Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
     void members(Members<T>& m);
 
-    ConvolutionOptions options;
+    ConvolutionLayerOptions options;
     Parameter<T> weight; // [output, input / groups, kernel height, kernel width], or without height
     Parameter<T> bias;   // [output], or empty
     ModuleName module_name{"Convolution"};

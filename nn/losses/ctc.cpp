@@ -89,9 +89,9 @@ struct Layout {
 // alpha, from that of the step before at each state, one before and two before. The largest is
 // taken out of the sum, so that the logarithm is one of 1 plus the others.
 template <class T>
-void forward_step(const Place<T>& place, const Variable<T>& stay, const Variable<T>& next,
+void forward_step(const OutputSlot<T>& slot, const Variable<T>& stay, const Variable<T>& next,
                   const Variable<T>& skip, const Variable<T>& emission, const Layout<T>& layout) {
-    fuse_into(place, "ctc",
+    fuse_into(slot, "ctc",
               named("stay next skip emission skips exists -> alpha",
                     [](auto stay, auto next, auto skip, auto emission, auto skips, auto exists) {
                         const auto third = skip + skips;

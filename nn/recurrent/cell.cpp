@@ -80,9 +80,9 @@ void refuse_stored(std::string_view name) {
 }
 
 template <class T>
-Variable<T> copy_to(const Place<T>& place, const Variable<T>& x) {
+Variable<T> copy_to(const OutputSlot<T>& slot, const Variable<T>& x) {
     return fuse_into(
-        place, "copy", [](auto x) { return x; }, x);
+        slot, "copy", [](auto x) { return x; }, x);
 }
 
 } // namespace detail
@@ -91,7 +91,7 @@ Variable<T> copy_to(const Place<T>& place, const Variable<T>& x) {
     template struct CellParameters<T>;                                                             \
     template void detail::check_step(std::string_view, std::span<const Variable<T>>,               \
                                      std::span<const Variable<T>>);                                \
-    template Variable<T> detail::copy_to(const Place<T>&, const Variable<T>&);
+    template Variable<T> detail::copy_to(const OutputSlot<T>&, const Variable<T>&);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

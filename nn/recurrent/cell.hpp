@@ -37,8 +37,8 @@ template <class T>
 struct StepContext {
     // Output slots for results that later operations read as one tensor: the new h, exactly as the
     // step returns it, and the recurrent pre-activations of cells with `recurrent_gates`.
-    Place<T> h;
-    Place<T> recurrent;
+    OutputSlot<T> h;
+    OutputSlot<T> recurrent;
     // Replaces weight_hh; and a mask that multiplies h in the recurrent product. Null: none.
     const Variable<T>* weight_hh = nullptr;
     const Variable<T>* mask = nullptr;
@@ -241,7 +241,7 @@ void check_step(std::string_view name, std::span<const Variable<T>> old,
 [[noreturn]] void refuse_stored(std::string_view name);
 
 template <class T>
-Variable<T> copy_to(const Place<T>& place, const Variable<T>& x);
+Variable<T> copy_to(const OutputSlot<T>& slot, const Variable<T>& x);
 
 // One step whose new h is stored in context.h, or in its own memory.
 template <Cell C, class T, std::size_t N>
@@ -257,16 +257,16 @@ State<T, N> step(const C& cell, const Variable<T>& z, const State<T, N>& state,
 }
 // One step whose new h ends up in a slot of `buffer`, stored there by the step or copied.
 template <Cell C, class T, std::size_t N>
-State<T, N> step_into(const Buffer<T>& buffer, const Place<T>& place, const C& cell,
+State<T, N> step_into(const Buffer<T>& buffer, const OutputSlot<T>& slot, const C& cell,
                       const Variable<T>& z, const State<T, N>& state, StepContext<T>& context) {
     bool is_taken = false;
-    context.h = place;
+    context.h = slot;
     context.h.is_taken = &is_taken;
     State<T, N> next = step(cell, z, state, context);
     context.h = {};
     if (!is_taken)
-        copy_to(place, next[0]);
-    else if (!buffer.holds(place, next[0]))
+        copy_to(slot, next[0]);
+    else if (!buffer.holds(slot, next[0]))
         refuse_stored(cell_name<C>());
     return next;
 }

@@ -11,7 +11,7 @@ namespace unroll::nn {
 
 template <class T>
 LstmCell<T>::LstmCell(std::size_t input, std::size_t hidden, Options options)
-    : CellParameters<T>(input, hidden, options.coupled ? 3 : 4, options.layer_norm,
+    : CellParameters<T>(input, hidden, options.coupled_gates ? 3 : 4, options.layer_norm,
                         options.projection),
       options(options) {
     const std::size_t forget = (this->gates - 3) * hidden;
@@ -44,7 +44,7 @@ template <class T>
 State<T, 2> LstmCell<T>::step(const Variable<T>& z, const State<T, 2>& state,
                               const StepContext<T>& context) const {
     const Variable<T> gates = this->add_recurrent(z, state[0], context);
-    if (options.peephole || options.coupled || options.layer_norm || options.projection > 0)
+    if (options.peephole || options.coupled_gates || options.layer_norm || options.projection > 0)
         return step_with_options(gates, state[1], context);
     return fuse_into(context.h, "lstm",
                      named("i f g o c -> h c'",
@@ -66,25 +66,25 @@ State<T, 2> LstmCell<T>::step_with_options(const Variable<T>& gates, const Varia
         if (!options.peephole || row < 0) return plain;
         return plain + select(peephole, 0, static_cast<std::size_t>(row)) * seen;
     };
-    const std::ptrdiff_t first = options.coupled ? -1 : 0;
+    const std::ptrdiff_t first = options.coupled_gates ? -1 : 0;
     const Variable<T> f = gate(3, first + 1, c), g = gate(2, -1, c);
     const Variable<T> next =
-        options.coupled ? fuse("lstm",
-                               named("f g c -> c'",
-                                     [](auto f, auto g, auto c) {
-                                         return sigmoid(f) * c + (1 - sigmoid(f)) * tanh(g);
-                                     }),
-                               f, g, c)
-                        : fuse("lstm",
-                               named("i f g c -> c'",
-                                     [](auto i, auto f, auto g, auto c) {
-                                         return sigmoid(f) * c + sigmoid(i) * tanh(g);
-                                     }),
-                               gate(4, 0, c), f, g, c);
+        options.coupled_gates ? fuse("lstm",
+                                     named("f g c -> c'",
+                                           [](auto f, auto g, auto c) {
+                                               return sigmoid(f) * c + (1 - sigmoid(f)) * tanh(g);
+                                           }),
+                                     f, g, c)
+                              : fuse("lstm",
+                                     named("i f g c -> c'",
+                                           [](auto i, auto f, auto g, auto c) {
+                                               return sigmoid(f) * c + sigmoid(i) * tanh(g);
+                                           }),
+                                     gate(4, 0, c), f, g, c);
     const Variable<T> o = gate(1, first + 2, next);
     const bool projects = options.projection > 0;
     const Variable<T> h =
-        fuse_into(projects ? Place<T>() : context.h, "lstm",
+        fuse_into(projects ? OutputSlot<T>() : context.h, "lstm",
                   named("o c' -> h", [](auto o, auto c) { return sigmoid(o) * tanh(c); }), o,
                   norm_c ? (*norm_c)(next) : next);
     return {projects ? linear(h, weight_hr, Variable<T>(T(0)), context.h) : h, next};

@@ -8,13 +8,13 @@ namespace unroll::nn {
 // (Hochreiter and Schmidhuber 1997; Gers et al. 2000)
 // Options, in any combination:
 //   peephole: adds w_i c and w_f c to the gates i and f, and w_o c' to o  (Gers et al. 2003)
-//   coupled: 1 - sigmoid(f) replaces sigmoid(i) (CIFG); gates f, g, o  (Greff et al. 2017)
+//   coupled_gates: 1 - sigmoid(f) replaces sigmoid(i) (CIFG); gates f, g, o  (Greff et al. 2017)
 //   layer_norm: of both products, and of c' where h' reads it  (Ba et al. 2016)
 //   projection: h' = W_hr (sigmoid(o) tanh(c')), of that width  (Sak et al. 2014)
 struct LstmOptions {
     double forget_bias = 0; // added to the initial bias of the forget gate
     bool peephole = false;
-    bool coupled = false;
+    bool coupled_gates = false;
     bool layer_norm = false;
     std::size_t projection = 0; // 0: none
 };

@@ -12,10 +12,10 @@ Variable<T> active(std::span<const std::size_t> lengths, std::size_t t) {
 }
 
 template <class T>
-Variable<T> choose_active(const Place<T>& place, const Variable<T>& active, const Variable<T>& x,
-                          const Variable<T>& y) {
+Variable<T> choose_active(const OutputSlot<T>& slot, const Variable<T>& active,
+                          const Variable<T>& x, const Variable<T>& y) {
     return fuse_into(
-        place, "active", [](auto a, auto x, auto y) { return where(a > 0, x, y); }, active, x, y);
+        slot, "active", [](auto a, auto x, auto y) { return where(a > 0, x, y); }, active, x, y);
 }
 
 template <class T>
@@ -27,19 +27,18 @@ Variable<T> locked_dropout(const Variable<T>& x, double p) {
 }
 
 template <class T>
-Variable<T> zone_out(const Place<T>& place, const Variable<T>& old, const Variable<T>& next,
+Variable<T> zone_out(const OutputSlot<T>& slot, const Variable<T>& old, const Variable<T>& next,
                      double p) {
     Tape<T>* const tape = training_tape(next);
     if (tape == nullptr)
         return fuse_into(
-            place, "zoneout", [p](auto old, auto next) { return p * old + (1 - p) * next; }, old,
+            slot, "zoneout", [p](auto old, auto next) { return p * old + (1 - p) * next; }, old,
             next);
     Tensor<T> draws(next.shape());
     tape->random().fill_uniform(draws.data(), draws.size(), T(0), T(1));
     return fuse_into(
-        place, "zoneout",
-        [p](auto old, auto next, auto draw) { return where(draw < p, old, next); }, old, next,
-        draws);
+        slot, "zoneout", [p](auto old, auto next, auto draw) { return where(draw < p, old, next); },
+        old, next, draws);
 }
 
 template <class T>
@@ -53,10 +52,10 @@ void check_projection(std::string_view name, const Variable<T>& z, std::size_t s
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> active(std::span<const std::size_t>, std::size_t);                        \
-    template Variable<T> choose_active(const Place<T>&, const Variable<T>&, const Variable<T>&,    \
-                                       const Variable<T>&);                                        \
+    template Variable<T> choose_active(const OutputSlot<T>&, const Variable<T>&,                   \
+                                       const Variable<T>&, const Variable<T>&);                    \
     template Variable<T> locked_dropout(const Variable<T>&, double);                               \
-    template Variable<T> zone_out(const Place<T>&, const Variable<T>&, const Variable<T>&,         \
+    template Variable<T> zone_out(const OutputSlot<T>&, const Variable<T>&, const Variable<T>&,    \
                                   double);                                                         \
     template void check_projection(std::string_view, const Variable<T>&, std::size_t, std::size_t);
 

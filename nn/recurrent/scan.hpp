@@ -59,17 +59,17 @@ namespace detail {
 // 1 for the sequences longer than t, otherwise 0: [B, 1].
 template <class T>
 Variable<T> active(std::span<const std::size_t> lengths, std::size_t t);
-// x for the active sequences, otherwise y; stored in `place` if given.
+// x for the active sequences, otherwise y; stored in `slot` if given.
 template <class T>
-Variable<T> choose_active(const Place<T>& place, const Variable<T>& active, const Variable<T>& x,
-                          const Variable<T>& y);
+Variable<T> choose_active(const OutputSlot<T>& slot, const Variable<T>& active,
+                          const Variable<T>& x, const Variable<T>& y);
 // Variational dropout of x [T, B, n] or of a state [B, n]: the same elements in every step.
 template <class T>
 Variable<T> locked_dropout(const Variable<T>& x, double p);
 // In training, `next` with each element replaced by the old one with probability p; otherwise the
 // mean.
 template <class T>
-Variable<T> zone_out(const Place<T>& place, const Variable<T>& old, const Variable<T>& next,
+Variable<T> zone_out(const OutputSlot<T>& slot, const Variable<T>& old, const Variable<T>& next,
                      double p);
 // Throws Error unless z is [steps, batch, ...].
 template <class T>
@@ -132,7 +132,7 @@ typename Scan<C>::Result Scan<C>::run(const C& cell, const Variable<T>& x, State
         States next = detail::step(cell, z, state, context);
         if (options.zoneout > 0)
             for (std::size_t s = 0; s < next.size(); ++s)
-                next[s] = detail::zone_out(s == 0 && all_active ? output.row(t) : Place<T>(),
+                next[s] = detail::zone_out(s == 0 && all_active ? output.row(t) : OutputSlot<T>(),
                                            state[s], next[s], options.zoneout);
         if (all_active) {
             state = next;

@@ -80,8 +80,9 @@ Variable<T> gate(const Variable<T>& sums, std::size_t i, std::size_t hidden) {
 }
 
 template <class T>
-void leaf_lstm(const std::array<Place<T>, 2>& places, const Variable<T>& sums, std::size_t hidden) {
-    fuse_into(places, "tree_lstm",
+void leaf_lstm(const std::array<OutputSlot<T>, 2>& slots, const Variable<T>& sums,
+               std::size_t hidden) {
+    fuse_into(slots, "tree_lstm",
               named("i o u -> h c",
                     [](auto i, auto o, auto u) {
                         const auto c = sigmoid(i) * tanh(u);
@@ -92,9 +93,9 @@ void leaf_lstm(const std::array<Place<T>, 2>& places, const Variable<T>& sums, s
 
 // `kept`: the sum of the children's c, weighted by the forget gates.
 template <class T>
-void inner_lstm(const std::array<Place<T>, 2>& places, const Variable<T>& sums,
+void inner_lstm(const std::array<OutputSlot<T>, 2>& slots, const Variable<T>& sums,
                 const Variable<T>& kept, std::size_t hidden) {
-    fuse_into(places, "tree_lstm",
+    fuse_into(slots, "tree_lstm",
               named("i o u fc -> h c",
                     [](auto i, auto o, auto u, auto kept) {
                         const auto c = sigmoid(i) * tanh(u) + kept;
@@ -150,14 +151,14 @@ public:
         tensor_ = reshape(*cell.weight_tensor, Shape{cell.options.hidden * width, width});
     }
 
-    void leaves(const Level& level, const std::array<Place<T>, 1>& places) const {
-        activate(places[0], sums_.of_leaves(level));
+    void leaves(const Level& level, const std::array<OutputSlot<T>, 1>& slots) const {
+        activate(slots[0], sums_.of_leaves(level));
     }
     void inner(const Level& level, const Level& below, const State<T, 1>& children,
-               const std::array<Place<T>, 1>& places) const {
+               const std::array<OutputSlot<T>, 1>& slots) const {
         const Variable<T> p = side_by_side_(level, below, children[0]);
         const Variable<T> sums = sums_.with(level, p, cell_.weight_hh);
-        if (!cell_.weight_tensor) return activate(places[0], sums);
+        if (!cell_.weight_tensor) return activate(slots[0], sums);
         const std::size_t width = p.shape(1);
         const auto vp =
             reshape(linear(p, tensor_), Shape{level.inner(), cell_.options.hidden, width});
@@ -165,13 +166,13 @@ public:
             sum(fuse(
                     "tensor", [](auto vp, auto p) { return vp * p; }, vp, expand_dims(p, 1)),
                 {-1});
-        fuse_into(places[0], "recursive",
+        fuse_into(slots[0], "recursive",
                   named("a pVp -> h", [](auto a, auto b) { return tanh(a + b); }), sums, pvp);
     }
 
 private:
-    static void activate(const Place<T>& place, const Variable<T>& sums) {
-        fuse_into(place, "recursive", named("a -> h", [](auto a) { return tanh(a); }), sums);
+    static void activate(const OutputSlot<T>& slot, const Variable<T>& sums) {
+        fuse_into(slot, "recursive", named("a -> h", [](auto a) { return tanh(a); }), sums);
     }
 
     const RecursiveCell& cell_;
@@ -217,11 +218,11 @@ public:
         if (cell.options.inputs_at_leaves) bias_f_ = slice(bias_, 0, 3 * hidden_, 4 * hidden_);
     }
 
-    void leaves(const Level& level, const std::array<Place<T>, 2>& places) const {
-        leaf_lstm(places, sums_.of_leaves(level), hidden_);
+    void leaves(const Level& level, const std::array<OutputSlot<T>, 2>& slots) const {
+        leaf_lstm(slots, sums_.of_leaves(level), hidden_);
     }
     void inner(const Level& level, const Level& below, const State<T, 2>& children,
-               const std::array<Place<T>, 2>& places) const {
+               const std::array<OutputSlot<T>, 2>& slots) const {
         const auto& [h, c] = children;
         const std::size_t before = level.inner_before, inner = level.inner();
         // Gates first: the sums overwrite their input.
@@ -230,17 +231,17 @@ public:
         const Variable<T> summed = scatter_add(h, below.parents, inner, "sum_children",
                                                summed_.part(before, before + inner));
         const Variable<T> sums = sums_.with(level, summed, cell_.weight_hh);
-        inner_lstm(places, sums, kept, hidden_);
+        inner_lstm(slots, sums, kept, hidden_);
     }
 
 private:
     Variable<T> bias_iou() const { return slice(bias_, 0, 0, 3 * hidden_); }
     // A child's forget gate reads the child's h and the parent's input.
     Variable<T> forget_gates(const Level& level, const Level& below, const Variable<T>& h) const {
-        const Place<T> place = forget_.part(below.begin, below.end);
-        if (cell_.options.inputs_at_leaves) return linear(h, cell_.weight_hf, bias_f_, place);
+        const OutputSlot<T> slot = forget_.part(below.begin, below.end);
+        if (cell_.options.inputs_at_leaves) return linear(h, cell_.weight_hf, bias_f_, slot);
         const Variable<T> of_parents = sums_.inputs_of_inner(level, 3 * hidden_, 4 * hidden_);
-        return add_linear(take(of_parents, below.parents, "parents", place), h, cell_.weight_hf);
+        return add_linear(take(of_parents, below.parents, "parents", slot), h, cell_.weight_hf);
     }
 
     const ChildSumCell& cell_;
@@ -275,11 +276,11 @@ public:
           sums_(cell.options, trees, inputs(x), bias_, (3 + arity_) * hidden_),
           h_(cell.options, trees, x), c_(cell.options, trees, x) {}
 
-    void leaves(const Level& level, const std::array<Place<T>, 2>& places) const {
-        leaf_lstm(places, sums_.of_leaves(level), hidden_);
+    void leaves(const Level& level, const std::array<OutputSlot<T>, 2>& slots) const {
+        leaf_lstm(slots, sums_.of_leaves(level), hidden_);
     }
     void inner(const Level& level, const Level& below, const State<T, 2>& children,
-               const std::array<Place<T>, 2>& places) const {
+               const std::array<OutputSlot<T>, 2>& slots) const {
         const Variable<T> sums = sums_.with(level, h_(level, below, children[0]), cell_.weight_hh);
         const Variable<T> c = c_(level, below, children[1]);
         // From the last child to the first, so that the backward pass fills gradient rows in order.
@@ -290,7 +291,7 @@ public:
                         named("f c kept -> fc",
                               [](auto f, auto c, auto kept) { return sigmoid(f) * c + kept; }),
                         gate(sums, 3 + k, hidden_), gate(c, k, hidden_), kept);
-        inner_lstm(places, sums, kept, hidden_);
+        inner_lstm(slots, sums, kept, hidden_);
     }
 
 private:

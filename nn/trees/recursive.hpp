@@ -187,18 +187,18 @@ typename Upward<Cell>::States Upward<Cell>::operator()(const TreeBatch& trees, c
         for (std::size_t s = 0; s < Cell::states; ++s) states[s] = buffers[s].rows(begin, end);
         return states;
     };
-    const auto places = [&](std::size_t begin, std::size_t end) {
-        std::array<Place<T>, Cell::states> all;
+    const auto slots = [&](std::size_t begin, std::size_t end) {
+        std::array<OutputSlot<T>, Cell::states> all;
         for (std::size_t s = 0; s < Cell::states; ++s) all[s] = buffers[s].part(begin, end);
         return all;
     };
     for (std::size_t depth = trees.levels().size(); depth-- > 0;) {
         const Scope step("t", static_cast<std::int64_t>(depth));
         const TreeBatch::Level& level = trees.levels()[depth];
-        if (level.leaves < level.end) pass.leaves(level, places(level.leaves, level.end));
+        if (level.leaves < level.end) pass.leaves(level, slots(level.leaves, level.end));
         if (level.inner() == 0) continue;
         const TreeBatch::Level& below = trees.levels()[depth + 1];
-        pass.inner(level, below, rows(below.begin, below.end), places(level.begin, level.leaves));
+        pass.inner(level, below, rows(below.begin, below.end), slots(level.begin, level.leaves));
     }
     return rows(0, trees.size());
 }
@@ -225,7 +225,7 @@ Variable<cell_scalar<C>> Downward<C>::operator()(const TreeBatch& trees, const V
         const TreeBatch::Level& level = trees.levels()[depth];
         for (std::size_t s = 0; s < state.size() && depth > 0; ++s)
             state[s] = take(state[s], level.parents, "parents",
-                            s == 0 ? before.part(level.begin, level.end) : Place<T>());
+                            s == 0 ? before.part(level.begin, level.end) : OutputSlot<T>());
         StepContext<T> context;
         state = detail::step_into(output, output.part(level.begin, level.end), cell_,
                                   slice(projected, 0, level.begin, level.end), state, context);

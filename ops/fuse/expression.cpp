@@ -96,8 +96,8 @@ void run_row(const void* f, T* const* places, const std::size_t* steps, const bo
 }
 
 template <class T>
-void evaluate_into(const Expression& e, const Shape& shape, std::span<const Source<T>> in,
-                   std::span<const Sink<T>> out) {
+void evaluate_into(const Expression& e, const Shape& shape, std::span<const InputOperand<T>> in,
+                   std::span<const OutputOperand<T>> out) {
     detail::map_rows<T, Lanes<T>::width>(shape, in, out, {&e, &run_row<T>});
 }
 
@@ -327,7 +327,7 @@ template <class T>
 std::vector<Variable<T>> evaluate(const Op& op, std::shared_ptr<const Expression> expression,
                                   std::span<const Variable<T>> x) {
     const Shape shape = common_shape(op, x);
-    std::vector<Source<T>> sources;
+    std::vector<InputOperand<T>> sources;
     std::vector<const Variable<T>*> inputs;
     for (const auto& v : x) {
         sources.emplace_back(v.value());
@@ -335,7 +335,7 @@ std::vector<Variable<T>> evaluate(const Op& op, std::shared_ptr<const Expression
     }
     std::vector<Tensor<T>> values;
     for (std::size_t j = 0; j < expression->outputs.size(); ++j) values.emplace_back(shape);
-    std::vector<Sink<T>> sinks(values.begin(), values.end());
+    std::vector<OutputOperand<T>> sinks(values.begin(), values.end());
     evaluate_into<T>(*expression, shape, sources, sinks);
     std::vector<Variable<T>> results(values.size());
     const NodeId first = detail::record_results<T>(op, inputs, values, results, {});
@@ -372,11 +372,11 @@ void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
         return;
     }
     std::vector<Adjoint<T>> places;
-    std::vector<Source<T>> sources;
+    std::vector<InputOperand<T>> sources;
     for (std::size_t i = 0; i < x.size(); ++i)
         if (wanted[i]) places.push_back(to[i]);
     for (const auto& v : operands) sources.emplace_back(v.value());
-    std::vector<Sink<T>> sinks(places.size());
+    std::vector<OutputOperand<T>> sinks(places.size());
     Adjoint<T>::open(places, sinks);
     evaluate_into<T>(*shares, common_shape<T>(Op::unplaced("pull_back"), x), sources, sinks);
 }

@@ -20,7 +20,7 @@ Shape common_shape(const Op& op, const V&... x) {
 
 // An operand that is one number everywhere.
 template <class T>
-Source<T> source_of_zeros() {
+InputOperand<T> operand_of_zeros() {
     static constexpr T zero = 0;
     static const Shape shape;
     static const Strides strides;
@@ -62,16 +62,16 @@ struct FusedRule {
         if (to.is_recording())
             return add_pulled_back<T>(read<N>(f), to, std::array<Variable<T>, N>{x...}, gradients);
         const Shape shape = common_shape<T>(Op::unplaced("fuse"), x...);
-        std::array<Source<T>, N + M> sources{x.value()...};
+        std::array<InputOperand<T>, N + M> sources{x.value()...};
         for (std::size_t i = 0; i < M; ++i)
-            sources[N + i] = gradients[i].value().storage() ? Source<T>(gradients[i].value())
-                                                            : source_of_zeros<T>();
-        const auto places = [&]<std::size_t... I>(std::index_sequence<I...>) {
+            sources[N + i] = gradients[i].value().storage() ? InputOperand<T>(gradients[i].value())
+                                                            : operand_of_zeros<T>();
+        const auto targets = [&]<std::size_t... I>(std::index_sequence<I...>) {
             return std::array<Adjoint<T>, N>{to[I]...};
         }
         (std::make_index_sequence<N>{});
-        std::array<Sink<T>, N> shares;
-        Adjoint<T>::open(places, shares);
+        std::array<OutputOperand<T>, N> shares;
+        Adjoint<T>::open(targets, shares);
         map_elements(shape, sources, shares,
                      [f = f](auto... all) { return pull_back_all<N>(f, all...); });
     }
@@ -86,7 +86,7 @@ struct FusedRule {
 };
 
 template <class T, class F, class... V>
-auto fuse(const Op& op, const F& f, std::span<const Place<T>> places, const V&... x) {
+auto fuse(const Op& op, const F& f, std::span<const OutputSlot<T>> targets, const V&... x) {
     constexpr std::size_t N = sizeof...(V);
     using Values =
         std::remove_cvref_t<decltype(as_tuple(f((static_cast<void>(x), Lanes<T>{})...)))>;
@@ -94,19 +94,19 @@ auto fuse(const Op& op, const F& f, std::span<const Place<T>> places, const V&..
 
     const Shape shape = common_shape<T>(op, x...);
     std::array<Tensor<T>, M> values;
-    std::array<Sink<T>, M> sinks;
+    std::array<OutputOperand<T>, M> sinks;
     for (std::size_t i = 0; i < M; ++i) {
-        values[i] = i < places.size() ? places[i].take(shape) : Tensor<T>(shape);
+        values[i] = i < targets.size() ? targets[i].take(shape) : Tensor<T>(shape);
         if (values[i].shape() != shape)
             fail(op, "the result " + to_string(shape) + " does not fit its place " +
                          to_string(values[i].shape()));
-        sinks[i] = result_sink(values[i]);
+        sinks[i] = result_operand(values[i]);
     }
-    map_elements(shape, std::array<Source<T>, N>{x.value()...}, sinks, f);
+    map_elements(shape, std::array<InputOperand<T>, N>{x.value()...}, sinks, f);
 
     const std::array<const Variable<T>*, N> inputs{&x...};
-    auto out = record<T>(op, std::span(inputs), std::move(values), keep(x...),
-                         FusedRule<T, N, M, F>{f}, places);
+    auto out = record<T>(op, std::span(inputs), std::move(values), save_for_backward(x...),
+                         FusedRule<T, N, M, F>{f}, targets);
     if constexpr (M == 1)
         return std::move(out[0]);
     else
@@ -117,16 +117,16 @@ auto fuse(const Op& op, const F& f, std::span<const Place<T>> places, const V&..
 
 // For rules: place += f at every position of its operands, in one pass and without a temporary.
 template <class T, class F, class... V>
-void add_fused(const Adjoint<T>& place, const F& f, const V&... x) {
-    if (!place.needs_grad()) return;
-    if (place.is_recording()) {
+void add_fused(const Adjoint<T>& target, const F& f, const V&... x) {
+    if (!target.needs_grad()) return;
+    if (target.is_recording()) {
         const auto expression = std::make_shared<const Expression>(detail::read<sizeof...(V)>(f));
-        return place.add(evaluate<T>(place.operation(), expression, std::array{x...})[0]);
+        return target.add(evaluate<T>(target.operation(), expression, std::array{x...})[0]);
     }
-    const std::array<const Shape*, sizeof...(V) + 1> shapes{&place.shape(), &x.shape()...};
+    const std::array<const Shape*, sizeof...(V) + 1> shapes{&target.shape(), &x.shape()...};
     const Shape shape = broadcast(Op::unplaced("add to an adjoint"), shapes);
-    map_elements(shape, std::array<Source<T>, sizeof...(V)>{x.value()...}, std::array{place.open()},
-                 f);
+    map_elements(shape, std::array<InputOperand<T>, sizeof...(V)>{x.value()...},
+                 std::array{target.open()}, f);
 }
 
 // f with names for its operands and results, for pictures and print:
@@ -174,12 +174,12 @@ auto fuse(Op op, F f, const X&... x) {
 
 // The same with the first result, or the first M of them, in rows of buffers.
 template <class T, class F, class... X>
-auto fuse_into(const Place<T>& place, Op op, F f, const X&... x) {
-    return detail::fuse<T>(op, f, std::span(&place, 1), static_cast<const Variable<T>&>(x)...);
+auto fuse_into(const OutputSlot<T>& target, Op op, F f, const X&... x) {
+    return detail::fuse<T>(op, f, std::span(&target, 1), static_cast<const Variable<T>&>(x)...);
 }
 template <class T, std::size_t M, class F, class... X>
-auto fuse_into(const std::array<Place<T>, M>& places, Op op, F f, const X&... x) {
-    return detail::fuse<T>(op, f, std::span<const Place<T>>(places),
+auto fuse_into(const std::array<OutputSlot<T>, M>& targets, Op op, F f, const X&... x) {
+    return detail::fuse<T>(op, f, std::span<const OutputSlot<T>>(targets),
                            static_cast<const Variable<T>&>(x)...);
 }
 

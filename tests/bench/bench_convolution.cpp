@@ -29,7 +29,7 @@ public:
         tape_.keep_gradients_apart(true);
     }
     void step() {
-        const threads::Team team;
+        const threads::ParallelRegion region;
         tape_.clear();
         const auto y = layer_(tape_.variable(x_));
         if (seed_.shape() != y.shape()) seed_ = Tensor<float>::ones(y.shape());

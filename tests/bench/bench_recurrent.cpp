@@ -53,7 +53,7 @@ public:
         if (shards_ > 1) {
             threads::for_shards(shards_, one);
         } else {
-            const threads::Team team;
+            const threads::ParallelRegion region;
             one(0);
         }
     }

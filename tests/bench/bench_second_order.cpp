@@ -25,7 +25,7 @@ int main() {
     }
 
     Tape<float> tape;
-    const threads::Team team;
+    const threads::ParallelRegion region;
     const auto loss = [&] {
         tape.clear();
         return cross_entropy(head(lstm(embed(x)).output), y);

@@ -28,7 +28,7 @@ public:
                                                               .activation = nn::Activation::gelu,
                                                               .norm_first = true,
                                                               .final_norm = false,
-                                                              .causal = true}),
+                                                              .is_causal = true}),
           tapes_(shards_), x_({s.steps, s.batch, s.width}) {
         Random(1).fill_normal(x_.data(), x_.size(), 0.f, 1.f);
         for (auto& tape : tapes_) tape.keep_gradients_apart(true);
@@ -38,7 +38,7 @@ public:
         if (shards_ > 1) {
             threads::for_shards(shards_, [&](std::size_t i) { part(i); });
         } else {
-            const threads::Team team;
+            const threads::ParallelRegion region;
             part(0);
         }
     }

@@ -66,7 +66,7 @@ private:
 
     Network net_;
     optim::Adagrad<float> adagrad_;
-    optim::Shards<float> shards_;
+    optim::DataParallel<float> shards_;
     const std::vector<nn::Tree>& trees_;
     Tensor<float> x_;
     bool one_by_one_;

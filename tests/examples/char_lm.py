@@ -91,15 +91,15 @@ with tempfile.TemporaryDirectory() as name:
     # A transformer carries keys and values from batch to batch, and to a run that goes on.
     attends = ["--model", "transformer", "--layers", 2, "--heads", 2, "--context", 6]
     one = folder / "transformer.safetensors"
-    learned = result(run(*train, *attends, "--rate", 0.01, "--out", one))
+    learned = result(run(*train, *attends, "--learning-rate", 0.01, "--out", one))
     assert float(learned["validation_nats"]) < 2.5, learned
-    process = subprocess.Popen([PROGRAM, *map(str, [*train, *attends, "--rate", 0.01, "--out", parts])],
+    process = subprocess.Popen([PROGRAM, *map(str, [*train, *attends, "--learning-rate", 0.01, "--out", parts])],
                                stdout=subprocess.PIPE, text=True)
     while "epoch" not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGINT)
     process.communicate()
-    run(*train, *attends, "--rate", 0.01, "--out", parts, "--resume")
+    run(*train, *attends, "--learning-rate", 0.01, "--out", parts, "--resume")
     assert tensors(parts) == tensors(one), "a resumed transformer differs"
     assert abs(float(result(run("eval", one, text))["nats"]) - float(learned["validation_nats"])) < 1
     written = run("sample", one, "--prompt", "line ", "--length", 40, "--seed", 1)

@@ -82,7 +82,7 @@ def tables():
     # The phase of the season comes from the date: without its first rows a series is forecast as before.
     year = [f"{y}-{m:02},{10 * (m == 7) + m / 10}" for y in range(2000, 2010) for m in range(1, 13)]
     path.write_text("\n".join(year))
-    run("forecast", "train", path, "--hidden", 16, "--window", 6, "--epochs", 60, "--rate", 0.01, "--batch", 16, "--out", model)
+    run("forecast", "train", path, "--hidden", 16, "--window", 6, "--epochs", 60, "--learning-rate", 0.01, "--batch", 16, "--out", model)
     whole = float(result(run("forecast", "eval", model, path))["rmse"])
     path.write_text("\n".join(year[5:]))
     cut = float(result(run("forecast", "eval", model, path))["rmse"])
@@ -220,7 +220,7 @@ def outputs():
     refuses("char_lm", *resumed, naming=["out.safetensors", "same data"])
 
     # A loss that is not finite, and a folder that goes away: the state is saved all the same.
-    said = run("char_lm", "train", text, *small, "--rate", 1e30, "--clip", 1e30, "--epochs", 9, "--out", out, fails=True)
+    said = run("char_lm", "train", text, *small, "--learning-rate", 1e30, "--clip", 1e30, "--epochs", 9, "--out", out, fails=True)
     assert "nan" in said or "inf" in said, said
     assert "saved in" in said and position() > 0, said
     away, home = folder / "away", folder / "home"

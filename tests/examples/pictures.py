@@ -15,7 +15,7 @@ from programs import PROGRAMS, checks, refuses, result, run
 
 def captions():
     model, picture = folder / "caption.safetensors", folder / "looked.svg"
-    small = ["--channels", 8, "--hidden", 48, "--width", 16, "--batch", 16, "--rate", 0.005, "--dropout", 0,
+    small = ["--channels", 8, "--hidden", 48, "--width", 16, "--batch", 16, "--learning-rate", 0.005, "--dropout", 0,
              "--shift", 0]
     found = result(run("caption", "train", *small, "--epochs", 16, "--out", model))
     # Without a look at the picture, fewer than half of the words are right.
@@ -55,7 +55,7 @@ def captions():
 
 def clips():
     model = folder / "clips.safetensors"
-    small = ["--hidden", 24, "--frames", 6, "--batch", 32, "--rate", 0.01]
+    small = ["--hidden", 24, "--frames", 6, "--batch", 32, "--learning-rate", 0.01]
     found = result(run("moving_digits", "train", *small, "--epochs", 4, "--out", model))
     # By chance: an eighth and a tenth.
     assert float(found["way_accuracy"]) > 0.3 and float(found["digit_accuracy"]) > 0.25, found
@@ -63,7 +63,7 @@ def clips():
     shown = run("moving_digits", "watch", model, "--first", 3, "--count", 2)
     assert "clip 4: a " in shown and " | " in shown and result(shown)["clips"] == "2", shown
     # One frame tells which digit it is, but not the way.
-    found = result(run("moving_digits", "train", "--hidden", 24, "--frames", 1, "--rate", 0.01, "--epochs", 2,
+    found = result(run("moving_digits", "train", "--hidden", 24, "--frames", 1, "--learning-rate", 0.01, "--epochs", 2,
                        "--out", folder / "still.safetensors"))
     assert float(found["way_accuracy"]) < 0.25, found
     for cell in ("rnn", "lstm", "gru"):

@@ -54,13 +54,13 @@ def track_of(midi):
 
 def digits():
     model = folder / "digits.safetensors"
-    small = ["--hidden", 32, "--rate", 0.01]
+    small = ["--hidden", 32, "--learning-rate", 0.01]
     found = train("mnist_rows", *small, "--epochs", 8, falls=0.5, model=model)
     assert float(found["test_accuracy"]) > 0.8, found
     assert result(run("mnist_rows", "eval", model))["test_accuracy"] == found["test_accuracy"]
     shown = run("mnist_rows", "predict", model, "--first", 3, "--count", 2)
     assert "digit 4: " in shown and "probability" in shown and result(shown)["digits"] == "2", shown
-    train("mnist_rows", "--cell", "mlp", "--rate", 0.01, "--epochs", 2, falls=0.8, model=folder / "mlp.safetensors")
+    train("mnist_rows", "--cell", "mlp", "--learning-rate", 0.01, "--epochs", 2, falls=0.8, model=folder / "mlp.safetensors")
     for cell in ("mlp", "rnn", "lstm", "gru"):
         checks("mnist_rows", "--cell", cell)
     checks("mnist_rows", "--bidirectional")
@@ -88,7 +88,7 @@ def digits():
 
 def memories():
     model = folder / "memory.safetensors"
-    small = ["--lag", 10, "--hidden", 24, "--sequences", 5000, "--rate", 0.01]
+    small = ["--lag", 10, "--hidden", 24, "--sequences", 5000, "--learning-rate", 0.01]
     found = train("long_memory", *small, "--epochs", 6, falls=0.3, model=model)
     assert float(found["mean_error"]) < 0.1, found
     assert float(result(run("long_memory", "eval", model, "--lag", 12))["mean_error"]) < 0.15
@@ -110,7 +110,7 @@ def memories():
 
 def forecasts():
     model, picture = folder / "series.safetensors", folder / "series.svg"
-    found = train("forecast", "--window", 30, "--epochs", 8, "--rate", 0.01, falls=0.9, model=model)
+    found = train("forecast", "--window", 30, "--epochs", 8, "--learning-rate", 0.01, falls=0.9, model=model)
     assert float(found["rmse"]) < min(float(found["persistence"]), float(found["seasonal_naive"])), found
     assert 0.7 < float(found["within_90"]) <= 1, found
     assert result(run("forecast", "eval", model, "--svg", picture))["rmse"] == found["rmse"]
@@ -120,7 +120,7 @@ def forecasts():
     found = result(run("forecast", "anomalies", model, "--inject", 5, "--svg", picture))
     assert float(found["precision"]) > 0.6 and float(found["recall"]) > 0.6, found
     assert picture.read_text().count("<circle") >= 4
-    train("forecast", "--last-step", "--window", 30, "--epochs", 8, "--rate", 0.01, falls=0.9,
+    train("forecast", "--last-step", "--window", 30, "--epochs", 8, "--learning-rate", 0.01, falls=0.9,
           model=folder / "last.safetensors")
     checks("forecast")
     checks("forecast", "--last-step", "--cell", "lstm")
@@ -140,7 +140,7 @@ def forecasts():
 
 def pieces():
     model, piece = folder / "music.safetensors", folder / "piece.mid"
-    found = train("music", "--hidden", 32, "--dropout", 0, "--rate", 0.01, "--epochs", 12, falls=0.5,
+    found = train("music", "--hidden", 32, "--dropout", 0, "--learning-rate", 0.01, "--epochs", 12, falls=0.5,
                   model=model)
     assert result(run("music", "eval", model))["test_nats"] == found["test_nats"]
     shown = run("music", "sample", model, "--chord", "48,64,67,72", "--length", 20, "--out", piece)

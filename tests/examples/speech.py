@@ -29,7 +29,7 @@ def tone(path, hertz, seconds=0.3, rate=8000):
 with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     model = folder / "ctc.safetensors"
-    small = ["--hidden", 32, "--batch", 20, "--rate", 1e-2, "--mask", 2, "--dropout", 0]
+    small = ["--hidden", 32, "--batch", 20, "--learning-rate", 1e-2, "--mask", 2, "--dropout", 0]
     learned = result(run("speech", "train", *small, "--epochs", 10, "--out", model))
     assert float(learned["wer_single_greedy"]) < 5 and float(learned["wer_strings_beam"]) < 10, learned
     measured = result(run("speech", "eval", model))

@@ -86,7 +86,7 @@ TEST_CASE("sounds are written, read, averaged and refused") {
     const auto sounds = read_sounds(folder.path.string());
     REQUIRE(sounds.size() == 2);
     CHECK(sounds[0].name == "a.WAV");
-    CHECK(sounds[1].rate == 8000);
+    CHECK(sounds[1].sample_rate == 8000);
     REQUIRE(sounds[1].samples.size() == 500);
     for (std::size_t i = 0; i < 500; ++i)
         CHECK(std::abs(sounds[1].samples[i] - samples[i]) < 1e-4f);
@@ -123,7 +123,7 @@ TEST_CASE("recordings by their names, joined to strings") {
     for (const std::size_t count : {1, 3, 6}) {
         const auto chosen = draw_string(own.learned, count, random);
         REQUIRE(chosen.size() == count);
-        const auto u = join(own.learned, chosen, own.rate, random);
+        const auto u = join(own.learned, chosen, own.sample_rate, random);
         std::size_t samples = 0;
         for (std::size_t i = 0; i < count; ++i) {
             CHECK(own.learned[chosen[i]].speaker == own.learned[chosen[0]].speaker);

@@ -21,7 +21,7 @@ with tempfile.TemporaryDirectory() as name:
         return file
 
     model = folder / "translate.safetensors"
-    small = ["--batch", 16, "--hidden", 48, "--width", 32, "--rate", 1e-2, "--dropout", 0.1]
+    small = ["--batch", 16, "--hidden", 48, "--width", 32, "--learning-rate", 1e-2, "--dropout", 0.1]
     learned = learns(TRANSLATE, *small, "--epochs", 25, "--out", model, factor=0.56)
     assert float(learned["bleu_beam"]) > 60, learned
     assert float(result(run(TRANSLATE, "eval", model, "--beam", 3))["bleu_beam"]) > 60
@@ -36,7 +36,7 @@ with tempfile.TemporaryDirectory() as name:
         assert result(checked)["passed"] == "yes", checked
     attends = ["--model", "transformer", "--layers", 2, "--batch", 16, "--width", 32, "--dropout", 0.1]
     stacks = folder / "stacks.safetensors"
-    learned = learns(TRANSLATE, *attends, "--rate", 5e-3, "--epochs", 25, "--out", stacks, factor=0.56)
+    learned = learns(TRANSLATE, *attends, "--learning-rate", 5e-3, "--epochs", 25, "--out", stacks, factor=0.56)
     assert float(learned["bleu_beam"]) > 60, learned
     assert float(result(run(TRANSLATE, "eval", stacks, "--beam", 3))["bleu_beam"]) > 60
     said = run(TRANSLATE, "translate", stacks, "I see the black car.", "--alignment", picture)
@@ -63,7 +63,7 @@ with tempfile.TemporaryDirectory() as name:
     refuses(TRANSLATE, "translate", model, " ", naming=["sentence 1", "empty"])
 
     words = folder / "words.safetensors"
-    small = ["--width", 32, "--batch", 10, "--steps", 20, "--rate", 1e-2, "--frequent", 10]
+    small = ["--width", 32, "--batch", 10, "--steps", 20, "--learning-rate", 1e-2, "--frequent", 10]
     learned = learns(WORD_LM, *small, "--epochs", 8, "--out", words, factor=0.67)
     assert float(learned["validation_perplexity"]) < 6, learned
     assert float(result(run(WORD_LM, "eval", words))["perplexity"]) < 6

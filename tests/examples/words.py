@@ -25,7 +25,7 @@ with tempfile.TemporaryDirectory() as name:
     binary = file("binary.txt", b"a\x00b\xff\n")
     none = folder / "none.txt"
 
-    small = ["--hidden", 16, "--embedding", 16, "--batch", 16, "--dropout", 0, "--rate", 0.02]
+    small = ["--hidden", 16, "--embedding", 16, "--batch", 16, "--dropout", 0, "--learning-rate", 0.02]
     model = folder / "sentiment.safetensors"
     for pooling in ("last", "mean", "max", "attention"):
         checks(SENTIMENT, "--pooling", pooling)
@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory() as name:
     refuses(SENTIMENT, "eval", trees, naming=["trees.txt"])
 
     # At a rate of 0.01 the loss of bilinear products leaps, and where it leaps depends on rounding.
-    small = ["--hidden", 32, "--embedding", 32, "--batch", 16, "--dropout", 0, "--rate", 0.004]
+    small = ["--hidden", 32, "--embedding", 32, "--batch", 16, "--dropout", 0, "--learning-rate", 0.004]
     model, drawing = folder / "tree_sentiment.safetensors", folder / "parse.dot"
     for cell in ("recursive", "rntn", "child-sum", "nary"):
         checks(TREES, "--cell", cell)
@@ -68,7 +68,7 @@ with tempfile.TemporaryDirectory() as name:
     refuses(TREES, "train", none, naming=["none.txt"])
     refuses(TREES, "eval", trees, naming=["trees.txt"])
 
-    small = ["--hidden", 16, "--embedding", 16, "--batch", 8, "--dropout", 0, "--rate", 0.02]
+    small = ["--hidden", 16, "--embedding", 16, "--batch", 8, "--dropout", 0, "--learning-rate", 0.02]
     model = folder / "ner.safetensors"
     for how in ([], ["--crf"]):
         checks(NER, *how)
@@ -82,7 +82,7 @@ with tempfile.TemporaryDirectory() as name:
     assert float(result(run(NER, "eval", model, file("other.conll", "Ada\tO\nwrote\tB-song\n")))["recall"]) == 0
     refuses(NER, "train", binary, naming=["binary.txt"])
 
-    small = ["--hidden", 16, "--batch", 16, "--dropout", 0, "--rate", 0.02]
+    small = ["--hidden", 16, "--batch", 16, "--dropout", 0, "--learning-rate", 0.02]
     model = folder / "names.safetensors"
     checks(NAMES)
     learns(NAMES, *TRAIN, "--out", model, *small, "--epochs", 40, factor=0.6)
@@ -98,7 +98,7 @@ with tempfile.TemporaryDirectory() as name:
 
     model, vectors = folder / "embeddings.safetensors", folder / "vectors.txt"
     checks(EMBEDDINGS)
-    learns(EMBEDDINGS, *TRAIN, "--out", model, "--batch", 2, "--epochs", 30, "--width", 16, "--rate", 0.02,
+    learns(EMBEDDINGS, *TRAIN, "--out", model, "--batch", 2, "--epochs", 30, "--width", 16, "--learning-rate", 0.02,
            "--window", 2,
            "--vectors", vectors, factor=0.6)
     assert vectors.read_text().splitlines()[0].endswith(" 16")

@@ -11,11 +11,11 @@
 #include <unroll/nn/layers/time_pooling.hpp>
 #include <unroll/nn/losses/ctc.hpp>
 #include <unroll/nn/losses/tagger.hpp>
+#include <unroll/nn/recurrent/character_lstm.hpp>
 #include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/nn/recurrent/pyramid.hpp>
 #include <unroll/nn/recurrent/rnn.hpp>
-#include <unroll/nn/recurrent/spelling.hpp>
 #include <unroll/nn/text/text.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -188,7 +188,7 @@ TEST_CASE("padding is not read: Rnn") { check_cell<nn::RnnCell<double>>(); }
 TEST_CASE("padding is not read: Lstm") {
     check_cell<nn::LstmCell<double>>();
     check_recurrent<nn::LstmCell<double>>(
-        {.cell = {.peephole = true, .coupled = true, .layer_norm = true, .projection = 3}},
+        {.cell = {.peephole = true, .coupled_gates = true, .layer_norm = true, .projection = 3}},
         "every option of the cell");
 }
 TEST_CASE("padding is not read: Gru") {
@@ -282,7 +282,7 @@ TEST_CASE("masked positions are not read: scaled dot-product attention") {
     const V q = random_tensor({3, 2, 2}, 5);
     const auto x = random_tensor({3, 4, 2});
     const auto with = [&](double value) { return hidden_with(value, x, keys, 1); };
-    const auto all = [](const nn::Attended<double>& found) {
+    const auto all = [](const nn::AttentionOutput<double>& found) {
         return joined(found.context, std::vector<V>{found.weights});
     };
     check("keys and values",
@@ -306,7 +306,7 @@ TEST_CASE("masked positions are not read: multi-head attention") {
     const Mask keys = nn::length_mask(lengths, 4);
     const auto x = random_tensor({4, 3, 4});
     const V q = random_tensor({2, 3, 4}, 5);
-    const auto all = [](const nn::Attended<double>& found) {
+    const auto all = [](const nn::AttentionOutput<double>& found) {
         return joined(found.context, std::vector<V>{found.weights});
     };
     for (const bool rotary : {false, true}) {
@@ -315,10 +315,13 @@ TEST_CASE("masked positions are not read: multi-head attention") {
         for (const bool causal : {false, true})
             check_steps(
                 "itself", attention,
-                [&](const V& x) { return all(attention(x, {.keys = keys, .causal = causal})); }, x);
+                [&](const V& x) {
+                    return all(attention(x, {.key_padding_mask = keys, .is_causal = causal}));
+                },
+                x);
         check_steps(
             "another", attention,
-            [&](const V& x) { return all(attention(q, x, x * 2, {.keys = keys})); }, x);
+            [&](const V& x) { return all(attention(q, x, x * 2, {.key_padding_mask = keys})); }, x);
         check_steps(
             "prepared", attention,
             [&](const V& x) { return all(attention(q, attention.prepare(x, keys))); }, x);
@@ -331,14 +334,15 @@ TEST_CASE("masked positions are not read: multi-head attention") {
     check_steps(
         "with a past", attention,
         [&](const V& x) {
-            nn::Memory<double> past;
-            attention(q, past, {.keys = longer.slice(1, 0, 2)});
-            return all(attention(x, past, {.keys = longer}));
+            nn::KeyValues<double> past;
+            attention(q, past, {.key_padding_mask = longer.slice(1, 0, 2)});
+            return all(attention(x, past, {.key_padding_mask = longer}));
         },
         x);
     nn::MultiHeadAttention<double> wide({.width = 4, .heads = 2, .memory = 3});
     check_steps(
-        "wider memory", wide, [&](const V& x) { return all(wide(q, x, x, {.keys = keys})); },
+        "wider memory", wide,
+        [&](const V& x) { return all(wide(q, x, x, {.key_padding_mask = keys})); },
         random_tensor({4, 3, 3}));
 }
 
@@ -357,10 +361,10 @@ TEST_CASE("masked positions are not read: transformers") {
                                              .steps = 8};
         nn::TransformerLayer<double> layer(options);
         check_steps(
-            "layer", layer, [&](const V& x) { return layer(x, {.keys = keys}); }, x);
+            "layer", layer, [&](const V& x) { return layer(x, {.key_padding_mask = keys}); }, x);
         nn::TransformerStack<double> stack(options);
         check_steps(
-            "stack", stack, [&](const V& x) { return stack(x, {.keys = keys}); }, x);
+            "stack", stack, [&](const V& x) { return stack(x, {.key_padding_mask = keys}); }, x);
         const V earlier = random_tensor({2, 3, 4}, 6);
         const Mask longer({3, 6}, {true, true, true, true, true, true,     //
                                    true, true, false, false, false, false, //
@@ -369,8 +373,8 @@ TEST_CASE("masked positions are not read: transformers") {
             "stack with a past", stack,
             [&](const V& x) {
                 auto state = stack.start();
-                stack(earlier, state, {.keys = longer.slice(1, 0, 2)});
-                return stack(x, state, {.keys = longer}).context;
+                stack(earlier, state, {.key_padding_mask = longer.slice(1, 0, 2)});
+                return stack(x, state, {.key_padding_mask = longer}).context;
             },
             x);
         auto writer = options;
@@ -428,7 +432,7 @@ TEST_CASE("the row of an embedding for padding is not read") {
 
 TEST_CASE("padding is not read: words spelled by their characters") {
     const nn::Vocabulary letters(std::vector<nn::Tokens>{nn::split_characters("abc")});
-    nn::Spelling<double> spell({.characters = letters, .width = 2, .hidden = 2});
+    nn::CharacterLstm<double> spell({.characters = letters, .width = 2, .hidden = 2});
     const std::vector<nn::Tokens> sentences{{"ab", "c", "cab"}, {}, {"", "b"}};
     const Tensor<double> clean = spell.characters.weight.value().copy();
     const auto run = [&](double value) {

@@ -87,7 +87,7 @@ TEST_CASE("threads: norms have the same bits for any number of them") {
     auto w = with_gradient(random_tensor<float>({1'000'003}));
     const auto norm = [&](std::size_t count) {
         threads::set(count);
-        const threads::Team team;
+        const threads::ParallelRegion region;
         return optim::clip_norm(parameters(w), 1e9);
     };
     const double one = norm(1), two = norm(2), five = norm(5);

@@ -276,7 +276,7 @@ void add_blocks(std::vector<Operation>& all) {
         []<class T>(const Many<T>& x, const Call& c) {
             const auto& layer = block_of<Layer<T>>(x[0].shape(2), x[0].shape(2));
             const Mask keys = unroll::nn::length_mask(lengths_of(c), x[0].shape(0));
-            return layer(x[0], {.keys = keys, .causal = true});
+            return layer(x[0], {.key_padding_mask = keys, .is_causal = true});
         },
         [](const auto& x, const Call& c) { return transformer(x[0], c); });
     add(

@@ -44,7 +44,7 @@ struct Trap {
 // x; its rule throws while the trap says so.
 unroll::Variable<double> trapped(const unroll::Variable<double>& x, Trap& trap) {
     return unroll::record<double>(
-        "trap", {&x}, x.value().copy(), unroll::keep(),
+        "trap", {&x}, x.value().copy(), unroll::save_for_backward(),
         [&trap](const unroll::Adjoints<double>& to, const unroll::Variable<double>& gradient) {
             ++trap.runs;
             if (trap.throws) throw Thrown{};

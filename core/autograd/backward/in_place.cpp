@@ -50,7 +50,7 @@ bool InPlace<T>::needs(NodeId id) const {
 }
 
 template <class T>
-bool InPlace<T>::open_part(NodeId id, const Region& part) {
+bool InPlace<T>::open_part(NodeId id, const StridedView& part) {
     Node<T>& root = this->tape_.node(id);
     if (root.gradient == nullptr) {
         auto& spare = this->tape_.m_->spare_gradients;
@@ -61,11 +61,11 @@ bool InPlace<T>::open_part(NodeId id, const Region& part) {
             fresh.storage = buffer.storage();
             fresh.data = const_cast<T*>(buffer.data());
         } else {
-            const std::size_t bytes = element_count(root.region->shape) * sizeof(T);
+            const std::size_t bytes = element_count(root.view->shape) * sizeof(T);
             fresh.storage = StorageRef(Storage::allocate(bytes));
             fresh.data = static_cast<T*>(fresh.storage->data());
         }
-        if (whole_) std::fill_n(fresh.data, element_count(root.region->shape), T(0));
+        if (whole_) std::fill_n(fresh.data, element_count(root.view->shape), T(0));
         root.gradient = spare.back().release();
         spare.pop_back();
         ++open_;
@@ -76,11 +76,11 @@ bool InPlace<T>::open_part(NodeId id, const Region& part) {
         for (std::size_t i = deferred_.size(); i-- > 0;)
             if (overlap(deferred_[i].a, window) || overlap(deferred_[i].b, window)) flush(i);
     }
-    return gradient.covered.take(gradient.data, *root.region, part);
+    return gradient.covered.take(gradient.data, *root.view, part);
 }
 
 template <class T>
-Tensor<T> InPlace<T>::opened(NodeId root, const Region& part) {
+Tensor<T> InPlace<T>::opened(NodeId root, const StridedView& part) {
     const bool holds = open_part(root, part);
     Tensor<T> target = this->tape_.node(root).gradient->at(part);
     if (!holds) target.fill(T(0));
@@ -88,21 +88,21 @@ Tensor<T> InPlace<T>::opened(NodeId root, const Region& part) {
 }
 
 template <class T>
-Sink<T> InPlace<T>::open(NodeId root, const Region& part) {
+OutputOperand<T> InPlace<T>::open(NodeId root, const StridedView& part) {
     const bool add = open_part(root, part);
     return {this->tape_.node(root).gradient->data + part.offset, part.shape, part.strides, add};
 }
 
 template <class T>
-void InPlace<T>::add(NodeId root, const Region& part, const Variable<T>& x, T scale) {
+void InPlace<T>::add(NodeId root, const StridedView& part, const Variable<T>& x, T scale) {
     const Tensor<T> sums = summed_to(x.value(), part.shape);
     map_elements(broadcast(Op::unplaced("add to an adjoint"), sums.shape(), part.shape),
-                 std::array{Source<T>(sums)}, std::array{open(root, part)},
+                 std::array{InputOperand<T>(sums)}, std::array{open(root, part)},
                  [scale](auto v) { return v * scale; });
 }
 
 template <class T>
-void InPlace<T>::add_product(NodeId root, const Region& part, const Variable<T>& a,
+void InPlace<T>::add_product(NodeId root, const StridedView& part, const Variable<T>& a,
                              const Variable<T>& b, T scale) {
     const Tensor<T>&x = a.value(), &y = b.value();
     Shape shape = broadcast(Op::unplaced("add a product to an adjoint"),
@@ -124,14 +124,14 @@ void InPlace<T>::add_product(NodeId root, const Region& part, const Variable<T>&
 }
 
 template <class T>
-void InPlace<T>::scatter_rows(NodeId root, const Region& part, const Indices& rows,
+void InPlace<T>::scatter_rows(NodeId root, const StridedView& part, const Indices& rows,
                               const Variable<T>& x) {
     Tensor<T> target = opened(root, part);
     add_rows(target, rows, x.value());
 }
 
 template <class T>
-void InPlace<T>::scatter_elements(NodeId root, const Region& part, const Indices& elements,
+void InPlace<T>::scatter_elements(NodeId root, const StridedView& part, const Indices& elements,
                                   const Variable<T>& x) {
     Tensor<T> target = opened(root, part);
     const Indices flat = elements.contiguous();
@@ -149,7 +149,7 @@ void InPlace<T>::scatter_elements(NodeId root, const Region& part, const Indices
 template <class T>
 void InPlace<T>::defer(NodeId target, const Tensor<T>& a, const Tensor<T>& b) {
     for (std::size_t i = 0; i < deferred_.size(); ++i) {
-        Product& p = deferred_[i];
+        DeferredProduct& p = deferred_[i];
         if (p.target != target) continue;
         auto left = joined(a, p.a, 1), right = joined(b, p.b, 0);
         if (!left || !right) left = joined(p.a, a, 1), right = joined(p.b, b, 0);
@@ -167,9 +167,9 @@ void InPlace<T>::defer(NodeId target, const Tensor<T>& a, const Tensor<T>& b) {
 
 template <class T>
 void InPlace<T>::flush(std::size_t product) {
-    const Product p = std::move(deferred_[product]);
+    const DeferredProduct p = std::move(deferred_[product]);
     deferred_.erase(deferred_.begin() + static_cast<std::ptrdiff_t>(product));
-    const Region& whole = *this->tape_.node(p.target).region;
+    const StridedView& whole = *this->tape_.node(p.target).view;
     const bool add = open_part(p.target, whole);
     Tensor<T> target = this->tape_.node(p.target).gradient->at(whole);
     multiply(p.a, p.b, T(1), T(add ? 1 : 0), target);
@@ -188,14 +188,14 @@ Variable<T> InPlace<T>::arrived(NodeId id, bool is_last) {
     const Node<T>& root = this->tape_.node(n.root);
     Gradient<T>* const gradient = root.gradient;
     if (gradient == nullptr || gradient->covered.none()) return {};
-    const Region& part = *n.region;
+    const StridedView& part = *n.view;
     if (n.root == id) {
         gradient->covered.settle(gradient->data, element_count(part.shape));
         if (!is_last) return gradient->at(part);
         return Tensor<T>(std::move(gradient->storage), gradient->data, part.shape, part.strides);
     }
     Tensor<T> found = gradient->at(part);
-    if (!gradient->covered.take(gradient->data, *root.region, part)) found.fill(T(0));
+    if (!gradient->covered.take(gradient->data, *root.view, part)) found.fill(T(0));
     return found;
 }
 

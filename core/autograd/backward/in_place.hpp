@@ -18,30 +18,30 @@ public:
     ~InPlace() override;
 
     bool needs(NodeId id) const override;
-    void add(NodeId root, const Region& part, const Variable<T>& x, T scale) override;
-    void add_product(NodeId root, const Region& part, const Variable<T>& a, const Variable<T>& b,
-                     T scale) override;
-    void scatter_rows(NodeId root, const Region& part, const Indices& rows,
+    void add(NodeId root, const StridedView& part, const Variable<T>& x, T scale) override;
+    void add_product(NodeId root, const StridedView& part, const Variable<T>& a,
+                     const Variable<T>& b, T scale) override;
+    void scatter_rows(NodeId root, const StridedView& part, const Indices& rows,
                       const Variable<T>& x) override;
-    void scatter_elements(NodeId root, const Region& part, const Indices& elements,
+    void scatter_elements(NodeId root, const StridedView& part, const Indices& elements,
                           const Variable<T>& x) override;
-    Sink<T> open(NodeId root, const Region& part) override;
+    OutputOperand<T> open(NodeId root, const StridedView& part) override;
     Variable<T> arrived(NodeId id, bool is_last) override;
     void release(NodeId root) override;
 
 private:
-    using Product = typename PassMemory<T>::Product;
+    using DeferredProduct = typename PassMemory<T>::DeferredProduct;
     // Ensures that the root has a buffer and that no deferred product still reads the part, which
     // is about to change. True: add to the part; false: overwrite it.
-    bool open_part(NodeId root, const Region& part);
+    bool open_part(NodeId root, const StridedView& part);
     // The part, filled with zeros unless it holds a gradient.
-    Tensor<T> opened(NodeId root, const Region& part);
+    Tensor<T> opened(NodeId root, const StridedView& part);
     void defer(NodeId target, const Tensor<T>& a, const Tensor<T>& b);
     void flush(std::size_t product);
     void flush_target(NodeId target);
 
     bool whole_, into_parameters_;
-    std::vector<Product>& deferred_;
+    std::vector<DeferredProduct>& deferred_;
     std::size_t open_ = 0; // buffers
 };
 

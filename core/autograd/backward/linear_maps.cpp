@@ -11,7 +11,7 @@ namespace unroll {
 namespace {
 
 // Whether the memory extents of two views overlap.
-bool meet(const Region& a, const Region& b) {
+bool meet(const StridedView& a, const StridedView& b) {
     const auto [a_low, a_high] = extent(a);
     const auto [b_low, b_high] = extent(b);
     return std::max(a_low, b_low) < std::min(a_high, b_high);
@@ -20,9 +20,9 @@ bool meet(const Region& a, const Region& b) {
 // Restricts a part to the rows that overlap the target, along its axis of largest stride: if the
 // part spans many time steps and the target is one of them, one step remains.
 template <class T>
-Part<T> cut(const Part<T>& part, const Region& target) {
-    if (lies_in(part.region, target)) return part;
-    Region r = part.region;
+Part<T> cut(const Part<T>& part, const StridedView& target) {
+    if (is_within(part.view, target)) return part;
+    StridedView r = part.view;
     std::size_t axis = r.shape.size();
     for (std::size_t a = 0; a < r.shape.size(); ++a)
         if (r.shape[a] > 1 && r.strides[a] != 0 &&
@@ -31,11 +31,11 @@ Part<T> cut(const Part<T>& part, const Region& target) {
     if (axis == r.shape.size()) return part;
     // Row i lies between first + i * stride and last + i * stride.
     const auto rows = static_cast<std::ptrdiff_t>(r.shape[axis]), stride = r.strides[axis];
-    const auto signed_extent = [](const Region& region) {
-        const auto [low, high] = extent(region);
+    const auto signed_extent = [](const StridedView& view) {
+        const auto [low, high] = extent(view);
         return std::pair(static_cast<std::ptrdiff_t>(low), static_cast<std::ptrdiff_t>(high));
     };
-    Region row = r;
+    StridedView row = r;
     row.shape[axis] = 1;
     const auto [first, last] = signed_extent(row);
     const auto [low, high] = signed_extent(target);
@@ -59,7 +59,7 @@ Part<T> cut(const Part<T>& part, const Region& target) {
                                                     static_cast<std::size_t>(end)))};
 }
 
-bool same_place(const Region& a, const Region& b) {
+bool same_view(const StridedView& a, const StridedView& b) {
     return a.offset == b.offset && a.shape == b.shape && a.strides == b.strides;
 }
 
@@ -114,9 +114,9 @@ template <class T>
 Variable<T> sum_to(const Op& op, const Variable<T>& x, const Shape& shape, T scale) {
     Tensor<T> value(shape);
     const Tensor<T> sums = summed_to(x.value(), shape);
-    map_elements(broadcast(op, sums.shape(), shape), std::array{Source<T>(sums)},
-                 std::array{Sink<T>(value)}, [scale](auto v) { return v * scale; });
-    return record<T>(op, {&x}, std::move(value), keep(),
+    map_elements(broadcast(op, sums.shape(), shape), std::array{InputOperand<T>(sums)},
+                 std::array{OutputOperand<T>(value)}, [scale](auto v) { return v * scale; });
+    return record<T>(op, {&x}, std::move(value), save_for_backward(),
                      [scale](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(g, scale); });
 }
 
@@ -128,7 +128,7 @@ Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b, T 
     shape.push_back(b.shape().back());
     Tensor<T> value(shape);
     multiply(a.value(), b.value(), scale, T(0), value);
-    return record<T>(op, {&a, &b}, std::move(value), keep(a, b),
+    return record<T>(op, {&a, &b}, std::move(value), save_for_backward(a, b),
                      [scale](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
                              const Variable<T>& b) {
                          if (to[0].needs_grad()) to[0].add_product(g, transposed(b), scale);
@@ -138,7 +138,7 @@ Variable<T> product(const Op& op, const Variable<T>& a, const Variable<T>& b, T 
 
 template <class T>
 Variable<T> gather_rows(const Op& op, const Variable<T>& x, const Indices& indices,
-                        const Place<T>& place) {
+                        const OutputSlot<T>& slot) {
     const Indices rows = indices.contiguous();
     Shape shape = rows.shape();
     std::size_t width = 1;
@@ -146,10 +146,10 @@ Variable<T> gather_rows(const Op& op, const Variable<T>& x, const Indices& indic
         shape.push_back(x.shape(a));
         width *= x.shape(a);
     }
-    Tensor<T> value = place.take(shape);
+    Tensor<T> value = slot.take(shape);
     const Tensor<T> source = x.value().contiguous();
     const std::int64_t* const from = rows.data();
-    T* const to = result_sink(value).data;
+    T* const to = result_operand(value).data;
     if (width == 1)
         for (std::size_t i = 0; i < rows.size(); ++i) to[i] = source.data()[from[i]];
     else
@@ -157,69 +157,68 @@ Variable<T> gather_rows(const Op& op, const Variable<T>& x, const Indices& indic
             std::copy_n(source.data() + static_cast<std::size_t>(from[i]) * width, width,
                         to + i * width);
     return record<T>(
-        op, {&x}, std::move(value), keep(indices),
+        op, {&x}, std::move(value), save_for_backward(indices),
         [](const Adjoints<T>& to, const Variable<T>& g, const Indices& rows) {
             to[0].scatter_rows(rows, g);
         },
-        place);
+        slot);
 }
 
 template <class T>
 Variable<T> scatter_rows(const Op& op, const Variable<T>& x, const Indices& indices,
-                         const Shape& shape, const Place<T>& place) {
-    Tensor<T> value = place.take(shape);
+                         const Shape& shape, const OutputSlot<T>& slot) {
+    Tensor<T> value = slot.take(shape);
     Tensor<T> target = unversioned(value);
     target.fill(T(0));
     add_rows(target, indices, x.value());
     return record<T>(
-        op, {&x}, std::move(value), keep(indices),
+        op, {&x}, std::move(value), save_for_backward(indices),
         [like = x.shape()](const Adjoints<T>& to, const Variable<T>& g, const Indices& indices) {
             const Variable<T> rows = gather_rows(Op::unplaced("take"), g, indices);
             to[0].add(record_view(Op::unplaced("reshape"), rows, rows.value().reshape(like)));
         },
-        place);
+        slot);
 }
 
 template <class T>
-Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Region& target) {
+Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const StridedView& target) {
     std::vector<Part<T>> near;
     auto [low, high] = extent(target);
     for (const Part<T>& part : parts) {
-        if (!meet(part.region, target)) continue;
+        if (!meet(part.view, target)) continue;
         near.push_back(cut(part, target));
-        const auto [begin, end] = extent(near.back().region);
+        const auto [begin, end] = extent(near.back().view);
         low = std::min(low, begin);
         high = std::max(high, end);
     }
-    if (near.size() == 1 && same_place(near[0].region, target)) return near[0].value;
+    if (near.size() == 1 && same_view(near[0].view, target)) return near[0].value;
 
     // Assembles all parts in a temporary buffer that covers their extent.
     Tensor<T> buffer(Shape{high - low});
-    const Region whole = Region::whole(buffer.shape());
-    Coverage covered;
+    const StridedView whole = StridedView::whole(buffer.shape());
+    WrittenRegions covered;
     std::vector<const Variable<T>*> inputs;
-    std::vector<Region> places;
+    std::vector<StridedView> views;
     for (const Part<T>& part : near) {
-        Region place = part.region;
-        place.offset -= low;
-        Tensor<T> window(buffer.storage(), buffer.data() + place.offset, place.shape,
-                         place.strides);
-        const bool add = covered.take(buffer.data(), whole, place);
-        map_elements(place.shape, std::array{Source<T>(part.value.value())},
-                     std::array{Sink<T>(window, add)}, [](auto v) { return v; });
+        StridedView view = part.view;
+        view.offset -= low;
+        Tensor<T> window(buffer.storage(), buffer.data() + view.offset, view.shape, view.strides);
+        const bool add = covered.take(buffer.data(), whole, view);
+        map_elements(view.shape, std::array{InputOperand<T>(part.value.value())},
+                     std::array{OutputOperand<T>(window, add)}, [](auto v) { return v; });
         inputs.push_back(&part.value);
-        places.push_back(part.region);
+        views.push_back(part.view);
     }
     covered.settle(buffer.data(), buffer.size());
     const Tensor<T> window(buffer.storage(), buffer.data() + (target.offset - low), target.shape,
                            target.strides);
     Tensor<T> value = window.contiguous();
-    return record<T>(op, std::span(inputs), std::move(value), keep(),
-                     [op, target, places](const Adjoints<T>& to, const Variable<T>& g) {
+    return record<T>(op, std::span(inputs), std::move(value), save_for_backward(),
+                     [op, target, views](const Adjoints<T>& to, const Variable<T>& g) {
                          const Part<T> all[] = {{target, g}};
-                         for (std::size_t i = 0; i < places.size(); ++i)
+                         for (std::size_t i = 0; i < views.size(); ++i)
                              if (to[i].needs_grad())
-                                 to[i].add(assemble(op, std::span<const Part<T>>(all), places[i]));
+                                 to[i].add(assemble(op, std::span<const Part<T>>(all), views[i]));
                      });
 }
 
@@ -229,10 +228,10 @@ Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Region&
     template Variable<T> transposed(const Variable<T>&);                                           \
     template Variable<T> product(const Op&, const Variable<T>&, const Variable<T>&, T);            \
     template Variable<T> gather_rows(const Op&, const Variable<T>&, const Indices&,                \
-                                     const Place<T>&);                                             \
+                                     const OutputSlot<T>&);                                        \
     template Variable<T> scatter_rows(const Op&, const Variable<T>&, const Indices&, const Shape&, \
-                                      const Place<T>&);                                            \
-    template Variable<T> assemble(const Op&, std::span<const Part<T>>, const Region&);             \
+                                      const OutputSlot<T>&);                                       \
+    template Variable<T> assemble(const Op&, std::span<const Part<T>>, const StridedView&);        \
     template void add_rows(Tensor<T>&, const Indices&, const Tensor<T>&);
 
 UNROLL_INSTANTIATE(float)

@@ -27,21 +27,21 @@ Variable<T> transposed(const Variable<T>& x);
 // Row indices[i] of x for every i: [n..., ...] of an x [m, ...].
 template <class T>
 Variable<T> gather_rows(const Op& op, const Variable<T>& x, const Indices& indices,
-                        const Place<T>& place = {});
+                        const OutputSlot<T>& slot = {});
 // Scatter-add: out[indices[i]] += x[i] for every i, starting from zeros of `shape`.
 template <class T>
 Variable<T> scatter_rows(const Op& op, const Variable<T>& x, const Indices& indices,
-                         const Shape& shape, const Place<T>& place = {});
+                         const Shape& shape, const OutputSlot<T>& slot = {});
 
 // A value and the part of a buffer that it belongs to.
 template <class T>
 struct Part {
-    Region region;
+    StridedView view;
     Variable<T> value;
 };
 // Sums overlapping parts of one buffer into the view `target`; uncovered elements are 0.
 template <class T>
-Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Region& target);
+Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const StridedView& target);
 
 // target[indices[i]] += rows[i], rows along the first axis.
 template <class T>

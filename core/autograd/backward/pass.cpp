@@ -94,7 +94,7 @@ void BackwardPass<T>::sweep() {
         flags(start.node) |= on_path;
         end = std::max(end, start.node + 1);
         const Node<T>& n = tape_.node(start.node);
-        if (to_.needs(start.node)) Adjoint<T>(to_, n.root, *n.region).add(start.gradient);
+        if (to_.needs(start.node)) Adjoint<T>(to_, n.root, *n.view).add(start.gradient);
     }
     // A recorded pass appends nodes after `end`.
     for (NodeId id = end; id-- > 0;) {

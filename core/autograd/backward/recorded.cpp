@@ -65,7 +65,7 @@ Variable<T> Recorded<T>::checked(const Variable<T>& x) const {
         std::vector<const Variable<T>*> inputs;
         for (const auto& v : read_) inputs.push_back(&v);
         return record<T>(Op::unplaced(derivative_name_), std::span(inputs), x.value(),
-                         unroll::keep(), [op](const Adjoints<T>&, const Variable<T>&) {
+                         unroll::save_for_backward(), [op](const Adjoints<T>&, const Variable<T>&) {
                              fail(op, "its rule is marked by once(), so its gradient cannot be "
                                       "differentiated");
                          });
@@ -82,9 +82,9 @@ Variable<T> Recorded<T>::checked(const Variable<T>& x) const {
 }
 
 template <class T>
-void Recorded<T>::keep(NodeId id, const Region& part, Variable<T> x) {
+void Recorded<T>::keep(NodeId id, const StridedView& part, Variable<T> x) {
     Root& root = roots_[id];
-    root.size = element_count(this->tape_.node(id).region->shape);
+    root.size = element_count(this->tape_.node(id).view->shape);
     const auto [low, high] = extent(part);
     if ((high - low) * 8 > root.size) {
         root.wide.push_back({part, std::move(x)});
@@ -95,28 +95,28 @@ void Recorded<T>::keep(NodeId id, const Region& part, Variable<T> x) {
 }
 
 template <class T>
-void Recorded<T>::add(NodeId root, const Region& part, const Variable<T>& x, T scale) {
+void Recorded<T>::add(NodeId root, const StridedView& part, const Variable<T>& x, T scale) {
     const Variable<T> added = checked(x);
     const bool fits = scale == T(1) && added.shape() == part.shape;
     keep(root, part, fits ? added : sum_to(operation(derivative_name_), added, part.shape, scale));
 }
 
 template <class T>
-void Recorded<T>::add_product(NodeId root, const Region& part, const Variable<T>& a,
+void Recorded<T>::add_product(NodeId root, const StridedView& part, const Variable<T>& a,
                               const Variable<T>& b, T scale) {
     const bool plain = scale == T(1) && a.dimension() == 2 && b.dimension() == 2 && !is_once();
     const bool whole = plain && this->is_matrix_leaf(root, part, false);
     if (whole || (plain && this->is_matrix_leaf(root, part, true))) {
         const bool recorded = a.is_recorded() || b.is_recorded();
         if (!recorded || keeps_variables_) checked(a), checked(b);
-        roots_[root].products.push_back(whole ? Product{a, b}
-                                              : Product{transposed(b), transposed(a)});
+        roots_[root].products.push_back(whole ? Factors{a, b}
+                                              : Factors{transposed(b), transposed(a)});
         return;
     }
     const Op op = operation(derivative_name_);
     // A transposed part receives the transposed product, so that rows are added to rows.
     if (plain && part.shape.size() == 2 && part.strides[0] < part.strides[1]) {
-        const Region rows{
+        const StridedView rows{
             part.offset, {part.shape[1], part.shape[0]}, {part.strides[1], part.strides[0]}};
         return add(root, rows, product(op, transposed(b), transposed(a)), T(1));
     }
@@ -124,14 +124,14 @@ void Recorded<T>::add_product(NodeId root, const Region& part, const Variable<T>
 }
 
 template <class T>
-void Recorded<T>::scatter_rows(NodeId root, const Region& part, const Indices& rows,
+void Recorded<T>::scatter_rows(NodeId root, const StridedView& part, const Indices& rows,
                                const Variable<T>& x) {
     keep(root, part,
          unroll::scatter_rows(operation(derivative_name_), checked(x), rows, part.shape));
 }
 
 template <class T>
-void Recorded<T>::scatter_elements(NodeId root, const Region& part, const Indices& elements,
+void Recorded<T>::scatter_elements(NodeId root, const StridedView& part, const Indices& elements,
                                    const Variable<T>& x) {
     const Variable<T> all = unroll::scatter_rows(operation(derivative_name_), checked(x), elements,
                                                  Shape{element_count(part.shape)});
@@ -139,7 +139,7 @@ void Recorded<T>::scatter_elements(NodeId root, const Region& part, const Indice
 }
 
 template <class T>
-Sink<T> Recorded<T>::open(NodeId, const Region&) {
+OutputOperand<T> Recorded<T>::open(NodeId, const StridedView&) {
     fail(running_->op,
          "its rule writes into a gradient that is being recorded; where "
          "is_recording() is true it must add variables",
@@ -147,23 +147,23 @@ Sink<T> Recorded<T>::open(NodeId, const Region&) {
 }
 
 template <class T>
-Variable<T> Recorded<T>::joined(std::span<const Product> products) {
+Variable<T> Recorded<T>::joined(std::span<const Factors> products) {
     if (products.size() == 1) return product(Op::unplaced("product"), products[0].a, products[0].b);
     const std::size_t m = products[0].a.shape(0), n = products[0].b.shape(1);
     std::size_t inner = 0;
-    for (const Product& p : products) inner += p.a.shape(1);
+    for (const Factors& p : products) inner += p.a.shape(1);
     // The left factors are usually transposed, so their columns are contiguous.
     std::vector<Part<T>> left, right;
     std::size_t at = 0;
-    for (const Product& p : products) {
+    for (const Factors& p : products) {
         const std::size_t k = p.b.shape(0);
         left.push_back({{at * m, {k, m}, row_major({k, m})}, transposed(p.a)});
         right.push_back({{at * n, {k, n}, row_major({k, n})}, p.b});
         at += k;
     }
     const Op op = Op::unplaced("join");
-    const auto a = assemble(op, std::span<const Part<T>>(left), Region::whole({inner, m}));
-    const auto b = assemble(op, std::span<const Part<T>>(right), Region::whole({inner, n}));
+    const auto a = assemble(op, std::span<const Part<T>>(left), StridedView::whole({inner, m}));
+    const auto b = assemble(op, std::span<const Part<T>>(right), StridedView::whole({inner, n}));
     return product(Op::unplaced("product"), transposed(a), b);
 }
 
@@ -171,7 +171,7 @@ template <class T>
 Variable<T> Recorded<T>::arrived(NodeId id, bool) {
     const Node<T>& n = this->tape_.node(id);
     this->tape_.recording_scope_ = this->tape_.twin(n.scope);
-    const Region part = *n.region;
+    const StridedView part = *n.view;
     const NodeId owner = n.root;
     const auto found = roots_.find(owner);
     if (found == roots_.end()) return {};
@@ -179,7 +179,7 @@ Variable<T> Recorded<T>::arrived(NodeId id, bool) {
     if (!root.products.empty()) {
         const Variable<T> sum = joined(root.products);
         root.products.clear();
-        keep(owner, Region::whole(sum.shape()), sum);
+        keep(owner, StridedView::whole(sum.shape()), sum);
     }
     const auto [low, high] = extent(part);
     const auto begin = root.parts.lower_bound(low - std::min(low, root.longest));
@@ -190,7 +190,7 @@ Variable<T> Recorded<T>::arrived(NodeId id, bool) {
     const Variable<T> sum = assemble(Op::unplaced("gather"), std::span<const Part<T>>(near), part);
     if (high - low != element_count(part.shape)) return sum;
     // Cache the sum: later requests for the same part reuse it.
-    const auto is_in = [&](const Part<T>& p) { return lies_in(p.region, part); };
+    const auto is_in = [&](const Part<T>& p) { return is_within(p.view, part); };
     std::erase_if(root.wide, is_in);
     for (auto p = begin; p != end;) p = is_in(p->second) ? root.parts.erase(p) : std::next(p);
     keep(owner, part, sum);

@@ -20,14 +20,14 @@ public:
 
     bool needs(NodeId id) const override;
     const char* derivative_name() const override { return derivative_name_; }
-    void add(NodeId root, const Region& part, const Variable<T>& x, T scale) override;
-    void add_product(NodeId root, const Region& part, const Variable<T>& a, const Variable<T>& b,
-                     T scale) override;
-    void scatter_rows(NodeId root, const Region& part, const Indices& rows,
+    void add(NodeId root, const StridedView& part, const Variable<T>& x, T scale) override;
+    void add_product(NodeId root, const StridedView& part, const Variable<T>& a,
+                     const Variable<T>& b, T scale) override;
+    void scatter_rows(NodeId root, const StridedView& part, const Indices& rows,
                       const Variable<T>& x) override;
-    void scatter_elements(NodeId root, const Region& part, const Indices& elements,
+    void scatter_elements(NodeId root, const StridedView& part, const Indices& elements,
                           const Variable<T>& x) override;
-    Sink<T> open(NodeId root, const Region& part) override;
+    OutputOperand<T> open(NodeId root, const StridedView& part) override;
     Variable<T> arrived(NodeId id, bool is_last) override;
     void release(NodeId root) override { roots_.erase(root); }
 
@@ -35,7 +35,7 @@ public:
     void end_rule() override;
 
 private:
-    struct Product {
+    struct Factors {
         Variable<T> a, b;
     };
     struct Root {
@@ -45,12 +45,12 @@ private:
         std::size_t longest = 0;
         std::size_t size = 0; // of the buffer
         std::vector<Part<T>> wide;
-        std::vector<Product> products;
+        std::vector<Factors> products;
     };
     static Op operation(const char* name) { return Op::unplaced(name); }
-    void keep(NodeId root, const Region& part, Variable<T> x);
+    void keep(NodeId root, const StridedView& part, Variable<T> x);
     // The sum of the products, as one product of concatenated factors.
-    static Variable<T> joined(std::span<const Product> products);
+    static Variable<T> joined(std::span<const Factors> products);
     // x, a contribution of the running rule. Throws Error if the rule computed it from plain
     // tensors although it may depend on variables. For a rule marked by once(): a variable whose
     // differentiation is an error.

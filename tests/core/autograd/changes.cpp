@@ -142,7 +142,7 @@ TEST_CASE("changes: a pass that throws changes nothing") {
     const Tensor<double> held = w.gradient().copy(), held_x = tape.gradient(x);
     bool throws = true;
     const V a = w * x;
-    const V b = record<double>("mine", {&a}, a.value().copy(), keep(a),
+    const V b = record<double>("mine", {&a}, a.value().copy(), save_for_backward(a),
                                [&](const Adjoints<double>& to, const V& g, const V& a) {
                                    if (throws) throw Thrown();
                                    to[0].add(g * a);

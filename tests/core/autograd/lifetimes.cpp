@@ -178,7 +178,7 @@ TEST_CASE("lifetimes: names are copied") {
         std::string state = "the name of a state, also on the heap, as it is long";
         tape.name(y, state);
         std::string op = "an operation that has a name of its own and is long";
-        y = record<double>(Op(op.c_str()), {&y}, y.value().copy(), keep(),
+        y = record<double>(Op(op.c_str()), {&y}, y.value().copy(), save_for_backward(),
                            [](const Adjoints<double>& to, const V& g) { to[0].add(g); });
         std::string scope = "a scope with a long name that ends before the tape does";
         const Scope in(scope);

@@ -24,8 +24,8 @@ V plain_cube(const V& x, bool once_only) {
             share.data()[i] = 3 * x.value().data()[i] * x.value().data()[i] * g.value().data()[i];
         to[0].add(V(share));
     };
-    return once_only ? record<double>("cube", {&x}, value, keep(x), once(rule))
-                     : record<double>("cube", {&x}, value, keep(x), rule);
+    return once_only ? record<double>("cube", {&x}, value, save_for_backward(x), once(rule))
+                     : record<double>("cube", {&x}, value, save_for_backward(x), rule);
 }
 
 } // namespace
@@ -44,7 +44,7 @@ TEST_CASE("orders: a rule that adds a plain tensor") {
         CHECK(contains(error, "orders.cpp"));
     }
     SUBCASE("also where it is one factor of what is added") {
-        const V y = record<double>("mine", {&x}, x.value().copy(), keep(x),
+        const V y = record<double>("mine", {&x}, x.value().copy(), save_for_backward(x),
                                    [](const Adjoints<double>& to, const V& g, const V& x) {
                                        to[0].add(g * V(x.value().copy()));
                                    });
@@ -63,7 +63,7 @@ TEST_CASE("orders: a rule that adds a plain tensor") {
     SUBCASE("that does not depend on what is differentiated passes") {
         const Tensor<double> mask({2}, {1, 0});
         const V y = record<double>(
-            "drop", {&x}, (V(x.value()) * mask).value(), keep(),
+            "drop", {&x}, (V(x.value()) * mask).value(), save_for_backward(),
             [mask](const Adjoints<double>& to, const V& g) { to[0].add(g * V(mask)); });
         CHECK(hessian(sum(square(y)), x) == Tensor<double>({2, 2}, {2, 0, 0, 0}));
     }

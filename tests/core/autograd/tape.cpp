@@ -203,7 +203,7 @@ namespace {
 Variable<double> cube(const Variable<double>& x, double factor = 3, bool overwrite = false) {
     Tensor<double> y = x.value().copy();
     for (std::size_t i = 0; i < y.size(); ++i) y.data()[i] *= y.data()[i] * y.data()[i];
-    return record<double>("cube", {&x}, y, keep(x),
+    return record<double>("cube", {&x}, y, save_for_backward(x),
                           [factor, overwrite](const Adjoints<double>& to, const Variable<double>& g,
                                               const Variable<double>& x) {
                               Tensor<double> share = x.value().copy();
@@ -211,7 +211,7 @@ Variable<double> cube(const Variable<double>& x, double factor = 3, bool overwri
                                   share.data()[i] *= factor * share.data()[i] * g.value().data()[i];
                               if (!overwrite) return to[0].add(Variable<double>(share));
                               const Adjoint<double> place = to[0];
-                              const Sink<double> sink = place.open();
+                              const OutputOperand<double> sink = place.open();
                               for (std::size_t i = 0; i < share.size(); ++i)
                                   sink.data[i] = share.data()[i];
                           });
@@ -326,8 +326,8 @@ TEST_CASE("results are stored in several rows of several buffers, with their gra
     const auto f = [&](const std::vector<Variable<double>>& x) {
         const Buffer<double> cubes(x[0], {4, 2}), squares(x[0], {4, 2}), moved(x[0], {4, 2});
         for (const std::size_t begin : {2, 0}) {
-            const std::array<Place<double>, 2> places{cubes.part(begin, begin + 2),
-                                                      squares.part(begin, begin + 2)};
+            const std::array<OutputSlot<double>, 2> places{cubes.part(begin, begin + 2),
+                                                           squares.part(begin, begin + 2)};
             fuse_into(
                 places, "powers", [](auto v) { return outputs(v * v * v, v * v); },
                 slice(x[0], 0, begin, begin + 2));

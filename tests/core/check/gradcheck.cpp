@@ -26,7 +26,7 @@ template <class Rule>
 V squared(const V& x, Rule rule, Op op = "squared") {
     Tensor<double> value = x.value().copy();
     for (std::size_t i = 0; i < value.size(); ++i) value.data()[i] *= value.data()[i];
-    return record<double>(op, {&x}, value, keep(x), rule);
+    return record<double>(op, {&x}, value, save_for_backward(x), rule);
 }
 V right_square(const V& x) {
     return squared(
@@ -34,7 +34,8 @@ V right_square(const V& x) {
 }
 
 V wrong_product(const V& a, const V& b) {
-    return record<double>("wrong_product", {&a, &b}, (a * b).value().copy(), keep(a, b),
+    return record<double>("wrong_product", {&a, &b}, (a * b).value().copy(),
+                          save_for_backward(a, b),
                           [](const Adjoints<double>& to, const V& g, const V& x, const V& y) {
                               to[0].add(g * y);
                               to[1].add(g * x, 1.25);
@@ -46,7 +47,7 @@ V in_float(const V& x, double factor) {
     Tensor<double> value = x.value().copy();
     for (std::size_t i = 0; i < value.size(); ++i)
         value.data()[i] = static_cast<float>(std::sin(std::as_const(value).data()[i]));
-    return record<double>("in_float", {&x}, value, keep(x),
+    return record<double>("in_float", {&x}, value, save_for_backward(x),
                           [factor](const Adjoints<double>& to, const V& g, const V& kept) {
                               to[0].add(g * cos(kept), factor);
                           });
@@ -76,7 +77,7 @@ TEST_CASE("the modes of a gradient check") {
     // A rule that is wrong in one element of many is found by each of them.
     const auto wrong = [](const std::vector<V>& x) {
         Tensor<double> value = x[0].value().copy();
-        return record<double>("wrong", {&x[0]}, value, keep(),
+        return record<double>("wrong", {&x[0]}, value, save_for_backward(),
                               [](const Adjoints<double>& to, const V& g) {
                                   Tensor<double> share = g.value().copy();
                                   share.data()[5] *= 1.01;

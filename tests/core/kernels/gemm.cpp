@@ -75,7 +75,7 @@ TEST_CASE("large products give the same bits on one thread and two") {
     std::array<Tensor<float>, 2> out;
     for (std::size_t i = 0; i < 2; ++i) {
         threads::set(i + 1);
-        const threads::Team team;
+        const threads::ParallelRegion region;
         out[i] = Tensor<float>({64, 1024});
         multiply(a, b.transpose(), 1.f, 0.f, out[i]);
     }

@@ -26,9 +26,9 @@ TEST_CASE("threads: shards run each once, and the first exception comes out") {
 
 TEST_CASE("threads: pieces cover everything once, with and without a team") {
     threads::set(2);
-    for (const bool with_team : {false, true}) {
-        std::optional<threads::Team> team;
-        if (with_team) team.emplace();
+    for (const bool with_region : {false, true}) {
+        std::optional<threads::ParallelRegion> region;
+        if (with_region) region.emplace();
         for (std::size_t total : {0u, 1u, 63u, 64u, 65u, 1000u}) {
             std::vector<std::atomic<int>> seen(total);
             threads::for_pieces(total, 64, [&](std::size_t begin, std::size_t end) {
@@ -48,7 +48,7 @@ TEST_CASE("threads: pieces cover everything once, with and without a team") {
                            });
                        }),
                        "piece: last"));
-        const threads::Team inner;
+        const threads::ParallelRegion inner;
         threads::for_pieces(128, 1, [&](std::size_t, std::size_t) {});
     }
 }
@@ -57,7 +57,7 @@ TEST_CASE("threads: what runs inside a shard is not cut again") {
     threads::set(2);
     threads::for_shards(4, [&](std::size_t) {
         REQUIRE_FALSE(threads::worth_splitting(1e12));
-        const threads::Team nothing;
+        const threads::ParallelRegion nothing;
         REQUIRE_FALSE(threads::worth_splitting(1e12));
     });
 }
@@ -72,7 +72,7 @@ TEST_CASE("threads: denormals are flushed where work runs") {
 
 TEST_CASE("threads: gradients of shifted views, which overlap, are not shared out") {
     threads::set(2);
-    const threads::Team team;
+    const threads::ParallelRegion region;
     const std::size_t n = 100'000;
     Tape<float> tape;
     for (int round = 0; round < 20; ++round) {

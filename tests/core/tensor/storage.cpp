@@ -213,7 +213,7 @@ TEST_CASE("threads: shards that come and go leave no memory behind") {
     Parameter<float> w("w", Tensor<float>::ones({4, 2}));
     const auto x = Tensor<float>::ones({3, 4});
     stays_flat(20'000, [&](int) {
-        optim::Shards<float> shards(4, parameters(w));
+        optim::DataParallel<float> shards(4, parameters(w));
         shards.backward([&](std::size_t) { return mean(matmul(x, w)); });
     });
 }

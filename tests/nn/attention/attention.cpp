@@ -86,7 +86,7 @@ void compare_with_loops(typename Score::Options options) {
     const auto found = attention(queries, prepared);
     REQUIRE(found.context.shape() == Shape{T, B, M});
     REQUIRE(found.weights.shape() == Shape{T, B, S});
-    nn::Attended<double> last;
+    nn::AttentionOutput<double> last;
     std::vector<Vector> previous(B, Vector(S));
     for (std::size_t t = 0; t < T; ++t) {
         last = attention.step(queries.select(0, t), prepared, last.weights);
@@ -182,24 +182,26 @@ void compare_multi_head(const std::string& what, bool bias, double tolerance) {
     nn::MultiHeadAttention<T> attention(
         {.width = 6, .heads = 3, .bias = bias, .memory = what == "widths" ? 4u : 0u});
     for (auto entry : parameters(attention)) entry.set(get(entry.path));
-    nn::Visibility visible;
-    if (file.contains(what + ".keys")) visible.keys = mask_of(file, what + ".keys");
+    nn::AttentionMask attention_mask;
+    if (file.contains(what + ".keys"))
+        attention_mask.key_padding_mask = mask_of(file, what + ".keys");
     if (what == "causal")
-        visible.causal = true;
+        attention_mask.is_causal = true;
     else if (file.contains(what + ".pairs"))
-        visible.pairs = mask_of(file, what + ".pairs");
+        attention_mask.attn_mask = mask_of(file, what + ".pairs");
     const bool own = !file.contains(what + ".k");
 
     Tape<T> tape;
     const auto q = tape.variable(get("q"));
     const auto k = own ? q : tape.variable(get("k")), v = own ? q : tape.variable(get("v"));
     // x that attends to itself is read as 0 where it is hidden, as a query, too; PyTorch reads it.
-    const bool hides = visible.keys.storage() != StorageRef();
-    const auto found = own && !hides ? attention(q, visible) : attention(q, k, v, visible);
+    const bool hides = attention_mask.key_padding_mask.storage() != StorageRef();
+    const auto found =
+        own && !hides ? attention(q, attention_mask) : attention(q, k, v, attention_mask);
     if (own && hides) {
-        const auto itself = attention(q, visible);
+        const auto itself = attention(q, attention_mask);
         const Tensor<T>&context = itself.context.value(), &other = found.context.value();
-        const Mask& keys = visible.keys;
+        const Mask& keys = attention_mask.key_padding_mask;
         for (std::size_t b = 0; b < keys.shape(0); ++b)
             for (std::size_t t = 0; t < keys.shape(1); ++t)
                 if (keys(b, t))
@@ -284,8 +286,9 @@ TEST_CASE("multi-head attention passes the gradient check") {
         for (const bool own : {false, true}) {
             const auto report = gradcheck(
                 [&](const std::vector<Variable<double>>& in) {
-                    const auto found = own ? attention(in[0], {.keys = keys, .causal = true})
-                                           : attention(in[1], in[0], in[0] * 0.5, {.keys = keys});
+                    const auto found =
+                        own ? attention(in[0], {.key_padding_mask = keys, .is_causal = true})
+                            : attention(in[1], in[0], in[0] * 0.5, {.key_padding_mask = keys});
                     return sum(found.context * found.context) + sum(square(found.weights));
                 },
                 {random_tensor({3, 2, 4}), random_tensor({2, 2, 4}, 2)}, parameters(attention),
@@ -304,7 +307,7 @@ TEST_CASE("a query that may see nothing") {
     Tape<double> tape;
     const auto q = tape.variable(random_tensor({2, 2, 4}, 2)), m = tape.variable(memory);
     const std::vector<std::size_t> lengths{3, 0};
-    const auto found = attention(q, m, m, {.keys = nn::length_mask(lengths, 3)});
+    const auto found = attention(q, m, m, {.key_padding_mask = nn::length_mask(lengths, 3)});
     tape.backward(sum(square(found.context)));
     CHECK(found.context.value().select(1, 1) == Tensor<double>::zeros({2, 4}));
     CHECK(tape.gradient(q).select(1, 1) == Tensor<double>::zeros({2, 4}));
@@ -321,11 +324,11 @@ TEST_CASE("a query that may see nothing") {
 TEST_CASE("keys prepared once serve queries one by one") {
     nn::MultiHeadAttention<double> attention({.width = 4, .heads = 2});
     const auto x = random_tensor({5, 2, 4});
-    const auto whole = attention(x, {.causal = true});
+    const auto whole = attention(x, {.is_causal = true});
     for (std::size_t t = 0; t < 5; ++t) {
         const auto past = x.slice(0, 0, t + 1);
         const auto step =
-            attention(x.slice(0, t, t + 1), attention.prepare(past, past), {.causal = true});
+            attention(x.slice(0, t, t + 1), attention.prepare(past, past), {.is_causal = true});
         CHECK(distance(step.context.value(), whole.context.value().slice(0, t, t + 1)) < 1e-14);
     }
 }
@@ -398,14 +401,14 @@ TEST_CASE("attention names what does not fit") {
                    }),
                    "query has shape [2, 2, 4], expected [steps, 3, 4]"));
     CHECK(contains(error_of([&] {
-                       heads(q, k, k, {.keys = Mask::ones({3, 2})});
+                       heads(q, k, k, {.key_padding_mask = Mask::ones({3, 2})});
                    }),
                    "the mask has shape [3, 2], expected [B, S] = [3, 5]"));
     CHECK(contains(error_of([&] {
-                       heads(q, k, k, {.pairs = Mask::ones({5, 2})});
+                       heads(q, k, k, {.attn_mask = Mask::ones({5, 2})});
                    }),
                    "the mask [5, 2] does not broadcast to [B, heads, T, S] = [3, 2, 2, 5]"));
-    CHECK(contains(error_of([&] { heads(k, q, q, {.causal = true}); }), "5 queries and 2 keys"));
+    CHECK(contains(error_of([&] { heads(k, q, q, {.is_causal = true}); }), "5 queries and 2 keys"));
     CHECK(contains(error_of([&] {
                        nn::scaled_dot_product_attention<double>(q, k, random_tensor({5, 2, 4}));
                    }),

@@ -34,7 +34,7 @@ const Indices targets({3, 2}, {1, 3, 2, 0, 3, -100});
 const std::vector<std::size_t> lengths{3, 2};
 
 template <class M>
-void check_gradients_of(const typename M::Options& options, nn::Forcing forcing = {}) {
+void check_gradients_of(const typename M::Options& options, nn::TeacherForcing forcing = {}) {
     M model(options);
     for (const int order : {1, 2}) {
         const auto report = gradcheck(
@@ -124,8 +124,9 @@ TEST_CASE("encoder-decoders pass the gradient check") {
         auto options = small<M>();
         options.decoder.attend = decltype(options.decoder)::Attend::after;
         options.decoder.input_feeding = true;
-        check_gradients_of<M>(options, {.truth = 0.5});
-        check_gradients_of<M>(options, {.truth = 0.5, .feedback = nn::Forcing::Feedback::sampled});
+        check_gradients_of<M>(options, {.teacher_forcing_ratio = 0.5});
+        check_gradients_of<M>(options, {.teacher_forcing_ratio = 0.5,
+                                        .feedback = nn::TeacherForcing::Feedback::sampled});
     }
     SUBCASE("location-aware") {
         using M = Model<Rnn, Gru, nn::LocationAttention<double>>;
@@ -304,16 +305,17 @@ TEST_CASE("scheduled sampling") {
     const auto written =
         nn::greedy(model.step(), model.start(x, lengths), model.starts(2), {.max_length = 6});
     const Indices truth = Indices::full({6, 2}, 1);
-    const auto best = argmax(model(x, truth, lengths, {.truth = 0}).logits);
+    const auto best = argmax(model(x, truth, lengths, {.teacher_forcing_ratio = 0}).logits);
     const auto told = argmax(model(x, truth, lengths).logits);
     CHECK(!(best == told));
     for (std::size_t b = 0; b < 2; ++b)
         for (std::size_t t = 0; t < 6; ++t) CHECK(best(t, b) == written[b].tokens[t]);
 
     // How often the truth is fed, for a model that writes 2 whatever it is told.
-    const nn::detail::Feed<double> likeliest(truth, 2, 0, {.truth = 0.7});
-    const nn::detail::Feed<double> drawn(
-        truth, 2, 0, {.truth = 0.7, .feedback = nn::Forcing::Feedback::sampled});
+    const nn::detail::DecoderInputs<double> likeliest(truth, 2, 0, {.teacher_forcing_ratio = 0.7});
+    const nn::detail::DecoderInputs<double> drawn(
+        truth, 2, 0,
+        {.teacher_forcing_ratio = 0.7, .feedback = nn::TeacherForcing::Feedback::sampled});
     const Variable<double> logits = Tensor<double>({2, 4}, {1, -50, 2, -50, 1, -50, 2, -50});
     std::vector<double> counts(4), drawn_counts(4);
     const int n = 5000;
@@ -386,8 +388,8 @@ TEST_CASE("an encoder-decoder learns to turn sequences round") {
     for (std::size_t i = 0; i < 400; ++i) {
         draw();
         tape.clear();
-        const auto out =
-            model(embed(source), wanted, long_as, {.truth = nn::linear_decay(i, 1, 0.001, 0.7)});
+        const auto out = model(embed(source), wanted, long_as,
+                               {.teacher_forcing_ratio = nn::linear_decay(i, 1, 0.001, 0.7)});
         tape.backward(cross_entropy(out.logits, wanted));
         optim::clip_norm(adam.parameters(), 5.0);
         adam.step();
@@ -428,7 +430,7 @@ TEST_CASE("edges and errors of encoder-decoders") {
                    }),
                    "index 4 at position 0 is outside [0, 4)"));
     CHECK(contains(error_of([&] {
-                       model(x, Indices::zeros({2, 2}), {}, {.truth = 2});
+                       model(x, Indices::zeros({2, 2}), {}, {.teacher_forcing_ratio = 2});
                    }),
                    "teacher_forcing_ratio must be in [0, 1], got 2"));
     CHECK(contains(error_of([&] { model.decoder.step(model.start(x), Indices::zeros({3})); }),

@@ -69,27 +69,28 @@ void compare_all(bool pre) {
     const std::string kind = pre ? "_pre" : "_post";
     nn::TransformerLayer<T> layer(golden_options(pre));
     compare<T>("encoder" + kind, layer, "", [&](const auto& x, const auto&, const Mask& keys) {
-        return layer(x, {.keys = keys});
+        return layer(x, {.key_padding_mask = keys});
     });
     nn::TransformerLayer<T> causal(golden_options(pre));
     compare<T>("causal" + kind, causal, "", [&](const auto& x, const auto&, const Mask&) {
-        return causal(x, {.causal = true});
+        return causal(x, {.is_causal = true});
     });
     auto options = golden_options(pre);
     options.memory = 6;
     nn::TransformerLayer<T> decoder(options);
-    compare<T>(
-        "decoder" + kind, decoder, "", [&](const auto& x, const auto& memory, const Mask& keys) {
-            nn::Memory<T> past;
-            return decoder(x, past, decoder.multihead_attn->prepare(memory, keys), {.causal = true})
-                .context;
-        });
+    compare<T>("decoder" + kind, decoder, "",
+               [&](const auto& x, const auto& memory, const Mask& keys) {
+                   nn::KeyValues<T> past;
+                   return decoder(x, past, decoder.multihead_attn->prepare(memory, keys),
+                                  {.is_causal = true})
+                       .context;
+               });
     nn::TransformerModelOptions both{
         .encoder = golden_options(pre, 2), .decoder = golden_options(pre, 2), .vocabulary = 3};
     nn::Transformer<T> model(both);
     Stacks<T> stacks{model};
     compare<T>("both" + kind, stacks, "", [&](const auto& x, const auto& memory, const Mask& keys) {
-        auto state = model.decoder.start(model.encoder(memory, {.keys = keys}), keys);
+        auto state = model.decoder.start(model.encoder(memory, {.key_padding_mask = keys}), keys);
         return model.decoder(x, state).context;
     });
 }
@@ -162,12 +163,13 @@ TEST_CASE("what is rotated depends on distances alone") {
     nn::MultiHeadAttention<double> attention({.width = 8, .heads = 2, .rotary = true});
     const auto x = random_tensor({4, 2, 8}), earlier = random_tensor({3, 2, 8}, 2);
     Tape<double> tape;
-    const auto seen = attention(Variable(x), {.causal = true});
-    nn::Memory<double> past;
+    const auto seen = attention(Variable(x), {.is_causal = true});
+    nn::KeyValues<double> past;
     attention(Variable(earlier), past);
     const Mask hidden({2, 7}, {false, false, false, true, true, true, true, //
                                false, false, false, true, true, true, true});
-    const auto later = attention(Variable(x), past, {.keys = hidden, .causal = true});
+    const auto later =
+        attention(Variable(x), past, {.key_padding_mask = hidden, .is_causal = true});
     CHECK(distance(later.context.value(), seen.context.value()) < 1e-12);
     // And on these: steps in another order are not the same set.
     const auto back = attention(Variable(x.flip(0))), forth = attention(Variable(x));
@@ -179,7 +181,7 @@ TEST_CASE_TEMPLATE("steps one by one are all steps at once", T, float, double) {
     for (const auto positions : all_positions)
         for (const bool pre : {false, true}) {
             auto options = small<T>(positions, pre);
-            options.causal = true;
+            options.is_causal = true;
             options.memory = 3;
             const nn::TransformerStack<T> stack(options);
             Tape<T> tape;
@@ -209,7 +211,7 @@ TEST_CASE_TEMPLATE("steps one by one are all steps at once", T, float, double) {
 TEST_CASE_TEMPLATE("a stack reads on from what it carried", T, float, double) {
     const double tolerance = std::is_same_v<T, float> ? 1e-5 : 1e-13;
     auto options = small<T>(nn::Positions::rotary);
-    options.causal = true;
+    options.is_causal = true;
     const nn::TransformerStack<T> stack(options);
     Tape<T> tape;
     const auto x = tape.variable(random_tensor<T>({7, 3, 8}));
@@ -349,7 +351,7 @@ TEST_CASE("Transformers pass the gradient check at first and second order") {
 
 TEST_CASE("gradients flow through the past") {
     auto options = small<double>(nn::Positions::rotary);
-    options.causal = true;
+    options.is_causal = true;
     nn::TransformerStack<double> stack(options);
     const auto x = random_tensor({4, 2, 8}), seed = random_tensor({4, 2, 8}, 2);
     Tensor<double> gradients[2];
@@ -380,7 +382,7 @@ TEST_CASE("what a mask hides has no influence, sequences may be empty") {
         const std::vector<std::size_t> lengths{2, 0, 4};
         Tape<double> tape;
         const auto in = tape.variable(x);
-        const auto out = stack(in, {.keys = nn::length_mask(lengths, 4)});
+        const auto out = stack(in, {.key_padding_mask = nn::length_mask(lengths, 4)});
         CHECK(distance(out.value().slice(1, 0, 1).slice(0, 0, 2), alone) < 1e-13);
         CHECK(out.value().select(1, 1) == Tensor<double>::zeros({4, 8}));
         CHECK(out.value().select(1, 0).slice(0, 2, 4) == Tensor<double>::zeros({2, 8}));
@@ -405,7 +407,7 @@ TEST_CASE("what a mask hides has no influence, sequences may be empty") {
 
 TEST_CASE("a causal stack does not see what comes later") {
     auto options = small<double>(nn::Positions::sinusoidal);
-    options.causal = true;
+    options.is_causal = true;
     const nn::TransformerStack<double> stack(options);
     auto x = random_tensor({5, 1, 8});
     const auto before = stack(x).value();
@@ -450,7 +452,7 @@ TEST_CASE("Transformers name what does not fit") {
                    }),
                    "there are positions for 12 steps, and none for step 12"));
     CHECK(contains(error_of([&] {
-                       stack(x, {.keys = Mask::ones({2, 3})});
+                       stack(x, {.key_padding_mask = Mask::ones({2, 3})});
                    }),
                    "the mask has shape [2, 3], expected [B, S] = [2, 4]"));
     CHECK(

@@ -95,7 +95,7 @@ TEST_CASE("BatchNorm of shards follows the first, with any number of threads") {
     const auto run = [](std::size_t count) {
         threads::set(count);
         nn::BatchNorm<float> norm({.channels = 2});
-        optim::Shards<float> shards(4, parameters(norm));
+        optim::DataParallel<float> shards(4, parameters(norm));
         for (int step = 0; step < 5; ++step)
             shards.backward([&](std::size_t shard) {
                 return sum(norm(Variable(random_tensor<float>({5, 2, 3}, shard + 1))));

@@ -48,15 +48,15 @@ Row sums(const nn::CellParameters<double>& cell, const Row& x, const Row& h) {
 // One step of every form of the LSTM, as its papers write it.
 void lstm_by_hand(const nn::LstmCell<double>& cell, const Row& x, Row& h, Row& c) {
     const auto& o = cell.options;
-    const std::size_t H = cell.hidden, first = o.coupled ? 0 : H;
+    const std::size_t H = cell.hidden, first = o.coupled_gates ? 0 : H;
     const Row a = sums(cell, x, h);
     const auto peephole = [&](std::size_t row, std::size_t j) {
-        return o.peephole ? cell.peephole.value()(o.coupled ? row - 1 : row, j) : 0.0;
+        return o.peephole ? cell.peephole.value()(o.coupled_gates ? row - 1 : row, j) : 0.0;
     };
     Row next(H), out(H);
     for (std::size_t j = 0; j < H; ++j) {
         const double f = sigma(a[first + j] + peephole(1, j) * c[j]);
-        const double i = o.coupled ? 1 - f : sigma(a[j] + peephole(0, j) * c[j]);
+        const double i = o.coupled_gates ? 1 - f : sigma(a[j] + peephole(0, j) * c[j]);
         next[j] = f * c[j] + i * std::tanh(a[first + H + j]);
     }
     const Row seen = cell.norm_c ? normalised(next, *cell.norm_c) : next;
@@ -97,7 +97,7 @@ void check_gradients(Net& net, std::size_t input, std::span<const std::size_t> l
 TEST_CASE("every form of the LSTM equals its formula and passes the gradient check") {
     for (int form = 0; form < 16; ++form) {
         const nn::LstmOptions options{.peephole = (form & 1) != 0,
-                                      .coupled = (form & 2) != 0,
+                                      .coupled_gates = (form & 2) != 0,
                                       .layer_norm = (form & 4) != 0,
                                       .projection = (form & 8) != 0 ? 2u : 0u};
         CAPTURE(form);

@@ -1,7 +1,7 @@
 #include "support.hpp"
 
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/recurrent/spelling.hpp>
+#include <unroll/nn/recurrent/character_lstm.hpp>
 #include <unroll/nn/text/text.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -14,14 +14,14 @@ namespace {
 const nn::Vocabulary letters(std::vector<Tokens>{nn::split_characters("abcé")});
 const std::vector<Tokens> sentences{{"ab", "é", "cab", "ab"}, {}, {"zé", "", "cab"}};
 
-nn::Spelling<double> spelling(std::size_t most = 0, double dropout = 0) {
+nn::CharacterLstm<double> spelling(std::size_t most = 0, double dropout = 0) {
     nn::seed(4);
-    return nn::Spelling<double>(
+    return nn::CharacterLstm<double>(
         {.characters = letters, .width = 3, .hidden = 2, .most = most, .dropout = dropout});
 }
 
 // What both directions end with, reading one word alone.
-std::vector<double> alone(const nn::Spelling<double>& spell, const std::string& word) {
+std::vector<double> alone(const nn::CharacterLstm<double>& spell, const std::string& word) {
     Tape<double> tape;
     const auto numbers = letters.encode(nn::split_characters(word));
     const Indices column({numbers.size(), 1}, std::span<const std::int64_t>(numbers));
@@ -57,7 +57,7 @@ TEST_CASE("spelling reads nothing as nothing, and refuses what it cannot spell")
     CHECK(spell(std::vector<Tokens>{{}, {}}).shape() == Shape{0, 2, 4});
     CHECK(sum(square(spell(std::vector<Tokens>{{""}}))).item() == 0);
     CHECK(contains(error_of([&] { spell(std::vector<Tokens>{{"a\xff"}}); }), "not UTF-8"));
-    const nn::Spelling<double> few(
+    const nn::CharacterLstm<double> few(
         {.characters = nn::Vocabulary::of(Tokens{"a"}), .width = 2, .hidden = 2});
     CHECK(few(std::vector<Tokens>{{"aa", "a"}, {"a"}}).shape() == Shape{2, 2, 4});
     CHECK(contains(error_of([&] { few(std::vector<Tokens>{{"ab"}}); }), "'b' at position 1"));

@@ -7,33 +7,33 @@
 namespace unroll {
 
 // A strided part of a row-major buffer, in elements. A stride of 0 repeats one element.
-struct Region {
+struct StridedView {
     std::size_t offset = 0;
     Shape shape;
     Strides strides;
 
-    static Region whole(const Shape& shape) { return {0, shape, row_major(shape)}; }
+    static StridedView whole(const Shape& shape) { return {0, shape, row_major(shape)}; }
 };
 
 // The memory extent [first, second) of a strided view, in elements relative to its first.
 std::pair<std::ptrdiff_t, std::ptrdiff_t> extent(const Shape& shape, const Strides& strides);
 // The same in elements of the buffer.
-std::pair<std::size_t, std::size_t> extent(const Region& region);
+std::pair<std::size_t, std::size_t> extent(const StridedView& view);
 // Whether it contains an element more than once.
-bool repeats(const Region& region);
-// Whether the memory extent of `part` is within that of `region`.
-bool lies_in(const Region& part, const Region& region);
+bool repeats(const StridedView& view);
+// Whether the memory extent of `part` is within that of `view`.
+bool is_within(const StridedView& part, const StridedView& view);
 
 // Tracks which elements of a gradient buffer have been written: the first contribution to an
 // element is stored, later ones are added. Represents one run of elements and one block of rows
 // filled column by column, the order in which time steps and gates contribute; for anything else
 // the gaps are filled with zeros first. Contributions of T steps thus cost O(T), without clearing
 // the buffer.
-class Coverage {
+class WrittenRegions {
 public:
     // Announces that all of `part` will be written. True: add to it. False: overwrite it.
     template <class T>
-    bool take(T* buffer, const Region& whole, const Region& part);
+    bool take(T* buffer, const StridedView& whole, const StridedView& part);
 
     // Fills unwritten elements with zeros.
     template <class T>

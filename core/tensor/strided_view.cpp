@@ -1,4 +1,4 @@
-#include <unroll/core/tensor/region.hpp>
+#include <unroll/core/tensor/strided_view.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -13,8 +13,8 @@ void zero(T* buffer, std::size_t begin, std::size_t end) {
 }
 
 // The part without repeated and unit axes, and with adjacent axes merged if they form one stride.
-Region merged(const Region& part) {
-    Region out{part.offset, {}, {}};
+StridedView merged(const StridedView& part) {
+    StridedView out{part.offset, {}, {}};
     for (std::size_t i = 0; i < part.shape.size(); ++i) {
         if (part.shape[i] == 1 || part.strides[i] == 0) continue;
         const auto span = part.strides[i] * static_cast<std::ptrdiff_t>(part.shape[i]);
@@ -30,7 +30,7 @@ Region merged(const Region& part) {
 }
 
 // Whether the part visits every element of a buffer of `size` exactly once.
-bool is_permutation(const Region& part, std::size_t size) {
+bool is_permutation(const StridedView& part, std::size_t size) {
     std::size_t count = 1;
     std::uint32_t used = 0;
     for (std::size_t found = 0; found < part.shape.size(); ++found) {
@@ -58,26 +58,26 @@ std::pair<std::ptrdiff_t, std::ptrdiff_t> extent(const Shape& shape, const Strid
     return {low, high + 1};
 }
 
-std::pair<std::size_t, std::size_t> extent(const Region& region) {
-    const auto [low, high] = extent(region.shape, region.strides);
-    return {region.offset + static_cast<std::size_t>(low),
-            region.offset + static_cast<std::size_t>(high)};
+std::pair<std::size_t, std::size_t> extent(const StridedView& view) {
+    const auto [low, high] = extent(view.shape, view.strides);
+    return {view.offset + static_cast<std::size_t>(low),
+            view.offset + static_cast<std::size_t>(high)};
 }
 
-bool repeats(const Region& region) {
-    for (std::size_t i = 0; i < region.shape.size(); ++i)
-        if (region.strides[i] == 0 && region.shape[i] > 1) return true;
+bool repeats(const StridedView& view) {
+    for (std::size_t i = 0; i < view.shape.size(); ++i)
+        if (view.strides[i] == 0 && view.shape[i] > 1) return true;
     return false;
 }
 
-bool lies_in(const Region& part, const Region& region) {
+bool is_within(const StridedView& part, const StridedView& view) {
     const auto [begin, end] = extent(part);
-    const auto [low, high] = extent(region);
+    const auto [low, high] = extent(view);
     return begin >= low && end <= high;
 }
 
 template <class T>
-bool Coverage::take(T* buffer, const Region& whole, const Region& part) {
+bool WrittenRegions::take(T* buffer, const StridedView& whole, const StridedView& part) {
     const Shape& shape = whole.shape;
     const std::size_t size = element_count(shape);
     if (none() && part.shape == shape && part.strides == whole.strides) {
@@ -85,7 +85,7 @@ bool Coverage::take(T* buffer, const Region& whole, const Region& part) {
         return size == 0;
     }
     if (element_count(part.shape) == 0) return true;
-    const Region run = merged(part);
+    const StridedView run = merged(part);
     const std::size_t rank = run.shape.size();
     if (rank == 0) return take_run(buffer, part.offset, part.offset + 1);
     if (run.strides.back() == 1) {
@@ -107,7 +107,7 @@ bool Coverage::take(T* buffer, const Region& whole, const Region& part) {
 }
 
 template <class T>
-bool Coverage::take_run(T* buffer, std::size_t begin, std::size_t end) {
+bool WrittenRegions::take_run(T* buffer, std::size_t begin, std::size_t end) {
     if (begin >= begin_ && end <= end_) return true;
     if (columns_ != 0) {
         close_block(buffer);
@@ -130,7 +130,7 @@ bool Coverage::take_run(T* buffer, std::size_t begin, std::size_t end) {
 }
 
 template <class T>
-void Coverage::close_block(T* buffer) {
+void WrittenRegions::close_block(T* buffer) {
     for (std::size_t row = 0; columns_ < stride_ && row < rows_; ++row)
         zero(buffer, block_ + row * stride_ + columns_, block_ + (row + 1) * stride_);
     columns_ = 0;
@@ -138,8 +138,8 @@ void Coverage::close_block(T* buffer) {
 }
 
 template <class T>
-bool Coverage::take_columns(T* buffer, std::size_t begin, std::size_t rows, std::size_t stride,
-                            std::size_t column, std::size_t columns) {
+bool WrittenRegions::take_columns(T* buffer, std::size_t begin, std::size_t rows,
+                                  std::size_t stride, std::size_t column, std::size_t columns) {
     const std::size_t end = begin + rows * stride;
     if (begin >= begin_ && end <= end_) return true;
     const bool same = columns_ != 0 && begin == block_ && rows == rows_ && stride == stride_;
@@ -163,16 +163,16 @@ bool Coverage::take_columns(T* buffer, std::size_t begin, std::size_t rows, std:
 }
 
 template <class T>
-void Coverage::settle(T* buffer, std::size_t size) {
+void WrittenRegions::settle(T* buffer, std::size_t size) {
     if (columns_ != 0) close_block(buffer);
     zero(buffer, 0, std::min(begin_, size));
     zero(buffer, end_, size);
     set_all(size);
 }
 
-template bool Coverage::take(float*, const Region&, const Region&);
-template bool Coverage::take(double*, const Region&, const Region&);
-template void Coverage::settle(float*, std::size_t);
-template void Coverage::settle(double*, std::size_t);
+template bool WrittenRegions::take(float*, const StridedView&, const StridedView&);
+template bool WrittenRegions::take(double*, const StridedView&, const StridedView&);
+template void WrittenRegions::settle(float*, std::size_t);
+template void WrittenRegions::settle(double*, std::size_t);
 
 } // namespace unroll

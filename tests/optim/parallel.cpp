@@ -23,7 +23,7 @@ std::vector<float> weights_after_training(std::size_t threads) {
     nn::seed(3);
     nn::Gru<float> gru({.input = 4, .hidden = 8, .layers = 2, .dropout = 0.2});
     optim::Adam<float> adam(parameters(gru));
-    optim::Shards<float> shards(4, adam.parameters(), Random(5));
+    optim::DataParallel<float> shards(4, adam.parameters(), Random(5));
     const auto x = random_tensor<float>({6, 8, 4});
     for (int step = 0; step < 5; ++step) {
         shards.backward([&](std::size_t s) {
@@ -62,7 +62,7 @@ TEST_CASE("shards equal the whole batch, and add to gradients") {
     // A parameter that is listed twice counts once.
     Parameters<double> twice = all;
     twice.insert(twice.end(), all.begin(), all.end());
-    optim::Shards<double> shards(4, twice);
+    optim::DataParallel<double> shards(4, twice);
     const auto run = [&] {
         return shards.backward([&](std::size_t s) {
             const auto y = layer(Variable(x.slice(0, 2 * s, 2 * s + 2)));
@@ -84,7 +84,7 @@ TEST_CASE("shards equal the whole batch, and add to gradients") {
 
 TEST_CASE("an exception of any shard changes no gradient") {
     nn::Linear<double> layer({.input = 3, .output = 2});
-    optim::Shards<double> shards(4, parameters(layer));
+    optim::DataParallel<double> shards(4, parameters(layer));
     const auto loss = [&](std::size_t s, std::size_t failing) {
         const auto y = layer(Variable(x.slice(0, 2 * s, 2 * s + 2)));
         if (s == failing) fail("shard", "no luck");
@@ -110,12 +110,13 @@ TEST_CASE("an exception of any shard changes no gradient") {
 
 TEST_CASE("shards name the parameters that they were not given") {
     nn::Linear<double> first({.input = 3, .output = 2}), second({.input = 2, .output = 1});
-    optim::Shards<double> shards(2, parameters(first));
-    const auto run = [&](optim::Shards<double>& s) {
+    optim::DataParallel<double> shards(2, parameters(first));
+    const auto run = [&](optim::DataParallel<double>& s) {
         s.backward([&](std::size_t) { return mean(second(first(Variable(x)))); });
     };
     const std::string error = error_of([&] { run(shards); });
-    CHECK(contains(error, "parameters that Shards was not given: 'bias' [1], 'weight' [1, 2]"));
+    CHECK(
+        contains(error, "parameters that DataParallel was not given: 'bias' [1], 'weight' [1, 2]"));
     CHECK_FALSE(first.weight.has_gradient());
     CHECK_FALSE(second.weight.has_gradient());
 
@@ -126,7 +127,7 @@ TEST_CASE("shards name the parameters that they were not given") {
         CHECK(first.weight.has_gradient());
     }
     SUBCASE("given, but held by no optimiser") {
-        optim::Shards<double> both(2, parameters(first, second));
+        optim::DataParallel<double> both(2, parameters(first, second));
         optim::Sgd<double> sgd(parameters(first));
         run(both);
         CHECK(contains(error_of([&] { sgd.step(); }), "'bias' [1], 'weight' [1, 2]"));
@@ -135,7 +136,7 @@ TEST_CASE("shards name the parameters that they were not given") {
 
 TEST_CASE("weights of shards") {
     Parameter<double> w("w", Tensor<double>::scalar(1));
-    optim::Shards<double> shards(2, parameters(w));
+    optim::DataParallel<double> shards(2, parameters(w));
     const auto loss = [&](std::size_t s) { return w * (s == 0 ? 1.0 : 5.0); };
     CHECK(shards.backward(loss, std::vector<double>{3, 1}) == doctest::Approx(2));
     CHECK(w.gradient().item() == doctest::Approx(2));
@@ -144,12 +145,13 @@ TEST_CASE("weights of shards") {
     CHECK(contains(error_of([&] { shards.backward(loss, std::vector<double>{1}); }),
                    "1 weights for 2 shards"));
     CHECK(w.gradient().item() == doctest::Approx(2));
-    CHECK(contains(error_of([&] { optim::Shards<double>(0, parameters(w)); }), "at least one"));
+    CHECK(
+        contains(error_of([&] { optim::DataParallel<double>(0, parameters(w)); }), "at least one"));
 }
 
 TEST_CASE("shards draw from streams of their own, seeded by the thread's generator") {
     Parameter<double> w("w", Tensor<double>::scalar(1));
-    const auto drawn = [&](optim::Shards<double>& shards) {
+    const auto drawn = [&](optim::DataParallel<double>& shards) {
         std::vector<double> all(shards.size());
         shards.backward([&](std::size_t s) {
             all[s] = shards.tape(s).random().uniform();
@@ -160,15 +162,15 @@ TEST_CASE("shards draw from streams of their own, seeded by the thread's generat
     };
     const Random before = thread_random();
     thread_random() = Random(11);
-    optim::Shards<double> a(2, parameters(w)), b(2, parameters(w));
+    optim::DataParallel<double> a(2, parameters(w)), b(2, parameters(w));
     thread_random() = Random(11);
-    optim::Shards<double> again(2, parameters(w)), given(2, parameters(w), Random(4));
+    optim::DataParallel<double> again(2, parameters(w)), given(2, parameters(w), Random(4));
     thread_random() = before;
     const auto first = drawn(a);
     CHECK(first[0] != first[1]);
     CHECK(first == drawn(again));
     CHECK(first != drawn(b));
-    optim::Shards<double> same(2, parameters(w), Random(4));
+    optim::DataParallel<double> same(2, parameters(w), Random(4));
     CHECK(drawn(given) == drawn(same));
     // Its state can be kept and restored, and a shard can evaluate.
     const auto state = a.tape(1).random().state();
@@ -183,7 +185,7 @@ TEST_CASE("making and dropping shards keeps memory flat") {
     nn::Linear<double> layer({.input = 3, .output = 2});
     const auto run = [&](int times) {
         for (int i = 0; i < times; ++i) {
-            optim::Shards<double> shards(4, parameters(layer));
+            optim::DataParallel<double> shards(4, parameters(layer));
             if (i % 8 != 0) continue;
             shards.backward(
                 [&](std::size_t s) { return mean(layer(Variable(x.slice(0, 2 * s, 2 * s + 2)))); });

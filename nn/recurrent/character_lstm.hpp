@@ -6,7 +6,7 @@
 
 namespace unroll::nn {
 
-struct SpellingOptions {
+struct CharacterLstmOptions {
     Vocabulary characters;  // of the training words
     std::size_t width = 0;  // of a character embedding
     std::size_t hidden = 0; // of each direction
@@ -18,10 +18,10 @@ struct SpellingOptions {
 // directions of an LSTM over its characters, concatenated (Ling et al. 2015; Lample et al. 2016).
 // Each distinct word is computed once.
 template <class T>
-class Spelling {
+class CharacterLstm {
 public:
     using value_type = T;
-    explicit Spelling(const SpellingOptions& options);
+    explicit CharacterLstm(const CharacterLstmOptions& options);
     // B sentences -> [T, B, output_width()], T the length of the longest one, with zeros after the
     // end of a sentence and for an empty word. Throws Error for words that are not UTF-8, and for a
     // character outside the vocabulary.
@@ -31,13 +31,13 @@ public:
     std::size_t output_width() const { return 2 * options.hidden; }
     void members(Members<T>& m) { m(module_name)("characters", characters)("read", read); }
 
-    SpellingOptions options;
+    CharacterLstmOptions options;
     Embedding<T> characters;
     Lstm<T> read;
-    ModuleName module_name{"Spelling"};
+    ModuleName module_name{"CharacterLstm"};
 };
 
-extern template class Spelling<float>;
-extern template class Spelling<double>;
+extern template class CharacterLstm<float>;
+extern template class CharacterLstm<double>;
 
 } // namespace unroll::nn

@@ -1,5 +1,5 @@
 #include <unroll/nn/layers/time_pooling.hpp>
-#include <unroll/nn/recurrent/spelling.hpp>
+#include <unroll/nn/recurrent/character_lstm.hpp>
 #include <unroll/nn/text/batches.hpp>
 #include <unroll/nn/text/text.hpp>
 #include <unroll/ops/index.hpp>
@@ -10,14 +10,14 @@
 namespace unroll::nn {
 
 template <class T>
-Spelling<T>::Spelling(const SpellingOptions& o)
+CharacterLstm<T>::CharacterLstm(const CharacterLstmOptions& o)
     : options(o),
       characters(
           {.vocabulary = o.characters.size(), .width = o.width, .padding = o.characters.padding()}),
       read({.input = o.width, .hidden = o.hidden, .bidirectional = true}) {}
 
 template <class T>
-Variable<T> Spelling<T>::operator()(std::span<const Tokens> sentences, Where caller) const {
+Variable<T> CharacterLstm<T>::operator()(std::span<const Tokens> sentences, Where caller) const {
     const Scope scope(module_name, caller);
     // Padding is spelled as an empty word, which the network ends with zeros.
     std::vector<std::vector<std::int64_t>> spellings(1), places;
@@ -40,7 +40,7 @@ Variable<T> Spelling<T>::operator()(std::span<const Tokens> sentences, Where cal
     return take(last_layer(read(x, {}, lengths).state[0], true), pad_sequences(places, 0).numbers);
 }
 
-template class Spelling<float>;
-template class Spelling<double>;
+template class CharacterLstm<float>;
+template class CharacterLstm<double>;
 
 } // namespace unroll::nn
