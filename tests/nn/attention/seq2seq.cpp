@@ -42,7 +42,9 @@ void check_gradients_of(const typename M::Options& options, nn::TeacherForcing f
                 const auto out = model(in[0], targets, lengths, forcing);
                 return cross_entropy(out.logits, targets) + sum(out.weights * out.weights);
             },
-            {random_tensor({3, 2, 2})}, parameters(model), {.order = order, .full = 100});
+            // Some gradients are a thousandth of others, of which rounding leaves five digits.
+            {random_tensor({3, 2, 2})}, parameters(model),
+            {.order = order, .smallest = 1e-2, .full = 100});
         CAPTURE(order);
         INFO(report.text());
         CHECK(report.passed());
