@@ -20,13 +20,14 @@ constexpr const char* writing = "write_safetensors";
 constexpr std::string_view metadata_key = "__metadata__";
 constexpr std::uint64_t longest_header = 100'000'000;
 
-struct Dtype {
+// A type of elements as the format names it.
+struct NamedDtype {
     std::string_view name;
     std::uint64_t bits;
-    std::optional<Dtype> format; // none if its elements are not read
+    std::optional<Dtype> dtype; // none if its elements are not read
 };
 
-constexpr Dtype dtypes[] = {
+constexpr NamedDtype dtypes[] = {
     {"F32", 32, Dtype::f32},      {"F64", 64, Dtype::f64},      {"F16", 16, Dtype::f16},
     {"BF16", 16, Dtype::bf16},    {"I64", 64, Dtype::i64},      {"I32", 32, Dtype::i32},
     {"I16", 16, Dtype::i16},      {"I8", 8, Dtype::i8},         {"U64", 64, Dtype::u64},
@@ -36,9 +37,9 @@ constexpr Dtype dtypes[] = {
     {"F6_E3M2", 6, std::nullopt}, {"F4", 4, std::nullopt},
 };
 
-const Dtype* find_dtype(std::string_view name) {
+const NamedDtype* find_dtype(std::string_view name) {
     const auto found = std::find_if(std::begin(dtypes), std::end(dtypes),
-                                    [&](const Dtype& d) { return d.name == name; });
+                                    [&](const NamedDtype& d) { return d.name == name; });
     return found == std::end(dtypes) ? nullptr : found;
 }
 
@@ -186,7 +187,7 @@ struct Span {
 Span check_entry(const std::string& where, const std::string& name, const Entry& entry,
                  std::uint64_t size) {
     const std::string tensor = where + "tensor '" + name + "': ";
-    const Dtype* dtype = find_dtype(*entry.dtype);
+    const NamedDtype* dtype = find_dtype(*entry.dtype);
     if (dtype == nullptr) fail(reading, tensor + "unknown dtype '" + *entry.dtype + "'");
     if (entry.offsets->size() != 2)
         fail(reading,
