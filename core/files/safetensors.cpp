@@ -342,10 +342,10 @@ Tensor<T> SafetensorsFile::get(const std::string& name, Narrowing narrowing) con
     if (stored.shape.size() > max_rank)
         fail(operation, what + " has " + std::to_string(stored.shape.size()) +
                             " dimensions, at most " + std::to_string(max_rank) + " are supported");
-    const auto format = find_dtype(stored.dtype)->format;
-    if (!format) fail(operation, what + ": this element type is not supported");
+    const auto dtype = find_dtype(stored.dtype)->dtype;
+    if (!dtype) fail(operation, what + ": this element type is not supported");
     Tensor<T> tensor(Shape(stored.shape.begin(), stored.shape.end()));
-    decode(operation, what, *format, false, stored.bytes, tensor.data(), narrowing);
+    decode(operation, what, *dtype, false, stored.bytes, tensor.data(), narrowing);
     return tensor;
 }
 
