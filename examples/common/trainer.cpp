@@ -92,11 +92,11 @@ private:
         adam_.set_learning_rate(o_.learning_rate * warm * (falling * 0.98 + 0.02));
         const double loss =
             shards_.backward([&](std::size_t shard) { return task_.loss(shard, batch); });
-        const double norm = optim::clip_norm(adam_.parameters(), o_.clip);
-        if (!std::isfinite(loss) || !std::isfinite(norm))
-            fail("train", fmt::format("batch {} has the loss {} and a gradient of norm {}; a lower "
+        if (!std::isfinite(loss))
+            fail("train", fmt::format("the loss of batch {} is {}, which is not finite; a lower "
                                       "--learning-rate may help",
-                                      position_.batch, loss, norm));
+                                      position_.batch, loss));
+        optim::clip_norm(adam_.parameters(), o_.clip);
         recent_ += loss;
         ++counted_;
         whole_ = false;
