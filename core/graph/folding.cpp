@@ -112,7 +112,7 @@ private:
         std::string numbers;
         for (const ConstantUse& use : constants_of(id)) {
             const auto named = constant_names_.find(use.value);
-            if (use.region->shape.empty() && use.name == nullptr &&
+            if (use.view->shape.empty() && use.name == nullptr &&
                 named == constant_names_.end()) {
                 numbers += (numbers.empty() ? "" : ", ") + format_with_unit(use.number);
                 continue;
@@ -134,7 +134,7 @@ private:
                         : use.name != nullptr          ? use.name
                                                        : "constant";
             item.origin = origin(id);
-            item.shapes.push_back(to_string(use.region->shape));
+            item.shapes.push_back(to_string(use.view->shape));
             item.count = 1;
             known->second = static_cast<std::uint32_t>(model.items.size());
             model.items.push_back(std::move(item));
