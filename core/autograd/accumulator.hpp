@@ -4,12 +4,17 @@
 #include <unroll/core/kernels/operands.hpp>
 #include <unroll/core/tensor/strided_view.hpp>
 
+#include <span>
+#include <string>
+
 namespace unroll {
 
-// Accumulates the gradients of one backward pass. A gradient belongs to the root of a node: the
-// node itself, unless it is a view. Two implementations: InPlace adds into buffers; Recorded keeps
-// the contributions as variables, so that the pass can be differentiated. Rules access them through
-// Adjoint.
+template <class T>
+struct Node;
+
+// Where the gradients of one backward pass add up. A gradient belongs to the root of a node: the
+// node itself, unless it is a view. There are two: InPlace adds into buffers, Recorded keeps what
+// is added as variables, so that the pass can be differentiated. Rules reach them through Adjoint.
 template <class T>
 class Accumulator {
 public:
@@ -24,8 +29,12 @@ public:
     // Whether a requested gradient depends on that of the node.
     virtual bool needs(NodeId id) const = 0;
     // Called around the rule of the operation `id`, which received `gradients`.
-    virtual void begin_rule(NodeId /*id*/, std::span<const Variable<T>> /*gradients*/) {}
-    virtual void end_rule() {}
+    virtual void begin_rule(NodeId id, std::span<const Variable<T>> gradients);
+    virtual void end_rule() { running_ = nullptr; }
+    // The operation whose rule runs.
+    Op operation() const;
+    // Throws Error about the rule that runs.
+    [[noreturn]] void refuse(const std::string& problem) const;
     // The name for operations that a rule records: "∂tanh".
     virtual const char* derivative_name() const { return ""; }
 
@@ -56,6 +65,7 @@ protected:
 
     Tape<T>& tape_;
     bool is_recording_ = false;
+    const Node<T>* running_ = nullptr; // while a rule runs: its operation
 };
 
 extern template class Accumulator<float>;

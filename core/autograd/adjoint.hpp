@@ -6,9 +6,10 @@
 
 namespace unroll {
 
-// Accumulates the gradient of one input, for a rule. The first contribution is stored, later ones
-// are added in place. Broadcasting in the forward pass is undone here and nowhere else.
-// Contributions are linear in the gradient that the rule received.
+// Where a rule accumulates the gradient of one input. The first contribution is stored, later ones
+// are added in place. What was broadcast on the way forward is summed here and nowhere else.
+// Contributions are linear in the gradient that the rule received. Shapes and indices that do not
+// fit are an Error that names the operation.
 template <class T>
 class Adjoint {
 public:

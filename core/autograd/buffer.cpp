@@ -86,9 +86,8 @@ bool Tape<T>::row_overwritten(NodeId id, NodeId since) const {
 
 template <class T>
 Buffer<T>::Buffer(const Variable<T>& like, const Shape& shape) : memory_(shape) {
-    Tape<T>* tape = Tape<T>::is_paused() ? nullptr : like.tape();
-    if (tape == nullptr) tape = Tape<T>::current();
-    if (tape != nullptr) whole_ = tape->handle(memory_, tape->append_buffer(shape));
+    if (Tape<T>* const tape = Tape<T>::recording(like))
+        whole_ = tape->handle(memory_, tape->append_buffer(shape));
 }
 
 template <class T>
@@ -97,7 +96,7 @@ OutputSlot<T> Buffer<T>::slot_at(Tensor<T> memory, std::size_t begin) const {
     const std::size_t row = memory_.size() / std::max<std::size_t>(memory_.shape(0), 1);
     slot.view = {begin * row, slot.memory.shape(), slot.memory.strides()};
     if (whole_.is_recorded()) slot.tape_slot = whole_.body()->slot;
-    slot.is_untracked = &is_untracked_;
+    slot.lost = &lost_;
     return slot;
 }
 
@@ -128,7 +127,7 @@ Variable<T> Buffer<T>::rows(std::size_t begin, std::size_t end) const {
     Tape<T>* const tape = whole_.tape();
     if (tape == nullptr || (view.size() > 0 && !tape->any_row_written(whole_.node(), begin, end))) {
         Variable<T> constant(std::move(view));
-        constant.body()->is_untracked = is_untracked_;
+        constant.body()->lost = lost_;
         return constant;
     }
     const NodeId id = tape->append_rows(whole_, view);

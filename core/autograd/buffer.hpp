@@ -13,9 +13,9 @@ struct OutputSlot {
     StridedView view;
     TapeSlot<T>* tape_slot = nullptr; // of the buffer's tape
     bool* is_taken = nullptr;         // set when an operation stores its result here
-    bool* is_untracked = nullptr; // set if that result depends on a parameter and no tape records
+    Lost* lost = nullptr;             // raised to that of a result which is not recorded
 
-    bool is_of_buffer() const { return is_untracked != nullptr; }
+    bool is_of_buffer() const { return lost != nullptr; }
     bool is_given() const { return static_cast<bool>(memory.storage()); }
     Tensor<T> take(const Shape& shape) const {
         if (is_taken != nullptr) *is_taken = true;
@@ -54,7 +54,7 @@ private:
 
     Tensor<T> memory_;
     Variable<T> whole_; // on a tape
-    mutable bool is_untracked_ = false;
+    mutable Lost lost_ = Lost::nothing;
 };
 
 // The storage of a value that is no longer used, as the destination of a result.

@@ -8,7 +8,10 @@
 
 namespace unroll {
 
-// The state shared by parameters, tapes and optimisers: value, gradient, name.
+template <class T>
+struct Gradient;
+
+// What parameters, tapes and optimisers share: value, gradient, name.
 template <class T>
 struct ParameterBody : Value<T> {
     ParameterBody(std::string name, Tensor<T> value);
@@ -21,6 +24,9 @@ struct ParameterBody : Value<T> {
     std::string label;
     Tensor<T> gradient;
     bool has_gradient = false;
+    // Of the backward pass that adds up in `gradient` before it has succeeded: another one that
+    // runs in one of its rules uses memory of its own.
+    const Gradient<T>* lent_to = nullptr;
     bool is_trainable = true;
     std::atomic<std::uint32_t> optimizers = 0; // that hold it
     std::uint64_t pass = 0;                    // the last backward pass that added to the gradient

@@ -2,6 +2,7 @@
 
 #include <unroll/core/autograd/buffer.hpp>
 
+#include <algorithm>
 #include <array>
 #include <new>
 #include <tuple>
@@ -37,8 +38,9 @@ Once<F> once(F f) {
     return {std::move(f)};
 }
 
-// For use in a rule: a tensor that does not depend on the variables passed to the rule, such as a
-// mask.
+// In a rule: a tensor that does not depend on the operation's inputs, such as weights of a loss.
+// Any other tensor that a recorded pass finds in a gradient is an error, whether the rule made,
+// captured or kept it.
 template <class T>
 Variable<T> constant(Tensor<T> x) {
     return Variable<T>(Value<T>::make(std::move(x)));
@@ -86,9 +88,13 @@ public:
         call(to, gradients, std::make_index_sequence<N>{});
     }
     std::span<const Saved<T>> kept() const override { return saved_; }
-    bool has_changed() const override {
-        return std::apply([](const auto&... t) { return (false || ... || t.has_changed()); },
-                          tensors_);
+    std::string changed() const override {
+        std::string which;
+        const auto look = [&](const auto& t) {
+            if (which.empty() && t.has_changed()) which = t.text();
+        };
+        std::apply([&](const auto&... t) { (look(t), ...); }, tensors_);
+        return which;
     }
     bool is_differentiable_once() const override {
         return requires { F::is_differentiable_once; };
@@ -139,8 +145,19 @@ void store(Tape<T>& tape, const Op& op, NodeId id, const OutputSlot<T>& slot) {
     if (slot.root != no_node) tape.place(id, slot.root, slot.view);
 }
 template <class T>
-void note_untracked(bool is_untracked, const OutputSlot<T>& slot) {
-    if (is_untracked && slot.is_untracked != nullptr) *slot.is_untracked = true;
+void note_lost(Lost lost, const OutputSlot<T>& slot) {
+    if (slot.lost != nullptr) *slot.lost = std::max(*slot.lost, lost);
+}
+
+// A result in the memory of an input would change the input.
+template <class T>
+void require_own_memory(const Op& op, std::span<const Variable<T>* const> inputs,
+                        const Tensor<T>& value, const OutputSlot<T>& slot) {
+    if (slot.is_given()) return;
+    for (const Variable<T>* x : inputs)
+        if (value.storage() && x->value().storage() == value.storage() && value.size() > 0)
+            fail(op, "its result is stored in the memory of an input, which has changed with it; "
+                     "write into a copy() of the input's value");
 }
 
 // Puts the results of one operation on the tape and returns the node of the first; no_node if
@@ -152,8 +169,9 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
     const auto context = Tape<T>::of(op, inputs);
     NodeId first = no_node;
     for (std::size_t i = 0; i < out.size(); ++i) {
+        require_own_memory(op, inputs, values[i], i < slots.size() ? slots[i] : OutputSlot<T>());
         if (context.tape == nullptr) {
-            if (i < slots.size()) note_untracked(context.is_untracked, slots[i]);
+            if (i < slots.size()) note_lost(context.lost, slots[i]);
             out[i] = context.plain(std::move(values[i]));
             continue;
         }
@@ -174,16 +192,18 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
 // Records an operation on the tape of its inputs, or on the current tape, and returns its result.
 //   rule(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& kept...)
 // accumulates vector-Jacobian products into to[0], to[1], ... in the order of `inputs`. `saved`
-// lists the inputs (and `result`) that the rule reads, then tensors of other types. Values captured
-// by the rule are saved as well, but later changes to them are not detected. A rule that computes
-// with variables is differentiable itself; one that computes with plain tensors must be marked by
-// once(). Nothing is recorded without a tape, or if no input needs a gradient.
+// lists the inputs (and `result`) that the rule reads, then tensors of other types; what the rule
+// captures by value is kept, too, but changes of it are not noticed. A rule that computes with
+// variables is differentiable again; one that computes with plain tensors must be marked by once(),
+// or wrap in constant() those that do not depend on the inputs. The result has memory of its own.
+// Without a tape, or where no input needs a gradient, nothing is recorded.
 template <class T, class... Kept, class F>
 Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Tensor<T> value,
                    const std::tuple<Kept...>& saved, F rule, const OutputSlot<T>& slot = {}) {
     const auto context = Tape<T>::of(op, inputs);
+    detail::require_own_memory(op, inputs, value, slot);
     if (context.tape == nullptr) {
-        detail::note_untracked(context.is_untracked, slot);
+        detail::note_lost(context.lost, slot);
         return context.plain(std::move(value));
     }
     Tape<T>& tape = *context.tape;

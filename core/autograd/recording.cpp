@@ -1,5 +1,7 @@
 #include <unroll/core/autograd/tape.hpp>
+#include <unroll/core/base/per_thread.hpp>
 
+#include <algorithm>
 #include <mutex>
 
 namespace unroll {
@@ -8,52 +10,50 @@ namespace {
 
 std::atomic<std::uint64_t> generations{0};
 
-// A tape that records, or that recorded until it was destroyed.
+// A tape that records, or did until it was destroyed; without a slot, a NoRecording.
 template <class T>
 struct Recorder {
     TapeSlot<T>* slot = nullptr;
-    std::uint64_t lifetime = 0;
+    std::uint64_t number = 0; // the tape's lifetime, or that of the NoRecording; 0: none
 
-    bool is_alive() const { return slot->lifetime.load(std::memory_order_acquire) == lifetime; }
+    bool is_none() const { return number == 0; }
+    bool is_pause() const { return slot == nullptr && number != 0; }
+    bool is_alive() const {
+        return slot == nullptr || slot->lifetime.load(std::memory_order_acquire) == number;
+    }
+    friend bool operator==(const Recorder&, const Recorder&) = default;
 };
 
-// The tapes of this thread except the innermost. A tape may be destroyed out of order or by another
-// thread; its entry is then removed when it reaches the top.
+// The tapes and NoRecordings of this thread, the innermost apart. A tape may be destroyed out of
+// order or by another thread: its entry is then dropped when it comes up.
 template <class T>
 struct Recorders {
     static thread_local constinit Recorder<T> innermost;
-    static thread_local constinit int paused;
-    // Null during thread exit, when a tape of static lifetime may still exist.
-    static std::vector<Recorder<T>>* outer() {
-        thread_local constinit bool has_ended = false;
-        if (has_ended) return nullptr;
-        struct Owner {
-            std::vector<Recorder<T>> others;
-            ~Owner() { has_ended = true; }
-        };
-        thread_local Owner owner;
-        return &owner.others;
-    }
+    static std::vector<Recorder<T>>& outer() { return per_thread<std::vector<Recorder<T>>>(); }
 
     static void push(Recorder<T> recorder) {
-        if (auto* others = outer(); others != nullptr && innermost.slot != nullptr)
-            others->push_back(innermost);
+        if (!innermost.is_none()) outer().push_back(innermost);
         innermost = recorder;
     }
     static void pop() {
         innermost = {};
-        auto* const others = outer();
-        while (others != nullptr && !others->empty() && innermost.slot == nullptr) {
-            if (others->back().is_alive()) innermost = others->back();
-            others->pop_back();
-        }
+        for (auto& others = outer(); !others.empty() && innermost.is_none(); others.pop_back())
+            if (others.back().is_alive()) innermost = others.back();
+    }
+    static void drop_destroyed() {
+        while (!innermost.is_none() && !innermost.is_alive()) pop();
+    }
+    // Also one within which others were made that outlive it.
+    static void remove(Recorder<T> recorder) {
+        if (innermost == recorder) return pop();
+        auto& others = outer();
+        const auto last = std::find(others.rbegin(), others.rend(), recorder);
+        if (last != others.rend()) others.erase(std::next(last).base());
     }
 };
 
 template <class T>
 thread_local constinit Recorder<T> Recorders<T>::innermost{};
-template <class T>
-thread_local constinit int Recorders<T>::paused = 0;
 
 // Slots are reused but never freed: a variable may outlive its tape.
 template <class T>
@@ -160,54 +160,60 @@ Tape<T>::~Tape() {
     slot->lifetime.store(0, std::memory_order_release);
     Memory::give_back(std::move(m_));
     auto& innermost = Recorders<T>::innermost;
-    if (innermost.slot != nullptr && !innermost.is_alive()) Recorders<T>::pop();
+    if (!innermost.is_none() && !innermost.is_alive()) Recorders<T>::pop();
 }
 
 template <class T>
 Tape<T>* Tape<T>::current() {
-    auto& innermost = Recorders<T>::innermost;
-    while (innermost.slot != nullptr && !innermost.is_alive()) Recorders<T>::pop();
-    if (innermost.slot == nullptr || Recorders<T>::paused != 0) return nullptr;
-    return innermost.slot->tape.load(std::memory_order_relaxed);
+    Recorders<T>::drop_destroyed();
+    TapeSlot<T>* const slot = Recorders<T>::innermost.slot;
+    return slot != nullptr ? slot->tape.load(std::memory_order_relaxed) : nullptr;
 }
 
 template <class T>
 bool Tape<T>::is_paused() {
-    return Recorders<T>::paused != 0;
+    return is_paused(nullptr);
 }
 
 template <class T>
-NoRecording<T>::NoRecording() {
-    ++Recorders<T>::paused;
+bool Tape<T>::is_paused(const TapeSlot<T>* slot) {
+    Recorders<T>::drop_destroyed();
+    const auto& innermost = Recorders<T>::innermost;
+    if (slot == nullptr || innermost.slot == nullptr) return innermost.is_pause();
+    if (innermost.slot == slot) return false;
+    const auto& others = Recorders<T>::outer();
+    for (auto outer = others.rbegin(); outer != others.rend(); ++outer) {
+        if (outer->is_pause()) return true;
+        if (outer->slot == slot && outer->is_alive()) return false;
+    }
+    return false;
+}
+
+template <class T>
+Tape<T>* Tape<T>::recording(const Variable<T>& x) {
+    Tape* const tape = x.tape();
+    if (tape == nullptr) return current();
+    return is_paused(tape->m_->slot) ? nullptr : tape;
+}
+
+template <class T>
+NoRecording<T>::NoRecording() : number_(++generations) {
+    Recorders<T>::push({nullptr, number_});
 }
 
 template <class T>
 NoRecording<T>::~NoRecording() {
-    --Recorders<T>::paused;
+    Recorders<T>::remove({nullptr, number_});
 }
 
 template <class T>
-Recording<T>::Recording(Tape<T>& tape)
-    : slot_(tape.m_->slot), lifetime_(slot_->lifetime), paused_(Recorders<T>::paused) {
+Recording<T>::Recording(Tape<T>& tape) : slot_(tape.m_->slot), lifetime_(slot_->lifetime) {
     Recorders<T>::push({slot_, lifetime_});
-    Recorders<T>::paused = 0;
 }
 
 template <class T>
 Recording<T>::~Recording() {
-    Recorders<T>::paused = paused_;
-    auto& innermost = Recorders<T>::innermost;
-    if (innermost.slot == slot_ && innermost.lifetime == lifetime_) {
-        Recorders<T>::pop();
-        return;
-    }
-    // A tape created within the scope outlives it.
-    auto* const others = Recorders<T>::outer();
-    for (std::size_t i = others != nullptr ? others->size() : 0; i-- > 0;)
-        if ((*others)[i].slot == slot_ && (*others)[i].lifetime == lifetime_) {
-            others->erase(others->begin() + static_cast<std::ptrdiff_t>(i));
-            return;
-        }
+    Recorders<T>::remove({slot_, lifetime_});
 }
 
 template <class T>
@@ -220,6 +226,8 @@ std::unique_ptr<Tape<T>> idle_tape() {
     template Tape<T>::~Tape();                                                                     \
     template Tape<T>* Tape<T>::current();                                                          \
     template bool Tape<T>::is_paused();                                                            \
+    template bool Tape<T>::is_paused(const TapeSlot<T>*);                                          \
+    template Tape<T>* Tape<T>::recording(const Variable<T>&);                                      \
     template void Tape<T>::renew();                                                                \
     template class NoRecording<T>;                                                                 \
     template class Recording<T>;                                                                   \

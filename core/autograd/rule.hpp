@@ -5,6 +5,7 @@
 #include <unroll/core/autograd/variable.hpp>
 
 #include <span>
+#include <string>
 
 namespace unroll {
 
@@ -15,6 +16,12 @@ struct SavedTensor {
         : value(x), version(x.storage() ? x.storage()->version() : 0) {}
 
     bool has_changed() const { return value.storage() && value.storage()->version() != version; }
+    std::string text() const {
+        const char* const what = std::is_same_v<U, bool>           ? "the mask"
+                                 : std::is_same_v<U, std::int64_t> ? "the indices"
+                                                                   : "the tensor";
+        return what + (" of shape " + to_string(value.shape()));
+    }
 
     Tensor<U> value;
     std::uint32_t version;
@@ -57,9 +64,10 @@ public:
     // means that this output received no gradient.
     virtual void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) = 0;
     virtual std::span<const Saved<T>> kept() const = 0;
-    // Whether a saved tensor that is not among kept(), such as indices or a mask, has changed.
-    virtual bool has_changed() const { return false; }
-    // Whether it computes with plain tensors, so that its results cannot be differentiated.
+    // Which tensor that it keeps beside kept() has changed: "the indices of shape [3]". Empty:
+    // none.
+    virtual std::string changed() const { return {}; }
+    // Whether it computes with plain tensors, so that its result cannot be differentiated.
     virtual bool is_differentiable_once() const { return false; }
     // What a fused operation computes.
     virtual Formula formula() const { return {}; }

@@ -226,8 +226,7 @@ NodeId Tape<T>::require(const Op& op, const Variable<T>& x) const {
 template <class T>
 Variable<T> Tape<T>::Context::plain(Tensor<T> value) const {
     Variable<T> x(Value<T>::make(std::move(value)));
-    x.body()->is_untracked = is_untracked;
-    x.body()->is_from_gradient = is_from_gradient;
+    x.body()->lost = lost;
     x.body()->rule_run = rule_run;
     return x;
 }
@@ -243,8 +242,7 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
         if (body == nullptr) continue;
         if (body->node == no_node) {
             parameters = parameters || wants_gradient(*x);
-            context.is_untracked = context.is_untracked || body->is_untracked;
-            context.is_from_gradient = context.is_from_gradient || body->is_from_gradient;
+            context.lost = std::max(context.lost, body->lost);
             context.rule_run = std::max(context.rule_run, body->rule_run);
             continue;
         }
@@ -260,20 +258,19 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
         if (read && tape->overwritten(body->node, body->node))
             fail(op, "an operand's value was overwritten by an operation in place");
     }
-    if (is_paused()) {
-        context.is_untracked = false;
+    if (is_paused(slot)) {
+        if (slot != nullptr || parameters || context.lost > Lost::in_gradient)
+            context.lost = Lost::where_paused;
         return context;
     }
     Tape* const tape = slot ? slot->tape.load(std::memory_order_relaxed) : current();
     if (tape == nullptr) {
-        context.is_untracked = context.is_untracked || parameters;
+        if (parameters) context.lost = Lost::without_tape;
         return context;
     }
-    if (context.is_untracked)
-        fail(
-            op,
-            "an operand was computed from a parameter while no tape was recording, so its gradient "
-            "would be lost; make the tape first, or detach() the operand");
+    if (context.lost == Lost::without_tape)
+        fail(op, "an operand was computed from a parameter while no tape recorded, so its gradient "
+                 "would be lost; make the tape first, or detach() the operand");
     if (slot != nullptr || parameters) context.tape = tape;
     return context;
 }

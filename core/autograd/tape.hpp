@@ -107,9 +107,10 @@ struct PassMemory {
 //       tape.backward(cross_entropy(model(x), y));
 //       adam.step();
 //   }
-// Of nested tapes the innermost records; an operation on variables of another tape is recorded on
-// that one. Without a tape the same calls only compute. The next tape of the thread reuses the
-// memory of a destroyed one, so steps after the first allocate nothing.
+// Of nested tapes the innermost records, whatever it is made within: a NoRecording or the rule of
+// another backward pass too. An operation on variables of another one is recorded there. Without a
+// tape the same calls only compute. The memory of a destroyed tape is used again
+// by the next one of the thread, so that a warm step allocates nothing.
 template <class T>
 class Tape {
 public:
@@ -120,8 +121,11 @@ public:
 
     // The tape that records on this thread; null if none does.
     static Tape* current();
-    // Whether a NoRecording lives on this thread.
+    // Whether nothing is recorded because a NoRecording lives that was made after the last tape of
+    // this thread.
     static bool is_paused();
+    // The tape that records operations on x: its own, or the current one; null if none does.
+    static Tape* recording(const Variable<T>& x);
 
     // A leaf that needs a gradient. The name is copied.
     Variable<T> variable(Tensor<T> value, std::string_view name = "variable",
@@ -209,8 +213,7 @@ public:
     // cleared one, and for inputs that are read and were overwritten in place.
     struct Context {
         Tape* tape = nullptr; // null: it only computes
-        bool is_untracked = false;
-        bool is_from_gradient = false;
+        Lost lost = Lost::nothing;
         std::uint32_t rule_run = 0;
 
         // A result that is not recorded.
@@ -259,8 +262,6 @@ private:
     friend class InPlace;
     template <class U>
     friend class Recorded;
-    template <class U>
-    friend class NoRecording;
     template <class U>
     friend class Recording;
     template <class U>
@@ -321,8 +322,10 @@ private:
     void note_constant(NodeId id, std::uint32_t input, const Variable<T>& x);
     NodeId id_of(const Variable<T>& x); // no_node: a constant
     NodeId require(const Op& op, const Variable<T>& x) const;
-    // Fills m_->pass.starts with the nodes of y and their seeds. Skips constants, whose gradients
-    // are zero.
+    // Whether a NoRecording lives that was made after the tape; after the last tape, for null.
+    static bool is_paused(const TapeSlot<T>* slot);
+    // Fills m_->pass.starts with the nodes of y and their seeds; constants, whose gradients are
+    // zero, are left out.
     void find_starts(const Op& op, std::span<const Variable<T>> y,
                      std::span<const Variable<T>> seeds);
     Node<T>& append_node(const Op& op);
@@ -359,20 +362,27 @@ Random& current_random() {
 // current one; null if nothing is recorded or the tape is in evaluation mode.
 template <class T>
 Tape<T>* training_tape(const Variable<T>& x) {
-    if (Tape<T>::is_paused()) return nullptr;
-    Tape<T>* tape = x.tape();
-    if (tape == nullptr) tape = Tape<T>::current();
+    Tape<T>* const tape = Tape<T>::recording(x);
     return tape != nullptr && !tape->is_evaluating() ? tape : nullptr;
 }
 
-// Disables recording on this thread for its scope.
-template <class T = float>
+// While it lives, nothing is recorded on this thread but by tapes that are made after it. Without a
+// type it holds for all; with one, for variables of that type.
+template <class T = void>
 class NoRecording {
 public:
     NoRecording();
     ~NoRecording();
     NoRecording(const NoRecording&) = delete;
     NoRecording& operator=(const NoRecording&) = delete;
+
+private:
+    std::uint64_t number_;
+};
+template <>
+class NoRecording<void> {
+    NoRecording<float> float_;
+    NoRecording<double> double_;
 };
 
 // Makes a given tape the current one of this thread for its scope.
@@ -387,7 +397,6 @@ public:
 private:
     TapeSlot<T>* slot_;
     std::uint64_t lifetime_;
-    int paused_; // as it was
 };
 
 // A tape that records only within a Recording.

@@ -26,6 +26,19 @@ struct TapeSlot {
 using NodeId = std::uint32_t;
 inline constexpr NodeId no_node = ~NodeId{0};
 
+// Whether the gradient of a value that was not recorded is lost.
+enum class Lost : std::uint8_t {
+    nothing,
+    // A gradient that was not recorded, or computed from one: a backward pass that begins with it
+    // is an error.
+    in_gradient,
+    // Computed, while a NoRecording lived, from what needs a gradient: a constant to operations,
+    // but a backward pass that begins with it is an error.
+    where_paused,
+    // Computed from a parameter while no tape recorded: an error as soon as a tape records.
+    without_tape,
+};
+
 // The body that variables refer to: a value, and where it was recorded, in no more bytes than a
 // cache line has. A parameter's body is a ParameterBody.
 template <class T>
@@ -48,10 +61,7 @@ struct Value {
     // from it: the number of that run of a rule. Else 0.
     std::uint32_t rule_run = 0;
     bool is_parameter = false;
-    // Computed from a parameter while no tape was recording: its gradient is lost.
-    bool is_untracked = false;
-    // A gradient that was not recorded, or computed from such alone: its own gradient is lost.
-    bool is_from_gradient = false;
+    Lost lost = Lost::nothing;
     Tensor<T> tensor;
 
 protected:

@@ -47,7 +47,7 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
         if (!options.create_graph)
             for (auto& [node, gradient] : found) {
                 gradient = Variable<T>(gradient.value()); // a handle of its own to mark
-                gradient.body()->is_from_gradient = true;
+                gradient.body()->lost = Lost::in_gradient;
             }
         if (!options.retain && !options.create_graph) pass.use_up();
     }

@@ -56,7 +56,9 @@ bool InPlace<T>::open_part(NodeId id, const StridedView& part) {
         auto& spare = this->tape_.m_->spare_gradients;
         if (spare.empty()) spare.push_back(std::make_unique<Gradient<T>>());
         Gradient<T>& fresh = *spare.back();
-        if (into_parameters_ && root.parameter != nullptr && !root.parameter->has_gradient) {
+        if (into_parameters_ && root.parameter != nullptr && !root.parameter->has_gradient &&
+            root.parameter->lent_to == nullptr) {
+            root.parameter->lent_to = &fresh;
             const Tensor<T>& buffer = ParameterRef<T>(root.parameter).gradient_buffer();
             fresh.storage = buffer.storage();
             fresh.data = const_cast<T*>(buffer.data());
@@ -96,7 +98,7 @@ OutputOperand<T> InPlace<T>::open(NodeId root, const StridedView& part) {
 template <class T>
 void InPlace<T>::add(NodeId root, const StridedView& part, const Variable<T>& x, T scale) {
     const Tensor<T> sums = summed_to(x.value(), part.shape);
-    map_elements(broadcast(Op::unplaced("add to an adjoint"), sums.shape(), part.shape),
+    map_elements(broadcast(this->operation(), sums.shape(), part.shape),
                  std::array{InputOperand<T>(sums)}, std::array{open(root, part)},
                  [scale](auto v) { return v * scale; });
 }
@@ -105,8 +107,7 @@ template <class T>
 void InPlace<T>::add_product(NodeId root, const StridedView& part, const Variable<T>& a,
                              const Variable<T>& b, T scale) {
     const Tensor<T>&x = a.value(), &y = b.value();
-    Shape shape = broadcast(Op::unplaced("add a product to an adjoint"),
-                            Shape(x.shape().begin(), x.shape().end() - 2),
+    Shape shape = broadcast(this->operation(), Shape(x.shape().begin(), x.shape().end() - 2),
                             Shape(y.shape().begin(), y.shape().end() - 2));
     shape.push_back(x.shape(x.dimension() - 2));
     shape.push_back(y.shape(y.dimension() - 1));
@@ -203,6 +204,8 @@ template <class T>
 void InPlace<T>::release(NodeId id) {
     Node<T>& root = this->tape_.node(id);
     if (root.gradient == nullptr) return;
+    if (root.parameter != nullptr && root.parameter->lent_to == root.gradient)
+        root.parameter->lent_to = nullptr;
     root.gradient->storage = StorageRef();
     root.gradient->covered.reset();
     this->tape_.m_->spare_gradients.emplace_back(root.gradient);

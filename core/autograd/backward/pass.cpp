@@ -1,5 +1,6 @@
 #include <unroll/core/autograd/backward/in_place.hpp>
 #include <unroll/core/autograd/backward/pass.hpp>
+#include <unroll/core/base/per_thread.hpp>
 #include <unroll/core/kernels/product.hpp>
 
 #include <algorithm>
@@ -8,8 +9,7 @@ namespace unroll {
 
 template <class T>
 LastPass<T>& LastPass<T>::of_this_thread() {
-    thread_local LastPass last;
-    return last;
+    return per_thread<LastPass>();
 }
 
 template <class T>
@@ -51,13 +51,9 @@ void BackwardPass<T>::check(NodeId id) const {
     };
     const auto kept = n.rule->kept();
     const auto changed = std::find_if(kept.begin(), kept.end(), has_changed);
-    const bool other = changed == kept.end() && n.rule->has_changed();
-    if (changed == kept.end() && !other) return;
-
-    std::string what = "a constant";
-    if (other) {
-        what = "the indices or mask";
-    } else {
+    std::string what = changed == kept.end() ? n.rule->changed() : "a constant";
+    if (what.empty()) return;
+    if (changed != kept.end()) {
         const Node<T>* source = changed->node != no_node ? &tape_.node(changed->node) : nullptr;
         if (source != nullptr && source->parameter != nullptr)
             what = "the parameter '" + source->parameter->name() + "'";
@@ -214,10 +210,15 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
             fail(op, "the seed has shape " + to_string(seeds[i].shape()) + ", the value " +
                          to_string(y[i].shape()));
         if (!y[i].is_recorded() && !y[i].is_parameter()) {
-            if (y[i].body() != nullptr && y[i].body()->is_untracked)
+            const Lost lost = y[i].body() != nullptr ? y[i].body()->lost : Lost::nothing;
+            if (lost == Lost::without_tape)
                 fail(op, "the value was computed from a parameter while no tape recorded; make "
                          "the tape before the value is computed");
-            if (y[i].body() != nullptr && y[i].body()->is_from_gradient)
+            if (lost == Lost::where_paused)
+                fail(op, "the value was computed while a NoRecording lived, so no tape recorded "
+                         "it; compute it outside of that scope, or detach() it if its gradients "
+                         "are to be zero");
+            if (lost == Lost::in_gradient)
                 fail(op, "the value was computed from a gradient that was not recorded, so that "
                          "it depends on nothing; call the first gradients() with "
                          "{.create_graph = true}");

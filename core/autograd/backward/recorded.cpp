@@ -27,24 +27,28 @@ Recorded<T>::~Recorded() {
 template <class T>
 void Recorded<T>::begin_rule(NodeId id, std::span<const Variable<T>> gradients) {
     static std::atomic<std::uint32_t> runs{0};
-    const Node<T>& n = this->tape_.node(id);
-    running_ = &n;
+    Accumulator<T>::begin_rule(id, gradients);
+    const Node<T>& n = *this->running_;
     derivative_name_ = name_of_derivative(n.op.name);
     this->tape_.recording_scope_ = this->tape_.twin(n.scope);
     read_.clear();
-    for (const auto& g : gradients)
-        if (g.is_recorded()) read_.push_back(g);
-    const std::size_t recorded_gradients = read_.size();
-    for (const auto& x : n.rule->kept())
-        if (x.node != no_node) read_.push_back(x.variable);
-    keeps_variables_ = read_.size() > recorded_gradients;
+    if (is_once()) {
+        for (const auto& g : gradients)
+            if (g.is_recorded()) read_.push_back(g);
+        for (const auto& x : n.rule->kept())
+            if (x.node != no_node) read_.push_back(x.variable);
+        // What it captured may depend on any input.
+        for (std::uint32_t i = 0; i < n.input_count; ++i)
+            if (const NodeId in = n.inputs[i]; in != no_node && !this->tape_.overwritten(in, in))
+                read_.push_back(this->tape_.handle(Tensor<T>(), in));
+    }
     do detail::rule_run = ++runs;
     while (detail::rule_run == 0);
 }
 
 template <class T>
 void Recorded<T>::end_rule() {
-    running_ = nullptr;
+    Accumulator<T>::end_rule();
     detail::rule_run = outer_run_;
 }
 
@@ -59,25 +63,23 @@ const char* Recorded<T>::name_of_derivative(const char* name) {
 
 template <class T>
 Variable<T> Recorded<T>::checked(const Variable<T>& x) const {
-    if (running_ == nullptr || read_.empty()) return x;
-    const Op op = running_->op;
+    if (this->running_ == nullptr) return x;
     if (is_once()) {
         std::vector<const Variable<T>*> inputs;
         for (const auto& v : read_) inputs.push_back(&v);
-        return record<T>(Op::unplaced(derivative_name_), std::span(inputs), x.value(),
-                         unroll::save_for_backward(), [op](const Adjoints<T>&, const Variable<T>&) {
+        return record<T>(Op::unplaced(derivative_name_), std::span(inputs), x.value().copy(),
+                         unroll::save_for_backward(),
+                         [op = this->operation()](const Adjoints<T>&, const Variable<T>&) {
                              fail(op, "its rule is marked by once(), so its gradient cannot be "
                                       "differentiated");
                          });
     }
-    const bool is_plain = x.body() != nullptr && x.body()->rule_run == detail::rule_run;
-    if (is_plain && (keeps_variables_ || !x.is_recorded()))
-        fail(op,
-             "its rule turns a plain tensor into a gradient that is being recorded, whose "
-             "derivatives would be lost. Compute with the variables that the rule receives; "
-             "wrap what does not depend on them in constant(); or mark the rule by once() if its "
-             "gradient need not be differentiated",
-             this->tape_.scope_path(running_->scope), this->tape_.caller(running_->scope));
+    if (x.body() != nullptr && x.body()->rule_run == detail::rule_run)
+        this->refuse("turns a plain tensor into a gradient that is being recorded, whose "
+                     "derivatives would be lost. Compute with the variables that the rule "
+                     "receives; wrap what does not depend on the operation's inputs in "
+                     "constant(); or mark the rule by once() if its gradient need not be "
+                     "differentiated");
     return x;
 }
 
@@ -98,7 +100,8 @@ template <class T>
 void Recorded<T>::add(NodeId root, const StridedView& part, const Variable<T>& x, T scale) {
     const Variable<T> added = checked(x);
     const bool fits = scale == T(1) && added.shape() == part.shape;
-    keep(root, part, fits ? added : sum_to(operation(derivative_name_), added, part.shape, scale));
+    keep(root, part,
+         fits ? added : sum_to(Op::unplaced(derivative_name_), added, part.shape, scale));
 }
 
 template <class T>
@@ -107,14 +110,13 @@ void Recorded<T>::add_product(NodeId root, const StridedView& part, const Variab
     const bool plain = scale == T(1) && a.dimension() == 2 && b.dimension() == 2 && !is_once();
     const bool whole = plain && this->is_matrix_leaf(root, part, false);
     if (whole || (plain && this->is_matrix_leaf(root, part, true))) {
-        const bool recorded = a.is_recorded() || b.is_recorded();
-        if (!recorded || keeps_variables_) checked(a), checked(b);
+        checked(a), checked(b);
         roots_[root].products.push_back(whole ? Factors{a, b}
                                               : Factors{transposed(b), transposed(a)});
         return;
     }
-    const Op op = operation(derivative_name_);
-    // A transposed part receives the transposed product, so that rows are added to rows.
+    const Op op = Op::unplaced(derivative_name_);
+    // Into a transposed part the transposed product, so that rows are added to rows.
     if (plain && part.shape.size() == 2 && part.strides[0] < part.strides[1]) {
         const StridedView rows{
             part.offset, {part.shape[1], part.shape[0]}, {part.strides[1], part.strides[0]}};
@@ -127,23 +129,21 @@ template <class T>
 void Recorded<T>::scatter_rows(NodeId root, const StridedView& part, const Indices& rows,
                                const Variable<T>& x) {
     keep(root, part,
-         unroll::scatter_rows(operation(derivative_name_), checked(x), rows, part.shape));
+         unroll::scatter_rows(Op::unplaced(derivative_name_), checked(x), rows, part.shape));
 }
 
 template <class T>
 void Recorded<T>::scatter_elements(NodeId root, const StridedView& part, const Indices& elements,
                                    const Variable<T>& x) {
-    const Variable<T> all = unroll::scatter_rows(operation(derivative_name_), checked(x), elements,
-                                                 Shape{element_count(part.shape)});
+    const Variable<T> all = unroll::scatter_rows(Op::unplaced(derivative_name_), checked(x),
+                                                 elements, Shape{element_count(part.shape)});
     keep(root, part, record_view(Op::unplaced("reshape"), all, all.value().reshape(part.shape)));
 }
 
 template <class T>
 OutputOperand<T> Recorded<T>::open(NodeId, const StridedView&) {
-    fail(running_->op,
-         "its rule writes into a gradient that is being recorded; where "
-         "is_recording() is true it must add variables",
-         this->tape_.scope_path(running_->scope));
+    this->refuse("writes into a gradient that is being recorded; where is_recording() is true it "
+                 "must add variables");
 }
 
 template <class T>

@@ -47,25 +47,23 @@ private:
         std::vector<Part<T>> wide;
         std::vector<Factors> products;
     };
-    static Op operation(const char* name) { return Op::unplaced(name); }
     void keep(NodeId root, const StridedView& part, Variable<T> x);
     // The sum of the products, as one product of concatenated factors.
     static Variable<T> joined(std::span<const Factors> products);
-    // x, a contribution of the running rule. Throws Error if the rule computed it from plain
-    // tensors although it may depend on variables. For a rule marked by once(): a variable whose
-    // differentiation is an error.
+    // x, what a rule adds. Throws Error where plain tensors are in it, which may depend on the
+    // inputs of the operation; of a rule that is differentiable once, a variable that cannot be
+    // differentiated.
     Variable<T> checked(const Variable<T>& x) const;
-    bool is_once() const { return running_ != nullptr && running_->rule->is_differentiable_once(); }
+    bool is_once() const {
+        return this->running_ != nullptr && this->running_->rule->is_differentiable_once();
+    }
     const char* name_of_derivative(const char* name);
 
     std::unordered_map<NodeId, Root> roots_;
     std::vector<std::pair<const char*, const char*>> derivative_names_;
     const char* derivative_name_ = "";
-    // While a rule runs: its operation, and the recorded variables among its inputs.
-    const Node<T>* running_ = nullptr;
-    std::vector<Variable<T>> read_;
-    bool keeps_variables_ = false;
-    std::uint32_t outer_run_; // of the rule within which this pass runs
+    std::vector<Variable<T>> read_; // by a rule marked by once(): what its result may depend on
+    std::uint32_t outer_run_;       // of a rule that this pass runs in
     std::uint32_t outer_scope_;
 };
 

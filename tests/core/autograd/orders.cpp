@@ -60,12 +60,51 @@ TEST_CASE("orders: a rule that adds a plain tensor") {
                        "cube: its rule is marked by once()"));
         CHECK(contains(error_of([&] { hessian(y, x); }), "once()"));
     }
-    SUBCASE("that does not depend on what is differentiated passes") {
+    SUBCASE("that does not depend on what is differentiated passes as a constant") {
         const Tensor<double> mask({2}, {1, 0});
         const V y = record<double>(
             "drop", {&x}, (V(x.value()) * mask).value(), save_for_backward(),
-            [mask](const Adjoints<double>& to, const V& g) { to[0].add(g * V(mask)); });
+            [mask](const Adjoints<double>& to, const V& g) { to[0].add(g * constant(mask)); });
         CHECK(hessian(sum(square(y)), x) == Tensor<double>({2, 2}, {2, 0, 0, 0}));
+    }
+}
+
+TEST_CASE("orders: a tensor made before the rule runs is no constant either") {
+    Tape<double> tape;
+    const V x = tape.variable(Tensor<double>({2}, {1, 2}));
+    const Tensor<double> v = x.value(), cubes({2}, {1, 8});
+    const auto refused = [&](const V& y) {
+        CHECK(gradients(sum(y), {x}, {.retain = true})[0].value() == Tensor<double>({2}, {3, 12}));
+        CHECK(contains(error_of([&] { hessian(sum(y), x); }), "cube: its rule turns a plain"));
+        CHECK(contains(error_of([&] { gradients(sum(y * x), {x}, {.create_graph = true}); }),
+                       "plain tensor"));
+    };
+    SUBCASE("captured") {
+        refused(record<double>(
+            "cube", {&x}, cubes, save_for_backward(),
+            [v](const Adjoints<double>& to, const V& g) { to[0].add(3 * g * v * v); }));
+    }
+    SUBCASE("kept") {
+        refused(record<double>("cube", {&x}, cubes, save_for_backward(v),
+                               [](const Adjoints<double>& to, const V& g, const Tensor<double>& v) {
+                                   to[0].add(3 * g * v * v);
+                               }));
+    }
+    SUBCASE("captured by a rule that is marked by once()") {
+        const V y = record<double>(
+            "cube", {&x}, cubes, save_for_backward(),
+            once([v](const Adjoints<double>& to, const V& g) { to[0].add(3 * g * v * v); }));
+        const V g = gradients(sum(y), {x}, {.create_graph = true})[0];
+        CHECK(g.value() == Tensor<double>({2}, {3, 12}));
+        CHECK(contains(error_of([&] { gradients(sum(g), {x}); }), "once()"));
+    }
+    SUBCASE("a factor of a product") {
+        const V m = tape.variable(Tensor<double>({2, 2}, {1, 2, 3, 4}));
+        const Tensor<double> w({2, 2}, {1, 0, 2, 1});
+        const V y = record<double>(
+            "map", {&m}, matmul(V(w), V(m.value())).value(), save_for_backward(),
+            [w](const Adjoints<double>& to, const V& g) { to[0].add_product(w.transpose(), g); });
+        CHECK(contains(error_of([&] { hessian(sum(square(y)), m); }), "plain tensor"));
     }
 }
 

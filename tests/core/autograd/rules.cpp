@@ -1,0 +1,115 @@
+#include "support.hpp"
+
+#include <unroll/core/autograd/backward/gradients.hpp>
+#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+
+using namespace test;
+
+namespace {
+
+using V = Variable<double>;
+
+// The error of an ordinary and of a recorded pass through an operation with this rule.
+template <class F>
+std::string refused(const F& rule) {
+    std::string texts[2];
+    for (const bool recorded : {false, true}) {
+        Tape<double> tape;
+        const V x = tape.variable(Tensor<double>::ones({2, 3}));
+        const V z = x * 1.0;
+        const V y = record<double>("mine", {&z}, x.value().copy(), save_for_backward(),
+                                   [rule](const Adjoints<double>& to, const V& g) { rule(to, g); });
+        texts[recorded] = error_of([&] { gradients(sum(y), {x}, {.create_graph = recorded}); });
+    }
+    CHECK(texts[0] == texts[1]);
+    CHECK(contains(texts[0], "mine: "));
+    return texts[0];
+}
+
+V ones(const Shape& shape) { return constant(Tensor<double>::ones(shape)); }
+
+} // namespace
+
+TEST_CASE("rules: what does not fit the gradient is an error of the operation") {
+    using To = Adjoints<double>;
+    CHECK(contains(refused([](const To& to, const V& g) { to[1].add(g); }),
+                   "adds to the gradient of input 1, but the operation has 1"));
+    CHECK(contains(refused([](const To& to, const V&) {
+                       to[0].add_product(ones({2, 5}), ones({7, 3}));
+                   }),
+                   "adds the product of [2, 5] and [7, 3], expected [..., m, k] and [..., k, n]"));
+    CHECK(contains(refused([](const To& to, const V&) { to[0].add_product(ones({2}), ones({2})); }),
+                   "adds the product of [2] and [2]"));
+    CHECK(contains(refused([](const To& to, const V&) {
+                       to[0].scatter_rows(Indices({2}, {0, 2}), ones({2, 3}));
+                   }),
+                   "adds to row 2 of a gradient that has 2"));
+    CHECK(contains(refused([](const To& to, const V&) {
+                       to[0].scatter_rows(Indices({1}, {-1}), ones({1, 3}));
+                   }),
+                   "adds to row -1 of"));
+    CHECK(contains(refused([](const To& to, const V&) {
+                       to[0].scatter_rows(Indices({2}, {0, 1}), ones({2, 2}));
+                   }),
+                   "adds 2 rows of shape [3], but what it adds has shape [2, 2]"));
+    CHECK(contains(refused([](const To& to, const V&) {
+                       to[0].scatter_elements(Indices({1}, {6}), ones({1}));
+                   }),
+                   "adds to element 6 of a gradient that has 6"));
+    CHECK(contains(refused([](const To& to, const V&) {
+                       to[0].scatter_elements(Indices({1}, {5}), ones({2}));
+                   }),
+                   "adds 1 elements, but what it adds has shape [2]"));
+    CHECK(contains(refused([](const To& to, const V&) {
+                       to[0].slice(1, 1, 5).add(ones({2, 4}));
+                   }),
+                   "slices [1, 5) of axis 1 of a gradient of shape [2, 3]"));
+    CHECK(contains(refused([](const To& to, const V&) { to[0].slice(0, 2, 1); }), "slices [2, 1)"));
+    CHECK(contains(refused([](const To& to, const V&) { to[0].reshape({7}); }),
+                   "reshapes a gradient of shape [2, 3] to [7]"));
+    CHECK(contains(refused([](const To& to, const V&) {
+                       to[0].transpose(std::array<std::size_t, 2>{0, 0});
+                   }),
+                   "transposes a gradient of shape [2, 3]"));
+}
+
+TEST_CASE("rules: a result in the memory of an input is an error") {
+    const auto forgetful = [](const V& x) {
+        Tensor<double> y = x.value();
+        y.fill(2);
+        return record<double>("forgetful", {&x}, y, save_for_backward(),
+                              [](const Adjoints<double>& to, const V& g) { to[0].add(g); });
+    };
+    Tape<double> tape;
+    const V x = tape.variable(Tensor<double>::ones({2})), z = x * 1.0;
+    CHECK(
+        contains(error_of([&] { forgetful(z); }), "forgetful: its result is stored in the memory"));
+    CHECK(contains(error_of([&] { forgetful(V(Tensor<double>::ones({2}))); }), "copy()"));
+    CHECK(contains(error_of([&] {
+                       const V* const inputs[] = {&z};
+                       record<double>("two", std::span(inputs),
+                                      std::array{z.value().copy(), z.value()}, save_for_backward(),
+                                      [](const Adjoints<double>&, std::span<const V>) {});
+                   }),
+                   "two: its result"));
+}
+
+TEST_CASE("rules: of tensors that were kept, backward names the one that has changed") {
+    Tape<double> tape;
+    const V x = tape.variable(Tensor<double>::ones({2}));
+    Indices indices({3}, {0, 1, 1});
+    Mask mask = Mask::ones({2});
+    const V y = record<double>(
+        "mine", {&x}, x.value().copy(), save_for_backward(indices, mask),
+        [](const Adjoints<double>& to, const V& g, const Indices&, const Mask&) { to[0].add(g); });
+    SUBCASE("indices") {
+        indices(1) = 0;
+        CHECK(contains(error_of([&] { tape.backward(sum(y)); }), "needs the indices of shape [3]"));
+    }
+    SUBCASE("a mask") {
+        mask.fill(false);
+        CHECK(contains(error_of([&] { tape.backward(sum(y)); }), "needs the mask of shape [2]"));
+    }
+}
