@@ -1,6 +1,8 @@
 #pragma once
 
 #include <unroll/core/autograd/parameter.hpp>
+#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/list.hpp>
 #include <unroll/core/base/scope.hpp>
 #include <unroll/core/tensor/random.hpp>
 
@@ -73,20 +75,29 @@ template <class Module>
 concept HasValueType = requires {
     typename Module::value_type;
 };
+template <class Module, class T>
+concept ListsMembers = requires(Module& module, Members<T>& m) {
+    module.members(m);
+};
 
 template <class Module>
-struct ScalarOf;
+struct ScalarOf {
+    static constexpr bool in_float = ListsMembers<Module, float>;
+    static constexpr bool in_double = ListsMembers<Module, double>;
+    static_assert(in_float || in_double,
+                  "a module needs a public member function that names its parameters and children: "
+                  "void members(nn::Members<T>& m) { m(\"weight\", weight)(\"child\", child); }");
+    static_assert(!(in_float && in_double),
+                  "members() of this module takes any type; add `using value_type = T;`");
+    using type = std::conditional_t<in_float, float, double>;
+};
 template <HasValueType Module>
 struct ScalarOf<Module> {
     using type = typename Module::value_type;
 };
-template <template <class...> class M, class T, class... Rest>
-requires(!HasValueType<M<T, Rest...>>) struct ScalarOf<M<T, Rest...>> {
-    using type = T;
-};
 } // namespace detail
 
-// The scalar type of a module: its value_type, or its first template argument.
+// The scalar type of a module: its value_type, or that of the Members which members() takes.
 template <class Module>
 using scalar_of = typename detail::ScalarOf<Module>::type;
 
@@ -108,6 +119,12 @@ Parameters<scalar_of<First>> parameters(First& first, Rest&... rest) {
     add(first);
     (add(rest), ...);
     return members.all();
+}
+
+// Throws Error for a module whose layers were moved to another one.
+template <class Module>
+void require_not_moved(const char* module, const List<Module>& layers) {
+    if (layers.empty()) fail(module, "the module was moved from; use the one that it was moved to");
 }
 
 // The number of elements of all parameters.

@@ -4,7 +4,10 @@
 
 namespace unroll {
 
-// Losses, averaged to a scalar over all targets that are not ignored.
+// Losses: the mean over what counts, as a scalar; 0 where nothing does.
+
+template <class T>
+Variable<T> mean_or_zero(const Variable<T>& losses);
 
 struct CrossEntropyOptions {
     std::int64_t ignored = -100; // targets with this value are skipped

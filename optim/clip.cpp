@@ -1,4 +1,5 @@
 #include <unroll/core/base/error.hpp>
+#include <unroll/core/base/per_thread.hpp>
 #include <unroll/core/check/statistics.hpp>
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/core/kernels/threads.hpp>
@@ -17,7 +18,7 @@ namespace {
 // nothing in steady state, unless a parameter is listed twice.
 template <class T, class F>
 void for_gradients(const Parameters<T>& parameters, const F& f) {
-    thread_local std::vector<const Value<T>*> bodies;
+    auto& bodies = per_thread<std::vector<const Value<T>*>>();
     bodies.clear();
     for (const auto& p : parameters) bodies.push_back(&p.parameter());
     std::sort(bodies.begin(), bodies.end());
@@ -57,8 +58,7 @@ double square_sum(const Tensor<T>& x, double scale) {
         for (const double s : sums) total += s;
         return total;
     };
-    thread_local std::vector<double> kept;
-    auto& sums = kept;
+    auto& sums = per_thread<std::vector<double>>();
     sums.assign(blocks, 0);
     const auto piece = [&](std::size_t begin, std::size_t end) {
         for (std::size_t b = begin; b < end; ++b) sums[b] = sum(b);

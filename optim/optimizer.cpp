@@ -178,6 +178,8 @@ bool Optimizer<T>::step(Where where) {
         for (const auto& p : parameters_) p.clear_gradient();
         return false;
     }
+    if (parameters_.empty())
+        fail(op, "the optimiser holds no parameter: it was moved from, or made of an empty list");
     if (!any)
         fail(op, "no parameter has a gradient. Was backward called on a loss that depends on the "
                  "optimiser's parameters? Are they frozen, or was their layer replaced after the "

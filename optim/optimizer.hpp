@@ -2,6 +2,7 @@
 
 #include <unroll/core/autograd/parameter.hpp>
 #include <unroll/core/base/error.hpp>
+#include <unroll/core/base/list.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -119,11 +120,11 @@ private:
     void check_group(const GroupOptions& options) const;
     void require_listed(const Op& op) const;
 
-    Parameters<T> parameters_;
-    std::vector<Held> held_; // by parameter
-    UpdateOptions options_;  // as given
+    List<NamedParameter<T>> parameters_;
+    List<Held> held_;       // by parameter
+    UpdateOptions options_; // as given
     double learning_rate_;
-    std::vector<std::string> slot_names_;
+    List<std::string> slot_names_;
     std::uint64_t steps_ = 0;
     NonFinite non_finite_ = NonFinite::error;
     bool allows_unlisted_ = false;

@@ -1,8 +1,8 @@
+#include <unroll/core/base/per_thread.hpp>
 #include <unroll/core/kernels/panels.hpp>
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
 #if __has_include(<libxsmm.h>)
 #include <libxsmm.h>
@@ -110,12 +110,6 @@ struct Workspace {
     alignas(64) T packed[packed_terms * packed_columns];
 };
 
-template <class T>
-Workspace<T>& workspace() {
-    thread_local const std::unique_ptr<Workspace<T>> own(new Workspace<T>);
-    return *own;
-}
-
 // `k` terms, at most packed_terms, from `first` on of panels that have `panel_terms`.
 template <class T>
 void multiply_block(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, T alpha,
@@ -128,7 +122,7 @@ void multiply_block(bool transpose_a, std::size_t m, std::size_t n, std::size_t 
     }
     const bool copy_rows = lda % grain != 0;
     const bool direct_c = alpha == T(1) && (beta == T(0) || beta == T(1)) && ldc % grain == 0;
-    Workspace<T>& space = workspace<T>();
+    Workspace<T>& space = per_thread<Workspace<T>>();
     for_blocks(m, rows_at_once, [&](std::size_t row, std::size_t rows) {
         const T* left = a + (transpose_a ? row : row * lda);
         std::size_t ld_left = lda;
@@ -220,7 +214,7 @@ template <class T>
 void multiply(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k,
               T alpha, const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c,
               std::size_t ldc) {
-    T* const packed = workspace<T>().packed;
+    T* const packed = per_thread<Workspace<T>>().packed;
     for (std::size_t column = 0; column < n; column += packed_columns) {
         const std::size_t columns = std::min(packed_columns, n - column);
         for (std::size_t term = 0; term < k; term += packed_terms) {

@@ -35,6 +35,7 @@ std::vector<std::vector<Variable<T>>> Bridge<T>::operator()(std::span<const Vari
                                                             std::size_t directions,
                                                             Where caller) const {
     const Scope scope(module_name, caller);
+    require_not_moved("Bridge", options.to);
     const Variable<T>& h = states[0];
     const std::size_t from_layers = h.shape(0) / directions, batch = h.shape(1);
     std::vector<std::vector<Variable<T>>> first(options.layers);

@@ -20,9 +20,9 @@ public:
     using value_type = T;
     struct Options {
         BridgeKind kind = BridgeKind::project;
-        std::vector<std::size_t> from; // widths of an encoder layer's states, all directions
-        std::vector<std::size_t> to;   // widths of a decoder layer's states
-        std::size_t layers = 1;        // of the decoder
+        List<std::size_t> from; // widths of an encoder layer's states, all directions
+        List<std::size_t> to;   // widths of a decoder layer's states
+        std::size_t layers = 1; // of the decoder
     };
 
     explicit Bridge(const Options& options);
@@ -33,7 +33,7 @@ public:
     void members(Members<T>& m) { m(module_name)("projections", projections); }
 
     Options options;
-    std::vector<Linear<T>> projections; // layer by layer, state by state
+    List<Linear<T>> projections; // layer by layer, state by state
     ModuleName module_name{"Bridge"};
 
 private:

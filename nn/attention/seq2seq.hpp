@@ -124,7 +124,7 @@ public:
 
     Attention attention;
     Embedding<T> embedding;
-    std::vector<Cell> cells;
+    List<Cell> cells;
     Linear<T> readout; // W
     Linear<T> output;  // W'
     ModuleName module_name{"Decoder"};

@@ -34,6 +34,7 @@ template <class T>
 Frames<T> Subsampling<T>::operator()(const Variable<T>& x, std::span<const std::size_t> lengths,
                                      Where caller) const {
     const Scope scope(module_name, caller);
+    require_not_moved(name, convolutions);
     if (x.dimension() != 3 || x.shape(2) != options.input)
         fail(name, "x has shape " + to_string(x.shape()) + ", expected [T, B, " +
                        std::to_string(options.input) + "]");

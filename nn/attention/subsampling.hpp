@@ -28,7 +28,7 @@ public:
     void members(Members<T>& m) { m(module_name)("convolutions", convolutions)("output", output); }
 
     SubsamplingOptions options;
-    std::vector<Convolution<T>> convolutions;
+    List<Convolution<T>> convolutions;
     Linear<T> output;
     ModuleName module_name{"Subsampling"};
 };

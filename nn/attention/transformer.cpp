@@ -138,6 +138,7 @@ AttentionOutput<T> TransformerStack<T>::operator()(const Variable<T>& x, State& 
                                                    const AttentionMask& attention_mask,
                                                    Where caller) const {
     const Scope scope(module_name, caller);
+    require_not_moved("TransformerStack", layers);
     if (state.past.size() != layers.size() ||
         (!state.memory.empty() && state.memory.size() != layers.size()))
         fail("TransformerStack", "the state is of " + std::to_string(state.past.size()) +

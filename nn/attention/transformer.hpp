@@ -53,7 +53,7 @@ public:
     MultiHeadAttention<T> self_attn;
     std::optional<MultiHeadAttention<T>> multihead_attn;
     Linear<T> linear1, linear2;
-    std::vector<LayerNorm<T>> norms; // norm1, norm2, ... in the order of the parts
+    List<LayerNorm<T>> norms; // norm1, norm2, ... in the order of the parts
     ModuleName module_name{"TransformerLayer"};
 
 private:
@@ -95,7 +95,10 @@ public:
     // Before the first step, with a memory [S, B, M], mask [B, S], or without one.
     State start(const Variable<T>& memory, const Mask& mask = {},
                 Where caller = Where::current()) const;
-    State start() const { return {std::vector<KeyValues<T>>(layers.size()), {}, {}}; }
+    State start() const {
+        require_not_moved("TransformerStack", layers);
+        return {std::vector<KeyValues<T>>(layers.size()), {}, {}};
+    }
     // Segment-level recurrence: keys and values of each layer, [S, B, E], for the last `steps`
     // steps, without history; empty if there are none. Does not include the memory.  (Dai et al.
     // 2019)
@@ -106,7 +109,7 @@ public:
 
     TransformerOptions options;
     PositionEncoding<T> positions;
-    std::vector<TransformerLayer<T>> layers;
+    List<TransformerLayer<T>> layers;
     std::optional<LayerNorm<T>> norm;
     ModuleName module_name{"TransformerStack"};
 };

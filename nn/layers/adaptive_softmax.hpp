@@ -53,7 +53,7 @@ private:
     Variable<T> frequent_logits(const Variable<T>& h, const Variable<T>& weight) const;
     Variable<T> group_logits(const Variable<T>& h, const Variable<T>& weight, std::size_t g) const;
 
-    std::vector<std::size_t> ends_; // of the frequent words, then of each group
+    List<std::size_t> ends_; // of the frequent words, then of each group
 };
 
 } // namespace unroll::nn

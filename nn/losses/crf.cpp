@@ -3,6 +3,7 @@
 #include <unroll/nn/losses/crf.hpp>
 #include <unroll/nn/text/batches.hpp>
 #include <unroll/ops/index.hpp>
+#include <unroll/ops/loss.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
@@ -206,7 +207,7 @@ Variable<T> Crf<T>::log_likelihood(const Variable<T>& emissions, const Indices& 
 template <class T>
 Variable<T> Crf<T>::loss(const Variable<T>& emissions, const Indices& tags, Lengths lengths,
                          Where caller) const {
-    return -mean(log_likelihood(emissions, tags, lengths, caller));
+    return -mean_or_zero(log_likelihood(emissions, tags, lengths, caller));
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <unroll/nn/recurrent/cell.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
+#include <unroll/ops/loss.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
@@ -171,7 +172,7 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
         Tensor<T> symbols(Shape{B});
         for (std::size_t b = 0; b < B; ++b)
             symbols(b) = static_cast<T>(std::max<std::size_t>(states.target_length(b), 1));
-        losses = mean(losses / symbols);
+        losses = mean_or_zero(losses / symbols);
     } else if (options.reduction == Reduction::sum) {
         losses = sum(losses);
     }

@@ -1,5 +1,6 @@
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/losses/skip_gram.hpp>
+#include <unroll/ops/loss.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
@@ -123,7 +124,7 @@ Variable<T> SkipGram<T>::loss(const Indices& centres, const Indices& contexts,
     const Variable<T> met = sum(context(contexts) * v, {-1});
     const Variable<T> drawn = sum(context(negatives) * expand_dims(v, 1), {-1});
     // -log sigmoid(x) = softplus(-x)
-    return mean(softplus(-met) + sum(softplus(drawn), {-1}));
+    return mean_or_zero(softplus(-met) + sum(softplus(drawn), {-1}));
 }
 
 template <class T>

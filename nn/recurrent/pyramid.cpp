@@ -41,6 +41,7 @@ Frames<cell_scalar<Cell>> Pyramid<Cell>::operator()(const Variable<T>& x,
                                                     std::span<const std::size_t> lengths,
                                                     Where caller) const {
     const Scope scope(module_name, caller);
+    require_not_moved("Pyramid", layers);
     Frames<T> frames{x, {lengths.begin(), lengths.end()}};
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const Scope layer_scope("layer", static_cast<std::int64_t>(i));

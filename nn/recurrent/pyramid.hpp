@@ -24,9 +24,9 @@ Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
 
 struct PyramidOptions {
     std::size_t input = 0;
-    std::size_t hidden = 0;                // of each direction
-    std::vector<std::size_t> factors = {}; // of each layer: number of steps joined into one
-    double dropout = 0;                    // of the input of each layer except the first
+    std::size_t hidden = 0;         // of each direction
+    List<std::size_t> factors = {}; // of each layer: how many steps it reads as one
+    double dropout = 0;             // of the input of each layer but the first
     bool bidirectional = true;
 };
 
@@ -46,13 +46,16 @@ public:
     Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths = {},
                          Where caller = Where::current()) const;
 
-    std::size_t output_width() const { return layers.back().output_width(); }
-    // The number of input steps per output step.
+    std::size_t output_width() const {
+        require_not_moved("Pyramid", layers);
+        return layers.back().output_width();
+    }
+    // How many steps of the input one of the output is.
     std::size_t factor() const;
     void members(Members<T>& m) { m(module_name)("layers", layers); }
 
     PyramidOptions options;
-    std::vector<Recurrent<Cell>> layers;
+    List<Recurrent<Cell>> layers;
     ModuleName module_name{"Pyramid"};
 };
 

@@ -94,10 +94,10 @@ private:
     cell_state<C> initial(const Variable<T>& x, const States& given, std::size_t number) const;
 
     Options options_;
-    std::vector<C> cells_;
+    List<C> cells_;
     std::array<std::size_t, states> widths_{};
-    std::vector<Parameter<T>> initial_; // by state
-    std::vector<Linear<T>> highways_;   // by layer; empty ones where widths differ
+    List<Parameter<T>> initial_; // by state
+    List<Linear<T>> highways_;   // by layer; empty ones where widths differ
     ModuleName module_name_{cell_name<C>()};
 };
 
@@ -164,6 +164,7 @@ void Recurrent<C>::members(Members<T>& m) {
 template <Cell C>
 void Recurrent<C>::check(const Variable<T>& x, const States& state,
                          std::span<const std::size_t> lengths) const {
+    require_not_moved(std::string(cell_name<C>()).c_str(), cells_);
     if (x.dimension() != 3 || x.shape(2) != options_.input)
         refuse("x has shape " + to_string(x.shape()) + ", expected [T, B, " +
                std::to_string(options_.input) + "]");

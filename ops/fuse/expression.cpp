@@ -1,3 +1,4 @@
+#include <unroll/core/base/per_thread.hpp>
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/ops/fuse/function_table.hpp>
 
@@ -54,9 +55,12 @@ void run_row(const void* f, T* const* places, const std::size_t* steps, const bo
     constexpr std::size_t W = Lanes<T>::width;
     const Expression& e = *static_cast<const Expression*>(f);
     const std::size_t piece = piece_of(e.terms.size());
-    thread_local std::vector<T> kept;
+    struct Kept {
+        std::vector<T> values;
+    };
     std::vector<T> own;
-    std::vector<T>& memory = e.terms.size() * piece <= most_values ? kept : own;
+    std::vector<T>& memory =
+        e.terms.size() * piece <= most_values ? per_thread<Kept>().values : own;
     memory.resize(std::max(memory.size(), e.terms.size() * piece));
     const auto row = [&](std::uint32_t term) { return memory.data() + term * piece; };
     for (std::size_t t = e.inputs; t < e.terms.size(); ++t)
@@ -297,18 +301,19 @@ struct Known {
 };
 
 // A few for each kind of cell in a program, whatever the number of its steps.
-thread_local std::unordered_map<Key, Known, Hash> known;
+using KnownPullbacks = std::unordered_map<Key, Known, Hash>;
 constexpr std::size_t most_known = 1000;
 
 } // namespace
 
-std::size_t known_pullbacks() { return known.size(); }
+std::size_t known_pullbacks() { return per_thread<KnownPullbacks>().size(); }
 
 std::shared_ptr<const Pullback> pull_back(const Expression& expression,
                                           const std::vector<bool>& wanted,
                                           const std::vector<bool>& arrived) {
     std::vector<double> numbers;
     Key key{with_slots(expression, numbers), wanted, arrived};
+    auto& known = per_thread<KnownPullbacks>();
     auto at = known.find(key);
     if (at == known.end()) {
         Pullback made = differentiate(key.expression, wanted, arrived);

@@ -25,7 +25,27 @@ struct Net {
     void members(nn::Members<T>& m) { m("first", first)("norms", norms)("scale", scale); }
 };
 
+// Its type follows from what members() takes.
+struct Plain {
+    nn::Linear<double> first{{.input = 3, .output = 4}};
+    void members(nn::Members<double>& m) { m("first", first); }
+};
+template <class Cell>
+struct AroundCells {
+    nn::Linear<float> first{{.input = 3, .output = 4}};
+    void members(nn::Members<float>& m) { m("first", first); }
+};
+
 } // namespace
+
+TEST_CASE("a module needs no value_type") {
+    Plain plain;
+    AroundCells<Plain> around;
+    const Parameters<double> in_double = parameters(plain);
+    const Parameters<float> in_float = parameters(around);
+    CHECK(in_double[0].path == "first.weight");
+    CHECK(in_float[1].path == "first.bias");
+}
 
 TEST_CASE("a module lists its parameters by path") {
     Net<double> net;

@@ -224,6 +224,8 @@ TEST_CASE("ties, one tag and empty batches of a CRF") {
               .value() == Tensor<double>::zeros({2}));
     CHECK(crf.log_partition(Variable<double>(Tensor<double>(Shape{2, 0, 3}))).size() == 0);
     CHECK(crf.decode(Tensor<double>(Shape{2, 0, 3})).empty());
+    CHECK(crf.loss(Variable<double>(Tensor<double>(Shape{2, 0, 3})), Indices(Shape{2, 0})).item() ==
+          0);
     CHECK(make(1).loss(Variable<double>(random_tensor({4, 2, 1})), Indices::zeros({4, 2})).item() ==
           doctest::Approx(0));
 }

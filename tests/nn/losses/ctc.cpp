@@ -240,6 +240,7 @@ TEST_CASE("empty batches, and CTC in float under checking mode") {
     const nn::PaddedBatch nobody{Indices(Shape{2, 0}), {}};
     CHECK(nn::ctc_loss(empty, {}, nobody, {0, none}).loss.size() == 0);
     CHECK(nn::ctc_loss(empty, {}, nobody, {0, total}).loss.item() == 0);
+    CHECK(nn::ctc_loss(empty, {}, nobody).loss.item() == 0);
     CHECK(nn::ctc_align(empty.value(), {}, nobody).empty());
     CHECK(nn::ctc_greedy(empty.value()).empty());
 
