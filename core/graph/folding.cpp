@@ -35,7 +35,7 @@ private:
         for (NodeId out = id; out < id + n.outputs; ++out) {
             if (n.parameter == nullptr)
                 m.results +=
-                    static_cast<double>(element_count(node(out).region->shape) * sizeof(T));
+                    static_cast<double>(element_count(node(out).view->shape) * sizeof(T));
             if (options_.statistics == nullptr) continue;
             if (const Summary* s = options_.statistics->value(out))
                 m.value_norm = std::max(m.value_norm, s->norm);
@@ -162,7 +162,7 @@ private:
         item.name = scopes_.is_parameter(id) ? n.parameter->name() : n.op.name;
         item.origin = origin(id);
         for (NodeId out = id; out < id + n.outputs; ++out)
-            item.shapes.push_back(to_string(node(out).region->shape));
+            item.shapes.push_back(to_string(node(out).view->shape));
         if (item.kind == Item::Kind::operation && tape_.time_step(n.scope) == Scope::no_index)
             for (NodeId out = id; out < id + n.outputs; ++out)
                 if (const auto name = names_.find(out); name != names_.end())
@@ -214,7 +214,7 @@ private:
 
     // The first and the last element of its root that a value covers.
     std::pair<std::size_t, std::size_t> span_of(NodeId id) const {
-        const StridedView& region = *node(id).region;
+        const StridedView& region = *node(id).view;
         std::size_t low = region.offset, high = region.offset;
         for (std::size_t i = 0; i < region.shape.size(); ++i) {
             const auto reach =
@@ -288,8 +288,8 @@ private:
         if (fresh) {
             for (const char* view : views)
                 link.views = view + (link.views.empty() ? "" : ", " + link.views);
-            link.shape = to_string(node(end.input).region->shape);
-            link.whole = to_string(node(end.rows == no_node ? from : end.rows).region->shape);
+            link.shape = to_string(node(end.input).view->shape);
+            link.whole = to_string(node(end.rows == no_node ? from : end.rows).view->shape);
             if (link.carried) link.state = state(from, end.input);
             model.items[link.from].is_sink = false;
             farthest_.push_back(steps);
