@@ -10,11 +10,6 @@
 
 namespace unroll {
 
-template <class T>
-Variable<T> mean_or_zero(const Variable<T>& losses) {
-    return losses.size() == 0 ? sum(losses) : mean(losses);
-}
-
 namespace {
 
 template <class T>
@@ -147,7 +142,6 @@ Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>&
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template Variable<T> mean_or_zero(const Variable<T>&);                                         \
     template Variable<T> cross_entropy(const Variable<T>&, const Indices&, CrossEntropyOptions,    \
                                        Op);                                                        \
     template Variable<T> binary_cross_entropy(const Variable<T>&, const Variable<T>&, Op);         \

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <unroll/ops/operand.hpp>
+#include <unroll/ops/reduce.hpp>
 
 namespace unroll {
 
 // Losses: the mean over what counts, as a scalar; 0 where nothing does.
 
 template <class T>
-Variable<T> mean_or_zero(const Variable<T>& losses);
+auto mean_or_zero(const Variable<T>& losses) {
+    return losses.size() == 0 ? sum(losses) : mean(losses);
+}
 
 struct CrossEntropyOptions {
     std::int64_t ignored = -100; // targets with this value are skipped

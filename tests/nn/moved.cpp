@@ -3,6 +3,7 @@
 #include <unroll/nn/attention/subsampling.hpp>
 #include <unroll/nn/attention/transformer.hpp>
 #include <unroll/nn/recurrent/pyramid.hpp>
+#include <unroll/ops/reduce.hpp>
 #include <unroll/optim/optimizer.hpp>
 
 using namespace test;
