@@ -106,7 +106,7 @@ auto cell_scalar_of() {
         return ScalarOfState<StepState<C>>();
     else if constexpr (requires { typename ScalarOfState<ProjectInput<C>>::type; })
         return ScalarOfState<ProjectInput<C>>();
-    else if constexpr (requires { typename ScalarOf<C>::type; })
+    else if constexpr (ListsMembers<C, float> || ListsMembers<C, double>)
         return ScalarOf<C>();
     else
         return std::type_identity<float>();

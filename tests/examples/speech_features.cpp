@@ -190,8 +190,9 @@ TEST_CASE("digits as symbols and letters, and the words that letters make") {
 }
 
 TEST_CASE("a picture of what was heard") {
-    const auto svg = picture(Filterbank({}).log_energies(tone(500, 2000)), 0.01, {"one", " "},
-                             Tensor<float>({2, 6}, {1, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0.2f, 1}), 4);
+    const auto svg =
+        picture(Filterbank({}).log_energies(tone(500, 2000)), FilterbankOptions{}, {"one", " "},
+                Tensor<float>({2, 6}, {1, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0.2f, 1}), 4);
     CHECK(svg.starts_with("<svg"));
     CHECK(contains(svg, ">one<"));
     CHECK(contains(svg, "(space)"));
