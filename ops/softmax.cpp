@@ -145,7 +145,10 @@ void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variabl
     add_fused(
         to[0],
         [](auto g, auto y, auto total) {
-            return where(y == -infinity<T>, 0, -g * expm1(y) - exp(y) * (total - g));
+            const auto share = -g * expm1(y) - exp(y) * (total - g);
+            // A NaN reaches only where something arrives.
+            return where(y == -infinity<T>, 0,
+                         where(y >= -infinity<T>, share, where(g == 0, 0, y)));
         },
         g, y, total);
 }

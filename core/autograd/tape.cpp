@@ -269,8 +269,10 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
         return context;
     }
     if (context.lost == Lost::without_tape)
-        fail(op, "an operand was computed from a parameter while no tape recorded, so its gradient "
-                 "would be lost; make the tape first, or detach() the operand");
+        fail(
+            op,
+            "an operand was computed from a parameter while no tape was recording, so its gradient "
+            "would be lost; make the tape first, or detach() the operand");
     if (slot != nullptr || parameters) context.tape = tape;
     return context;
 }

@@ -172,7 +172,7 @@ Tensor<T> Tensor<T>::transpose(std::span<const std::size_t> order) const {
     }
     if (!valid)
         fail("transpose", "the order " + to_string(Shape(order.begin(), order.end())) +
-                              " is no permutation of the axes of " + to_string(shape()));
+                              " is not a permutation of the axes of " + to_string(shape()));
     Shape extents = shape();
     Strides steps = strides();
     for (std::size_t i = 0; i < order.size(); ++i) {

@@ -173,7 +173,7 @@ TEST_CASE("a step without gradients is an error") {
     CHECK(contains(error_of([&] { sgd.step(); }), "Was backward called"));
     CHECK(sgd.steps() == 1);
     optim::Sgd<double> empty(Parameters<double>{});
-    CHECK(contains(error_of([&] { empty.step(); }), "no parameter has a gradient"));
+    CHECK(contains(error_of([&] { empty.step(); }), "the optimiser holds no parameter"));
 }
 
 TEST_CASE("modules may be moved, replaced and destroyed after the optimiser was made") {

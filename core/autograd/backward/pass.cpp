@@ -212,8 +212,9 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
         if (!y[i].is_recorded() && !y[i].is_parameter()) {
             const Lost lost = y[i].body() != nullptr ? y[i].body()->lost : Lost::nothing;
             if (lost == Lost::without_tape)
-                fail(op, "the value was computed from a parameter while no tape recorded; make "
-                         "the tape before the value is computed");
+                fail(op,
+                     "the value was computed from a parameter while no tape was recording; make "
+                     "the tape before the value is computed");
             if (lost == Lost::where_paused)
                 fail(op, "the value was computed while a NoRecording lived, so no tape recorded "
                          "it; compute it outside of that scope, or detach() it if its gradients "

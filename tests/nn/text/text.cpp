@@ -241,7 +241,7 @@ TEST_CASE("column files") {
     CHECK(contains(refused_file("a\t\n", {.only_tabs = true}), "line 1: the tag is empty"));
     CHECK(contains(refused_file("\tO\n", {.only_tabs = true}), "line 1: the word is empty"));
     CHECK(contains(refused_file(""), "line 1: the file ends; expected a sentence"));
-    CHECK(contains(refused_file("\n\n"), "line 3: the file ends; expected a sentence"));
+    CHECK(contains(refused_file("\n\n"), "line 1: the file ends; expected a sentence"));
     CHECK(
         contains(refused_file("a O\n\x89PNG\r\n"), "line 2: expected text in UTF-8, got byte 137"));
 }
