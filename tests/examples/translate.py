@@ -55,7 +55,7 @@ with tempfile.TemporaryDirectory() as name:
     assert int(result(run(TRANSLATE, *draw))["nodes"]) > 20
     refuses(TRANSLATE, "train", wrong(b"a\tb\nno tab\n"), naming=["wrong.txt", "line 2", "no tab"])
     refuses(TRANSLATE, "train", wrong(b"a\tb\n\na\tb\n"), naming=["wrong.txt", "line 2"])
-    refuses(TRANSLATE, "train", wrong(b"a\t \n"), naming=["wrong.txt", "line 1", "behind the tab"])
+    refuses(TRANSLATE, "train", wrong(b"a\t \n"), naming=["wrong.txt", "line 1", "after the tab"])
     refuses(TRANSLATE, "train", wrong(b"a\tb\n\xff\xfe\0\n"), naming=["wrong.txt", "line 2"])
     refuses(TRANSLATE, "train", wrong(b""), naming=["wrong.txt", "empty"])
     refuses(TRANSLATE, "train", folder / "none.txt", naming=["none.txt"])
@@ -85,7 +85,8 @@ with tempfile.TemporaryDirectory() as name:
     run(WORD_LM, "eval", folder / "text.safetensors", text)
     refuses(WORD_LM, "train", wrong(b"\n \n"), naming=["wrong.txt", "no word"])
     refuses(WORD_LM, "train", wrong(b"one two\n\0\xff\n"), naming=["wrong.txt", "line 2"])
-    refuses(WORD_LM, "train", wrong(b"one\n"), naming=["too short"])
+    refuses(WORD_LM, "train", wrong(b"one\n"), naming=["one line"])
+    refuses(WORD_LM, "train", wrong(b"one\ntwo\n"), naming=["too short"])
     refuses(WORD_LM, "train", folder / "none.txt", naming=["none.txt"])
     refuses(WORD_LM, "score", model, "a pear", naming=["translate.safetensors", "word_lm"])
 print("sequences are translated, words guessed, and what is wrong refused")
