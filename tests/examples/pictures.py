@@ -69,7 +69,7 @@ def clips():
     for cell in ("rnn", "lstm", "gru"):
         checks("moving_digits", "--cell", cell)
     refuses("moving_digits", "train", "--frames", 20, naming=["--frames"])
-    refuses("moving_digits", "train", folder / "pictures", naming=["train-images-idx3-ubyte.gz", "opened"])
+    refuses("moving_digits", "train", folder / "pictures", naming=["train-images-idx3-ubyte.gz", "No such file"])
     refuses("moving_digits", "watch", model, "--first", 500, naming=["500"])
 
 

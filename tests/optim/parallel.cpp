@@ -130,7 +130,7 @@ TEST_CASE("shards name the parameters that they were not given") {
         optim::DataParallel<double> both(2, parameters(first, second));
         optim::Sgd<double> sgd(parameters(first));
         run(both);
-        CHECK(contains(error_of([&] { sgd.step(); }), "'bias' [1], 'weight' [1, 2]"));
+        CHECK(contains(error_of([&] { sgd.step(); }), "'1.bias' [1], '1.weight' [1, 2]"));
     }
 }
 
