@@ -249,6 +249,10 @@ def outputs():
         failed = subprocess.run([PROGRAMS["char_lm"], "eval", whole, text], stdout=full, stderr=subprocess.PIPE, text=True)
     assert failed.returncode == 1 and "standard output" in failed.stderr, failed
 
+    # AddressSanitizer's shadow alone takes more addresses than these limits leave.
+    if b"__asan_init" in pathlib.Path(PROGRAMS["char_lm"]).read_bytes():
+        return
+
     def little(size):
         def limit():
             resource.setrlimit(resource.RLIMIT_AS, (size << 20, size << 20))
