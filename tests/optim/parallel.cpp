@@ -195,5 +195,10 @@ TEST_CASE("making and dropping shards keeps memory flat") {
     const std::size_t before = resident_pages();
     run(4000);
     const auto bytes = static_cast<double>(resident_pages()) - static_cast<double>(before);
-    CHECK(bytes * static_cast<double>(::sysconf(_SC_PAGESIZE)) < 2e6);
+#if defined(__SANITIZE_ADDRESS__)
+    constexpr double most = 2e8; // freed memory stays in its quarantine
+#else
+    constexpr double most = 2e6;
+#endif
+    CHECK(bytes * static_cast<double>(::sysconf(_SC_PAGESIZE)) < most);
 }
