@@ -34,8 +34,7 @@ private:
         const Node<T>& n = node(id);
         for (NodeId out = id; out < id + n.outputs; ++out) {
             if (n.parameter == nullptr)
-                m.results +=
-                    static_cast<double>(element_count(node(out).view->shape) * sizeof(T));
+                m.results += static_cast<double>(element_count(node(out).view->shape) * sizeof(T));
             if (options_.statistics == nullptr) continue;
             if (const Summary* s = options_.statistics->value(out))
                 m.value_norm = std::max(m.value_norm, s->norm);
@@ -112,8 +111,7 @@ private:
         std::string numbers;
         for (const ConstantUse& use : constants_of(id)) {
             const auto named = constant_names_.find(use.value);
-            if (use.view->shape.empty() && use.name == nullptr &&
-                named == constant_names_.end()) {
+            if (use.view->shape.empty() && use.name == nullptr && named == constant_names_.end()) {
                 numbers += (numbers.empty() ? "" : ", ") + format_with_unit(use.number);
                 continue;
             }

@@ -158,7 +158,8 @@ TEST_CASE("npy: what cannot be read is refused with the file and the reason") {
     refused(npy(npy_header("<M8[ns]", "(3,)"), six), "not supported");
     refused(npy(npy_header("<f16", "(1,)"), six), "'<f16'");
     refused(npy(npy_header("", "(1,)"), six), "''");
-    refused(header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (6,)}"), "structured");
+    refused(header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (6,)}"),
+            "structured");
     refused(header("{'descr': '<f4', 'shape': (6,)}"), "are needed");
     refused(header("{'descr': '<f4', 'descr': '<f4', 'shape': (6,)}"), "twice");
     refused(header("{'descr': '<f4', 'evil': 1}"), "unknown key");
