@@ -146,7 +146,7 @@ void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variabl
         to[0],
         [](auto g, auto y, auto total) {
             const auto share = -g * expm1(y) - exp(y) * (total - g);
-            // A NaN reaches only where something arrives.
+            // A NaN in y propagates only to elements with a gradient; padding has none.
             return where(y == -infinity<T>, 0,
                          where(y >= -infinity<T>, share, where(g == 0, 0, y)));
         },

@@ -39,7 +39,7 @@ std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const 
     return {low / row, (high - 1) / row + 1};
 }
 
-// Without a root: the node becomes a buffer whose rows have not been written.
+// With `root` = no_node, the node becomes a buffer with no row written yet.
 template <class T>
 void Tape<T>::place(NodeId id, NodeId root, const StridedView& view) {
     const bool fresh = root == no_node;

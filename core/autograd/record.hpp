@@ -194,8 +194,9 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
 // accumulates vector-Jacobian products into to[0], to[1], ... in the order of `inputs`. `saved`
 // lists the inputs (and `result`) that the rule reads, then tensors of other types; what the rule
 // captures by value is kept, too, but changes of it are not noticed. A rule that computes with
-// variables is differentiable again; one that computes with plain tensors must be marked by once(),
-// or wrap in constant() those that do not depend on the inputs. The result has memory of its own.
+// variables is differentiable again. One that computes with plain tensors must be marked by once(),
+// or wrap the tensors that do not depend on the inputs in constant(). The result must not share
+// memory with an input.
 // Without a tape, or where no input needs a gradient, nothing is recorded.
 template <class T, class... Kept, class F>
 Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Tensor<T> value,

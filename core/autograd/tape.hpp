@@ -307,7 +307,7 @@ private:
         std::size_t rows_used = 0;
         std::vector<unsigned char> flags; // of a backward pass, by node
         PassMemory<T> pass;
-        std::size_t rules = 0;            // that have not been freed
+        std::size_t rules = 0;            // not yet freed
         std::vector<std::uint32_t> twins; // by scope: the one for its backward operations
         std::int64_t recorded_passes = 0; // each has a scope "backward" of its own
     };

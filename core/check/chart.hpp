@@ -32,7 +32,7 @@ struct Chart {
     std::string title, x, y;  // labels
     bool logarithmic = false; // y axis, limited to the upper twelve decades
     std::vector<Line> lines = {};
-    std::vector<Band> bands = {}; // behind the lines
+    std::vector<Band> bands = {}; // drawn before the lines
     // If x counts steps: the date of each, 2001-12 or 2001-12-31, which the axis shows instead.
     std::vector<std::string> dates = {};
     bool logarithmic_x = false;

@@ -126,7 +126,7 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
     const auto is_good = [&](const Rung& r) { return r.error <= enough; };
     std::size_t smallest = rungs.size() - 1;
     while (!is_good(rungs[smallest])) --smallest;
-    std::size_t chosen = smallest; // the best of those that agree with it
+    std::size_t chosen = smallest; // the least error among the adjacent good rungs
     for (std::size_t i = smallest; i-- > 0 && is_good(rungs[i]);)
         if (rungs[i].error < rungs[chosen].error) chosen = i;
     const bool is_first_good = std::any_of(

@@ -36,8 +36,8 @@ public:
     Estimate first(std::size_t output);
     // Extrapolated from two steps (Richardson), whose difference gives the error.
     Estimate second(std::size_t output);
-    // From all steps that help: the smallest one among those that agree best with their neighbours
-    // (Ridders 1982). `accuracy`: an error that is small enough.
+    // Tries further steps and picks the one with the smallest estimated error, by agreement with
+    // its neighbours (Ridders 1982). Stops early once the error is at most `accuracy`.
     Estimate best(std::size_t output, double accuracy);
     // Whether the slopes on the two sides, at the step of an estimate, differ by something that
     // does not shrink with the step, and `slope` lies between them, but for `slack`.

@@ -116,7 +116,7 @@ int create_beside(const fs::path& directory, fs::path& name) {
     }
 }
 
-// Removes the temporary files of dead processes: those that are not locked.
+// Removes temporary files that no process holds a lock on: their writers have died.
 void remove_leftovers(const fs::path& directory) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(directory, error)) {

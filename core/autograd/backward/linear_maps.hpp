@@ -7,8 +7,8 @@ namespace unroll {
 // Recorded forms of the linear operations behind Adjoint. A recorded backward pass puts them on the
 // tape; their rules use Adjoint in turn. The callers check shapes and indices.
 
-// x summed, pairwise, along the axes that `shape` lacks; those that x lacks are left to a
-// broadcast.
+// Sums x, pairwise, over the axes that are missing or 1 in `shape`. Axes missing in x are not
+// added: the caller broadcasts.
 template <class T>
 Tensor<T> summed_to(const Tensor<T>& x, const Shape& shape);
 
