@@ -31,7 +31,7 @@ Adjoint<T> Adjoints<T>::operator[](std::size_t input) const {
     const NodeId id = inputs_[input];
     if (id == no_node || !to_->needs(id)) return Adjoint<T>(*to_);
     const Node<T>& n = to_->tape().node(id);
-    return Adjoint<T>(*to_, n.root, *n.view);
+    return Adjoint<T>(*to_, n.root, n.view);
 }
 
 template <class T>
@@ -52,9 +52,9 @@ void Adjoint<T>::add_product(const Variable<T>& a, const Variable<T>& b, T scale
 template <class T>
 void Adjoint<T>::scatter_rows(const Indices& rows, const Variable<T>& x) const {
     if (!needs_grad()) return;
-    if (part_.shape.empty()) to_->refuse("adds rows to the gradient of a scalar");
-    require_inside(*to_, "row", rows, part_.shape[0]);
-    Shape row(part_.shape.begin() + 1, part_.shape.end());
+    if (part_.shape().empty()) to_->refuse("adds rows to the gradient of a scalar");
+    require_inside(*to_, "row", rows, part_.shape()[0]);
+    Shape row(part_.shape().begin() + 1, part_.shape().end());
     if (x.size() != rows.size() * element_count(row))
         to_->refuse("adds " + std::to_string(rows.size()) + " rows of shape " + to_string(row) +
                     ", but what it adds has shape " + to_string(x.shape()));
@@ -64,7 +64,7 @@ void Adjoint<T>::scatter_rows(const Indices& rows, const Variable<T>& x) const {
 template <class T>
 void Adjoint<T>::scatter_elements(const Indices& elements, const Variable<T>& x) const {
     if (!needs_grad()) return;
-    require_inside(*to_, "element", elements, element_count(part_.shape));
+    require_inside(*to_, "element", elements, part_.size());
     if (x.size() != elements.size())
         to_->refuse("adds " + std::to_string(elements.size()) +
                     " elements, but what it adds has shape " + to_string(x.shape()));
@@ -75,8 +75,7 @@ template <class T>
 OutputOperand<T> Adjoint<T>::open() const& {
     if (!needs_grad()) return {};
     OutputOperand<T> sink = to_->open(root_, part_);
-    sink.shape = &part_.shape;
-    sink.strides = &part_.strides;
+    sink.layout = &*part_.layout;
     return sink;
 }
 
@@ -90,10 +89,9 @@ void Adjoint<T>::open(std::span<const Adjoint> parts, std::span<OutputOperand<T>
         for (std::size_t i = 0; i < j; ++i) {
             if (sinks[i].accumulate || !parts[i].needs_grad() || parts[i].root_ != parts[j].root_)
                 continue;
-            if (sinks[i].data == sinks[j].data && *sinks[i].strides == *sinks[j].strides &&
-                *sinks[i].shape == *sinks[j].shape)
+            if (sinks[i].data == sinks[j].data && parts[i].part_.layout == parts[j].part_.layout)
                 continue;
-            Tensor<T>(StorageRef(), sinks[i].data, *sinks[i].shape, *sinks[i].strides).fill(T(0));
+            Tensor<T>(StorageRef(), sinks[i].data, parts[i].part_.layout).fill(T(0));
             sinks[i].accumulate = true;
         }
     }
@@ -102,44 +100,45 @@ void Adjoint<T>::open(std::span<const Adjoint> parts, std::span<OutputOperand<T>
 template <class T>
 Adjoint<T> Adjoint<T>::slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end) const {
     if (!needs_grad()) return *this;
-    const std::size_t a = normal_axis(to_->operation(), axis, part_.shape.size());
-    if (begin > end || end > part_.shape[a])
+    const std::size_t a = normal_axis(to_->operation(), axis, part_.shape().size());
+    if (begin > end || end > part_.shape()[a])
         to_->refuse("slices [" + std::to_string(begin) + ", " + std::to_string(end) + ") of axis " +
-                    std::to_string(a) + " of a gradient of shape " + to_string(part_.shape));
-    StridedView part = part_;
-    part.offset += begin * static_cast<std::size_t>(part.strides[a]);
-    part.shape[a] = end - begin;
-    return Adjoint(*to_, root_, part);
+                    std::to_string(a) + " of a gradient of shape " + to_string(part_.shape()));
+    Shape shape = part_.shape();
+    shape[a] = end - begin;
+    const std::size_t offset = begin * static_cast<std::size_t>(part_.strides()[a]);
+    return Adjoint(*to_, root_, {part_.offset + offset, shape, part_.strides()});
 }
 
 template <class T>
 Adjoint<T> Adjoint<T>::reshape(const Shape& shape) const {
     if (!needs_grad()) return *this;
     T* const nowhere = nullptr;
-    if (!Tensor<T>(StorageRef(), nowhere, part_.shape, part_.strides).is_contiguous())
+    if (!Tensor<T>(StorageRef(), nowhere, part_.layout).is_contiguous())
         to_->refuse("reshapes the gradient of a view that is not contiguous");
-    if (element_count(shape) != element_count(part_.shape))
-        to_->refuse("reshapes a gradient of shape " + to_string(part_.shape) + " to " +
+    if (element_count(shape) != part_.size())
+        to_->refuse("reshapes a gradient of shape " + to_string(part_.shape()) + " to " +
                     to_string(shape));
-    return Adjoint(*to_, root_, {part_.offset, shape, row_major(shape)});
+    return Adjoint(*to_, root_, {part_.offset, LayoutRef(shape)});
 }
 
 template <class T>
 Adjoint<T> Adjoint<T>::transpose(std::span<const std::size_t> order) const {
     if (!needs_grad()) return *this;
-    StridedView part = part_;
-    const std::size_t rank = part_.shape.size();
+    const std::size_t rank = part_.shape().size();
     bool is_order = order.size() == rank;
     for (std::size_t axis = 0; axis < rank; ++axis)
         is_order = is_order && std::find(order.begin(), order.end(), axis) != order.end();
     if (!is_order)
-        to_->refuse("transposes a gradient of shape " + to_string(part_.shape) +
+        to_->refuse("transposes a gradient of shape " + to_string(part_.shape()) +
                     " by an order that does not name each of its axes once");
-    for (std::size_t i = 0; i < order.size(); ++i) {
-        part.shape[i] = part_.shape[order[i]];
-        part.strides[i] = part_.strides[order[i]];
+    Shape shape(rank);
+    Strides strides(rank);
+    for (std::size_t i = 0; i < rank; ++i) {
+        shape[i] = part_.shape()[order[i]];
+        strides[i] = part_.strides()[order[i]];
     }
-    return Adjoint(*to_, root_, part);
+    return Adjoint(*to_, root_, {part_.offset, shape, strides});
 }
 
 template class Adjoint<float>;

@@ -20,7 +20,7 @@ public:
 
     // False: this gradient was not requested, and contributions are dropped.
     bool needs_grad() const { return root_ != no_node; }
-    const Shape& shape() const { return part_.shape; }
+    const Shape& shape() const { return part_.shape(); }
     // Whether the pass is recorded: then there is no open().
     bool is_recording() const { return to_->is_recording(); }
     // The name for operations that a rule records.

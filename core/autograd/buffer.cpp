@@ -8,7 +8,7 @@ namespace unroll {
 template <class T>
 NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
     const Variable<T>* const inputs[] = {&buffer};
-    const NodeId id = append(Op::unplaced("rows"), inputs, view.shape());
+    const NodeId id = append(Op::unplaced("rows"), inputs, view);
     Node<T>& n = node(id);
     n.is_view = true;
     n.root = buffer.node();
@@ -16,23 +16,22 @@ NodeId Tape<T>::append_rows(const Variable<T>& buffer, const Tensor<T>& view) {
         view.size() > 0
             ? static_cast<std::size_t>(std::as_const(view).data() - buffer.value().data())
             : 0;
-    n.view = new (m_->arena.template array<StridedView>(1))
-        StridedView{offset, view.shape(), view.strides()};
+    n.view = {offset, view.layout()};
     return id;
 }
 
 template <class T>
 NodeId Tape<T>::append_buffer(const Shape& shape) {
     Node<T>& n = append_node(Op::unplaced("buffer"));
-    n.view = whole(shape);
+    n.view = StridedView::whole(shape);
     const auto id = static_cast<NodeId>(m_->size - 1);
-    place(id, no_node, *n.view);
+    place(id, no_node, n.view);
     return id;
 }
 
 template <class T>
 std::pair<std::size_t, std::size_t> Tape<T>::rows_of(const Node<T>& root, const StridedView& part) {
-    const Shape& shape = root.view->shape;
+    const Shape& shape = root.view.shape();
     const std::size_t row = shape.empty() || shape[0] == 0 ? 1 : element_count(shape) / shape[0];
     const auto [low, high] = extent(part);
     if (low == high || row == 0) return {0, 0};
@@ -48,14 +47,14 @@ void Tape<T>::place(NodeId id, NodeId root, const StridedView& view) {
     if (owner.rows == no_node) {
         if (m_->rows_used == records.size()) records.emplace_back();
         owner.rows = static_cast<std::uint32_t>(m_->rows_used++);
-        const std::size_t rows = owner.view->shape.empty() ? 1 : owner.view->shape[0];
+        const std::size_t rows = owner.view.shape().empty() ? 1 : owner.view.shape()[0];
         records[owner.rows].assign(rows, fresh ? no_node : 0);
     }
     if (fresh) return;
     Node<T>& n = node(id);
     n.is_view = true;
     n.root = root;
-    n.view = new (m_->arena.template array<StridedView>(1)) StridedView(view);
+    n.view = view;
     const auto [begin, end] = rows_of(owner, view);
     for (std::size_t row = begin; row < end; ++row) records[owner.rows][row] = id;
 }
@@ -76,7 +75,7 @@ template <class T>
 bool Tape<T>::row_overwritten(NodeId id, NodeId since) const {
     const Node<T>& n = node(id);
     const Node<T>& root = node(n.root);
-    const auto [begin, end] = rows_of(root, *n.view);
+    const auto [begin, end] = rows_of(root, n.view);
     for (std::size_t row = begin; row < end; ++row) {
         const NodeId writer = m_->rows[root.rows][row];
         if (writer != no_node && writer > since) return true;
@@ -94,7 +93,7 @@ template <class T>
 OutputSlot<T> Buffer<T>::slot_at(Tensor<T> memory, std::size_t begin) const {
     OutputSlot<T> slot{std::move(memory), whole_.node(), {}};
     const std::size_t row = memory_.size() / std::max<std::size_t>(memory_.shape(0), 1);
-    slot.view = {begin * row, slot.memory.shape(), slot.memory.strides()};
+    slot.view = {begin * row, slot.memory.layout()};
     if (whole_.is_recorded()) slot.tape_slot = whole_.body()->slot;
     slot.lost = &lost_;
     return slot;
@@ -142,7 +141,7 @@ OutputSlot<T> in_place_of(const Op& op, const Variable<T>& x) {
     const Node<T>& root = tape->node(n.root);
     if (root.parameter != nullptr || root.is_leaf())
         fail(op, "only the result of an operation can be overwritten");
-    return {x.value(), n.root, *n.view};
+    return {x.value(), n.root, n.view};
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

@@ -27,11 +27,11 @@ struct OutputSlot {
 // tracks this write by the node, and the other rows of the buffer are unchanged.
 template <class T>
 Tensor<T> unversioned(const Tensor<T>& x) {
-    return Tensor<T>(StorageRef(), const_cast<T*>(x.data()), x.shape(), x.strides());
+    return Tensor<T>(StorageRef(), const_cast<T*>(x.data()), x.layout());
 }
 template <class T>
 OutputOperand<T> result_operand(const Tensor<T>& x) {
-    return {const_cast<T*>(x.data()), x.shape(), x.strides(), false};
+    return {const_cast<T*>(x.data()), x.layout(), false};
 }
 
 // Memory for the steps of a sequence, [steps, ...]: operations store their results in one or more

@@ -88,6 +88,11 @@ public:
         call(to, gradients, std::make_index_sequence<N>{});
     }
     std::span<const Saved<T>> kept() const override { return saved_; }
+    bool has_changed(const Tape<T>& tape, NodeId last) const override {
+        for (const Saved<T>& x : saved_)
+            if (x.has_changed(tape, last)) return true;
+        return std::apply([](const auto&... t) { return (t.has_changed() || ...); }, tensors_);
+    }
     std::string changed() const override {
         std::string which;
         const auto look = [&](const auto& t) {
@@ -176,7 +181,7 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
             continue;
         }
         Tape<T>& tape = *context.tape;
-        const NodeId id = tape.append(op, inputs, values[i].shape());
+        const NodeId id = tape.append(op, inputs, values[i]);
         if (i == 0) first = id;
         tape.node(id).operation = first;
         if (i < slots.size()) store(tape, op, id, slots[i]);
@@ -208,7 +213,7 @@ Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Ten
         return context.plain(std::move(value));
     }
     Tape<T>& tape = *context.tape;
-    const NodeId id = tape.append(op, inputs, value.shape());
+    const NodeId id = tape.append(op, inputs, value);
     detail::store(tape, op, id, slot);
     Variable<T> out = tape.handle(std::move(value), id, context.rule_run);
     detail::record_rule<false, T>(tape, id, std::span<const Variable<T>>(&out, 1), saved,

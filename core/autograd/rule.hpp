@@ -38,6 +38,10 @@ struct Saved {
     bool has_changed() const {
         return value().storage() && value().storage()->version() != version;
     }
+    // The same, or overwritten by a node after `last`.
+    bool has_changed(const Tape<T>& tape, NodeId last) const {
+        return has_changed() || (node != no_node && tape.overwritten(node, last));
+    }
 };
 
 // The adjoints of an operation's inputs, by index.
@@ -64,6 +68,13 @@ public:
     // means that this output received no gradient.
     virtual void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) = 0;
     virtual std::span<const Saved<T>> kept() const = 0;
+    // Whether a value that it keeps has changed, or was overwritten by a node after `last` of its
+    // operation.
+    virtual bool has_changed(const Tape<T>& tape, NodeId last) const {
+        for (const Saved<T>& x : kept())
+            if (x.has_changed(tape, last)) return true;
+        return !changed().empty();
+    }
     // Which tensor that it keeps beside kept() has changed: "the indices of shape [3]". Empty:
     // none.
     virtual std::string changed() const { return {}; }

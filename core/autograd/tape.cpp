@@ -7,6 +7,13 @@ namespace unroll {
 
 namespace {
 
+// The gradient of a value, whose elements are in row-major order.
+template <class T>
+StridedView whole(const Tensor<T>& value) {
+    const LayoutRef& layout = value.layout();
+    return layout->is_row_major ? StridedView(0, layout) : StridedView::whole(value.shape());
+}
+
 template <class T>
 std::size_t hash(const Value<T>* body) {
     return (reinterpret_cast<std::uintptr_t>(body) >> 4) * 0x9e3779b97f4a7c15u >> 20;
@@ -25,7 +32,6 @@ void Tape<T>::reset() {
     }
     m_->size = 0;
     m_->arena.reset();
-    m_->recent_views = {};
     m_->op_names = {};
     m_->scopes.clear();
     m_->marks.clear();
@@ -72,6 +78,7 @@ Node<T>& Tape<T>::append_node(const Op& op) {
         m_->chunks.push_back(std::make_unique<Node<T>[]>(chunk));
     const auto id = static_cast<NodeId>(m_->size++);
     Node<T>& n = node(id);
+    if (id % chunk + 4 < chunk) __builtin_prefetch(&n + 4, 1);
     n = Node<T>();
     n.op = {op_name(op.name), op.where};
     n.root = n.operation = id;
@@ -140,17 +147,6 @@ std::uint32_t Tape<T>::around_steps(std::uint32_t scope) const {
 }
 
 template <class T>
-const StridedView* Tape<T>::whole(const Shape& shape) {
-    const std::size_t last = shape.empty() ? 0 : shape.front() + 5 * shape.back();
-    const StridedView*& recent =
-        m_->recent_views[(last + 3 * shape.size()) % m_->recent_views.size()];
-    if (recent == nullptr || recent->shape != shape)
-        recent =
-            new (m_->arena.template array<StridedView>(1)) StridedView(StridedView::whole(shape));
-    return recent;
-}
-
-template <class T>
 Saved<T> Tape<T>::save(const Variable<T>& x) {
     const StorageRef& storage = x.value().storage();
     return {x, id_of(x), storage ? storage->version() : 0};
@@ -169,7 +165,7 @@ Variable<T> Tape<T>::handle(Tensor<T> value, NodeId id, std::uint32_t rule_run) 
 template <class T>
 Variable<T> Tape<T>::variable(Tensor<T> value, std::string_view name, Where where) {
     if (!value.is_contiguous()) value = value.copy();
-    append_node(Op("variable", where)).view = whole(value.shape());
+    append_node(Op("variable", where)).view = whole(value);
     const auto id = static_cast<NodeId>(m_->size - 1);
     if (name != "variable") node(id).op.name = copy(name);
     return handle(std::move(value), id);
@@ -185,7 +181,7 @@ NodeId Tape<T>::leaf(const Variable<T>& parameter) {
         at = (at + 1) % leaves.size();
     }
     Node<T>& n = append_node(Op::unplaced("parameter"));
-    n.view = whole(parameter.shape());
+    n.view = whole(parameter.value());
     n.parameter = static_cast<ParameterBody<T>*>(parameter.body());
     const auto id = static_cast<NodeId>(m_->size - 1);
     leaves[at] = {body, id};
@@ -279,13 +275,13 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
 
 template <class T>
 NodeId Tape<T>::append(const Op& op, std::span<const Variable<T>* const> inputs,
-                       const Shape& shape) {
+                       const Tensor<T>& value) {
     auto* ids = m_->arena.template array<NodeId>(inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) ids[i] = id_of(*inputs[i]);
     Node<T>& n = append_node(op);
     n.inputs = ids;
     n.input_count = static_cast<std::uint32_t>(inputs.size());
-    n.view = whole(shape);
+    n.view = whole(value);
     const auto id = static_cast<NodeId>(m_->size - 1);
     for (std::uint32_t i = 0; i < n.input_count; ++i)
         if (ids[i] == no_node && inputs[i]->body() != nullptr) note_constant(id, i, *inputs[i]);
@@ -294,7 +290,7 @@ NodeId Tape<T>::append(const Op& op, std::span<const Variable<T>* const> inputs,
 
 template <class T>
 void Tape<T>::note_constant(NodeId id, std::uint32_t input, const Variable<T>& x) {
-    ConstantUse use{id, input, x.body()->generation, whole(x.shape()), nullptr, 0};
+    ConstantUse use{id, input, x.body()->generation, x.value().layout(), nullptr, 0};
     if (x.is_parameter())
         use.name = copy(static_cast<const ParameterBody<T>*>(x.body())->name());
     else if (x.dimension() == 0)
@@ -305,17 +301,16 @@ void Tape<T>::note_constant(NodeId id, std::uint32_t input, const Variable<T>& x
 template <class T>
 NodeId Tape<T>::append_view(const Op& op, const Variable<T>& base, const Tensor<T>& view) {
     const Variable<T>* const inputs[] = {&base};
-    const NodeId id = append(op, inputs, view.shape());
+    const NodeId id = append(op, inputs, view);
     Node<T>& n = node(id);
     const Node<T>& parent = node(n.inputs[0]);
     n.is_view = true;
     n.root = parent.root;
     // The address of an empty view is arbitrary.
-    std::size_t offset = parent.view->offset;
+    std::size_t offset = parent.view.offset;
     if (view.size() > 0)
         offset += static_cast<std::size_t>(std::as_const(view).data() - base.value().data());
-    n.view = new (m_->arena.template array<StridedView>(1))
-        StridedView{offset, view.shape(), view.strides()};
+    n.view = {offset, view.layout()};
     if (overwritten(id, n.inputs[0])) {
         --m_->size;
         fail(op, "the operand's value was overwritten by an operation in place");
@@ -345,10 +340,10 @@ void Tape<T>::retain(const Variable<T>& x) {
             StridedView part_;
         };
         void* memory = m_->arena.allocate(sizeof(PassOn), alignof(PassOn));
-        set_rule(id, new (memory) PassOn(n.root, *n.view));
+        set_rule(id, new (memory) PassOn(n.root, n.view));
         n.is_view = false;
         n.root = id;
-        n.view = whole(n.view->shape);
+        n.view = StridedView::whole(n.view.shape());
     }
     slot_for_gradient(id);
 }

@@ -24,7 +24,7 @@ struct Gradient {
     WrittenRegions covered;
 
     Tensor<T> at(const StridedView& part) const {
-        return Tensor<T>(storage, data + part.offset, part.shape, part.strides);
+        return Tensor<T>(storage, data + part.offset, part.layout);
     }
 };
 
@@ -32,9 +32,9 @@ struct Gradient {
 template <class T>
 struct Node {
     Op op = "";
-    const NodeId* inputs = nullptr;    // no_node: a constant
-    Rule<T>* rule = nullptr;           // null: a leaf, a view, a later output, or freed
-    const StridedView* view = nullptr; // its part of the gradient of `root`
+    const NodeId* inputs = nullptr; // no_node: a constant
+    Rule<T>* rule = nullptr;        // null: a leaf, a view, a later output, or freed
+    StridedView view;               // its part of the gradient of `root`
     ParameterBody<T>* parameter = nullptr;
     Gradient<T>* gradient = nullptr; // of a root, while a backward pass runs in place
     std::uint32_t input_count = 0;
@@ -65,7 +65,7 @@ struct ConstantUse {
     NodeId node;
     std::uint32_t input;
     std::uint64_t value; // the same for every use of one value
-    const StridedView* view;
+    LayoutRef layout;
     const char* name; // of a frozen parameter; else null
     double number;    // of a scalar
 };
@@ -221,7 +221,7 @@ public:
     };
     static Context of(const Op& op, std::span<const Variable<T>* const> inputs, bool read = true);
     // Appends a value and its inputs; several outputs are appended by as many calls.
-    NodeId append(const Op& op, std::span<const Variable<T>* const> inputs, const Shape& shape);
+    NodeId append(const Op& op, std::span<const Variable<T>* const> inputs, const Tensor<T>& value);
     // Appends a view of `base`, which shares its gradient.
     NodeId append_view(const Op& op, const Variable<T>& base, const Tensor<T>& view);
     void place(NodeId id, NodeId root, const StridedView& view);
@@ -291,7 +291,6 @@ private:
         std::vector<std::unique_ptr<Node<T>[]>> chunks;
         std::size_t size = 0;
         Arena arena;
-        std::array<const StridedView*, 16> recent_views{}; // of whole tensors, shared by many nodes
         std::array<std::pair<const char*, const char*>, 64> op_names{};
         std::vector<std::unique_ptr<Gradient<T>>> spare_gradients;
         std::vector<ScopeEntry> scopes;
@@ -334,7 +333,6 @@ private:
     const char* copy(std::string_view text);
     const char* op_name(const char* name);
     std::string path(std::uint32_t scope, bool numbered_steps) const;
-    const StridedView* whole(const Shape& shape);
     bool row_overwritten(NodeId id, NodeId since) const;
     static std::pair<std::size_t, std::size_t> rows_of(const Node<T>& root,
                                                        const StridedView& part);

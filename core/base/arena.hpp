@@ -13,7 +13,9 @@ public:
         std::size_t at = (used_ + alignment - 1) / alignment * alignment;
         if (chunk_ >= chunks_.size() || at + bytes > chunks_[chunk_].bytes) at = next_chunk(bytes);
         used_ = at + bytes;
-        return chunks_[chunk_].memory.get() + at;
+        std::byte* const memory = chunks_[chunk_].memory.get();
+        if (at + ahead < chunks_[chunk_].bytes) __builtin_prefetch(memory + at + ahead, 1);
+        return memory + at;
     }
     template <class U>
     U* array(std::size_t n) {
@@ -27,6 +29,8 @@ private:
         std::size_t bytes;
     };
     std::size_t next_chunk(std::size_t bytes);
+
+    static constexpr std::size_t ahead = 256; // bytes, that the next allocations will write
 
     std::vector<Chunk> chunks_;
     std::size_t chunk_ = 0;

@@ -194,11 +194,10 @@ void Checking<T>::after_rule(NodeId first) {
     const Node<T>& node = tape.node(first);
     for (std::uint32_t i = 0; i < node.input_count; ++i) {
         if (node.inputs[i] == no_node) continue;
-        const StridedView& part = *tape.node(node.inputs[i]).view;
+        const StridedView& part = tape.node(node.inputs[i]).view;
         const Gradient<T>* buffer = tape.node(tape.node(node.inputs[i]).root).gradient;
         if (buffer == nullptr || !buffer->storage) continue;
-        const Tensor<T> gradient(buffer->storage, buffer->data + part.offset, part.shape,
-                                 part.strides);
+        const Tensor<T> gradient = buffer->at(part);
         if (is_finite(gradient)) continue;
         std::string text = input_name(node, i);
         text.resize(text.size() - std::string(", of ").size() + 1);

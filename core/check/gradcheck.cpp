@@ -124,7 +124,7 @@ private:
         std::vector<Part<double>> parts;
         std::size_t at = 0;
         for (const auto& g : all) {
-            parts.push_back({{at, g.shape(), row_major(g.shape())}, g});
+            parts.push_back({{at, LayoutRef(g.shape())}, g});
             at += g.size();
         }
         return assemble(Op::unplaced("gradient"), std::span<const Part<double>>(parts),

@@ -113,7 +113,7 @@ void run_rules(Tape<double>& tape, std::vector<Operation>& operations) {
     for (const Alone& alone : all) {
         for (std::size_t i = 0; i < alone.inputs.size(); ++i)
             if (const NodeId id = alone.inputs[i]; id != no_node)
-                Adjoint<double>(to, id, *tape.node(id).view).add(Variable<double>(alone.before[i]));
+                Adjoint<double>(to, id, tape.node(id).view).add(Variable<double>(alone.before[i]));
         std::vector<Variable<double>> gradients;
         for (const Operand& r : alone.operation->results)
             gradients.push_back(r.weight.storage() ? Variable<double>(r.weight)

@@ -34,7 +34,7 @@ private:
         const Node<T>& n = node(id);
         for (NodeId out = id; out < id + n.outputs; ++out) {
             if (n.parameter == nullptr)
-                m.results += static_cast<double>(element_count(node(out).view->shape) * sizeof(T));
+                m.results += static_cast<double>(element_count(node(out).view.shape()) * sizeof(T));
             if (options_.statistics == nullptr) continue;
             if (const Summary* s = options_.statistics->value(out))
                 m.value_norm = std::max(m.value_norm, s->norm);
@@ -99,7 +99,7 @@ private:
     std::span<const ConstantUse> constants_of(NodeId id) const {
         const auto& all = tape_.constants();
         const auto [first, last] = std::equal_range(
-            all.begin(), all.end(), ConstantUse{id, 0, 0, nullptr, nullptr, 0},
+            all.begin(), all.end(), ConstantUse{id, 0, 0, {}, nullptr, 0},
             [](const ConstantUse& a, const ConstantUse& b) { return a.node < b.node; });
         return {first, last};
     }
@@ -111,7 +111,8 @@ private:
         std::string numbers;
         for (const ConstantUse& use : constants_of(id)) {
             const auto named = constant_names_.find(use.value);
-            if (use.view->shape.empty() && use.name == nullptr && named == constant_names_.end()) {
+            if (use.layout->shape.empty() && use.name == nullptr &&
+                named == constant_names_.end()) {
                 numbers += (numbers.empty() ? "" : ", ") + format_with_unit(use.number);
                 continue;
             }
@@ -132,7 +133,7 @@ private:
                         : use.name != nullptr          ? use.name
                                                        : "constant";
             item.origin = origin(id);
-            item.shapes.push_back(to_string(use.view->shape));
+            item.shapes.push_back(to_string(use.layout->shape));
             item.count = 1;
             known->second = static_cast<std::uint32_t>(model.items.size());
             model.items.push_back(std::move(item));
@@ -160,7 +161,7 @@ private:
         item.name = scopes_.is_parameter(id) ? n.parameter->name() : n.op.name;
         item.origin = origin(id);
         for (NodeId out = id; out < id + n.outputs; ++out)
-            item.shapes.push_back(to_string(node(out).view->shape));
+            item.shapes.push_back(to_string(node(out).view.shape()));
         if (item.kind == Item::Kind::operation && tape_.time_step(n.scope) == Scope::no_index)
             for (NodeId out = id; out < id + n.outputs; ++out)
                 if (const auto name = names_.find(out); name != names_.end())
@@ -212,11 +213,11 @@ private:
 
     // The first and the last element of its root that a value covers.
     std::pair<std::size_t, std::size_t> span_of(NodeId id) const {
-        const StridedView& region = *node(id).view;
+        const StridedView& region = node(id).view;
         std::size_t low = region.offset, high = region.offset;
-        for (std::size_t i = 0; i < region.shape.size(); ++i) {
+        for (std::size_t i = 0; i < region.shape().size(); ++i) {
             const auto reach =
-                region.strides[i] * (static_cast<std::ptrdiff_t>(region.shape[i]) - 1);
+                region.strides()[i] * (static_cast<std::ptrdiff_t>(region.shape()[i]) - 1);
             (reach < 0 ? low : high) += static_cast<std::size_t>(reach);
         }
         return {low, high};
@@ -286,8 +287,8 @@ private:
         if (fresh) {
             for (const char* view : views)
                 link.views = view + (link.views.empty() ? "" : ", " + link.views);
-            link.shape = to_string(node(end.input).view->shape);
-            link.whole = to_string(node(end.rows == no_node ? from : end.rows).view->shape);
+            link.shape = to_string(node(end.input).view.shape());
+            link.whole = to_string(node(end.rows == no_node ? from : end.rows).view.shape());
             if (link.carried) link.state = state(from, end.input);
             model.items[link.from].is_sink = false;
             farthest_.push_back(steps);

@@ -64,8 +64,13 @@ struct Nest {
     }
 };
 
+using Layout = LayoutRef::Layout;
+
 // Whether the operand has this shape and is contiguous in row-major order.
-inline bool is_dense(const Shape& own, const Strides& strides, const Shape& shape) {
+inline bool is_dense(const Layout& layout, const Shape& shape) {
+    const Shape& own = layout.shape;
+    if (layout.is_row_major) return &own == &shape || own == shape;
+    const Strides& strides = layout.strides;
     const std::size_t rank = shape.size();
     if (own.size() != rank) return false;
     std::size_t step = 1;
@@ -79,10 +84,10 @@ inline bool is_dense(const Shape& own, const Strides& strides, const Shape& shap
 
 // The stride along an axis of `shape`, to which the operand's own shape broadcasts: 0 if it is
 // broadcast along the axis.
-std::ptrdiff_t stride_along(const Shape& own, const Strides& strides, const Shape& shape,
-                            std::size_t axis) {
+std::ptrdiff_t stride_along(const Layout& layout, const Shape& shape, std::size_t axis) {
+    const Shape& own = layout.shape;
     const std::size_t lead = shape.size() - own.size();
-    return axis < lead || own[axis - lead] != shape[axis] ? 0 : strides[axis - lead];
+    return axis < lead || own[axis - lead] != shape[axis] ? 0 : layout.strides[axis - lead];
 }
 
 template <class T>
@@ -156,13 +161,13 @@ private:
     // threads would write. Identical views are divided identically.
     bool results_meet() const {
         const auto elements = [](const OutputOperand<T>& sink) {
-            return extent({reinterpret_cast<std::uintptr_t>(sink.data) / sizeof(T), *sink.shape,
-                           *sink.strides});
+            const auto [low, high] = extent(sink.layout->shape, sink.layout->strides);
+            return std::pair(sink.data + low, sink.data + high);
         };
         for (std::size_t i = 0; i < out_.size(); ++i)
             for (std::size_t j = 0; j < i; ++j) {
                 if (out_[i].data == nullptr || out_[j].data == nullptr) continue;
-                if (out_[i].data == out_[j].data && *out_[i].strides == *out_[j].strides) continue;
+                if (out_[i].data == out_[j].data && out_[i].layout == out_[j].layout) continue;
                 const auto [a, a_end] = elements(out_[i]);
                 const auto [b, b_end] = elements(out_[j]);
                 if (a < b_end && b < a_end) return true;
@@ -293,9 +298,9 @@ void map_rows(const Shape& shape, std::span<const InputOperand<T>> in,
               std::span<const OutputOperand<T>> out, const RowKernel<T>& kernel) {
     Map<T> map(in, out, kernel);
     bool dense = true;
-    for (const auto& source : in) dense = dense && is_dense(*source.shape, *source.strides, shape);
+    for (const auto& source : in) dense = dense && is_dense(*source.layout, shape);
     for (const auto& sink : out)
-        dense = dense && (sink.data == nullptr || is_dense(*sink.shape, *sink.strides, shape));
+        dense = dense && (sink.data == nullptr || is_dense(*sink.layout, shape));
     const std::size_t size = element_count(shape);
     if (dense) return map.run_dense(size);
 
@@ -305,10 +310,10 @@ void map_rows(const Shape& shape, std::span<const InputOperand<T>> in,
         Axis axis;
         axis.extent = shape[a];
         for (std::size_t k = 0; k < in.size(); ++k)
-            axis.strides[k] = stride_along(*in[k].shape, *in[k].strides, shape, a);
+            axis.strides[k] = stride_along(*in[k].layout, shape, a);
         for (std::size_t j = 0; j < out.size(); ++j)
             axis.strides[in.size() + j] =
-                out[j].data == nullptr ? 0 : stride_along(*out[j].shape, *out[j].strides, shape, a);
+                out[j].data == nullptr ? 0 : stride_along(*out[j].layout, shape, a);
         if (size == 0)
             nest.axes[nest.rank++] = axis;
         else

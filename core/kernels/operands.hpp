@@ -8,13 +8,11 @@ namespace unroll {
 template <class T>
 struct InputOperand {
     const T* data = nullptr;
-    const Shape* shape = nullptr;
-    const Strides* strides = nullptr;
+    const LayoutRef::Layout* layout = nullptr;
 
     InputOperand() = default;
-    InputOperand(const T* data, const Shape& shape, const Strides& strides)
-        : data(data), shape(&shape), strides(&strides) {}
-    InputOperand(const Tensor<T>& x) : InputOperand(x.data(), x.shape(), x.strides()) {}
+    InputOperand(const T* data, const LayoutRef& layout) : data(data), layout(&*layout) {}
+    InputOperand(const Tensor<T>& x) : InputOperand(x.data(), x.layout()) {}
 };
 
 // A strided output of a kernel. Null: the result is not computed. Results are summed along axes on
@@ -22,15 +20,14 @@ struct InputOperand {
 template <class T>
 struct OutputOperand {
     T* data = nullptr;
-    const Shape* shape = nullptr;
-    const Strides* strides = nullptr;
+    const LayoutRef::Layout* layout = nullptr;
     bool accumulate = false;
 
     OutputOperand() = default;
-    OutputOperand(T* data, const Shape& shape, const Strides& strides, bool accumulate)
-        : data(data), shape(&shape), strides(&strides), accumulate(accumulate) {}
+    OutputOperand(T* data, const LayoutRef& layout, bool accumulate)
+        : data(data), layout(&*layout), accumulate(accumulate) {}
     OutputOperand(Tensor<T>& x, bool accumulate = false)
-        : OutputOperand(x.overwrite(), x.shape(), x.strides(), accumulate) {}
+        : OutputOperand(x.overwrite(), x.layout(), accumulate) {}
 };
 
 } // namespace unroll

@@ -46,6 +46,10 @@ public:
     }
 
     const Layout* operator->() const { return layout_; }
+    const Layout& operator*() const { return *layout_; }
+    friend bool operator==(const LayoutRef& a, const LayoutRef& b) {
+        return a.layout_ == b.layout_ || (a->shape == b->shape && a->strides == b->strides);
+    }
 
 private:
     static const Layout empty;

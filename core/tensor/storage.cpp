@@ -23,7 +23,6 @@ struct Storage::Adopted : Storage {
     Adopted(void* data, void* owner, void (*release)(void*))
         : Storage(adopted_class, 0), data(data), owner(owner), release(release) {}
 
-    static constexpr std::uint32_t adopted_class = ~std::uint32_t{0};
     void* data;
     void* owner;
     void (*release)(void*);
@@ -31,17 +30,14 @@ struct Storage::Adopted : Storage {
 
 namespace {
 
-constexpr std::size_t alignment = 64;
-constexpr std::size_t header = 16;
 constexpr std::size_t few = 40;
-
-static_assert(sizeof(Storage) == header);
+constexpr std::size_t cache_line = 64;
 
 // Class 0 fills a block of malloc, whose own header is the rest of a cache line. Then eight classes
 // to a doubling, from 64 bytes on: at most a ninth of a block is unused.
 std::uint32_t class_of(std::size_t bytes) {
     if (bytes <= few) return 0;
-    if (bytes <= alignment) return 1;
+    if (bytes <= cache_line) return 1;
     const int log = std::bit_width(bytes - 1) - 1;
     const std::size_t eighth = (bytes - 1) >> (log - 3) & 7;
     return static_cast<std::uint32_t>((log - 6) * 8 + eighth + 2);
@@ -49,7 +45,7 @@ std::uint32_t class_of(std::size_t bytes) {
 
 std::size_t class_bytes(std::uint32_t size_class) {
     if (size_class == 0) return few;
-    if (size_class == 1) return alignment;
+    if (size_class == 1) return cache_line;
     const std::size_t log = (size_class - 2) / 8 + 6;
     const std::size_t eighth = (size_class - 2) % 8;
     return (std::size_t{1} << log) + ((eighth + 1) << (log - 3));
@@ -82,6 +78,7 @@ public:
         Storage* const block = free_[size_class];
         if (block == nullptr) return nullptr;
         free_[size_class] = next(block);
+        __builtin_prefetch(free_[size_class], 1);
         free_bytes_.add(-signed_bytes(size_class));
         block->references_.store(1, std::memory_order_relaxed);
         block->version_.store(0, std::memory_order_relaxed);
@@ -152,7 +149,7 @@ private:
 
     // A free block's link, next to its header: there are at least 40 bytes.
     static Storage*& next(Storage* block) {
-        return *reinterpret_cast<Storage**>(reinterpret_cast<std::byte*>(block) + header);
+        return *reinterpret_cast<Storage**>(reinterpret_cast<std::byte*>(block) + Storage::header);
     }
     static std::ptrdiff_t bytes_of(const Storage* block) {
         return signed_bytes(block->size_class_);
@@ -276,6 +273,7 @@ MemoryLimit::~MemoryLimit() { allowed = outer_; }
 
 // Unless other threads have returned a block of that size.
 Storage* Storage::allocate_from_system(std::size_t bytes) {
+    static_assert(sizeof(Storage) == header);
     const std::uint32_t size_class = class_of(bytes);
     if (size_class >= classes) throw std::bad_alloc();
     const std::size_t size = class_bytes(size_class);
@@ -313,16 +311,12 @@ Storage* Storage::adopt(void* data, void* owner, void (*release)(void*)) {
 }
 
 void* Storage::owner(void (*release)(void*)) const {
-    if (size_class_ != Adopted::adopted_class) return nullptr;
+    if (size_class_ != adopted_class) return nullptr;
     const auto* const adopted = static_cast<const Adopted*>(this);
     return adopted->release == release ? adopted->owner : nullptr;
 }
 
-void* Storage::data() const {
-    if (size_class_ == Adopted::adopted_class) return static_cast<const Adopted*>(this)->data;
-    const auto* block = reinterpret_cast<const std::byte*>(this);
-    return const_cast<std::byte*>(block + (size_class_ ? alignment : header));
-}
+void* Storage::adopted_data() const { return static_cast<const Adopted*>(this)->data; }
 
 void Storage::recycle() {
     if (cache != nullptr && cache->index == cache_) [[likely]]
@@ -332,7 +326,7 @@ void Storage::recycle() {
 }
 
 void Storage::recycle_elsewhere() {
-    if (size_class_ == Adopted::adopted_class) {
+    if (size_class_ == adopted_class) {
         auto* adopted = static_cast<Adopted*>(this);
         adopted->release(adopted->owner);
         delete adopted;

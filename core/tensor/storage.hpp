@@ -22,7 +22,12 @@ public:
     // The owner of adopted memory that this function releases, else null.
     void* owner(void (*release)(void*)) const;
 
-    void* data() const;
+    void* data() const {
+        if (size_class_ == adopted_class) [[unlikely]]
+            return adopted_data();
+        return const_cast<std::byte*>(reinterpret_cast<const std::byte*>(this)) +
+               (size_class_ != 0 ? alignment : header);
+    }
 
     // Counts in-place changes, so that a tape detects that a recorded value has changed. Concurrent
     // changes of one block may count as one.
@@ -44,9 +49,14 @@ public:
 private:
     friend class BlockCache;
     struct Adopted;
+    static constexpr std::uint32_t adopted_class = ~std::uint32_t{0};
+    static constexpr std::size_t alignment = 64; // of the data, but for class 0
+    static constexpr std::size_t header = 16;
+
     Storage(std::uint32_t size_class, std::uint32_t cache)
         : size_class_(size_class), cache_(cache) {}
     [[gnu::noinline]] static Storage* allocate_from_system(std::size_t bytes);
+    void* adopted_data() const;
     void recycle();
     [[gnu::noinline]] void recycle_elsewhere();
 

@@ -12,25 +12,30 @@ void zero(T* buffer, std::size_t begin, std::size_t end) {
     if (begin < end) std::fill(buffer + begin, buffer + end, T(0));
 }
 
+struct Axes {
+    Shape shape;
+    Strides strides;
+};
+
 // The part without repeated and unit axes, and with adjacent axes merged if they form one stride.
-StridedView merged(const StridedView& part) {
-    StridedView out{part.offset, {}, {}};
-    for (std::size_t i = 0; i < part.shape.size(); ++i) {
-        if (part.shape[i] == 1 || part.strides[i] == 0) continue;
-        const auto span = part.strides[i] * static_cast<std::ptrdiff_t>(part.shape[i]);
+Axes merged(const StridedView& part) {
+    Axes out;
+    for (std::size_t i = 0; i < part.shape().size(); ++i) {
+        if (part.shape()[i] == 1 || part.strides()[i] == 0) continue;
+        const auto span = part.strides()[i] * static_cast<std::ptrdiff_t>(part.shape()[i]);
         if (!out.shape.empty() && out.strides.back() == span) {
-            out.shape.back() *= part.shape[i];
-            out.strides.back() = part.strides[i];
+            out.shape.back() *= part.shape()[i];
+            out.strides.back() = part.strides()[i];
         } else {
-            out.shape.push_back(part.shape[i]);
-            out.strides.push_back(part.strides[i]);
+            out.shape.push_back(part.shape()[i]);
+            out.strides.push_back(part.strides()[i]);
         }
     }
     return out;
 }
 
 // Whether the part visits every element of a buffer of `size` exactly once.
-bool is_permutation(const StridedView& part, std::size_t size) {
+bool is_permutation(const Axes& part, std::size_t size) {
     std::size_t count = 1;
     std::uint32_t used = 0;
     for (std::size_t found = 0; found < part.shape.size(); ++found) {
@@ -59,14 +64,14 @@ std::pair<std::ptrdiff_t, std::ptrdiff_t> extent(const Shape& shape, const Strid
 }
 
 std::pair<std::size_t, std::size_t> extent(const StridedView& view) {
-    const auto [low, high] = extent(view.shape, view.strides);
+    const auto [low, high] = extent(view.shape(), view.strides());
     return {view.offset + static_cast<std::size_t>(low),
             view.offset + static_cast<std::size_t>(high)};
 }
 
 bool repeats(const StridedView& view) {
-    for (std::size_t i = 0; i < view.shape.size(); ++i)
-        if (view.strides[i] == 0 && view.shape[i] > 1) return true;
+    for (std::size_t i = 0; i < view.shape().size(); ++i)
+        if (view.strides()[i] == 0 && view.shape()[i] > 1) return true;
     return false;
 }
 
@@ -78,19 +83,18 @@ bool is_within(const StridedView& part, const StridedView& view) {
 
 template <class T>
 bool WrittenRegions::take(T* buffer, const StridedView& whole, const StridedView& part) {
-    const Shape& shape = whole.shape;
-    const std::size_t size = element_count(shape);
-    if (none() && part.shape == shape && part.strides == whole.strides) {
+    const std::size_t size = whole.size();
+    if (none() && part.layout == whole.layout) {
         set_all(size);
         return size == 0;
     }
-    if (element_count(part.shape) == 0) return true;
-    const StridedView run = merged(part);
+    if (part.size() == 0) return true;
+    const Axes run = merged(part);
     const std::size_t rank = run.shape.size();
     if (rank == 0) return take_run(buffer, part.offset, part.offset + 1);
     if (run.strides.back() == 1) {
         if (rank == 1) return take_run(buffer, part.offset, part.offset + run.shape[0]);
-        const std::size_t width = shape.back();
+        const std::size_t width = whole.shape().back();
         if (rank == 2 && run.strides[0] == static_cast<std::ptrdiff_t>(width)) {
             const std::size_t column = part.offset % width;
             if (column + run.shape[1] <= width)

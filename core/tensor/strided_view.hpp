@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/tensor/shape.hpp>
+#include <unroll/core/tensor/layout.hpp>
 
 #include <utility>
 
@@ -9,10 +9,18 @@ namespace unroll {
 // A strided part of a row-major buffer, in elements. A stride of 0 repeats one element.
 struct StridedView {
     std::size_t offset = 0;
-    Shape shape;
-    Strides strides;
+    LayoutRef layout;
 
-    static StridedView whole(const Shape& shape) { return {0, shape, row_major(shape)}; }
+    StridedView() = default;
+    StridedView(std::size_t offset, const LayoutRef& layout) : offset(offset), layout(layout) {}
+    StridedView(std::size_t offset, const Shape& shape, const Strides& strides)
+        : StridedView(offset, LayoutRef(shape, strides)) {}
+    static StridedView whole(const Shape& shape) { return {0, LayoutRef(shape)}; }
+
+    const Shape& shape() const { return layout->shape; }
+    const Strides& strides() const { return layout->strides; }
+    std::size_t size() const { return layout->size; }
+    friend bool operator==(const StridedView&, const StridedView&) = default;
 };
 
 // The memory extent [first, second) of a strided view, in elements relative to its first.

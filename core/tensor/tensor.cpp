@@ -74,8 +74,8 @@ bool may_overlap(const Tensor<T>& to, const Tensor<T>& from) {
 } // namespace
 
 template <class T>
-Tensor<T>::Tensor(const Shape& shape)
-    : layout_(shape), storage_(Storage::allocate(size() * sizeof(T))),
+Tensor<T>::Tensor(const LayoutRef& row_major)
+    : layout_(row_major), storage_(Storage::allocate(size() * sizeof(T))),
       data_(static_cast<T*>(storage_->data())) {}
 
 template <class T>

@@ -20,11 +20,14 @@ public:
     // No elements: shape [0].
     Tensor() = default;
     // Not initialised.
-    explicit Tensor(const Shape& shape);
+    explicit Tensor(const Shape& shape) : Tensor(LayoutRef(shape)) {}
+    explicit Tensor(const LayoutRef& row_major);
     // `values` in row-major order; throws Error if their number does not match the shape.
     Tensor(const Shape& shape, std::initializer_list<T> values);
     Tensor(const Shape& shape, std::span<const T> values);
     // A view of memory that `storage` keeps alive.
+    Tensor(StorageRef storage, T* data, const LayoutRef& layout)
+        : layout_(layout), storage_(std::move(storage)), data_(data) {}
     Tensor(StorageRef storage, T* data, const Shape& shape, const Strides& strides)
         : Tensor(std::move(storage), data, LayoutRef(shape, strides)) {}
 
@@ -36,6 +39,7 @@ public:
     const Shape& shape() const { return layout_->shape; }
     std::size_t shape(std::size_t axis) const { return shape()[axis]; }
     const Strides& strides() const { return layout_->strides; }
+    const LayoutRef& layout() const { return layout_; }
     std::size_t dimension() const { return shape().size(); }
     std::size_t size() const { return layout_->size; }
     bool is_contiguous() const;
@@ -94,8 +98,6 @@ public:
     }
 
 private:
-    Tensor(StorageRef storage, T* data, const LayoutRef& layout)
-        : layout_(layout), storage_(std::move(storage)), data_(data) {}
     // The same storage, laid out otherwise from data() + offset on.
     Tensor view(std::ptrdiff_t offset, const Shape& shape, const Strides& strides) const {
         return Tensor(storage_, data_ + offset, LayoutRef(shape, strides));

@@ -10,21 +10,22 @@ namespace unroll {
 
 namespace detail {
 
-template <class T, class... V>
-Shape common_shape(const Op& op, const V&... x) {
-    const std::array<const Shape*, sizeof...(V)> shapes{&x.shape()...};
-    for (const Shape* shape : shapes)
-        if (*shape != *shapes[0]) return broadcast(op, shapes);
-    return *shapes[0];
+// Of the result of a map over the operands.
+template <class... V>
+LayoutRef common_layout(const Op& op, const V&... x) {
+    const std::array<const LayoutRef*, sizeof...(V)> all{&x.value().layout()...};
+    bool alike = (*all[0])->is_row_major;
+    for (const LayoutRef* layout : all) alike = alike && &**layout == &**all[0];
+    if (alike) return *all[0];
+    return LayoutRef(broadcast(op, std::array<const Shape*, sizeof...(V)>{&x.shape()...}));
 }
 
 // An operand that is one number everywhere.
 template <class T>
 InputOperand<T> operand_of_zeros() {
     static constexpr T zero = 0;
-    static const Shape shape;
-    static const Strides strides;
-    return {&zero, shape, strides};
+    static const LayoutRef scalar{Shape{}};
+    return {&zero, scalar};
 }
 
 // Splits (x..., g...) and applies f's pullback.
@@ -61,7 +62,7 @@ struct FusedRule {
                     const V&... x) const {
         if (to.is_recording())
             return add_pulled_back<T>(read<N>(f), to, std::array<Variable<T>, N>{x...}, gradients);
-        const Shape shape = common_shape<T>(Op::unplaced("fuse"), x...);
+        const LayoutRef layout = common_layout(Op::unplaced("fuse"), x...);
         std::array<InputOperand<T>, N + M> sources{x.value()...};
         for (std::size_t i = 0; i < M; ++i)
             sources[N + i] = gradients[i].value().storage() ? InputOperand<T>(gradients[i].value())
@@ -72,7 +73,7 @@ struct FusedRule {
         (std::make_index_sequence<N>{});
         std::array<OutputOperand<T>, N> shares;
         Adjoint<T>::open(targets, shares);
-        map_elements(shape, sources, shares,
+        map_elements(layout->shape, sources, shares,
                      [f = f](auto... all) { return pull_back_all<N>(f, all...); });
     }
 
@@ -92,11 +93,12 @@ auto fuse(const Op& op, const F& f, std::span<const OutputSlot<T>> targets, cons
         std::remove_cvref_t<decltype(as_tuple(f((static_cast<void>(x), Lanes<T>{})...)))>;
     constexpr std::size_t M = std::tuple_size_v<Values>;
 
-    const Shape shape = common_shape<T>(op, x...);
+    const LayoutRef layout = common_layout(op, x...);
+    const Shape& shape = layout->shape;
     std::array<Tensor<T>, M> values;
     std::array<OutputOperand<T>, M> sinks;
     for (std::size_t i = 0; i < M; ++i) {
-        values[i] = i < targets.size() ? targets[i].take(shape) : Tensor<T>(shape);
+        values[i] = i < targets.size() ? targets[i].take(shape) : Tensor<T>(layout);
         if (values[i].shape() != shape)
             fail(op, "the result " + to_string(shape) + " does not fit its place " +
                          to_string(values[i].shape()));

@@ -62,13 +62,11 @@ double worst_ulp(const F& f, const R& reference, double low, double high) {
         for (std::size_t w = 0; w < W; ++w) {
             const long double exact = reference(static_cast<long double>(x[i + w]));
             const T rounded = static_cast<T>(exact);
-            INFO("at ", x[i + w], ": ", got[w], " for ", rounded);
-            if (std::isnan(rounded) || std::isinf(rounded)) {
-                CHECK_MESSAGE((std::isnan(rounded) ? std::isnan(got[w]) : got[w] == rounded),
-                              "special");
+            if (!std::isfinite(rounded) || std::isnan(got[w])) {
+                const bool same = std::isnan(rounded) ? std::isnan(got[w]) : got[w] == rounded;
+                CHECK_MESSAGE(same, "at ", x[i + w], ": ", got[w], " for ", rounded);
                 continue;
             }
-            REQUIRE_FALSE(std::isnan(got[w]));
             constexpr T denormal = 2 * std::numeric_limits<T>::min();
             if (std::abs(exact) < denormal && std::abs(got[w]) < denormal) continue;
             const long double ulp =

@@ -63,11 +63,11 @@ bool InPlace<T>::open_part(NodeId id, const StridedView& part) {
             fresh.storage = buffer.storage();
             fresh.data = const_cast<T*>(buffer.data());
         } else {
-            const std::size_t bytes = element_count(root.view->shape) * sizeof(T);
+            const std::size_t bytes = root.view.size() * sizeof(T);
             fresh.storage = StorageRef(Storage::allocate(bytes));
             fresh.data = static_cast<T*>(fresh.storage->data());
         }
-        if (whole_) std::fill_n(fresh.data, element_count(root.view->shape), T(0));
+        if (whole_) std::fill_n(fresh.data, root.view.size(), T(0));
         root.gradient = spare.back().release();
         spare.pop_back();
         ++open_;
@@ -78,7 +78,7 @@ bool InPlace<T>::open_part(NodeId id, const StridedView& part) {
         for (std::size_t i = deferred_.size(); i-- > 0;)
             if (overlap(deferred_[i].a, window) || overlap(deferred_[i].b, window)) flush(i);
     }
-    return gradient.covered.take(gradient.data, *root.view, part);
+    return gradient.covered.take(gradient.data, root.view, part);
 }
 
 template <class T>
@@ -92,13 +92,13 @@ Tensor<T> InPlace<T>::opened(NodeId root, const StridedView& part) {
 template <class T>
 OutputOperand<T> InPlace<T>::open(NodeId root, const StridedView& part) {
     const bool add = open_part(root, part);
-    return {this->tape_.node(root).gradient->data + part.offset, part.shape, part.strides, add};
+    return {this->tape_.node(root).gradient->data + part.offset, part.layout, add};
 }
 
 template <class T>
 void InPlace<T>::add(NodeId root, const StridedView& part, const Variable<T>& x, T scale) {
-    const Tensor<T> sums = summed_to(x.value(), part.shape);
-    map_elements(broadcast(this->operation(), sums.shape(), part.shape),
+    const Tensor<T> sums = summed_to(x.value(), part.shape());
+    map_elements(broadcast(this->operation(), sums.shape(), part.shape()),
                  std::array{InputOperand<T>(sums)}, std::array{open(root, part)},
                  [scale](auto v) { return v * scale; });
 }
@@ -111,7 +111,7 @@ void InPlace<T>::add_product(NodeId root, const StridedView& part, const Variabl
                             Shape(y.shape().begin(), y.shape().end() - 2));
     shape.push_back(x.shape(x.dimension() - 2));
     shape.push_back(y.shape(y.dimension() - 1));
-    if (shape != part.shape || repeats(part)) {
+    if (shape != part.shape() || repeats(part)) {
         Tensor<T> product(shape);
         multiply(x, y, scale, T(0), product);
         return add(root, part, Variable<T>(std::move(product)), T(1));
@@ -141,8 +141,8 @@ void InPlace<T>::scatter_elements(NodeId root, const StridedView& part, const In
     for (std::size_t i = 0; i < flat.size(); ++i) {
         auto at = static_cast<std::size_t>(flat.data()[i]);
         std::ptrdiff_t offset = 0;
-        for (std::size_t a = part.shape.size(); a-- > 0; at /= part.shape[a])
-            offset += static_cast<std::ptrdiff_t>(at % part.shape[a]) * part.strides[a];
+        for (std::size_t a = part.shape().size(); a-- > 0; at /= part.shape()[a])
+            offset += static_cast<std::ptrdiff_t>(at % part.shape()[a]) * part.strides()[a];
         to[offset] += added.data()[i];
     }
 }
@@ -170,7 +170,7 @@ template <class T>
 void InPlace<T>::flush(std::size_t product) {
     const DeferredProduct p = std::move(deferred_[product]);
     deferred_.erase(deferred_.begin() + static_cast<std::ptrdiff_t>(product));
-    const StridedView& whole = *this->tape_.node(p.target).view;
+    const StridedView& whole = this->tape_.node(p.target).view;
     const bool add = open_part(p.target, whole);
     Tensor<T> target = this->tape_.node(p.target).gradient->at(whole);
     multiply(p.a, p.b, T(1), T(add ? 1 : 0), target);
@@ -189,14 +189,14 @@ Variable<T> InPlace<T>::arrived(NodeId id, bool is_last) {
     const Node<T>& root = this->tape_.node(n.root);
     Gradient<T>* const gradient = root.gradient;
     if (gradient == nullptr || gradient->covered.none()) return {};
-    const StridedView& part = *n.view;
+    const StridedView& part = n.view;
     if (n.root == id) {
-        gradient->covered.settle(gradient->data, element_count(part.shape));
+        gradient->covered.settle(gradient->data, part.size());
         if (!is_last) return gradient->at(part);
-        return Tensor<T>(std::move(gradient->storage), gradient->data, part.shape, part.strides);
+        return Tensor<T>(std::move(gradient->storage), gradient->data, part.layout);
     }
     Tensor<T> found = gradient->at(part);
-    if (!gradient->covered.take(gradient->data, *root.view, part)) found.fill(T(0));
+    if (!gradient->covered.take(gradient->data, root.view, part)) found.fill(T(0));
     return found;
 }
 

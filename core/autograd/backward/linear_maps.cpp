@@ -22,22 +22,22 @@ bool meet(const StridedView& a, const StridedView& b) {
 template <class T>
 Part<T> cut(const Part<T>& part, const StridedView& target) {
     if (is_within(part.view, target)) return part;
-    StridedView r = part.view;
-    std::size_t axis = r.shape.size();
-    for (std::size_t a = 0; a < r.shape.size(); ++a)
-        if (r.shape[a] > 1 && r.strides[a] != 0 &&
-            (axis == r.shape.size() || std::abs(r.strides[a]) > std::abs(r.strides[axis])))
+    const StridedView& r = part.view;
+    std::size_t axis = r.shape().size();
+    for (std::size_t a = 0; a < r.shape().size(); ++a)
+        if (r.shape()[a] > 1 && r.strides()[a] != 0 &&
+            (axis == r.shape().size() || std::abs(r.strides()[a]) > std::abs(r.strides()[axis])))
             axis = a;
-    if (axis == r.shape.size()) return part;
+    if (axis == r.shape().size()) return part;
     // Row i lies between first + i * stride and last + i * stride.
-    const auto rows = static_cast<std::ptrdiff_t>(r.shape[axis]), stride = r.strides[axis];
+    const auto rows = static_cast<std::ptrdiff_t>(r.shape()[axis]), stride = r.strides()[axis];
     const auto signed_extent = [](const StridedView& view) {
         const auto [low, high] = extent(view);
         return std::pair(static_cast<std::ptrdiff_t>(low), static_cast<std::ptrdiff_t>(high));
     };
-    StridedView row = r;
-    row.shape[axis] = 1;
-    const auto [first, last] = signed_extent(row);
+    Shape shape = r.shape();
+    shape[axis] = 1;
+    const auto [first, last] = signed_extent({r.offset, shape, r.strides()});
     const auto [low, high] = signed_extent(target);
     const auto at_most = [&](std::ptrdiff_t n, std::ptrdiff_t d) { // rows before n / d, rounded up
         return std::clamp<std::ptrdiff_t>(n <= 0 ? 0 : (n + d - 1) / d, 0, rows);
@@ -51,16 +51,12 @@ Part<T> cut(const Part<T>& part, const StridedView& target) {
         end = at_most(last - low, -stride);
     }
     begin = std::min(begin, end);
-    r.offset += static_cast<std::size_t>(begin * stride);
-    r.shape[axis] = static_cast<std::size_t>(end - begin);
-    return {r, record_view(Op::unplaced("part"), part.value,
-                           part.value.value().slice(static_cast<std::ptrdiff_t>(axis),
-                                                    static_cast<std::size_t>(begin),
-                                                    static_cast<std::size_t>(end)))};
-}
-
-bool same_view(const StridedView& a, const StridedView& b) {
-    return a.offset == b.offset && a.shape == b.shape && a.strides == b.strides;
+    shape[axis] = static_cast<std::size_t>(end - begin);
+    return {{r.offset + static_cast<std::size_t>(begin * stride), shape, r.strides()},
+            record_view(Op::unplaced("part"), part.value,
+                        part.value.value().slice(static_cast<std::ptrdiff_t>(axis),
+                                                 static_cast<std::size_t>(begin),
+                                                 static_cast<std::size_t>(end)))};
 }
 
 } // namespace
@@ -191,7 +187,7 @@ Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Strided
         low = std::min(low, begin);
         high = std::max(high, end);
     }
-    if (near.size() == 1 && same_view(near[0].view, target)) return near[0].value;
+    if (near.size() == 1 && near[0].view == target) return near[0].value;
 
     // Assembles all parts in a temporary buffer that covers their extent.
     Tensor<T> buffer(Shape{high - low});
@@ -202,16 +198,15 @@ Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Strided
     for (const Part<T>& part : near) {
         StridedView view = part.view;
         view.offset -= low;
-        Tensor<T> window(buffer.storage(), buffer.data() + view.offset, view.shape, view.strides);
+        Tensor<T> window(buffer.storage(), buffer.data() + view.offset, view.layout);
         const bool add = covered.take(buffer.data(), whole, view);
-        map_elements(view.shape, std::array{InputOperand<T>(part.value.value())},
+        map_elements(view.shape(), std::array{InputOperand<T>(part.value.value())},
                      std::array{OutputOperand<T>(window, add)}, [](auto v) { return v; });
         inputs.push_back(&part.value);
         views.push_back(part.view);
     }
     covered.settle(buffer.data(), buffer.size());
-    const Tensor<T> window(buffer.storage(), buffer.data() + (target.offset - low), target.shape,
-                           target.strides);
+    const Tensor<T> window(buffer.storage(), buffer.data() + (target.offset - low), target.layout);
     Tensor<T> value = window.contiguous();
     return record<T>(op, std::span(inputs), std::move(value), save_for_backward(),
                      [op, target, views](const Adjoints<T>& to, const Variable<T>& g) {

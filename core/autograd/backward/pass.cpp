@@ -44,15 +44,12 @@ void BackwardPass<T>::check(NodeId id) const {
                  "' was used up by an earlier backward. If a state is carried from one pass to the "
                  "next, detach() it; to pass through the same operations again, call the earlier "
                  "backward with {.retain = true}");
-    if (n.rule == nullptr) return;
-    const auto has_changed = [&](const Saved<T>& x) {
-        return x.has_changed() ||
-               (x.node != no_node && tape_.overwritten(x.node, id + n.outputs - 1));
-    };
+    const NodeId last = id + n.outputs - 1;
+    if (n.rule == nullptr || !n.rule->has_changed(tape_, last)) return;
     const auto kept = n.rule->kept();
-    const auto changed = std::find_if(kept.begin(), kept.end(), has_changed);
+    const auto changed = std::find_if(
+        kept.begin(), kept.end(), [&](const Saved<T>& x) { return x.has_changed(tape_, last); });
     std::string what = changed == kept.end() ? n.rule->changed() : "a constant";
-    if (what.empty()) return;
     if (changed != kept.end()) {
         const Node<T>* source = changed->node != no_node ? &tape_.node(changed->node) : nullptr;
         if (source != nullptr && source->parameter != nullptr)
@@ -68,6 +65,14 @@ void BackwardPass<T>::check(NodeId id) const {
              ", which was changed since it was recorded. Change it after backward, or give the "
              "operation a copy; data() and () on a tensor that is not const count as changes",
          tape_.scope_path(n.scope), tape_.caller(n.scope));
+}
+
+template <class T>
+void BackwardPass<T>::prefetch_before(NodeId id) const {
+    constexpr NodeId far = 24, near = 12;
+    if (id < far) return;
+    __builtin_prefetch(&tape_.node(id - far));
+    __builtin_prefetch(tape_.node(id - near).rule);
 }
 
 template <class T>
@@ -90,11 +95,12 @@ void BackwardPass<T>::sweep() {
         flags(start.node) |= on_path;
         end = std::max(end, start.node + 1);
         const Node<T>& n = tape_.node(start.node);
-        if (to_.needs(start.node)) Adjoint<T>(to_, n.root, *n.view).add(start.gradient);
+        if (to_.needs(start.node)) Adjoint<T>(to_, n.root, n.view).add(start.gradient);
     }
     // A recorded pass appends nodes after `end`.
     for (NodeId id = end; id-- > 0;) {
         const Node<T>& n = tape_.node(id);
+        prefetch_before(id);
         flags(id) |= flags(n.root) & on_path;
         if ((flags(id) & on_path) == 0) continue;
         flags(n.root) |= on_path;
@@ -170,6 +176,7 @@ void BackwardPass<T>::add_to_leaves() {
 template <class T>
 void BackwardPass<T>::use_up() {
     for (auto id = static_cast<NodeId>(tape_.m_->flags.size()); id-- > 0;) {
+        prefetch_before(id);
         if ((flags(id) & on_path) == 0) continue;
         Node<T>& n = tape_.node(id);
         if (n.rule == nullptr) continue;

@@ -44,6 +44,8 @@ private:
     void restrict_to(std::span<const NodeId> wrt);
     void check(NodeId id) const;
     void run_rule(NodeId id);
+    // Long tapes do not fit into the cache.
+    void prefetch_before(NodeId id) const;
     unsigned char& flags(NodeId id) { return tape_.m_->flags[id]; }
 
     Tape<T>& tape_;

@@ -86,7 +86,7 @@ Variable<T> Recorded<T>::checked(const Variable<T>& x) const {
 template <class T>
 void Recorded<T>::keep(NodeId id, const StridedView& part, Variable<T> x) {
     Root& root = roots_[id];
-    root.size = element_count(this->tape_.node(id).view->shape);
+    root.size = this->tape_.node(id).view.size();
     const auto [low, high] = extent(part);
     if ((high - low) * 8 > root.size) {
         root.wide.push_back({part, std::move(x)});
@@ -99,9 +99,9 @@ void Recorded<T>::keep(NodeId id, const StridedView& part, Variable<T> x) {
 template <class T>
 void Recorded<T>::add(NodeId root, const StridedView& part, const Variable<T>& x, T scale) {
     const Variable<T> added = checked(x);
-    const bool fits = scale == T(1) && added.shape() == part.shape;
+    const bool fits = scale == T(1) && added.shape() == part.shape();
     keep(root, part,
-         fits ? added : sum_to(Op::unplaced(derivative_name_), added, part.shape, scale));
+         fits ? added : sum_to(Op::unplaced(derivative_name_), added, part.shape(), scale));
 }
 
 template <class T>
@@ -117,9 +117,9 @@ void Recorded<T>::add_product(NodeId root, const StridedView& part, const Variab
     }
     const Op op = Op::unplaced(derivative_name_);
     // Into a transposed part the transposed product, so that rows are added to rows.
-    if (plain && part.shape.size() == 2 && part.strides[0] < part.strides[1]) {
-        const StridedView rows{
-            part.offset, {part.shape[1], part.shape[0]}, {part.strides[1], part.strides[0]}};
+    if (plain && part.shape().size() == 2 && part.strides()[0] < part.strides()[1]) {
+        const StridedView rows{part.offset, Shape{part.shape()[1], part.shape()[0]},
+                               Strides{part.strides()[1], part.strides()[0]}};
         return add(root, rows, product(op, transposed(b), transposed(a)), T(1));
     }
     add(root, part, product(op, a, b, scale), T(1));
@@ -129,15 +129,15 @@ template <class T>
 void Recorded<T>::scatter_rows(NodeId root, const StridedView& part, const Indices& rows,
                                const Variable<T>& x) {
     keep(root, part,
-         unroll::scatter_rows(Op::unplaced(derivative_name_), checked(x), rows, part.shape));
+         unroll::scatter_rows(Op::unplaced(derivative_name_), checked(x), rows, part.shape()));
 }
 
 template <class T>
 void Recorded<T>::scatter_elements(NodeId root, const StridedView& part, const Indices& elements,
                                    const Variable<T>& x) {
     const Variable<T> all = unroll::scatter_rows(Op::unplaced(derivative_name_), checked(x),
-                                                 elements, Shape{element_count(part.shape)});
-    keep(root, part, record_view(Op::unplaced("reshape"), all, all.value().reshape(part.shape)));
+                                                 elements, Shape{part.size()});
+    keep(root, part, record_view(Op::unplaced("reshape"), all, all.value().reshape(part.shape())));
 }
 
 template <class T>
@@ -157,8 +157,8 @@ Variable<T> Recorded<T>::joined(std::span<const Factors> products) {
     std::size_t at = 0;
     for (const Factors& p : products) {
         const std::size_t k = p.b.shape(0);
-        left.push_back({{at * m, {k, m}, row_major({k, m})}, transposed(p.a)});
-        right.push_back({{at * n, {k, n}, row_major({k, n})}, p.b});
+        left.push_back({{at * m, LayoutRef(Shape{k, m})}, transposed(p.a)});
+        right.push_back({{at * n, LayoutRef(Shape{k, n})}, p.b});
         at += k;
     }
     const Op op = Op::unplaced("join");
@@ -171,7 +171,7 @@ template <class T>
 Variable<T> Recorded<T>::arrived(NodeId id, bool) {
     const Node<T>& n = this->tape_.node(id);
     this->tape_.recording_scope_ = this->tape_.twin(n.scope);
-    const StridedView part = *n.view;
+    const StridedView part = n.view;
     const NodeId owner = n.root;
     const auto found = roots_.find(owner);
     if (found == roots_.end()) return {};
@@ -188,7 +188,7 @@ Variable<T> Recorded<T>::arrived(NodeId id, bool) {
     std::vector<Part<T>> near = root.wide;
     for (auto p = begin; p != end; ++p) near.push_back(p->second);
     const Variable<T> sum = assemble(Op::unplaced("gather"), std::span<const Part<T>>(near), part);
-    if (high - low != element_count(part.shape)) return sum;
+    if (high - low != part.size()) return sum;
     // Cache the sum: later requests for the same part reuse it.
     const auto is_in = [&](const Part<T>& p) { return is_within(p.view, part); };
     std::erase_if(root.wide, is_in);

@@ -340,7 +340,7 @@ TEST_CASE("Transformers pass the gradient check at first and second order") {
                     const auto out = model(in[0], targets, lengths);
                     return cross_entropy(out.logits, targets) + sum(square(out.weights));
                 },
-                {random_tensor({3, 2, 8})}, parameters(model), {.order = order});
+                {random_tensor({3, 2, 8})}, parameters(model), {.order = order, .full = 100});
             CAPTURE(order);
             CAPTURE(static_cast<int>(positions));
             INFO(report.text());
