@@ -14,8 +14,8 @@ xt::xarray<double> loss(const xt::xarray<double>& x, const xt::xarray<double>& w
     auto logits = xt::view(z, xt::all(), xt::range(0, 3));
     auto mean = xt::view(z, xt::all(), xt::range(3, 6));
     auto deviation = xt::exp(xt::view(z, xt::all(), xt::range(6, 9)));
-    auto share = xt::exp(logits) / xt::sum(xt::exp(logits), {1}, xt::keep_dims);
-    auto density = share * xt::exp(-0.5 * xt::square((target - mean) / deviation)) / deviation;
+    auto weight = xt::exp(logits) / xt::sum(xt::exp(logits), {1}, xt::keep_dims);
+    auto density = weight * xt::exp(-0.5 * xt::square((target - mean) / deviation)) / deviation;
     return -xt::mean(xt::log(xt::sum(density, {1})))();
 }
 
