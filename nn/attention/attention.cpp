@@ -84,7 +84,7 @@ Variable<T> products(const Variable<T>& queries, const Variable<T>& keys) {
     return matmul(swapaxes(queries, 0, 1), swapaxes(keys, 1, 2));
 }
 
-// The same as v . tanh(q + k + more...), where more is shaped as keys are.
+// v . tanh(q + k + more...), where `more` has the shape of the keys.
 template <class T, class... More>
 Variable<T> energies(const Variable<T>& queries, const Variable<T>& keys, const Parameter<T>& v,
                      const More&... more) {
@@ -100,8 +100,9 @@ template <class T>
 DotScore<T>::DotScore(const Options& options) : options(options) {
     check_widths(name, {options.query, options.memory});
     if (options.query != options.memory)
-        fail(name, "queries of width " + std::to_string(options.query) + " and a memory of " +
-                       std::to_string(options.memory) + ": their product needs equal widths");
+        fail(name, "queries of width " + std::to_string(options.query) +
+                       "  and a memory of width " + std::to_string(options.memory) +
+                       ": their product needs equal widths");
 }
 
 template <class T>
@@ -185,7 +186,7 @@ template <class T>
 Variable<T> LocationScore<T>::operator()(const Variable<T>& queries, const Variable<T>& keys,
                                          const Variable<T>& previous) const {
     if (queries.shape(0) != 1)
-        fail(name, "one query at a time is needed, got " + std::to_string(queries.shape(0)));
+        fail(name, "expected one query at a time, got " + std::to_string(queries.shape(0)));
     const std::size_t steps = keys.shape(1), window = options.window;
     // Index (s, j): the step of the padded weights that filter element j reads at step s.
     Indices seen(Shape{steps, window});

@@ -82,7 +82,7 @@ void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers
     if (!(dropout >= 0 && dropout <= 1))
         fail("Decoder", "dropout must be in [0, 1], got " + std::to_string(dropout));
     if (start < 0 || static_cast<std::size_t>(start) >= vocabulary)
-        fail("Decoder", "the start is token " + std::to_string(start) + " of a vocabulary of " +
+        fail("Decoder", "the start token is " + std::to_string(start) + " of a vocabulary of " +
                             std::to_string(vocabulary));
 }
 

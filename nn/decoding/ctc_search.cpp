@@ -18,15 +18,15 @@ double log_add(double a, double b) {
     return top == impossible ? top : top + std::log1p(std::exp(std::min(a, b) - top));
 }
 
-// A prefix, with the probability of its paths that end in a blank and of those that do not.
+// A prefix, with the total probabilities of its paths that end in a blank and of those that do not.
 struct Prefix {
     std::size_t parent;
-    std::int64_t symbol; // its last one
-    double language = 0; // what the language model and the bonus add to its score
+    std::int64_t symbol; // the last symbol of the prefix
+    double language = 0; // contribution of the language model and the bonus to the score
     double blank = impossible, no_blank = impossible;
     double next_blank = impossible, next_no_blank = impossible;
-    std::size_t number = detail::none; // in the language model
-    std::vector<double> behind = {};   // its log-probabilities of the next symbol
+    std::size_t number = detail::none; // its number in the language model
+    std::vector<double> behind = {};   // the language model's log-probabilities of the next symbol
     bool in_beam = false;
 
     double total() const { return log_add(blank, no_blank); }
@@ -104,8 +104,8 @@ public:
     }
 
 private:
-    // Continuations of a prefix: it stays the same, by a blank or a repeated symbol, or grows by
-    // one.
+    // Continuations of a prefix: unchanged, by a blank or a repeated symbol, or extended by one
+    // symbol.
     void extend(std::size_t p, const T* row, std::vector<Candidate>& fresh) {
         const double total = prefixes_[p].total(), blank = prefixes_[p].blank;
         const std::int64_t last = p == 0 ? nothing : prefixes_[p].symbol;
@@ -172,7 +172,7 @@ private:
     CtcBeamOptions o_;
     detail::Continue<T> behind_;
     std::size_t symbols_, asked_ = 0;
-    std::vector<Prefix> prefixes_; // all that were ever in the beam
+    std::vector<Prefix> prefixes_; // every prefix that was ever in the beam
     std::map<std::pair<std::size_t, std::int64_t>, std::size_t> children_;
     std::vector<std::size_t> beam_; // best first
 };

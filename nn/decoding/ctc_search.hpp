@@ -13,8 +13,8 @@ struct CtcBeamOptions {
     std::size_t beam = 16;
     std::size_t n_best = 1;
     std::int64_t blank = 0;
-    double language = 1;   // weight of the language model's log-probabilities
-    double bonus = 0;      // per symbol, to offset a language model's preference for short words
+    double language = 1; // weight of the language model's log-probabilities
+    double bonus = 0; // added per symbol, to offset a language model's preference for short outputs
     std::int64_t end = -1; // the end token of the language model; below 0: none
 };
 

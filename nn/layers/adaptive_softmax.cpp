@@ -21,8 +21,8 @@ constexpr std::int64_t ignored = -100;
 
 std::vector<std::size_t> ends_of(const AdaptiveSoftmaxOptions& o) {
     if (o.vocabulary == 0 || o.width == 0)
-        fail(name, "a vocabulary and a width of at least 1 are needed, got " +
-                       std::to_string(o.vocabulary) + " and " + std::to_string(o.width));
+        fail(name, "vocabulary and width must be at least 1, got " + std::to_string(o.vocabulary) +
+                       " and " + std::to_string(o.width));
     const std::size_t all = o.vocabulary;
     const std::size_t frequent = o.frequent == 0 ? all : std::min(o.frequent, all);
     const std::size_t groups = std::min(o.groups, all - frequent);

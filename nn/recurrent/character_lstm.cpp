@@ -19,7 +19,7 @@ CharacterLstm<T>::CharacterLstm(const CharacterLstmOptions& o)
 template <class T>
 Variable<T> CharacterLstm<T>::operator()(std::span<const Tokens> sentences, Where caller) const {
     const Scope scope(module_name, caller);
-    // Padding is spelled as an empty word, which the network ends with zeros.
+    // Padding is an empty word, whose vector is zeros.
     std::vector<std::vector<std::int64_t>> spellings(1), places;
     std::map<std::string, std::int64_t> known{{"", 0}};
     for (const Tokens& sentence : sentences) {

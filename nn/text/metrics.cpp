@@ -58,7 +58,7 @@ std::size_t ConfusionMatrix::total() const {
 
 std::size_t ConfusionMatrix::count(std::size_t target, std::size_t predicted) const {
     if (target >= classes_ || predicted >= classes_)
-        fail("ConfusionMatrix", "no cell [" + std::to_string(target) + ", " +
+        fail("ConfusionMatrix", "there is no cell [" + std::to_string(target) + ", " +
                                     std::to_string(predicted) + "] of " + std::to_string(classes_) +
                                     " classes");
     return counts_[target * classes_ + predicted];

@@ -143,7 +143,7 @@ WordVectors<T> WordVectors<T>::read_text(const std::string& path,
         if (line_number == 1 && (header = counts_in(line))) {
             width = header->width;
             if (width == 0 || header->words == 0)
-                refuse("expected words and their width, got " + quoted(line));
+                refuse("expected the number of words and the width, got " + quoted(line));
             continue;
         }
         auto fields = fields_of(line);
@@ -190,7 +190,7 @@ WordVectors<T> WordVectors<T>::read_binary(const std::string& path,
     const auto header = line_end == text.npos ? std::nullopt : counts_in(text.substr(0, line_end));
     if (!header || header->words == 0 || header->width == 0)
         refuse_line(owner, path, 1,
-                    "expected how many words and how wide, got " +
+                    "expected the number of words and the width, got " +
                         quoted(text.substr(0, line_end)));
     std::size_t at = line_end + 1, number = 0;
     const auto refuse = [&](const std::string& problem) {
@@ -204,7 +204,7 @@ WordVectors<T> WordVectors<T>::read_binary(const std::string& path,
         if (at >= text.size())
             refuse(refused_count(*header, std::to_string(number - 1) + " when the file ends"));
         const std::size_t space = text.substr(at, longest_word).find(' ');
-        if (space == text.npos) refuse("expected a word and a space, got neither when it ends");
+        if (space == text.npos) refuse("expected a word and a space, but the file ends");
         const std::string_view word = text.substr(at, space);
         if (word.empty()) refuse("expected a word, got a space");
         const bool is_wanted = reader.begin(word, number, refuse);

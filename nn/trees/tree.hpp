@@ -54,7 +54,7 @@ public:
     };
 
     explicit TreeBatch(std::span<const Tree> trees);
-    // Those of `trees` with indices `which`.
+    // The trees with indices `which`.
     TreeBatch(std::span<const Tree> trees, std::span<const std::size_t> which);
 
     std::size_t size() const { return nodes_.size(); } // number of nodes, and of rows

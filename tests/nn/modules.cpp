@@ -134,7 +134,7 @@ TEST_CASE("starting values") {
           doctest::Approx(2.0 / 50).epsilon(0.05));
     nn::LstmCell<double> cell(2, 3, {.forget_bias = 1});
     CHECK(cell.bias_ih.value()(4) > 0.4);
-    CHECK(contains(error_of([&] { nn::orthogonal<double>({3}, random); }), "a matrix is needed"));
+    CHECK(contains(error_of([&] { nn::orthogonal<double>({3}, random); }), "expected a matrix"));
     nn::seed(4);
     const nn::Linear<double> a({.input = 2, .output = 2});
     nn::seed(4);

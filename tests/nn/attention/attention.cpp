@@ -385,7 +385,7 @@ TEST_CASE("attention names what does not fit") {
         }),
         "weights of the previous step have shape [2, 4], expected [2, 5]"));
     CHECK(contains(error_of([] { nn::DotAttention<double>({.query = 2, .memory = 3}); }),
-                   "queries of width 2 and a memory of 3"));
+                   "queries of width 2 and a memory of width 3"));
     CHECK(contains(error_of([] { nn::GeneralAttention<double>({.query = 2}); }), "at least 1"));
 
     const nn::MultiHeadAttention<double> heads({.width = 4, .heads = 2});

@@ -440,7 +440,7 @@ TEST_CASE("edges and errors of encoder-decoders") {
     CHECK(contains(error_of([&] { model.decoder.start({}, model.start(x).memory); }),
                    "0 states for 1 layers"));
     options.decoder.start = 4;
-    CHECK(contains(error_of([&] { M{options}; }), "the start is token 4 of a vocabulary of 4"));
+    CHECK(contains(error_of([&] { M{options}; }), "the start token is 4 of a vocabulary of 4"));
     options.decoder = {.width = 2, .hidden = 3};
     CHECK(contains(error_of([&] { M{options}; }), "vocabulary, width and layers"));
 }

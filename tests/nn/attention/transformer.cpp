@@ -260,11 +260,11 @@ TEST_CASE_TEMPLATE("a stack reads on from what it carried", T, float, double) {
     const auto refused = [&](const std::vector<Variable<T>>& carried) {
         return error_of([&] { stack.resume(carried); });
     };
-    CHECK(contains(refused({last[0], last[1]}), "keys and values of 2 layers expected, got 2"));
+    CHECK(contains(refused({last[0], last[1]}), "expected keys and values of 2 layers, got 2"));
     CHECK(contains(refused({last[0], last[1], last[2], slice(last[3], 0, 0, 1)}),
-                   "what was carried has shape [1, 3, 8], expected [S, B, 8] of all alike"));
+                   "a carried tensor has shape [1, 3, 8], expected [S, B, 8] for all of them"));
     CHECK(contains(refused(std::vector<Variable<T>>(4, random_tensor<T>({2, 3, 6}))),
-                   "what was carried has shape [2, 3, 6]"));
+                   "a carried tensor has shape [2, 3, 6]"));
 }
 
 TEST_CASE("decoders that remember write what those write that read all again") {
@@ -450,15 +450,15 @@ TEST_CASE("Transformers name what does not fit") {
     CHECK(contains(error_of([&] {
                        stack(random_tensor({13, 2, 8}));
                    }),
-                   "there are positions for 12 steps, and none for step 12"));
+                   "there are positions for 12 steps, but not for step 12"));
     CHECK(contains(error_of([&] {
                        stack(x, {.key_padding_mask = Mask::ones({2, 3})});
                    }),
                    "the mask has shape [2, 3], expected [B, S] = [2, 4]"));
-    CHECK(
-        contains(error_of([&] { stack.start(x); }), "a memory is given, and the layers read none"));
+    CHECK(contains(error_of([&] { stack.start(x); }),
+                   "a memory was given, but the layers have no cross-attention"));
     nn::TransformerState<double> strange;
-    CHECK(contains(error_of([&] { stack(x, strange); }), "the state is of 0 layers, expected 2"));
+    CHECK(contains(error_of([&] { stack(x, strange); }), "the state has 0 layers, expected 2"));
     auto state = stack.start();
     stack(x, state);
     CHECK(
@@ -470,7 +470,8 @@ TEST_CASE("Transformers name what does not fit") {
     auto options = small<double>(nn::Positions::none);
     options.memory = 3;
     nn::TransformerStack<double> reader(options);
-    CHECK(contains(error_of([&] { reader(x); }), "the layer reads a memory, and none is given"));
+    CHECK(contains(error_of([&] { reader(x); }),
+                   "the layer has cross-attention, but no memory was given"));
     CHECK(contains(error_of([&] {
                        reader.start(random_tensor({4, 2, 8}));
                    }),
@@ -483,7 +484,7 @@ TEST_CASE("Transformers name what does not fit") {
                        nn::Transformer<double>(
                            {.encoder = {.width = 4}, .decoder = {}, .vocabulary = 3, .start = 3});
                    }),
-                   "the start is token 3 of a vocabulary of 3"));
+                   "the start token is 3 of a vocabulary of 3"));
     const auto model = translator(nn::Positions::none);
     CHECK(contains(error_of([&] {
                        model(x, Indices::ones({3, 3}));

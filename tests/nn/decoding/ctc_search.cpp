@@ -168,7 +168,7 @@ TEST_CASE("prefix search refuses what makes no sense") {
     };
     CHECK(contains(refused({.beam = 0}), "beam and n_best must be at least 1"));
     CHECK(contains(refused({.n_best = 0}), "at least 1"));
-    CHECK(contains(refused({.blank = 3}), "the blank is symbol 3, outside [0, 3)"));
+    CHECK(contains(refused({.blank = 3}), "the blank symbol is 3, outside [0, 3)"));
     CHECK(contains(refused({.language = -1}), "weight must be at least 0"));
     CHECK(contains(refused({}, {4, 1}), "length 4 of sequence 0"));
     CHECK(contains(error_of([&] { nn::ctc_beam_search(x.select(1, 0), {}); }), "[T, B, V]"));

@@ -255,7 +255,7 @@ TEST_CASE("the end, the limit and what is impossible") {
         CHECK(contains(beam({.n_best = 0}), "got 4 and 0"));
         CHECK(contains(beam({.max_length = 0}), "max_length must be at least 1"));
         CHECK(contains(beam({.length_penalty = -1}), "length penalty must be at least 0, got -1"));
-        CHECK(contains(beam({.end = 1}), "the end is token 1 of a vocabulary of 1"));
+        CHECK(contains(beam({.end = 1}), "the end token is 1 of a vocabulary of 1"));
         const auto sample = [&](nn::SampleOptions options) {
             return error_of([&] { nn::sample(always({0.0}), one, start, options); });
         };

@@ -174,7 +174,7 @@ TEST_CASE("an adaptive softmax refuses what does not fit") {
         return error_of([&] { Softmax{options}; });
     };
     CHECK(contains(made({.vocabulary = 0, .width = 3}),
-                   "a vocabulary and a width of at least 1 are needed, got 0 and 3"));
+                   "vocabulary and width must be at least 1, got 0 and 3"));
     CHECK(contains(made({.vocabulary = 5}), "got 5 and 0"));
     CHECK(contains(made({.vocabulary = 5, .width = 2, .frequent = 2, .groups = 0}),
                    "3 rare words need at least one group"));

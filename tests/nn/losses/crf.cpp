@@ -270,17 +270,16 @@ TEST_CASE("a CRF refuses what does not fit") {
     CHECK(contains(refused(tags, {}), "tag 3 at step 2 of sequence 1 is outside [0, 3)"));
     CHECK(refused(tags, {4, 2}) == "");
     tags(2, 1) = 1;
-    CHECK(contains(refused(tags, {}), "tag 1 at step 2 of sequence 1 is not allowed after tag 2"));
+    CHECK(contains(refused(tags, {}), "tag 1 at step 2 of sequence 1 must not follow tag 2"));
     tags(0, 0) = 1;
-    CHECK(contains(refused(tags, {}),
-                   "tag 1 at step 0 of sequence 0 is not allowed to be the first"));
+    CHECK(contains(refused(tags, {}), "tag 1 at step 0 of sequence 0 must not be the first"));
     CHECK(contains(error_of([] { Crf({}); }), "at least one tag"));
     CHECK(contains(error_of([] { Crf({2, bio()}); }), "allowed transitions have shape [3, 3]"));
     const Crf ends({2, {.transitions = {}, .starts = {}, .ends = Mask({2}, {1, 0})}});
     CHECK(contains(error_of([&] {
                        ends.score(Variable<double>(random_tensor({1, 1, 2})), Indices({1, 1}, {1}));
                    }),
-                   "is not allowed to be the last"));
+                   "must not be the last"));
 }
 
 TEST_CASE("a CRF under checking mode, in float, learns to tag") {

@@ -308,8 +308,8 @@ TEST_CASE("CTC refuses what does not fit") {
     CHECK(contains(refused({{1}, {-2}}), "symbol -2 at position 0 of target 1 is outside"));
     CHECK(contains(refused({{1}, {1, 0}}), "symbol 0 at position 1 of target 1 is the blank"));
     CHECK(contains(refused(good, {}, 2), "symbol 2 at position 1 of target 0 is the blank"));
-    CHECK(contains(refused(good, {}, 3), "the blank is symbol 3, outside [0, 3)"));
-    CHECK(contains(refused(good, {}, -1), "the blank is symbol -1"));
+    CHECK(contains(refused(good, {}, 3), "the blank symbol is 3, outside [0, 3)"));
+    CHECK(contains(refused(good, {}, -1), "the blank symbol is -1"));
     CHECK(contains(refused(good, {4}), "1 lengths for a batch of 2"));
     CHECK(contains(refused(good, {5, 4}), "length 5 of sequence 0 is more than the 4 steps"));
     CHECK(contains(refused(good, {4, static_cast<std::size_t>(-1)}), "more than the 4 steps"));

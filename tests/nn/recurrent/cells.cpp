@@ -211,14 +211,14 @@ TEST_CASE("a step that stores one thing and returns another is refused") {
     for (const auto& step : steps) {
         const auto net = any<1>(step);
         const auto refused = [&] { return error_of([&] { net(x); }); };
-        CHECK(contains(refused(), "AnyCell: step stored something in StepContext::h and returned"));
+        CHECK(contains(refused(), "AnyCell: step stored a value in StepContext::h but returned"));
         const Tape<double> tape;
-        CHECK(contains(refused(), "AnyCell: step stored something in StepContext::h and returned"));
+        CHECK(contains(refused(), "AnyCell: step stored a value in StepContext::h but returned"));
     }
     const auto detached = any<1>(
         [&](const V& z, const S1&, const C& context) { return S1{detach(stored(z, context))}; });
     const Tape<double> tape;
-    CHECK(contains(error_of([&] { detached(x); }), "step stored something in StepContext::h"));
+    CHECK(contains(error_of([&] { detached(x); }), "step stored a value in StepContext::h"));
 }
 
 TEST_CASE("wrong shapes name the cell, the function, and what was expected") {

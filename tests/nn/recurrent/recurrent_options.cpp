@@ -246,7 +246,7 @@ TEST_CASE("connections between layers") {
                        nn::Lstm<double>(
                            {.input = 2, .hidden = 3, .connection = nn::Connection::residual});
                    }),
-                   "has the width of its input"));
+                   "inputs and outputs of equal width"));
 }
 
 TEST_CASE("recurrent options that make no sense") {

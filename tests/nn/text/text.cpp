@@ -240,8 +240,8 @@ TEST_CASE("column files") {
                    "line 3: unknown tag 'X', expected one of 2 such as 'O', in 'b X'"));
     CHECK(contains(refused_file("a\t\n", {.only_tabs = true}), "line 1: the tag is empty"));
     CHECK(contains(refused_file("\tO\n", {.only_tabs = true}), "line 1: the word is empty"));
-    CHECK(contains(refused_file(""), "line 1: the file ends; expected a sentence"));
-    CHECK(contains(refused_file("\n\n"), "line 1: the file ends; expected a sentence"));
+    CHECK(contains(refused_file(""), "line 1: the file ends where a sentence was expected"));
+    CHECK(contains(refused_file("\n\n"), "line 1: the file ends where a sentence was expected"));
     CHECK(
         contains(refused_file("a O\n\x89PNG\r\n"), "line 2: expected text in UTF-8, got byte 137"));
 }

@@ -86,7 +86,8 @@ TEST_CASE("damaged text files of word vectors") {
     CHECK(contains(refused("1 2\na 1 2\nb 3 4\n"),
                    "line 3: expected 1 words, as the header says, got another: 'b 3 4'"));
     CHECK(contains(refused("2 3\na 1 2\nb 3 4\n"), "line 2: expected a word and 3 numbers, got 3"));
-    CHECK(contains(refused("0 3\n"), "line 1: expected words and their width, got '0 3'"));
+    CHECK(contains(refused("0 3\n"),
+                   "line 1: expected the number of words and the width, got '0 3'"));
     CHECK(contains(refused("99999999999 18446744073709551615\na 1\n"), "line 2: "));
     CHECK(contains(refused(std::string("a 1 2\nb\0 3 4\n", 13)), "line 2: expected text, got a"));
     CHECK(contains(refused(std::string("\x89PNG\r\n\x1a\n\0\0", 10)), "line 1: "));
@@ -113,7 +114,7 @@ TEST_CASE("word vectors from word2vec's binary files") {
     const auto refused = [](const std::string& content) {
         return ::refused(Vectors::read_binary, content);
     };
-    CHECK(contains(refused(""), "line 1: expected how many words and how wide, got ''"));
+    CHECK(contains(refused(""), "line 1: expected the number of words and the width, got ''"));
     CHECK(contains(refused("2 3"), "line 1: expected how many words"));
     CHECK(contains(refused("2 3 4\n"), "line 1: expected how many words"));
     CHECK(contains(refused("-2 3\n"), "line 1: expected how many words"));
@@ -274,7 +275,7 @@ TEST_CASE("noise, pairs and subsampling") {
     }
     for (const auto& bad : std::vector<std::vector<std::size_t>>{{}, {5}, {0, 5}, {0, 0}})
         CHECK(contains(error_of([&] { nn::NoiseTable table(bad); }),
-                       "at least two words to draw are needed"));
+                       "at least two words with a comparable weight are needed"));
     CHECK(contains(error_of([&] { nn::NoiseTable table(counts, 1e9); }), "at least two words"));
     CHECK(contains(error_of([&] { noise.probability(4); }), "word 4 is outside [0, 4)"));
 
@@ -293,7 +294,7 @@ TEST_CASE("noise, pairs and subsampling") {
     CHECK(nn::subsample(std::vector<std::int64_t>(50, 1), shares, 0.01, random).size() == 50);
     CHECK(contains(error_of([&] { nn::subsample(many, shares, 0, random); }), "above 0"));
     CHECK(contains(error_of([&] { nn::subsample(text, shares, 1, random); }),
-                   "word 2 at position 1 has no count among 2"));
+                   "word 2 at position 1 has no count; there are counts of 2 words"));
 }
 
 TEST_CASE("skip-gram learns which words keep the same company") {
