@@ -52,7 +52,7 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
     double total = 0;
     for (std::size_t i = 0; i < rows; ++i) {
         const std::int64_t t = target.data()[i];
-        if (t == options.ignored) continue; // the row may hold anything, and nothing reads it
+        if (t == options.ignored) continue; // the row may contain any values; it is not read
         const T* row = x.data() + i * classes;
         const T top = detail::row_max(row, classes);
         const T log_sum = detail::row_log_sum_exp(row, classes, top);
@@ -73,7 +73,7 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
             const Indices& targets) {
             const std::size_t classes = logits.shape().back();
             const Indices target = targets.contiguous();
-            // p - 1 for the target is computed as expm1(log p), which does not cancel.
+            // p - 1 for the target is computed as expm1(log p), to avoid cancellation.
             const auto others = [even](auto y) { return exp(y) - even; };
             const auto chosen = [rest = smoothing - even](auto y) { return expm1(y) + rest; };
             Tensor<T> share = Tensor<T>::zeros(logits.shape());
@@ -113,7 +113,7 @@ Variable<T> binary_cross_entropy(const Variable<T>& logits,
     same_shape(op, logits, y);
     return mean_or_zero(fuse(op, primitive([](auto x, auto y) {
                                  constexpr T infinity = std::numeric_limits<T>::infinity();
-                                 // A right answer of infinite certainty has no loss.
+                                 // A correct prediction with an infinite logit has loss 0.
                                  const auto no = where(x == infinity && y == 1, 0, softplus(x));
                                  const auto yes = where(x == -infinity && y == 0, 0, softplus(-x));
                                  return (1 - y) * no + y * yes;

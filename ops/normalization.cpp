@@ -18,7 +18,7 @@ namespace {
 // With n = (x - mean) scale and h = g gain, the gradient of x is scale (h - mean(h) - n mean(h n)).
 template <class T>
 struct NormRule {
-    Tensor<T> rests; // of the means: a constant, since the true mean is mean + rest
+    Tensor<T> rests; // of the means: a constant, since the exact mean is mean + rest
 
     void operator()(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
                     const Variable<T>& x, const Variable<T>& gain, const Variable<T>& means,
@@ -47,7 +47,7 @@ struct NormRule {
         to[2].add(g);
     }
 
-    // The same, a row at a time.
+    // The same for one row.
     void by_rows(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& x,
                  const Variable<T>& gain, const Variable<T>& means,
                  const Variable<T>& scales) const {
@@ -86,7 +86,8 @@ struct NormRule {
     }
 };
 
-// d / sqrt(variance + epsilon) * gain + bias, for a variance of `unit` d: powers of 2, or none.
+// d / sqrt(variance + epsilon) * gain + bias, where `variance` is that of `unit` * d; units are
+// powers of 2, or none.
 template <class T>
 Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>& variance,
                    const Variable<T>& gain, const Variable<T>& bias, double epsilon) {
@@ -122,8 +123,8 @@ Variable<T> by_channel(const Op& op, const Variable<T>& x,
                             element_count(Shape(x.shape().begin() + 2, x.shape().end()))});
 }
 
-// Powers of 2, one for each variance, by which distances are multiplied so that their squares
-// neither overflow nor underflow; nothing where they do not.
+// Powers of 2, one per variance, by which deviations are multiplied so that their squares neither
+// overflow nor underflow; empty if that is not necessary.
 template <class T>
 std::optional<Tensor<T>> square_units(const Tensor<T>& distance, const Tensor<T>& variances,
                                       double epsilon) {

@@ -15,7 +15,7 @@ namespace unroll {
 
 namespace {
 
-// Which axes are reduced, and the shapes that follow.
+// The reduced axes and the resulting shapes.
 struct Reduction {
     Shape kept;    // with extent 1 on the reduced axes
     Shape dropped; // without them
@@ -61,7 +61,7 @@ Variable<T> mean_over(const Op& op, const Variable<T>& x, const Reduction& r, bo
                   keep_dims);
 }
 
-// x less its mean, and less what the mean's rounding left, which is a constant.
+// x minus its mean and minus the rounding error of the mean, which is a constant.
 template <class T>
 Variable<T> centred(const Op& op, const Variable<T>& x, const Reduction& r) {
     const Variable<T> mean = mean_over(op, x, r, true);
@@ -118,7 +118,7 @@ Tensor<T> rows(const Tensor<T>& x, const Reduction& r) {
     return x.transpose({r.order.begin(), r.order.size()}).contiguous().reshape({outer, r.count});
 }
 
-// The first element of each row that no other comes before; the first NaN where there is one.
+// The first element of each row that no other precedes in the order; the first NaN if there is one.
 template <class T, class Before>
 Indices first_by(const Tensor<T>& rows, Before before) {
     Indices best(Shape{rows.shape(0)});
@@ -136,7 +136,7 @@ template <class T, class Before>
 Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims,
                     Before before) {
     if (r.count == 0 && element_count(r.dropped) != 0)
-        fail(op, "no elements to choose from in " + to_string(x.shape()));
+        fail(op, "there are no elements in " + to_string(x.shape()));
     const Tensor<T> all = rows(x.value(), r);
     const Indices best = first_by(all, before);
     Tensor<T> value(r.kept);
@@ -182,7 +182,7 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
             add_fused(
                 to[0],
                 [](auto g, auto x, auto top, auto log_sum) {
-                    // Of an infinite sum the infinite parts are all of it.
+                    // If the sum is infinite, its infinite terms have all the weight.
                     const auto part = where(abs(top) == infinity, where(x == top && top > 0, 1, 0),
                                             exp(x - top - log_sum));
                     return g * part;
@@ -285,7 +285,8 @@ Indices argmin(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
 template <class T>
 TopK<T> topk(const Variable<T>& x, std::size_t k, Op op) {
     const Reduction r(op, x.shape(), {-1}, false);
-    if (k > r.count) fail(op, std::to_string(k) + " elements wanted of " + std::to_string(r.count));
+    if (k > r.count)
+        fail(op, std::to_string(k) + " elements requested of " + std::to_string(r.count));
     const Tensor<T> all = rows(x.value(), r);
     Shape shape = x.shape();
     shape.back() = k;

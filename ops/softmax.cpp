@@ -50,8 +50,8 @@ private:
     std::ptrdiff_t at_ = 0;
 };
 
-// f(row of x, row of the result, its length, its largest element) for every row along the last
-// axis, masked where a mask is given.
+// Calls f(row of x, row of the result, length, largest element) for every row along the last axis,
+// masked if a mask is given.
 template <class T, class F>
 Tensor<T> by_rows(const Tensor<T>& x, const Mask* mask, const F& f) {
     const Tensor<T> in = x.contiguous();
@@ -76,7 +76,7 @@ Tensor<T> by_rows(const Tensor<T>& x, const Mask* mask, const F& f) {
 
 template <class T>
 void softmax_row(const T* in, T* out, std::size_t n, T top) {
-    if (top == -infinity<T>) { // masked altogether
+    if (top == -infinity<T>) { // fully masked
         std::fill_n(out, n, T(0));
         return;
     }
@@ -85,8 +85,9 @@ void softmax_row(const T* in, T* out, std::size_t n, T top) {
         n, out, [scale](auto e) { return e * scale; }, out);
 }
 
-// x's share is y (g - sum(g y)), with g relative to its value at the largest y: where one y is
-// nearly 1, nothing cancels. What is 0 may be masked, and has no share whatever arrives for it.
+// The gradient of x is y (g - sum(g y)), with g relative to its value at the largest y, to avoid
+// cancellation if one y is nearly 1. Elements with y = 0 may be masked and get no gradient,
+// whatever their g.
 template <class T>
 void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
     const auto product = [](auto g, auto y, auto shift) {
@@ -136,10 +137,11 @@ void log_softmax_row(const T* in, T* out, std::size_t n, T top) {
         n, out, [top, log_sum](auto x) { return x - top - log_sum; }, in);
 }
 
-// g - e^y sum(g), as g (1 - e^y) less the others' e^y g: nothing cancels where one y is nearly 0.
+// g - e^y sum(g), computed as g (1 - e^y) minus the other elements' e^y g, to avoid cancellation if
+// one y is nearly 0.
 template <class T>
 void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
-    // What is masked has no share, whatever arrives for it.
+    // Masked elements get no gradient, whatever their g.
     const auto alive = [](auto g, auto y) { return where(y == -infinity<T>, 0, g); };
     const Variable<T> total = sum(fuse("log_softmax", primitive(alive), g, y), {-1}, true);
     add_fused(
@@ -168,7 +170,7 @@ Variable<T> along(const Op& op, const Variable<T>& x, const Mask* mask, std::ptr
         return record<T>(op, {&x}, by_rows(x.value(), mask, row), save_for_backward(result), rule);
     if (mask == nullptr)
         return swapaxes(along(op, swapaxes(x, axis, -1), mask, -1, row, rule), axis, -1);
-    // With all axes, so that the same two can be swapped.
+    // With all leading axes, so that the same two axes can be swapped.
     Shape shape = mask->shape();
     while (shape.size() < x.dimension()) shape.insert(0, 1);
     Shape order;

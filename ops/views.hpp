@@ -8,7 +8,7 @@
 namespace unroll {
 
 // Views: no element is copied, and gradients are added to that of the base. Negative axes count
-// from the back. Names follow xtensor and NumPy. All throw Error for an invalid axis, index or
+// from the end. Names follow xtensor and NumPy. All throw Error for an invalid axis, index or
 // shape.
 
 // The same elements in row-major order in another shape; one extent may be -1. Copies if the

@@ -38,11 +38,11 @@ std::vector<Tensor<T>> DataParallel<T>::gradients_of_shards() const {
                 unknown.push_back(parameter);
         }
     if (!unknown.empty())
-        fail(
-            "DataParallel",
-            "the loss depends on parameters that DataParallel was not given: " + names_of(unknown) +
-                ". List them in members(), make DataParallel after the last layer was "
-                "replaced, or freeze them by set_trainable(false)");
+        fail("DataParallel",
+             "the loss depends on parameters that were not passed to DataParallel: " +
+                 names_of(unknown) +
+                 ". List them in members(), construct DataParallel after the last layer was "
+                 "replaced, or freeze them with set_trainable(false)");
     return all;
 }
 

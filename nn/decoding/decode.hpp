@@ -19,7 +19,7 @@ template <class State, class T>
 struct Prediction {
     State state;
     Variable<T> log_probabilities; // [N, V]
-    Variable<T> weights = {};      // attention weights [N, S], for pictures; or empty
+    Variable<T> weights = {};      // attention weights [N, S], to draw; or empty
 };
 
 // How states are reordered: a variable along its batch axis, the last but one ([B, H] of a cell,

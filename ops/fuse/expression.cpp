@@ -15,7 +15,7 @@ const Function& function_of(const Expression::Term& term) {
     return function(static_cast<Code>(term.function));
 }
 
-// The terms that outputs depend on.
+// Marks the terms that the outputs depend on.
 std::vector<bool> alive(const Expression& e) {
     std::vector<bool> used(e.terms.size(), false);
     for (const std::uint32_t output : e.outputs) used[output] = true;
@@ -32,8 +32,8 @@ bool is_zero(const Expression& e, std::size_t output) {
 
 // ---- evaluation ----
 
-// Elements evaluated at a time: a multiple of every vector's width, and few enough for the values
-// of all terms to take at most `most_values` of memory, unless there are thousands of terms.
+// Elements evaluated at a time: a multiple of every vector width, and few enough that the values of
+// all terms take at most `most_values` of memory, unless there are thousands of terms.
 constexpr std::size_t most_values = 65536;
 std::size_t piece_of(std::size_t terms) {
     constexpr std::size_t widest = 16, longest = 128;
@@ -48,7 +48,7 @@ void run_term(const Function& f, const T* a, const T* b, const T* c, T* out, std
         f.in_double(a, b, c, out, n);
 }
 
-// The kernel that a row is handed to, as RowOf is for a lambda.
+// The kernel for one row, as RowOf is for a lambda.
 template <class T>
 void run_row(const void* f, T* const* places, const std::size_t* steps, const bool* adds,
              std::size_t n) {
@@ -129,7 +129,7 @@ public:
     std::span<const Saved<T>> kept() const override { return saved_; }
     Formula formula() const override {
         Formula found = expression_->formula(nullptr);
-        found.is_primitive = true; // derived, and written by nobody
+        found.is_primitive = true; // derived expressions, which are not the user's
         return found;
     }
 
@@ -140,9 +140,9 @@ private:
 
 // ---- differentiation ----
 
-// What has arrived at a term, for each condition on which it counts: what was not taken by a where
-// must have no share, not even 0 times infinity, so that conditions are carried to the inputs and
-// looked at there.
+// The adjoints of a term, one per condition under which they apply. The branch that a where did not
+// select must contribute exactly 0, never 0 times infinity, so conditions are carried along and
+// applied at the inputs.
 struct Arrived {
     std::uint32_t condition; // a term, or none
     Symbol adjoint;
@@ -203,7 +203,7 @@ private:
     std::vector<std::vector<Arrived>> at_;
 };
 
-// Without the terms and inputs that nothing depends on.
+// Removes the terms and inputs that no output depends on.
 Pullback pruned(const Expression& e) {
     const std::vector<bool> used = alive(e);
     Pullback out;
@@ -227,7 +227,7 @@ Pullback differentiate(const Expression& e, const std::vector<bool>& wanted,
                        const std::vector<bool>& arrived) {
     const auto gradients = static_cast<std::uint32_t>(e.outputs.size());
     Reading reading(e.inputs + gradients);
-    // The terms of e move behind the gradients.
+    // The terms of e follow the gradients.
     std::vector<std::uint32_t> moved(e.terms.size());
     for (std::uint32_t t = 0; t < e.terms.size(); ++t) {
         Expression::Term term = e.terms[t];
@@ -247,10 +247,10 @@ Pullback differentiate(const Expression& e, const std::vector<bool>& wanted,
     return pruned(reading.expression);
 }
 
-// ---- derivatives that are known ----
+// ---- cached derivatives ----
 
-// An expression's numbers move to `numbers`, all but 0, 1 and -1, which the arithmetic of symbols
-// simplifies: expressions that differ in a constant alone have one derivative.
+// Moves an expression's constants to `numbers`, except 0, 1 and -1, which the arithmetic of symbols
+// simplifies: expressions that differ only in a constant share one derivative.
 Expression with_slots(const Expression& e, std::vector<double>& numbers) {
     Expression out = e;
     for (auto& term : out.terms) {
@@ -296,11 +296,11 @@ struct Hash {
 
 struct Known {
     Pullback with_slots;
-    std::vector<double> numbers; // of `latest`
+    std::vector<double> numbers; // the constants of `latest`
     std::shared_ptr<const Pullback> latest;
 };
 
-// A few for each kind of cell in a program, whatever the number of its steps.
+// Enough for a few per kind of cell in a program, whatever the number of steps.
 using KnownPullbacks = std::unordered_map<Key, Known, Hash>;
 constexpr std::size_t most_known = 1000;
 

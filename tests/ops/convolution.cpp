@@ -233,7 +233,8 @@ TEST_CASE("what convolution and pooling refuse") {
     says([&] { convolution(x, w, {.dilation = {0, 1}}); }, "the dilation along the height is 0");
     says([&] { convolution(x, w, {.padding = std::size_t(-1)}); }, "the padding along the height");
     says([&] { convolution(x, w, {.dilation = 3}); },
-         "the reach of the kernel along the height is 7, that of the padded picture 5");
+         "the extent of the dilated kernel along the height is 7, but that of the padded input is "
+         "5");
     says(
         [&] {
             convolution(x, V(Tensor<double>(Shape{6, 4, 0, 3})));
@@ -243,9 +244,9 @@ TEST_CASE("what convolution and pooling refuse") {
         [&] {
             convolution(fixed({2, 3, 4}), fixed({2, 3, 5}));
         },
-        "the reach of the kernel along the width is 5");
+        "the extent of the dilated kernel along the width is 5");
     says([&] { max_pool(x, {0}); }, "max_pool: the kernel along the height is 0");
-    says([&] { max_pool(x, {7}); }, "the reach of the kernel along the height is 7");
+    says([&] { max_pool(x, {7}); }, "the extent of the dilated kernel along the height is 7");
     says(
         [&] {
             max_pool(x, {{2, 3}, {}, {1, 2}});

@@ -107,7 +107,7 @@ TEST_CASE("the state of an optimiser is named by path") {
     CHECK(contains(error, "missing: decoder.out.bias.mean [2]"));
     CHECK(contains(error, "unexpected: 3.mean [2]"));
     CHECK(contains(error, "misshaped: decoder.out.weight.mean is [3, 2], expected [2, 3]"));
-    CHECK(contains(error, "decoder.out.bias.updates is not a number of updates"));
+    CHECK(contains(error, "decoder.out.bias.updates is not a valid number of updates"));
     CHECK(other.state() == before);
     CHECK(other.steps() == 2);
 }
@@ -127,7 +127,7 @@ TEST_CASE("training state of an earlier version is refused with a reason") {
     const auto before = layer.weight.value().copy();
     const std::string error = error_of([&] { checkpoint.load(file.path); });
     CHECK(contains(error, "version 1"));
-    CHECK(contains(error, "was numbered, and is now named by path"));
+    CHECK(contains(error, "was identified by index and is now identified by path"));
     CHECK(layer.weight.value() == before);
     optim::load_weights(file.path, parameters(layer));
     CHECK(layer.weight.value() == weight);

@@ -115,8 +115,8 @@ TEST_CASE("shards name the parameters that they were not given") {
         s.backward([&](std::size_t) { return mean(second(first(Variable(x)))); });
     };
     const std::string error = error_of([&] { run(shards); });
-    CHECK(
-        contains(error, "parameters that DataParallel was not given: 'bias' [1], 'weight' [1, 2]"));
+    CHECK(contains(error,
+                   "parameters that were not passed to DataParallel: 'bias' [1], 'weight' [1, 2]"));
     CHECK_FALSE(first.weight.has_gradient());
     CHECK_FALSE(second.weight.has_gradient());
 

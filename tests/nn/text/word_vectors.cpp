@@ -115,11 +115,11 @@ TEST_CASE("word vectors from word2vec's binary files") {
         return ::refused(Vectors::read_binary, content);
     };
     CHECK(contains(refused(""), "line 1: expected the number of words and the width, got ''"));
-    CHECK(contains(refused("2 3"), "line 1: expected how many words"));
-    CHECK(contains(refused("2 3 4\n"), "line 1: expected how many words"));
-    CHECK(contains(refused("-2 3\n"), "line 1: expected how many words"));
-    CHECK(contains(refused("0 3\n"), "line 1: expected how many words"));
-    CHECK(contains(refused(glove), "line 1: expected how many words"));
+    CHECK(contains(refused("2 3"), "line 1: expected the number of words"));
+    CHECK(contains(refused("2 3 4\n"), "line 1: expected the number of words"));
+    CHECK(contains(refused("-2 3\n"), "line 1: expected the number of words"));
+    CHECK(contains(refused("0 3\n"), "line 1: expected the number of words"));
+    CHECK(contains(refused(glove), "line 1: expected the number of words"));
     CHECK(contains(refused(binary("3 3")), "word 3, byte 38: expected 3 words, as the header says, "
                                            "got 2 when the file ends"));
     CHECK(contains(refused(binary("1 3")), "expected 1 words, as the header says, got 17 more "
