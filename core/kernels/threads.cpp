@@ -64,7 +64,7 @@ std::shared_ptr<Workers> workers() {
 }
 
 // A happens-before marker: writes before give() are visible after a later take(). TBB already
-// orders its tasks this way, but race detectors do not see into that library.
+// orders its tasks this way, but race detectors do not instrument it.
 class HappensBefore {
 public:
     void give() { count_.fetch_add(1, std::memory_order_release); }
@@ -85,8 +85,8 @@ struct InShard {
 };
 
 // Task slots for the pieces of one operation. The caller runs piece 0; piece p is offered to worker
-// p. A piece is claimed by exchanging its state, so that the caller can take back one that a late
-// worker has not started.
+// p. A piece is claimed by exchanging its state, so that the caller can take back a piece that a
+// late worker has not started.
 struct TaskSlots {
     enum State : int { none, offered, claimed, done };
     struct alignas(64) Slot {
