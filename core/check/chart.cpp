@@ -45,12 +45,12 @@ struct Axis {
     }
 };
 
-// Where an axis of dates has ticks, and their labels: years, months or days, at most about eight.
+// The positions and labels of the ticks of a date axis: years, months or days, at most about eight.
 std::vector<std::pair<std::size_t, std::string>> date_ticks(const std::vector<std::string>& dates,
                                                             std::size_t first, std::size_t last) {
     constexpr std::size_t most = 8;
     std::vector<std::pair<std::size_t, std::string>> ticks;
-    // As many characters as tell years, months, days.
+    // The length of the prefix that shows the year, month or day.
     for (const std::size_t unit : {4, 7, 10}) {
         ticks.clear();
         for (std::size_t t = std::max<std::size_t>(first, 1); t <= last; ++t)

@@ -32,7 +32,7 @@ void append_chunk(std::string& png, const std::string& type, const std::string& 
                                                  static_cast<uInt>(body.size()))));
 }
 
-// A picture of 8 bits a colour as a PNG file: https://www.w3.org/TR/png
+// An image with 8 bits per channel as a PNG file: https://www.w3.org/TR/png
 std::string png(std::size_t columns, const std::vector<std::uint8_t>& rgb) {
     const std::size_t row = 3 * columns, rows = rgb.size() / row;
     std::string lines;
@@ -48,7 +48,9 @@ std::string png(std::size_t columns, const std::vector<std::uint8_t>& rgb) {
     std::string header;
     append(header, static_cast<std::uint32_t>(columns));
     append(header, static_cast<std::uint32_t>(rows));
-    header += {8, 2, 0, 0, 0}; // bits, colours, and the only methods that there are
+    header +=
+        {8, 2, 0, 0,
+         0}; // bit depth, colour type, and the only compression, filter and interlace methods used
     std::string file = "\x89PNG\r\n\x1a\n";
     append_chunk(file, "IHDR", header);
     append_chunk(file, "IDAT", packed);
