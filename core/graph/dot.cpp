@@ -19,8 +19,8 @@ constexpr std::array<const char*, 8> hues{"#cfe2f3", "#fbe3c4", "#d3ead0", "#eed
 constexpr std::array<const char*, 8> strong_hues{"#3f7fb5", "#c9842b", "#4f9a49", "#96589c",
                                                  "#bd5050", "#3c9494", "#958a27", "#777777"};
 
-// Valid UTF-8 that XML can hold: control characters are dropped, and each byte or character that is
-// invalid becomes U+FFFD.
+// UTF-8 that is valid in XML: control characters are dropped, and each invalid byte or character
+// becomes U+FFFD.
 std::string clean(const std::string& text) {
     const auto* const bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
     std::string out;
@@ -48,7 +48,7 @@ std::string shortened(const std::string& text, std::size_t most) {
     return text;
 }
 
-// A string of Graphviz's language, in which backslashes and HTML entities are escapes.
+// A string in the DOT language, in which backslashes and HTML entities are escapes.
 std::string quoted(const std::string& text) {
     std::string out = "\"";
     for (const char c : clean(text)) {
@@ -186,7 +186,7 @@ public:
                 "  edge [fontname=\"Helvetica\", fontsize=8, fontcolor=\"" + quiet +
                 "\", color=\"" + quiet + "\", arrowsize=0.6];\n";
         if (const std::size_t length = total_length(); length > long_in_all)
-            // Graphviz gives an edge a node for every rank that it passes, and takes time for each.
+            // Graphviz adds a virtual node for every rank that an edge crosses, which costs time.
             text_ += fmt::format("  splines=line; nslimit={:.3f}; nslimit1=1; mclimit=0.1;\n",
                                  std::max(3e3 / static_cast<double>(length), 0.005));
         else if (large)
@@ -208,7 +208,7 @@ public:
 private:
     static constexpr std::size_t long_in_all = 10000;
 
-    // The number of ranks that all edges together pass, if nodes are ranked by the longest path.
+    // The total number of ranks that the edges cross, if nodes are ranked by the longest path.
     std::size_t total_length() const {
         std::unordered_map<std::string, std::vector<std::string>> readers;
         std::unordered_map<std::string, std::size_t> open, rank;
@@ -306,7 +306,7 @@ private:
             add("color=\"" + shade(a.scale, 0.25) +
                 "\", penwidth=" + (a.scale > 0.5 ? "2" : "1.3"));
         std::string from = a.from, to = a.to;
-        // Always down the page, so that labels get a place of their own.
+        // Always downwards, so that labels get their own space.
         if (a.reversed != a.against && !a.crosses && from != to) {
             std::swap(from, to);
             add("dir=back");

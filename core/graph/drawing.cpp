@@ -51,7 +51,7 @@ public:
 private:
     static constexpr std::size_t most_lines = 3;
 
-    // Each module of the outermost level that has several gets a colour of its own.
+    // Each module of the outermost level with several modules gets its own colour.
     void choose_hues() {
         const auto& modules = model_.modules;
         std::map<std::size_t, std::size_t> at_level;
@@ -121,11 +121,11 @@ private:
             drawing_.boxes.push_back({Box::Look::more,
                                       "more",
                                       {format_thousands(visibility_.left_out()) + " more nodes"},
-                                      "left out to stay within the budget",
+                                      "omitted to stay within the budget",
                                       group_of_[0]});
     }
 
-    // The group of a module or, if that is closed or a step, around it.
+    // The group of a module or, if that is collapsed or a step, the enclosing one.
     std::uint32_t group_beside(std::uint32_t module) const {
         const std::uint32_t closed = visibility_.closed(module);
         if (closed != none) module = model_.modules[closed].parent;
@@ -134,7 +134,7 @@ private:
         return group_of_[module];
     }
 
-    // A parameter in its module: "weight"; in another one, by its path.
+    // The name of a parameter: "weight" in its own module, otherwise its path.
     std::string name_in(const Item& item, std::uint32_t module) const {
         if (item.kind != Item::Kind::parameter) return item.name;
         std::string path = model_.path(module), name = item.name;
@@ -162,7 +162,7 @@ private:
         return lines;
     }
 
-    // One line for each shape; a run of equal shapes is one line. A scalar has none.
+    // One line for each shape; consecutive equal shapes share a line. A scalar has none.
     static void list(std::vector<std::string> shapes, std::vector<std::string>& lines) {
         if (shapes.size() == 1 && shapes[0] == "[]") return;
         for (std::string& shape : shapes)
@@ -210,7 +210,7 @@ private:
         }
     }
 
-    // Stores a value for finish(), which puts all values on one scale.
+    // Stores a value for finish(), which maps all values to one scale.
     void measure(double value, double& scale) {
         scale = value;
         if (!(value >= 0) || std::isinf(value)) return;
@@ -258,7 +258,7 @@ private:
     void box_of_module(std::uint32_t m) {
         const Module& module = model_.modules[m];
         Box box{};
-        // Steps are small boxes: many of them are drawn in a row.
+        // Steps are small boxes, since many of them are drawn in a row.
         const bool is_step = module.name == "t" && !module.folded;
         box.look = is_step ? Box::Look::step : Box::Look::module;
         box.id = "m" + std::to_string(m);
@@ -328,7 +328,7 @@ private:
         }
     }
 
-    // The end of an arrow: a term if the formula is open, otherwise the box of the item.
+    // The end of an arrow: a term if the formula is expanded, otherwise the box of the item.
     std::string end(std::uint32_t i, std::size_t number,
                     const std::map<std::uint32_t, std::vector<std::string>>& terms) const {
         const auto open = terms.find(i);
@@ -376,7 +376,7 @@ private:
             if (link.parallel > 1 && !line.empty())
                 line = std::to_string(link.parallel) + " × " + line;
         }
-        // The shape of the whole stands in the box.
+        // The shape of the whole buffer is shown in the box.
         if (options_.edge_shapes && !line.empty() && !link.carried && link.shape != "[]")
             line += " " + link.shape;
         if (for_all) line += (line.empty() ? "" : ", ") + std::string("for all");
@@ -403,7 +403,7 @@ private:
             lines.back() = "…";
     }
 
-    // A neighbour of the drawn module, outside of it.
+    // A neighbour outside the drawn module.
     void add_outside_node(std::uint32_t i) {
         if (!ids_[i].empty()) return;
         constexpr std::size_t most = 40;
@@ -427,14 +427,14 @@ private:
         const std::size_t most = 4 * std::max<std::size_t>(options_.budget, 100);
         if (drawing_.arrows.size() > most) {
             drawing_.notes.push_back(format_thousands(drawing_.arrows.size() - most) +
-                                     " edges are left out");
+                                     " edges are omitted");
             drawing_.arrows.resize(most);
         }
         if (visibility_.left_out() > 0)
             drawing_.notes.push_back(format_thousands(visibility_.left_out()) +
-                                     " nodes are left out");
+                                     " nodes are omitted");
         const bool norms = options_.color == Color::gradient_norm;
-        // At least six decades, so that small differences look small.
+        // At least six decades, so that small differences appear small.
         least_ = norms ? std::clamp(least_, most_ * 1e-12, most_ * 1e-6) : 0;
         const auto rescale = [&](double& value) {
             if (!(value >= 0) || most_ <= 0 || std::isinf(value))
@@ -452,7 +452,7 @@ private:
         const bool kept = knows_kept();
         drawing_.measure = norms                           ? "gradient norm, log scale"
                            : options_.color == Color::time ? "time, forward and backward"
-                           : kept                          ? "bytes kept for backward"
+                           : kept                          ? "bytes saved for backward"
                                                            : "bytes of results";
         const char* unit = norms ? "" : options_.color == Color::time ? "s" : "B";
         drawing_.least = format_with_unit(least_, unit);
@@ -465,10 +465,10 @@ private:
     const Visibility visibility_;
     const Copies copies_;
     Drawing drawing_;
-    std::vector<std::uint32_t> hues_, group_of_; // by module
-    std::vector<std::string> ids_;               // by item: the box that represents it
+    std::vector<std::uint32_t> hues_, group_of_; // per module
+    std::vector<std::string> ids_;               // per item: the box that represents it
     std::size_t outside_nodes_ = 0;
-    std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of open formulas
+    std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of expanded formulas
     std::map<std::tuple<std::string, std::string, bool>, std::size_t> arrow_of_;
     double least_ = 1e300, most_ = 0;
 };
