@@ -85,7 +85,7 @@ void check_size(std::span<std::byte> bytes, const std::string& where) {
             return;
         }
         if (size > rest)
-            fail(name, where + " breaks off: " + std::to_string(rest) + " of " +
+            fail(name, where + " is truncated: " + std::to_string(rest) + " of " +
                            std::to_string(size) + " bytes of its part '" + std::string(text(at)) +
                            "' are there");
         if (is_data) return;

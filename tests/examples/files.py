@@ -64,7 +64,7 @@ def tables():
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert "80 days" in run("forecast", "train", packed, *train[2:]).splitlines()[0]
     packed.write_bytes(packed.read_bytes()[:-20])
-    refuses("forecast", "train", packed, *train[2:], naming=["packed.csv", "breaks off"])
+    refuses("forecast", "train", packed, *train[2:], naming=["packed.csv", "truncated"])
     packed.write_bytes(gzip.compress(path.read_bytes())[:-5] + b"\0" * 5)
     refuses("forecast", "train", packed, *train[2:], naming=["packed.csv", "damaged"])
 
@@ -159,7 +159,7 @@ def sounds():
     files = {f"{d}_x_{i}.wav": wav(1600) for d in (0, 1) for i in (0, 7)}
     files |= {"._0_x_1.wav": b"\0\5\x16\7", "1_x_8.wav": wav(1600, 0), "1_x_9.wav": wav(1600, 0xFFFFFFFF)}
     run("speech", *archive(files))
-    for called, data, naming in (("0_x_8.wav", wav(1600)[:-99], "breaks off"), ("0_x_8.wav", b"fLaC" + bytes(100), "no WAV")):
+    for called, data, naming in (("0_x_8.wav", wav(1600)[:-99], "truncated"), ("0_x_8.wav", b"fLaC" + bytes(100), "no WAV")):
         refuses("speech", *archive(files | {called: data}), naming=["sounds.zip", called, naming])
     wrong = archive(files, lambda x: x.replace(wav(1600)[50:60], bytes(10), 1))
     refuses("speech", *wrong, naming=["sounds.zip", "0_x_0.wav", "CRC"])

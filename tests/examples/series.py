@@ -73,7 +73,7 @@ def digits():
     refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "No such file"])
     images = idx(2, 28, 28, data=os.urandom(2 * 784))
     (data / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(images)[:-200])
-    refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "breaks off", "bytes"])
+    refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "truncated", "bytes"])
     (data / "train-images-idx3-ubyte.gz").write_bytes(b"no images here")
     refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "no idx file"])
     (data / "train-images-idx3-ubyte").write_bytes(images[:-1])

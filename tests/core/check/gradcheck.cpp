@@ -317,7 +317,7 @@ TEST_CASE("the operation whose rule is wrong is named with its line") {
     const auto stopped = check([](const Many& in) { return in[0] * stop_gradient(sin(in[0])); }, x,
                                {.locate = true});
     INFO(stopped.text());
-    CHECK(contains(stopped.located, "is a constant to the tape"));
+    CHECK(contains(stopped.located, "is a constant on the tape"));
     CHECK(check([](const Many& in) { return tanh(in[0]); }, x, {.locate = true}).located.empty());
 }
 

@@ -121,18 +121,18 @@ TEST_CASE("checking: the first gradient that is not finite is reported") {
     }
     says(error_of([&] { tape.backward(loss); }),
          {"sqrt: the gradient of input 0, from 'multiply', is inf at [1] of [3]",
-          "what arrived, of [3] is in [2, 2]", "in t3; at ", "monitor.cpp:"});
+          "the incoming gradient, of [3] is in [2, 2]", "in t3; at ", "monitor.cpp:"});
 
     tape.clear();
     const auto y = tape.variable(Tensor<double>({2}, {1, 2}), "y");
     says(error_of([&] {
              tape.backward(y * 3.0, Tensor<double>({2}, {1, nan_value}));
          }),
-         {"multiply: the gradient that backward began with is nan at [1] of [2]"});
+         {"multiply: the gradient passed to backward is nan at [1] of [2]"});
     says(error_of([&] {
              tape.backward(y, Tensor<double>({2}, {inf, 1}));
          }),
-         {"y: the gradient that backward began with is inf at [0] of [2]"});
+         {"y: the gradient passed to backward is inf at [0] of [2]"});
 
     Parameter<double> w("w", Tensor<double>({2}, {1e200, 2}));
     const auto product = y * w;
@@ -146,7 +146,7 @@ TEST_CASE("checking: the first gradient that is not finite is reported") {
     tape.clear();
     const auto again = (w)*2.0;
     says(error_of([&] { tape.backward(sum(again)); }),
-         {"the parameter 'w' held a gradient before this pass that is nan"});
+         {"the parameter 'w' already had a gradient that is nan"});
 }
 
 TEST_CASE("checking: views, rows in place and joined products are looked at") {

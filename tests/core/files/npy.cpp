@@ -160,7 +160,7 @@ TEST_CASE("npy: what cannot be read is refused with the file and the reason") {
     refused(npy(npy_header("", "(1,)"), six), "''");
     refused(header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (6,)}"),
             "structured");
-    refused(header("{'descr': '<f4', 'shape': (6,)}"), "are needed");
+    refused(header("{'descr': '<f4', 'shape': (6,)}"), "expected 'descr'");
     refused(header("{'descr': '<f4', 'descr': '<f4', 'shape': (6,)}"), "twice");
     refused(header("{'descr': '<f4', 'evil': 1}"), "unknown key");
     refused(header(npy_header("<f4", "(6)(")), "expected");
@@ -173,7 +173,7 @@ TEST_CASE("npy: what cannot be read is refused with the file and the reason") {
     refused(header(npy_header("<f4", "(0, 4611686018427387904, 4)")), "too many");
     refused(header(npy_header("<f4", "(1,1,1,1,1,1,1,1,6)")), "dimensions");
     refused(header("{'descr': '<f4"), "without an end");
-    refused(header("{}"), "are needed");
+    refused(header("{}"), "expected 'descr'");
     refused(header(""), "'{' expected");
     refused(header(npy_header("<f4", "(6,)") + "{}"), "more than one");
     refused(header("{'descr': '<f4', 'fortran_order': 0, 'shape': (6,)}"), "True or False");

@@ -103,7 +103,7 @@ TEST_CASE("read_unpacked: gzip by content, whole or an error") {
     for (const std::size_t kept : {packed.size() - 1, packed.size() - 8, packed.size() / 2,
                                    std::size_t{12}, std::size_t{2}}) {
         put(path, packed.substr(0, kept));
-        CHECK(says(refusal([&] { read_unpacked(path); }), "breaks off"));
+        CHECK(says(refusal([&] { read_unpacked(path); }), "truncated"));
     }
     std::string wrong = packed;
     wrong[packed.size() - 6] ^= 1; // of the checksum

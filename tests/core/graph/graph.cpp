@@ -235,7 +235,7 @@ TEST_CASE("colours and annotations from statistics and profile") {
     const Statistics<float> statistics(tape);
     const Profile<float> profile(tape);
     const auto loss = unrolled(tape, lstm, 4);
-    CHECK(contains(graph::dot(tape, {.color = Color::memory}), "bytes kept for backward"));
+    CHECK(contains(graph::dot(tape, {.color = Color::memory}), "bytes saved for backward"));
     tape.backward(loss);
     CHECK(contains(graph::dot(tape, {.color = Color::memory}), "bytes of results"));
     CHECK(contains(graph::dot(tape, {.color = Color::time, .profile = &profile}),
@@ -293,7 +293,7 @@ TEST_CASE("fused operations are opened on request") {
     CHECK_FALSE(open.edge(open.node("right"), open.node("b\"")).empty());
     CHECK_FALSE(open.edge(open.node("tanh"), open.node("×")).empty());
     CHECK_FALSE(open.edge(open.node("×"), open.node("sum")).empty());
-    // Used up, it is closed.
+    // After its rules were freed, it is drawn collapsed.
     rule->~Rule();
     rule = nullptr;
     tape.node(y.node()).is_used_up = true;

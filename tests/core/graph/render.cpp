@@ -131,7 +131,7 @@ TEST_CASE("a graph that dot cannot draw is tried once more with simpler settings
     }
     const Path never("echo >> $count; kill -SEGV $$");
     CHECK(contains(error_of_write(never.file("a.svg")),
-                   "was ended by signal 11; a smaller budget or depth"));
+                   "was terminated by signal 11; reduce the budget or the depth"));
     CHECK(never.text("count") == "\n\n");
 }
 
@@ -141,7 +141,7 @@ TEST_CASE("a dot that takes too long is stopped") {
     for (const char* script : {"exec sleep 100", "exec >&-; exec sleep 100"}) {
         const Path path(script);
         CHECK(contains(error_of([] { graph::detail::render("a.svg", {small}, "svg", 100ms); }),
-                       "'dot' took too long"));
+                       "'dot' exceeded its time limit"));
     }
     CHECK(std::chrono::steady_clock::now() - begin < 20s);
     CHECK_FALSE(has_children());
@@ -184,7 +184,7 @@ TEST_CASE("signals neither spoil a picture nor leave a child") {
     SUBCASE("an interrupt that ends the program ends dot") {
         const Path path("kill -TERM $$; exec dot $1");
         const Handler end(SIGTERM, SIG_DFL);
-        CHECK(contains(error_of_write(path.file("a.svg")), "ended by signal 15"));
+        CHECK(contains(error_of_write(path.file("a.svg")), "terminated by signal 15"));
     }
     SUBCASE("the program ignores its children, and broken pipes") {
         const Path path("kill -PIPE $$; exec dot $1"); // not ignored in dot
