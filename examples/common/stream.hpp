@@ -5,8 +5,8 @@
 
 namespace example {
 
-// A text cut into `columns` pieces of equal length, which are read in parallel, `steps` tokens at a
-// time.
+// A text split into `columns` segments of equal length, which are read in parallel, `steps` tokens
+// at a time.
 class Stream {
 public:
     // The mean loss of inputs x and targets y [T, B]; updates `state`.
@@ -33,8 +33,8 @@ private:
     std::size_t columns_, steps_, length_, batches_;
 };
 
-// Trains on a stream. The shards divide its columns. States are carried from batch to batch, saved,
-// and reset at every epoch. Sets batches and loss of `task`.
+// Trains on a stream whose columns are divided among the shards. States are carried from batch to
+// batch, saved, and reset at every epoch. Sets batches and loss of `task`.
 int learn(const TrainingOptions& options, const Stream& stream, Task task, const Stream::Loss& loss,
           const unroll::Parameters<float>& parameters);
 

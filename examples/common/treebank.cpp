@@ -40,7 +40,7 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
             open.push_back({text[at + 1] - '0', tree.words.size(), at, {}});
             at += 2;
         } else if (c == ')') {
-            if (open.empty()) refuse("a ')' too many");
+            if (open.empty()) refuse("one ')' too many");
             const Open closed = std::move(open.back());
             open.pop_back();
             if (closed.begin == tree.words.size()) refuse("a phrase without words");
@@ -52,7 +52,7 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
             for (const std::size_t child : closed.children)
                 covered += tree.nodes[child].end - tree.nodes[child].begin;
             if (covered != tree.words.size() - closed.begin)
-                refuse("words beside the parts of the phrase " +
+                refuse("words next to the parts of the phrase " +
                        nn::quoted(text.substr(closed.at, at + 1 - closed.at)));
             const std::size_t node = tree.nodes.size();
             for (const std::size_t child : closed.children)
@@ -68,7 +68,7 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
         }
     }
     if (!open.empty()) refuse("a ')' is missing");
-    if (tree.nodes.empty()) refuse("no tree");
+    if (tree.nodes.empty()) refuse("there is no tree");
     return tree;
 }
 

@@ -25,8 +25,8 @@ struct LabelledTree {
     }
 };
 
-// Parses "(3 (2 It) (4 (2 is) (4 great)))". Throws Error with path and line, also for a phrase of
-// more than two parts and for words beside parts.
+// Parses "(3 (2 It) (4 (2 is) (4 great)))". Throws Error with path and line for invalid text, a
+// phrase of more than two parts, and words next to parts.
 LabelledTree parse_tree(const std::string& text, const std::string& path, std::size_t line);
 
 // Reads a file with one tree per line. Throws Error for an empty file.
@@ -46,7 +46,7 @@ void forget_words(unroll::Indices& words, const unroll::nn::Vocabulary& vocabula
 inline const std::vector<std::string> feelings{"very negative", "negative", "neutral", "positive",
                                                "very positive"};
 
-// Confusion matrices of predicted feelings.
+// Confusion matrices of predicted sentiments.
 struct Feelings {
     unroll::nn::ConfusionMatrix five{feelings.size()}, binary{2};
 
@@ -56,7 +56,7 @@ struct Feelings {
     unroll::Table table() const; // precision, recall and F1 of each class
 };
 
-// Tokens as in treebanks: don't is do n't, film's is film 's.
+// Tokens as in treebanks: don't -> do n't, film's -> film 's.
 unroll::nn::Tokens treebank_words(const std::string& text);
 
 } // namespace example

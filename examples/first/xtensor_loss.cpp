@@ -1,13 +1,13 @@
-// A loss that was written for xtensor, with its gradient. But for its first line and the type that
-// it returns, the function is as it was.
+// A loss written for xtensor, with its gradient. Only its namespace and its return type have
+// changed.
 #include <unroll/unroll.hpp>
 #include <unroll/xt.hpp>
 
 #include <iostream>
 namespace xt = unroll::xt;
 
-// -log p(target), where p is a mixture of three normal distributions that a linear map of x gives:
-// x [n, k], w [k, 9], target [n, 1].
+// -log p(target), where p is a mixture of three normal distributions given by a linear map of x: x
+// [n, k], w [k, 9], target [n, 1].
 xt::xarray<double> loss(const xt::xarray<double>& x, const xt::xarray<double>& w,
                         const xt::xarray<double>& target) {
     xt::xarray<double> z = xt::linalg::dot(x, w);

@@ -45,7 +45,7 @@ std::size_t phase_of(const example::Table& table, example::Moment moment, std::s
 Series read_series(const std::string& path, const example::TableOptions& options) {
     const example::Table table = example::read_table(path, options);
     if (table.columns[0].size() < 40)
-        fail("forecast", fmt::format("'{}' has {} values, fewer than the 40 that are needed", path,
+        fail("forecast", fmt::format("'{}' has {} values; at least 40 are needed", path,
                                      table.columns[0].size()));
     Series series{table.dates, table.columns[0], season_of(table), {}, table.about};
     for (const example::Moment moment : table.moments)

@@ -23,14 +23,14 @@ struct Training : example::TrainingOptions {
     std::string prepare() {
         learned = example::digits_of(data, true);
         test = example::digits_of(data, false);
-        return fmt::format("{} digits to learn, {} to test", learned.size(), test.size());
+        return fmt::format("{} training digits, {} test digits", learned.size(), test.size());
     }
     example::Batches source() const { return {learned.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         return net.loss(Clips<T>(learned, which, model, Random(current_random<T>().next())));
     }
-    // Nothing is chosen by these: the run ends when its time is over.
+    // Not used for model selection: the run ends when its time is over.
     example::Figures figures(const Model<float>& net, bool last) const {
         return moving_digits::figures(net, model, test, last ? test.size() : test.size() / 10);
     }
@@ -67,8 +67,8 @@ void watch(const std::string& path, const std::string& data, std::size_t first, 
         show(clips, b);
         const auto digit = digits.indices(b, 0), way = ways.indices(b, 0);
         right += digit == clips.digits(b) && way == clips.ways(b);
-        std::printf("clip %zu: a %ld (%.2f) that goes %s (%.2f); it is a %ld that goes %s\n",
-                    which[b], digit, static_cast<double>(digits.values(b, 0)), names[way],
+        std::printf("clip %zu: digit %ld (%.2f), direction %s (%.2f); correct: %ld, %s\n", which[b],
+                    digit, static_cast<double>(digits.values(b, 0)), names[way],
                     static_cast<double>(ways.values(b, 0)), clips.digits(b), names[clips.ways(b)]);
     }
     example::print_result(
@@ -81,12 +81,12 @@ int main(int argc, char** argv) {
     using namespace moving_digits;
     example::Commands program(
         "moving_digits",
-        "Digits that move: frames to a label, or two, which digit it is and which way it goes. "
-        "Reads the four idx files of MNIST in a folder; without one, it draws digits of its own.",
+        "Classifies video clips of moving digits by digit and direction. "
+        "Reads the four idx files of MNIST from a folder; without one, it generates digits.",
         {"train mnist --minutes 3", "train mnist --frames 1 --out still.safetensors",
          "eval moving_digits.safetensors mnist",
          "watch moving_digits.safetensors mnist --first 10 --count 3"});
-    program.train("learn clips that are drawn as it goes", example::train<Training, Model>);
+    program.train("train on generated clips", example::train<Training, Model>);
     std::string path, data;
     std::size_t first = 0, count = 3;
     const auto shared = [&](CLI::App& command) {
@@ -97,11 +97,11 @@ int main(int argc, char** argv) {
                                     [&] { return run_eval(path, data); });
     shared(*command);
 
-    command = program.add("watch", "show clips and what they are taken for",
+    command = program.add("watch", "show clips with their predicted classes",
                           [&] { return watch(path, data, first, count); });
     shared(*command);
-    command->add_option("--first", first, "number of a clip");
-    command->add_option("--count", count, "how many");
+    command->add_option("--first", first, "number of the first clip");
+    command->add_option("--count", count, "number of clips");
 
     return program.run(argc, argv);
 }

@@ -24,18 +24,17 @@ struct Settings : example::NetworkOptions {
     void fields(example::Fields f) {
         NetworkOptions::fields(f);
         f("--frames", frames, "in a clip")->check(CLI::Range(1, 19));
-        f("--noise", noise, "share of a frame's pixels, lit at random")
-            ->check(CLI::Range(0.0, 1.0));
+        f("--noise", noise, "fraction of random bright pixels")->check(CLI::Range(0.0, 1.0));
     }
 };
 
-// Digits at half their size that move by one or two pixels a frame, as numbers.
+// Clips of digits at half their size that move by one or two pixels per frame.
 template <class T>
 struct Clips {
     Tensor<T> frames; // [T * B, 1, side, side], step by step
     Indices digits, ways;
 
-    // Which way, from where and how fast is drawn for each, from a stream of its own.
+    // Direction, start and speed of each clip are drawn from its own random stream.
     Clips(const Digits& source, std::span<const std::size_t> which, const Settings& s,
           const Random& random)
         : frames({s.frames * which.size(), 1, side, side}), digits({which.size()}),
@@ -46,7 +45,7 @@ struct Clips {
             Random own = random.split(which[b]);
             const std::size_t way = own.below(directions);
             const std::size_t speed = 1 + (2 * steps <= free ? own.below(2) : 0);
-            const auto start = [&](int towards) { // so that it stays within the frame
+            const auto start = [&](int towards) { // so that it stays inside the frame
                 const std::size_t length = towards == 0 ? 0 : speed * steps;
                 return own.below(free - length + 1) + (towards < 0 ? length : 0);
             };
@@ -85,8 +84,8 @@ struct Answers {
     Variable<T> digits, ways; // logits [B, 10] and [B, 8]
 };
 
-// Convolutions look at every frame by itself, a recurrent network at what they saw, in turn; both
-// answers are given from its last state.
+// Convolutions process every frame separately, a recurrent network processes their features; both
+// classifiers read its final state.
 template <class T>
 struct Model {
     using value_type = T;
@@ -120,7 +119,7 @@ struct Model {
     nn::Linear<T> digit, way;
 };
 
-// Clip i of the digits to test is the same every time.
+// Clip i of the test digits is fixed.
 inline Clips<float> test_clips(const Digits& digits, std::span<const std::size_t> which,
                                const Settings& settings) {
     return Clips<float>(digits, which, settings, Random(9));

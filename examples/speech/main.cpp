@@ -12,10 +12,10 @@ struct Use {
     bool lexicon = false;
 };
 
-// What is needed of a language to search with.
+// The language model for the prefix search.
 Search search_of(const Use& use, const Loaded& loaded, const Lexicon& lexicon) {
     if (use.lexicon && (loaded.settings.model != "ctc" || loaded.settings.symbols != "letters"))
-        fail("speech", "--lexicon is for ctc over letters, not for " + loaded.settings.model +
+        fail("speech", "--lexicon requires ctc over letters, not " + loaded.settings.model +
                            " over " + loaded.settings.symbols);
     return {use.beam, use.lexicon ? &lexicon : nullptr};
 }
@@ -47,7 +47,7 @@ void run_recognise(const Use& use) {
         for (Sound& sound : read_sounds(file)) {
             if (sound.sample_rate != loaded.filterbank.options().sample_rate)
                 fail("recognise", "'" + file + "' has " + std::to_string(sound.sample_rate) +
-                                      " samples a second, the model has learned " +
+                                      " samples per second, the model was trained on " +
                                       std::to_string(loaded.filterbank.options().sample_rate));
             utterances.push_back({std::move(sound.samples), {}});
         }
@@ -86,37 +86,36 @@ void run_recognise(const Use& use) {
 int main(int argc, char** argv) {
     using namespace speech;
     example::Commands program(
-        "speech", "Learns to recognise spoken digits, one by one and in strings.",
+        "speech", "Recognises spoken digits, individually and in strings.",
         {"train recordings.tar --minutes 5",
          "train recordings.tar --model las --symbols letters --out las.safetensors",
          "eval speech.safetensors recordings.tar",
          "recognise speech.safetensors some.wav --picture heard.svg",
          "train --epochs 20 --hidden 32"});
-    program.train("learn recordings named digit_speaker_index.wav, of a folder or an archive; "
-                  "without any, tones",
+    program.train("train on recordings named digit_speaker_index.wav, from a folder or an archive; "
+                  "default: synthetic tones",
                   train);
     Use use;
     const auto shared = [&](CLI::App& command) {
         example::add_model(command, use.model);
-        command.add_option("--beam", use.beam, "hypotheses that are followed; 1: greedy")
-            ->check(CLI::Range(1, 1000));
-        command.add_flag("--lexicon", use.lexicon,
-                         "CTC over letters: only names of digits are possible");
+        command.add_option("--beam", use.beam, "beam width; 1: greedy")->check(CLI::Range(1, 1000));
+        command.add_flag("--lexicon", use.lexicon, "CTC over letters: allow only names of digits");
     };
     CLI::App* command = program.add("eval", "word error rates of the held-out recordings",
                                     [&] { return run_eval(use); });
     shared(*command);
     command->add_option("RECORDINGS", use.recordings)->check(CLI::ExistingPath);
 
-    command = program.add("recognise", "WAV files; without any, a string of held-out recordings",
+    command = program.add("recognise", "WAV files; default: a string of held-out recordings",
                           [&] { return run_recognise(use); });
     shared(*command);
     command->add_option("FILES", use.files)->check(CLI::ExistingPath);
-    command->add_option("--recordings", use.recordings, "to make a string of")
+    command->add_option("--recordings", use.recordings, "number of digits in the string")
         ->check(CLI::ExistingPath);
-    command->add_option("--string", use.string, "its number");
-    command->add_option("--picture", use.picture, "draw what was heard where, as SVG");
-    command->add_option("--save", use.save, "write the first utterance, as WAV");
+    command->add_option("--string", use.string, "number of the string");
+    command->add_option("--picture", use.picture,
+                        "draw the recognised words over the spectrogram, as SVG");
+    command->add_option("--save", use.save, "write the first utterance as a WAV file");
 
     return program.run(argc, argv);
 }

@@ -6,7 +6,7 @@ namespace speech {
 
 namespace {
 
-// The symbols that a search found in the step-wise probabilities, and on which steps they lie.
+// The symbols found by a search in the step-wise probabilities, with their steps.
 template <class T>
 std::vector<Heard> hear_by_steps(const Tensor<T>& x, std::span<const std::size_t> lengths,
                                  const Search& search) {
@@ -56,7 +56,7 @@ nn::Subsampling<T> subsampling(const Settings& s) {
         {.input = s.input, .channels = s.channels, .filters = 16, .width = s.hidden});
 }
 
-// Self-attention on convolutions.
+// Convolutions and self-attention.
 template <class T>
 struct AttentiveEncoder {
     explicit AttentiveEncoder(const Settings& s)
@@ -109,7 +109,7 @@ public:
     double dropped;
 };
 
-// What a step function writes, from a state on, to its end.
+// The output of a step function from a given state to the end symbol.
 template <class Step, class State>
 std::vector<Heard> write(const Step& step, const State& state, std::size_t batch,
                          std::size_t frames, std::size_t beam) {
@@ -207,7 +207,7 @@ template <class T>
 std::unique_ptr<Recogniser<T>> make_recogniser(const Settings& s, const Alphabet& alphabet) {
     if (s.model == "ctc") {
         using Listener = nn::Pyramid<nn::LstmCell<T>>;
-        // Letters need more steps than digits do.
+        // Letters need more steps than digits.
         const Listener listener({.input = s.input,
                                  .hidden = s.hidden,
                                  .factors = {2, s.symbols == "digits" ? 2u : 1u},

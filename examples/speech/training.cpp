@@ -7,7 +7,7 @@ namespace speech {
 
 namespace {
 
-// Hides filters, with their slopes, and frames, twice each (Park et al. 2019: SpecAugment).
+// Masks filters, with their slopes, and frames, twice each (SpecAugment, Park et al. 2019).
 void hide(Tensor<float>& x, const FilterbankOptions& bank, std::size_t most, Random& random) {
     const auto cut = [&](std::size_t n) {
         const std::size_t width = std::min(random.below(most + 1), n / 4);
@@ -36,8 +36,8 @@ Batch<float> batch_of(const Alphabet& alphabet, std::span<const Utterance> utter
             nn::pad_sequences(spelled, -100).numbers};
 }
 
-// How many digits each utterance of an epoch has: every recording by itself and a third as many
-// strings, or one of both.
+// The number of digits of each utterance of an epoch: every recording individually and a third as
+// many strings, or only one of both kinds.
 std::vector<std::size_t> digits_of(std::size_t recordings, const std::string& task) {
     std::vector<std::size_t> all;
     if (task != "strings") all.assign(recordings, 1);
@@ -125,7 +125,7 @@ int train(Training o) {
     const auto model = make_recogniser<float>(o.model, alphabet);
     const auto single = test_recordings(recordings), strings = test_strings(recordings);
 
-    // Each time with other pauses and noise, and strings of other recordings.
+    // Pauses, noise and strings are drawn again each time.
     const auto digits = digits_of(recordings.learned.size(), o.model.task);
     const auto spoken = [&](std::size_t i, Random& random) {
         if (digits[i] > 1)
@@ -155,7 +155,7 @@ int train(Training o) {
     };
     example::Task task;
     task.about =
-        fmt::format("{} recordings to learn and {} to test with; {} symbols",
+        fmt::format("{} training recordings, {} test recordings; {} symbols",
                     recordings.learned.size(), recordings.held_out.size(), alphabet.size());
     task.unit = "utterances";
     task.units = static_cast<double>(o.batch);

@@ -14,7 +14,7 @@ class Study {
 public:
     explicit Study(const Settings& settings) : o_(settings) {}
 
-    // `start` is given the recurrent weights; clip 0: none.
+    // `start` initialises the recurrent weights; clip 0: no clipping.
     template <class Cell, class Optimizer>
     Course train(std::string name, std::string shown, typename Cell::Options cell, double clip,
                  double learning_rate, const std::function<void(Parameter<float>&)>& start = {}) {
@@ -53,11 +53,11 @@ public:
         const std::string steps = std::to_string(course.losses.size()) + " steps";
         if (course.error.empty())
             progress_.note(course.name + ": loss " + fmt::format("{:.4f}", course.losses.back()) +
-                           ", " + fmt::format("{:.1f}", 100 * course.accuracy) + " % right after " +
-                           steps);
+                           ", " + fmt::format("{:.1f}", 100 * course.accuracy) +
+                           " % correct after " + steps);
         else
-            progress_.note(course.name + ": broke off after " + steps + "; checking mode says\n  " +
-                           course.error);
+            progress_.note(course.name + ": stopped after " + steps +
+                           "; checking mode reports\n  " + course.error);
         return course;
     }
 
@@ -88,7 +88,7 @@ example::Line loss_line(const std::string& name, std::vector<double> losses, int
     return averaged(name, losses, 200, colour, dashed);
 }
 
-// Relative to the gradient at the last step, so that losses of different size compare.
+// Relative to the gradient at the last step, so that losses of different magnitude are comparable.
 example::Line reach_line(const std::string& name, std::vector<double> norms, int colour,
                          bool dashed = false) {
     const double end = norms.empty() ? 1 : norms[0];
@@ -96,14 +96,15 @@ example::Line reach_line(const std::string& name, std::vector<double> norms, int
     return averaged(name, norms, norms.size(), colour, dashed);
 }
 
-// The courses before `compared` learn the task; of those after it each second one is clipped.
+// The runs before `compared` learn the task; of the runs after it every second one is clipped.
 void write(const Settings& o, const std::vector<Course>& courses, std::size_t compared) {
     const std::string steps = "training step", nats = "loss in nats";
-    example::Chart reach{.title = "How far back the gradient of the loss reaches",
+    example::Chart reach{.title = "Gradient of the loss over the distance in time",
                          .x = "steps back from the end, T − t",
                          .y = "gradient at h(t), relative to that at h(T)",
                          .logarithmic = true};
-    example::Chart loss{.title = "Naming the first of " + std::to_string(o.length) + " letters",
+    example::Chart loss{.title =
+                            "Classifying the first of " + std::to_string(o.length) + " letters",
                         .x = steps,
                         .y = nats};
     example::Chart explosion{.title = "The first steps of a ReLU network whose gradients explode",
@@ -122,7 +123,7 @@ void write(const Settings& o, const std::vector<Course>& courses, std::size_t co
         const auto colour = static_cast<int>(learns ? i : compared + (i - compared) / 2);
         if (learns || !clipped)
             reach.lines.push_back(
-                reach_line(course.shown + ", at first", course.before, colour, true));
+                reach_line(course.shown + ", initially", course.before, colour, true));
         if (learns) {
             reach.lines.push_back(reach_line(course.shown, course.after, colour));
             loss.lines.push_back(loss_line(course.shown, course.losses, colour));
@@ -211,10 +212,10 @@ int main(int argc, char** argv) {
     using namespace vanishing;
     example::Commands program(
         "vanishing",
-        "How far back through time gradients reach: trains five recurrent networks to name the "
+        "Vanishing and exploding gradients: trains five recurrent networks to classify the "
         "first letter of a sequence at its end, and two whose gradients explode, with and without "
         "clipping. Writes charts, tables and the graphs coloured by the norms of their gradients "
-        "at first into a folder. --dump-graph and --check-gradients look at the LSTM.",
+        "initially into a folder. --dump-graph and --check-gradients apply to the LSTM.",
         {"", "--length 60 --steps 6000 --minutes 5 --out far", "--radius 2 --clip 0.5"});
     Settings o;
     o.options(*program.add("", "", [&] {

@@ -71,8 +71,8 @@ def tables():
     good = [f"{d},{i}.5" for i, d in enumerate(days)]
     refused([*good[:50], "2020-01-20,3,5", *good[51:]], naming=["line 51", "expected 2 cells", "got 3"])
     refused([*good[:50], "2020-01-20,many", *good[51:]], naming=["line 51", "many"])
-    refused([*good[:50], "2020-02-30,3", *good[51:]], naming=["line 51", "calendar"])
-    refused([*good[:50], "20.1.2020,3", *good[51:]], naming=["line 51", "no date"])
+    refused([*good[:50], "2020-02-30,3", *good[51:]], naming=["line 51", "valid date"])
+    refused([*good[:50], "20.1.2020,3", *good[51:]], naming=["line 51", "not a date"])
     refused([*good[:50], good[20], *good[51:]], naming=["line 51", "earlier"])
     refused([*good[:50], '2020-01-20,"3', *good[51:]], naming=["line 51", "quotation"])
     refused([*good[:79], "2020-02-18,"], naming=["line 80", "without a value"])
@@ -128,7 +128,7 @@ def texts():
     trees.write_text("(3 (2 a) (2 b))\n(3 (2 a) (2 b) (2 c))\n")
     refuses("tree_sentiment", *train, naming=["trees.txt", "line 2", "3 parts"])
     trees.write_text("(3 (2 a) (2 b))\n(3 (2 a) b)\n")
-    refuses("tree_sentiment", *train, naming=["trees.txt", "line 2", "words beside"])
+    refuses("tree_sentiment", *train, naming=["trees.txt", "line 2", "words next to"])
     text = folder / "line.txt"
     text.write_text("one two three " * 100)
     refuses("word_lm", "train", text, naming=["line.txt", "one line", "--valid"])
@@ -159,7 +159,7 @@ def sounds():
     files = {f"{d}_x_{i}.wav": wav(1600) for d in (0, 1) for i in (0, 7)}
     files |= {"._0_x_1.wav": b"\0\5\x16\7", "1_x_8.wav": wav(1600, 0), "1_x_9.wav": wav(1600, 0xFFFFFFFF)}
     run("speech", *archive(files))
-    for called, data, naming in (("0_x_8.wav", wav(1600)[:-99], "truncated"), ("0_x_8.wav", b"fLaC" + bytes(100), "no WAV")):
+    for called, data, naming in (("0_x_8.wav", wav(1600)[:-99], "truncated"), ("0_x_8.wav", b"fLaC" + bytes(100), "not a WAV")):
         refuses("speech", *archive(files | {called: data}), naming=["sounds.zip", called, naming])
     wrong = archive(files, lambda x: x.replace(wav(1600)[50:60], bytes(10), 1))
     refuses("speech", *wrong, naming=["sounds.zip", "0_x_0.wav", "CRC"])

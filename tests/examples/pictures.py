@@ -22,7 +22,7 @@ def captions():
     assert float(found["bleu1"]) > 70 and float(found["exact"]) > 5, found
     assert result(run("caption", "eval", model, "--beam", 1))["bleu4"] == found["bleu4"]
     shown = run("caption", "caption", model, "--first", 3, "--count", 2, "--svg", picture)
-    assert "picture 3: a " in shown and result(shown)["pictures"] == "2", shown
+    assert "image 3: a " in shown and result(shown)["images"] == "2", shown
     words = shown.split("picture 3: ")[1].split(" (")[0].split()
     drawn = xml.etree.ElementTree.parse(picture).getroot()
     texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text") if text.text]
@@ -42,9 +42,9 @@ def captions():
     (data / "idx4.gz").write_bytes(gzip.compress(pixels))
     refuses("caption", "train", data, naming=["captions.tsv"])
     captions_file = data / "captions.tsv"
-    for rows, naming in (("0 a dog\n", ["line 2", "tab"]), ("2\ta dog\n", ["line 2", "one of 2 pictures"]),
+    for rows, naming in (("0 a dog\n", ["line 2", "tab"]), ("2\ta dog\n", ["line 2", "one of the 2 images"]),
                          ("x\ta dog\n", ["line 2"]), ("0\ta dog\n1\t,\n", ["line 3", "empty"]),
-                         ("", ["no captions"]), ("0\ta dog\n1\ta cat\n", ["fewer than ten"])):
+                         ("", ["no captions"]), ("0\ta dog\n1\ta cat\n", ["at least ten"])):
         captions_file.write_text("index\tcaption\n" + rows)
         refuses("caption", "train", data, naming=naming)
     (data / "idx4.gz").write_bytes(gzip.compress(pixels[:-1]))
@@ -61,7 +61,7 @@ def clips():
     assert float(found["way_accuracy"]) > 0.3 and float(found["digit_accuracy"]) > 0.25, found
     assert result(run("moving_digits", "eval", model))["both_accuracy"] == found["both_accuracy"]
     shown = run("moving_digits", "watch", model, "--first", 3, "--count", 2)
-    assert "clip 4: a " in shown and " | " in shown and result(shown)["clips"] == "2", shown
+    assert "clip 4: digit " in shown and " | " in shown and result(shown)["clips"] == "2", shown
     # One frame tells which digit it is, but not the way.
     found = result(run("moving_digits", "train", "--hidden", 24, "--frames", 1, "--learning-rate", 0.01, "--epochs", 2,
                        "--out", folder / "still.safetensors"))

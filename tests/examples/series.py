@@ -75,7 +75,7 @@ def digits():
     (data / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(images)[:-200])
     refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "truncated", "bytes"])
     (data / "train-images-idx3-ubyte.gz").write_bytes(b"no images here")
-    refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "no idx file"])
+    refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "not an idx file"])
     (data / "train-images-idx3-ubyte").write_bytes(images[:-1])
     refuses("mnist_rows", "train", data, naming=["1567", "byte 16"])
     (data / "train-images-idx3-ubyte").write_bytes(images)

@@ -148,7 +148,7 @@ TEST_CASE("recordings by their names, joined to strings") {
     };
     CHECK(contains(with("tone.wav"), "'tone.wav' is not named digit_speaker_index.wav"));
     CHECK(contains(with("x_me_1.wav"), "'x_me_1.wav'"));
-    CHECK(contains(with("11_me_1.wav"), "no digit from 0 to 9"));
+    CHECK(contains(with("11_me_1.wav"), "not a digit from 0 to 9"));
     CHECK(contains(with("1_me_1.wav"), "both are needed"));
     write_wav(folder / "7_a_b_2.wav", {"", 8000, tone(300, 90)});
     write_wav(folder / "8_me_12.wav", {"", 8000, tone(300, 90)});

@@ -63,7 +63,7 @@ with tempfile.TemporaryDirectory() as name:
     assert ">good</text>" in (folder / "parse.svg").read_text()
     refuses(TREES, "draw", model, "--tree", 1000, naming=["1000"])
     refuses(TREES, "draw", model, "--picture", folder / "parse.gif", naming=["parse.gif"])
-    refuses(TREES, "train", file("loose.txt", "(3 (2 a) b)\n"), naming=["loose.txt", "line 1", "words beside"])
+    refuses(TREES, "train", file("loose.txt", "(3 (2 a) b)\n"), naming=["loose.txt", "line 1", "words next to"])
     refuses(TREES, "train", file("three.txt", "(3 (2 a) (2 b) (2 c))\n"), naming=["three.txt", "line 1", "3 parts"])
     refuses(TREES, "train", none, naming=["none.txt"])
     refuses(TREES, "eval", trees, naming=["trees.txt"])

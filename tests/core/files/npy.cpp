@@ -172,7 +172,7 @@ TEST_CASE("npy: what cannot be read is refused with the file and the reason") {
     refused(header(npy_header("<f4", "(72057594037927936,)")), "bytes of data");
     refused(header(npy_header("<f4", "(0, 4611686018427387904, 4)")), "too many");
     refused(header(npy_header("<f4", "(1,1,1,1,1,1,1,1,6)")), "dimensions");
-    refused(header("{'descr': '<f4"), "without an end");
+    refused(header("{'descr': '<f4"), "is not terminated");
     refused(header("{}"), "expected 'descr'");
     refused(header(""), "'{' expected");
     refused(header(npy_header("<f4", "(6,)") + "{}"), "more than one");

@@ -99,7 +99,7 @@ TEST_CASE("read_unpacked: gzip by content, whole or an error") {
     CHECK(unpacked(path) == text + "more");
     CHECK(says(refusal([&] { read_unpacked(path, 1000); }), "limit of 1000"));
     put(path, packed + "tail");
-    CHECK(says(refusal([&] { read_unpacked(path); }), "other bytes"));
+    CHECK(says(refusal([&] { read_unpacked(path); }), "trailing data"));
     for (const std::size_t kept : {packed.size() - 1, packed.size() - 8, packed.size() / 2,
                                    std::size_t{12}, std::size_t{2}}) {
         put(path, packed.substr(0, kept));

@@ -203,8 +203,8 @@ TEST_CASE("files of pairs") {
     };
     CHECK(contains(refused("a\tb\nno tab\n"),
                    "', line 2: expected a sentence, a tab and another one, in 'no tab'"));
-    CHECK(contains(refused("\tb\n"), "line 1: there is nothing before the tab"));
-    CHECK(contains(refused("a\t \n"), "line 1: there is nothing after the tab"));
+    CHECK(contains(refused("\tb\n"), "line 1: the text before the tab is empty"));
+    CHECK(contains(refused("a\t \n"), "line 1: the text after the tab is empty"));
     CHECK(contains(refused("a\tb\n\xff\n"), "line 2: expected text in UTF-8"));
     CHECK(contains(refused(""), "x' is empty"));
 }
