@@ -54,7 +54,7 @@ struct NormRule {
         const Tensor<T> g = gradient.value().contiguous(), in = x.value().contiguous(),
                         weight = gain.value().contiguous();
         const std::size_t n = x.shape().back();
-        Tensor<T> share(x.shape()), gains = Tensor<T>::zeros({n}), biases = Tensor<T>::zeros({n});
+        Tensor<T> dx(x.shape()), gains = Tensor<T>::zeros({n}), biases = Tensor<T>::zeros({n});
         const T part = T(1) / static_cast<T>(n);
         for (std::size_t i = 0; i < means.size() && n > 0; ++i) {
             const T *const gs = g.data() + i * n, *const xs = in.data() + i * n;
@@ -69,7 +69,7 @@ struct NormRule {
                            n, [normal](auto g, auto gain, auto x) { return g * gain * normal(x); },
                            gs, weight.data(), xs);
             detail::row_map(
-                n, share.data() + i * n,
+                n, dx.data() + i * n,
                 [=](auto g, auto gain, auto x) {
                     return scale * (g * gain - mean_h - normal(x) * mean_hn);
                 },
@@ -80,7 +80,7 @@ struct NormRule {
             detail::row_map(
                 n, biases.data(), [](auto sum, auto g) { return sum + g; }, biases.data(), gs);
         }
-        to[0].add(Variable<T>(std::move(share)));
+        to[0].add(Variable<T>(std::move(dx)));
         to[1].add(Variable<T>(std::move(gains)));
         to[2].add(Variable<T>(std::move(biases)));
     }

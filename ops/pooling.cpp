@@ -46,7 +46,7 @@ template <class T>
 Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op) {
     return pooled(op, x, options, [&](const Variable<T>& x, const Windows& w) {
         Tensor<T> value(pooled_shape(x.shape(), w));
-        Indices places(value.shape());
+        Indices selected(value.shape());
         const Tensor<T> dense = x.value().contiguous();
         const T* const x_data = dense.data();
         const std::size_t height = w.image.height, width = w.image.width;
@@ -75,13 +75,13 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
                             best = at;
                         }
                     value.data()[to] = most;
-                    places.data()[to] = static_cast<std::int64_t>(best);
+                    selected.data()[to] = static_cast<std::int64_t>(best);
                 }
             }
         }
         return record<T>(op, {&x}, std::move(value), save_for_backward(),
-                         [places](const Adjoints<T>& to, const Variable<T>& g) {
-                             to[0].scatter_elements(places, g);
+                         [selected](const Adjoints<T>& to, const Variable<T>& g) {
+                             to[0].scatter_elements(selected, g);
                          });
     });
 }

@@ -143,18 +143,18 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
     for (std::size_t i = 0; i < best.size(); ++i)
         value.data()[i] = all.data()[i * r.count + static_cast<std::size_t>(best.data()[i])];
     // Indices of the selected elements in x.
-    Indices places(Shape{best.size()});
+    Indices selected(Shape{best.size()});
     const Strides strides = row_major(x.shape());
     for (std::size_t i = 0; i < best.size(); ++i) {
         std::size_t rest = i * r.count + static_cast<std::size_t>(best.data()[i]);
         std::ptrdiff_t at = 0;
         for (std::size_t a = r.order.size(); a-- > 0; rest /= x.shape(r.order[a]))
             at += static_cast<std::ptrdiff_t>(rest % x.shape(r.order[a])) * strides[r.order[a]];
-        places.data()[i] = at;
+        selected.data()[i] = at;
     }
     return shaped(record<T>(op, {&x}, std::move(value), save_for_backward(),
-                            [places](const Adjoints<T>& to, const Variable<T>& g) {
-                                to[0].scatter_elements(places, g);
+                            [selected](const Adjoints<T>& to, const Variable<T>& g) {
+                                to[0].scatter_elements(selected, g);
                             }),
                   r, keep_dims);
 }
@@ -177,8 +177,8 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
     const std::array<const Variable<T>*, 1> inputs{&x};
     const auto rule = [tops](const Adjoints<T>& to, std::span<const Variable<T>> g,
                              const Variable<T>& x, const Variable<T>& log_sums) {
-        for (const Variable<T>& arrived : g) {
-            if (!arrived.value().storage()) continue;
+        for (const Variable<T>& gradient : g) {
+            if (!gradient.value().storage()) continue;
             add_fused(
                 to[0],
                 [](auto g, auto x, auto top, auto log_sum) {
@@ -187,7 +187,7 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
                                             exp(x - top - log_sum));
                     return g * part;
                 },
-                arrived, x, constant(tops), log_sums);
+                gradient, x, constant(tops), log_sums);
         }
     };
     return shaped(record<T>(op, std::span(inputs),

@@ -33,7 +33,7 @@ public:
     // Copies a row of n elements with -inf where the mask is false; returns the largest.
     T apply(const T* in, T* out, std::size_t n) {
         detail::row_map(
-            n, out, [](auto x, auto seen) { return where(seen > 0, x, -infinity<T>); }, in,
+            n, out, [](auto x, auto mask) { return where(mask > 0, x, -infinity<T>); }, in,
             rows_.data() + at_);
         for (std::size_t a = rows_.dimension() - 1; a-- > 0;) {
             at_ += rows_.strides()[a];
@@ -93,10 +93,10 @@ void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>
     const auto product = [](auto g, auto y, auto shift) {
         return where(y == 0, 0, (g - shift) * y);
     };
-    const auto share = [](auto g, auto y, auto shift, auto mean) {
+    const auto gradient = [](auto g, auto y, auto shift, auto mean) {
         return where(y == 0, 0, y * (g - shift - mean));
     };
-    const Tensor<T> weights = y.value().contiguous(), arrived = g.value().contiguous();
+    const Tensor<T> weights = y.value().contiguous(), incoming = g.value().contiguous();
     const std::size_t n = y.shape().back();
     const auto largest = [&](std::size_t i) {
         const T* const row = weights.data() + i;
@@ -106,23 +106,24 @@ void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>
         Tensor<T> top = Tensor<T>::zeros(y.shape());
         for (std::size_t i = 0; n > 0 && i < weights.size(); i += n)
             if (weights.data()[i + largest(i)] > 0) top.data()[i + largest(i)] = 1;
-        const auto taken = [](auto g, auto top) { return where(top == 0, 0, g); };
+        const auto selected = [](auto g, auto top) { return where(top == 0, 0, g); };
         const Variable<T> shift =
-            sum(fuse("softmax", primitive(taken), g, constant(top)), {-1}, true);
-        return add_fused(to[0], share, g, y, shift,
+            sum(fuse("softmax", primitive(selected), g, constant(top)), {-1}, true);
+        return add_fused(to[0], gradient, g, y, shift,
                          sum(fuse("softmax", primitive(product), g, y, shift), {-1}, true));
     }
-    Tensor<T> shares(y.shape());
+    Tensor<T> gradients(y.shape());
     for (std::size_t i = 0; n > 0 && i < weights.size(); i += n) {
-        const T *const gs = arrived.data() + i, *const ys = weights.data() + i;
+        const T *const gs = incoming.data() + i, *const ys = weights.data() + i;
         const std::size_t top = largest(i);
         const Lanes<T> shift(ys[top] == 0 ? T(0) : gs[top]);
         const Lanes<T> mean(detail::row_sum<T>(
             n, [&](auto g, auto y) { return product(g, y, shift); }, gs, ys));
         detail::row_map(
-            n, shares.data() + i, [&](auto g, auto y) { return share(g, y, shift, mean); }, gs, ys);
+            n, gradients.data() + i, [&](auto g, auto y) { return gradient(g, y, shift, mean); },
+            gs, ys);
     }
-    to[0].add(Variable<T>(std::move(shares)));
+    to[0].add(Variable<T>(std::move(gradients)));
 }
 
 // (x - top) - log(sum): logits of any size keep their differences.
@@ -147,10 +148,10 @@ void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variabl
     add_fused(
         to[0],
         [](auto g, auto y, auto total) {
-            const auto share = -g * expm1(y) - exp(y) * (total - g);
+            const auto gradient = -g * expm1(y) - exp(y) * (total - g);
             // A NaN in y propagates only to elements with a gradient; padding has none.
             return where(y == -infinity<T>, 0,
-                         where(y >= -infinity<T>, share, where(g == 0, 0, y)));
+                         where(y >= -infinity<T>, gradient, where(g == 0, 0, y)));
         },
         g, y, total);
 }

@@ -167,9 +167,9 @@ template <class T>
 void Checking<T>::before_rule(NodeId first, Values gradients) {
     const Tape<T>& tape = *this->tape();
     const Node<T>& node = tape.node(first);
-    arrived_.clear();
+    received_.clear();
     for (std::size_t i = 0; i < gradients.size(); ++i) {
-        const Tensor<T>& gradient = arrived_.emplace_back(gradients[i].value());
+        const Tensor<T>& gradient = received_.emplace_back(gradients[i].value());
         // Contributions are checked after each rule, so this gradient was passed to backward().
         if (gradient.storage() && !is_finite(gradient))
             throw_non_finite(node,
@@ -203,13 +203,13 @@ void Checking<T>::after_rule(NodeId first) {
         std::string text = input_name(node, i);
         text.resize(text.size() - std::string(", of ").size() + 1);
         text = "the gradient of " + text + " is " + first_not_finite(gradient);
-        for (std::size_t r = 0; r < arrived_.size(); ++r)
-            if (arrived_[r].storage())
-                text += "; " + among("the incoming gradient", r, arrived_.size()) + ", of " +
-                        range_text(arrived_[r]);
+        for (std::size_t r = 0; r < received_.size(); ++r)
+            if (received_[r].storage())
+                text += "; " + among("the incoming gradient", r, received_.size()) + ", of " +
+                        range_text(received_[r]);
         throw_non_finite(node, text + kept_text(node));
     }
-    arrived_.clear();
+    received_.clear();
 }
 
 // The saved tensors of the rule, by their names in the operation.
@@ -242,7 +242,7 @@ void Checking<T>::leaf(NodeId id, const Tensor<T>& gradient) {
 template <class T>
 void Checking<T>::cleared() {
     marks_.clear();
-    arrived_.clear();
+    received_.clear();
 }
 
 template class Checking<float>;

@@ -377,7 +377,7 @@ private:
                                                 : !(e.relative <= worst.entry.relative);
     }
 
-    void look(Worst& worst, Subject& s, std::size_t k) {
+    void check_element(Worst& worst, Subject& s, std::size_t k) {
         auto line = std::make_unique<Differences>(element_line(s, k));
         const double scale = s.scale(k), x = std::as_const(s.value).data()[k];
         std::function<Differences()> finer;
@@ -415,13 +415,13 @@ private:
 
     // Largest, smallest, zero and random elements of all perturbed tensors.
     void look_at_some(Worst& worst, std::span<Subject> moved) {
-        struct Place {
+        struct Position {
             Subject* subject;
             std::size_t element;
         };
-        Place largest{nullptr, 0}, least{nullptr, 0};
+        Position largest{nullptr, 0}, least{nullptr, 0};
         double high = 0, low = std::numeric_limits<double>::infinity();
-        std::vector<Place> zeros, picked;
+        std::vector<Position> zeros, picked;
         std::size_t count = 0, zero_count = 0;
         for (Subject& s : moved) {
             count += s.value.size();
@@ -438,24 +438,25 @@ private:
                 ++zero_count;
             }
         }
-        const auto pick = [&](const Place& place) {
-            const auto is_same = [&](const Place& p) {
-                return p.subject == place.subject && p.element == place.element;
+        const auto pick = [&](const Position& position) {
+            const auto is_same = [&](const Position& p) {
+                return p.subject == position.subject && p.element == position.element;
             };
-            if (place.subject != nullptr && picked.size() < options_.elements &&
+            if (position.subject != nullptr && picked.size() < options_.elements &&
                 std::none_of(picked.begin(), picked.end(), is_same))
-                picked.push_back(place);
+                picked.push_back(position);
         };
         pick(largest);
         pick(least);
-        for (const Place& zero : zeros) pick(zero);
+        for (const Position& zero : zeros) pick(zero);
         for (std::size_t tries = 0;
              picked.size() < std::min(options_.elements, count) && tries < 64; ++tries) {
             std::size_t at = random_.below(count), j = 0;
             while (at >= moved[j].value.size()) at -= moved[j++].value.size();
             pick({&moved[j], at});
         }
-        for (const Place& place : picked) look(worst, *place.subject, place.element);
+        for (const Position& position : picked)
+            check_element(worst, *position.subject, position.element);
     }
 
     void check(std::span<Subject> moved, const std::string& name) {
@@ -465,7 +466,8 @@ private:
         }
         Worst worst;
         if (options_.mode == Mode::elements || options_.mode == Mode::jacobian) {
-            for (std::size_t k = 0; k < moved[0].value.size(); ++k) look(worst, moved[0], k);
+            for (std::size_t k = 0; k < moved[0].value.size(); ++k)
+                check_element(worst, moved[0], k);
         } else {
             for (std::size_t k = 0; k < options_.directions; ++k) look_along(worst, moved, name, k);
             if (options_.mode != Mode::taylor) look_at_some(worst, moved);

@@ -122,10 +122,10 @@ void run_rules(Tape<double>& tape, std::vector<Operation>& operations) {
         for (std::size_t i = 0; i < alone.inputs.size(); ++i) {
             const NodeId id = alone.inputs[i];
             if (id == no_node) continue;
-            Tensor<double> share = to.arrived(id, false).value().copy();
-            for (std::size_t k = 0; k < share.size(); ++k)
-                share.data()[k] -= std::as_const(alone.before[i]).data()[k];
-            alone.operation->inputs[i].weight = share;
+            Tensor<double> contribution = to.arrived(id, false).value().copy();
+            for (std::size_t k = 0; k < contribution.size(); ++k)
+                contribution.data()[k] -= std::as_const(alone.before[i]).data()[k];
+            alone.operation->inputs[i].weight = contribution;
         }
     }
 }

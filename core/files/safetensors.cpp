@@ -57,10 +57,10 @@ public:
     explicit HeaderSax(const std::string& path) : path_(path) {}
 
     [[noreturn]] void refuse(const std::string& problem) const {
-        std::string place = "the header";
-        if (!name_.empty()) place += ", '" + name_ + "'";
-        if (!field_.empty()) place += ", '" + field_ + "'";
-        fail(reading, "'" + path_ + "': " + place + ": " + problem);
+        std::string location = "the header";
+        if (!name_.empty()) location += ", '" + name_ + "'";
+        if (!field_.empty()) location += ", '" + field_ + "'";
+        fail(reading, "'" + path_ + "': " + location + ": " + problem);
     }
 
     bool start_object(std::size_t) {

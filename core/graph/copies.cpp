@@ -48,7 +48,7 @@ std::span<const Copies::Copy> Copies::of(std::uint32_t item) const {
     return found == copies_.end() ? std::span<const Copy>() : std::span(found->second);
 }
 
-std::string Copies::beside(std::uint32_t item, const std::string& user) const {
+std::string Copies::next_to(std::uint32_t item, const std::string& user) const {
     const auto found = beside_.find({item, user});
     return found == beside_.end() ? std::string() : found->second;
 }

@@ -20,7 +20,7 @@ public:
     // Empty if the item is drawn once.
     std::span<const Copy> of(std::uint32_t item) const;
     // The copy of an item for one user, given by the id of its box; empty: none.
-    std::string beside(std::uint32_t item, const std::string& user) const;
+    std::string next_to(std::uint32_t item, const std::string& user) const;
 
 private:
     std::map<std::uint32_t, std::vector<Copy>> copies_;                   // per item

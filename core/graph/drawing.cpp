@@ -73,12 +73,12 @@ private:
 
     void draw_groups() {
         const auto& modules = model_.modules;
-        drawing_.groups.push_back({Group::Look::plain, none, "unroll", "", 0});
+        drawing_.groups.push_back({Group::Style::plain, none, "unroll", "", 0});
         group_of_.assign(modules.size(), 0);
         std::uint32_t forward = 0;
         if (visibility_.has_backward()) {
             forward = 1;
-            drawing_.groups.push_back({Group::Look::side, 0, "cluster_forward", "forward", 1});
+            drawing_.groups.push_back({Group::Style::side, 0, "cluster_forward", "forward", 1});
             group_of_[0] = forward;
         }
         for (std::uint32_t m = 1; m < modules.size(); ++m) {
@@ -90,10 +90,10 @@ private:
             group_of_[m] = static_cast<std::uint32_t>(drawing_.groups.size());
             std::string title = modules[m].title;
             if (modules[m].folded) title += "    × " + format_thousands(modules[m].count);
-            drawing_.groups.push_back({side ? Group::Look::side
+            drawing_.groups.push_back({side ? Group::Style::side
                                        : modules[m].folded || modules[m].name == "t"
-                                           ? Group::Look::series
-                                           : Group::Look::module,
+                                           ? Group::Style::series
+                                           : Group::Style::module,
                                        parent, "cluster_m" + std::to_string(m), title,
                                        drawing_.groups[parent].depth + 1});
         }
@@ -118,7 +118,7 @@ private:
                 !(visibility_.left_out() > 0 && visibility_.all_left_out(m)))
                 box_of_module(m);
         if (visibility_.left_out() > 0)
-            drawing_.boxes.push_back({Box::Look::more,
+            drawing_.boxes.push_back({Box::Style::more,
                                       "more",
                                       {format_thousands(visibility_.left_out()) + " more nodes"},
                                       "omitted to stay within the budget",
@@ -218,21 +218,21 @@ private:
         if (value > 0) least_ = std::min(least_, value);
     }
 
-    static Box::Look look_of(const Item& item) {
-        if (!item.failure.empty()) return Box::Look::failed;
+    static Box::Style style_of(const Item& item) {
+        if (!item.failure.empty()) return Box::Style::failed;
         switch (item.kind) {
-        case Item::Kind::parameter: return Box::Look::parameter;
-        case Item::Kind::source: return Box::Look::source;
-        case Item::Kind::constant: return Box::Look::constant;
+        case Item::Kind::parameter: return Box::Style::parameter;
+        case Item::Kind::source: return Box::Style::source;
+        case Item::Kind::constant: return Box::Style::constant;
         case Item::Kind::operation: break;
         }
-        return item.is_sink ? Box::Look::sink : Box::Look::operation;
+        return item.is_sink ? Box::Style::sink : Box::Style::operation;
     }
 
     void box(std::uint32_t i, const std::string& id, std::uint32_t group) {
         const Item& item = model_.items[i];
         Box box{};
-        box.look = look_of(item);
+        box.style = style_of(item);
         box.id = id;
         box.group = group;
         box.small = !copies_.of(i).empty();
@@ -260,7 +260,7 @@ private:
         Box box{};
         // Steps are small boxes, since many of them are drawn in a row.
         const bool is_step = module.name == "t" && !module.folded;
-        box.look = is_step ? Box::Look::step : Box::Look::module;
+        box.style = is_step ? Box::Style::step : Box::Style::module;
         box.id = "m" + std::to_string(m);
         box.group = group_of_[module.parent];
         box.count = module.count;
@@ -301,7 +301,7 @@ private:
         const auto group = static_cast<std::uint32_t>(drawing_.groups.size());
         const std::uint32_t parent = group_of_[item.module];
         const std::string id = "n" + std::to_string(i);
-        drawing_.groups.push_back({Group::Look::formula, parent, "cluster_" + id,
+        drawing_.groups.push_back({Group::Style::formula, parent, "cluster_" + id,
                                    item.name + "\n" + text(item.formula),
                                    drawing_.groups[parent].depth + 1});
         std::vector<std::string>& inputs = inputs_[i];
@@ -309,7 +309,7 @@ private:
         for (std::size_t t = 0; t < item.formula.terms.size(); ++t) {
             const Formula::Term& term = item.formula.terms[t];
             Box box{};
-            box.look = Box::Look::term;
+            box.style = Box::Style::term;
             box.id = id + "_" + std::to_string(t);
             box.group = group;
             box.lines.push_back(sign(term));
@@ -345,7 +345,7 @@ private:
         if (enters) add_outside_node(link.from);
         if (leaves) add_outside_node(link.to);
         Arrow arrow{};
-        const std::string copy = copies_.beside(link.from, ids_[link.to]);
+        const std::string copy = copies_.next_to(link.from, ids_[link.to]);
         arrow.from = copy.empty() ? end(link.from, link.output, outputs_) : copy;
         arrow.to = end(link.to, link.input, inputs_);
         if (arrow.from == arrow.to) {
@@ -411,9 +411,9 @@ private:
         ids_[i] = outside_nodes_ < most ? "n" + std::to_string(i) : "elsewhere";
         if (outside_nodes_++ > most) return;
         Box box{};
-        box.look = item.kind == Item::Kind::parameter  ? Box::Look::parameter
-                   : item.kind == Item::Kind::constant ? Box::Look::constant
-                                                       : Box::Look::operation;
+        box.style = item.kind == Item::Kind::parameter  ? Box::Style::parameter
+                    : item.kind == Item::Kind::constant ? Box::Style::constant
+                                                        : Box::Style::operation;
         box.id = ids_[i];
         box.outside = true;
         box.lines = {outside_nodes_ > most ? std::string("elsewhere") : item.name};

@@ -104,7 +104,7 @@ std::string format_with_unit(double value, const char* unit = "");
 
 struct Box {
     // step: a collapsed module that is one of many in a row.
-    enum class Look {
+    enum class Style {
         operation,
         sink,
         failed,
@@ -116,7 +116,7 @@ struct Box {
         term,
         more
     };
-    Look look;
+    Style style;
     std::string id;
     std::vector<std::string> lines; // the first is the title
     std::string tooltip;
@@ -140,8 +140,8 @@ struct Arrow {
 };
 
 struct Group {
-    enum class Look { plain, module, series, formula, side };
-    Look look;
+    enum class Style { plain, module, series, formula, side };
+    Style style;
     std::uint32_t parent;
     std::string id, title;
     std::size_t depth;

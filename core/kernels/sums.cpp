@@ -142,13 +142,13 @@ private:
         const Axis& axis = dense_[0];
         const std::size_t n = std::min(axis.extent - first, W * Columns<T>::count);
         at += static_cast<std::ptrdiff_t>(first);
-        const auto place = [&](std::size_t j) {
+        const auto offset_of = [&](std::size_t j) {
             return out + axis.out * static_cast<std::ptrdiff_t>(first + j);
         };
         Columns<T> shifts(0);
         alignas(64) std::array<T, W * Columns<T>::count> numbers{};
         if (shift_ != nullptr) {
-            for (std::size_t j = 0; j < n; ++j) numbers[j] = shift_[place(j)];
+            for (std::size_t j = 0; j < n; ++j) numbers[j] = shift_[offset_of(j)];
             for (std::size_t k = 0; k < Columns<T>::count; ++k)
                 shifts.v[k] = Lanes<T>::load(numbers.data() + k * W);
         }
@@ -165,7 +165,7 @@ private:
         const Columns<T> total = sum.total();
         for (std::size_t k = 0; k < Columns<T>::count; ++k)
             total.v[k].store(numbers.data() + k * W);
-        for (std::size_t j = 0; j < n; ++j) to[place(j)] = numbers[j];
+        for (std::size_t j = 0; j < n; ++j) to[offset_of(j)] = numbers[j];
     }
 
     const T* from_;

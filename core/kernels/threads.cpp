@@ -28,7 +28,7 @@ std::size_t cores() {
     return n;
 }
 
-std::atomic<std::size_t> wanted{0};
+std::atomic<std::size_t> requested{0};
 
 void flush_denormals() {
 #if defined(__SSE2__)
@@ -185,11 +185,11 @@ void on_task_slots(const Cut& cut, const detail::Call<std::size_t, std::size_t>&
 void set(std::size_t n) {
     if (n == 0) fail("threads::set", "at least one thread is needed, got 0");
     const std::lock_guard lock(workers_mutex);
-    wanted = n;
+    requested = n;
     workers_now.reset();
 }
 
-std::size_t count() { return wanted != 0 ? wanted.load() : cores(); }
+std::size_t count() { return requested != 0 ? requested.load() : cores(); }
 
 bool worth_splitting(double operations) {
     if (in_shard || cores() == 1 || count() == 1) return false;

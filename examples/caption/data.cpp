@@ -76,7 +76,7 @@ Split split(const std::vector<Image>& images) {
     for (std::size_t i = 0; i < order.size() / 10; ++i) *order[shuffled[i]] = true;
     Split parts;
     for (const auto& image : images)
-        (is_held_out[image.base] ? parts.held_out : parts.learned).push_back(image);
+        (is_held_out[image.base] ? parts.held_out : parts.training).push_back(image);
     if (parts.held_out.empty()) fail("images", "at least ten bases are needed for a split");
     return parts;
 }

@@ -26,7 +26,7 @@ std::vector<Image> synthetic_images();
 
 // A fixed tenth of the bases is held out with all its images.
 struct Split {
-    std::vector<Image> learned, held_out;
+    std::vector<Image> training, held_out;
 };
 Split split(const std::vector<Image>& images);
 

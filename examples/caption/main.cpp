@@ -59,17 +59,17 @@ struct Training : example::TrainingOptions {
     std::string prepare() {
         images = images_of(data);
         std::vector<nn::Tokens> words;
-        for (const auto& image : images.learned) words.push_back(image.caption);
+        for (const auto& image : images.training) words.push_back(image.caption);
         if (!resume) model.words = nn::Vocabulary(words);
         captions = model.words.encode_all(words, nn::Vocabulary::Ends::end);
-        return fmt::format("{} training images, {} held out; {} words", images.learned.size(),
+        return fmt::format("{} training images, {} held out; {} words", images.training.size(),
                            images.held_out.size(), model.words.size());
     }
     // Not by length: batch statistics must be representative of all images.
     example::Batches source() const { return {captions.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        const auto x = batch_of<T>(images.learned, which, shift, &current_random<T>());
+        const auto x = batch_of<T>(images.training, which, shift, &current_random<T>());
         return net.loss(Variable(x), nn::pad_sequences(captions, which, -100).numbers, smoothing);
     }
     // Not used for model selection: the run ends when its time is over.

@@ -112,8 +112,8 @@ struct Training : example::StreamOptions {
         const std::string all = read_texts(text);
         if (!resume) model.complete(all);
         const auto bytes = model.bytes();
-        learned = bytes.encode(all);
-        held = example::cut_off(learned, all.size() / 10);
+        training = bytes.encode(all);
+        held_out = example::cut_off(training, all.size() / 10);
         return fmt::format("{} bytes, {} distinct; matrix products by {}", all.size(), bytes.size(),
                            gemm_backend());
     }

@@ -66,9 +66,9 @@ double mean_nats(const Model& model, std::span<const std::int64_t> text) {
 
 // Options and data of a language model, whose loss is model.loss(x, y, state).
 struct StreamOptions : TrainingOptions {
-    std::vector<std::int64_t> learned = {}, held = {};
+    std::vector<std::int64_t> training = {}, held_out = {};
 
-    Stream source() const { return {learned, batch, steps}; }
+    Stream source() const { return {training, batch, steps}; }
     template <class Model, class... Batch>
     auto loss(const Model& model, const Batch&... batch) const {
         return model.loss(batch...);
@@ -77,8 +77,8 @@ struct StreamOptions : TrainingOptions {
     template <class Model>
     double held_nats(const Model& model, bool last) const {
         return mean_nats(
-            model,
-            std::span(held).first(last ? held.size() : std::min<std::size_t>(held.size(), 20000)));
+            model, std::span(held_out).first(last ? held_out.size()
+                                                  : std::min<std::size_t>(held_out.size(), 20000)));
     }
 };
 

@@ -133,7 +133,7 @@ bool looks_like_date(const std::string& cell) {
 }
 
 // Seconds since 1970; none for an invalid date.
-std::optional<Moment> moment_of(const Stamp& s, Order order) {
+std::optional<Time> time_of(const Stamp& s, Order order) {
     using namespace std::chrono;
     std::size_t used = 3;
     int y = s.numbers[0], m = s.numbers[1], d = 1;
@@ -150,8 +150,8 @@ std::optional<Moment> moment_of(const Stamp& s, Order order) {
     const year_month_day date{year(y), month(static_cast<unsigned>(m)),
                               day(static_cast<unsigned>(d))};
     if (!date.ok()) return std::nullopt;
-    Moment seconds = sys_days(date).time_since_epoch().count() * Moment{86400};
-    Moment unit = 3600;
+    Time seconds = sys_days(date).time_since_epoch().count() * Time{86400};
+    Time unit = 3600;
     for (std::size_t i = used; i < s.numbers.size() && unit > 0; ++i) {
         if (s.numbers[i] > (unit == 3600 ? 24 : 60)) return std::nullopt;
         seconds += s.numbers[i] * unit;
@@ -160,18 +160,18 @@ std::optional<Moment> moment_of(const Stamp& s, Order order) {
     return seconds;
 }
 
-std::vector<Moment> moments_of(const Cells& cells, const std::vector<Stamp>& stamps, Order order) {
-    std::vector<Moment> all;
+std::vector<Time> times_of(const Cells& cells, const std::vector<Stamp>& stamps, Order order) {
+    std::vector<Time> all;
     for (std::size_t i = 0; i < stamps.size(); ++i) {
-        const auto moment = moment_of(stamps[i], order);
-        if (!moment) cells.refuse(i, nn::quoted(cells.rows[i].cells[0]) + " is not a valid date");
-        all.push_back(*moment);
+        const auto time = time_of(stamps[i], order);
+        if (!time) cells.refuse(i, nn::quoted(cells.rows[i].cells[0]) + " is not a valid date");
+        all.push_back(*time);
     }
     return all;
 }
 
 // Whole months between two times; none unless day and time are equal.
-std::optional<std::int64_t> months_between(Moment from, Moment to) {
+std::optional<std::int64_t> months_between(Time from, Time to) {
     const Date a = date_of(from), b = date_of(to);
     if (a.day != b.day || (to - from) % 86400 != 0) return std::nullopt;
     return (b.year - a.year) * 12 + static_cast<std::int64_t>(b.month) -
@@ -184,12 +184,12 @@ struct Step {
     std::size_t count = 0, falling = 0, repeats = 0, gaps = 0;
 };
 
-Step step_of(const std::vector<Moment>& moments) {
+Step step_of(const std::vector<Time>& times) {
     std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> counts;
-    for (std::size_t i = 1; i < moments.size(); ++i) {
-        const std::int64_t seconds = std::abs(moments[i] - moments[i - 1]);
-        const auto months = months_between(std::min(moments[i - 1], moments[i]),
-                                           std::max(moments[i - 1], moments[i]));
+    for (std::size_t i = 1; i < times.size(); ++i) {
+        const std::int64_t seconds = std::abs(times[i] - times[i - 1]);
+        const auto months =
+            months_between(std::min(times[i - 1], times[i]), std::max(times[i - 1], times[i]));
         const bool by_month = months && *months > 0;
         if (seconds > 0)
             ++counts[by_month ? std::pair(*months, std::int64_t{0})
@@ -198,9 +198,9 @@ Step step_of(const std::vector<Moment>& moments) {
     Step step;
     for (const auto& [distance, count] : counts)
         if (count > step.count) step = {distance.first, distance.second, count};
-    for (std::size_t i = 1; i < moments.size(); ++i) {
-        const auto [low, high] = std::minmax(moments[i - 1], moments[i]);
-        step.falling += moments[i] < moments[i - 1];
+    for (std::size_t i = 1; i < times.size(); ++i) {
+        const auto [low, high] = std::minmax(times[i - 1], times[i]);
+        step.falling += times[i] < times[i - 1];
         step.repeats += low == high;
         const auto months = months_between(low, high);
         step.gaps += step.months > 0 ? months && *months > step.months
@@ -222,8 +222,8 @@ Order order_of(const Cells& cells, const std::vector<Stamp>& stamps, std::string
              fmt::format("'{}': some dates have the day first, others the month", cells.path));
     if (day_first && month_first && stamps[0].between[0] != '.')
         // The order with more equal steps; on ties, the day first.
-        day_first = step_of(moments_of(cells, stamps, Order::day_first)).count >=
-                    step_of(moments_of(cells, stamps, Order::month_first)).count;
+        day_first = step_of(times_of(cells, stamps, Order::day_first)).count >=
+                    step_of(times_of(cells, stamps, Order::month_first)).count;
     about += day_first ? ", day first" : ", month first";
     return day_first ? Order::day_first : Order::month_first;
 }
@@ -440,8 +440,8 @@ std::string grouped(std::size_t n) {
     return text;
 }
 
-std::string day_of(Moment moment) {
-    const Date date = date_of(moment);
+std::string day_of(Time time) {
+    const Date date = date_of(time);
     return fmt::format("{:04}-{:02}-{:02}", date.year, date.month, date.day);
 }
 
@@ -451,9 +451,9 @@ std::string counted(std::size_t n, const std::string& what) {
 
 } // namespace
 
-Date date_of(Moment moment) {
+Date date_of(Time time) {
     using namespace std::chrono;
-    const Moment days_since = (moment - (((moment % 86400) + 86400) % 86400)) / 86400;
+    const Time days_since = (time - (((time % 86400) + 86400) % 86400)) / 86400;
     const year_month_day date{sys_days{days{days_since}}};
     return {static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
             static_cast<unsigned>(date.day())};
@@ -478,8 +478,8 @@ Table read_table(const std::string& path, const TableOptions& options) {
         table.dates.push_back(text);
     }
     std::string about = cells.about;
-    table.moments = moments_of(cells, stamps, order_of(cells, stamps, about));
-    const Step step = step_of(table.moments);
+    table.times = times_of(cells, stamps, order_of(cells, stamps, about));
+    const Step step = step_of(table.times);
     table.months = step.months;
     table.seconds = step.seconds;
 
@@ -498,16 +498,16 @@ Table read_table(const std::string& path, const TableOptions& options) {
     if (step.falling > 0) {
         if (step.falling + step.repeats + 1 != rows)
             for (std::size_t i = 1; i < rows; ++i)
-                if (table.moments[i] < table.moments[i - 1])
+                if (table.times[i] < table.times[i - 1])
                     cells.refuse(i, nn::quoted(table.dates[i]) +
                                         " is earlier than the previous row; sort the rows");
-        std::ranges::reverse(table.moments);
+        std::ranges::reverse(table.times);
         std::ranges::reverse(table.dates);
         for (auto& column : table.columns) std::ranges::reverse(column);
         about += ", descending: reversed";
     }
     table.about = fmt::format("{} {}, {} to {}{}{}{}", grouped(rows), unit_of(step),
-                              day_of(table.moments.front()), day_of(table.moments.back()), about,
+                              day_of(table.times.front()), day_of(table.times.back()), about,
                               counted(step.gaps, "gap"), counted(step.repeats, "repeat"));
     return table;
 }

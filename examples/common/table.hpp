@@ -14,17 +14,17 @@ struct TableOptions {
 };
 
 // A time in seconds since 1970-01-01, in the table's local time.
-using Moment = std::int64_t;
+using Time = std::int64_t;
 
 struct Date {
     std::int64_t year;
     unsigned month, day;
 };
-Date date_of(Moment moment);
+Date date_of(Time time);
 
 // A time series.
 struct Table {
-    std::vector<Moment> moments;    // non-decreasing
+    std::vector<Time> times;        // non-decreasing
     std::vector<std::string> dates; // as written in the table
     std::vector<std::string> names;
     std::vector<std::vector<double>> columns;

@@ -43,12 +43,12 @@ Sentences sentences_of(const std::string& path, bool phrases);
 void forget_words(unroll::Indices& words, const unroll::nn::Vocabulary& vocabulary,
                   unroll::Random& random);
 
-inline const std::vector<std::string> feelings{"very negative", "negative", "neutral", "positive",
-                                               "very positive"};
+inline const std::vector<std::string> sentiments{"very negative", "negative", "neutral", "positive",
+                                                 "very positive"};
 
 // Confusion matrices of predicted sentiments.
-struct Feelings {
-    unroll::nn::ConfusionMatrix five{feelings.size()}, binary{2};
+struct SentimentScores {
+    unroll::nn::ConfusionMatrix five{sentiments.size()}, binary{2};
 
     // Probabilities [n, 5]. `binary` is positive or negative, for labels that are not neutral.
     void add(const unroll::Tensor<float>& probabilities, const unroll::Indices& labels);

@@ -49,7 +49,7 @@ example::Figures figures(const Model<float>& model, const Series& series) {
     const Settings& s = model.settings;
     const std::vector<double>& x = series.values;
     const std::vector<double> all = s.scaled(x);
-    const std::size_t begin = series.learned(), end = x.size();
+    const std::size_t begin = series.training_steps(), end = x.size();
     const Predictions ours = predictions(model, before(all, series, begin, end));
     const auto mean = [&](const auto& of) {
         double sum = 0;
@@ -114,7 +114,7 @@ struct Training : example::TrainingOptions {
     }
     std::string prepare() {
         series = resume ? read_fitting(data, table, model) : read_series(data, table);
-        const std::size_t end = series.learned();
+        const std::size_t end = series.training_steps();
         if (!resume) {
             model.season = series.season;
             const auto all = model.scaled(series.values);
@@ -150,7 +150,7 @@ void evaluate(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
     const Series series = read_fitting(use.data, use.table, s);
     const std::vector<double> all = s.scaled(series.values);
-    const std::size_t begin = series.learned();
+    const std::size_t begin = series.training_steps();
     const auto forecasts =
         predictions(model, before(all, series, begin, all.size())).from(begin, s);
     if (!use.svg.empty())
@@ -198,7 +198,7 @@ void anomalies(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
     Series series = read_fitting(use.data, use.table, s);
     std::vector<double> values = s.scaled(series.values);
-    const std::size_t begin = series.learned(), end = values.size();
+    const std::size_t begin = series.training_steps(), end = values.size();
     if (use.inject > end - begin)
         fail("forecast",
              fmt::format("only {} values can be perturbed, not {}", end - begin, use.inject));

@@ -17,7 +17,7 @@ struct Series {
     std::string about;
 
     // Number of training steps: all but the last fifth.
-    std::size_t learned() const { return values.size() - values.size() / 5; }
+    std::size_t training_steps() const { return values.size() - values.size() / 5; }
 };
 
 // Reads one column of a table. Throws unroll::Error as read_table() does, and for fewer than 40

@@ -99,8 +99,9 @@ struct Model {
         const auto x = Variable(batch.x);
         return head(adds ? net.last(x, batch.lengths) : net(x, batch.lengths));
     }
-    Variable<T> loss(const Variable<T>& said, const Batch<T>& batch) const {
-        return adds ? mean_squared_error(said, batch.sums) : cross_entropy(said, batch.symbols);
+    Variable<T> loss(const Variable<T>& predicted, const Batch<T>& batch) const {
+        return adds ? mean_squared_error(predicted, batch.sums)
+                    : cross_entropy(predicted, batch.symbols);
     }
     void members(nn::Members<T>& m) { m("net", net)("head", head); }
 };
@@ -113,11 +114,11 @@ example::Figures figures(const Model<float>& model, const Settings& s, std::uint
     nn::ConfusionMatrix symbols(8);
     example::in_batches(sequences, 100, [&](const auto& which) {
         const Batch<float> batch(s, which, Random(seed).split(1));
-        const auto said = model(batch);
-        loss += static_cast<double>(which.size() * model.loss(said, batch).item());
-        if (!s.adds()) symbols.add(batch.symbols, argmax(said));
+        const auto predicted = model(batch);
+        loss += static_cast<double>(which.size() * model.loss(predicted, batch).item());
+        if (!s.adds()) symbols.add(batch.symbols, argmax(predicted));
         for (std::size_t b = 0; s.adds() && b < which.size(); ++b) {
-            const double off = std::abs(said.value()(b, 0) - batch.sums(b, 0));
+            const double off = std::abs(predicted.value()(b, 0) - batch.sums(b, 0));
             error += off;
             near += off < 0.04;
         }

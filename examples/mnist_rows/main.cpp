@@ -68,7 +68,7 @@ struct Training : example::TrainingOptions {
     std::string data;
     Settings model;
     std::size_t shift = 0;
-    example::Digits learned, test;
+    example::Digits training, test;
 
     Training()
         : TrainingOptions{
@@ -82,14 +82,14 @@ struct Training : example::TrainingOptions {
     }
     void shrink() { model.hidden = 3; }
     std::string prepare() {
-        learned = example::digits_of(data, true);
+        training = example::digits_of(data, true);
         test = example::digits_of(data, false);
-        return fmt::format("{} training digits, {} test digits", learned.size(), test.size());
+        return fmt::format("{} training digits, {} test digits", training.size(), test.size());
     }
-    example::Batches source() const { return {learned.size(), batch, seed}; }
+    example::Batches source() const { return {training.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        return cross_entropy(net(learned, which, shift), example::chosen(learned.labels, which));
+        return cross_entropy(net(training, which, shift), example::chosen(training.labels, which));
     }
     example::Figures figures(const Model<float>& net, bool last) const {
         return mnist_rows::figures(net, test, last ? test.size() : test.size() / 10);
@@ -104,10 +104,10 @@ void predict(const std::string& path, const std::string& data, std::size_t first
     const auto likely = topk(softmax(model(test, which)), 1);
     std::size_t right = 0;
     for (std::size_t b = 0; b < which.size(); ++b) {
-        const auto said = likely.indices(b, 0), label = test.labels[which[b]];
-        right += said == label;
+        const auto predicted_class = likely.indices(b, 0), label = test.labels[which[b]];
+        right += predicted_class == label;
         std::printf("%sdigit %zu: %ld with probability %.4f; correct: %ld\n",
-                    example::drawn(test, which[b]).c_str(), which[b], said,
+                    example::drawn(test, which[b]).c_str(), which[b], predicted_class,
                     static_cast<double>(likely.values(b, 0)), label);
     }
     example::print_result(

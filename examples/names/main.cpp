@@ -128,7 +128,7 @@ example::Figures evaluate(const Model<float>& model, const Names& names, bool sh
 struct Training : example::TrainingOptions {
     Paths files{shipped("names/first.txt"), shipped("names/second.txt")};
     Settings model;
-    Names learned, held;
+    Names training, held_out;
     double baseline = 1e9;
 
     Training()
@@ -152,35 +152,35 @@ struct Training : example::TrainingOptions {
             model.letters = nn::Vocabulary(spelled);
             model.classes = nn::Vocabulary::of(stems_of(files));
         }
-        learned = Names(lines, model);
-        held = Names(last, model);
+        training = Names(lines, model);
+        held_out = Names(last, model);
         return n_grams() + fmt::format("{} names, {} held out", lines.size(), last.size());
     }
     // Bits per character of n-grams on the held-out names; the best is reported as baseline.
     std::string n_grams() {
         const std::size_t letters = model.letters.size() - 2; // without padding and start
         nn::NGrams grams({.order = 6, .vocabulary = letters, .start = model.letters.start()});
-        for (const auto& name : learned.written) grams.add(name);
+        for (const auto& name : training.written) grams.add(name);
         std::string report;
         for (std::size_t n = 1; n <= 6; ++n) {
-            const double bits = grams.bits(held.written, n);
+            const double bits = grams.bits(held_out.written, n);
             report += fmt::format("{}-grams: {:.4f} bits per character\n", n, bits);
             baseline = std::min(baseline, bits);
         }
         return report;
     }
-    example::Batches source() const { return {nn::lengths_of(learned.read), batch, seed}; }
+    example::Batches source() const { return {nn::lengths_of(training.read), batch, seed}; }
     // Means over the letters and, if there are classes, over the names.
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        const auto out = net(nn::pad_sequences(learned.read, which, 0));
+        const auto out = net(nn::pad_sequences(training.read, which, 0));
         const auto spelled =
-            cross_entropy(out.next, nn::pad_sequences(learned.written, which, -100).numbers);
+            cross_entropy(out.next, nn::pad_sequences(training.written, which, -100).numbers);
         if (!net.has_classes()) return spelled;
-        return spelled + cross_entropy(net.classify(out), example::chosen(learned.classes, which));
+        return spelled + cross_entropy(net.classify(out), example::chosen(training.classes, which));
     }
     example::Figures figures(const Model<float>& net, bool) const {
-        example::Figures figures = evaluate(net, held, false);
+        example::Figures figures = evaluate(net, held_out, false);
         figures.emplace_back("best_n_gram", baseline);
         return figures;
     }
@@ -197,15 +197,15 @@ void run_sample(const std::string& path, std::size_t count, nn::SampleOptions ho
                 std::uint64_t seed) {
     const auto loaded = example::load<Settings, Model>(path);
     const auto& letters = loaded.settings.letters;
-    Mask spoken = Mask::ones({letters.size()});
+    Mask allowed = Mask::ones({letters.size()});
     for (const auto special : {letters.padding(), letters.unknown(), letters.start()})
-        spoken(special) = false;
+        allowed(special) = false;
     how.end = letters.end();
     how.random = Random(seed);
     const auto step = [&](const Model<float>::States& state, const Indices& last) {
         const auto out = loaded.model({last.expand_dims(0), {}}, state);
         return nn::Prediction<Model<float>::States, float>{
-            out.state, log_softmax(select(out.next, 0, 0), spoken)};
+            out.state, log_softmax(select(out.next, 0, 0), allowed)};
     };
     for (const auto& name :
          nn::sample(step, Model<float>::States(), Indices::full({count}, letters.start()), how)) {

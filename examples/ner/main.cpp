@@ -56,19 +56,19 @@ struct Batch { // [T, B]
     nn::PaddedBatch words;
     Indices forms, tags;
 
-    // Tags are encoded only for training sentences (`learned`): others may contain unknown tags.
+    // Tags are encoded only for training sentences (`training`): others may contain unknown tags.
     Batch(const Sentences& sentences, example::Numbers which, const Settings& known,
-          bool learned = false) {
+          bool training = false) {
         std::vector<std::vector<std::int64_t>> numbers, written, tagged;
         for (const std::size_t i : which) {
             spelled.push_back(sentences[i].words);
             numbers.push_back(known.words.encode(plain(spelled.back())));
             written.push_back(nn::word_forms(spelled.back()));
-            if (learned) tagged.push_back(known.tags.encode(sentences[i].tags));
+            if (training) tagged.push_back(known.tags.encode(sentences[i].tags));
         }
         words = nn::pad_sequences(numbers, 0);
         forms = nn::pad_sequences(written, 0).numbers;
-        if (learned) tags = nn::pad_sequences(tagged, 0).numbers;
+        if (training) tags = nn::pad_sequences(tagged, 0).numbers;
     }
 };
 
@@ -135,7 +135,7 @@ struct Training : example::TrainingOptions {
     std::string train = example::shipped("tagged.conll"), dev;
     Settings model;
     double unknown = 0.5;
-    Sentences learned, held;
+    Sentences training, held_out;
     std::vector<std::size_t> counts; // counts of the training words
 
     Training() : TrainingOptions{.batch = 16, .out = "ner.safetensors", .unit = "sentences"} {}
@@ -152,26 +152,26 @@ struct Training : example::TrainingOptions {
     }
     void shrink() { model.hidden = model.embedding = model.width = 3; }
     std::string prepare() {
-        learned = example::read_entities(train);
+        training = example::read_entities(train);
         Settings fresh = model;
-        fresh.number(learned);
+        fresh.number(training);
         counts = fresh.words.counts();
         if (!resume) model = fresh;
-        held = dev.empty() ? learned : example::read_entities(dev);
-        return fmt::format("{} sentences, {} words, {} tags", learned.size(), model.words.size(),
+        held_out = dev.empty() ? training : example::read_entities(dev);
+        return fmt::format("{} sentences, {} words, {} tags", training.size(), model.words.size(),
                            model.tags.size());
     }
-    example::Batches source() const { return {nn::lengths_of(learned), batch, seed}; }
+    example::Batches source() const { return {nn::lengths_of(training), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        Batch x(learned, which, model, true);
+        Batch x(training, which, model, true);
         // Names are mostly unseen words, which must be recognised by characters and context.
         x.words.numbers =
             nn::hide_rare(x.words.numbers, model.words, counts, unknown, current_random<T>());
         return net.tagger.loss(net(x), x.tags, x.words.lengths);
     }
     example::Figures figures(const Model<float>& net, bool) const {
-        const auto scores = evaluate(net, model, held);
+        const auto scores = evaluate(net, model, held_out);
         return {{"entity_f1", scores.overall().f1}, {"token_accuracy", scores.token_accuracy()}};
     }
 };

@@ -36,7 +36,7 @@ struct Model {
         : settings(s),
           embed({.vocabulary = s.words.size(), .width = s.embedding, .padding = s.words.padding()}),
           net(s, s.embedding), attend({.input = s.width(), .hidden = s.hidden}),
-          head({.input = s.width(), .output = example::feelings.size()}) {}
+          head({.input = s.width(), .output = example::sentiments.size()}) {}
 
     // Logits [B, classes]. Stores the attention weights of the steps [T, B] in `weights`, if given.
     Variable<T> operator()(const nn::PaddedBatch& batch, Tensor<T>* weights = nullptr) const {
@@ -59,10 +59,10 @@ struct Model {
     }
 };
 
-example::Feelings evaluate(const Model<float>& model, const Sentences& all) {
+example::SentimentScores evaluate(const Model<float>& model, const Sentences& all) {
     const nn::Vocabulary& words = model.settings.words;
     const auto x = words.encode_all(all.words);
-    example::Feelings scores;
+    example::SentimentScores scores;
     example::in_batches(nn::lengths_of(x), 64, [&](const auto& which) {
         const auto logits = model(nn::pad_sequences(x, which, words.padding()));
         scores.add(softmax(logits).value(), example::chosen(all.labels, which));
@@ -74,7 +74,7 @@ struct Training : example::TrainingOptions {
     std::string train = example::shipped("trees.txt"), dev;
     bool phrases = false;
     Settings model;
-    Sentences learned, held;
+    Sentences training, held_out;
     std::vector<std::vector<std::int64_t>> x;
 
     Training()
@@ -88,10 +88,10 @@ struct Training : example::TrainingOptions {
     }
     void shrink() { model.hidden = model.embedding = 4; }
     std::string prepare() {
-        learned = example::sentences_of(train, phrases);
-        held = example::sentences_of(dev.empty() ? train : dev, false);
-        if (!resume) model.words = nn::Vocabulary(learned.words);
-        x = model.words.encode_all(learned.words);
+        training = example::sentences_of(train, phrases);
+        held_out = example::sentences_of(dev.empty() ? train : dev, false);
+        if (!resume) model.words = nn::Vocabulary(training.words);
+        x = model.words.encode_all(training.words);
         return fmt::format("{} examples, {} words", x.size(), model.words.size());
     }
     example::Batches source() const { return {nn::lengths_of(x), batch, seed}; }
@@ -99,10 +99,10 @@ struct Training : example::TrainingOptions {
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         auto some = nn::pad_sequences(x, which, model.words.padding());
         example::forget_words(some.numbers, model.words, current_random<T>());
-        return cross_entropy(net(some), example::chosen(learned.labels, which));
+        return cross_entropy(net(some), example::chosen(training.labels, which));
     }
     example::Figures figures(const Model<float>& net, bool) const {
-        return evaluate(net, held).figures();
+        return evaluate(net, held_out).figures();
     }
 };
 
@@ -118,7 +118,7 @@ void classify(const std::string& path, const std::string& sentence) {
                     100 * static_cast<double>(weights(t, 0)),
                     std::string(static_cast<std::size_t>(40 * weights(t, 0)), '#').c_str());
     example::Figures all;
-    for (std::size_t c = 0; c < example::feelings.size(); ++c)
+    for (std::size_t c = 0; c < example::sentiments.size(); ++c)
         all.emplace_back("p" + std::to_string(c), static_cast<double>(p.value()(0, c)));
     example::print_figures(all, {{"class", std::to_string(argmax(p).item())}});
 }

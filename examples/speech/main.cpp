@@ -29,8 +29,8 @@ void run_eval(const Use& use) {
     for (const auto& [name, utterances] : {std::pair("single", test_recordings(recordings)),
                                            std::pair("strings", test_strings(recordings))}) {
         const example::Stopwatch watch;
-        const auto heard = hear(*loaded.model, loaded.filterbank, utterances, search);
-        const double rate = word_error_rate(loaded.alphabet, utterances, heard);
+        const auto recognised = recognise(*loaded.model, loaded.filterbank, utterances, search);
+        const double rate = word_error_rate(loaded.alphabet, utterances, recognised);
         result.emplace_back(std::string("wer_") + name, fmt::format("{:.2f}", rate));
         result.emplace_back(std::string("utterances_") + name, std::to_string(utterances.size()));
         result.emplace_back(std::string("seconds_") + name, fmt::format("{:.1f}", watch.seconds()));
@@ -57,11 +57,11 @@ void run_recognise(const Use& use) {
             fail("recognise", "there are " + std::to_string(strings.size()) + " test strings");
         utterances.push_back(std::move(strings[use.string]));
     }
-    const auto heard =
-        hear(*loaded.model, loaded.filterbank, utterances, search_of(use, loaded, lexicon));
+    const auto recognised =
+        recognise(*loaded.model, loaded.filterbank, utterances, search_of(use, loaded, lexicon));
     const double step =
         loaded.filterbank.options().step * static_cast<double>(loaded.model->factor());
-    for (const Heard& one : heard) {
+    for (const Recognition& one : recognised) {
         const auto found = timed_words(loaded.alphabet, one, step);
         for (const auto& word : found) std::printf("%s ", word.text.c_str());
         std::printf("\n");
@@ -72,13 +72,13 @@ void run_recognise(const Use& use) {
         write_wav(use.save, {"", loaded.filterbank.options().sample_rate, utterances[0].samples});
     if (!use.picture.empty()) {
         std::vector<std::string> symbols;
-        for (const auto symbol : heard[0].symbols) symbols.push_back(loaded.alphabet[symbol]);
+        for (const auto symbol : recognised[0].symbols) symbols.push_back(loaded.alphabet[symbol]);
         write_file_atomically(use.picture,
                               picture(loaded.filterbank.log_energies(utterances[0].samples),
-                                      loaded.filterbank.options(), symbols, heard[0].weights,
+                                      loaded.filterbank.options(), symbols, recognised[0].weights,
                                       loaded.model->factor()));
     }
-    example::print_result({{"utterances", std::to_string(heard.size())}});
+    example::print_result({{"utterances", std::to_string(recognised.size())}});
 }
 
 } // namespace speech

@@ -49,8 +49,8 @@ public:
 
     virtual ~Recogniser() = default;
     virtual Variable<T> loss(const Batch<T>& batch) const = 0;
-    virtual std::vector<Heard> hear(const Tensor<T>& x, Lengths lengths,
-                                    const Search& search) const = 0;
+    virtual std::vector<Recognition> recognise(const Tensor<T>& x, Lengths lengths,
+                                               const Search& search) const = 0;
     // Number of frames per step of the weights.
     virtual std::size_t factor() const = 0;
     virtual void members(nn::Members<T>& m) = 0;

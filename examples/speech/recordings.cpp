@@ -83,11 +83,11 @@ Recordings read_recordings(const std::string& path) {
         }
     }
     for (Recording& r : found)
-        (r.index < held_out_indices ? all.held_out : all.learned).push_back(std::move(r));
-    if (all.learned.empty() || all.held_out.empty())
+        (r.index < held_out_indices ? all.held_out : all.training).push_back(std::move(r));
+    if (all.training.empty() || all.held_out.empty())
         fail("read_recordings", "'" + path + "' contains " + std::to_string(all.held_out.size()) +
                                     " recordings of index 0 to 4 and " +
-                                    std::to_string(all.learned.size()) +
+                                    std::to_string(all.training.size()) +
                                     " others; both are needed");
     return all;
 }

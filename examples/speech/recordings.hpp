@@ -20,7 +20,7 @@ struct Recording {
 
 struct Recordings {
     std::size_t sample_rate = 0;
-    std::vector<Recording> learned, held_out; // held out: indices 0 to 4, the official test set
+    std::vector<Recording> training, held_out; // held out: indices 0 to 4, the official test set
 };
 
 // Reads files named digit_speaker_index.wav with read_sounds(); without a path, generates synthetic

@@ -39,7 +39,7 @@ private:
     const Alphabet* alphabet_;
 };
 
-struct Heard {
+struct Recognition {
     std::vector<std::int64_t> symbols;
     Tensor<float> weights; // [symbols, steps]: weights of each symbol over time
 };
@@ -49,7 +49,7 @@ struct TimedWord {
     std::string text;
     double begin = 0, end = 0; // seconds
 };
-std::vector<TimedWord> timed_words(const Alphabet& alphabet, const Heard& heard,
+std::vector<TimedWord> timed_words(const Alphabet& alphabet, const Recognition& recognised,
                                    double seconds_a_step);
 
 } // namespace speech

@@ -35,11 +35,11 @@ struct Loaded {
     std::unique_ptr<Recogniser<float>> model;
 };
 
-std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filterbank,
-                        std::span<const Utterance> utterances, const Search& search);
+std::vector<Recognition> recognise(const Recogniser<float>& model, const Filterbank& filterbank,
+                                   std::span<const Utterance> utterances, const Search& search);
 // Inserted, deleted and substituted words, in percent of the spoken words.
 double word_error_rate(const Alphabet& alphabet, std::span<const Utterance> utterances,
-                       std::span<const Heard> heard);
+                       std::span<const Recognition> recognised);
 
 // Returns the program's exit status.
 int train(Training options);

@@ -16,7 +16,7 @@ example::Figures figures(const Scores& predicted) {
 struct Training : example::TrainingOptions {
     std::string train = example::shipped("trees.txt"), dev;
     Settings model;
-    std::optional<Numbered> learned, held;
+    std::optional<Numbered> training, held_out;
 
     Training()
         : TrainingOptions{.batch = 16,
@@ -37,14 +37,14 @@ struct Training : example::TrainingOptions {
         for (const auto& tree : trees) sentences.push_back(tree.words);
         if (!resume) // a word that occurs once is not informative
             model.words = nn::Vocabulary(sentences, {.min_count = 2});
-        learned.emplace(trees, model.words);
-        held.emplace(dev.empty() ? trees : example::read_trees(dev), model.words);
+        training.emplace(trees, model.words);
+        held_out.emplace(dev.empty() ? trees : example::read_trees(dev), model.words);
         return fmt::format("{} trees, {} words", trees.size(), model.words.size());
     }
-    example::Batches source() const { return {learned->trees.size(), batch, seed}; }
+    example::Batches source() const { return {training->trees.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        Batch some(*learned, which);
+        Batch some(*training, which);
         example::forget_words(some.words, model.words, current_random<T>());
         // The root has as much weight as all other phrases of a sentence, most of which are neutral
         // words.
@@ -54,7 +54,7 @@ struct Training : example::TrainingOptions {
                cross_entropy(take(logits, roots), some.labels_of(roots));
     }
     example::Figures figures(const Model<float>& net, bool) const {
-        return tree_sentiment::figures(evaluate(net, *held));
+        return tree_sentiment::figures(evaluate(net, *held_out));
     }
 };
 
@@ -62,7 +62,7 @@ void run_eval(const std::string& path, const std::string& file) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto predicted = evaluate(model, Numbered(example::read_trees(file), settings.words));
     std::printf("roots, labels (rows) and predictions (columns):\n%s",
-                predicted.roots.five.table(example::feelings).text().c_str());
+                predicted.roots.five.table(example::sentiments).text().c_str());
     example::print_figures(figures(predicted),
                            {{"macro_f1", fmt::format("{:.4f}", predicted.roots.five.macro().f1)},
                             {"sentences", std::to_string(predicted.roots.five.total())}});

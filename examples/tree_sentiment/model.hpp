@@ -117,7 +117,7 @@ private:
 };
 
 struct Scores {
-    example::Feelings roots;
+    example::SentimentScores roots;
     nn::ConfusionMatrix nodes{classes};
 };
 

@@ -75,7 +75,7 @@ struct Model {
 
 // Norms of the gradient of the loss at h_t by distance from the last step, and the course of the
 // training.
-struct Course {
+struct Run {
     std::string name, shown;
     std::vector<double> before, after, losses;
     double accuracy = std::nan("");
@@ -84,7 +84,8 @@ struct Course {
 
 // Also draws the graph into `picture`, unless that is empty.
 template <class Cell>
-std::vector<double> reach(Model<Cell>& model, const Batch& batch, const std::string& picture = "") {
+std::vector<double> gradient_norms(Model<Cell>& model, const Batch& batch,
+                                   const std::string& picture = "") {
     Tape<float> tape;
     const Statistics<float> statistics(tape);
     const auto loss = cross_entropy(model(batch), batch.first);

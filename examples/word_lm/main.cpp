@@ -116,10 +116,10 @@ struct Training : example::StreamOptions {
         const Lines last =
             valid.empty() ? example::cut_off(lines, (lines.size() + 9) / 10) : read_words(valid);
         if (!resume) model.words = nn::Vocabulary(lines, {min_count, 0, special});
-        learned = encode(model.words, lines);
-        held = encode(model.words, last);
-        return fmt::format("{} words, {} distinct; {} validation words", learned.size(),
-                           model.words.size(), held.size());
+        training = encode(model.words, lines);
+        held_out = encode(model.words, last);
+        return fmt::format("{} words, {} distinct; {} validation words", training.size(),
+                           model.words.size(), held_out.size());
     }
     example::Figures figures(const Model<float>& net, bool last) const {
         return {{"validation_perplexity", std::exp(held_nats(net, last))}};
@@ -144,27 +144,29 @@ Lines homophones(const nn::Tokens& sentence, const nn::Vocabulary& words) {
             if (std::ranges::count(group, sentence[i]) == 0) continue;
             const Lines so_far = readings;
             for (const auto& word : group)
-                for (nn::Tokens reading : so_far) {
+                for (nn::Tokens variant : so_far) {
                     if (word == sentence[i] || !words.contains(word)) continue;
-                    reading[i] = word;
-                    readings.push_back(reading);
+                    variant[i] = word;
+                    readings.push_back(variant);
                 }
             if (readings.size() > 1000) fail("homophones", "there are more than 1000 variants");
         }
     return readings;
 }
 
-void run_score(const std::string& path, const std::vector<std::string>& sentences, bool alike) {
+void run_score(const std::string& path, const std::vector<std::string>& sentences,
+               bool with_homophones) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     std::vector<std::pair<double, nn::Tokens>> scored;
     for (const auto& sentence : sentences) {
         const nn::Tokens words = nn::split_whitespace(sentence);
         if (words.empty()) fail("score", "a sentence is empty");
-        for (const auto& reading : alike ? homophones(words, settings.words) : Lines{words}) {
+        for (const auto& variant :
+             with_homophones ? homophones(words, settings.words) : Lines{words}) {
             const Text text =
-                encode(settings.words, {{}, reading}); // after the end of another sentence
+                encode(settings.words, {{}, variant}); // after the end of another sentence
             const double nats = example::mean_nats(model, text);
-            scored.emplace_back(-nats * static_cast<double>(text.size() - 1), reading);
+            scored.emplace_back(-nats * static_cast<double>(text.size() - 1), variant);
         }
     }
     std::ranges::stable_sort(scored, std::greater(), [](const auto& one) { return one.first; });
@@ -211,7 +213,7 @@ int main(int argc, char** argv) {
     program.train("train on a text", example::train<Training, Model>);
     std::string path, text = shipped("sentences.txt"), beginning;
     std::vector<std::string> sentences;
-    bool alike = false;
+    bool with_homophones = false;
     std::size_t count = 10;
     CLI::App* command =
         program.add("eval", "perplexity of a text", [&] { return run_eval(path, text); });
@@ -219,10 +221,10 @@ int main(int argc, char** argv) {
     command->add_option("TEXT", text)->check(CLI::ExistingFile);
 
     command = program.add("score", "score sentences, best first",
-                          [&] { return run_score(path, sentences, alike); });
+                          [&] { return run_score(path, sentences, with_homophones); });
     example::add_model(*command, path);
     command->add_option("SENTENCE", sentences)->required();
-    command->add_flag("--homophones", alike, "also score variants with homophones");
+    command->add_flag("--homophones", with_homophones, "also score variants with homophones");
 
     command = program.add("next", "predict the next word of a text",
                           [&] { return run_next(path, beginning, count); });

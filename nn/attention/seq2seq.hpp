@@ -332,9 +332,9 @@ Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& toke
         x = next.cells[layer][0];
     }
     if (!before()) found = attention.step(x, state.memory, state.weights);
-    std::vector<Variable<T>> seen{x, found.context};
-    if (before()) seen.push_back(token);
-    next.readout = tanh(readout(concatenate(seen, -1)));
+    std::vector<Variable<T>> inputs{x, found.context};
+    if (before()) inputs.push_back(token);
+    next.readout = tanh(readout(concatenate(inputs, -1)));
     next.weights = found.weights;
     return next;
 }

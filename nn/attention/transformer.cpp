@@ -144,8 +144,8 @@ AttentionOutput<T> TransformerStack<T>::operator()(const Variable<T>& x, State& 
         (!state.memory.empty() && state.memory.size() != layers.size()))
         fail("TransformerStack", "the state has " + std::to_string(state.past.size()) +
                                      " layers, expected " + std::to_string(layers.size()));
-    AttentionMask seen = attention_mask;
-    seen.is_causal = seen.is_causal || options.is_causal;
+    AttentionMask mask = attention_mask;
+    mask.is_causal = mask.is_causal || options.is_causal;
     Variable<T> y = dropout(
         positions(detail::without_hidden(x, attention_mask.key_padding_mask), state.steps()),
         options.dropout);
@@ -153,7 +153,7 @@ AttentionOutput<T> TransformerStack<T>::operator()(const Variable<T>& x, State& 
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const Scope layer_scope("layer", static_cast<std::int64_t>(i));
         const AttentionOutput<T> out = layers[i](
-            y, state.past[i], state.memory.empty() ? KeyValues<T>() : state.memory[i], seen);
+            y, state.past[i], state.memory.empty() ? KeyValues<T>() : state.memory[i], mask);
         y = out.context;
         if (!state.memory.empty()) weights.push_back(mean(out.weights, {1})); // [B, T, S]
     }

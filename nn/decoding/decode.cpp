@@ -201,9 +201,9 @@ void Search<T>::continue_with(std::vector<Row> chosen, const Variable<T>& weight
     rows_.clear();
     ++length_;
     for (Row& row : chosen) {
-        Tensor<T> seen;
-        if (weights.value().storage()) seen = weights.value().select(0, row.parent);
-        traces_.push_back({before[row.parent].trace, row.token, seen});
+        Tensor<T> weights_row;
+        if (weights.value().storage()) weights_row = weights.value().select(0, row.parent);
+        traces_.push_back({before[row.parent].trace, row.token, weights_row});
         row.trace = static_cast<std::ptrdiff_t>(traces_.size()) - 1;
         if (row.token == limits_.end || length_ == limits_.max_length)
             finish(row, hypothesis(row));

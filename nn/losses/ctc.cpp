@@ -72,16 +72,16 @@ private:
 // a step; 0 if a path may skip the blank before it, otherwise -inf; 0 if the state exists,
 // otherwise -inf.
 template <class T>
-struct Layout {
-    Indices places;
+struct StateTables {
+    Indices indices;
     Tensor<T> skips, exists;
 
-    Layout(const States& states, std::size_t symbols)
-        : places(Shape{states.padded(), states.batch()}),
-          skips(Tensor<T>::full(places.shape(), impossible<T>)), exists(skips.copy()) {
+    StateTables(const States& states, std::size_t symbols)
+        : indices(Shape{states.padded(), states.batch()}),
+          skips(Tensor<T>::full(indices.shape(), impossible<T>)), exists(skips.copy()) {
         for (std::size_t s = 0; s < states.padded(); ++s)
             for (std::size_t b = 0; b < states.batch(); ++b) {
-                places(s, b) = static_cast<std::int64_t>(b * symbols) + states.symbol(s, b);
+                indices(s, b) = static_cast<std::int64_t>(b * symbols) + states.symbol(s, b);
                 if (states.skips(s, b)) skips(s, b) = 0;
                 if (s < states.count()) exists(s, b) = 0;
             }
@@ -92,7 +92,8 @@ struct Layout {
 // largest term is factored out of the sum, which leaves log(1 + the others).
 template <class T>
 void forward_step(const OutputSlot<T>& slot, const Variable<T>& stay, const Variable<T>& next,
-                  const Variable<T>& skip, const Variable<T>& emission, const Layout<T>& layout) {
+                  const Variable<T>& skip, const Variable<T>& emission,
+                  const StateTables<T>& tables) {
     fuse_into(slot, "ctc",
               named("stay next skip emission skips exists -> alpha",
                     [](auto stay, auto next, auto skip, auto emission, auto skips, auto exists) {
@@ -107,7 +108,7 @@ void forward_step(const OutputSlot<T>& slot, const Variable<T>& stay, const Vari
                         return where(top == impossible<T>, impossible<T>, top + log1p(others)) +
                                emission + exists;
                     }),
-              stay, next, skip, emission, layout.skips, layout.exists);
+              stay, next, skip, emission, tables.skips, tables.exists);
 }
 
 } // namespace
@@ -132,7 +133,7 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
     const States states(targets, B, x.shape(2), options.blank);
     const std::size_t S = states.padded();
 
-    const Layout<T> layout(states, x.shape(2));
+    const StateTables<T> tables(states, x.shape(2));
 
     // Before the first step a path is in state 0; row 0 precedes the states in memory.
     const Variable<T> emissions =
@@ -147,7 +148,7 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
         const Variable<T> before = reshape(alphas.rows(t, t + 2), Shape{2 * S, B});
         const auto shifted = [&](std::size_t by) { return slice(before, 0, S - by, 2 * S - by); };
         forward_step(alphas.row(t + 2), shifted(0), shifted(1), shifted(2),
-                     take(select(emissions, 0, t), layout.places), layout);
+                     take(select(emissions, 0, t), tables.indices), tables);
     }
 
     // A path ends in the last symbol or the blank after it.

@@ -53,8 +53,8 @@ Variable<T> CellParameters<T>::recurrent_weight(const StepContext<T>& context) c
 template <class T>
 Variable<T> CellParameters<T>::add_recurrent(const Variable<T>& z, const Variable<T>& h,
                                              const StepContext<T>& context) const {
-    const Variable<T> seen = read(h, context), weight = recurrent_weight(context);
-    return norm_hh ? z + (*norm_hh)(linear(seen, weight)) : add_linear(z, seen, weight);
+    const Variable<T> masked_h = read(h, context), weight = recurrent_weight(context);
+    return norm_hh ? z + (*norm_hh)(linear(masked_h, weight)) : add_linear(z, masked_h, weight);
 }
 
 namespace detail {

@@ -77,7 +77,7 @@ struct WordVectors<T>::Reader {
     bool is_full() const { return options.most > 0 && words.size() == options.most; }
     // Whether the vector of a word is to be read.
     bool begin(std::string_view word, std::size_t number, const auto& refuse) {
-        const auto [at, is_new] = places.emplace(word, number);
+        const auto [at, is_new] = rows.emplace(word, number);
         if (!is_new && !options.keeps_first)
             refuse("the word " + quoted(word) + " is repeated, after " + unit + " " +
                    std::to_string(at->second));
@@ -101,7 +101,7 @@ struct WordVectors<T>::Reader {
     const char* unit = "line";
     Tokens words;
     std::vector<T> values;
-    std::unordered_map<std::string, std::size_t> places;
+    std::unordered_map<std::string, std::size_t> rows;
 };
 
 template <class T>
@@ -296,8 +296,8 @@ WordVectors<T>::nearest(const Tensor<T>& vector, std::size_t k,
     const double length = norm_l2(Variable<T>(vector)).item();
     const double scale = length > 0 ? 1 / length : 0;
     const Tensor<T> dots = matmul(Variable<T>(units_), Variable<T>(vector)).value();
-    const std::size_t wanted = std::min(k, size()) + std::min(left_out.size(), size());
-    const auto best = topk(Variable<T>(dots), std::min(wanted, size()));
+    const std::size_t count = std::min(k, size()) + std::min(left_out.size(), size());
+    const auto best = topk(Variable<T>(dots), std::min(count, size()));
     std::vector<Neighbour> found;
     for (std::size_t i = 0; i < best.values.size() && found.size() < k; ++i) {
         const std::string& word = words_.symbol(best.indices.data()[i]);
@@ -313,10 +313,10 @@ std::vector<typename WordVectors<T>::Neighbour>
 WordVectors<T>::analogy(std::string_view a, std::string_view b, std::string_view c,
                         std::size_t k) const {
     const Tensor<T> from = unit(a), to = unit(b), of = unit(c);
-    Tensor<T> wanted(Shape{width()});
+    Tensor<T> target(Shape{width()});
     for (std::size_t i = 0; i < width(); ++i)
-        wanted.data()[i] = to.data()[i] - from.data()[i] + of.data()[i];
-    return nearest(wanted, k, Tokens{std::string(a), std::string(b), std::string(c)});
+        target.data()[i] = to.data()[i] - from.data()[i] + of.data()[i];
+    return nearest(target, k, Tokens{std::string(a), std::string(b), std::string(c)});
 }
 
 template <class T>

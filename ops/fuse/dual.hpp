@@ -299,7 +299,7 @@ std::tuple<V...> outputs(const V&... v) {
 namespace detail {
 // sum_j g_j d out_j / d x_i, over the outputs j that depend on x_i.
 template <unsigned i, class B, class Outs, class... G>
-B share(const Outs& outs, const std::tuple<G...>& g) {
+B pullback_term(const Outs& outs, const std::tuple<G...>& g) {
     return [&]<std::size_t... j>(std::index_sequence<j...>) {
         B sum = B(0);
         bool first = true;
@@ -326,7 +326,7 @@ template <class F, class B, class... X, class... G>
 auto pull_back(const F& f, const std::tuple<B, X...>& x, const std::tuple<G...>& g) {
     return [&]<unsigned... i>(std::integer_sequence<unsigned, i...>) {
         const auto result = f(Dual<B, (1u << i)>{std::get<i>(x), {B(1)}}...);
-        return std::tuple(detail::share<i, B>(detail::as_tuple(result), g)...);
+        return std::tuple(detail::pullback_term<i, B>(detail::as_tuple(result), g)...);
     }
     (std::make_integer_sequence<unsigned, sizeof...(X) + 1>{});
 }

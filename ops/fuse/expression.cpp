@@ -50,7 +50,7 @@ void run_term(const Function& f, const T* a, const T* b, const T* c, T* out, std
 
 // The kernel for one row, as RowOf is for a lambda.
 template <class T>
-void run_row(const void* f, T* const* places, const std::size_t* steps, const bool* adds,
+void run_row(const void* f, T* const* pointers, const std::size_t* steps, const bool* adds,
              std::size_t n) {
     constexpr std::size_t W = Lanes<T>::width;
     const Expression& e = *static_cast<const Expression*>(f);
@@ -73,9 +73,9 @@ void run_row(const void* f, T* const* places, const std::size_t* steps, const bo
         for (std::uint32_t k = 0; k < e.inputs; ++k) {
             T* const to = row(k);
             if (steps[k] == 0)
-                std::fill_n(to, padded, *places[k]);
+                std::fill_n(to, padded, *pointers[k]);
             else
-                std::fill(std::copy_n(places[k] + i, count, to), to + padded, places[k][i]);
+                std::fill(std::copy_n(pointers[k] + i, count, to), to + padded, pointers[k][i]);
         }
         for (std::uint32_t t = e.inputs; t < e.terms.size(); ++t) {
             const auto& term = e.terms[t];
@@ -85,7 +85,7 @@ void run_row(const void* f, T* const* places, const std::size_t* steps, const bo
                      row(t), padded);
         }
         for (std::size_t j = 0; j < e.outputs.size(); ++j) {
-            T* const to = places[e.inputs + j];
+            T* const to = pointers[e.inputs + j];
             if (to == nullptr) continue;
             const T* const from = row(e.outputs[j]);
             if (steps[e.inputs + j] == 0)
@@ -153,13 +153,13 @@ class Backward {
 public:
     explicit Backward(const Expression& e) : e_(e), at_(e.terms.size()) {}
 
-    void add(std::uint32_t term, std::uint32_t condition, Symbol share) {
+    void add(std::uint32_t term, std::uint32_t condition, Symbol contribution) {
         for (Arrived& a : at_[term])
             if (a.condition == condition) {
-                a.adjoint = a.adjoint + share;
+                a.adjoint = a.adjoint + contribution;
                 return;
             }
-        at_[term].push_back({condition, share});
+        at_[term].push_back({condition, contribution});
     }
 
     void pass_on(std::uint32_t t) {
@@ -223,8 +223,8 @@ Pullback pruned(const Expression& e) {
     return out;
 }
 
-Pullback differentiate(const Expression& e, const std::vector<bool>& wanted,
-                       const std::vector<bool>& arrived) {
+Pullback differentiate(const Expression& e, const std::vector<bool>& needs_grad,
+                       const std::vector<bool>& received) {
     const auto gradients = static_cast<std::uint32_t>(e.outputs.size());
     Reading reading(e.inputs + gradients);
     // The terms of e follow the gradients.
@@ -239,11 +239,11 @@ Pullback differentiate(const Expression& e, const std::vector<bool>& wanted,
     const Expression copy = reading.expression;
     Backward backward(copy);
     for (std::uint32_t j = 0; j < gradients; ++j)
-        if (arrived[j]) backward.add(moved[e.outputs[j]], always, Symbol::at(e.inputs + j));
+        if (received[j]) backward.add(moved[e.outputs[j]], always, Symbol::at(e.inputs + j));
     for (auto t = static_cast<std::uint32_t>(copy.terms.size()); t-- > e.inputs + gradients;)
         backward.pass_on(t);
     for (std::uint32_t i = 0; i < e.inputs; ++i)
-        if (wanted[i]) reading.output(backward.total(i));
+        if (needs_grad[i]) reading.output(backward.total(i));
     return pruned(reading.expression);
 }
 
@@ -274,7 +274,7 @@ Pullback with_numbers(Pullback pullback, const std::vector<double>& numbers) {
 
 struct Key {
     Expression expression; // with slots
-    std::vector<bool> wanted, arrived;
+    std::vector<bool> needs_grad, received;
     friend bool operator==(const Key&, const Key&) = default;
 };
 
@@ -288,39 +288,39 @@ struct Hash {
             mix(std::hash<double>()(term.number));
         }
         for (const std::uint32_t output : key.expression.outputs) mix(output);
-        mix(std::hash<std::vector<bool>>()(key.wanted));
-        mix(std::hash<std::vector<bool>>()(key.arrived));
+        mix(std::hash<std::vector<bool>>()(key.needs_grad));
+        mix(std::hash<std::vector<bool>>()(key.received));
         return h;
     }
 };
 
-struct Known {
+struct CachedPullback {
     Pullback with_slots;
     std::vector<double> numbers; // the constants of `latest`
     std::shared_ptr<const Pullback> latest;
 };
 
 // Enough for a few per kind of cell in a program, whatever the number of steps.
-using KnownPullbacks = std::unordered_map<Key, Known, Hash>;
+using PullbackCache = std::unordered_map<Key, CachedPullback, Hash>;
 constexpr std::size_t most_known = 1000;
 
 } // namespace
 
-std::size_t known_pullbacks() { return per_thread<KnownPullbacks>().size(); }
+std::size_t known_pullbacks() { return per_thread<PullbackCache>().size(); }
 
 std::shared_ptr<const Pullback> pull_back(const Expression& expression,
-                                          const std::vector<bool>& wanted,
-                                          const std::vector<bool>& arrived) {
+                                          const std::vector<bool>& needs_grad,
+                                          const std::vector<bool>& received) {
     std::vector<double> numbers;
-    Key key{with_slots(expression, numbers), wanted, arrived};
-    auto& known = per_thread<KnownPullbacks>();
-    auto at = known.find(key);
-    if (at == known.end()) {
-        Pullback made = differentiate(key.expression, wanted, arrived);
-        if (known.size() >= most_known) known.clear();
-        at = known.emplace(std::move(key), Known{std::move(made), {}, nullptr}).first;
+    Key key{with_slots(expression, numbers), needs_grad, received};
+    auto& cache = per_thread<PullbackCache>();
+    auto at = cache.find(key);
+    if (at == cache.end()) {
+        Pullback made = differentiate(key.expression, needs_grad, received);
+        if (cache.size() >= most_known) cache.clear();
+        at = cache.emplace(std::move(key), CachedPullback{std::move(made), {}, nullptr}).first;
     }
-    Known& found = at->second;
+    CachedPullback& found = at->second;
     if (!found.latest || found.numbers != numbers) {
         found.latest = std::make_shared<const Pullback>(with_numbers(found.with_slots, numbers));
         found.numbers = std::move(numbers);
@@ -355,35 +355,35 @@ std::vector<Variable<T>> evaluate(const Op& op, std::shared_ptr<const Expression
 template <class T>
 void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
                      std::span<const Variable<T>> x, std::span<const Variable<T>> gradients) {
-    std::vector<bool> wanted, arrived;
+    std::vector<bool> needs_grad, received;
     std::vector<Variable<T>> operands;
-    for (std::size_t i = 0; i < x.size(); ++i) wanted.push_back(to[i].needs_grad());
-    for (const auto& g : gradients) arrived.push_back(static_cast<bool>(g.value().storage()));
-    if (std::find(wanted.begin(), wanted.end(), true) == wanted.end()) return;
-    const auto pullback = pull_back(expression, wanted, arrived);
+    for (std::size_t i = 0; i < x.size(); ++i) needs_grad.push_back(to[i].needs_grad());
+    for (const auto& g : gradients) received.push_back(static_cast<bool>(g.value().storage()));
+    if (std::find(needs_grad.begin(), needs_grad.end(), true) == needs_grad.end()) return;
+    const auto pullback = pull_back(expression, needs_grad, received);
     for (const std::uint32_t r : pullback->reads)
         operands.push_back(r < x.size() ? x[r] : gradients[r - x.size()]);
-    const std::shared_ptr<const Expression> shares(pullback, &pullback->expression);
+    const std::shared_ptr<const Expression> contributions(pullback, &pullback->expression);
 
     if (to.is_recording()) {
         const Op op = Op::unplaced(to.accumulator().derivative_name());
-        const auto added = evaluate<T>(op, shares, operands);
+        const auto added = evaluate<T>(op, contributions, operands);
         std::size_t next = 0;
         for (std::size_t i = 0; i < x.size(); ++i) {
-            if (!wanted[i]) continue;
-            if (!is_zero(*shares, next)) to[i].add(added[next]);
+            if (!needs_grad[i]) continue;
+            if (!is_zero(*contributions, next)) to[i].add(added[next]);
             ++next;
         }
         return;
     }
-    std::vector<Adjoint<T>> places;
+    std::vector<Adjoint<T>> adjoints;
     std::vector<InputOperand<T>> sources;
     for (std::size_t i = 0; i < x.size(); ++i)
-        if (wanted[i]) places.push_back(to[i]);
+        if (needs_grad[i]) adjoints.push_back(to[i]);
     for (const auto& v : operands) sources.emplace_back(v.value());
-    std::vector<OutputOperand<T>> sinks(places.size());
-    Adjoint<T>::open(places, sinks);
-    evaluate_into<T>(*shares, common_shape<T>(Op::unplaced("pull_back"), x), sources, sinks);
+    std::vector<OutputOperand<T>> sinks(adjoints.size());
+    Adjoint<T>::open(adjoints, sinks);
+    evaluate_into<T>(*contributions, common_shape<T>(Op::unplaced("pull_back"), x), sources, sinks);
 }
 
 namespace {

@@ -29,14 +29,14 @@ struct Expression {
 
 // For the inputs x of an expression and adjoints g of its outputs, sum_j g_j d out_j / d x_i as an
 // expression whose inputs are the x and g that it reads; `reads` holds their indices (g after x).
-// One output for each i of `wanted`. Adjoints g that are not in `arrived` are 0.
+// One output for each i of `needs_grad`. Adjoints g that are not in `received` are 0.
 struct Pullback {
     Expression expression;
     std::vector<std::uint32_t> reads;
 };
 std::shared_ptr<const Pullback> pull_back(const Expression& expression,
-                                          const std::vector<bool>& wanted,
-                                          const std::vector<bool>& arrived);
+                                          const std::vector<bool>& needs_grad,
+                                          const std::vector<bool>& received);
 // The number of derivative expressions cached by this thread. Expressions that differ only in a
 // constant share one.
 std::size_t known_pullbacks();

@@ -70,9 +70,9 @@ struct FusedRule {
             return std::array<Adjoint<T>, N>{to[I]...};
         }
         (std::make_index_sequence<N>{});
-        std::array<OutputOperand<T>, N> shares;
-        Adjoint<T>::open(targets, shares);
-        map_elements(shape, sources, shares,
+        std::array<OutputOperand<T>, N> contributions;
+        Adjoint<T>::open(targets, contributions);
+        map_elements(shape, sources, contributions,
                      [f = f](auto... all) { return pull_back_all<N>(f, all...); });
     }
 

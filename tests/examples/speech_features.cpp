@@ -117,18 +117,18 @@ TEST_CASE("sounds are written, read, averaged and refused") {
 
 TEST_CASE("recordings by their names, joined to strings") {
     const Recordings own = read_recordings("");
-    CHECK(own.learned.size() == 300);
+    CHECK(own.training.size() == 300);
     CHECK(own.held_out.size() == 150);
     Random random(1);
     for (const std::size_t count : {1, 3, 6}) {
-        const auto chosen = draw_string(own.learned, count, random);
+        const auto chosen = draw_string(own.training, count, random);
         REQUIRE(chosen.size() == count);
-        const auto u = join(own.learned, chosen, own.sample_rate, random);
+        const auto u = join(own.training, chosen, own.sample_rate, random);
         std::size_t samples = 0;
         for (std::size_t i = 0; i < count; ++i) {
-            CHECK(own.learned[chosen[i]].speaker == own.learned[chosen[0]].speaker);
-            CHECK(u.digits[i] == own.learned[chosen[i]].digit);
-            samples += own.learned[chosen[i]].samples.size();
+            CHECK(own.training[chosen[i]].speaker == own.training[chosen[0]].speaker);
+            CHECK(u.digits[i] == own.training[chosen[i]].digit);
+            samples += own.training[chosen[i]].samples.size();
         }
         CHECK(u.samples.size() >= samples);
         CHECK(u.samples.size() <= samples + 2400 * count);
@@ -154,7 +154,7 @@ TEST_CASE("recordings by their names, joined to strings") {
     write_wav(folder / "8_me_12.wav", {"", 8000, tone(300, 90)});
     const auto two = read_recordings(folder.path.string());
     CHECK(two.held_out[0].speaker == "a_b");
-    CHECK(two.learned[0].index == 12);
+    CHECK(two.training[0].index == 12);
 }
 
 TEST_CASE("digits as symbols and letters, and the words that letters make") {
