@@ -38,19 +38,21 @@ struct Model {
           net(s, s.embedding), attend({.input = s.width(), .hidden = s.hidden}),
           head({.input = s.width(), .output = example::sentiments.size()}) {}
 
-    // Logits [B, classes]. Stores the attention weights of the steps [T, B] in `weights`, if given.
-    Variable<T> operator()(const nn::PaddedBatch& batch, Tensor<T>* weights = nullptr) const {
+    // Logits [B, classes]. Stores the attention weights of the steps [T, B] in `attention_weights`,
+    // if given.
+    Variable<T> operator()(const nn::PaddedBatch& batch,
+                           Tensor<T>* attention_weights = nullptr) const {
         const auto x = dropout(embed(batch.numbers), settings.dropout);
-        return head(dropout(pooled(x, batch.lengths, weights), settings.dropout));
+        return head(dropout(pooled(x, batch.lengths, attention_weights), settings.dropout));
     }
     Variable<T> pooled(const Variable<T>& x, std::span<const std::size_t> lengths,
-                       Tensor<T>* weights) const {
+                       Tensor<T>* attention_weights) const {
         if (settings.pooling == "last") return net.last(x, lengths);
         const auto h = net(x, lengths);
         if (settings.pooling == "mean") return nn::mean_over_time(h, lengths);
         if (settings.pooling == "max") return nn::max_over_time(h, lengths);
         const auto [context, weights] = attend(h, lengths);
-        if (weights != nullptr) *weights = weights.value();
+        if (attention_weights != nullptr) *attention_weights = weights.value();
         return context;
     }
     void members(nn::Members<T>& m) {

@@ -35,7 +35,7 @@ Tensor<double> in_double(const Tensor<float>& x) {
     return {x.shape(), std::vector<double>(values.begin(), values.end())};
 }
 
-// A folder that goes when the test ends.
+// A folder that is removed when the test ends.
 struct Folder {
     std::filesystem::path path =
         std::filesystem::temp_directory_path() / ("unroll_speech_" + std::to_string(getpid()));
@@ -51,13 +51,13 @@ TEST_CASE("log-mel energies and their slopes agree with the formulas in NumPy") 
     const auto samples = file.get<double>("samples").to_vector();
     const std::vector<float> x(samples.begin(), samples.end());
     const Filterbank bank({.filters = 24});
-    // Silence is what the logarithm's floor says; elsewhere single precision limits.
+    // Silence is at the floor of the logarithm; elsewhere single precision limits the accuracy.
     CHECK(distance(in_double(bank.log_energies(x)), file.get<double>("energies")) < 1e-4);
     CHECK(distance(in_double(bank(x)), file.get<double>("features")) < 1e-3);
     CHECK(bank.width() == 72);
 }
 
-TEST_CASE("a filterbank hears where a tone is") {
+TEST_CASE("a filterbank locates a tone") {
     const Filterbank bank({});
     std::size_t before = 0;
     for (const double hertz : {150.0, 400.0, 1000.0, 2000.0, 3500.0}) {
@@ -77,7 +77,7 @@ TEST_CASE("a filterbank hears where a tone is") {
     CHECK(contains(error_of([] { Filterbank({.lowest = 4000}); }), "from 4000"));
 }
 
-TEST_CASE("sounds are written, read, averaged and refused") {
+TEST_CASE("sounds are written, read, averaged and rejected") {
     const Folder folder;
     const auto samples = tone(440, 500);
     write_wav(folder / "b.wav", {"", 8000, samples});
@@ -115,7 +115,7 @@ TEST_CASE("sounds are written, read, averaged and refused") {
     CHECK(contains(refused(folder.path.string()), "16000 samples a second"));
 }
 
-TEST_CASE("recordings by their names, joined to strings") {
+TEST_CASE("recordings are parsed by name and joined to strings") {
     const Recordings own = read_recordings("");
     CHECK(own.training.size() == 300);
     CHECK(own.held_out.size() == 150);
@@ -157,7 +157,7 @@ TEST_CASE("recordings by their names, joined to strings") {
     CHECK(two.training[0].index == 12);
 }
 
-TEST_CASE("digits as symbols and letters, and the words that letters make") {
+TEST_CASE("digits as symbols and letters, and words from letters") {
     const Alphabet digits("digits"), letters("letters");
     const std::vector<std::size_t> said{3, 0, 3};
     CHECK(digits.size() == 11);
@@ -189,7 +189,7 @@ TEST_CASE("digits as symbols and letters, and the words that letters make") {
     CHECK(allowed("six", " ") == "efnostz");
 }
 
-TEST_CASE("a picture of what was heard") {
+TEST_CASE("drawing of a recognised utterance") {
     const auto svg =
         picture(Filterbank({}).log_energies(tone(500, 2000)), FilterbankOptions{}, {"one", " "},
                 Tensor<float>({2, 6}, {1, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0.2f, 1}), 4);

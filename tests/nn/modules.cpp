@@ -12,7 +12,7 @@ using namespace test;
 
 namespace {
 
-// A module of a user's own: members listed once, nothing else.
+// A user-defined module: only a list of members.
 template <class T>
 struct Net {
     nn::Linear<T> first{{.input = 3, .output = 4}};
@@ -25,7 +25,7 @@ struct Net {
     void members(nn::Members<T>& m) { m("first", first)("norms", norms)("scale", scale); }
 };
 
-// Its type follows from what members() takes.
+// Its scalar type is deduced from members().
 struct Plain {
     nn::Linear<double> first{{.input = 3, .output = 4}};
     void members(nn::Members<double>& m) { m("first", first); }
@@ -119,7 +119,7 @@ TEST_CASE("dropout") {
     CHECK(contains(error_of([&] { nn::Dropout<double>(1.5)(x); }), "must be in [0, 1]"));
 }
 
-TEST_CASE("starting values") {
+TEST_CASE("initial values") {
     const Random random(1);
     const auto q = nn::orthogonal<double>({6, 4}, random);
     const auto eye = matmul(Variable<double>(q.transpose()), Variable<double>(q)).value();

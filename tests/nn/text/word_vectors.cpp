@@ -24,7 +24,7 @@ std::string binary(const std::string& counts, bool newlines = true) {
            raw<float>({1, 2, 3}) + end;
 }
 
-// The message with which a file is refused; it must name the file.
+// The error message for a file, which must name the file.
 template <class Read>
 std::string refused(const Read& read, const std::string& content,
                     const nn::WordVectorOptions& options = {}) {
@@ -92,7 +92,7 @@ TEST_CASE("damaged text files of word vectors") {
     CHECK(contains(refused(std::string("a 1 2\nb\0 3 4\n", 13)), "line 2: expected text, got a"));
     CHECK(contains(refused(std::string("\x89PNG\r\n\x1a\n\0\0", 10)), "line 1: "));
     CHECK(contains(refusal([] { Vectors::read_text("/nowhere/x"); }), "/nowhere/x"));
-    // At every byte but the last few a file with a header misses something.
+    // Truncated anywhere but at the last few bytes, a file with a header is incomplete.
     const std::string good = "2 2\nab 1 2\nc 3 44\n";
     for (std::size_t n = 0; n < good.size() - 2; ++n) {
         CAPTURE(n);
@@ -135,7 +135,7 @@ TEST_CASE("word vectors from word2vec's binary files") {
     CHECK(contains(refused("1 1\n " + raw<float>({1})), "expected a word, got a space"));
 }
 
-TEST_CASE("word vectors are written and read again") {
+TEST_CASE("word vectors: round trip") {
     const Folder folder;
     const std::string path = (folder / "x").string();
     const nn::WordVectors<float> vectors(Tokens{"a", "ï", "3"}, random_tensor<float>({3, 5}));
@@ -220,7 +220,7 @@ TEST_CASE("a loaded embedding, frozen or tuned") {
     }
     const auto g = embed.weight.gradient();
     CHECK(sum(Variable<double>(g)).item() == 2);
-    // One-hot rows times the table are the table's rows.
+    // Products of one-hot rows with the table are rows of the table.
     CHECK(one_hot<double>(x, words.size()).shape() == Shape{2, words.size()});
 }
 
@@ -297,8 +297,8 @@ TEST_CASE("noise, pairs and subsampling") {
                    "word 2 at position 1 has no count; there are counts of 2 words"));
 }
 
-TEST_CASE("skip-gram learns which words keep the same company") {
-    // Two topics whose words never meet.
+TEST_CASE("skip-gram learns which words occur together") {
+    // Two topics whose words never occur together.
     const std::vector<Tokens> topics{{"cat", "dog", "cow", "pig"}, {"one", "two", "six", "ten"}};
     Random random(7);
     std::vector<Tokens> sentences;
