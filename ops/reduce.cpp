@@ -159,8 +159,8 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
                   r, keep_dims);
 }
 
-// The logarithms of the sums relative to the largest elements, which are constants, are a result of
-// their own: x - top - log_sum keeps the differences of elements of any size.
+// The logarithms of the sums relative to the largest elements, which are constants, are a separate
+// result: x - top - log_sum is accurate for elements of any magnitude.
 template <class T>
 Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
     constexpr T infinity = std::numeric_limits<T>::infinity();

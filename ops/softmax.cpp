@@ -126,7 +126,7 @@ void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>
     to[0].add(Variable<T>(std::move(gradients)));
 }
 
-// (x - top) - log(sum): logits of any size keep their differences.
+// (x - top) - log(sum), which is accurate for logits of any magnitude.
 template <class T>
 void log_softmax_row(const T* in, T* out, std::size_t n, T top) {
     if (top == -infinity<T>) {

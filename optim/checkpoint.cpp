@@ -117,7 +117,7 @@ void Checkpoint<T>::load(const std::string& path) {
     const SafetensorsFile file = SafetensorsFile::read(path);
     const auto found = file.metadata().find(version_key);
     if (found == file.metadata().end())
-        fail("load", "'" + path + "' holds weights but no training state");
+        fail("load", "'" + path + "' contains weights but no training state");
     if (found->second != version)
         fail("load", "'" + path + "' has version " + found->second +
                          " of the training state, this program reads version " + version +

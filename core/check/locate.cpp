@@ -86,7 +86,7 @@ bool any_weight(const std::vector<Operand>& operands) {
                        [](const Operand& o) { return static_cast<bool>(o.weight.storage()); });
 }
 
-// Runs every rule separately, into leaves of its own whose gradients are not zero before.
+// Runs every rule separately, with new leaves whose gradients are not zero initially.
 void run_rules(Tape<double>& tape, std::vector<Operation>& operations) {
     struct Alone {
         Operation* operation;

@@ -117,7 +117,7 @@ int create_beside(const fs::path& directory, fs::path& name) {
     }
 }
 
-// Removes temporary files that no process holds a lock on: their writers have died.
+// Removes temporary files that are not locked: their writers have been killed.
 void remove_leftovers(const fs::path& directory) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(directory, error)) {

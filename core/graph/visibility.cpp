@@ -33,7 +33,8 @@ void Visibility::close_modules(const std::vector<bool>& open) {
         has_backward_ = has_backward_ || (model_.backward_pass(m) == m && open[m]);
 }
 
-// If the drawn module has more nodes than the budget allows, those in the middle become one.
+// If the drawn module has more nodes than the budget allows, those in the middle are merged into
+// one.
 void Visibility::shorten() {
     const Module& root = model_.modules[root_];
     struct Entry {

@@ -9,7 +9,8 @@ namespace example {
 struct TableOptions {
     // A column by its name in the header or its number, from 1; empty: the first with numbers.
     std::vector<std::string> columns = {};
-    // Additional cells that mean a missing value, besides empty ones, the usual words and dashes.
+    // Additional cells that mean a missing value; empty cells, the usual words and dashes always
+    // do.
     std::vector<std::string> missing = {};
 };
 

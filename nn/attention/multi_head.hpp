@@ -52,8 +52,8 @@ public:
                                   const Variable<T>& value,
                                   const AttentionMask& attention_mask = {},
                                   Where caller = Where::current()) const;
-    // x attends to itself. Where attention_mask.key_padding_mask hides a step, x is padding and is
-    // read as 0, as a query, too (PyTorch reads it there).
+    // x attends to itself. Steps masked by attention_mask.key_padding_mask are padding and are read
+    // as 0, also as queries (PyTorch reads them).
     AttentionOutput<T> operator()(const Variable<T>& x, const AttentionMask& attention_mask = {},
                                   Where caller = Where::current()) const;
     // x attends to the past steps and to itself. `past` holds the keys and values of the past

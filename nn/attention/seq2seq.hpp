@@ -83,7 +83,7 @@ public:
     struct DecoderState {
         std::vector<cell_state<Cell>> cells; // of each layer, [B, width of the state]
         Variable<T> readout;                 // [B, hidden]
-        Variable<T> weights;                 // of the attention, [B, S]; none before a step
+        Variable<T> weights; // of the attention, [B, S]; empty before the first step
         KeyValues<T> memory;
         Indices sources; // index of the original sequence that each row attends to
 

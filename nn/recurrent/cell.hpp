@@ -16,7 +16,7 @@ namespace unroll::nn {
 // input is projected for many steps at once, before the first step:
 //   project: x [..., input] -> z [..., any width] each row independently
 //   step:    z [B, ...], state -> new state, h first, each [B, its width]
-// A state is a State<T, N>; a cell that carries h alone may take and return a Variable instead.
+// A state is a State<T, N>; a cell whose only state is h may take and return a Variable instead.
 // Nothing else is required. Optional members, and their defaults:
 //   value_type      the scalar type: default, that of the arguments of step
 //   states          N: default, that of the arguments of step, or 1 if step is a template

@@ -115,7 +115,7 @@ auto fuse(const Op& op, const F& f, std::span<const OutputSlot<T>> targets, cons
 
 } // namespace detail
 
-// For rules: place += f at every position of its operands, in one pass and without a temporary.
+// For rules: target += f at every position of its operands, in one pass and without a temporary.
 template <class T, class F, class... V>
 void add_fused(const Adjoint<T>& target, const F& f, const V&... x) {
     if (!target.needs_grad()) return;

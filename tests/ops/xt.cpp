@@ -144,7 +144,7 @@ TEST_CASE("elements and strided views share the gradient of their variable") {
     CHECK(tape.gradient(x) == Tensor<double>({2, 4}, {8, 10, 0, 10, 0, 11, 0, 11}));
 }
 
-TEST_CASE("masks are joined and negated with broadcasting") {
+TEST_CASE("masks are combined and negated with broadcasting") {
     using unroll::Mask;
     const Mask a({2, 1}, {true, false}), b({2}, {true, false});
     CHECK((a && b) == Mask({2, 2}, {true, false, false, false}));

@@ -362,7 +362,7 @@ TEST_CASE("profiles: sums agree, in order of decreasing cost") {
         return ProfileRow{};
     };
     CHECK(find(operations, "lstm").count == 8);
-    // h and c of 4 steps, 2 layers, batch 2, 4 units; the rule keeps four gates and c.
+    // h and c of 4 steps, 2 layers, batch 2, 4 units; the rule saves four gates and c.
     CHECK(find(operations, "lstm").cost.bytes == 8 * 2 * 8 * sizeof(float));
     CHECK(find(operations, "lstm").cost.kept == 8 * 5 * 8 * sizeof(float));
     CHECK(find(operations, "lstm").cost.backward > 0);

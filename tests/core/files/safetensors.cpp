@@ -72,7 +72,7 @@ TEST_CASE("safetensors: round trip") {
         write_safetensors(path, {tensors.rbegin(), tensors.rend()}, metadata);
         CHECK(text_of(path) == first);
     }
-    SUBCASE("data begin at a multiple of 8, each tensor at one of its elements") {
+    SUBCASE("data begin at a multiple of 8, each tensor at a multiple of its element size") {
         const auto bytes = read_file(path);
         std::uint64_t length = 0;
         std::memcpy(&length, bytes.data(), sizeof(length));

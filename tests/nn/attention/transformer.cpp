@@ -436,8 +436,9 @@ TEST_CASE("Transformers report shape errors") {
     CHECK(contains(wrong({}), "a width of 0 has no 1 equal heads"));
     CHECK(contains(wrong({.width = 6, .heads = 2, .positions = nn::Positions::rotary}),
                    "heads of width 3 have no pairs of features to rotate"));
-    CHECK(contains(wrong({.width = 6, .positions = nn::Positions::learned}),
-                   "learned positions need a width and a number of steps, got 6 and 0"));
+    CHECK(contains(
+        wrong({.width = 6, .positions = nn::Positions::learned}),
+        "learned positions need a width and a number of steps of at least 1, got 6 and 0"));
     CHECK(contains(wrong({.width = 6, .layers = 0}), "there must be at least 1 layer"));
     CHECK(contains(wrong({.width = 6, .dropout = 1.5}), "dropout must be in [0, 1]"));
 

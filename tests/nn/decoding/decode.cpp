@@ -205,7 +205,7 @@ TEST_CASE("the end token, the limit and impossible tokens") {
         CHECK(!found[0].weights.storage());
     }
     SUBCASE("a length penalty of 1 compares means, of 0 sums") {
-        // Two tokens, the end of which has probability 0.4: the longer, the likelier in the mean.
+        // Two tokens, where the end token has probability 0.4: longer sequences have a larger mean.
         const auto step = always({std::log(0.6), std::log(0.4)});
         const nn::BeamOptions sums{.beam = 4, .n_best = 4, .end = 1, .max_length = 3};
         nn::BeamOptions means = sums;
