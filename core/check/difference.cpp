@@ -80,7 +80,7 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
     double flat = 0; // the largest step at which nothing changes
     for (int k = highest; k >= lowest; --k) {
         // Large steps may agree because the function is linear beyond a kink, or constant outside
-        // its domain, so zero is accepted only at very small steps.
+        // its domain, so the search ends early only at very small steps.
         if (k < -12 && least < infinity && (after > 3 || least <= accuracy)) break;
         Rung r{k, 0, 0, false, infinity};
         if (!slope(k, output, r.slope, r.is_one_sided)) continue;

@@ -15,8 +15,7 @@ struct Copy {
     Shape shape;
     Strides strides;
     StorageRef memory;
-    std::atomic<std::uint64_t> version{
-        ~std::uint64_t{0}}; // version of the elements when they were packed
+    std::atomic<std::uint64_t> version{~std::uint64_t{0}}; // of the elements when packed
     std::unique_ptr<Copy> next;
 
     template <class T>

@@ -21,17 +21,16 @@ struct TrainingOptions {
     std::string out = "", csv = "", svg = "";
     bool resume = false;
     Inspection inspection = {};
-    std::string unit = "sequences"; // unit of the speed,
-    double units = 0;               // number of units in a batch; 0: --batch
+    std::string unit = "sequences"; // for the speed
+    double units = 0;               // per batch; 0: --batch
     const CLI::App* command = nullptr;
 
     void options(CLI::App& command, const std::string& of_a_batch);
-    // An option that determines the order of batches, and so belongs to the state that --resume
-    // continues.
+    // The options that determine the order of batches: part of the state that --resume continues.
     std::map<std::string, std::uint64_t> order() const {
         return {{"batch", batch}, {"seed", seed}, {"shards", shards}, {"steps", steps}};
     }
-    // Takes the value from the run saved in `out`. Throws Error if the command line differs.
+    // Takes them from the run saved in `out`. Throws Error if the command line differs.
     void continue_order();
 };
 

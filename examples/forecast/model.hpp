@@ -56,8 +56,8 @@ struct Place {
 };
 
 // The window that ends with a step, shorter at the beginning of the series, [steps, 5]. Per step:
-// its value, the value one season before the next step if there is one, the next step's position in
-// the season (two columns), and the next value, the target.
+// its value, the difference to it of the value one season before the next step, the next step's
+// position in the season (two columns), and the next value, the target.
 template <class T>
 Tensor<T> window(const Place& end, const Settings& s) {
     const std::vector<double>& values = *end.values;

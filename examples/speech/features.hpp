@@ -12,7 +12,7 @@ struct FilterbankOptions {
     double window = 0.025;          // seconds
     double step = 0.010;
     std::size_t filters = 40;
-    double lowest = 60;     // in Hz; at most half the sampling rate
+    double lowest = 60;     // in Hz; the highest frequency is half the sampling rate
     double emphasis = 0.97; // x_t - emphasis x_(t-1)
     std::size_t deltas = 2; // number of derivatives: 1: first, 2: first and second
 };
