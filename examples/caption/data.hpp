@@ -39,6 +39,7 @@ Tensor<T> batch_of(const std::vector<Image>& images, std::span<const std::size_t
 
 // The image, and a copy for each word of its caption, brightened by the attention weights of that
 // word: weights [words, rows columns] of a grid of features.
-std::string looked_svg(const Image& image, const nn::Tokens& words, const Tensor<float>& weights);
+std::string attention_svg(const Image& image, const nn::Tokens& words,
+                          const Tensor<float>& weights);
 
 } // namespace caption

@@ -54,7 +54,8 @@ std::vector<Image> synthetic_images() {
     return images;
 }
 
-std::string looked_svg(const Image& image, const nn::Tokens& words, const Tensor<float>& weights) {
+std::string attention_svg(const Image& image, const nn::Tokens& words,
+                          const Tensor<float>& weights) {
     constexpr double gap = 10, across = 5.0 * side, below = 24;
     const auto cells = static_cast<std::size_t>(std::lround(std::sqrt(weights.shape(1))));
     const double cell = across / static_cast<double>(cells);

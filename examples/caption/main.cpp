@@ -113,7 +113,7 @@ void run_caption(const std::string& path, const std::string& data, std::size_t f
                     sentence_of(written[i].words).c_str(), sentence_of(some[i].caption).c_str());
     }
     if (!svg.empty())
-        write_file_atomically(svg, looked_svg(some[0], written[0].words, written[0].weights));
+        write_file_atomically(svg, attention_svg(some[0], written[0].words, written[0].weights));
     example::print_result(
         {{"right", std::to_string(right)}, {"images", std::to_string(some.size())}});
 }
@@ -130,7 +130,7 @@ int main(int argc, char** argv) {
          "train caption_emoji --attention none --out none.safetensors",
          "eval caption.safetensors caption_emoji --beam 4",
          "caption caption.safetensors caption_emoji --first 20 --count 5",
-         "caption caption.safetensors caption_emoji --first 7 --svg looked.svg"});
+         "caption caption.safetensors caption_emoji --first 7 --svg attention.svg"});
     program.train("train on images with captions", example::train<Training, Model>);
     std::string path, data, svg;
     std::size_t beam = 4, first = 0, count = 10;

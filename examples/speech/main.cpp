@@ -90,7 +90,7 @@ int main(int argc, char** argv) {
         {"train recordings.tar --minutes 5",
          "train recordings.tar --model las --symbols letters --out las.safetensors",
          "eval speech.safetensors recordings.tar",
-         "recognise speech.safetensors some.wav --picture heard.svg",
+         "recognise speech.safetensors some.wav --picture recognised.svg",
          "train --epochs 20 --hidden 32"});
     program.train("train on recordings named digit_speaker_index.wav, from a folder or an archive; "
                   "default: synthetic tones",
