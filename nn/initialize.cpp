@@ -15,7 +15,7 @@ std::atomic<std::uint64_t> streams{0};
 
 std::pair<double, double> fans(const char* name, const Shape& shape) {
     if (shape.size() < 2)
-        fail(name, "a weight of at least two dimensions is needed, got " + to_string(shape));
+        fail(name, "expected a weight of at least two dimensions, got " + to_string(shape));
     return {static_cast<double>(element_count(shape) / std::max<std::size_t>(shape[0], 1)),
             static_cast<double>(shape[0])};
 }
@@ -77,7 +77,7 @@ Tensor<T> he(const Shape& shape, Random random) {
 
 template <class T>
 Tensor<T> orthogonal(const Shape& shape, Random random, std::size_t block) {
-    if (shape.size() != 2) fail("orthogonal", "a matrix is needed, got " + to_string(shape));
+    if (shape.size() != 2) fail("orthogonal", "expected a matrix, got " + to_string(shape));
     const std::size_t rows = block == 0 ? shape[0] : block, width = shape[1];
     if (rows == 0 || shape[0] % rows != 0)
         fail("orthogonal",

@@ -17,10 +17,10 @@ namespace unroll::nn {
 // Collects the parameters of a module and of its children with their paths. A module is any struct
 // with
 //   void members(Members<T>& m) { m("weight", weight)("bias", bias)("cells", cells); }
-// that names each parameter and child; vectors of modules are numbered. A parameter that is named
-// more than once counts once, by its first path. Parameters take their paths for names; so does a
-// module that has a ModuleName and lists it first, m(module_name)("weight", weight), and opens a
-// Scope with it when it is called.
+// that names each parameter and child; vectors of modules are numbered. A parameter that is listed
+// more than once counts once, with its first path. Parameters receive their paths as names, as does
+// a module with a ModuleName that lists it first, m(module_name)("weight", weight), and opens a
+// Scope with it when called.
 template <class T = float>
 class Members {
 public:
@@ -51,7 +51,7 @@ public:
         return *this;
     }
 
-    // A child whose parameters are distinguished by a suffix.
+    // A child whose parameters have a suffix in common.
     template <class Module>
     Members& with_suffix(const std::string& suffix, Module& module) {
         const std::string outer = suffix_;
@@ -97,7 +97,7 @@ struct ScalarOf<Module> {
 };
 } // namespace detail
 
-// The scalar type of a module: its value_type, or that of the Members which members() takes.
+// The scalar type of a module: its value_type, or that of the parameter of members().
 template <class Module>
 using scalar_of = typename detail::ScalarOf<Module>::type;
 
@@ -121,10 +121,11 @@ Parameters<scalar_of<First>> parameters(First& first, Rest&... rest) {
     return members.all();
 }
 
-// Throws Error for a module whose layers were moved to another one.
+// Throws Error for a module that was moved from.
 template <class Module>
 void require_not_moved(const char* module, const List<Module>& layers) {
-    if (layers.empty()) fail(module, "the module was moved from; use the one that it was moved to");
+    if (layers.empty())
+        fail(module, "the module was moved from; use the module that it was moved to");
 }
 
 // The number of elements of all parameters.

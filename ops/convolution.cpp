@@ -16,34 +16,34 @@ using detail::Windows;
 // Shapes of a convolution. Channels and outputs are those of one group.
 struct Geometry {
     Windows windows;
-    std::size_t pictures, groups, channels, outputs;
+    std::size_t images, groups, channels, outputs;
 
-    std::size_t pixels() const { return windows.picture.height * windows.picture.width; }
+    std::size_t pixels() const { return windows.image.height * windows.image.width; }
     std::size_t positions() const { return windows.out.height * windows.out.width; }
     std::size_t kernel() const { return windows.kernel.height * windows.kernel.width; }
     std::size_t inner() const { return channels * kernel(); }
     Shape x() const {
-        return {pictures, groups * channels, windows.picture.height, windows.picture.width};
+        return {images, groups * channels, windows.image.height, windows.image.width};
     }
     Shape weight() const {
         return {groups * outputs, channels, windows.kernel.height, windows.kernel.width};
     }
-    Shape y() const { return {pictures, groups * outputs, windows.out.height, windows.out.width}; }
+    Shape y() const { return {images, groups * outputs, windows.out.height, windows.out.width}; }
     bool is_worth_splitting() const {
-        return threads::worth_splitting(2.0 * static_cast<double>(pictures * groups * outputs) *
+        return threads::worth_splitting(2.0 * static_cast<double>(images * groups * outputs) *
                                         static_cast<double>(inner() * positions()));
     }
 };
 
-// A block of windows whose columns fit the cache: some rows of one picture, or all rows of several
-// small pictures. Blocks do not depend on the number of threads.
+// A block of windows whose columns fit the cache: some rows of one image, or all rows of several
+// small images. Blocks do not depend on the number of threads.
 struct Block {
-    std::size_t picture, pictures, row, rows;
+    std::size_t image, images, row, rows;
 };
 
 template <class T>
 struct Blocks {
-    std::size_t pictures = 1, parts = 1; // of a block; of a picture
+    std::size_t images = 1, parts = 1; // of a block; of an image
 
     explicit Blocks(const Geometry& s) {
         constexpr std::size_t cache = (std::size_t{1} << 17) / sizeof(T), enough_columns = 256;
@@ -53,23 +53,23 @@ struct Blocks {
         if (fitting < height)
             parts = (height + fitting - 1) / fitting;
         else
-            pictures =
+            images =
                 std::min(fitting / height, (enough_columns + s.positions() - 1) / s.positions());
     }
 
-    // f(block) for all blocks of pictures [begin, end), where begin is one's first picture.
+    // Calls f(block) for all blocks of images [begin, end).
     template <class F>
     void each(const Geometry& s, std::size_t begin, std::size_t end, const F& f) const {
         const std::size_t height = s.windows.out.height;
-        for (std::size_t n = begin; n < end; n += pictures)
+        for (std::size_t n = begin; n < end; n += images)
             for (std::size_t p = 0; p < parts; ++p) {
                 const std::size_t row = height * p / parts;
-                f(Block{n, std::min(pictures, end - n), row, height * (p + 1) / parts - row});
+                f(Block{n, std::min(images, end - n), row, height * (p + 1) / parts - row});
             }
     }
 };
 
-// The positions [first, last) at which a kernel element at `offset` is within the picture.
+// The positions [first, last) at which a kernel element at `offset` is inside the image.
 struct Range {
     std::size_t first, last;
     Range(std::size_t extent, std::size_t out, std::size_t offset, std::size_t stride,
@@ -82,9 +82,9 @@ struct Range {
     }
 };
 
-// Pairs the columns of a block, [channels * kernel, positions], with x: calls
-// row(offset in the columns, offset in x, first, last) for every run of positions along the width,
-// of which [first, last) are within the picture.
+// Pairs the columns of a block, [channels * kernel, positions], with x: calls row(offset in the
+// columns, offset in x, first, last) for every run of positions along the width, of which [first,
+// last) are inside the image.
 template <class F>
 void for_rows(const Geometry& s, const Block& b, std::size_t channel, std::size_t channels,
               const F& row) {
@@ -93,14 +93,13 @@ void for_rows(const Geometry& s, const Block& b, std::size_t channel, std::size_
     for (std::size_t c = channel; c < channel + channels; ++c) {
         for (std::size_t i = 0; i < w.kernel.height; ++i) {
             const std::size_t down = i * w.dilation.height;
-            const Range high(w.picture.height, w.out.height, down, w.stride.height,
-                             w.padding.height);
+            const Range high(w.image.height, w.out.height, down, w.stride.height, w.padding.height);
             for (std::size_t j = 0; j < w.kernel.width; ++j) {
                 const std::size_t across = j * w.dilation.width;
-                const Range wide(w.picture.width, w.out.width, across, w.stride.width,
+                const Range wide(w.image.width, w.out.width, across, w.stride.width,
                                  w.padding.width);
                 const std::size_t left = wide.first * w.stride.width + across - w.padding.width;
-                for (std::size_t n = b.picture; n < b.picture + b.pictures; ++n) {
+                for (std::size_t n = b.image; n < b.image + b.images; ++n) {
                     const std::size_t plane = (n * s.groups * s.channels + c) * s.pixels();
                     for (std::size_t r = b.row; r < b.row + b.rows; ++r, to += w.out.width) {
                         if (r < high.first || r >= high.last || wide.first >= wide.last) {
@@ -108,7 +107,7 @@ void for_rows(const Geometry& s, const Block& b, std::size_t channel, std::size_
                             continue;
                         }
                         const std::size_t top = r * w.stride.height + down - w.padding.height;
-                        row(to, plane + top * w.picture.width + left, wide.first, wide.last);
+                        row(to, plane + top * w.image.width + left, wide.first, wide.last);
                     }
                 }
             }
@@ -162,15 +161,15 @@ void fold(const Geometry& s, const Block& b, std::size_t channel, std::size_t ch
 }
 
 // The results of a group at a block's positions, [outputs, positions]: in place if they are rows of
-// one picture, otherwise in temporary memory.
+// one image, otherwise in temporary memory.
 template <class T>
 class Panel {
 public:
     Panel(const Geometry& s, const Block& b, std::size_t group, T* y)
-        : s_(s), block_(b), columns_(b.pictures * b.rows * s.windows.out.width),
-          place_(y + (b.picture * s.groups + group) * s.outputs * s.positions() +
+        : s_(s), block_(b), columns_(b.images * b.rows * s.windows.out.width),
+          place_(y + (b.image * s.groups + group) * s.outputs * s.positions() +
                  b.row * s.windows.out.width) {
-        if (b.pictures > 1) own_ = Tensor<T>({s.outputs, columns_});
+        if (b.images > 1) own_ = Tensor<T>({s.outputs, columns_});
     }
     T* data() { return own_.storage() ? own_.data() : place_; }
     std::size_t leading() const { return own_.storage() ? columns_ : s_.positions(); }
@@ -188,7 +187,7 @@ private:
     void each(const F& f) {
         if (!own_.storage()) return;
         const std::size_t run = s_.positions();
-        for (std::size_t n = 0; n < block_.pictures; ++n)
+        for (std::size_t n = 0; n < block_.images; ++n)
             for (std::size_t o = 0; o < s_.outputs; ++o)
                 f(own_.data() + o * columns_ + n * run,
                   place_ + (n * s_.groups * s_.outputs + o) * run, run);
@@ -201,29 +200,30 @@ private:
     Tensor<T> own_;
 };
 
-// Calls f(block, group, memory for its columns) for a whole batch; threads divide the pictures.
+// Calls f(block, group, memory for its columns) for a whole batch; the images are divided among
+// threads.
 template <class T, class F>
-void for_pictures(const Geometry& s, const F& f) {
+void for_images(const Geometry& s, const F& f) {
     const Blocks<T> blocks(s);
     const auto piece = [&](std::size_t begin, std::size_t end) {
         Tensor<T> columns;
         blocks.each(s, begin, end, [&](const Block& b) {
-            const Shape shape{s.inner(), b.pictures * b.rows * s.windows.out.width};
+            const Shape shape{s.inner(), b.images * b.rows * s.windows.out.width};
             if (columns.size() < element_count(shape)) columns = Tensor<T>(shape);
             for (std::size_t g = 0; g < s.groups; ++g) f(b, g, columns.data());
         });
     };
     if (s.is_worth_splitting())
-        threads::for_pieces(s.pictures, blocks.pictures, piece);
+        threads::for_pieces(s.images, blocks.images, piece);
     else
-        piece(0, s.pictures);
+        piece(0, s.images);
 }
 
 template <class T>
 Tensor<T> forward(const Geometry& s, const Tensor<T>& x, const Tensor<T>& weight,
                   const Tensor<T>& bias) {
     Tensor<T> y(s.y());
-    for_pictures<T>(s, [&](const Block& b, std::size_t g, T* columns) {
+    for_images<T>(s, [&](const Block& b, std::size_t g, T* columns) {
         unfold(s, b, g * s.channels, s.channels, x.data(), columns);
         Panel<T> out(s, b, g, y.data());
         const bool biased = bias.dimension() != 0;
@@ -241,7 +241,7 @@ Tensor<T> forward(const Geometry& s, const Tensor<T>& x, const Tensor<T>& weight
 template <class T>
 Tensor<T> input_share(const Geometry& s, const Tensor<T>& y, const Tensor<T>& weight) {
     Tensor<T> x = Tensor<T>::zeros(s.x());
-    for_pictures<T>(s, [&](const Block& b, std::size_t g, T* columns) {
+    for_images<T>(s, [&](const Block& b, std::size_t g, T* columns) {
         Panel<T> in(s, b, g, const_cast<T*>(y.data())); // only read
         in.gather();
         gemm(true, false, s.inner(), in.columns(), s.outputs, T(1),
@@ -252,7 +252,7 @@ Tensor<T> input_share(const Geometry& s, const Tensor<T>& y, const Tensor<T>& we
     return x;
 }
 
-// Threads divide the channels, so that every sum is computed by one thread.
+// Channels are divided among threads, so that every sum is computed by one thread.
 template <class T>
 Tensor<T> weight_share(const Geometry& s, const Tensor<T>& x, const Tensor<T>& y) {
     Tensor<T> weight = Tensor<T>::zeros(s.weight());
@@ -270,7 +270,7 @@ Tensor<T> weight_share(const Geometry& s, const Tensor<T>& x, const Tensor<T>& y
     };
     const auto piece = [&](std::size_t begin, std::size_t end) {
         Tensor<T> columns;
-        blocks.each(s, 0, s.pictures, [&](const Block& b) {
+        blocks.each(s, 0, s.images, [&](const Block& b) {
             for (std::size_t g = 0; g < s.groups; ++g) {
                 Panel<T> in(s, b, g, const_cast<T*>(y.data())); // only read
                 in.gather();
@@ -286,7 +286,7 @@ Tensor<T> weight_share(const Geometry& s, const Tensor<T>& x, const Tensor<T>& y
 }
 
 // <convolved(x, w), y> is linear in each of the three. The derivative with respect to one of them
-// is the operation on the other two, so the three operations are the rules of each other.
+// is the operation on the other two, so each operation's rule uses the other two.
 template <class T>
 Variable<T> to_input(const Op& op, const Variable<T>& y, const Variable<T>& w, const Geometry& s);
 template <class T>

@@ -10,10 +10,10 @@ struct ConvolutionOptions {
     std::size_t groups = 1; // each convolves its own equal part of the channels
 };
 
-// Convolution (cross-correlation) of pictures, like PyTorch's conv2d, or of sequences, like conv1d:
-// x [batch, in, height, width], weight [out, in / groups, kernel height, kernel width], bias [out]
-// -> [batch, out, height', width'], where height' = (height + 2 padding - dilation (kernel - 1) -
-// 1) / stride + 1, rounded down; sequences have no heights. Throws Error if shapes do not match.
+// Convolution (cross-correlation) of images, like PyTorch's conv2d, or of sequences, like conv1d: x
+// [batch, in, height, width], weight [out, in / groups, kernel height, kernel width], bias [out] ->
+// [batch, out, height', width'], where height' = (height + 2 padding - dilation (kernel - 1) - 1) /
+// stride + 1, rounded down; sequences have no heights. Throws Error if shapes do not match.
 template <class T>
 Variable<T> convolution(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
                         const std::type_identity_t<Variable<T>>& bias,

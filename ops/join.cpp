@@ -16,7 +16,7 @@ std::vector<const Variable<T>*> pointers(std::span<const Variable<T>> pieces) {
 
 template <class T>
 Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis, Op op) {
-    if (pieces.empty()) fail(op, "no pieces");
+    if (pieces.empty()) fail(op, "there are no pieces to join");
     const std::size_t a = normal_axis(op, axis, pieces[0].dimension());
     Shape shape = pieces[0].shape();
     for (const auto& piece : pieces.subspan(1)) {
@@ -44,7 +44,7 @@ Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis
 
 template <class T>
 Variable<T> stack(std::span<const Variable<T>> pieces, std::ptrdiff_t axis, Op op) {
-    if (pieces.empty()) fail(op, "no pieces");
+    if (pieces.empty()) fail(op, "there are no pieces to join");
     Shape shape = pieces[0].shape();
     const std::size_t a = normal_axis(op, axis, shape.size() + 1);
     for (const auto& piece : pieces)

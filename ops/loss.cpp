@@ -52,7 +52,7 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
     double total = 0;
     for (std::size_t i = 0; i < rows; ++i) {
         const std::int64_t t = target.data()[i];
-        if (t == options.ignored) continue; // the row may hold anything, and nothing reads it
+        if (t == options.ignored) continue; // the row may contain any values; it is not read
         const T* row = x.data() + i * classes;
         const T top = detail::row_max(row, classes);
         const T log_sum = detail::row_log_sum_exp(row, classes, top);
@@ -73,14 +73,15 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
             const Indices& targets) {
             const std::size_t classes = logits.shape().back();
             const Indices target = targets.contiguous();
-            // p - 1 for the target is computed as expm1(log p), which does not cancel.
+            // p - 1 for the target is computed as expm1(log p), to avoid cancellation.
             const auto others = [even](auto y) { return exp(y) - even; };
             const auto chosen = [rest = smoothing - even](auto y) { return expm1(y) + rest; };
-            Tensor<T> share = Tensor<T>::zeros(logits.shape());
             if (to.is_recording()) {
+                Tensor<T> one_hot = Tensor<T>::zeros(logits.shape());
                 for (std::size_t i = 0; i < target.size(); ++i)
                     if (target.data()[i] != ignored)
-                        share.data()[static_cast<std::int64_t>(i * classes) + target.data()[i]] = 1;
+                        one_hot.data()[static_cast<std::int64_t>(i * classes) + target.data()[i]] =
+                            1;
                 const auto counts = [](auto x, auto weight) { return where(weight > 0, x, 0); };
                 const Variable<T> y =
                     log_softmax(fuse("cross_entropy", counts, logits, constant(weights)));
@@ -89,21 +90,22 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
                     [=](auto y, auto weight, auto is_target, auto g) {
                         return g * weight * where(is_target > 0, chosen(y), others(y));
                     },
-                    y, constant(weights), constant(share), g));
+                    y, constant(weights), constant(one_hot), g));
             }
             const Tensor<T> x = logits.value().contiguous();
+            Tensor<T> gradient = Tensor<T>::zeros(logits.shape());
             for (std::size_t i = 0; i < target.size(); ++i) {
                 if (target.data()[i] == ignored) continue;
                 const T weight = g.item() * weights.data()[i], top = tops.data()[i],
                         log_sum = log_sums.data()[i];
                 const auto log_p = [=](auto x) { return x - top - log_sum; };
                 const T* const row = x.data() + i * classes;
-                T* const out = share.data() + i * classes;
+                T* const out = gradient.data() + i * classes;
                 detail::row_map(
                     classes, out, [=](auto x) { return weight * others(log_p(x)); }, row);
                 out[target.data()[i]] = weight * chosen(log_p(row[target.data()[i]]));
             }
-            to[0].add(Variable<T>(std::move(share)));
+            to[0].add(Variable<T>(std::move(gradient)));
         });
 }
 
@@ -113,7 +115,7 @@ Variable<T> binary_cross_entropy(const Variable<T>& logits,
     same_shape(op, logits, y);
     return mean_or_zero(fuse(op, primitive([](auto x, auto y) {
                                  constexpr T infinity = std::numeric_limits<T>::infinity();
-                                 // A right answer of infinite certainty has no loss.
+                                 // A correct prediction with an infinite logit has loss 0.
                                  const auto no = where(x == infinity && y == 1, 0, softplus(x));
                                  const auto yes = where(x == -infinity && y == 0, 0, softplus(-x));
                                  return (1 - y) * no + y * yes;

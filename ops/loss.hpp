@@ -5,7 +5,8 @@
 
 namespace unroll {
 
-// Losses: the mean over what counts, as a scalar; 0 where nothing does.
+// Losses: the mean over all elements or targets that are not ignored, as a scalar; 0 if there are
+// none.
 
 template <class T>
 auto mean_or_zero(const Variable<T>& losses) {

@@ -18,7 +18,7 @@ namespace {
 // With n = (x - mean) scale and h = g gain, the gradient of x is scale (h - mean(h) - n mean(h n)).
 template <class T>
 struct NormRule {
-    Tensor<T> rests; // of the means: a constant, since the true mean is mean + rest
+    Tensor<T> rests; // of the means: a constant, since the exact mean is mean + rest
 
     void operator()(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
                     const Variable<T>& x, const Variable<T>& gain, const Variable<T>& means,
@@ -47,14 +47,14 @@ struct NormRule {
         to[2].add(g);
     }
 
-    // The same, a row at a time.
+    // The same for one row.
     void by_rows(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& x,
                  const Variable<T>& gain, const Variable<T>& means,
                  const Variable<T>& scales) const {
         const Tensor<T> g = gradient.value().contiguous(), in = x.value().contiguous(),
                         weight = gain.value().contiguous();
         const std::size_t n = x.shape().back();
-        Tensor<T> share(x.shape()), gains = Tensor<T>::zeros({n}), biases = Tensor<T>::zeros({n});
+        Tensor<T> dx(x.shape()), gains = Tensor<T>::zeros({n}), biases = Tensor<T>::zeros({n});
         const T part = T(1) / static_cast<T>(n);
         for (std::size_t i = 0; i < means.size() && n > 0; ++i) {
             const T *const gs = g.data() + i * n, *const xs = in.data() + i * n;
@@ -69,7 +69,7 @@ struct NormRule {
                            n, [normal](auto g, auto gain, auto x) { return g * gain * normal(x); },
                            gs, weight.data(), xs);
             detail::row_map(
-                n, share.data() + i * n,
+                n, dx.data() + i * n,
                 [=](auto g, auto gain, auto x) {
                     return scale * (g * gain - mean_h - normal(x) * mean_hn);
                 },
@@ -80,13 +80,14 @@ struct NormRule {
             detail::row_map(
                 n, biases.data(), [](auto sum, auto g) { return sum + g; }, biases.data(), gs);
         }
-        to[0].add(Variable<T>(std::move(share)));
+        to[0].add(Variable<T>(std::move(dx)));
         to[1].add(Variable<T>(std::move(gains)));
         to[2].add(Variable<T>(std::move(biases)));
     }
 };
 
-// d / sqrt(variance + epsilon) * gain + bias, for a variance of `unit` d: powers of 2, or none.
+// d / sqrt(variance + epsilon) * gain + bias, where `variance` is that of `unit` * d; units are
+// powers of 2, or none.
 template <class T>
 Variable<T> scaled(const Op& op, const Variable<T>& distance, const Variable<T>& variance,
                    const Variable<T>& gain, const Variable<T>& bias, double epsilon) {
@@ -122,8 +123,8 @@ Variable<T> by_channel(const Op& op, const Variable<T>& x,
                             element_count(Shape(x.shape().begin() + 2, x.shape().end()))});
 }
 
-// Powers of 2, one for each variance, by which distances are multiplied so that their squares
-// neither overflow nor underflow; nothing where they do not.
+// Powers of 2, one per variance, by which deviations are multiplied so that their squares neither
+// overflow nor underflow; empty if that is not necessary.
 template <class T>
 std::optional<Tensor<T>> square_units(const Tensor<T>& distance, const Tensor<T>& variances,
                                       double epsilon) {

@@ -125,8 +125,9 @@ requires std::same_as<V, Variable<T>> V& operator/=(V& a, const detail::AnyPlace
 #define UNROLL_CHOICE(name, ...) UNROLL_BINARY(name)
 #include <unroll/ops/fuse/function_list.hpp>
 
-// a where the condition holds, else b. What is not taken gets a gradient of 0, whatever arrives. If
-// its own derivative is infinite or NaN there, choose inside fuse(), where it has no share at all.
+// a where the condition holds, else b. The operand that is not selected gets a gradient of 0,
+// whatever the incoming gradient. If its own derivative is infinite or NaN there, use where inside
+// fuse(), which excludes it completely.
 template <class A, class B, class T = scalar_t<A, B>>
 requires OperandOf<T, A> && OperandOf<T, B> Variable<T> where(const Mask& condition, const A& a,
                                                               const B& b, Op op = "where") {
@@ -171,7 +172,7 @@ requires OperandOf<T, A> && OperandOf<T, B> Mask equal(const A& a, const B& b, O
     return detail::Pointwise<T>::equal(detail::operand<T>(a), detail::operand<T>(b), op);
 }
 
-// Where both masks, at least one of them, or not the mask is true. Shapes broadcast.
+// Logical and, or and not of masks. Shapes broadcast.
 Mask operator&&(const Mask& a, const Mask& b);
 Mask operator||(const Mask& a, const Mask& b);
 Mask operator!(const Mask& a);

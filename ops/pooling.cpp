@@ -12,8 +12,8 @@ namespace {
 
 using detail::Windows;
 
-// Runs `pool(x [batch, channels, height, width], windows)` on pictures, or on sequences as pictures
-// of height 1.
+// Runs `pool(x [batch, channels, height, width], windows)` on images, or on sequences as images of
+// height 1.
 template <class T, class F>
 Variable<T> pooled(const Op& op, const Variable<T>& x, const PoolingOptions& options,
                    const F& pool) {
@@ -26,14 +26,13 @@ Variable<T> pooled(const Op& op, const Variable<T>& x, const PoolingOptions& opt
         kernel.height = stride.height = 1;
         padding.height = 0;
     }
-    const auto as_picture = rank == 4 ? x : expand_dims(x, 2);
-    const Windows windows(op, {as_picture.shape(2), as_picture.shape(3)}, kernel, stride, padding,
-                          1);
+    const auto as_image = rank == 4 ? x : expand_dims(x, 2);
+    const Windows windows(op, {as_image.shape(2), as_image.shape(3)}, kernel, stride, padding, 1);
     if (padding.height > kernel.height / 2 || padding.width > kernel.width / 2)
         fail(op, "a padding of " + std::to_string(padding.height) + " by " +
                      std::to_string(padding.width) + " is more than half of the kernel, " +
                      std::to_string(kernel.height) + " by " + std::to_string(kernel.width));
-    const Variable<T> y = pool(as_picture, windows);
+    const Variable<T> y = pool(as_image, windows);
     return rank == 4 ? y : squeeze(y, 2);
 }
 
@@ -47,10 +46,10 @@ template <class T>
 Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op) {
     return pooled(op, x, options, [&](const Variable<T>& x, const Windows& w) {
         Tensor<T> value(pooled_shape(x.shape(), w));
-        Indices places(value.shape());
+        Indices selected(value.shape());
         const Tensor<T> dense = x.value().contiguous();
         const T* const x_data = dense.data();
-        const std::size_t height = w.picture.height, width = w.picture.width;
+        const std::size_t height = w.image.height, width = w.image.width;
         const auto from = [](std::size_t position, std::size_t stride, std::size_t padding) {
             return position * stride > padding ? position * stride - padding : 0;
         };
@@ -76,13 +75,13 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
                             best = at;
                         }
                     value.data()[to] = most;
-                    places.data()[to] = static_cast<std::int64_t>(best);
+                    selected.data()[to] = static_cast<std::int64_t>(best);
                 }
             }
         }
         return record<T>(op, {&x}, std::move(value), save_for_backward(),
-                         [places](const Adjoints<T>& to, const Variable<T>& g) {
-                             to[0].scatter_elements(places, g);
+                         [selected](const Adjoints<T>& to, const Variable<T>& g) {
+                             to[0].scatter_elements(selected, g);
                          });
     });
 }
@@ -90,10 +89,10 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
 template <class T>
 Variable<T> average_pool(const Variable<T>& x, const PoolingOptions& options, Op op) {
     return pooled(op, x, options, [&](const Variable<T>& x, const Windows& w) {
-        // A convolution of every channel by itself with weights of 1, divided afterwards.
+        // A depthwise convolution with weights of 1, followed by a division.
         const auto count = static_cast<T>(w.kernel.height * w.kernel.width);
         const Variable<T> planes =
-            reshape(x, Shape{x.shape(0) * x.shape(1), 1, w.picture.height, w.picture.width}, op);
+            reshape(x, Shape{x.shape(0) * x.shape(1), 1, w.image.height, w.image.width}, op);
         const Tensor<T> weight = Tensor<T>::ones({1, 1, w.kernel.height, w.kernel.width});
         const Variable<T> sums = convolution(planes, Variable<T>(weight),
                                              {.stride = w.stride, .padding = w.padding}, op);

@@ -13,7 +13,7 @@ struct PoolingOptions {
     HeightWidth padding = 0;                // at most half the kernel
 };
 
-// Pooling over windows of pictures [batch, channels, height, width] or sequences [batch, channels,
+// Pooling over windows of images [batch, channels, height, width] or sequences [batch, channels,
 // width] -> [batch, channels, height', width'], with the extents of a convolution. Throw Error if
 // shapes do not match.
 

@@ -15,7 +15,7 @@ namespace unroll {
 
 namespace {
 
-// Which axes are reduced, and the shapes that follow.
+// The reduced axes and the resulting shapes.
 struct Reduction {
     Shape kept;    // with extent 1 on the reduced axes
     Shape dropped; // without them
@@ -61,7 +61,7 @@ Variable<T> mean_over(const Op& op, const Variable<T>& x, const Reduction& r, bo
                   keep_dims);
 }
 
-// x less its mean, and less what the mean's rounding left, which is a constant.
+// x minus its mean and minus the rounding error of the mean, which is a constant.
 template <class T>
 Variable<T> centred(const Op& op, const Variable<T>& x, const Reduction& r) {
     const Variable<T> mean = mean_over(op, x, r, true);
@@ -118,7 +118,7 @@ Tensor<T> rows(const Tensor<T>& x, const Reduction& r) {
     return x.transpose({r.order.begin(), r.order.size()}).contiguous().reshape({outer, r.count});
 }
 
-// The first element of each row that no other comes before; the first NaN where there is one.
+// The first element of each row that no other precedes in the order; the first NaN if there is one.
 template <class T, class Before>
 Indices first_by(const Tensor<T>& rows, Before before) {
     Indices best(Shape{rows.shape(0)});
@@ -136,31 +136,31 @@ template <class T, class Before>
 Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims,
                     Before before) {
     if (r.count == 0 && element_count(r.dropped) != 0)
-        fail(op, "no elements to choose from in " + to_string(x.shape()));
+        fail(op, "there are no elements in " + to_string(x.shape()));
     const Tensor<T> all = rows(x.value(), r);
     const Indices best = first_by(all, before);
     Tensor<T> value(r.kept);
     for (std::size_t i = 0; i < best.size(); ++i)
         value.data()[i] = all.data()[i * r.count + static_cast<std::size_t>(best.data()[i])];
     // Indices of the selected elements in x.
-    Indices places(Shape{best.size()});
+    Indices selected(Shape{best.size()});
     const Strides strides = row_major(x.shape());
     for (std::size_t i = 0; i < best.size(); ++i) {
         std::size_t rest = i * r.count + static_cast<std::size_t>(best.data()[i]);
         std::ptrdiff_t at = 0;
         for (std::size_t a = r.order.size(); a-- > 0; rest /= x.shape(r.order[a]))
             at += static_cast<std::ptrdiff_t>(rest % x.shape(r.order[a])) * strides[r.order[a]];
-        places.data()[i] = at;
+        selected.data()[i] = at;
     }
     return shaped(record<T>(op, {&x}, std::move(value), save_for_backward(),
-                            [places](const Adjoints<T>& to, const Variable<T>& g) {
-                                to[0].scatter_elements(places, g);
+                            [selected](const Adjoints<T>& to, const Variable<T>& g) {
+                                to[0].scatter_elements(selected, g);
                             }),
                   r, keep_dims);
 }
 
-// The logarithms of the sums relative to the largest elements, which are constants, are a result of
-// their own: x - top - log_sum keeps the differences of elements of any size.
+// The logarithms of the sums relative to the largest elements, which are constants, are a separate
+// result: x - top - log_sum is accurate for elements of any magnitude.
 template <class T>
 Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
     constexpr T infinity = std::numeric_limits<T>::infinity();
@@ -177,17 +177,17 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
     const std::array<const Variable<T>*, 1> inputs{&x};
     const auto rule = [tops](const Adjoints<T>& to, std::span<const Variable<T>> g,
                              const Variable<T>& x, const Variable<T>& log_sums) {
-        for (const Variable<T>& arrived : g) {
-            if (!arrived.value().storage()) continue;
+        for (const Variable<T>& gradient : g) {
+            if (!gradient.value().storage()) continue;
             add_fused(
                 to[0],
                 [](auto g, auto x, auto top, auto log_sum) {
-                    // Of an infinite sum the infinite parts are all of it.
+                    // If the sum is infinite, its infinite terms have all the weight.
                     const auto part = where(abs(top) == infinity, where(x == top && top > 0, 1, 0),
                                             exp(x - top - log_sum));
                     return g * part;
                 },
-                arrived, x, constant(tops), log_sums);
+                gradient, x, constant(tops), log_sums);
         }
     };
     return shaped(record<T>(op, std::span(inputs),
@@ -285,7 +285,8 @@ Indices argmin(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
 template <class T>
 TopK<T> topk(const Variable<T>& x, std::size_t k, Op op) {
     const Reduction r(op, x.shape(), {-1}, false);
-    if (k > r.count) fail(op, std::to_string(k) + " elements wanted of " + std::to_string(r.count));
+    if (k > r.count)
+        fail(op, std::to_string(k) + " elements requested of " + std::to_string(r.count));
     const Tensor<T> all = rows(x.value(), r);
     Shape shape = x.shape();
     shape.back() = k;

@@ -7,8 +7,8 @@ namespace unroll {
 // Reductions over all elements, or over the axes listed, which are dropped unless kept with extent
 // 1. Sums are pairwise: their error grows like the logarithm of the number of elements. The mean of
 // equal numbers is that number; variance and norm neither overflow nor underflow before their
-// result does. NaN propagates through all. Axes may count from the back. Names are xtensor's. Over
-// no elements a sum is 0 and a mean is NaN; amax, amin and logsumexp's maximum throw Error for amax
+// result does. All propagate NaN. Negative axes count from the end. Names are xtensor's. Over no
+// elements a sum is 0 and a mean is NaN; amax, amin and logsumexp's maximum throw Error for amax
 // and amin, and give -inf. All throw Error for an axis out of range or listed twice.
 
 using Axes = std::initializer_list<std::ptrdiff_t>;
@@ -56,8 +56,8 @@ Indices argmax(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "argmax")
 template <class T>
 Indices argmin(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "argmin");
 
-// The k largest along the last axis in falling order, NaN first, earlier ones first among equals;
-// no gradient.
+// The k largest along the last axis in descending order, NaN first, earlier ones first among
+// equals; no gradient.
 template <class T>
 struct TopK {
     Tensor<T> values;

@@ -33,7 +33,7 @@ public:
     // Copies a row of n elements with -inf where the mask is false; returns the largest.
     T apply(const T* in, T* out, std::size_t n) {
         detail::row_map(
-            n, out, [](auto x, auto seen) { return where(seen > 0, x, -infinity<T>); }, in,
+            n, out, [](auto x, auto mask) { return where(mask > 0, x, -infinity<T>); }, in,
             rows_.data() + at_);
         for (std::size_t a = rows_.dimension() - 1; a-- > 0;) {
             at_ += rows_.strides()[a];
@@ -50,8 +50,8 @@ private:
     std::ptrdiff_t at_ = 0;
 };
 
-// f(row of x, row of the result, its length, its largest element) for every row along the last
-// axis, masked where a mask is given.
+// Calls f(row of x, row of the result, length, largest element) for every row along the last axis,
+// masked if a mask is given.
 template <class T, class F>
 Tensor<T> by_rows(const Tensor<T>& x, const Mask* mask, const F& f) {
     const Tensor<T> in = x.contiguous();
@@ -76,7 +76,7 @@ Tensor<T> by_rows(const Tensor<T>& x, const Mask* mask, const F& f) {
 
 template <class T>
 void softmax_row(const T* in, T* out, std::size_t n, T top) {
-    if (top == -infinity<T>) { // masked altogether
+    if (top == -infinity<T>) { // fully masked
         std::fill_n(out, n, T(0));
         return;
     }
@@ -85,17 +85,18 @@ void softmax_row(const T* in, T* out, std::size_t n, T top) {
         n, out, [scale](auto e) { return e * scale; }, out);
 }
 
-// x's share is y (g - sum(g y)), with g relative to its value at the largest y: where one y is
-// nearly 1, nothing cancels. What is 0 may be masked, and has no share whatever arrives for it.
+// The gradient of x is y (g - sum(g y)), with g relative to its value at the largest y, to avoid
+// cancellation if one y is nearly 1. Elements with y = 0 may be masked and get no gradient,
+// whatever their g.
 template <class T>
 void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
     const auto product = [](auto g, auto y, auto shift) {
         return where(y == 0, 0, (g - shift) * y);
     };
-    const auto share = [](auto g, auto y, auto shift, auto mean) {
+    const auto gradient = [](auto g, auto y, auto shift, auto mean) {
         return where(y == 0, 0, y * (g - shift - mean));
     };
-    const Tensor<T> weights = y.value().contiguous(), arrived = g.value().contiguous();
+    const Tensor<T> weights = y.value().contiguous(), incoming = g.value().contiguous();
     const std::size_t n = y.shape().back();
     const auto largest = [&](std::size_t i) {
         const T* const row = weights.data() + i;
@@ -105,26 +106,27 @@ void softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>
         Tensor<T> top = Tensor<T>::zeros(y.shape());
         for (std::size_t i = 0; n > 0 && i < weights.size(); i += n)
             if (weights.data()[i + largest(i)] > 0) top.data()[i + largest(i)] = 1;
-        const auto taken = [](auto g, auto top) { return where(top == 0, 0, g); };
+        const auto selected = [](auto g, auto top) { return where(top == 0, 0, g); };
         const Variable<T> shift =
-            sum(fuse("softmax", primitive(taken), g, constant(top)), {-1}, true);
-        return add_fused(to[0], share, g, y, shift,
+            sum(fuse("softmax", primitive(selected), g, constant(top)), {-1}, true);
+        return add_fused(to[0], gradient, g, y, shift,
                          sum(fuse("softmax", primitive(product), g, y, shift), {-1}, true));
     }
-    Tensor<T> shares(y.shape());
+    Tensor<T> gradients(y.shape());
     for (std::size_t i = 0; n > 0 && i < weights.size(); i += n) {
-        const T *const gs = arrived.data() + i, *const ys = weights.data() + i;
+        const T *const gs = incoming.data() + i, *const ys = weights.data() + i;
         const std::size_t top = largest(i);
         const Lanes<T> shift(ys[top] == 0 ? T(0) : gs[top]);
         const Lanes<T> mean(detail::row_sum<T>(
             n, [&](auto g, auto y) { return product(g, y, shift); }, gs, ys));
         detail::row_map(
-            n, shares.data() + i, [&](auto g, auto y) { return share(g, y, shift, mean); }, gs, ys);
+            n, gradients.data() + i, [&](auto g, auto y) { return gradient(g, y, shift, mean); },
+            gs, ys);
     }
-    to[0].add(Variable<T>(std::move(shares)));
+    to[0].add(Variable<T>(std::move(gradients)));
 }
 
-// (x - top) - log(sum): logits of any size keep their differences.
+// (x - top) - log(sum), which is accurate for logits of any magnitude.
 template <class T>
 void log_softmax_row(const T* in, T* out, std::size_t n, T top) {
     if (top == -infinity<T>) {
@@ -136,19 +138,20 @@ void log_softmax_row(const T* in, T* out, std::size_t n, T top) {
         n, out, [top, log_sum](auto x) { return x - top - log_sum; }, in);
 }
 
-// g - e^y sum(g), as g (1 - e^y) less the others' e^y g: nothing cancels where one y is nearly 0.
+// g - e^y sum(g), computed as g (1 - e^y) minus the other elements' e^y g, to avoid cancellation if
+// one y is nearly 0.
 template <class T>
 void log_softmax_rule(const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& y) {
-    // What is masked has no share, whatever arrives for it.
+    // Masked elements get no gradient, whatever their g.
     const auto alive = [](auto g, auto y) { return where(y == -infinity<T>, 0, g); };
     const Variable<T> total = sum(fuse("log_softmax", primitive(alive), g, y), {-1}, true);
     add_fused(
         to[0],
         [](auto g, auto y, auto total) {
-            const auto share = -g * expm1(y) - exp(y) * (total - g);
+            const auto gradient = -g * expm1(y) - exp(y) * (total - g);
             // A NaN in y propagates only to elements with a gradient; padding has none.
             return where(y == -infinity<T>, 0,
-                         where(y >= -infinity<T>, share, where(g == 0, 0, y)));
+                         where(y >= -infinity<T>, gradient, where(g == 0, 0, y)));
         },
         g, y, total);
 }
@@ -168,7 +171,7 @@ Variable<T> along(const Op& op, const Variable<T>& x, const Mask* mask, std::ptr
         return record<T>(op, {&x}, by_rows(x.value(), mask, row), save_for_backward(result), rule);
     if (mask == nullptr)
         return swapaxes(along(op, swapaxes(x, axis, -1), mask, -1, row, rule), axis, -1);
-    // With all axes, so that the same two can be swapped.
+    // With all leading axes, so that the same two axes can be swapped.
     Shape shape = mask->shape();
     while (shape.size() < x.dimension()) shape.insert(0, 1);
     Shape order;

@@ -13,8 +13,8 @@ template <class T>
 Variable<T> softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis = -1,
                     Op op = "softmax");
 
-// log softmax(x), computed as (x - max) - log(sum e^(x - max)), so that numbers of any size keep
-// their differences; -inf where masked.
+// log softmax(x), computed as (x - max) - log(sum e^(x - max)), which is accurate for logits of any
+// magnitude; -inf where masked.
 template <class T>
 Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "log_softmax");
 template <class T>

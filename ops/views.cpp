@@ -31,7 +31,7 @@ Variable<T> reshape(const Variable<T>& x, std::initializer_list<std::ptrdiff_t> 
     if (open > 1) fail(op, "more than one extent is -1");
     if (open == 1) {
         if (known == 0 || x.size() % known != 0)
-            fail(op, "-1 cannot be found for " + std::to_string(x.size()) + " elements of " +
+            fail(op, "no extent for -1 fits " + std::to_string(x.size()) + " elements of " +
                          to_string(x.shape()) + " over " + std::to_string(known));
         shape[at] = x.size() / known;
     }

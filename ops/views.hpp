@@ -8,7 +8,7 @@
 namespace unroll {
 
 // Views: no element is copied, and gradients are added to that of the base. Negative axes count
-// from the back. Names follow xtensor and NumPy. All throw Error for an invalid axis, index or
+// from the end. Names follow xtensor and NumPy. All throw Error for an invalid axis, index or
 // shape.
 
 // The same elements in row-major order in another shape; one extent may be -1. Copies if the
@@ -41,7 +41,7 @@ std::vector<Variable<T>> unstack(const Variable<T>& x, std::ptrdiff_t axis = 0, 
 
 // The elements that slices select, one for each axis from the first on: view(x, 0, range(1, -1),
 // newaxis()). The slices are all(), range(), newaxis(), ellipsis() or an index, which drops its
-// axis; axes without one are kept whole.
+// axis; axes without a slice are kept.
 template <class T>
 Variable<T> view(const Variable<T>& x, const Slice& s0, const Slice& s1 = {}, const Slice& s2 = {},
                  const Slice& s3 = {}, const Slice& s4 = {}, const Slice& s5 = {},

@@ -6,10 +6,10 @@ namespace unroll::detail {
 
 namespace {
 
-// Small enough that sums of these numbers cannot overflow.
+// Small enough that sums of these values cannot overflow.
 constexpr std::size_t most = 1'000'000;
 
-std::size_t count(const Op& op, const char* along, std::size_t picture, std::size_t kernel,
+std::size_t count(const Op& op, const char* along, std::size_t image, std::size_t kernel,
                   std::size_t stride, std::size_t padding, std::size_t dilation) {
     const auto described = [&](const char* what, std::size_t n) {
         return std::string(what) + " along the " + along + " is " + std::to_string(n);
@@ -23,22 +23,22 @@ std::size_t count(const Op& op, const char* along, std::size_t picture, std::siz
     require("the stride", stride, 1);
     require("the padding", padding, 0);
     require("the dilation", dilation, 1);
-    const std::size_t reach = dilation * (kernel - 1) + 1, padded = picture + 2 * padding;
-    if (reach > padded)
-        fail(op, described("the reach of the kernel", reach) + ", that of the padded picture " +
-                     std::to_string(padded));
-    return (padded - reach) / stride + 1;
+    const std::size_t extent = dilation * (kernel - 1) + 1, padded = image + 2 * padding;
+    if (extent > padded)
+        fail(op, described("the extent of the dilated kernel", extent) +
+                     ", but that of the padded input is " + std::to_string(padded));
+    return (padded - extent) / stride + 1;
 }
 
 } // namespace
 
-Windows::Windows(const Op& op, HeightWidth picture, HeightWidth kernel, HeightWidth stride,
+Windows::Windows(const Op& op, HeightWidth image, HeightWidth kernel, HeightWidth stride,
                  HeightWidth padding, HeightWidth dilation)
-    : picture(picture), kernel(kernel), stride(stride), padding(padding), dilation(dilation) {
-    out = {count(op, "height", picture.height, kernel.height, stride.height, padding.height,
-                 dilation.height),
-           count(op, "width", picture.width, kernel.width, stride.width, padding.width,
-                 dilation.width)};
+    : image(image), kernel(kernel), stride(stride), padding(padding), dilation(dilation) {
+    out = {
+        count(op, "height", image.height, kernel.height, stride.height, padding.height,
+              dilation.height),
+        count(op, "width", image.width, kernel.width, stride.width, padding.width, dilation.width)};
 }
 
 } // namespace unroll::detail

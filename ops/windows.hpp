@@ -16,15 +16,15 @@ struct HeightWidth {
 
 namespace detail {
 
-// Geometry of windows over a padded picture; their number is
-//   out = floor((picture + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+// Geometry of windows over a padded image; their number is
+//   out = floor((image + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
 struct Windows {
-    HeightWidth picture, kernel, stride, padding, dilation;
+    HeightWidth image, kernel, stride, padding, dilation;
     HeightWidth out = 0;
 
     // Throws Error for a kernel, stride or dilation of 0, for a kernel larger than the padded
-    // picture, and for numbers above a million.
-    Windows(const Op& op, HeightWidth picture, HeightWidth kernel, HeightWidth stride,
+    // image, and for values above a million.
+    Windows(const Op& op, HeightWidth image, HeightWidth kernel, HeightWidth stride,
             HeightWidth padding, HeightWidth dilation);
 };
 

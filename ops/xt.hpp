@@ -12,17 +12,17 @@
 // Operations under xtensor's names and with its arguments, so that a function written for xtensor's
 // arrays runs on variables: include <unroll/xt.hpp> and write
 //   namespace xt = unroll::xt;
-// In a file that includes xtensor as well, write that inside a namespace or a function of yours,
-// and no `using namespace unroll` at its top. See docs/xtensor.md.
+// In a file that also includes xtensor, put the alias inside your own namespace or a function,
+// without `using namespace unroll` at the top. See docs/xtensor.md.
 namespace unroll::xt {
 
-// What a function for arrays takes and returns.
+// The argument and return types of functions on arrays.
 template <class T>
 using xarray = Variable<T>;
 template <class T, std::size_t>
 using xtensor = Variable<T>;
 
-// All is computed at once: there is nothing to evaluate.
+// Operations are not lazy: there is nothing to evaluate.
 template <Operand X>
 Variable<typename X::value_type> eval(const X& x) {
     return x;
@@ -91,7 +91,7 @@ template <Operand X>
 auto reshape_view(const X& x, const Shape& shape, Op op = "reshape_view") {
     return unroll::reshape(x, shape, op);
 }
-// Without the axes of extent 1, or without this one.
+// Removes all axes of extent 1, or only the given one.
 template <Operand X>
 auto squeeze(const X& x, Op op = "squeeze") {
     Shape shape;
@@ -160,7 +160,6 @@ UNROLL_REDUCER(amax)
 UNROLL_REDUCER(amin)
 UNROLL_REDUCER(norm_l2)
 
-// A reduction of f(x), under another name.
 #define UNROLL_REDUCER_OF(name, reducer, f)                                                        \
     template <Operand X>                                                                           \
     auto name(const X& x, ReducerOptions options = ReducerOptions(), Op op = #name) {              \

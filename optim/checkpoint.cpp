@@ -10,7 +10,7 @@ namespace unroll::optim {
 
 namespace {
 
-// Version 1 numbered the tensors of the optimiser's state; later versions use paths.
+// Version 1 identified the tensors of the optimiser's state by index; later versions use paths.
 constexpr const char* version = "2";
 constexpr const char* version_key = "unroll.checkpoint";
 constexpr const char* steps_key = "unroll.steps";
@@ -50,7 +50,8 @@ std::vector<Tensor<T>> matching(const SafetensorsFile& file, const Parameters<T>
         if (!known.contains(name) && !starts_with(name, state_prefix) &&
             !starts_with(name, tensor_prefix) && !name.ends_with("num_batches_tracked"))
             problems += "\n  unexpected: " + name;
-    if (!problems.empty()) fail("load", "'" + file.path() + "' does not fit the model:" + problems);
+    if (!problems.empty())
+        fail("load", "'" + file.path() + "' does not match the model:" + problems);
     for (const auto& parameter : parameters)
         values.push_back(file.get<T>(parameter.path, narrowing));
     return values;
@@ -116,13 +117,14 @@ void Checkpoint<T>::load(const std::string& path) {
     const SafetensorsFile file = SafetensorsFile::read(path);
     const auto found = file.metadata().find(version_key);
     if (found == file.metadata().end())
-        fail("load", "'" + path + "' holds weights but no training state");
+        fail("load", "'" + path + "' contains weights but no training state");
     if (found->second != version)
         fail("load", "'" + path + "' has version " + found->second +
                          " of the training state, this program reads version " + version +
-                         (found->second == "1" ? ": the optimiser's state was numbered, and is now "
-                                                 "named by path"
-                                               : "") +
+                         (found->second == "1"
+                              ? ": the optimiser's state was identified by index and is now "
+                                "identified by path"
+                              : "") +
                          ". Its weights can be read by load_weights");
     const auto values = matching(file, parameters);
     std::map<std::string, Tensor<T>> state, others;
@@ -135,7 +137,7 @@ void Checkpoint<T>::load(const std::string& path) {
     if (optimizer != nullptr) {
         const auto steps = file.metadata().find(steps_key);
         if (steps == file.metadata().end())
-            fail("load", "'" + path + "' lacks the optimiser's step");
+            fail("load", "'" + path + "' does not contain the optimiser's step");
         optimizer->restore(state, whole_number(path, steps->second));
     }
     set_all(parameters, values);

@@ -17,9 +17,9 @@ void save_weights(const std::string& path, const Parameters<T>& parameters,
                   const std::map<std::string, std::string>& metadata = {});
 
 // Reads them back. Throws Error, changing nothing, for a broken file, or with a list of all tensors
-// that are missing, unexpected or of another shape. Numbers that T does not hold exactly, such as
-// float64 weights for a float model, throw unless `narrowing` allows rounding. The batch counters
-// of PyTorch's normalisations (num_batches_tracked) are passed over.
+// that are missing, unexpected or of another shape. Numbers that T does not represent exactly, such
+// as float64 weights for a float model, throw unless `narrowing` allows rounding. The batch
+// counters of PyTorch's normalisations (num_batches_tracked) are ignored.
 template <class T>
 void load_weights(const std::string& path, const Parameters<T>& parameters,
                   Narrowing narrowing = Narrowing::refuse);

@@ -81,7 +81,8 @@ double norm_of_gradients(const Parameters<T>& parameters) {
     };
     const double sum = squares(1);
     if (std::isfinite(sum) && sum > 1e-280) return std::sqrt(sum);
-    // If squares overflow or underflow, scale by a power of 2 so that the largest is about 1.
+    // If the squares overflow or underflow, scales by a power of 2 so that the largest element is
+    // about 1.
     double largest = 0;
     for_gradients(parameters, [&](const auto& p) {
         if (p.size() == 0) return;
@@ -112,7 +113,7 @@ double clip_norm(const Parameters<T>& parameters, double most) {
     const double norm = norm_of_gradients(parameters);
     if (!std::isfinite(norm)) fail("clip_norm", "the norm of the gradients overflows double");
     if (norm <= most) return norm;
-    // Split into two factors if one would be denormal.
+    // Two factors if a single one would be denormal.
     const double factor = most / norm;
     const bool is_small = factor < std::numeric_limits<T>::min();
     const auto first = static_cast<T>(is_small ? std::sqrt(factor) : factor);

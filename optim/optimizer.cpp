@@ -79,7 +79,7 @@ const typename Optimizer<T>::Held& Optimizer<T>::held(const ParameterRef<T>& par
     const auto found = std::find_if(held_.begin(), held_.end(),
                                     [&](const Held& h) { return h.parameter == parameter; });
     if (found == held_.end())
-        fail("optimizer", "it does not hold the parameter '" + parameter.name() + "'");
+        fail("optimizer", "the optimiser does not hold the parameter '" + parameter.name() + "'");
     return *found;
 }
 
@@ -105,8 +105,8 @@ void Optimizer<T>::check_group(const GroupOptions& options) const {
     if (options.learning_rate) {
         require_not_negative("learning rate of a group", *options.learning_rate);
         if (options_.learning_rate == 0)
-            fail("optimizer", "a group's learning rate is kept in proportion to the optimiser's, "
-                              "which was made with 0");
+            fail("optimizer", "the learning rate of a group is proportional to the optimiser's, "
+                              "which was initialised with 0");
     }
     if (options.weight_decay)
         require_not_negative("weight decay of a group", *options.weight_decay);
@@ -150,18 +150,18 @@ void Optimizer<T>::require_listed(const Op& op) const {
     if (last.unheld.empty() || allows_unlisted_) return;
     if (std::none_of(held_.begin(), held_.end(),
                      [&](const Held& h) { return h.parameter.parameter().pass == last.number; }))
-        return; // that pass belongs to another optimiser
+        return; // that pass concerned another optimiser
     std::vector<ParameterRef<T>> unheld;
     for (const auto& p : last.unheld)
         if (p.parameter().optimizers == 0 && p.is_trainable() && p.has_gradient())
             unheld.push_back(p);
     if (unheld.empty()) return;
-    fail(op, "backward gave gradients to parameters that no optimiser holds, so that they never "
-             "learn: " +
+    fail(op, "parameters that no optimiser holds received gradients and would never be "
+             "trained: " +
                  names_of(unheld) +
-                 ". List them in members() and make the optimiser after the last layer was "
-                 "replaced, give them to an optimiser (add_group), or freeze them by "
-                 "set_trainable(false); allow_unlisted(true) steps all the same");
+                 ". List them in members() and construct the optimiser after the last layer was "
+                 "replaced, add them to an optimiser (add_group), or freeze them with "
+                 "set_trainable(false); allow_unlisted(true) disables this check");
 }
 
 template <class T>
@@ -179,11 +179,12 @@ bool Optimizer<T>::step(Where where) {
         return false;
     }
     if (parameters_.empty())
-        fail(op, "the optimiser holds no parameter: it was moved from, or made of an empty list");
+        fail(op, "the optimiser holds no parameters: it was moved from or constructed from an "
+                 "empty list");
     if (!any)
         fail(op, "no parameter has a gradient. Was backward called on a loss that depends on the "
                  "optimiser's parameters? Are they frozen, or was their layer replaced after the "
-                 "optimiser was made?");
+                 "optimiser was constructed?");
     ++steps_;
     for (Held& h : held_) {
         if (!h.parameter.has_gradient()) continue;
@@ -223,12 +224,12 @@ void Optimizer<T>::restore(const std::map<std::string, Tensor<T>>& state, std::u
             problems += "\n  misshaped: " + name + " is " + to_string(found->second.shape()) +
                         ", expected " + to_string(shape);
         else if (name.ends_with(std::string(".") + updates_name) && !is_count(found->second))
-            problems += "\n  " + name + " is not a number of updates";
+            problems += "\n  " + name + " is not a valid number of updates";
     }
     for (const auto& [name, tensor] : state)
         if (!own.contains(name))
             problems += "\n  unexpected: " + name + " " + to_string(tensor.shape());
-    if (!problems.empty()) fail("optimizer", "the state does not fit its parameters:" + problems);
+    if (!problems.empty()) fail("optimizer", "the state does not match the parameters:" + problems);
     for (std::size_t i = 0; i < held_.size(); ++i) {
         const std::string path = parameters_[i].path + ".";
         for (std::size_t s = 0; s < slot_names_.size(); ++s)

@@ -110,7 +110,7 @@ private:
         ParameterRef<T> parameter;
         std::vector<Tensor<T>> slots;
         std::uint64_t updates = 0;
-        double factor = 1; // of the learning rate
+        double factor = 1; // relative to the optimiser's learning rate
         std::optional<double> weight_decay;
     };
 
@@ -121,8 +121,8 @@ private:
     void require_listed(const Op& op) const;
 
     List<NamedParameter<T>> parameters_;
-    List<Held> held_;       // by parameter
-    UpdateOptions options_; // as given
+    List<Held> held_; // by parameter
+    UpdateOptions options_;
     double learning_rate_;
     List<std::string> slot_names_;
     std::uint64_t steps_ = 0;

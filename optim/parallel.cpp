@@ -38,11 +38,11 @@ std::vector<Tensor<T>> DataParallel<T>::gradients_of_shards() const {
                 unknown.push_back(parameter);
         }
     if (!unknown.empty())
-        fail(
-            "DataParallel",
-            "the loss depends on parameters that DataParallel was not given: " + names_of(unknown) +
-                ". List them in members(), make DataParallel after the last layer was "
-                "replaced, or freeze them by set_trainable(false)");
+        fail("DataParallel",
+             "the loss depends on parameters that were not passed to DataParallel: " +
+                 names_of(unknown) +
+                 ". List them in members(), construct DataParallel after the last layer was "
+                 "replaced, or freeze them with set_trainable(false)");
     return all;
 }
 
@@ -57,7 +57,7 @@ double DataParallel<T>::backward(const Loss& loss, std::span<const double> weigh
         if (!(w >= 0) || !(total > 0) || !std::isfinite(total))
             fail("DataParallel", "weights must be at least 0 with a finite, positive sum, got " +
                                      std::to_string(w) + " of " + std::to_string(total));
-    const auto share = [&](std::size_t i) { return (weights.empty() ? 1.0 : weights[i]) / total; };
+    const auto weight = [&](std::size_t i) { return (weights.empty() ? 1.0 : weights[i]) / total; };
 
     std::vector<double> losses(size());
     const auto run = [&](std::size_t i) {
@@ -66,7 +66,7 @@ double DataParallel<T>::backward(const Loss& loss, std::span<const double> weigh
         const Recording<T> recording(tape);
         const Variable<T> result = loss(i);
         losses[i] = static_cast<double>(result.item());
-        tape.backward(result, Tensor<T>::full(result.shape(), static_cast<T>(share(i))));
+        tape.backward(result, Tensor<T>::full(result.shape(), static_cast<T>(weight(i))));
     };
     if (size() == 1) {
         const threads::ParallelRegion region;
@@ -96,7 +96,7 @@ double DataParallel<T>::backward(const Loss& loss, std::span<const double> weigh
                 break;
             }
     double mean = 0;
-    for (std::size_t i = 0; i < size(); ++i) mean += losses[i] * share(i);
+    for (std::size_t i = 0; i < size(); ++i) mean += losses[i] * weight(i);
     return mean;
 }
 

@@ -21,8 +21,8 @@ void require_distinct_paths(const char* operation, const Parameters<T>& paramete
     for (const auto& p : parameters)
         if (!seen.insert(p.path).second)
             fail(operation, "two parameters have the path '" + p.path +
-                                "'. parameters(a, b) numbers the modules that it is given; "
-                                "rename() distinguishes parameters that are listed by themselves");
+                                "'. parameters(a, b) prefixes paths with the index of the module; "
+                                "rename() distinguishes parameters that are listed individually");
 }
 
 template <class T>

@@ -11,7 +11,7 @@ namespace unroll::optim {
 template <class T>
 Parameters<T> each_once(const Parameters<T>& parameters);
 
-// Throws Error, in the name of `operation`, for two parameters of the same path.
+// Throws Error, naming `operation`, for two parameters with the same path.
 template <class T>
 void require_distinct_paths(const char* operation, const Parameters<T>& parameters);
 

@@ -17,8 +17,8 @@ Schedule exponential(double learning_rate, double factor);
 // Half a cosine wave from `learning_rate` down to `last` in `steps` steps  (Loshchilov and Hutter
 // 2017)
 Schedule cosine(double learning_rate, std::uint64_t steps, double last = 0);
-// Linear warm-up over the first `steps`, starting at after(0) / steps; then `after`, from its step
-// 0.
+// Linear warm-up over the first `steps`, starting at after(0) / steps; then `after`, starting from
+// its step 0.
 Schedule warm_up(std::uint64_t steps, Schedule after);
 
 // Multiplies the learning rate by `factor` when the loss has not improved for `patience` reports.

@@ -15,9 +15,9 @@ Lanes<T> root(Lanes<T> x) {
     return xsimd::sqrt(x.v);
 }
 
-// factor x + y for a factor in [0, 1). Near 1 it is x + (y - (1 - factor) x): the float 0.99999 is
-// nearer to 1 or farther from it by up to 3e-3 of the distance, and averages would have an error of
-// the same size.
+// factor x + y for a factor in [0, 1). Near 1 it is computed as x + (y - (1 - factor) x): rounding
+// a factor such as 0.99999 to float changes 1 - factor by up to 3e-3 of its value, and averages
+// would have an error of the same size.
 template <class T>
 struct Decay {
     explicit Decay(double factor)
@@ -46,8 +46,8 @@ struct MovingAverage {
     T take;
 };
 
-// One sweep over value, gradient and slots: f(gradient, slots...) -> (change, slots...), and the
-// value decreases by the change and by its decay, rounded once.
+// One pass over value, gradient and slots: f(gradient, slots...) -> (change, slots...). The change
+// and the decay are subtracted from the value with a single rounding.
 template <class T, class F, class... Slot>
 void sweep(const Update& settings, ParameterRef<T>& parameter, const Tensor<T>& gradient,
            const F& f, Slot&... slots) {

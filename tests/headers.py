@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Entry:
-    """Declarations that one comment is about; none of them: a comment by itself."""
+    """Declarations with a common comment; without declarations: a separate comment."""
     names: dict  # name: kind, of function, class, enum, alias, constant, concept
     code: list  # lines to show
     comment: str = ""
@@ -20,7 +20,7 @@ class Item:
 
 
 def clean(code):
-    """A signature as a reader wants it: without the operation's name and with plain types."""
+    """A signature for readers: without the operation's name and with plain types."""
     code = re.sub(r"std::type_identity_t<((?:[^<>]|<(?:[^<>]|<[^<>]*>)*>)*)>", r"\1", code)
     code = re.sub(r",?\s*(?:const )?Op&? op(?: = [^,)]*)?(?=\s*\))", "", code)
     code = re.sub(r",?\s*Where where = Where::current\(\)", "", code)
@@ -40,7 +40,7 @@ class Parser:
     def __init__(self, text):
         self.text = text
 
-    # ---- items: a comment and what it is about ----
+    # ---- items: a comment and its declarations ----
 
     def items(self, text):
         at, comment, blank, found = 0, [], True, []
@@ -85,7 +85,7 @@ class Parser:
 
     @staticmethod
     def skip(text, at):
-        """Past a comment, string or character at `at`, or `at` itself."""
+        """The position after a comment, string or character at `at`, or `at` itself."""
         if text.startswith("//", at):
             return text.find("\n", at)
         if text[at] == '"':
@@ -99,7 +99,7 @@ class Parser:
 
     @classmethod
     def matching(cls, text, at):
-        """Past the bracket that closes the one at `at`."""
+        """The position after the bracket that closes the one at `at`."""
         depth = 0
         while True:
             past = cls.skip(text, at)
@@ -112,7 +112,7 @@ class Parser:
                 return at
 
     def end_of(self, text, begin):
-        """Where the declaration that begins at `begin` ends."""
+        """The end of the declaration that begins at `begin`."""
         at = begin
         while at < len(text):
             past = self.skip(text, at)
@@ -139,7 +139,7 @@ class Parser:
 
     @staticmethod
     def own(head):
-        """The head without what is in brackets."""
+        """The head without the contents of brackets."""
         text = Parser.without_template(head)
         while True:
             shorter = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", "", text)
@@ -196,7 +196,7 @@ class Parser:
             prefix = space.removeprefix("unroll").removeprefix("::")
             if prefix:
                 entry.names = {f"{prefix}::{name}": kind for name, kind in entry.names.items()}
-            # What follows without a comment or a blank line belongs to what is above it.
+            # Declarations without a comment or a blank line belong to the item above.
             if last is not None and item.joined:
                 is_function = "function" in (*last.names.values(), *entry.names.values())
                 if "class" in last.names.values() and is_function or last.names.keys() & entry.names.keys() \
@@ -278,7 +278,7 @@ class Parser:
         return [line for line in code.removeprefix("template <class T> ").removeprefix("template <class T = float> ").splitlines()]
 
     def body(self, code):
-        """A class as it is for its users: the public members, without what they do."""
+        """A class for users: the public members, without bodies."""
         begin = code.index("{")
         head = code[:begin].strip()
         depth_end = self.matching(code, begin)

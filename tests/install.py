@@ -51,7 +51,7 @@ def main():
         for file in consumer.iterdir():
             (project / file.name).symlink_to(file)
         (project / "subprojects/unroll").symlink_to(source)
-        # Without optimisation, intrinsic functions are macros, which take less.
+        # Without optimisation, intrinsics are macros, which accept fewer kinds of arguments.
         run("meson", "setup", project / "build", project, "--force-fallback-for=unroll",
             "--buildtype=debug")
         run("ninja", "-C", project / "build", "--quiet")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes docs/reference/ from the public headers.
+"""Generates docs/reference/ from the public headers.
 
 usage: reference.py ROOT [--write]
 
@@ -57,7 +57,7 @@ PAGES = {
     "graph": ("Pictures", ["core/graph/graph"]),
     "threads": ("Threads", ["core/kernels/threads"]),
 }
-# Headers that are installed because others include them.
+# Headers that are installed because public ones include them.
 INSIDE = {
     "core/autograd/accumulator", "core/autograd/backward/in_place", "core/autograd/backward/linear_maps",
     "core/autograd/backward/pass", "core/autograd/backward/recorded", "core/autograd/rule",
@@ -144,10 +144,10 @@ def make(root):
     """The pages by name, and complaints."""
     names = read_names(root / "docs/reference/names.txt")
     pages, complaints, listed = {}, [], set()
-    index = ["# Reference", "", "Every public operation, layer and class, made from the headers by",
+    index = ["# Reference", "", "Every public operation, layer and class, generated from the headers by",
              "tests/reference.py. Where a signature has a `Variable`, a parameter, a tensor or, next to one of",
-             "them, a number will do. Functions also take the name under which errors and pictures show them,",
-             "as a last argument, which is left out here.", ""]
+             "them, a number is accepted. The last parameter of functions, their name in errors and drawings,",
+             "is omitted here.", ""]
     for name, (title, headers) in PAGES.items():
         text, found = page(root, title, headers, names)
         pages[name + ".md"] = text
@@ -219,7 +219,7 @@ def main(root, write):
     for path in folder.glob("*.md"):
         if path.name not in pages:
             complaints.append(f"docs/reference/{path.name} is no page")
-    print("\n".join(complaints) or f"{len(pages)} pages are what the headers say")
+    print("\n".join(complaints) or f"{len(pages)} pages are up to date")
     return 1 if complaints else 0
 
 

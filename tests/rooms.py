@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails where a room includes one that it may not, or nn/ writes a backward rule.
+"""Fails if a folder includes one that it may not include, or nn/ contains a backward rule.
 
 A room is a folder. It may include itself, the folder that it is in, and what MAY_INCLUDE names;
 a name without a slash is a top-level folder with everything below it, except core/graph, which is a
@@ -71,7 +71,7 @@ def main(root):
                 found.append(f"{room}/ has {len(units)} units, more than {MOST_UNITS}")
             for path in sorted(folder.glob("*.?pp")):
                 found += complaints(room, path.relative_to(root), path.read_text())
-    print("\n".join(found) or "every room includes only what it may")
+    print("\n".join(found) or "all includes are allowed")
     return 1 if found else 0
 
 

@@ -1,4 +1,4 @@
-// What goes wrong in libraries of this kind, pinned: each case was a fault somewhere.
+// Regression tests for typical faults of libraries of this kind; each case was a fault somewhere.
 
 #include "support.hpp"
 
@@ -26,7 +26,7 @@ TEST_CASE("traps: argmax of one dimension is not argmin") {
     CHECK(argmin(Variable<double>(x)).item() == 2);
 }
 
-TEST_CASE("traps: a product of two views that begin at one address is not a square") {
+TEST_CASE("traps: a product of two views at the same address is not a square") {
     const Tensor<double> x = test::random_tensor({3, 3});
     const Tensor<double> a = x.slice(0, 0, 2), b = x.transpose().slice(1, 0, 2); // [2, 3], [3, 2]
     REQUIRE(a.data() == b.data());
@@ -72,7 +72,7 @@ TEST_CASE("traps: empty axes reduce, flip and join") {
     CHECK_THROWS_AS(amax(x, {0}), Error);
 }
 
-TEST_CASE("traps: a row that is masked altogether poisons nothing") {
+TEST_CASE("traps: a fully masked row does not propagate NaN") {
     Tape<double> tape;
     const auto x = tape.variable(test::random_tensor({2, 3}));
     const Mask mask({2, 3}, {true, false, true, false, false, false});
@@ -86,7 +86,7 @@ TEST_CASE("traps: a row that is masked altogether poisons nothing") {
     }
 }
 
-TEST_CASE("traps: gradients at the extremes are numbers") {
+TEST_CASE("traps: gradients at extreme values are finite") {
     const double huge = std::numeric_limits<double>::max();
     const Tensor<double> ends({4}, {-huge, -800, 800, huge});
     const auto finite = [&](const auto& f) {
@@ -104,7 +104,7 @@ TEST_CASE("traps: gradients at the extremes are numbers") {
     finite([](const auto& x) { return log_softmax(x); });
 }
 
-TEST_CASE("traps: lengths of 0 make no step and no gradient") {
+TEST_CASE("traps: lengths of 0 give no steps and no gradient") {
     const nn::Lstm<double> lstm({.input = 2, .hidden = 3, .bidirectional = true});
     Tape<double> tape;
     const auto x = tape.variable(test::random_tensor({4, 2, 2}));
@@ -115,7 +115,7 @@ TEST_CASE("traps: lengths of 0 make no step and no gradient") {
     CHECK(tape.gradient(x) == Tensor<double>::zeros({4, 2, 2}));
 }
 
-TEST_CASE("traps: softmax hides nothing that is no number") {
+TEST_CASE("traps: softmax does not hide NaN") {
     const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
     for (const auto& row : {Tensor<double>({2}, {1, inf}), Tensor<double>({2}, {nan, 1}),
                             Tensor<double>({2}, {nan, -inf})}) {
@@ -126,7 +126,7 @@ TEST_CASE("traps: softmax hides nothing that is no number") {
     CHECK(softmax<double>(Tensor<double>({2}, {-inf, -inf})).value() == Tensor<double>::zeros({2}));
 }
 
-TEST_CASE("traps: no steps and no sequences give empty outputs and gradients of 0") {
+TEST_CASE("traps: without steps or sequences, outputs are empty and gradients 0") {
     const nn::Gru<double> gru({.input = 3, .hidden = 2});
     for (const Shape& shape : {Shape{0, 2, 3}, Shape{4, 0, 3}}) {
         Tape<double> tape;
@@ -153,7 +153,7 @@ extern "C" void look_at_stack(int, siginfo_t*, void* context) {
     if (at < stack_begin || at > stack_end) ++elsewhere;
 }
 
-// A clock's signals, while this lives, with a handler that looks where the stack of the thread is.
+// Timer signals for its scope, with a handler that inspects the stack of the thread.
 class Signals {
 public:
     Signals() : memory_(std::size_t{1} << 16) {
@@ -167,7 +167,7 @@ public:
         stack_begin = reinterpret_cast<std::uintptr_t>(begin);
         stack_end = stack_begin + size;
         signals = elsewhere = 0;
-        // On memory of its own, the handler does no harm wherever the stack is.
+        // With its own stack, the handler is safe wherever the thread's stack pointer is.
         const stack_t own{memory_.data(), 0, memory_.size()};
         sigaltstack(&own, nullptr);
         struct sigaction action {};
@@ -197,7 +197,7 @@ private:
 
 } // namespace
 
-TEST_CASE("traps: a signal in the middle of a product finds the thread on its own stack") {
+TEST_CASE("traps: a signal during a product finds the thread on its own stack") {
     for (const std::size_t terms :
          {48, 64, 65, 84, 85, 86, 128, 129, 192, 193, 252, 253, 254, 256, 504, 505, 511, 1152}) {
         const std::size_t rows = 48, columns = 64;

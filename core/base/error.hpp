@@ -27,10 +27,10 @@ std::string to_string(const Where& where);
 // The parts of an Error's message.
 struct Failure {
     std::string operation, problem;
-    std::string path; // of the module that was being run
+    std::string path; // path of the running module
     Where where;      // the line that called the operation; line 0: unknown
-    Where caller;     // the line that called the outermost module; line 0: none was being run
-    bool is_recorded; // the operation is on a tape
+    Where caller;     // the line that called the outermost module; line 0: no module was running
+    bool is_recorded; // the operation is recorded on a tape
 };
 
 // The one exception of the library. The message reads
@@ -40,7 +40,7 @@ public:
     using std::runtime_error::runtime_error;
     explicit Error(Failure failure);
 
-    // Null for a message by itself.
+    // Null if the message has no parts.
     const Failure* failure() const { return failure_.get(); }
 
 private:
@@ -50,7 +50,7 @@ private:
 // Throws Error with the operation, the problem, the current module path and the caller's line.
 [[noreturn]] void fail(const Op& op, std::string_view problem);
 [[noreturn]] void fail(const char* operation, std::string_view problem);
-// The same for an operation that was recorded earlier, on that path.
+// The same for an operation that was recorded earlier, with its module path.
 [[noreturn]] void fail(const Op& op, std::string_view problem, std::string_view path,
                        Where caller = Where());
 

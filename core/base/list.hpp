@@ -5,8 +5,8 @@
 
 namespace unroll {
 
-// A vector that keeps its elements when it is moved to itself, so that a module that holds one does
-// too. Moved from, it is empty.
+// A vector that keeps its elements on self-move, so that modules that contain one do, too. Empty
+// after it was moved from.
 template <class T>
 struct List : std::vector<T> {
     using std::vector<T>::vector;

@@ -4,8 +4,8 @@
 
 namespace unroll {
 
-// One T for each thread. The destructor of an object of static lifetime may still use it, although
-// objects of the thread are gone by then: it is made again, and stays.
+// One T per thread, which destructors of objects with static lifetime may still use: it is then
+// constructed again after the thread-local objects were destroyed, and not freed.
 template <class T>
 T& per_thread() {
     thread_local constinit T* mine = nullptr;

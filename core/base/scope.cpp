@@ -33,7 +33,7 @@ bool is_path_within(std::string_view path, std::string_view part) {
                                     path[path.size() - part.size() - 1] == '.');
 }
 
-// Compared first: another thread may be reading the same path.
+// Written only if different: another thread may be reading the same path.
 void ModuleName::set_path(std::string_view path) {
     if (!is_path_within(path_, path)) path_ = path;
 }
@@ -55,7 +55,7 @@ Scope::Scope(const ModuleName& module, Where caller) : Scope(module.type()) {
     if (path == around) return;
     if (path.size() > around.size() && path.starts_with(around) && path[around.size()] == '.')
         path.remove_prefix(around.size() + 1);
-    // A number at the end is that of a module in a list.
+    // A number at the end is the index of a module in a list.
     const std::size_t end = path.find_last_not_of("0123456789") + 1;
     const bool is_listed =
         end < path.size() && (end == 0 || path[end - 1] == '.') && path.size() - end < 10;
@@ -65,7 +65,7 @@ Scope::Scope(const ModuleName& module, Where caller) : Scope(module.type()) {
     }
     std::int64_t number = 0;
     for (const char digit : path.substr(end)) number = 10 * number + (digit - '0');
-    // Where the scope around it has the number, as "layer" 3, the class says the rest.
+    // If the enclosing scope has the number, as "layer" 3, the class name is enough.
     if (parent_ != nullptr && parent_->index_ == number && parent_->name_ != "t") return;
     if (end > 0) name_ = path.substr(0, end);
     index_ = number;

@@ -9,11 +9,11 @@
 namespace unroll {
 
 // The class of a module, and its path in the model, "decoder.out", once parameters(model) has given
-// it one. A move keeps the path. A copy is another module, without a path; assigning to a module
-// that has a path keeps it.
+// it one. A move keeps the path. A copy is a different module, without a path; assignment keeps the
+// path of the target.
 class ModuleName {
 public:
-    // The type must live as long as the program: a literal.
+    // The type must have static lifetime: a literal.
     explicit ModuleName(std::string_view type) : type_(type) {}
     ModuleName(const ModuleName& other) : type_(other.type_) {}
     ModuleName(ModuleName&&) noexcept = default;
@@ -29,7 +29,7 @@ public:
 
     std::string_view type() const { return type_; }
     const std::string& path() const { return path_; }
-    // The path in the largest model counts: "out" does not replace "decoder.out".
+    // The path in the largest model is kept: "out" does not replace "decoder.out".
     void set_path(std::string_view path);
 
 private:
@@ -40,10 +40,11 @@ private:
 // Whether `path` is `part`, or ends with it as "decoder.out" ends with "out".
 bool is_path_within(std::string_view path, std::string_view part);
 
-// Names what is being run on this thread, for error messages and pictures: while it lives, every
-// operation recorded belongs to `encoder`, or to `encoder.t17` if an index is given. The name must
-// outlive the scope. Scopes nest and end in reverse order. The scope of a module is named by its
-// path within the module around it, or by its class, and knows the line that called it.
+// Names the running part of a model on this thread, for error messages and graph drawings: during
+// its lifetime, every recorded operation belongs to `encoder`, or to `encoder.t17` if an index is
+// given. The name must outlive the scope. Scopes nest and end in reverse order. The scope of a
+// module is named by its path within the enclosing module, or by its class, and stores the line
+// that called it.
 class Scope {
 public:
     static constexpr std::int64_t no_index = -1;
@@ -56,14 +57,14 @@ public:
 
     static const Scope* current();
     static std::string current_path();
-    // The line that called the outermost module; line 0: none runs.
+    // The line that called the outermost module; line 0: no module is running.
     static Where current_caller();
 
     std::string_view name() const { return name_; }
     std::int64_t index() const { return index_; }
     const Scope* parent() const { return parent_; }
     Where caller() const { return caller_; }
-    // How many scopes are around it.
+    // The number of enclosing scopes.
     std::uint32_t depth() const { return depth_; }
     // Unique among the scopes of all threads.
     std::uint64_t serial() const { return serial_; }

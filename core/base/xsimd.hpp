@@ -6,8 +6,8 @@
 #ifndef XSIMD_NO_DENORMALS
 #define XSIMD_NO_DENORMALS
 #endif
-// GCC 12 takes the vector that an AVX-512 intrinsic leaves undefined on purpose for a mistake, in
-// every function that uses one (GCC bug 105593).
+// GCC 12 warns about the vector that AVX-512 intrinsics intentionally leave undefined, in every
+// function that uses one (GCC bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"

@@ -45,12 +45,12 @@ struct Axis {
     }
 };
 
-// Where an axis of dates has ticks, and their labels: years, months or days, at most about eight.
+// The positions and labels of the ticks of a date axis: years, months or days, at most about eight.
 std::vector<std::pair<std::size_t, std::string>> date_ticks(const std::vector<std::string>& dates,
                                                             std::size_t first, std::size_t last) {
     constexpr std::size_t most = 8;
     std::vector<std::pair<std::size_t, std::string>> ticks;
-    // As many characters as tell years, months, days.
+    // The length of the prefix that shows the year, month or day.
     for (const std::size_t unit : {4, 7, 10}) {
         ticks.clear();
         for (std::size_t t = std::max<std::size_t>(first, 1); t <= last; ++t)
@@ -148,7 +148,7 @@ private:
     static SvgPaint shade(const Chart::Band& band) {
         return {.fill = colours[band.colour % 8], .opacity = 0.22};
     }
-    std::pair<double, double> place(double x, double y) const {
+    std::pair<double, double> to_page(double x, double y) const {
         return {across_.coordinate(place_x(x)), up_.coordinate(value(y))};
     }
     bool is_shown(double x, double y) const {
@@ -158,7 +158,7 @@ private:
     void draw(const Chart::Line& line) {
         std::vector<std::pair<double, double>> points;
         for (std::size_t i = 0; i < line.x.size(); ++i)
-            if (is_shown(line.x[i], line.y[i])) points.push_back(place(line.x[i], line.y[i]));
+            if (is_shown(line.x[i], line.y[i])) points.push_back(to_page(line.x[i], line.y[i]));
         if (!line.marks) return svg_.line(points, pen(line), true);
         for (const auto& [x, y] : points) svg_.circle(x, y, 4, pen(line));
     }
@@ -166,9 +166,9 @@ private:
         std::string there, back;
         for (std::size_t i = 0; i < band.x.size(); ++i) {
             if (!is_shown(band.x[i], band.low[i]) || !is_shown(band.x[i], band.high[i])) continue;
-            const auto [x, high] = place(band.x[i], band.high[i]);
+            const auto [x, high] = to_page(band.x[i], band.high[i]);
             there += fmt::format("{}{:.1f} {:.1f}", there.empty() ? "M" : "L", x, high);
-            back = fmt::format("L{:.1f} {:.1f}", x, place(band.x[i], band.low[i]).second) + back;
+            back = fmt::format("L{:.1f} {:.1f}", x, to_page(band.x[i], band.low[i]).second) + back;
         }
         if (!there.empty()) svg_.path(there + back + "Z", shade(band), true);
     }

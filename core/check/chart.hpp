@@ -22,7 +22,7 @@ struct Chart {
         }
     };
 
-    // What lies between two curves, filled: an interval around a line.
+    // The filled area between two curves: an interval around a line.
     struct Band {
         std::string name;
         std::vector<double> x = {}, low = {}, high = {};

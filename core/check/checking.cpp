@@ -167,13 +167,13 @@ template <class T>
 void Checking<T>::before_rule(NodeId first, Values gradients) {
     const Tape<T>& tape = *this->tape();
     const Node<T>& node = tape.node(first);
-    arrived_.clear();
+    received_.clear();
     for (std::size_t i = 0; i < gradients.size(); ++i) {
-        const Tensor<T>& gradient = arrived_.emplace_back(gradients[i].value());
-        // Contributions are checked after each rule, so this gradient was passed in as a seed.
+        const Tensor<T>& gradient = received_.emplace_back(gradients[i].value());
+        // Contributions are checked after each rule, so this gradient was passed to backward().
         if (gradient.storage() && !is_finite(gradient))
-            throw_non_finite(node, "the gradient that backward began with is " +
-                                       first_not_finite(gradient));
+            throw_non_finite(node,
+                             "the gradient passed to backward is " + first_not_finite(gradient));
     }
     for (std::uint32_t i = 0; i < node.input_count; ++i) {
         if (node.inputs[i] == no_node) continue;
@@ -183,7 +183,7 @@ void Checking<T>::before_rule(NodeId first, Values gradients) {
             continue;
         if (!is_finite(input.parameter->gradient))
             throw_non_finite(node, "the parameter '" + input.parameter->name() +
-                                       "' held a gradient before this pass that is " +
+                                       "' already had a gradient that is " +
                                        first_not_finite(input.parameter->gradient));
     }
 }
@@ -202,16 +202,16 @@ void Checking<T>::after_rule(NodeId first) {
         std::string text = input_name(node, i);
         text.resize(text.size() - std::string(", of ").size() + 1);
         text = "the gradient of " + text + " is " + first_not_finite(gradient);
-        for (std::size_t r = 0; r < arrived_.size(); ++r)
-            if (arrived_[r].storage())
-                text += "; " + among("what arrived", r, arrived_.size()) + ", of " +
-                        range_text(arrived_[r]);
+        for (std::size_t r = 0; r < received_.size(); ++r)
+            if (received_[r].storage())
+                text += "; " + among("the incoming gradient", r, received_.size()) + ", of " +
+                        range_text(received_[r]);
         throw_non_finite(node, text + kept_text(node));
     }
-    arrived_.clear();
+    received_.clear();
 }
 
-// The saved tensors of the rule, by the names that the author of the operation knows.
+// The saved tensors of the rule, by their names in the operation.
 template <class T>
 std::string Checking<T>::kept_text(const Node<T>& node) const {
     std::string text;
@@ -235,13 +235,13 @@ template <class T>
 void Checking<T>::leaf(NodeId id, const Tensor<T>& gradient) {
     if (!is_finite(gradient))
         throw_non_finite(this->tape()->node(id),
-                         "the gradient that backward began with is " + first_not_finite(gradient));
+                         "the gradient passed to backward is " + first_not_finite(gradient));
 }
 
 template <class T>
 void Checking<T>::cleared() {
     marks_.clear();
-    arrived_.clear();
+    received_.clear();
 }
 
 template class Checking<float>;

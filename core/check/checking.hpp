@@ -41,7 +41,7 @@ private:
     [[noreturn]] void throw_non_finite(const Node<T>& node, const std::string& problem) const;
 
     std::vector<unsigned char> marks_;
-    std::vector<Tensor<T>> arrived_; // gradients received by the operation whose rule is running
+    std::vector<Tensor<T>> received_; // gradients received by the operation whose rule is running
 };
 
 extern template class Checking<float>;

@@ -25,7 +25,7 @@ const Differences::Sample* Differences::sample(int rung) {
         made = sampler_(step(rung));
     } catch (const Error&) {
         if (rung == 0) throw;
-        return nullptr; // an operation that refuses what is outside its domain
+        return nullptr; // an operation that throws outside its domain
     }
     return &made;
 }
@@ -73,18 +73,19 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
         bool is_one_sided;
         double error;
     };
-    std::vector<Rung> rungs; // from the widest step to the smallest
+    std::vector<Rung> rungs; // from the largest step to the smallest
     double least = infinity;
     int after = 0; // rungs since the best one
     bool is_flat = false, has_central = false, has_changed = false;
-    double flat = 0; // the widest step at which nothing changes
+    double flat = 0; // the largest step at which nothing changes
     for (int k = highest; k >= lowest; --k) {
-        // What wide steps agree on may be a straight line on the far side of a corner, or the
-        // outside of a domain: so not before these are very small.
+        // Large steps may agree because the function is linear beyond a kink, or constant outside
+        // its domain, so the search ends early only at very small steps.
         if (k < -12 && least < infinity && (after > 3 || least <= accuracy)) break;
         Rung r{k, 0, 0, false, infinity};
         if (!slope(k, output, r.slope, r.is_one_sided)) continue;
-        // Steps below what the function resolves (as one in float does) say nothing of its slope.
+        // Steps below the resolution of the function (such as one in float) contain no information
+        // about its slope.
         if (has_changed && r.slope == 0 && sample(k)->size[output] == 0) {
             is_flat = true;
             flat = std::max(flat, step(k));
@@ -97,7 +98,7 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
             const Rung& wider = rungs.back();
             const double change = r.slope - wider.slope;
             r.extrapolated = r.slope + change / (r.is_one_sided ? 3 : 15);
-            // The last term ignores what a wider step has for want of a neighbour.
+            // The last term ignores estimates that have no neighbour with a larger step.
             r.error = std::max(
                 {std::abs(change), rounding(k, output),
                  std::isfinite(wider.error) ? std::abs(r.extrapolated - wider.extrapolated) : 0.0});
@@ -110,7 +111,7 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
     if (has_central)
         for (Rung& r : rungs)
             if (r.is_one_sided) r.error = infinity;
-    // Noise in the function's value scatters the slopes at smaller steps; at this one it is less.
+    // Noise in the function's value scatters the slopes at smaller steps; at this step it is less.
     for (std::size_t i = 0; i < rungs.size(); ++i) {
         const double found = rungs[i].extrapolated, h = step(rungs[i].number);
         for (std::size_t k = i + 1; k < rungs.size(); ++k)
@@ -149,7 +150,7 @@ bool Differences::is_kink(std::size_t output, const Estimate& at, double slope, 
         if (s == nullptr) return false;
         const double up = s->up[output] / step(k), down = -s->down[output] / step(k);
         const double gap = std::abs(up - down);
-        // That of a smooth function grows with the step, that of noise falls with it.
+        // The error of a smooth function increases with the step, noise decreases with it.
         if (!(gap > std::max(slack, 8 * rounding(k, output)))) return false;
         if (k > at.rung && !(gap < 2 * last && gap > last / 2)) return false;
         last = gap;

@@ -23,11 +23,11 @@ using Entry = GradcheckReport::Entry;
 struct Subject {
     std::string name;
     Tensor<double> value;
-    ParameterRef<double> parameter; // refers to none for an input
-    Tensor<double> analytic;        // [outputs looked at, elements]
+    ParameterRef<double> parameter; // empty for an input
+    Tensor<double> analytic;        // [observed outputs, elements]
     double typical = 1;             // root mean square of the elements; 1 if all are 0
 
-    // What a relative change of an element refers to.
+    // The scale of a relative change of an element.
     double scale(std::size_t element) const {
         const double size = std::abs(std::as_const(value).data()[element]);
         return size > 0 && std::isfinite(size) ? size : typical;
@@ -45,10 +45,10 @@ double root_mean_square(const Tensor<double>& x) {
     return largest * std::sqrt(sum / static_cast<double>(all.size()));
 }
 
-// A power of two not above x, so that a place and the step from it add up exactly.
+// The largest power of two not above x, so that position + step is exact.
 double power_of_two(double x) { return std::ldexp(1.0, std::ilogb(x)); }
 
-// By subject.
+// Per subject.
 struct Direction {
     std::vector<Tensor<double>> starts, components;
 };
@@ -98,10 +98,10 @@ public:
 private:
     using Variables = std::vector<Variable<double>>;
 
-    // The function, or its gradient, on a tape that the caller made.
+    // The function, or its gradient, on a tape of the caller.
     Variable<double> evaluate(Tape<double>& tape, Variables& subjects) {
         ++report_.evaluations;
-        const Recording<double> recording(tape); // also within a NoRecording
+        const Recording<double> recording(tape); // also within a NoRecording scope
         tape.set_random(Random(options_.seed));
         subjects.clear();
         Variables inputs;
@@ -153,7 +153,7 @@ private:
             const double size = std::abs(weight * std::as_const(start_).data()[k]);
             if (std::isfinite(size)) sizes_[is_sum ? 0 : k] += size;
         }
-        // The largest effect of an element that changes by its own size.
+        // The largest effect of changing an element by its own magnitude.
         effects_.assign(outputs_, 0);
         for (const Subject& s : subjects_)
             for (std::size_t out = 0; out < outputs_; ++out)
@@ -173,7 +173,7 @@ private:
         Variables from = {y}, seeds = {cotangent_};
         const auto plain = tape.gradients(from, seeds, x, {.retain = true});
         for (std::size_t i = 0; i < x.size(); ++i) {
-            // Of the gradient's own size, so that little of it is lost in the subtraction.
+            // Of the magnitude of the gradient, to limit cancellation in the subtraction.
             const double size = root_mean_square(plain[i].value());
             Tensor<double> before(x[i].shape());
             random_.fill_uniform(before.data(), before.size(), -size, size);
@@ -187,7 +187,7 @@ private:
                        before = seeds[i + 1].value().to_vector();
             double* const to = subjects_[i].analytic.data();
             for (std::size_t k = 0; k < once.size(); ++k) {
-                // The same, but for rounding: then without that of the subtraction.
+                // Equal up to rounding: the values without the rounding of the subtraction.
                 const double rest = twice[k] - before[k];
                 const double slack = 1e-12 * (std::abs(once[k]) + std::abs(before[k]));
                 to[k] = std::abs(rest - once[k]) <= slack ? once[k] : rest;
@@ -198,10 +198,10 @@ private:
     Tensor<double> value() {
         Variables x;
         Tape<double> tape;
-        return evaluate(tape, x).value().copy(); // a view shares the elements that move
+        return evaluate(tape, x).value().copy(); // a view shares the elements that are perturbed
     }
 
-    // What is looked at: all elements of the result, or their sum under the cotangent.
+    // The observed outputs: all elements of the result, or their sum under the cotangent.
     template <class Move>
     Differences::Sample sample(double step, const Move& move) {
         Tensor<double> up, down;
@@ -223,7 +223,7 @@ private:
         for (std::size_t k = 0; k < start_.size(); ++k) {
             const double y = std::as_const(start_).data()[k], above = std::as_const(up).data()[k],
                          below = std::as_const(down).data()[k];
-            if (above == y && below == y) continue; // also an infinity that stays
+            if (above == y && below == y) continue; // also an infinity that does not change
             const double weight = is_sum ? std::as_const(cotangent_).data()[k] : 1;
             const std::size_t out = is_sum ? 0 : k;
             s.up[out] += weight * (above - y);
@@ -241,7 +241,7 @@ private:
                            [this, move](double step) { return sample(step, move); });
     }
 
-    // Small elements move by what is typical of the others, so that little is lost in rounding.
+    // Small elements are perturbed by the typical scale of the others, to limit rounding errors.
     Differences element_line(Subject& s, std::size_t k) {
         return element_line(s, k, std::max(s.scale(k), s.typical / 64));
     }
@@ -282,8 +282,8 @@ private:
         });
     }
 
-    // Whether the entry agrees with the estimate, which it takes over. `scale`: what a relative
-    // change refers to.
+    // Stores the estimate in the entry and returns whether they agree. `scale`: the scale of a
+    // relative change.
     bool agrees(Entry& e, const Differences::Estimate& numeric, double scale) const {
         e.numeric = numeric.value;
         e.uncertainty = numeric.error;
@@ -297,7 +297,8 @@ private:
             return true;
         }
         const double largest = effects_[e.output] / scale;
-        // What moving by the scale changes less than the result's own rounding is zero.
+        // A derivative is zero if a change by `scale` has less effect than the rounding of the
+        // result.
         constexpr double epsilon = std::numeric_limits<double>::epsilon();
         const double unit = epsilon * sizes_[e.output];
         const bool is_zero =
@@ -314,7 +315,7 @@ private:
         return false;
     }
 
-    // Takes as few differences as the verdict needs.
+    // Computes only as many differences as the verdict needs.
     void judge(Entry& e, Differences& line, double scale,
                const std::function<Differences()>& finer) const {
         if (agrees(e, line.first(e.output), scale) || agrees(e, line.second(e.output), scale))
@@ -329,7 +330,7 @@ private:
         Entry fine = e;
         e.is_step_reduced = estimate.is_reduced;
         if (agrees(e, estimate, scale)) return;
-        if (finer) { // the first step may have been far too wide for this element
+        if (finer) { // the first step may have been far too large for this element
             Differences finer_line = finer();
             const auto other = finer_line.best(e.output, accuracy);
             fine.is_step_reduced = true;
@@ -360,24 +361,23 @@ private:
             e.verdict = Verdict::noisy;
     }
 
-    // The worst place so far, and how to get there again.
+    // The worst element or direction so far, and how to reproduce it.
     struct Worst {
         Entry entry;
         std::unique_ptr<Differences> line;
-        std::function<void(double)> move; // by a step
+        std::function<void(double)> move; // moves by a step
         double scale = 1;
         bool is_first = true;
     };
 
-    // Failures before noise before corners before what passed before zeros; among equals the larger
-    // error.
+    // Order: failures, noise, kinks, passed, zeros; among equals, the larger error first.
     static bool is_worse(const Entry& e, const Worst& worst) {
         if (worst.is_first) return true;
         return e.verdict != worst.entry.verdict ? e.verdict > worst.entry.verdict
                                                 : !(e.relative <= worst.entry.relative);
     }
 
-    void look(Worst& worst, Subject& s, std::size_t k) {
+    void check_element(Worst& worst, Subject& s, std::size_t k) {
         auto line = std::make_unique<Differences>(element_line(s, k));
         const double scale = s.scale(k), x = std::as_const(s.value).data()[k];
         std::function<Differences()> finer;
@@ -410,18 +410,18 @@ private:
         worst.scale = 1;
         worst.is_first = false;
         worst.line = options_.mode == Mode::taylor ? nullptr : std::move(line);
-        worst.move = [moved, d](double by) { move(moved, *d, by); }; // the line refers to d
+        worst.move = [moved, d](double by) { move(moved, *d, by); }; // the lambda refers to d
     }
 
-    // Largest, smallest, zeros and random elements of all that moves.
+    // Largest, smallest, zero and random elements of all perturbed tensors.
     void look_at_some(Worst& worst, std::span<Subject> moved) {
-        struct Place {
+        struct Position {
             Subject* subject;
             std::size_t element;
         };
-        Place largest{nullptr, 0}, least{nullptr, 0};
+        Position largest{nullptr, 0}, least{nullptr, 0};
         double high = 0, low = std::numeric_limits<double>::infinity();
-        std::vector<Place> zeros, picked;
+        std::vector<Position> zeros, picked;
         std::size_t count = 0, zero_count = 0;
         for (Subject& s : moved) {
             count += s.value.size();
@@ -438,24 +438,25 @@ private:
                 ++zero_count;
             }
         }
-        const auto pick = [&](const Place& place) {
-            const auto is_same = [&](const Place& p) {
-                return p.subject == place.subject && p.element == place.element;
+        const auto pick = [&](const Position& position) {
+            const auto is_same = [&](const Position& p) {
+                return p.subject == position.subject && p.element == position.element;
             };
-            if (place.subject != nullptr && picked.size() < options_.elements &&
+            if (position.subject != nullptr && picked.size() < options_.elements &&
                 std::none_of(picked.begin(), picked.end(), is_same))
-                picked.push_back(place);
+                picked.push_back(position);
         };
         pick(largest);
         pick(least);
-        for (const Place& zero : zeros) pick(zero);
+        for (const Position& zero : zeros) pick(zero);
         for (std::size_t tries = 0;
              picked.size() < std::min(options_.elements, count) && tries < 64; ++tries) {
             std::size_t at = random_.below(count), j = 0;
             while (at >= moved[j].value.size()) at -= moved[j++].value.size();
             pick({&moved[j], at});
         }
-        for (const Place& place : picked) look(worst, *place.subject, place.element);
+        for (const Position& position : picked)
+            check_element(worst, *position.subject, position.element);
     }
 
     void check(std::span<Subject> moved, const std::string& name) {
@@ -465,13 +466,14 @@ private:
         }
         Worst worst;
         if (options_.mode == Mode::elements || options_.mode == Mode::jacobian) {
-            for (std::size_t k = 0; k < moved[0].value.size(); ++k) look(worst, moved[0], k);
+            for (std::size_t k = 0; k < moved[0].value.size(); ++k)
+                check_element(worst, moved[0], k);
         } else {
             for (std::size_t k = 0; k < options_.directions; ++k) look_along(worst, moved, name, k);
             if (options_.mode != Mode::taylor) look_at_some(worst, moved);
         }
         if (worst.is_first) return;
-        // The error of the number that is reported.
+        // The error of the reported number.
         if (worst.line && worst.entry.verdict == Verdict::passed &&
             !std::isfinite(worst.entry.uncertainty)) {
             Entry e = worst.entry;
@@ -493,8 +495,8 @@ private:
         return locate_wrong_rule(run, cotangent, worst.move, step, options_.tolerance);
     }
 
-    // The remainder of the first-order Taylor polynomial along a direction, which is of second
-    // order where the gradient is right and of first where it is not.
+    // The remainder of the first-order Taylor polynomial along a direction: of second order if the
+    // gradient is right, of first order if it is wrong.
     void approach(Entry& e, std::span<Subject> moved, const Direction& d, Differences& line) {
         GradcheckReport::Remainder r{e.name + ", direction " + std::to_string(e.index), {}, {}, 0};
         std::vector<std::pair<double, double>> points; // logarithms, above the rounding
@@ -521,12 +523,12 @@ private:
         r.slope = e.slope;
         report_.remainders.push_back(std::move(r));
         judge(e, line, 1, {});
-        // Differences tell a wrong gradient from a corner; where they are too noisy, the slope
-        // counts.
+        // Differences distinguish a wrong gradient from a kink; if they are too noisy, the slope
+        // decides.
         if (e.slope > 1.5 && e.verdict == Verdict::noisy) e.verdict = Verdict::passed;
     }
 
-    // Of a line through the four points at the smallest steps.
+    // The slope of a line through the four points at the smallest steps.
     static double slope_of(const std::vector<std::pair<double, double>>& points) {
         const std::size_t n = std::min<std::size_t>(points.size(), 4);
         if (n < 2) return std::numeric_limits<double>::quiet_NaN();
@@ -539,7 +541,8 @@ private:
         return (count * xy - x * y) / (count * xx - x * x);
     }
 
-    // <J^T u, v> from the pass in place, and <u, J v> from differentiating the recorded pass by u.
+    // <J^T u, v> from the in-place pass, and <u, J v> from differentiating the recorded pass with
+    // respect to u.
     Entry transposed(std::span<Subject> moved, const std::string& name) {
         Entry e{.name = name, .is_direction = true};
         const Direction d = direction(moved, e.analytic);
@@ -572,8 +575,8 @@ private:
     std::vector<Subject> subjects_;
     std::size_t elements_ = 0, outputs_ = 1;
     Tensor<double> cotangent_, start_;
-    std::vector<double> sizes_;   // by output: of its terms
-    std::vector<double> effects_; // by output
+    std::vector<double> sizes_;   // per output: sum of magnitudes of the terms
+    std::vector<double> effects_; // per output
     GradcheckReport report_;
 };
 

@@ -12,21 +12,23 @@ namespace unroll {
 
 struct GradcheckOptions {
     enum class Mode {
-        automatic,  // elements where there are few, else directions
-        elements,   // every element by itself
-        directions, // random ones for each input and parameter, then single elements of it
-        together,   // the same through all of them at once: the cost does not grow with size
-        jacobian,   // every element of the result by every element
+        automatic,  // elements if there are few, otherwise directions
+        elements,   // every element separately
+        directions, // random directions for each input and parameter, then some of its elements
+        together,   // the same over all inputs and parameters at once: the cost does not depend on
+                    // size
+        jacobian,   // every element of the result with respect to every element
         taylor,     // random directions: the order at which the first-order remainder vanishes
         transpose   // <u, J v> = <J^T u, v> by double backward, without differences
     };
     Mode mode = Mode::automatic;
-    int order = 1;              // 2: check the gradient of the recorded gradient
-    double tolerance = 1e-6;    // relative error that passes
-    double smallest = 1e-4;     // see GradcheckReport::Verdict::passed
-    double step = 1e-4;         // of the differences at first, relative to the values
-    std::size_t full = 300;     // elements, inputs and parameters together, that are few
-    std::size_t directions = 3; // for each input and parameter, or for all of them
+    int order = 1;           // 2: check the gradient of the recorded gradient
+    double tolerance = 1e-6; // largest relative error that passes
+    double smallest = 1e-4;  // see GradcheckReport::Verdict::passed
+    double step = 1e-4;      // first step of the differences, relative to the values
+    std::size_t full =
+        300; // largest number of elements, over inputs and parameters, for `elements`
+    std::size_t directions = 3; // for each input and parameter, or over all of them
     std::size_t elements = 6;   // after the directions: the largest, the smallest that is not zero,
                                 // up to two zeros, the rest at random
     bool locate = false;        // on failure, find the operation whose rule is wrong
@@ -36,25 +38,25 @@ struct GradcheckOptions {
 // The result: for every input and parameter the element or direction of largest error.
 struct GradcheckReport {
     enum class Verdict {
-        zero, // analytic and numeric derivative are 0 wherever it was looked at
-        // They agree to the tolerance; or they differ by no more than rounding, and by less than
-        // tolerance * smallest of the largest change that any element causes when it is changed by
-        // its own size.
+        zero, // analytic and numeric derivative are 0 at all checked elements
+        // They agree within the tolerance; or they differ by no more than rounding, and by less
+        // than tolerance * smallest times the largest effect of changing any element by its own
+        // magnitude.
         passed,
-        kink,  // the function has a corner here, and the derivative lies between those on its sides
-        noisy, // they disagree, but by no more than the difference's own error
+        kink,  // the function has a kink here, and the derivative is between the one-sided ones
+        noisy, // they disagree, but by no more than the error of the difference
         failed
     };
     struct Entry {
         std::string name;
         std::size_t index = 0;  // of the element in row-major order, or of the direction
-        std::size_t output = 0; // element of the result; 0 but for a Jacobian
+        std::size_t output = 0; // element of the result; 0 except for a Jacobian
         bool is_direction = false;
         double analytic = 0, numeric = 0;
         double uncertainty = 0; // of `numeric`, estimated from differences at several steps
         double absolute = 0, relative = 0;
         double step = 0; // of `numeric`; along a direction, relative to the values
-        // The first step left the domain of the function, or gave no two estimates that agree.
+        // The first step left the domain of the function, or no two estimates agreed.
         bool is_step_reduced = false;
         bool is_one_sided = false; // the function is not finite on the other side
         double slope = 0; // taylor: the order of the remainder; infinite if it is all rounding
@@ -68,17 +70,17 @@ struct GradcheckReport {
     };
     std::vector<Entry> entries;
     std::vector<Remainder> remainders;
-    // Where two calls with the same inputs differ, how; nothing else is checked then.
+    // The difference if two calls with the same inputs differ; nothing else is checked then.
     std::string indeterminate;
     // With `locate`, after a failure: the first operation whose rule disagrees with differences of
     // the operation itself, with its line.
     std::string located;
     std::size_t evaluations = 0; // of the function
 
-    // Nothing failed or is too noisy to judge, and not everything is zero.
+    // Nothing failed or is noisy, and not everything is zero.
     bool passed() const;
     bool zero_everywhere() const;
-    // Nothing failed, but something is too noisy to judge.
+    // Nothing failed, but something is noisy.
     bool undecided() const;
     explicit operator bool() const { return passed(); }
     std::string text() const;
@@ -96,12 +98,11 @@ GradcheckReport check_gradients(const GradcheckFunction& f,
                                 const GradcheckOptions& options);
 
 // Compares the gradient of a function with central differences, in double, under a random
-// cotangent. Where the two disagree, the difference is repeated at larger and smaller steps and
-// extrapolated (Richardson), which gives its error as well. The gradients hold other values when
-// the backward pass begins, so that a rule which overwrites instead of adding is caught. Randomness
-// of the tape is the same in every call. Parameters that are not frozen are checked like inputs.
-// Throws Error for options that make no sense. f takes the inputs, as a vector of variables, or
-// nothing if there are none.
+// cotangent. If they disagree, the difference is repeated at larger and smaller steps and
+// extrapolated (Richardson), which also estimates its error. Gradients are not zero when the
+// backward pass begins, to detect rules that overwrite instead of accumulate. Every call draws the
+// same random numbers. Parameters that are not frozen are checked like inputs. Throws Error for
+// invalid options. f takes the inputs, as a vector of variables, or nothing if there are none.
 template <class F>
 GradcheckReport gradcheck(const F& f, const std::vector<Tensor<double>>& inputs,
                           const Parameters<double>& parameters = {},

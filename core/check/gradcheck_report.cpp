@@ -121,7 +121,7 @@ std::string GradcheckReport::json() const {
                                      {"slope", r.slope},
                                      {"steps", r.steps},
                                      {"remainders", r.remainders}});
-    // Names may hold anything.
+    // Names may contain any bytes.
     return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -135,7 +135,7 @@ std::string GradcheckReport::svg() const {
     for (const Remainder& r : remainders)
         chart.lines.push_back({r.name + (std::isfinite(r.slope) ? text_of(" (%.2f)", r.slope) : ""),
                                r.steps, r.remainders, static_cast<int>(chart.lines.size())});
-    // What slopes of 1 and 2 look like, through the largest remainder.
+    // Reference lines of slopes 1 and 2 through the largest remainder.
     double widest = 0, most = 0;
     for (const Remainder& r : remainders)
         for (std::size_t i = 0; i < r.steps.size(); ++i) {

@@ -12,19 +12,19 @@ namespace unroll {
 
 namespace {
 
-// An input or result of an operation. `weight`: what its change along the line is multiplied by,
-// the rule's contribution or the gradient that arrived; without storage for none.
+// An input or result of an operation. `weight`: the factor of its change along the line, the rule's
+// contribution or the incoming gradient; without storage if there is none.
 struct Operand {
     Tensor<double> value, weight;
     bool is_constant;
 
-    // <weight, change>, and how much rounding that may hold.
+    // <weight, change> and its rounding error.
     double product(const Tensor<double>& moved, double& rounding) const {
         if (!weight.storage()) return 0;
         double sum = 0;
         for (std::size_t k = 0; k < value.size(); ++k) {
             const double w = weight.data()[k], x = value.data()[k];
-            if (w == 0 || moved.data()[k] == x) continue; // also an infinity that stays
+            if (w == 0 || moved.data()[k] == x) continue; // also an infinity that does not change
             sum += w * (moved.data()[k] - x);
             rounding += std::numeric_limits<double>::epsilon() * std::abs(w * x);
         }
@@ -34,12 +34,12 @@ struct Operand {
 
 struct Operation {
     NodeId first;
-    NodeId caused_by = no_node; // the operation whose rule recorded it
+    NodeId caused_by = no_node; // the operation whose rule recorded this one
     std::vector<Operand> inputs = {}, results = {};
     bool is_in_place = false; // the values of inputs are lost
 };
 
-// What is recorded and what arrives at each operation.
+// Records the operations and the gradients that they receive.
 class Trace final : public Monitor<double> {
 public:
     explicit Trace(Tape<double>& tape) : Monitor<double>(tape) {}
@@ -86,7 +86,7 @@ bool any_weight(const std::vector<Operand>& operands) {
                        [](const Operand& o) { return static_cast<bool>(o.weight.storage()); });
 }
 
-// Runs every rule by itself: into leaves of its own, which hold other values before.
+// Runs every rule separately, with new leaves whose gradients are not zero initially.
 void run_rules(Tape<double>& tape, std::vector<Operation>& operations) {
     struct Alone {
         Operation* operation;
@@ -122,10 +122,10 @@ void run_rules(Tape<double>& tape, std::vector<Operation>& operations) {
         for (std::size_t i = 0; i < alone.inputs.size(); ++i) {
             const NodeId id = alone.inputs[i];
             if (id == no_node) continue;
-            Tensor<double> share = to.arrived(id, false).value().copy();
-            for (std::size_t k = 0; k < share.size(); ++k)
-                share.data()[k] -= std::as_const(alone.before[i]).data()[k];
-            alone.operation->inputs[i].weight = share;
+            Tensor<double> contribution = to.arrived(id, false).value().copy();
+            for (std::size_t k = 0; k < contribution.size(); ++k)
+                contribution.data()[k] -= std::as_const(alone.before[i]).data()[k];
+            alone.operation->inputs[i].weight = contribution;
         }
     }
 }
@@ -162,7 +162,8 @@ std::string locate_wrong_rule(
     std::vector<Variable<double>> x;
     const Variable<double> y = run(tape, x);
     if (!y.is_recorded()) return "the result is a constant: no operation on it was recorded";
-    // At second order gradients have arrived already, of a pass that is part of the function.
+    // At second order, operations have already received gradients, from a pass that is part of the
+    // function.
     for (Operation& o : trace.operations)
         for (Operand& r : o.results) r.weight = {};
     const Variable<double> from[] = {y}, seeds[] = {cotangent};
@@ -190,7 +191,7 @@ std::string locate_wrong_rule(
             is_same = now[i].first == operations[i].first &&
                       now[i].results[0].value.shape() == operations[i].results[0].value.shape() &&
                       now[i].inputs.size() == operations[i].inputs.size();
-        if (!is_same) return "the function records other operations when its inputs change";
+        if (!is_same) return "the function records different operations when its inputs change";
         for (std::size_t i = 0; i < now.size(); ++i) {
             Slopes& s = slopes[i];
             const Operation& o = operations[i];
@@ -222,7 +223,7 @@ std::string locate_wrong_rule(
         if (s.moving_constant != ~std::size_t{0})
             return "operand " + std::to_string(s.moving_constant) + " of " +
                    name_of(tape, operations[i]) +
-                   " depends on what is checked but is a constant to the tape: " + numbers;
+                   " depends on the checked inputs but is a constant on the tape: " + numbers;
         return "the rule of " + name_of(tape, operations[i]) + " is wrong: " + numbers;
     }
     return "";

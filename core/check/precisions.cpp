@@ -11,10 +11,10 @@ namespace unroll {
 
 namespace {
 
-// By parameter, after the value of the function.
+// The value of the function, then the gradient of each parameter.
 using Results = std::vector<std::vector<double>>;
 
-// Changes what a tape records, and the gradients that arrive at rules, as rounding to float would.
+// Perturbs recorded values, and the gradients received by rules, as rounding to float would.
 class RoundingErrors final : public Monitor<double> {
 public:
     RoundingErrors(Tape<double>& tape, double ulps, Random random)
@@ -33,7 +33,7 @@ public:
     }
 
 private:
-    // Errors of sums are relative to their terms, for which the largest elements stand, and grow
+    // Errors of sums are relative to their terms, represented by the largest elements, and grow
     // like the logarithm of their number.
     void change(const Tensor<double>& x, bool is_sum, std::size_t terms) {
         double largest = 0;
@@ -42,7 +42,8 @@ private:
                 if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
         const double unit =
             std::ldexp(1.0, -24) * (is_sum ? ulps_ + std::log2(static_cast<double>(terms)) : ulps_);
-        // The storage does not count this as a change, which a rule that keeps x would refuse.
+        // The storage does not count this as a modification, which a rule that saved x would
+        // reject.
         change(const_cast<double*>(x.data()), x, 0, unit, largest);
     }
     void change(double* at, const Tensor<double>& x, std::size_t axis, double unit,
@@ -51,7 +52,7 @@ private:
             *at += unit * std::max(largest, std::abs(*at)) * (2 * random_.uniform() - 1);
             return;
         }
-        if (x.strides()[axis] == 0) return; // one element seen many times
+        if (x.strides()[axis] == 0) return; // one element, broadcast
         for (std::size_t i = 0; i < x.shape(axis); ++i)
             change(at + static_cast<std::ptrdiff_t>(i) * x.strides()[axis], x, axis + 1, unit,
                    largest);
@@ -72,11 +73,11 @@ Results results_of(const std::function<Variable<T>()>& f, const Parameters<T>& p
         if (errors != nullptr) rounding.emplace(tape, options.ulps, *errors);
     const Variable<T> y = f();
     if (!y.is_recorded())
-        fail("compare_precisions", "the function gives a constant, which has no gradients");
+        fail("compare_precisions", "the function returns a constant, which has no gradients");
     Tensor<T> cotangent(y.shape());
     Random draw = Random(options.seed).split(1);
     T* const to = cotangent.data();
-    // Powers of two: no precision rounds them.
+    // Powers of two, which are exact in both precisions.
     for (std::size_t k = 0; k < cotangent.size(); ++k)
         to[k] = std::ldexp(T(1), -int(draw.below(3)));
     const Variable<T> from[] = {y}, seeds[] = {cotangent};
@@ -94,7 +95,7 @@ Results results_of(const std::function<Variable<T>()>& f, const Parameters<T>& p
     return all;
 }
 
-// Gives parameters the values of others, and their own back.
+// Assigns the values of other parameters, and restores the original ones.
 class Borrowed {
 public:
     Borrowed(const Parameters<double>& to, const Parameters<float>& from) : parameters_(to) {
@@ -138,7 +139,7 @@ PrecisionReport compare_precisions(const std::function<Variable<float>()>& in_fl
     if (!is_same)
         fail("compare_precisions",
              "the parameters in float and in double differ in number, path, shape or in which are "
-             "frozen; give two models with the same settings");
+             "frozen; pass two models with the same settings");
     const Borrowed borrowed(double_parameters, float_parameters);
     const Results low = results_of<float>(in_float, float_parameters, options, nullptr),
                   high = results_of<double>(in_double, double_parameters, options, nullptr);
@@ -157,10 +158,11 @@ PrecisionReport compare_precisions(const std::function<Variable<float>()>& in_fl
     PrecisionReport report;
     for (std::size_t i = 0; i < high.size(); ++i) {
         if (low[i].size() != high[i].size())
-            fail("compare_precisions", "the functions in float and in double give other shapes");
+            fail("compare_precisions",
+                 "the functions in float and in double return different shapes");
         const double scale = std::max(largest_of(high[i]), 1e-300);
         PrecisionReport::Entry e{.name = names[i]};
-        // The gradient itself is rounded to float as well.
+        // The gradient itself is also rounded to float.
         e.tolerance =
             options.margin * std::max(scatter[i] / scale, options.ulps * std::ldexp(1.0, -24));
         e.passed = true;

@@ -10,9 +10,9 @@
 namespace unroll {
 
 struct PrecisionOptions {
-    double ulps = 4;         // by which an operation in float may be wrong
-    double margin = 8;       // times the effect of that, as measured, passes
-    std::size_t samples = 3; // of random errors
+    double ulps = 4;         // error of an operation in float
+    double margin = 8;       // tolerance, relative to the measured effect of such errors
+    std::size_t samples = 3; // number of runs with random errors
     std::uint64_t seed = 1;
 };
 
@@ -34,13 +34,12 @@ struct PrecisionReport {
 std::ostream& operator<<(std::ostream& out, const PrecisionReport& report);
 
 // Compares the gradients of one model in float and in double, whose parameters have the same paths
-// in the same order. Those in double are set to the values of those in float for the time of the
-// call. Both functions must read the same data, which a float can hold, and are called with the
-// same random numbers. The tolerance comes from the operations: the model in double runs again with
-// every result and every gradient that arrives at a rule changed at random by some units in the
-// last place of a float (`ulps`, and more for operations that sum), and the largest effect on a
-// gradient, times `margin`, is what float may be wrong by. Throws Error for parameters that do not
-// match, and for a function that gives nothing that depends on them.
+// in the same order. During the call, those in double are set to the values of those in float. Both
+// functions must read the same data, representable in float, and are called with the same random
+// numbers. The tolerance is measured: the model in double runs again with every result and every
+// gradient received by a rule perturbed randomly by some float units in the last place (`ulps`, and
+// more for operations that sum). The tolerance of a gradient is the largest effect on it, times
+// `margin`. Throws Error if the parameters do not match, and if the result does not depend on them.
 PrecisionReport compare_precisions(const std::function<Variable<float>()>& in_float,
                                    const Parameters<float>& float_parameters,
                                    const std::function<Variable<double>()>& in_double,

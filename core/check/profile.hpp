@@ -73,7 +73,7 @@ private:
     std::vector<ProfileRow> grouped(const Name& name) const;
 
     Clock::time_point last_;
-    NodeId last_rule_ = 0; // of this pass, which visits nodes in descending order
+    NodeId last_rule_ = 0; // during a pass, which visits nodes in descending order
 };
 
 extern template class Profile<float>;

@@ -9,7 +9,7 @@ namespace unroll {
 
 namespace {
 
-std::string look(const SvgPaint& p, bool clip) {
+std::string style(const SvgPaint& p, bool clip) {
     std::string text = fmt::format(" fill=\"{}\"", p.fill);
     if (p.opacity < 1) text += fmt::format(" fill-opacity=\"{:.3f}\"", p.opacity);
     if (std::string_view(p.stroke) != "none")
@@ -32,7 +32,7 @@ void append_chunk(std::string& png, const std::string& type, const std::string& 
                                                  static_cast<uInt>(body.size()))));
 }
 
-// A picture of 8 bits a colour as a PNG file: https://www.w3.org/TR/png
+// An image with 8 bits per channel as a PNG file: https://www.w3.org/TR/png
 std::string png(std::size_t columns, const std::vector<std::uint8_t>& rgb) {
     const std::size_t row = 3 * columns, rows = rgb.size() / row;
     std::string lines;
@@ -48,7 +48,9 @@ std::string png(std::size_t columns, const std::vector<std::uint8_t>& rgb) {
     std::string header;
     append(header, static_cast<std::uint32_t>(columns));
     append(header, static_cast<std::uint32_t>(rows));
-    header += {8, 2, 0, 0, 0}; // bits, colours, and the only methods that there are
+    header +=
+        {8, 2, 0, 0,
+         0}; // bit depth, colour type, and the only compression, filter and interlace methods used
     std::string file = "\x89PNG\r\n\x1a\n";
     append_chunk(file, "IHDR", header);
     append_chunk(file, "IDAT", packed);
@@ -90,23 +92,23 @@ Svg::Svg(double width, double height)
 
 void Svg::rectangle(double x, double y, double width, double height, const SvgPaint& paint) {
     text_ += fmt::format("<rect x=\"{:.4g}\" y=\"{:.4g}\" width=\"{:.4g}\" height=\"{:.4g}\"{}/>\n",
-                         x, y, width, height, look(paint, false));
+                         x, y, width, height, style(paint, false));
 }
 
 void Svg::circle(double x, double y, double radius, const SvgPaint& paint) {
     text_ += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:g}\"{}/>\n", x, y, radius,
-                         look(paint, false));
+                         style(paint, false));
 }
 
 void Svg::path(const std::string& d, const SvgPaint& paint, bool clip) {
-    text_ += "<path d=\"" + d + "\"" + look(paint, clip) + "/>\n";
+    text_ += "<path d=\"" + d + "\"" + style(paint, clip) + "/>\n";
 }
 
 void Svg::line(const std::vector<std::pair<double, double>>& points, const SvgPaint& paint,
                bool clip) {
     text_ += "<polyline points=\"";
     for (const auto& [x, y] : points) text_ += fmt::format("{:.1f},{:.1f} ", x, y);
-    text_ += "\"" + look(paint, clip) + "/>\n";
+    text_ += "\"" + style(paint, clip) + "/>\n";
 }
 
 void Svg::text(double x, double y, const std::string& text, const SvgWords& words) {

@@ -10,7 +10,7 @@ namespace unroll {
 // Text as the content of an XML element.
 std::string escape_xml(const std::string& text);
 
-// How a shape looks; colours as in CSS.
+// The style of a shape; colours as in CSS.
 struct SvgPaint {
     const char* fill = "none";
     const char* stroke = "none";
@@ -20,25 +20,25 @@ struct SvgPaint {
 };
 
 struct SvgWords {
-    const char* anchor = "start"; // or "middle", "end": what lies at the position
+    const char* anchor = "start"; // or "middle", "end": the part of the text at the position
     double size = 12;
     double turned = 0; // degrees
     const char* colour = "#222222";
 };
 
-// A picture as SVG, from the background to the front.
+// An SVG image, drawn from back to front.
 class Svg {
 public:
     Svg(double width, double height);
 
     void rectangle(double x, double y, double width, double height, const SvgPaint& paint);
     void circle(double x, double y, double radius, const SvgPaint& paint);
-    // A path in SVG's language, "M10 10h20". `clip`: only what lies within the clip() is drawn.
+    // An SVG path, "M10 10h20". `clip`: only the part inside the clip() is drawn.
     void path(const std::string& d, const SvgPaint& paint, bool clip = false);
     void line(const std::vector<std::pair<double, double>>& points, const SvgPaint& paint,
               bool clip = false);
     void text(double x, double y, const std::string& text, const SvgWords& words = {});
-    // Text that is already XML.
+    // Text that is already escaped.
     void markup(double x, double y, const std::string& xml, const SvgWords& words = {});
     void clip(double x, double y, double width, double height);
     // Rows of pixels (red, green, blue), from the top, stretched to a rectangle without seams.

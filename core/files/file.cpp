@@ -76,7 +76,7 @@ fs::path behind_links(const std::string& path) {
     refuse(writing, path, ELOOP);
 }
 
-// The permissions of the existing file, which the new one receives; 0 if there is none.
+// The permissions of the existing file, which the new one inherits; 0 if there is none.
 mode_t check_old(const std::string& path, const fs::path& target) {
     struct stat old;
     if (::stat(target.c_str(), &old) != 0) {
@@ -98,8 +98,9 @@ bool is_unlinked(int number) {
     return ::fstat(number, &status) != 0 || status.st_nlink == 0;
 }
 
-// Not mkstemp: its files are private, and what the process grants by default cannot be asked for
-// without changing it for other threads. The file is locked while its process lives.
+// Not mkstemp: its files are private, and the default permissions (umask) of the process cannot be
+// read without changing them for other threads. The file is locked during the lifetime of its
+// process.
 int create_beside(const fs::path& directory, fs::path& name) {
     static std::atomic<unsigned> count{0};
     for (;;) {
@@ -116,7 +117,7 @@ int create_beside(const fs::path& directory, fs::path& name) {
     }
 }
 
-// Removes temporary files that no process holds a lock on: their writers have died.
+// Removes temporary files that are not locked: their writers have been killed.
 void remove_leftovers(const fs::path& directory) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(directory, error)) {
@@ -144,7 +145,7 @@ void flush_directory(const std::string& path, const fs::path& directory) {
 } // namespace
 
 std::vector<std::byte> read_file(const std::string& path) {
-    // Without O_NONBLOCK a pipe would wait here for its writer.
+    // Without O_NONBLOCK, opening a pipe would wait for its writer.
     const Descriptor file(
         retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
     if (file.number() == -1) refuse(reading, path, errno);
@@ -180,7 +181,7 @@ void FileWriter::write(Bytes bytes) {
 void write_file_atomically(const std::string& path,
                            const std::function<void(FileWriter&)>& content) {
     const fs::path target = behind_links(path);
-    if (!target.has_filename()) refuse(writing, path, "it does not name a file");
+    if (!target.has_filename()) refuse(writing, path, "the path does not name a file");
     const mode_t permissions = check_old(path, target);
     const fs::path directory = directory_of(target);
 
@@ -188,7 +189,7 @@ void write_file_atomically(const std::string& path,
     Descriptor file(create_beside(directory, temporary));
     if (file.number() == -1) refuse(writing, path, errno);
     Leftover leftover{temporary};
-    const Descriptor locked(::dup(file.number())); // until the file has its name
+    const Descriptor locked(::dup(file.number())); // until the file is renamed
     FileWriter writer(file.number(), path);
     content(writer);
     if (permissions != 0 && ::fchmod(file.number(), permissions) != 0) refuse(writing, path, errno);
@@ -200,7 +201,7 @@ void write_file_atomically(const std::string& path,
 
 void require_writable(const std::string& path, std::uint64_t bytes) {
     const fs::path target = behind_links(path);
-    if (!target.has_filename()) refuse(writing, path, "it names no file");
+    if (!target.has_filename()) refuse(writing, path, "the path does not name a file");
     check_old(path, target);
     const fs::path directory = directory_of(target);
     fs::path temporary;
@@ -235,7 +236,7 @@ OutputLock::OutputLock(const std::string& path, std::uint64_t bytes) {
                        "another process is writing it; wait for it, or choose another output");
             refuse(writing, path, error);
         }
-        // The process before may have removed the file that was opened here.
+        // The previous process may have removed the file that was opened here.
         if (!is_unlinked(descriptor_)) break;
         ::close(descriptor_);
     }

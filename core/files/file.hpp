@@ -15,12 +15,12 @@ using Bytes = std::span<const std::byte>;
 // Reads a regular file. Throws Error with the path and the system's error message.
 std::vector<std::byte> read_file(const std::string& path);
 
-// The bytes of a file, unpacked if they begin as gzip does, whatever its name. Throws Error with
-// the path for a damaged or truncated file, and for one that unpacks to more than `most` bytes.
+// The bytes of a file, decompressed if it has a gzip header, whatever its name. Throws Error with
+// the path for a damaged or truncated file, and if it decompresses to more than `most` bytes.
 std::vector<std::byte> read_unpacked(const std::string& path,
                                      std::uint64_t most = std::uint64_t{1} << 30);
 
-// Takes the bytes of a file that is being written. Throws Error when they cannot be kept.
+// Receives the bytes of a file that is being written. Throws Error if they cannot be stored.
 class FileWriter {
 public:
     FileWriter(int descriptor, const std::string& path) : descriptor_(descriptor), path_(path) {}
@@ -32,12 +32,12 @@ private:
     const std::string& path_;
 };
 
-// Replaces a file, or makes it, as one step: the bytes go to a temporary file in the same
-// directory, which is flushed to the disk and renamed. Whatever happens, the path leads to the old
-// file or to the new one, whole; of two writers at once the later one wins. Where the path is a
-// symbolic link, the file behind it is replaced. Permissions of an existing file are kept. Only the
-// death of the process leaves the temporary file, .unroll-*.tmp, behind, which the next OutputLock
-// in that directory removes. Throws Error with the path and the reason.
+// Replaces or creates a file atomically: the bytes are written to a temporary file in the same
+// directory, which is flushed to disk and renamed. At any time the path refers to the complete old
+// or the complete new file; of two concurrent writers the later one wins. If the path is a symbolic
+// link, its target is replaced. Permissions of an existing file are kept. Only if the process is
+// killed, the temporary file .unroll-*.tmp remains; the next OutputLock in that directory removes
+// it. Throws Error with the path and the reason.
 void write_file_atomically(const std::string& path,
                            const std::function<void(FileWriter&)>& content);
 void write_file_atomically(const std::string& path, Bytes bytes);
@@ -48,7 +48,7 @@ void write_file_atomically(const std::string& path, std::string_view text);
 void require_writable(const std::string& path, std::uint64_t bytes = 0);
 
 // Reserves an output for one process: a second lock of the same path throws Error. The kernel
-// releases it with the process, however that ends. Throws as require_writable does.
+// releases it when the process ends in any way. Throws as require_writable does.
 class OutputLock {
 public:
     explicit OutputLock(const std::string& path, std::uint64_t bytes = 0);

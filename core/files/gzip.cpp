@@ -19,13 +19,13 @@ std::vector<std::byte> read_unpacked(const std::string& path, std::uint64_t most
     std::vector<std::byte> bytes;
     const auto refuse = [&](const std::string& problem) {
         fail("read_unpacked", "'" + path + "': " + problem + " after " +
-                                  std::to_string(bytes.size()) + " unpacked bytes");
+                                  std::to_string(bytes.size()) + " decompressed bytes");
     };
     z_stream stream{};
     if (inflateInit2(&stream, 15 + 16) != Z_OK) throw std::bad_alloc();
     const std::unique_ptr<z_stream, int (*)(z_stream*)> ends(&stream, inflateEnd);
     constexpr std::size_t piece = 1 << 20;
-    std::size_t at = 0; // in the packed bytes
+    std::size_t at = 0; // in the compressed bytes
     for (;;) {
         const std::size_t before = bytes.size();
         const auto given = static_cast<uInt>(std::min(packed.size() - at, piece));
@@ -38,19 +38,19 @@ std::vector<std::byte> read_unpacked(const std::string& path, std::uint64_t most
         at += given - stream.avail_in;
         bytes.resize(before + piece - stream.avail_out);
         if (bytes.size() > most)
-            refuse("unpacks to more than the limit of " + std::to_string(most) + " bytes,");
+            refuse("decompresses to more than the limit of " + std::to_string(most) + " bytes,");
         if (status == Z_STREAM_END) {
             if (!is_gzip(at)) break;
-            inflateReset(&stream); // several members are one file
+            inflateReset(&stream); // a gzip file may have several members
         } else if (status == Z_BUF_ERROR && at == packed.size()) {
-            refuse("the gzip file breaks off");
+            refuse("the gzip file is truncated");
         } else if (status != Z_OK) {
             refuse(std::string("the gzip file is damaged (") + (stream.msg ? stream.msg : "?") +
                    ")");
         }
     }
-    for (; at < packed.size(); ++at) // padding of tapes
-        if (packed[at] != std::byte{0}) refuse("the gzip file has other bytes at its end,");
+    for (; at < packed.size(); ++at) // zero padding, as on magnetic tapes
+        if (packed[at] != std::byte{0}) refuse("the gzip file has trailing data");
     return bytes;
 }
 

@@ -46,7 +46,7 @@ public:
         const char quote = peek();
         if (quote != '\'' && quote != '"') refuse("expected a string");
         const std::size_t end = text_.find(quote, ++at_);
-        if (end == text_.npos) refuse("a string without an end");
+        if (end == text_.npos) refuse("the string is not terminated");
         std::string read(text_.substr(at_, end - at_));
         at_ = end + 1;
         return read;
@@ -70,7 +70,7 @@ public:
             if (shape.size() == max_rank)
                 refuse("more than " + std::to_string(max_rank) + " dimensions");
             shape.push_back(extent());
-            take('L'); // Python 2's long integers
+            take('L'); // long integers of Python 2
             if (!take(',') && peek() != ')') refuse("',' or ')' expected");
         }
         try {
@@ -130,7 +130,7 @@ Header read_header(std::string_view text, const std::string& path) {
     }
     in.expect_end();
     if (!dtype || !fortran_order || !shape)
-        in.refuse("'descr', 'fortran_order' and 'shape' are needed");
+        in.refuse("expected 'descr', 'fortran_order' and 'shape'");
     return {*dtype, *fortran_order, *shape};
 }
 

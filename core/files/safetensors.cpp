@@ -20,11 +20,11 @@ constexpr const char* writing = "write_safetensors";
 constexpr std::string_view metadata_key = "__metadata__";
 constexpr std::uint64_t longest_header = 100'000'000;
 
-// A type of elements as the format names it.
+// An element type by its name in the format.
 struct NamedDtype {
     std::string_view name;
     std::uint64_t bits;
-    std::optional<Dtype> dtype; // none if its elements are not read
+    std::optional<Dtype> dtype; // none if the element type is not supported
 };
 
 constexpr NamedDtype dtypes[] = {
@@ -57,10 +57,10 @@ public:
     explicit HeaderSax(const std::string& path) : path_(path) {}
 
     [[noreturn]] void refuse(const std::string& problem) const {
-        std::string place = "the header";
-        if (!name_.empty()) place += ", '" + name_ + "'";
-        if (!field_.empty()) place += ", '" + field_ + "'";
-        fail(reading, "'" + path_ + "': " + place + ": " + problem);
+        std::string location = "the header";
+        if (!name_.empty()) location += ", '" + name_ + "'";
+        if (!field_.empty()) location += ", '" + field_ + "'";
+        fail(reading, "'" + path_ + "': " + location + ": " + problem);
     }
 
     bool start_object(std::size_t) {
@@ -76,7 +76,7 @@ public:
             const Entry& e = entries.at(name_);
             field_.clear();
             if (!e.dtype || !e.shape || !e.offsets)
-                refuse("'dtype', 'shape' and 'data_offsets' are needed");
+                refuse("expected 'dtype', 'shape' and 'data_offsets'");
         }
         name_.clear();
         field_.clear();
@@ -167,7 +167,7 @@ std::string to_text(const std::vector<std::uint64_t>& shape) {
     return "[" + text + "]";
 }
 
-// Number of bytes; none if it overflows or is not a whole number.
+// Number of bytes; none if it overflows or is not an integer.
 std::optional<std::uint64_t> byte_count(const std::vector<std::uint64_t>& shape,
                                         std::uint64_t bits) {
     std::uint64_t count = bits;
@@ -191,7 +191,7 @@ Span check_entry(const std::string& where, const std::string& name, const Entry&
     if (dtype == nullptr) fail(reading, tensor + "unknown dtype '" + *entry.dtype + "'");
     if (entry.offsets->size() != 2)
         fail(reading,
-             tensor + "two data_offsets expected, got " + std::to_string(entry.offsets->size()));
+             tensor + "expected two data_offsets, got " + std::to_string(entry.offsets->size()));
     const std::uint64_t begin = (*entry.offsets)[0], end = (*entry.offsets)[1];
     if (begin > end || end > size)
         fail(reading, tensor + "data_offsets " + to_text(*entry.offsets) + " in " +
@@ -216,7 +216,7 @@ void check_coverage(const std::string& where, std::vector<Span>& spans, std::uin
         if (span.begin != at)
             fail(reading, where + "tensor '" + *span.name + "' begins at byte " +
                               std::to_string(span.begin) + " of the data, where " +
-                              std::to_string(at) + " bytes are taken: " +
+                              std::to_string(at) + " bytes are used: " +
                               (span.begin < at ? "it overlaps another" : "there is a gap"));
         at = span.end;
     }
@@ -300,7 +300,7 @@ SafetensorsFile SafetensorsFile::read(const std::string& path) {
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     if (first == text.npos || text[first] != '{')
         fail(reading, where + "the header does not begin with '{'");
-    // The parser would stop here and ignore the rest.
+    // The parser would stop at a zero byte and ignore the rest.
     if (text.find('\0') != text.npos)
         fail(reading, where + "the header is not valid JSON: it contains a zero byte");
 

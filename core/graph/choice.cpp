@@ -18,14 +18,14 @@ std::size_t weight(const Item& item, const Options& options) {
 
 namespace {
 
-// The open modules, and the resulting number of nodes.
+// The expanded modules and the resulting number of nodes.
 struct Choice {
     std::vector<bool> open;
     std::size_t nodes = 0;
-    std::size_t closed = 0; // number of modules for which there was no room
+    std::size_t closed = 0; // number of modules that did not fit the budget
 };
 
-// Opens modules within the budget, outer ones first.
+// Expands modules within the budget, outer ones first.
 Choice choose(const Model& model, const Options& options) {
     Choice choice;
     choice.open.assign(model.modules.size(), false);
@@ -65,7 +65,7 @@ void check(const Options& options) {
              "Color::time needs Options::profile, got none; set it to a Profile<T> of the tape");
 }
 
-// Options with more and more folding, from the requested ones on.
+// Options with increasing folding, starting with the requested ones.
 std::vector<Options> foldings(const Options& options) {
     std::vector<Options> all{options};
     for (const Fold fold : {Fold::time, Fold::layers}) {
@@ -84,12 +84,12 @@ std::string describe(const Options& requested, const Options& used, const Choice
     if (choice.closed > 0)
         done.insert(done.begin(),
                     format_thousands(choice.closed) +
-                        (choice.closed == 1 ? " module is closed" : " modules are closed"));
+                        (choice.closed == 1 ? " module is collapsed" : " modules are collapsed"));
     if (used.fold != requested.fold)
         done.insert(done.begin(), used.fold == Fold::time ? "time steps are folded"
                                                           : "time steps and layers are folded");
     else if (drawn_apart && used.first_steps + used.last_steps == 0)
-        done.insert(done.begin(), "no step is drawn apart");
+        done.insert(done.begin(), "no step is drawn separately");
     std::string text;
     for (const std::string& part : done) text += (text.empty() ? "" : ", ") + part;
     return text;

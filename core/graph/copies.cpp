@@ -6,7 +6,7 @@ namespace unroll::graph::detail {
 
 namespace {
 
-constexpr std::size_t most = 8; // users; more are a fan
+constexpr std::size_t most = 8; // users; more are drawn as a fan
 
 std::size_t count_boxes(const Model& model, const Options& options, const Visibility& visibility) {
     std::size_t boxes = 0;
@@ -35,7 +35,7 @@ Copies::Copies(const Model& model, const Options& options, const Visibility& vis
             continue;
         boxes += all.size() - 1;
         for (const auto& [user, module] : all) {
-            // The first has the item's own id, to which a search leads.
+            // The first has the item's own id, which the search of the page uses.
             const std::string id = ids[item] + (copies_[item].empty() ? "" : "_" + user);
             copies_[item].push_back({module, id});
             beside_[{item, user}] = id;
@@ -48,7 +48,7 @@ std::span<const Copies::Copy> Copies::of(std::uint32_t item) const {
     return found == copies_.end() ? std::span<const Copy>() : std::span(found->second);
 }
 
-std::string Copies::beside(std::uint32_t item, const std::string& user) const {
+std::string Copies::next_to(std::uint32_t item, const std::string& user) const {
     const auto found = beside_.find({item, user});
     return found == beside_.end() ? std::string() : found->second;
 }

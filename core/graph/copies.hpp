@@ -6,8 +6,8 @@
 
 namespace unroll::graph::detail {
 
-// Parameters and constants that several modules use. Each is drawn small beside every user instead
-// of once with lines across the picture, as far as the budget allows.
+// Parameters and constants that several modules use. Each is drawn as a small copy next to every
+// user instead of once with lines across the picture, as far as the budget allows.
 class Copies {
 public:
     struct Copy {
@@ -20,11 +20,11 @@ public:
     // Empty if the item is drawn once.
     std::span<const Copy> of(std::uint32_t item) const;
     // The copy of an item for one user, given by the id of its box; empty: none.
-    std::string beside(std::uint32_t item, const std::string& user) const;
+    std::string next_to(std::uint32_t item, const std::string& user) const;
 
 private:
-    std::map<std::uint32_t, std::vector<Copy>> copies_;                   // by item
-    std::map<std::pair<std::uint32_t, std::string>, std::string> beside_; // by item and user
+    std::map<std::uint32_t, std::vector<Copy>> copies_;                   // per item
+    std::map<std::pair<std::uint32_t, std::string>, std::string> beside_; // per item and user
 };
 
 } // namespace unroll::graph::detail

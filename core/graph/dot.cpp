@@ -19,8 +19,8 @@ constexpr std::array<const char*, 8> hues{"#cfe2f3", "#fbe3c4", "#d3ead0", "#eed
 constexpr std::array<const char*, 8> strong_hues{"#3f7fb5", "#c9842b", "#4f9a49", "#96589c",
                                                  "#bd5050", "#3c9494", "#958a27", "#777777"};
 
-// Valid UTF-8 that XML can hold: control characters are dropped, and each byte or character that is
-// invalid becomes U+FFFD.
+// UTF-8 that is valid in XML: control characters are dropped, and each invalid byte or character
+// becomes U+FFFD.
 std::string clean(const std::string& text) {
     const auto* const bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
     std::string out;
@@ -48,7 +48,7 @@ std::string shortened(const std::string& text, std::size_t most) {
     return text;
 }
 
-// A string of Graphviz's language, in which backslashes and HTML entities are escapes.
+// A string in the DOT language, in which backslashes and HTML entities are escapes.
 std::string quoted(const std::string& text) {
     std::string out = "\"";
     for (const char c : clean(text)) {
@@ -103,42 +103,42 @@ std::string shade(double scale, double from = 0) {
 
 std::string style_of(const Box& box) {
     std::string fill = "#ffffff", style = "rounded,filled", more;
-    switch (box.look) {
-    case Box::Look::parameter:
+    switch (box.style) {
+    case Box::Style::parameter:
         fill = "#fdf1d0";
         style = "filled";
         more = ", shape=cylinder, color=\"#b79a4b\"";
         break;
-    case Box::Look::source:
+    case Box::Style::source:
         fill = "#dcefdc";
         style = "filled";
         more = ", shape=ellipse, color=\"#6a9a6a\"";
         break;
-    case Box::Look::constant:
+    case Box::Style::constant:
         fill = "#eef0ee";
         style = "filled";
         more = ", shape=ellipse, color=\"#9aa69a\"";
         break;
-    case Box::Look::sink: more = std::string(", peripheries=2, color=\"") + ink + "\""; break;
-    case Box::Look::failed:
+    case Box::Style::sink: more = std::string(", peripheries=2, color=\"") + ink + "\""; break;
+    case Box::Style::failed:
         fill = "#fbdcd8";
         more = ", penwidth=2, color=\"#c0291b\", fontcolor=\"#8c1a10\"";
         break;
-    case Box::Look::module:
+    case Box::Style::module:
         fill = "#dde6f2";
         more = ", penwidth=1.4, margin=\"0.16,0.09\"";
         break;
-    case Box::Look::step:
+    case Box::Style::step:
         fill = "#dde6f2";
         more = ", height=0.7, width=0.4, margin=\"0.03,0.02\"";
         break;
-    case Box::Look::term:
+    case Box::Style::term:
         fill = "#f7f3fb";
         style = "filled";
         more = ", shape=ellipse, color=\"#8a78a8\", width=0.35, height=0.3, margin=\"0.04,0.02\"";
         break;
-    case Box::Look::more: more = ", shape=box3d", fill = "#e4e4e4", style = "filled"; break;
-    case Box::Look::operation: break;
+    case Box::Style::more: more = ", shape=box3d", fill = "#e4e4e4", style = "filled"; break;
+    case Box::Style::operation: break;
     }
     if (box.small) more += ", fontsize=9, height=0.2, width=0.2, margin=\"0.06,0.03\"";
     if (box.outside) {
@@ -156,17 +156,17 @@ std::string style_of(const Box& box) {
 
 const char* class_of(const Box& box) {
     if (box.outside) return "outside";
-    switch (box.look) {
-    case Box::Look::parameter: return "parameter";
-    case Box::Look::source: return "source";
-    case Box::Look::constant: return "constant";
-    case Box::Look::sink: return "sink";
-    case Box::Look::failed: return "failed";
-    case Box::Look::module:
-    case Box::Look::step: return "module";
-    case Box::Look::term: return "term";
-    case Box::Look::more: return "more";
-    case Box::Look::operation: break;
+    switch (box.style) {
+    case Box::Style::parameter: return "parameter";
+    case Box::Style::source: return "source";
+    case Box::Style::constant: return "constant";
+    case Box::Style::sink: return "sink";
+    case Box::Style::failed: return "failed";
+    case Box::Style::module:
+    case Box::Style::step: return "module";
+    case Box::Style::term: return "term";
+    case Box::Style::more: return "more";
+    case Box::Style::operation: break;
     }
     return "operation";
 }
@@ -176,7 +176,7 @@ public:
     explicit Writer(const Drawing& drawing) : drawing_(drawing) {
         const bool large = drawing.boxes.size() > 600 || drawing.arrows.size() > 1500;
         const auto steps = std::count_if(drawing.boxes.begin(), drawing.boxes.end(),
-                                         [](const Box& b) { return b.look == Box::Look::step; });
+                                         [](const Box& b) { return b.style == Box::Style::step; });
         text_ = "digraph unroll {\n  rankdir=" + std::string(drawing.left_to_right ? "LR" : "TB") +
                 ";\n  fontname=\"Helvetica\"; fontsize=11; nodesep=0.22; ranksep=" +
                 (steps > 20 ? "0.12" : "0.34") +
@@ -186,7 +186,7 @@ public:
                 "  edge [fontname=\"Helvetica\", fontsize=8, fontcolor=\"" + quiet +
                 "\", color=\"" + quiet + "\", arrowsize=0.6];\n";
         if (const std::size_t length = total_length(); length > long_in_all)
-            // Graphviz gives an edge a node for every rank that it passes, and takes time for each.
+            // Graphviz adds a virtual node for every rank that an edge crosses, which costs time.
             text_ += fmt::format("  splines=line; nslimit={:.3f}; nslimit1=1; mclimit=0.1;\n",
                                  std::max(3e3 / static_cast<double>(length), 0.005));
         else if (large)
@@ -208,7 +208,7 @@ public:
 private:
     static constexpr std::size_t long_in_all = 10000;
 
-    // The number of ranks that all edges together pass, if nodes are ranked by the longest path.
+    // The total number of ranks that the edges cross, if nodes are ranked by the longest path.
     std::size_t total_length() const {
         std::unordered_map<std::string, std::vector<std::string>> readers;
         std::unordered_map<std::string, std::size_t> open, rank;
@@ -255,28 +255,28 @@ private:
         const std::string indent(2 * g.depth, ' ');
         if (number != 0) {
             text_ += indent + "subgraph " + quoted(g.id) + " {\n" + indent + "  label=" +
-                     quoted(shortened(g.title, g.look == Group::Look::formula ? 300 : 60)) + "; " +
-                     look(g) + "\n";
+                     quoted(shortened(g.title, g.style == Group::Style::formula ? 300 : 60)) +
+                     "; " + attributes_of(g) + "\n";
         }
         for (const std::size_t b : members_[number]) box(drawing_.boxes[b], indent + "  ");
         for (const std::size_t child : children_[number]) group(child);
         if (number != 0) text_ += indent + "}\n";
     }
 
-    static std::string look(const Group& g) {
+    static std::string attributes_of(const Group& g) {
         const char* fill = g.depth % 2 == 1 ? "#f4f7fb" : "#eaf0f7";
         std::string style = "rounded,filled", color = "#c3cfde", more = "labeljust=l; fontsize=11;",
                     ink_color = ink;
-        if (g.look == Group::Look::series) {
+        if (g.style == Group::Style::series) {
             style += ",dashed";
             color = carried;
             fill = "#fdf8f3";
             ink_color = carried;
-        } else if (g.look == Group::Look::formula) {
+        } else if (g.style == Group::Style::formula) {
             fill = "#fdfbff";
             color = "#b9a8d6";
             more += " labelloc=b;"; // most edges enter from above
-        } else if (g.look == Group::Look::side) {
+        } else if (g.style == Group::Style::side) {
             fill = "#fbfcfd";
             more += " margin=14;";
         }
@@ -291,9 +291,9 @@ private:
     }
 
     void arrow(const Arrow& a) {
-        std::string look;
+        std::string attributes;
         const auto add = [&](const std::string& attribute) {
-            look += (look.empty() ? "" : ", ") + attribute;
+            attributes += (attributes.empty() ? "" : ", ") + attribute;
         };
         if (!a.lines.empty()) add("label=" + quoted(" " + joined(a.lines, 40)));
         if (a.carried)
@@ -306,12 +306,13 @@ private:
             add("color=\"" + shade(a.scale, 0.25) +
                 "\", penwidth=" + (a.scale > 0.5 ? "2" : "1.3"));
         std::string from = a.from, to = a.to;
-        // Always down the page, so that labels get a place of their own.
+        // Always downwards, so that labels get their own space.
         if (a.reversed != a.against && !a.crosses && from != to) {
             std::swap(from, to);
             add("dir=back");
         }
-        text_ += "  " + from + " -> " + to + (look.empty() ? "" : " [" + look + "]") + ";\n";
+        text_ +=
+            "  " + from + " -> " + to + (attributes.empty() ? "" : " [" + attributes + "]") + ";\n";
     }
 
     const Drawing& drawing_;

@@ -51,7 +51,7 @@ public:
 private:
     static constexpr std::size_t most_lines = 3;
 
-    // Each module of the outermost level that has several gets a colour of its own.
+    // Each module of the outermost level with several modules gets its own colour.
     void choose_hues() {
         const auto& modules = model_.modules;
         std::map<std::size_t, std::size_t> at_level;
@@ -73,12 +73,12 @@ private:
 
     void draw_groups() {
         const auto& modules = model_.modules;
-        drawing_.groups.push_back({Group::Look::plain, none, "unroll", "", 0});
+        drawing_.groups.push_back({Group::Style::plain, none, "unroll", "", 0});
         group_of_.assign(modules.size(), 0);
         std::uint32_t forward = 0;
         if (visibility_.has_backward()) {
             forward = 1;
-            drawing_.groups.push_back({Group::Look::side, 0, "cluster_forward", "forward", 1});
+            drawing_.groups.push_back({Group::Style::side, 0, "cluster_forward", "forward", 1});
             group_of_[0] = forward;
         }
         for (std::uint32_t m = 1; m < modules.size(); ++m) {
@@ -90,10 +90,10 @@ private:
             group_of_[m] = static_cast<std::uint32_t>(drawing_.groups.size());
             std::string title = modules[m].title;
             if (modules[m].folded) title += "    × " + format_thousands(modules[m].count);
-            drawing_.groups.push_back({side ? Group::Look::side
+            drawing_.groups.push_back({side ? Group::Style::side
                                        : modules[m].folded || modules[m].name == "t"
-                                           ? Group::Look::series
-                                           : Group::Look::module,
+                                           ? Group::Style::series
+                                           : Group::Style::module,
                                        parent, "cluster_m" + std::to_string(m), title,
                                        drawing_.groups[parent].depth + 1});
         }
@@ -118,14 +118,14 @@ private:
                 !(visibility_.left_out() > 0 && visibility_.all_left_out(m)))
                 box_of_module(m);
         if (visibility_.left_out() > 0)
-            drawing_.boxes.push_back({Box::Look::more,
+            drawing_.boxes.push_back({Box::Style::more,
                                       "more",
                                       {format_thousands(visibility_.left_out()) + " more nodes"},
-                                      "left out to stay within the budget",
+                                      "omitted to stay within the budget",
                                       group_of_[0]});
     }
 
-    // The group of a module or, if that is closed or a step, around it.
+    // The group of a module or, if that is collapsed or a step, the enclosing one.
     std::uint32_t group_beside(std::uint32_t module) const {
         const std::uint32_t closed = visibility_.closed(module);
         if (closed != none) module = model_.modules[closed].parent;
@@ -134,7 +134,7 @@ private:
         return group_of_[module];
     }
 
-    // A parameter in its module: "weight"; in another one, by its path.
+    // The name of a parameter: "weight" in its own module, otherwise its path.
     std::string name_in(const Item& item, std::uint32_t module) const {
         if (item.kind != Item::Kind::parameter) return item.name;
         std::string path = model_.path(module), name = item.name;
@@ -162,7 +162,7 @@ private:
         return lines;
     }
 
-    // One line for each shape; a run of equal shapes is one line. A scalar has none.
+    // One line for each shape; consecutive equal shapes share a line. A scalar has none.
     static void list(std::vector<std::string> shapes, std::vector<std::string>& lines) {
         if (shapes.size() == 1 && shapes[0] == "[]") return;
         for (std::string& shape : shapes)
@@ -210,7 +210,7 @@ private:
         }
     }
 
-    // Stores a value for finish(), which puts all values on one scale.
+    // Stores a value for finish(), which maps all values to one scale.
     void measure(double value, double& scale) {
         scale = value;
         if (!(value >= 0) || std::isinf(value)) return;
@@ -218,21 +218,21 @@ private:
         if (value > 0) least_ = std::min(least_, value);
     }
 
-    static Box::Look look_of(const Item& item) {
-        if (!item.failure.empty()) return Box::Look::failed;
+    static Box::Style style_of(const Item& item) {
+        if (!item.failure.empty()) return Box::Style::failed;
         switch (item.kind) {
-        case Item::Kind::parameter: return Box::Look::parameter;
-        case Item::Kind::source: return Box::Look::source;
-        case Item::Kind::constant: return Box::Look::constant;
+        case Item::Kind::parameter: return Box::Style::parameter;
+        case Item::Kind::source: return Box::Style::source;
+        case Item::Kind::constant: return Box::Style::constant;
         case Item::Kind::operation: break;
         }
-        return item.is_sink ? Box::Look::sink : Box::Look::operation;
+        return item.is_sink ? Box::Style::sink : Box::Style::operation;
     }
 
     void box(std::uint32_t i, const std::string& id, std::uint32_t group) {
         const Item& item = model_.items[i];
         Box box{};
-        box.look = look_of(item);
+        box.style = style_of(item);
         box.id = id;
         box.group = group;
         box.small = !copies_.of(i).empty();
@@ -258,9 +258,9 @@ private:
     void box_of_module(std::uint32_t m) {
         const Module& module = model_.modules[m];
         Box box{};
-        // Steps are small boxes: many of them are drawn in a row.
+        // Steps are small boxes, since many of them are drawn in a row.
         const bool is_step = module.name == "t" && !module.folded;
-        box.look = is_step ? Box::Look::step : Box::Look::module;
+        box.style = is_step ? Box::Style::step : Box::Style::module;
         box.id = "m" + std::to_string(m);
         box.group = group_of_[module.parent];
         box.count = module.count;
@@ -301,7 +301,7 @@ private:
         const auto group = static_cast<std::uint32_t>(drawing_.groups.size());
         const std::uint32_t parent = group_of_[item.module];
         const std::string id = "n" + std::to_string(i);
-        drawing_.groups.push_back({Group::Look::formula, parent, "cluster_" + id,
+        drawing_.groups.push_back({Group::Style::formula, parent, "cluster_" + id,
                                    item.name + "\n" + text(item.formula),
                                    drawing_.groups[parent].depth + 1});
         std::vector<std::string>& inputs = inputs_[i];
@@ -309,7 +309,7 @@ private:
         for (std::size_t t = 0; t < item.formula.terms.size(); ++t) {
             const Formula::Term& term = item.formula.terms[t];
             Box box{};
-            box.look = Box::Look::term;
+            box.style = Box::Style::term;
             box.id = id + "_" + std::to_string(t);
             box.group = group;
             box.lines.push_back(sign(term));
@@ -328,7 +328,7 @@ private:
         }
     }
 
-    // The end of an arrow: a term if the formula is open, otherwise the box of the item.
+    // The end of an arrow: a term if the formula is expanded, otherwise the box of the item.
     std::string end(std::uint32_t i, std::size_t number,
                     const std::map<std::uint32_t, std::vector<std::string>>& terms) const {
         const auto open = terms.find(i);
@@ -345,7 +345,7 @@ private:
         if (enters) add_outside_node(link.from);
         if (leaves) add_outside_node(link.to);
         Arrow arrow{};
-        const std::string copy = copies_.beside(link.from, ids_[link.to]);
+        const std::string copy = copies_.next_to(link.from, ids_[link.to]);
         arrow.from = copy.empty() ? end(link.from, link.output, outputs_) : copy;
         arrow.to = end(link.to, link.input, inputs_);
         if (arrow.from == arrow.to) {
@@ -376,7 +376,7 @@ private:
             if (link.parallel > 1 && !line.empty())
                 line = std::to_string(link.parallel) + " × " + line;
         }
-        // The shape of the whole stands in the box.
+        // The shape of the whole buffer is shown in the box.
         if (options_.edge_shapes && !line.empty() && !link.carried && link.shape != "[]")
             line += " " + link.shape;
         if (for_all) line += (line.empty() ? "" : ", ") + std::string("for all");
@@ -403,7 +403,7 @@ private:
             lines.back() = "…";
     }
 
-    // A neighbour of the drawn module, outside of it.
+    // A neighbour outside the drawn module.
     void add_outside_node(std::uint32_t i) {
         if (!ids_[i].empty()) return;
         constexpr std::size_t most = 40;
@@ -411,9 +411,9 @@ private:
         ids_[i] = outside_nodes_ < most ? "n" + std::to_string(i) : "elsewhere";
         if (outside_nodes_++ > most) return;
         Box box{};
-        box.look = item.kind == Item::Kind::parameter  ? Box::Look::parameter
-                   : item.kind == Item::Kind::constant ? Box::Look::constant
-                                                       : Box::Look::operation;
+        box.style = item.kind == Item::Kind::parameter  ? Box::Style::parameter
+                    : item.kind == Item::Kind::constant ? Box::Style::constant
+                                                        : Box::Style::operation;
         box.id = ids_[i];
         box.outside = true;
         box.lines = {outside_nodes_ > most ? std::string("elsewhere") : item.name};
@@ -427,14 +427,14 @@ private:
         const std::size_t most = 4 * std::max<std::size_t>(options_.budget, 100);
         if (drawing_.arrows.size() > most) {
             drawing_.notes.push_back(format_thousands(drawing_.arrows.size() - most) +
-                                     " edges are left out");
+                                     " edges are omitted");
             drawing_.arrows.resize(most);
         }
         if (visibility_.left_out() > 0)
             drawing_.notes.push_back(format_thousands(visibility_.left_out()) +
-                                     " nodes are left out");
+                                     " nodes are omitted");
         const bool norms = options_.color == Color::gradient_norm;
-        // At least six decades, so that small differences look small.
+        // At least six decades, so that small differences appear small.
         least_ = norms ? std::clamp(least_, most_ * 1e-12, most_ * 1e-6) : 0;
         const auto rescale = [&](double& value) {
             if (!(value >= 0) || most_ <= 0 || std::isinf(value))
@@ -452,7 +452,7 @@ private:
         const bool kept = knows_kept();
         drawing_.measure = norms                           ? "gradient norm, log scale"
                            : options_.color == Color::time ? "time, forward and backward"
-                           : kept                          ? "bytes kept for backward"
+                           : kept                          ? "bytes saved for backward"
                                                            : "bytes of results";
         const char* unit = norms ? "" : options_.color == Color::time ? "s" : "B";
         drawing_.least = format_with_unit(least_, unit);
@@ -465,10 +465,10 @@ private:
     const Visibility visibility_;
     const Copies copies_;
     Drawing drawing_;
-    std::vector<std::uint32_t> hues_, group_of_; // by module
-    std::vector<std::string> ids_;               // by item: the box that represents it
+    std::vector<std::uint32_t> hues_, group_of_; // per module
+    std::vector<std::string> ids_;               // per item: the box that represents it
     std::size_t outside_nodes_ = 0;
-    std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of open formulas
+    std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of expanded formulas
     std::map<std::tuple<std::string, std::string, bool>, std::size_t> arrow_of_;
     double least_ = 1e300, most_ = 0;
 };

@@ -56,7 +56,7 @@ private:
 
     void make_items() {
         item_of_.assign(tape_.size(), none);
-        // By scope, in order: [0] operations and sources, [1] parameters.
+        // Per scope, in order: [0] operations and sources, [1] parameters.
         std::vector<std::vector<std::uint32_t>> members[2];
         std::vector<std::uint32_t> reached[2];
         for (int k : {0, 1}) {
@@ -104,9 +104,9 @@ private:
         return {first, last};
     }
 
-    // Makes items for the constants that a node uses and returns those that are mere numbers. In a
-    // series, the constants of the same operand are one item; `same` is the item of the node, if
-    // there is one already.
+    // Creates items for the constants that a node uses and returns the scalar ones, which are
+    // written as numbers. In a series, the constants of the same operand are one item; `same` is
+    // the item of the node, if it already exists.
     std::string add_constants(NodeId id, std::uint32_t same) {
         std::string numbers;
         for (const ConstantUse& use : constants_of(id)) {
@@ -127,7 +127,7 @@ private:
             Item item{};
             item.kind = Item::Kind::constant;
             item.node = id;
-            // What has a name is an input of the whole.
+            // A named constant is an input of the whole graph.
             item.module = named != constant_names_.end() ? 0 : scopes_.parameter_scope_of(id);
             item.name = named != constant_names_.end() ? named->second
                         : use.name != nullptr          ? use.name
@@ -167,7 +167,7 @@ private:
                 if (const auto name = names_.find(out); name != names_.end())
                     item.result += (item.result.empty() ? "" : ", ") + std::string(name->second);
         if (options_.open && n.rule != nullptr) item.formula = n.rule->formula();
-        // A formula of one operator adds nothing to the name.
+        // A formula with a single operator is not more informative than the name.
         if (item.formula.is_primitive ||
             std::count_if(item.formula.terms.begin(), item.formula.terms.end(),
                           [](const auto& t) { return !t.arguments.empty(); }) < 2)
@@ -211,7 +211,7 @@ private:
         model.links.push_back(std::move(link));
     }
 
-    // The first and the last element of its root that a value covers.
+    // The first and last element of the root storage that a value covers.
     std::pair<std::size_t, std::size_t> span_of(NodeId id) const {
         const StridedView& region = node(id).view;
         std::size_t low = region.offset, high = region.offset;
@@ -223,7 +223,7 @@ private:
         return {low, high};
     }
 
-    // The nodes that wrote into the elements that `input` covers, one for each item.
+    // The nodes that wrote the elements that `input` covers, one per item.
     std::vector<NodeId> writers_of(NodeId buffer, NodeId input, NodeId to) const {
         const auto found = writers_.find(buffer);
         if (found == writers_.end()) return {};
@@ -319,7 +319,7 @@ private:
         return n.op.name + (n.outputs > 1 ? " " + std::to_string(output) : std::string());
     }
 
-    // Names the distance of tensors that skip steps, if it is always the same.
+    // Names the distance of tensors that skip steps, if it is constant.
     void label_distances() {
         for (std::size_t i = 0; i < model.links.size(); ++i) {
             Link& l = model.links[i];
@@ -341,7 +341,7 @@ private:
         number.assign(scopes_.size(), none);
         for (std::uint32_t s = 0; s < scopes_.size(); ++s)
             if (used[s] && scopes_[s].representative == s) add_module(s, number);
-        // By module: the indices of the series that it represents, under one parent.
+        // Per module: the indices of the series that it represents, under one parent.
         std::vector<std::set<std::int64_t>> indices(model.modules.size());
         for (std::uint32_t i = 0; i < scopes_.size(); ++i) {
             const DrawnScope& s = scopes_[i];
@@ -399,7 +399,7 @@ private:
                                             : ", " + next + ", … " + std::to_string(last));
     }
 
-    // The operation that failed: the last one that was recorded on its line, or one that is added.
+    // The failed operation: the last one that was recorded on its line, or an added one.
     void mark_failure() {
         const Failure* const failure =
             options_.error != nullptr ? options_.error->failure() : nullptr;
@@ -425,7 +425,7 @@ private:
                 item.origin += (item.origin.empty() ? "" : ", ") + to_string(where);
         item.failure = failure->problem;
         item.count = 1;
-        // In the innermost module on the path from which something was recorded.
+        // In the innermost module of the path from which an operation was recorded.
         std::size_t longest = 0;
         for (std::uint32_t s = 1; s < tape_.scopes().size(); ++s) {
             const std::string path = tape_.scope_path(s);
@@ -446,16 +446,16 @@ private:
     const Tape<T>& tape_;
     const Options& options_;
     const DrawnScopes<T> scopes_;
-    std::vector<std::uint32_t> item_of_;                      // by node
-    std::unordered_map<NodeId, std::vector<Writer>> writers_; // by buffer
+    std::vector<std::uint32_t> item_of_;                      // per node
+    std::unordered_map<NodeId, std::vector<Writer>> writers_; // per buffer
     std::unordered_map<NodeId, const char*> names_;
     std::unordered_map<std::uint64_t, const char*> constant_names_;
-    std::unordered_map<std::uint64_t, std::uint32_t> constant_of_; // item, by value
-    std::unordered_map<Key, std::uint32_t> operand_of_; // item, by that of the reader and operand
-    std::vector<std::uint32_t> numbers_;                // of modules, by scope
+    std::unordered_map<std::uint64_t, std::uint32_t> constant_of_; // item, per value
+    std::unordered_map<Key, std::uint32_t> operand_of_; // item, per item of the reader and operand
+    std::vector<std::uint32_t> numbers_;                // of modules, per scope
     std::unordered_map<Key, std::size_t> link_of_;
-    std::vector<NodeId> reader_;         // by link: its first reader
-    std::vector<std::int64_t> farthest_; // by link: number of steps; 0: varies
+    std::vector<NodeId> reader_;         // per link: its first reader
+    std::vector<std::int64_t> farthest_; // per link: number of steps; 0: varies
 };
 
 } // namespace

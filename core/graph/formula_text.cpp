@@ -16,7 +16,7 @@ struct Written {
 };
 
 // Writes terms as lines of text or LaTeX, with brackets only where precedence requires them. A
-// named output and a long shared term get a line of their own; later lines refer to them by name.
+// named output and a long shared term get a separate line; later lines refer to them by name.
 class Writer {
 public:
     Writer(const Formula& formula, bool latex) : formula_(formula), latex_(latex) {

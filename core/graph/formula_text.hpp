@@ -7,7 +7,7 @@
 namespace unroll {
 
 // "c' = σ(f)·c + σ(i)·tanh(g)": one line for each output in order of evaluation. Long terms that
-// are used more than once get a line and a name of their own ("t1 = ...").
+// are used more than once get a separate line and a name ("t1 = ...").
 std::string text(const Formula& formula);
 std::string latex(const Formula& formula);
 

@@ -23,13 +23,13 @@ struct Options {
     Fold fold = Fold::time;
     // Number of steps at the beginning and at the end of a folded series that are drawn separately.
     std::size_t first_steps = 0, last_steps = 0;
-    // Number of levels of modules that are opened; a module below is one box.
+    // Number of levels of modules that are expanded; a module below is one box.
     std::size_t depth = unlimited;
     // The largest number of nodes. To stay within it, repetitions are folded, then modules are
-    // closed, then a long list of operations is shortened. A note in the picture says which.
+    // collapsed, then long lists of operations are shortened. A caption says which.
     std::size_t budget = 400;
-    // Draws the formulas of fused operations, unless a backward pass has freed them. The library's
-    // own small ones, such as softplus or dropout, stay one box.
+    // Draws the formulas of fused operations, unless a backward pass has freed them. Small
+    // operations of the library, such as softplus or dropout, remain one box.
     bool open = false;
     bool parameters = true;
     bool constants = true;
@@ -40,31 +40,31 @@ struct Options {
     bool annotate = false;
     const Summaries* statistics = nullptr; // a Statistics<T> of the tape
     const Costs* profile = nullptr;        // a Profile<T> of the tape
-    // Draws the operation that threw this in red: the one that was recorded, or one beside the rest
-    // with the message.
+    // Draws the operation that threw this error in red: the recorded one, or an additional one with
+    // the message.
     const Error* error = nullptr;
 };
 
-// The graph of a tape in Graphviz's language: operations with their shapes, parameters and
-// constants by name, modules as clusters, views as labels of edges. A repeated part is drawn once,
-// as "× T", with the states that it carries as loops. A scope "backward" is drawn beside the rest.
-// Throws Error if `budget` is 0, and if `color` needs statistics or a profile and none was given.
+// The graph of a tape in the DOT language: operations with their shapes, parameters and constants
+// by name, modules as clusters, views as labels of edges. A repeated part is drawn once, as "× T",
+// with its carried states as loops. A scope "backward" is drawn next to the forward graph. Throws
+// Error if `budget` is 0, and if `color` needs statistics or a profile and none was given.
 template <class T>
 std::string dot(const Tape<T>& tape, const Options& options = {});
 // The nodes from which a variable was computed.
 template <class T>
 std::string dot(const Variable<T>& variable, const Options& options = {});
 
-// Draws into a file whose name's ending chooses the format: .dot is the text above; .svg, .png and
-// .pdf are drawn by Graphviz's program dot; .html is an interactive page, also drawn by dot, in
-// which each module opens on a click. Throws Error for any other ending, if the file cannot be
-// written, and if dot is missing, fails or takes too long.
+// Draws into a file. Its extension selects the format: .dot is the text above; .svg, .png and .pdf
+// are drawn by Graphviz's program dot; .html is an interactive page, also drawn by dot, in which
+// modules expand on a click. Throws Error for any other extension, if the file cannot be written,
+// and if dot is missing, fails or exceeds its time limit.
 template <class T>
 void write(const std::string& path, const Tape<T>& tape, const Options& options = {});
 template <class T>
 void write(const std::string& path, const Variable<T>& variable, const Options& options = {});
 
-// Draws any graph that is given in Graphviz's language. Not as .html.
+// Draws any graph in the DOT language. Not as .html.
 void write(const std::string& path, const std::string& dot);
 
 } // namespace unroll::graph

@@ -6,13 +6,14 @@
 #include <string>
 #include <vector>
 
-// From a tape to a picture: fold() makes a Model, in which repetitions are folded; draw() makes a
-// Drawing, in which modules are open or closed; to_dot() writes it in Graphviz's language.
+// From a tape to a picture: fold() creates a Model, in which repetitions are folded; draw() creates
+// a Drawing, in which modules are expanded or collapsed; to_dot() writes it in the DOT language.
 namespace unroll::graph::detail {
 
 inline constexpr std::uint32_t none = ~std::uint32_t{0};
 
-// What colours and annotations show. For several operations: sums, and the largest norms.
+// The quantities shown by colours and annotations. For several operations: sums, and the largest
+// norms.
 struct Measure {
     double value_norm = -1, gradient_norm = -1; // negative: unknown
     double forward = 0, backward = 0;           // seconds
@@ -26,21 +27,21 @@ struct Measure {
 struct Item {
     enum class Kind { operation, parameter, source, constant };
     Kind kind;
-    NodeId node; // the first of the nodes that it represents; of a constant: that use it
+    NodeId node; // the first of the nodes that it represents or, for a constant, that use it
     std::uint32_t module;
     std::string name;
     std::string origin;              // the path of its module, and the user's line
-    std::string result;              // the name that Tape::name gave its result
-    std::string numbers;             // operands that are numbers
+    std::string result;              // name of its result, set by Tape::name
+    std::string numbers;             // operands that are literals
     std::vector<std::string> shapes; // of its results
     std::size_t elements = 0;        // of a parameter, summed over the nodes
     std::size_t count = 0;           // number of nodes that it represents
     bool is_sink = true; // nothing uses its results, and they are not a module's by-product
-    std::string failure; // what was wrong with it; empty: nothing
+    std::string failure; // the error message; empty: no error
     Measure measure;
-    Formula formula; // empty: drawn closed
+    Formula formula; // empty: drawn collapsed
 
-    // Whether it is drawn beside what uses it.
+    // Whether it is drawn next to its users.
     bool is_operand() const { return kind == Kind::parameter || kind == Kind::constant; }
 };
 
@@ -48,10 +49,10 @@ struct Item {
 struct Link {
     std::uint32_t from, to;
     std::uint32_t output = 0;    // number of the output, if the item has several
-    std::uint32_t input = 0;     // number of the input, if the item is drawn open
+    std::uint32_t input = 0;     // number of the input, if the item is drawn expanded
     bool carried = false;        // from one step of a series to another
     std::uint32_t series = none; // the module that represents these steps, if there is one
-    std::string views;           // applied on the way, outermost last
+    std::string views;           // applied in between, outermost last
     std::string shape;           // at the input
     std::string whole;           // shape at the output; if steps write rows of a buffer, its shape
     std::string state;           // name of a carried tensor
@@ -87,12 +88,12 @@ struct Model {
 
     // Fills Module::parameters.
     void count_parameters();
-    // A result that nobody uses, of a module that has other results in use, is no result of the
-    // picture: a last state, for instance.
+    // An unused result of a module with other, used results is not shown as a result of the graph:
+    // a final state, for instance.
     void find_by_products();
 };
 
-// Of a whole tape, or of the nodes from which `of` was computed.
+// The model of a whole tape, or of the nodes from which `of` was computed.
 template <class T>
 Model fold(const Tape<T>& tape, NodeId of, const Options& options);
 
@@ -102,8 +103,8 @@ std::string format_thousands(std::size_t n);
 std::string format_with_unit(double value, const char* unit = "");
 
 struct Box {
-    // step: a closed module that is one of many in a row.
-    enum class Look {
+    // step: a collapsed module that is one of many in a row.
+    enum class Style {
         operation,
         sink,
         failed,
@@ -115,23 +116,23 @@ struct Box {
         term,
         more
     };
-    Look look;
+    Style style;
     std::string id;
     std::vector<std::string> lines; // the first is the title
     std::string tooltip;
     std::uint32_t group;      // index into Drawing::groups
     std::size_t count = 1;    // number of repetitions, drawn as "× T"
-    double scale = -1;        // its measure, from 0 (least) to 1 (most); negative: none
-    std::uint32_t hue = none; // index of its top-level module, if colours show modules
-    bool outside = false;     // not in the module that is drawn
-    bool small = false;       // one of several that stand for a shared parameter or constant
+    double scale = -1;        // its colour value, from 0 to 1; negative: none
+    std::uint32_t hue = none; // index of its top-level module, if coloured by module
+    bool outside = false;     // outside the drawn module
+    bool small = false;       // a copy of a shared parameter or constant
 };
 
 struct Arrow {
     std::string from, to;
     std::vector<std::string> lines;
     bool carried = false;
-    bool against = false;  // points against the order of the tape
+    bool against = false;  // directed against the order of the tape
     bool crosses = false;  // from the forward to the backward side
     bool reversed = false; // on the backward side, which is drawn bottom-up
     double scale = -1;
@@ -139,48 +140,48 @@ struct Arrow {
 };
 
 struct Group {
-    enum class Look { plain, module, series, formula, side };
-    Look look;
+    enum class Style { plain, module, series, formula, side };
+    Style style;
     std::uint32_t parent;
     std::string id, title;
     std::size_t depth;
 };
 
 struct Drawing {
-    std::vector<Group> groups; // groups[0] is the picture
+    std::vector<Group> groups; // groups[0] is the whole picture
     std::vector<Box> boxes;
     std::vector<Arrow> arrows;
     std::vector<std::string> notes;
-    std::string measure; // what colours show; empty: no scale
+    std::string measure; // meaning of the colours; empty: no scale
     std::string least, most;
     bool left_to_right = false;
 };
 
-// Whether the options ask for an item of its kind.
+// Whether the options include items of this kind.
 bool is_shown(const Item& item, const Options& options);
 // The number of nodes that an item is drawn as.
 std::size_t weight(const Item& item, const Options& options);
-// The module `root`, or the whole tape (0). `open`, by module: drawn with its content.
+// The module `root`, or the whole tape (0). `open`, per module: whether its content is drawn.
 Drawing draw(const Model& model, std::uint32_t root, const std::vector<bool>& open,
              const Options& options);
 
-// Chooses the fold and the open modules within the budget.
+// Chooses the folding and the expanded modules within the budget.
 template <class T>
 Drawing picture(const Tape<T>& tape, NodeId of, const Options& options);
 // The model of an interactive page. Folds repetitions until each module can have its own picture.
 template <class T>
 Model interactive_model(const Tape<T>& tape, NodeId of, const Options& options);
-// One module: its children are closed, and its neighbours outside are drawn beside it.
+// One module, with collapsed children and its outside neighbours.
 Drawing module_picture(const Model& model, std::uint32_t module, const Options& options);
 
 std::string to_dot(const Drawing& drawing);
 // Runs Graphviz's program dot. `format`: "svg" or, for one graph only, "png" or "pdf". Errors name
-// the file `path`. A graph that dot does not finish within `time_limit` is tried once more with
-// simpler settings.
+// the file `path`. A graph that dot does not finish within `time_limit` is tried again with simpler
+// settings.
 std::vector<std::string> render(const std::string& path, const std::vector<std::string>& dots,
                                 const std::string& format,
                                 std::chrono::milliseconds time_limit = std::chrono::seconds(20));
-// An interactive page, in which every module opens on a click.
+// An interactive page, in which modules expand on a click.
 std::string page(const std::string& path, const Model& model, const Options& options);
 
 } // namespace unroll::graph::detail

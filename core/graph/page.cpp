@@ -7,7 +7,7 @@ namespace unroll::graph::detail {
 namespace {
 
 // The page is self-contained: the pictures are text in the element #data, and the script shows one
-// of them at a time on the stage.
+// of them at a time in the element #stage.
 constexpr const char* before = R"page(<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -131,7 +131,7 @@ function find() {
   }
   if (hits.length !== 0 && hits.length <= 100) return;
   const note = document.createElement('small');
-  note.textContent = hits.length === 0 ? 'Nothing has this name.' : `and ${hits.length - 100} more`;
+  note.textContent = hits.length === 0 ? 'No matches.' : `and ${hits.length - 100} more`;
   results.append(note);
 }
 
@@ -216,7 +216,7 @@ std::string page(const std::string& path, const Model& model, const Options& opt
     }
     const nlohmann::json data{{"modules", modules}, {"nodes", nodes}};
     std::string text = data.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-    // The data must not contain the end of the element that holds it.
+    // The data must not contain the end tag of its element.
     for (std::size_t at = 0; (at = text.find('<', at)) != std::string::npos;)
         text.replace(at, 1, "\\u003c");
     return before + text + after;

@@ -27,8 +27,8 @@ void require(int error, const char* what) {
 
 class Descriptor {
 public:
-    // Takes ownership. Keeps clear of the numbers of the standard streams, which are free in a
-    // program that has closed them.
+    // Takes ownership. Avoids the descriptors of the standard streams, which are free if the
+    // program has closed these.
     Descriptor(int fd, const char* what) : fd_(fd) {
         require(fd < 0 ? errno : 0, what);
         if (fd > STDERR_FILENO) return;
@@ -49,7 +49,7 @@ private:
     int fd_;
 };
 
-// A file in memory. Unlike a pipe it never blocks and raises no SIGPIPE.
+// A file in memory, which unlike a pipe never blocks and raises no SIGPIPE.
 int memory_file() { return ::memfd_create("unroll", MFD_CLOEXEC); }
 
 void write_all(const Descriptor& to, const std::string& text) {
@@ -68,7 +68,7 @@ std::string read_start(const Descriptor& from) {
     return {text, static_cast<std::size_t>(std::max<ssize_t>(n, 0))};
 }
 
-// The interrupts that do not end this process by themselves.
+// The interrupts that this process handles, ignores or blocks.
 sigset_t handled_interrupts() {
     sigset_t blocked, handled;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
@@ -113,7 +113,7 @@ public:
     Child(const Child&) = delete;
     ~Child() { kill(); }
 
-    // Bounds the processor time, so that a child whose parent was killed comes to an end.
+    // Limits the CPU time, so that a child whose parent was killed ends.
     void limit_processor_time(std::chrono::seconds time) const {
         rlimit old{};
         if (::prlimit(id_, RLIMIT_CPU, nullptr, &old) != 0) return;
@@ -122,7 +122,7 @@ public:
         ::prlimit(id_, RLIMIT_CPU, &bounded, nullptr);
     }
 
-    // Waits until `end`. False: still running.
+    // Waits until `end`. Returns false if the child is still running.
     bool wait(Clock::time_point end) {
         while (!reap(WNOHANG)) {
             if (Clock::now() >= end) return false;
@@ -155,7 +155,7 @@ private:
     int status_ = 0;
 };
 
-// Appends what arrives until the other end is closed. False: it was still open at `end`.
+// Reads until the other end is closed. Returns false if it was still open at `end`.
 bool read_all(const Descriptor& from, std::string& text, Clock::time_point end) {
     char part[65536];
     while (true) {
@@ -175,12 +175,12 @@ bool read_all(const Descriptor& from, std::string& text, Clock::time_point end) 
 
 ProgramResult run_program(const std::vector<std::string>& arguments, const std::string& input,
                           std::chrono::milliseconds time_limit) {
-    const Descriptor in(memory_file(), "no file in memory"),
-        err(memory_file(), "no file in memory");
+    const Descriptor in(memory_file(), "creating a file in memory"),
+        err(memory_file(), "creating a file in memory");
     write_all(in, input);
     int ends[2];
-    require(::pipe2(ends, O_CLOEXEC) != 0 ? errno : 0, "no pipe");
-    Descriptor out(ends[0], "no pipe"), to_out(ends[1], "no pipe");
+    require(::pipe2(ends, O_CLOEXEC) != 0 ? errno : 0, "creating a pipe");
+    Descriptor out(ends[0], "creating a pipe"), to_out(ends[1], "creating a pipe");
     int error = 0;
     Child child(arguments, in, to_out, err, error);
     to_out.close();

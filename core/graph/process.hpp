@@ -6,7 +6,7 @@
 
 namespace unroll::graph::detail {
 
-// How a program ended, and what it wrote.
+// The exit status and the output of a program.
 struct ProgramResult {
     enum class End { not_found, exited, killed, timed_out };
     End end;
@@ -16,10 +16,10 @@ struct ProgramResult {
 };
 
 // Runs arguments[0], which is searched in PATH, with `input` as its standard input, and waits for
-// it. Kills it after `time_limit`; if the caller dies first, the program ends after that processor
-// time. It starts with default signal handlers and an empty signal mask, but interrupts that the
-// caller handles, ignores or blocks are blocked in it, so that Ctrl-C ends both processes or
-// neither. Can be called from any thread. Throws Error if the system lacks resources.
+// it. Kills it after `time_limit`; if the caller is killed first, the program ends after the same
+// amount of CPU time. It starts with default signal handlers and an empty signal mask, except that
+// interrupts which the caller handles, ignores or blocks are blocked, so that Ctrl-C ends both
+// processes or neither. Can be called from any thread. Throws Error if the system lacks resources.
 ProgramResult run_program(const std::vector<std::string>& arguments, const std::string& input,
                           std::chrono::milliseconds time_limit);
 

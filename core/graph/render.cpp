@@ -7,15 +7,15 @@ namespace unroll::graph::detail {
 
 namespace {
 
-// The last bytes of a complete picture.
+// The final bytes of a complete picture.
 std::string_view last_bytes(const std::string& format) {
     if (format == "svg") return "</svg>\n";
     if (format == "pdf") return "%%EOF\n";
     return std::string_view("IEND\xae\x42\x60\x82"); // of a PNG: its last chunk and its checksum
 }
 
-// The complete pictures in what Graphviz wrote. In SVG, "<" within a text is escaped, so each
-// "</svg>" ends a picture; of the other formats there is one.
+// The complete pictures in Graphviz's output. In SVG, "<" is escaped within text, so each "</svg>"
+// ends a picture; other formats contain one picture.
 std::vector<std::string> complete_pictures(const std::string& output, const std::string& format) {
     const std::string_view last = last_bytes(format);
     if (format != "svg")
@@ -28,8 +28,8 @@ std::vector<std::string> complete_pictures(const std::string& output, const std:
     return pictures;
 }
 
-// The same picture with the labels of edges and clusters in front of every line, each in an outline
-// of white. Graphviz writes an element a line, and a label where its edge is.
+// Moves the labels of edges and clusters in front of all lines and gives them a white outline.
+// Graphviz writes one element per line, with labels next to their edges.
 std::string labels_in_front(const std::string& svg) {
     std::string rest, labels;
     bool of_line = false; // in an edge or a cluster
@@ -59,12 +59,12 @@ ProgramResult run_dot(const std::string& path, const std::string& dots, const st
     return result;
 }
 
-// What is wrong with a run of which no picture came.
+// Why a run produced no picture.
 std::string reason(const ProgramResult& result) {
     using End = ProgramResult::End;
-    std::string text = result.end == End::timed_out ? "took too long"
+    std::string text = result.end == End::timed_out ? "exceeded its time limit"
                        : result.end == End::killed
-                           ? "was ended by signal " + std::to_string(result.code)
+                           ? "was terminated by signal " + std::to_string(result.code)
                            : "failed with exit status " + std::to_string(result.code);
     std::string errors = result.errors;
     for (char& c : errors)
@@ -90,7 +90,7 @@ std::string render_one(const std::string& path, std::string dot, const std::stri
              "Graphviz could not draw '" + path + "': 'dot' " + reason(result) +
                  (result.end == ProgramResult::End::exited
                       ? "; check that graphviz is installed completely, or write a .dot file"
-                      : "; a smaller budget or depth makes it easier"));
+                      : "; reduce the budget or the depth"));
     return std::move(pictures.front());
 }
 
@@ -104,7 +104,7 @@ std::vector<std::string> drawn(const std::string& path, const std::vector<std::s
             complete_pictures(run_dot(path, all, format, time_limit).output, format);
         if (pictures.size() == dots.size()) return pictures;
     }
-    // A process for each, so that a picture that fails leaves the others as they are.
+    // One process per picture, so that a failure does not affect the others.
     std::vector<std::string> pictures;
     for (const std::string& dot : dots)
         pictures.push_back(render_one(path, dot, format, time_limit));

@@ -45,7 +45,7 @@ void DrawnScopes<T>::select_nodes(NodeId of) {
     selected_[of] = true;
     for (NodeId id = of + 1; id-- > 0;) {
         const Node<T>& n = node(id);
-        // A write into a buffer is an input of all who read the buffer's rows.
+        // A write into a buffer is an input of all readers of the buffer's rows.
         if (selected_[n.root] && is_buffer(n.root)) selected_[id] = true;
         if (!selected_[id]) continue;
         selected_[n.root] = selected_[n.operation] = true;
@@ -55,7 +55,7 @@ void DrawnScopes<T>::select_nodes(NodeId of) {
 }
 
 // A numbered scope that is entered again continues the earlier one. So does any scope of the
-// backward pass, where each rule enters the scope of its operation anew.
+// backward pass, in which each rule enters the scope of its operation again.
 template <class T>
 void DrawnScopes<T>::merge_scopes() {
     const auto& scopes = tape_.scopes();

@@ -22,25 +22,25 @@ struct DrawnScope {
     bool is_backward = false;
     bool folds = false;
     Key structure = 0;                 // hash of the operations in it and in its children
-    std::uint32_t representative = 0;  // the scope that is drawn in its stead
+    std::uint32_t representative = 0;  // the scope that is drawn instead
     std::uint32_t first = 0;           // index of its first scope on the tape
     std::uint32_t parameter_scope = 0; // where parameters first used here are drawn
 };
 
-// The scopes of a tape as a picture needs them: which nodes are drawn, in which scope each was
-// recorded, and which scopes have the same structure.
+// The scopes of a tape, for drawing: which nodes are drawn, in which scope each was recorded, and
+// which scopes have the same structure.
 template <class T>
 class DrawnScopes {
 public:
-    // Of a whole tape, or of the nodes from which `of` was computed.
+    // The scopes of a whole tape, or of the nodes from which `of` was computed.
     DrawnScopes(const Tape<T>& tape, NodeId of, const Options& options);
 
     std::size_t size() const { return scopes_.size(); }
     const DrawnScope& operator[](std::uint32_t scope) const { return scopes_[scope]; }
     std::uint32_t scope_of(NodeId id) const;
-    // The scope that draws one of the tape's.
+    // The drawn scope that represents a scope of the tape.
     std::uint32_t drawn(std::uint32_t scope) const { return scope_of_[scope]; }
-    // Where an operand of the node is drawn that is no result: outside of steps.
+    // The scope in which a constant or parameter operand of the node is drawn: outside of steps.
     std::uint32_t parameter_scope_of(NodeId id) const;
 
     // False for views, which are labels of edges, and for all but the first output of an operation.
@@ -62,9 +62,9 @@ private:
 
     const Tape<T>& tape_;
     const Options& options_;
-    std::vector<bool> selected_; // by node
+    std::vector<bool> selected_; // per node
     std::vector<DrawnScope> scopes_;
-    std::vector<std::uint32_t> scope_of_; // by scope of the tape
+    std::vector<std::uint32_t> scope_of_; // per scope of the tape
 };
 
 } // namespace unroll::graph::detail

@@ -33,7 +33,8 @@ void Visibility::close_modules(const std::vector<bool>& open) {
         has_backward_ = has_backward_ || (model_.backward_pass(m) == m && open[m]);
 }
 
-// If the drawn module has more nodes than the budget allows, those in the middle become one.
+// If the drawn module has more nodes than the budget allows, those in the middle are merged into
+// one.
 void Visibility::shorten() {
     const Module& root = model_.modules[root_];
     struct Entry {
@@ -65,7 +66,7 @@ void Visibility::shorten() {
     for (std::uint32_t i = 0; i < model_.items.size(); ++i)
         for (std::uint32_t m = model_.items[i].module; m != 0; m = model_.modules[m].parent)
             if (modules[m]) left_out_items_[i] = true;
-    // There is no room for formulas.
+    // Formulas do not fit the budget.
     closed_formulas_ = true;
 }
 
@@ -81,8 +82,8 @@ void Visibility::choose_box(std::uint32_t i) {
         ids_[i] = closed == none ? "n" + std::to_string(i) : "m" + std::to_string(closed);
 }
 
-// A parameter or constant that only one closed module uses is drawn as part of it, except in the
-// picture of its own module, where readers look for it.
+// A parameter or constant that only one collapsed module uses is drawn as part of it, except in the
+// picture of its own module, where readers expect it.
 void Visibility::hide_operands() {
     std::map<std::uint32_t, std::string> user;
     for (const Link& l : model_.links) {

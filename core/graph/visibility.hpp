@@ -4,31 +4,31 @@
 
 namespace unroll::graph::detail {
 
-// Which parts of a model a picture shows: which modules are closed, which box represents each item,
-// and which items are left out.
+// Which parts of a model a picture shows: which modules are collapsed, which box represents each
+// item, and which items are omitted.
 class Visibility {
 public:
     static constexpr std::uint32_t outside = none - 1;
-    // A fan joins one node to every step of a long series. One of its edges is drawn: the first
-    // into the series, the last out of it.
+    // A fan connects one node to every step of a long series. Only one of its edges is drawn: the
+    // first into the series, the last out of it.
     enum class Fan { none, dropped, drawn };
 
     Visibility(const Model& model, std::uint32_t root, const std::vector<bool>& open,
                const Options& options);
 
-    // `none` if the module is open, `outside` if it is not in the picture, otherwise the closed
-    // module that represents it.
+    // `none` if the module is expanded, `outside` if it is not in the picture, otherwise the
+    // collapsed module that represents it.
     std::uint32_t closed(std::uint32_t module) const { return closed_[module]; }
     bool is_outside(std::uint32_t module) const { return closed_[module] == outside; }
     bool is_open(std::uint32_t module) const { return closed_[module] == none; }
-    // Whether a backward pass is drawn beside the rest, and if so, the scope of the pass that a
-    // module is in; 0: it is in none.
+    // Whether a backward pass is drawn next to the forward graph. If so, the backward scope that a
+    // module is in; 0: none.
     bool has_backward() const { return has_backward_; }
     std::uint32_t side(std::uint32_t module) const {
         return has_backward_ ? model_.backward_pass(module) : 0;
     }
 
-    // By item: the box that represents it; empty outside.
+    // Per item: the box that represents it; empty outside.
     const std::vector<std::string>& ids() const { return ids_; }
     bool is_hidden(std::uint32_t item) const { return hidden_[item]; }
     // True if the item's formula is drawn.
@@ -51,10 +51,10 @@ private:
     const Options& options_;
     const std::uint32_t root_;
     bool has_backward_ = false;
-    std::vector<std::uint32_t> closed_; // by module
-    std::vector<std::string> ids_;      // by item
+    std::vector<std::uint32_t> closed_; // per module
+    std::vector<std::string> ids_;      // per item
     std::vector<bool> hidden_, left_out_items_;
-    std::vector<Fan> fans_; // by link
+    std::vector<Fan> fans_; // per link
     std::size_t left_out_ = 0;
     bool closed_formulas_ = false;
 };

@@ -15,7 +15,7 @@ namespace unroll {
 
 namespace {
 
-// BLAS may have a thread pool of its own, which would fight with ours.
+// The thread pool of BLAS, if it has one, would compete with ours.
 void one_thread_here() {
     static const bool blas = [] {
         if (openblas_set_num_threads) openblas_set_num_threads(1);
@@ -73,7 +73,7 @@ void run(const GemmCall<T>& p) {
     with_blas(p);
 }
 
-// Cuts the longer side of C. Pieces of columns begin at multiples of 64, as panels do.
+// Splits the longer side of C. Column ranges begin at multiples of 64, as panels do.
 template <class F>
 void for_pieces(std::size_t m, std::size_t n, std::size_t k, const F& rows_and_columns) {
     const double flops =

@@ -11,12 +11,12 @@ template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
           const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc);
 
-// The same for a B that is packed as by panels::pack.
+// The same for a B packed by panels::pack.
 template <class T>
 void gemm(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, T alpha, const T* a,
           std::size_t lda, const T* packed, T beta, T* c, std::size_t ldc);
 
-// What does the products, in words.
+// A description of the implementation in use.
 std::string gemm_backend();
 
 } // namespace unroll

@@ -125,7 +125,7 @@ public:
         for (std::size_t a = 0; a < nest.rank; ++a) size *= nest.axes[a].extent;
         clear_sums(nest);
 
-        // Threads divide the first axis over which no result is summed.
+        // The first axis over which no result is summed is divided among threads.
         std::size_t shared = 0;
         while (shared < nest.rank && is_summed(nest.axes[shared])) ++shared;
         if (shared == nest.rank || !is_worth_splitting(size) || results_meet())
@@ -213,8 +213,9 @@ private:
             if (p[k] != nullptr) p[k] += axis.strides[k];
     }
 
-    // All rows along an axis. Operands that are not dense go through a scratch row: broadcast
-    // numbers are read from one splatted vector, others are gathered and scattered in chunks.
+    // All rows along an axis. Operands that are not dense are copied through a scratch row:
+    // broadcast values are read from one splatted vector, others are gathered and scattered in
+    // chunks.
     void run_rows(Places& p, const Axis& rows, const Axis& row) const {
         const std::size_t n = row.extent;
         bool dense = true, splats = false;

@@ -25,12 +25,12 @@ const std::tuple<V...>& as_tuple(const std::tuple<V...>& v) {
     return v;
 }
 
-// A function over one dense row: element i of operand k is at places[k] + steps[k] * i. A step of 0
-// broadcasts an input, or sums into one vector of an output. Outputs follow inputs; null outputs
+// A function over one dense row: element i of operand k is at pointers[k] + steps[k] * i. A step of
+// 0 broadcasts an input, or sums into one vector of an output. Outputs follow inputs; null outputs
 // are not computed, and those marked in `adds` are accumulated.
 template <class T>
 struct RowKernel {
-    using Run = void(const void* f, T* const* places, const std::size_t* steps, const bool* adds,
+    using Run = void(const void* f, T* const* pointers, const std::size_t* steps, const bool* adds,
                      std::size_t n);
     const void* f;
     Run* run;
@@ -46,9 +46,9 @@ template <class T, std::size_t N, std::size_t M, class F>
 struct RowOf {
     static constexpr std::size_t W = Lanes<T>::width;
 
-    static void run(const void* f, T* const* places, const std::size_t* steps, const bool* adds,
+    static void run(const void* f, T* const* pointers, const std::size_t* steps, const bool* adds,
                     std::size_t n) {
-        run(*static_cast<const F*>(f), places, steps, adds, n, std::make_index_sequence<N>{},
+        run(*static_cast<const F*>(f), pointers, steps, adds, n, std::make_index_sequence<N>{},
             std::make_index_sequence<M>{});
     }
 

@@ -13,12 +13,12 @@ namespace unroll::panels {
 
 namespace {
 
-// A kernel takes 60 us to write and up to 25 KB of memory, so one is written for few shapes: of
+// Generating a kernel takes 60 us and up to 25 KB of memory, so kernels exist for few shapes:
 // `width` 16, 32, 48 or 64, at most 64 rows and 128 terms, and leading dimensions that are
-// multiples of 16; what has others is copied.
+// multiples of 16. Operands with other leading dimensions are copied.
 constexpr std::size_t columns_at_once = 64, rows_at_once = 64, terms_at_once = 128, grain = 16;
 
-// Of B as it is stored, this much is packed at a time.
+// Size of the blocks in which an unpacked B is packed.
 constexpr std::size_t packed_terms = 256, packed_columns = 1024;
 
 template <class T>
@@ -62,7 +62,7 @@ void transpose(const T* from, std::size_t ld, std::size_t rows, std::size_t colu
 }
 #endif
 
-// The same, remembered.
+// The same, cached.
 template <class T>
 Kernel<T> kernel(std::size_t width, std::size_t rows, std::size_t terms, bool transpose_a,
                  std::size_t lda, std::size_t ldc, bool adds) {
@@ -89,7 +89,7 @@ void for_blocks(std::size_t total, std::size_t most, const F& f) {
         f(begin, std::min(most, total - begin));
 }
 
-// Where there is no memory for another kernel.
+// If there is no memory for another kernel.
 template <class T>
 void multiply_slowly(std::size_t width, std::size_t rows, std::size_t terms, const T* panel,
                      const T* a, std::size_t row_stride, std::size_t term_stride, T* c,
@@ -110,12 +110,12 @@ struct Workspace {
     alignas(64) T packed[packed_terms * packed_columns];
 };
 
-// `k` terms, at most packed_terms, from `first` on of panels that have `panel_terms`.
+// `k` terms, at most packed_terms, starting at `first`, of panels with `panel_terms` terms.
 template <class T>
 void multiply_block(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, T alpha,
                     const T* a, std::size_t lda, const T* packed, std::size_t panel_terms,
                     std::size_t first, T beta, T* c, std::size_t ldc) {
-    // Kernels are written for leading dimensions, too. Those of a single row do not matter.
+    // Kernels are specific to leading dimensions, which do not matter for a single row.
     if (m == 1) {
         if (!transpose_a) lda = packed_terms;
         ldc = packed_columns;

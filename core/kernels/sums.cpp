@@ -42,7 +42,7 @@ void for_offsets(std::span<const Axis> axes, std::ptrdiff_t at, const F& f) {
         for_offsets(axes.subspan(1), at, f);
 }
 
-// Many vectors side by side: a run of memory that is read at once.
+// Many adjacent vectors: a contiguous range of memory that is read at once.
 template <class T>
 struct Columns {
     static constexpr std::size_t count = 8;
@@ -56,7 +56,7 @@ struct Columns {
     }
 };
 
-// A sum along some axes of a tensor that has a dense one.
+// A sum along some axes of a tensor with a dense axis.
 template <class T>
 class Summation {
 public:
@@ -65,7 +65,7 @@ public:
     Summation(const Tensor<T>& x, const Tensor<T>& out, Summand summand, const Tensor<T>* shift)
         : from_(x.data()), summand_(summand), shift_(shift ? shift->data() : nullptr) {
         const Strides to = row_major(out.shape());
-        Axes axes; // neighbours that lie in one stride are one
+        Axes axes; // adjacent axes with a common stride are merged
         for (std::size_t a = 0; a < x.dimension(); ++a) {
             if (x.shape(a) == 1) continue;
             const Axis axis{x.shape(a), x.strides()[a], out.shape()[a] != 1 ? to[a] : 0};
@@ -78,7 +78,7 @@ public:
         }
         for (const Axis& axis : axes)
             (axis.stride == 1 ? dense_ : axis.out != 0 ? kept_ : summed_).push_back(axis);
-        // Only one is walked as vectors.
+        // Only one axis is traversed in vectors.
         while (dense_.size() > 1) {
             (dense_.back().out != 0 ? kept_ : summed_).push_back(dense_.back());
             dense_.pop_back();
@@ -142,13 +142,13 @@ private:
         const Axis& axis = dense_[0];
         const std::size_t n = std::min(axis.extent - first, W * Columns<T>::count);
         at += static_cast<std::ptrdiff_t>(first);
-        const auto place = [&](std::size_t j) {
+        const auto offset_of = [&](std::size_t j) {
             return out + axis.out * static_cast<std::ptrdiff_t>(first + j);
         };
         Columns<T> shifts(0);
         alignas(64) std::array<T, W * Columns<T>::count> numbers{};
         if (shift_ != nullptr) {
-            for (std::size_t j = 0; j < n; ++j) numbers[j] = shift_[place(j)];
+            for (std::size_t j = 0; j < n; ++j) numbers[j] = shift_[offset_of(j)];
             for (std::size_t k = 0; k < Columns<T>::count; ++k)
                 shifts.v[k] = Lanes<T>::load(numbers.data() + k * W);
         }
@@ -165,7 +165,7 @@ private:
         const Columns<T> total = sum.total();
         for (std::size_t k = 0; k < Columns<T>::count; ++k)
             total.v[k].store(numbers.data() + k * W);
-        for (std::size_t j = 0; j < n; ++j) to[place(j)] = numbers[j];
+        for (std::size_t j = 0; j < n; ++j) to[offset_of(j)] = numbers[j];
     }
 
     const T* from_;
@@ -193,7 +193,7 @@ Tensor<T> scaled(const Tensor<T>& x, const Tensor<T>& shift, const Tensor<T>& sc
     return y;
 }
 
-// For each sum the largest |x - shift|; NaN counts as nothing.
+// For each sum the largest |x - shift|, ignoring NaN.
 template <class T>
 Tensor<T> largest_along(const Tensor<T>& x, const Shape& kept, const Tensor<T>& shift) {
     Tensor<T> most = Tensor<T>::zeros(kept);
@@ -246,7 +246,7 @@ Tensor<T> mean_along(const Tensor<T>& x, const Shape& kept) {
         is_finite = is_finite && std::isfinite(mean.data()[i]);
     }
     if (n == T(0)) return mean;
-    if (!is_finite) // the sum may have overflowed, and not the mean
+    if (!is_finite) // the sum may overflow although the mean does not
         mean = sum_along(scaled(x, Tensor<T>::scalar(0), Tensor<T>::scalar(T(1) / n)), kept);
     const Tensor<T> rest = mean_rest(x, mean);
     for (std::size_t i = 0; i < mean.size(); ++i) mean.data()[i] += rest.data()[i];
@@ -268,7 +268,7 @@ template <class T>
 SquareSums<T> square_sums_along(const Tensor<T>& x, const Shape& kept, const Tensor<T>* shift) {
     SquareSums<T> out{sum_along(x, kept, Summand::square, shift), {}};
     const auto n = static_cast<T>(summed_count(x.shape(), kept));
-    // Above this, what underflowed is less than an ulp of the sum.
+    // Above this, the underflowed terms are less than an ulp of the sum.
     const T least = n * std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
     bool is_safe = true;
     for (std::size_t i = 0; i < out.sums.size(); ++i) {

@@ -6,7 +6,7 @@
 namespace unroll {
 
 // Sums a stream of V pairwise, in blocks of 16: the error grows like the logarithm of their number.
-// V is Lanes, or anything that adds and is made of 0.
+// V is Lanes, or any type with addition that can be constructed from 0.
 template <class V>
 class PairwiseSum {
 public:
@@ -22,7 +22,7 @@ public:
     }
 
 private:
-    // As a binary counter carries: level l holds the sum of 2^l blocks.
+    // Works like a binary counter: level l holds the sum of 2^l blocks.
     void carry() {
         std::size_t level = 0;
         for (; (blocks_ >> level & 1) != 0; ++level) block_ += levels_[level];
@@ -39,18 +39,18 @@ private:
 };
 
 // The sum of x, or of x - shift, or of their squares, along the axes on which `kept`, of x's rank,
-// is 1. `shift` has the shape `kept`. Pairwise; large ones are shared among threads.
+// is 1. `shift` has the shape `kept`. Pairwise; large sums are divided among threads.
 enum class Summand { value, square };
 template <class T>
 Tensor<T> sum_along(const Tensor<T>& x, const Shape& kept, Summand summand = Summand::value,
                     const Tensor<T>* shift = nullptr);
 
-// The mean along these axes, which is exact where all elements are equal and does not overflow.
-// NaN over no elements.
+// The mean along these axes, exact if all elements are equal, without overflow. NaN over no
+// elements.
 template <class T>
 Tensor<T> mean_along(const Tensor<T>& x, const Shape& kept);
 
-// What the rounding of a mean left: the mean of x - mean, where that is finite, else 0.
+// The rounding error of a mean: the mean of x - mean if finite, otherwise 0.
 template <class T>
 Tensor<T> mean_rest(const Tensor<T>& x, const Tensor<T>& mean);
 
@@ -58,7 +58,7 @@ Tensor<T> mean_rest(const Tensor<T>& x, const Tensor<T>& mean);
 template <class T>
 struct SquareSums {
     Tensor<T> sums;
-    std::vector<int> exponents; // one for each sum, or none where all are 0
+    std::vector<int> exponents; // one per sum; empty if all are 0
 };
 template <class T>
 SquareSums<T> square_sums_along(const Tensor<T>& x, const Shape& kept,

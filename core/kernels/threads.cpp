@@ -28,7 +28,7 @@ std::size_t cores() {
     return n;
 }
 
-std::atomic<std::size_t> wanted{0};
+std::atomic<std::size_t> requested{0};
 
 void flush_denormals() {
 #if defined(__SSE2__)
@@ -64,7 +64,7 @@ std::shared_ptr<Workers> workers() {
 }
 
 // A happens-before marker: writes before give() are visible after a later take(). TBB already
-// orders its tasks this way, but race detectors do not see into that library.
+// orders its tasks this way, but race detectors do not instrument it.
 class HappensBefore {
 public:
     void give() { count_.fetch_add(1, std::memory_order_release); }
@@ -85,8 +85,8 @@ struct InShard {
 };
 
 // Task slots for the pieces of one operation. The caller runs piece 0; piece p is offered to worker
-// p. A piece is claimed by exchanging its state, so that the caller can take back one that a late
-// worker has not started.
+// p. A piece is claimed by exchanging its state, so that the caller can take back a piece that a
+// late worker has not started.
 struct TaskSlots {
     enum State : int { none, offered, claimed, done };
     struct alignas(64) Slot {
@@ -185,11 +185,11 @@ void on_task_slots(const Cut& cut, const detail::Call<std::size_t, std::size_t>&
 void set(std::size_t n) {
     if (n == 0) fail("threads::set", "at least one thread is needed, got 0");
     const std::lock_guard lock(workers_mutex);
-    wanted = n;
+    requested = n;
     workers_now.reset();
 }
 
-std::size_t count() { return wanted != 0 ? wanted.load() : cores(); }
+std::size_t count() { return requested != 0 ? requested.load() : cores(); }
 
 bool worth_splitting(double operations) {
     if (in_shard || cores() == 1 || count() == 1) return false;

@@ -9,13 +9,13 @@ namespace unroll::weights {
 
 namespace {
 
-// A view of a weight, packed.
+// A packed view of a weight.
 struct Copy {
     const void* data;
     Shape shape;
     Strides strides;
     StorageRef memory;
-    std::atomic<std::uint64_t> version{~std::uint64_t{0}}; // of the elements when they were packed
+    std::atomic<std::uint64_t> version{~std::uint64_t{0}}; // of the elements when packed
     std::unique_ptr<Copy> next;
 
     template <class T>
@@ -24,13 +24,13 @@ struct Copy {
     }
 };
 
-// What the storage of a weight owns. Threads that multiply by one weight at once read the list
-// without a lock.
+// The packed copies owned by the storage of a weight. Threads that multiply by the same weight
+// concurrently read the list without a lock.
 struct Weight {
-    static constexpr int most_copies = 8; // of different views
+    static constexpr int most_copies = 8; // one per view
 
     StorageRef elements;
-    std::mutex mutex; // of who packs
+    std::mutex mutex; // held while packing
     std::atomic<Copy*> first{nullptr};
     std::unique_ptr<Copy> copies;
 

@@ -18,7 +18,7 @@ nn::Tokens words_of(const std::string& text) {
     return nn::split_whitespace(plain);
 }
 
-// Names are parts with a comma between them; those of shades end with these words.
+// Names consist of parts separated by commas; the parts that give a skin tone end with these words.
 std::string base_of(const std::string& name) {
     std::string base;
     for (std::size_t begin = 0; begin <= name.size();) {
@@ -30,24 +30,24 @@ std::string base_of(const std::string& name) {
     return base;
 }
 
-std::string picture_file(const std::string& folder) {
+std::string image_file(const std::string& folder) {
     for (const auto& entry : std::filesystem::directory_iterator(folder))
         if (entry.path().filename().string().find("idx4") != std::string::npos) return entry.path();
-    fail("pictures", "no file of '" + folder + "' has \"idx4\" in its name");
+    fail("images", "no file of '" + folder + "' has \"idx4\" in its name");
 }
 
 } // namespace
 
-std::vector<Picture> read_pictures(const std::string& folder) {
-    const std::string pixels_path = picture_file(folder), path = folder + "/captions.tsv";
+std::vector<Image> read_images(const std::string& folder) {
+    const std::string pixels_path = image_file(folder), path = folder + "/captions.tsv";
     const example::Idx idx = example::read_idx(pixels_path, 4);
     if (idx.shape[1] != side || idx.shape[2] != side || idx.shape[3] != colours)
-        fail("pictures", "the pictures of '" + pixels_path + "' are not 32 by 32 by 3");
-    std::vector<Picture> pictures;
+        fail("images", "the images of '" + pixels_path + "' are not 32 by 32 by 3");
+    std::vector<Image> images;
     const auto lines = nn::read_lines(path);
     for (std::size_t i = 1; i < lines.size(); ++i) {
         const auto refuse = [&](const std::string& problem) {
-            nn::refuse_line("pictures", path, i + 1, problem + ", in " + nn::quoted(lines[i]));
+            nn::refuse_line("images", path, i + 1, problem + ", in " + nn::quoted(lines[i]));
         };
         const std::size_t tab = lines[i].find('\t');
         if (tab == std::string::npos) refuse("expected a number, a tab and a caption");
@@ -55,44 +55,44 @@ std::vector<Picture> read_pictures(const std::string& folder) {
         const char* const end = lines[i].data() + tab;
         const auto [stop, error] = std::from_chars(lines[i].data(), end, number);
         if (error != std::errc() || stop != end || number >= idx.size())
-            refuse("expected the number of one of " + std::to_string(idx.size()) + " pictures");
+            refuse("expected the number of one of the " + std::to_string(idx.size()) + " images");
         const std::string name = lines[i].substr(tab + 1, lines[i].find('\t', tab + 1) - tab - 1);
-        Picture picture{{}, words_of(name), base_of(name)};
-        if (picture.caption.empty()) refuse("the caption is empty");
+        Image image{{}, words_of(name), base_of(name)};
+        if (image.caption.empty()) refuse("the caption is empty");
         const auto first = idx.bytes.begin() + static_cast<std::ptrdiff_t>(number * idx.stride());
-        picture.pixels.assign(first, first + static_cast<std::ptrdiff_t>(idx.stride()));
-        pictures.push_back(std::move(picture));
+        image.pixels.assign(first, first + static_cast<std::ptrdiff_t>(idx.stride()));
+        images.push_back(std::move(image));
     }
-    if (pictures.empty()) fail("pictures", "'" + path + "' has no captions");
-    return pictures;
+    if (images.empty()) fail("images", "'" + path + "' has no captions");
+    return images;
 }
 
-Split split(const std::vector<Picture>& pictures) {
+Split split(const std::vector<Image>& images) {
     std::map<std::string, bool> is_held_out;
-    for (const auto& picture : pictures) is_held_out[picture.base] = false;
+    for (const auto& image : images) is_held_out[image.base] = false;
     std::vector<bool*> order;
     for (auto& [base, held_out] : is_held_out) order.push_back(&held_out);
     const auto shuffled = Random(1).permutation(order.size());
     for (std::size_t i = 0; i < order.size() / 10; ++i) *order[shuffled[i]] = true;
     Split parts;
-    for (const auto& picture : pictures)
-        (is_held_out[picture.base] ? parts.held_out : parts.learned).push_back(picture);
-    if (parts.held_out.empty()) fail("pictures", "fewer than ten bases cannot be split");
+    for (const auto& image : images)
+        (is_held_out[image.base] ? parts.held_out : parts.training).push_back(image);
+    if (parts.held_out.empty()) fail("images", "at least ten bases are needed for a split");
     return parts;
 }
 
 template <class T>
-Tensor<T> batch_of(const std::vector<Picture>& pictures, std::span<const std::size_t> which,
+Tensor<T> batch_of(const std::vector<Image>& images, std::span<const std::size_t> which,
                    std::size_t shift, Random* random) {
     Tensor<T> x({which.size(), channels, side, side});
     const auto scaled = [](std::size_t n, std::size_t most) {
         return T(2) * static_cast<T>(n) / static_cast<T>(most) - T(1);
     };
     for (std::size_t b = 0; b < which.size(); ++b) {
-        const std::uint8_t* const pixels = pictures[which[b]].pixels.data();
+        const std::uint8_t* const pixels = images[which[b]].pixels.data();
         const std::size_t down = shift > 0 ? random->below(2 * shift + 1) : 0,
                           right = shift > 0 ? random->below(2 * shift + 1) : 0;
-        // What moves in repeats the edge.
+        // Uncovered pixels repeat the edge.
         const auto from = [&](std::size_t place, std::size_t moved) {
             return std::clamp(place + moved, shift, side - 1 + shift) - shift;
         };
@@ -109,9 +109,9 @@ Tensor<T> batch_of(const std::vector<Picture>& pictures, std::span<const std::si
     return x;
 }
 
-template Tensor<float> batch_of(const std::vector<Picture>&, std::span<const std::size_t>,
+template Tensor<float> batch_of(const std::vector<Image>&, std::span<const std::size_t>,
                                 std::size_t, Random*);
-template Tensor<double> batch_of(const std::vector<Picture>&, std::span<const std::size_t>,
+template Tensor<double> batch_of(const std::vector<Image>&, std::span<const std::size_t>,
                                  std::size_t, Random*);
 
 } // namespace caption

@@ -9,7 +9,7 @@
 
 namespace caption {
 
-std::vector<Picture> drawn_pictures() {
+std::vector<Image> synthetic_images() {
     struct Colour {
         const char* name;
         std::uint8_t rgb[colours];
@@ -25,7 +25,7 @@ std::vector<Picture> drawn_pictures() {
         if (shape == "triangle") return 2 * std::abs(x) <= y + r;
         return true; // a square
     };
-    std::vector<Picture> pictures;
+    std::vector<Image> images;
     Random random(5);
     for (const auto& paint : paints)
         for (const char* shape : {"circle", "square", "triangle", "cross"})
@@ -34,10 +34,10 @@ std::vector<Picture> drawn_pictures() {
                      {std::tuple("above", 16, 9), std::tuple("below", 16, 23),
                       std::tuple("left", 9, 16), std::tuple("right", 23, 16)})
                     for (int variant = 0; variant < 4; ++variant) {
-                        Picture picture{std::vector<std::uint8_t>(side * side * colours),
-                                        {"a", size, paint.name, shape, place},
-                                        ""};
-                        for (const auto& word : picture.caption) picture.base += word + " ";
+                        Image image{std::vector<std::uint8_t>(side * side * colours),
+                                    {"a", size, paint.name, shape, place},
+                                    ""};
+                        for (const auto& word : image.caption) image.base += word + " ";
                         const int dx = left + static_cast<int>(random.below(3)) - 1;
                         const int dy = top + static_cast<int>(random.below(3)) - 1;
                         for (std::size_t i = 0; i < side * side; ++i) {
@@ -46,27 +46,27 @@ std::vector<Picture> drawn_pictures() {
                             const bool painted = std::max(std::abs(x), std::abs(y)) <= radius &&
                                                  inside(shape, x, y, radius);
                             for (std::size_t c = 0; c < colours; ++c)
-                                picture.pixels[i * colours + c] = static_cast<std::uint8_t>(
+                                image.pixels[i * colours + c] = static_cast<std::uint8_t>(
                                     (painted ? paint.rgb[c] : 225) + random.below(30));
                         }
-                        pictures.push_back(std::move(picture));
+                        images.push_back(std::move(image));
                     }
-    return pictures;
+    return images;
 }
 
-std::string looked_svg(const Picture& picture, const nn::Tokens& words,
-                       const Tensor<float>& weights) {
+std::string attention_svg(const Image& image, const nn::Tokens& words,
+                          const Tensor<float>& weights) {
     constexpr double gap = 10, across = 5.0 * side, below = 24;
     const auto cells = static_cast<std::size_t>(std::lround(std::sqrt(weights.shape(1))));
     const double cell = across / static_cast<double>(cells);
     const auto left = [](std::size_t w) { return gap + static_cast<double>(w) * (across + gap); };
     unroll::Svg svg(left(words.size() + 1), across + 2 * gap + below);
     for (std::size_t w = 0; w <= words.size(); ++w) {
-        svg.pixels(left(w), gap, across, across, side, picture.pixels);
+        svg.pixels(left(w), gap, across, across, side, image.pixels);
         if (w == 0) continue;
         float most = 1e-9f;
         for (std::size_t s = 0; s < weights.shape(1); ++s) most = std::max(most, weights(w - 1, s));
-        // Where it did not look is dark.
+        // Regions of low attention are dark.
         for (std::size_t s = 0; s < weights.shape(1); ++s)
             svg.rectangle(left(w) + cell * static_cast<double>(s % cells),
                           gap + cell * static_cast<double>(s / cells), cell, cell,

@@ -18,16 +18,18 @@ struct Settings {
         const CLI::Range size(1, 4096);
         f("--attention", attention)
             ->check(CLI::IsMember({"none", "general", "concat", "additive"}));
-        f("--channels", channels, "of the first convolution; then doubled")->check(size);
+        f("--channels", channels, "channels of the first convolution, doubled by each further one")
+            ->check(size);
         f("--hidden", hidden, "width of the LSTM")->check(size);
-        f("--width", width, "of a word's vector")->check(size);
-        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 0.99));
+        f("--width", width, "width of the word embedding")->check(size);
+        f("--dropout", dropout, "dropout probability")->check(CLI::Range(0.0, 0.99));
         f.stored("words", words);
     }
 };
 
-// Convolutions see, an LSTM writes: its first state comes from the mean over the grid of features,
-// to which it attends before each step, or not (Xu et al. 2015; Vinyals et al. 2015).
+// Convolutional encoder and LSTM decoder: the initial state is computed from the mean over the grid
+// of features, to which the decoder may attend before each step (Xu et al. 2015; Vinyals et al.
+// 2015).
 template <class T>
 struct Model {
     using value_type = T;
@@ -47,14 +49,14 @@ struct Model {
                   {decoder.widths().begin(), decoder.widths().end()},
                   1}) {}
 
-    // Pictures [B, channels, side, side] -> a grid of 8 by 8 features, [64, B, width].
-    Variable<T> see(const Variable<T>& pictures) const {
-        const Variable<T> x = eye(pictures);
+    // Images [B, channels, side, side] -> an 8 by 8 grid of features, [64, B, width].
+    Variable<T> see(const Variable<T>& images) const {
+        const Variable<T> x = eye(images);
         const Shape flat{x.shape(0), x.shape(1), x.shape(2) * x.shape(3)};
         return transpose(reshape(x, flat), {2, 0, 1});
     }
-    typename Decoder::DecoderState start(const Variable<T>& pictures) const {
-        const Variable<T> grid = see(pictures);
+    typename Decoder::DecoderState start(const Variable<T>& images) const {
+        const Variable<T> grid = see(images);
         const Variable<T> whole[] = {mean(grid, {0}, true)};
         nn::State<T, 2> first;
         const auto states = bridge(whole, 1)[0];
@@ -62,8 +64,8 @@ struct Model {
         return decoder.start({first}, decoder.attention.prepare(grid, {}));
     }
     // Cross-entropy of the targets; those below 0 are ignored.
-    Variable<T> loss(const Variable<T>& pictures, const Indices& targets, double smoothing) const {
-        return cross_entropy(decoder(start(pictures), targets).logits, targets,
+    Variable<T> loss(const Variable<T>& images, const Indices& targets, double smoothing) const {
+        return cross_entropy(decoder(start(images), targets).logits, targets,
                              {.smoothing = smoothing});
     }
     void members(nn::Members<T>& m) { m("eye", eye)("decoder", decoder)("bridge", bridge); }
@@ -75,20 +77,20 @@ struct Model {
 
 struct Written {
     nn::Tokens words;
-    Tensor<float> weights; // [words, 64] where there is an attention
+    Tensor<float> weights; // [words, 64] if the model has attention
 };
 
-// What the model writes for each picture, by a beam; 1: the likeliest word every time. Lengths are
-// not made up for: that would favour shades of skin that are not there.
+// The caption of each image by beam search; 1: greedy. Without length normalisation, which would
+// favour invented skin tones.
 inline std::vector<Written> describe(const Model<float>& model, const nn::Vocabulary& words,
-                                     const std::vector<Picture>& pictures, std::size_t beam) {
+                                     const std::vector<Image>& images, std::size_t beam) {
     std::vector<Written> all;
-    example::in_batches(pictures.size(), 100, [&](const auto& which) {
+    example::in_batches(images.size(), 100, [&](const auto& which) {
         const auto step = [&](const auto& state, const Indices& before) {
             return model.decoder.predict(state, before);
         };
         for (const auto& best :
-             nn::beam_search(step, model.start(Variable(batch_of<float>(pictures, which))),
+             nn::beam_search(step, model.start(Variable(batch_of<float>(images, which))),
                              Indices::full({which.size()}, words.start()),
                              {.beam = beam, .end = words.end(), .max_length = 20}))
             all.push_back({words.decode(best.front().tokens), best.front().weights});

@@ -47,9 +47,10 @@ std::vector<std::int64_t> ByteVocabulary::encode(const std::string& text) const 
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto byte = static_cast<unsigned char>(text[i]);
         if (numbers_[byte] < 0)
-            fail("vocabulary", fmt::format("byte {} at position {} does not occur in the text that "
-                                           "the model has learned",
-                                           byte, i));
+            fail("vocabulary",
+                 fmt::format("byte {} at position {} does not occur in the training text of "
+                             "the model",
+                             byte, i));
         numbers.push_back(numbers_[byte]);
     }
     return numbers;

@@ -12,7 +12,7 @@ using Paths = std::vector<std::string>;
 struct Settings {
     static constexpr const char* program = "char_lm";
     std::string model = "recurrent", cell = "gru";
-    std::size_t layers = 0, hidden = 0; // 0: as complete() has them
+    std::size_t layers = 0, hidden = 0; // 0: the defaults set by complete()
     std::size_t embedding = 64, heads = 4, context = 64;
     double dropout = 0;
     std::string vocabulary; // ByteVocabulary::hex
@@ -20,15 +20,15 @@ struct Settings {
     void fields(example::Fields f) {
         const CLI::Range size(1, 65536);
         f("--model", model)->check(CLI::IsMember({"recurrent", "transformer"}));
-        f("--cell", cell, "of a recurrent model")->check(CLI::IsMember({"rnn", "lstm", "gru"}));
+        f("--cell", cell, "cell of a recurrent model")
+            ->check(CLI::IsMember({"rnn", "lstm", "gru"}));
         f("--layers", layers)->check(CLI::Range(1, 64))->default_str("2, transformer 4");
         f("--hidden", hidden, "width of a layer")->check(size)->default_str("256, transformer 128");
-        f("--embedding", embedding, "width of a byte's vector in a recurrent model")->check(size);
-        f("--heads", heads, "of a transformer's attention")->check(size);
-        f("--context", context, "steps before a piece that a transformer still attends to")
+        f("--embedding", embedding, "width of the byte embedding in a recurrent model")
             ->check(size);
-        f("--dropout", dropout, "share of values dropped between layers")
-            ->check(CLI::Range(0.0, 1.0));
+        f("--heads", heads, "attention heads of a transformer")->check(size);
+        f("--context", context, "earlier steps that a transformer attends to")->check(size);
+        f("--dropout", dropout, "dropout probability between layers")->check(CLI::Range(0.0, 1.0));
         f.stored("vocabulary", vocabulary);
     }
     void complete(const std::string& text) {
@@ -70,7 +70,7 @@ struct Model {
                                         .positions = nn::Positions::rotary});
     }
 
-    // Logits [T, B, vocabulary] of the bytes that follow x [T, B], from `state` on.
+    // Logits [T, B, vocabulary] of the bytes that follow x [T, B], starting from `state`.
     Variable<T> operator()(const Indices& x, Carried* state = nullptr) const {
         return head(dropout(read(embed(x), state), settings.dropout));
     }
@@ -98,10 +98,10 @@ struct Training : example::StreamOptions {
 
     Training() : StreamOptions{{.batch = 16, .out = "char_lm.safetensors", .unit = "bytes"}} {}
     void options(CLI::App& command) {
-        command.add_option("TEXT", text, "files, or folders of sources")->check(CLI::ExistingPath);
+        command.add_option("TEXT", text, "files or folders of sources")->check(CLI::ExistingPath);
         model.fields(command);
-        command.add_option("--steps", steps, "bytes a gradient flows back through");
-        TrainingOptions::options(command, "pieces of the text read side by side");
+        command.add_option("--steps", steps, "steps of truncated back-propagation");
+        TrainingOptions::options(command, "segments of the text read in parallel");
     }
     void shrink() {
         model.hidden = model.embedding = 8;
@@ -112,9 +112,9 @@ struct Training : example::StreamOptions {
         const std::string all = read_texts(text);
         if (!resume) model.complete(all);
         const auto bytes = model.bytes();
-        learned = bytes.encode(all);
-        held = example::cut_off(learned, all.size() / 10);
-        return fmt::format("{} bytes, {} different; products by {}", all.size(), bytes.size(),
+        training = bytes.encode(all);
+        held_out = example::cut_off(training, all.size() / 10);
+        return fmt::format("{} bytes, {} distinct; matrix products by {}", all.size(), bytes.size(),
                            gemm_backend());
     }
     example::Figures figures(const Model<float>& net, bool last) const {
@@ -160,33 +160,34 @@ void run_sample(const std::string& path, const std::string& prompt, nn::SampleOp
 
 int main(int argc, char** argv) {
     using namespace char_lm;
-    example::Commands program(
-        "char_lm",
-        "Language models over bytes: learns a text, samples from it, tells how likely a text is.",
-        {"train book.txt --minutes 3 --svg loss.svg",
-         "sample char_lm.safetensors --prompt 'ROMEO:' --temperature 0.7",
-         "eval char_lm.safetensors other.txt",
-         "train book.txt --model transformer --learning-rate 1e-3",
-         "train --cell lstm --steps 100 --dump-graph lstm.html",
-         "train --cell gru --check-gradients"});
-    program.train("learn a text", example::train<Training, Model>);
+    example::Commands program("char_lm",
+                              "Language models over bytes: trains on a text, samples, and "
+                              "evaluates the likelihood of a text.",
+                              {"train book.txt --minutes 3 --svg loss.svg",
+                               "sample char_lm.safetensors --prompt 'ROMEO:' --temperature 0.7",
+                               "eval char_lm.safetensors other.txt",
+                               "train book.txt --model transformer --learning-rate 1e-3",
+                               "train --cell lstm --steps 100 --dump-graph lstm.html",
+                               "train --cell gru --check-gradients"});
+    program.train("train on a text", example::train<Training, Model>);
     std::string path, prompt;
     Paths text{example::source_folder()};
     nn::SampleOptions how{.temperature = 0.8, .max_length = 500};
     std::size_t seed = 1;
-    CLI::App* command = program.add("eval", "how well a model predicts a text",
-                                    [&] { return run_eval(path, text); });
+    CLI::App* command =
+        program.add("eval", "evaluate a model on a text", [&] { return run_eval(path, text); });
     example::add_model(*command, path);
     command->add_option("TEXT", text)->check(CLI::ExistingPath);
 
-    command = program.add("sample", "let a model write",
-                          [&] { return run_sample(path, prompt, how, seed); });
+    command =
+        program.add("sample", "generate text", [&] { return run_sample(path, prompt, how, seed); });
     example::add_model(*command, path);
-    command->add_option("--prompt", prompt, "what it continues");
-    command->add_option("--length", how.max_length, "bytes to write");
-    command->add_option("--temperature", how.temperature, "0: the likeliest; 1: as learned");
+    command->add_option("--prompt", prompt, "text to continue");
+    command->add_option("--length", how.max_length, "bytes to generate");
+    command->add_option("--temperature", how.temperature,
+                        "0: the likeliest byte; 1: the distribution of the model");
     command->add_option("--top-k", how.top_k, "only the k likeliest; 0: all");
-    command->add_option("--top-p", how.top_p, "only the likeliest that make up this share");
+    command->add_option("--top-p", how.top_p, "only the likeliest with this total probability");
     command->add_option("--seed", seed);
 
     return program.run(argc, argv);

@@ -18,9 +18,10 @@ std::vector<std::string> following_dates(const std::string& last, std::size_t co
     const int read = std::sscanf(last.c_str(), "%d-%u-%u", &y, &m, &d);
     year_month_day date{year(y), month(m), day(read == 3 ? d : 1)};
     if (read < 2 || !date.ok())
-        unroll::fail("following_dates", "'" + last +
-                                            "' is neither a month, 2001-12, nor a day, "
-                                            "2001-12-31");
+        unroll::fail("following_dates",
+                     "'" + last +
+                         "' is neither a month, such as 2001-12, nor a day, such as "
+                         "2001-12-31");
     std::vector<std::string> dates;
     for (std::size_t i = 0; i < count; ++i) {
         date = read == 3 ? year_month_day(sys_days(date) + days(1)) : date + months(1);

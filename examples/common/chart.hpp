@@ -13,8 +13,8 @@ using unroll::Svg;
 using Line = Chart::Line;
 using Band = Chart::Band;
 
-// The dates that follow one, as far apart as it is from the one before: months or days. Throws
-// unroll::Error for what is no date.
+// The dates after the last one, at the distance of the last two: months or days. Throws
+// unroll::Error for an invalid date.
 std::vector<std::string> following_dates(const std::string& last, std::size_t count);
 
 // A table of named columns: CSV and line charts.
@@ -26,7 +26,8 @@ public:
     void add(const std::vector<double>& row);
     void add_column(const std::string& name, std::vector<double> values);
 
-    // Missing cells are empty. `count` names a first column with the row numbers; empty: none.
+    // Missing cells are empty. `count` is the name of a first column with the row numbers; empty:
+    // no such column.
     std::string csv(const std::string& count = "") const;
     // The columns `names` against the first one.
     std::string svg(const std::string& title, const std::vector<std::string>& names) const;

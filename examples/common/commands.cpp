@@ -34,7 +34,7 @@ int Commands::run(int argc, char** argv) {
         if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
         unroll::fail("output", "standard output could not be written");
     } catch (const std::bad_alloc&) {
-        std::fprintf(stderr, "%s: memory ran out; a smaller model, batch or input takes less\n",
+        std::fprintf(stderr, "%s: out of memory; use a smaller model, batch or input\n",
                      app_.get_name().c_str());
         return 1;
     } catch (const std::exception& error) {

@@ -30,8 +30,8 @@ public:
         training->options(*add("train", about, [=] { return train(*training); }));
     }
 
-    // Runs the command that was given, and prints the message of what it throws. Returns the exit
-    // status of the program.
+    // Runs the given command and prints the message of an exception. Returns the exit status of the
+    // program.
     int run(int argc, char** argv);
 
 private:
@@ -42,7 +42,7 @@ private:
     std::function<int()> chosen_;
 };
 
-// The argument that is a model's file.
+// The argument for a model file.
 inline void add_model(CLI::App& command, std::string& path) {
     command.add_option("MODEL", path)->required()->check(CLI::ExistingFile);
 }

@@ -47,12 +47,12 @@ std::string drawn(const Digits& digits, std::size_t i) {
     return text;
 }
 
-Digits digits_of(const std::string& folder, bool learned) {
-    if (folder.empty()) return drawn_digits(learned ? 2000 : 500, Random(7).split(learned));
-    return read_digits(folder, learned ? "train" : "t10k");
+Digits digits_of(const std::string& folder, bool training) {
+    if (folder.empty()) return synthetic_digits(training ? 2000 : 500, Random(7).split(training));
+    return read_digits(folder, training ? "train" : "t10k");
 }
 
-Digits drawn_digits(std::size_t n, Random random) {
+Digits synthetic_digits(std::size_t n, Random random) {
     // Top, upper left, upper right, middle, lower left, lower right, bottom.
     constexpr const char* bars[] = {"1110111", "0010010", "1011101", "1011011", "0111010",
                                     "1101011", "1101111", "1010010", "1111111", "1111011"};

@@ -20,8 +20,8 @@ struct Digits {
     const std::uint8_t* image(std::size_t i) const { return &pixels[i * digit_side * digit_side]; }
 };
 
-// The images `which` as sequences of rows: [digit_side, B, digit_side] in [0, 1]. Each is shifted
-// at random by up to `shift` pixels.
+// The images `which` as sequences of rows: [digit_side, B, digit_side] in [0, 1]. Each is randomly
+// translated by up to `shift` pixels.
 template <class T>
 unroll::Tensor<T> rows_of(const Digits& digits, std::span<const std::size_t> which,
                           std::size_t shift, unroll::Random& random) {
@@ -44,8 +44,8 @@ std::string drawn(const Digits& digits, std::size_t i);
 
 // The training or test set of a folder with the four idx files of MNIST, gzipped or not; without a
 // folder, synthetic digits. Throws unroll::Error for malformed files.
-Digits digits_of(const std::string& folder, bool learned);
+Digits digits_of(const std::string& folder, bool training);
 // Synthetic seven-segment digits at random positions, with noise.
-Digits drawn_digits(std::size_t n, unroll::Random random);
+Digits synthetic_digits(std::size_t n, unroll::Random random);
 
 } // namespace example

@@ -9,7 +9,7 @@ using namespace unroll;
 
 namespace {
 
-// The symbols that are not special, one a line.
+// The symbols that are not special, one per line.
 std::string joined(const nn::Vocabulary& vocabulary) {
     std::string text;
     const auto special = {vocabulary.padding(), vocabulary.unknown(), vocabulary.start(),
@@ -65,11 +65,12 @@ void read_metadata(const std::vector<Fields::Stored>& fields, const std::string&
         fail(program.c_str(), fmt::format("'{}' was not written by {}", path, program));
     for (const auto& field : fields) {
         const auto found = metadata.find(field.key);
-        if (found == metadata.end()) fail("model", fmt::format("'{}' lacks '{}'", path, field.key));
+        if (found == metadata.end())
+            fail("model", fmt::format("'{}' does not contain '{}'", path, field.key));
         try {
             field.read(found->second);
         } catch (const CLI::Error& error) {
-            fail("model", fmt::format("'{}' of '{}' is {}, which is refused: {}", field.key, path,
+            fail("model", fmt::format("'{}' of '{}' is {}, which is invalid: {}", field.key, path,
                                       nn::quoted(found->second), error.what()));
         }
     }

@@ -27,7 +27,7 @@ namespace example {
 //         }
 //     };
 //
-// A file's values pass the same checks as a command's.
+// Values from a file are validated in the same way as options.
 class Fields {
 public:
     struct Stored {
@@ -39,7 +39,7 @@ public:
     Fields(CLI::App& command, std::vector<Stored>* stored = nullptr)
         : command_(&command), stored_(stored) {}
 
-    // An option that the file stores: "--so-called" as "so_called".
+    // An option that is also stored in the file: "--so-called" as "so_called".
     template <class T>
     CLI::Option* operator()(const std::string& name, T& value, const std::string& about = "") {
         CLI::Option* const option = add(*command_, name, value, about);
@@ -48,7 +48,7 @@ public:
                 {key_of(name), writer(value), [=](const auto& text) { parse(*option, text); }});
         return option;
     }
-    // An option that the file does not store is CLI11's: f->add_option(...).
+    // An option that is not stored: f->add_option(...), as in CLI11.
     CLI::App* operator->() const { return command_; }
     // Stored without an option.
     template <class T>
@@ -90,7 +90,7 @@ Metadata metadata_of(const std::vector<Fields::Stored>& fields, const std::strin
 void read_metadata(const std::vector<Fields::Stored>& fields, const std::string& path,
                    const std::string& program);
 
-// This project's folder, and a small file in it that a program can be tried with.
+// The folder of this project, and a small file in it for trying out a program.
 std::string source_folder();
 std::string shipped(const std::string& name);
 
@@ -117,11 +117,11 @@ Settings read(const std::string& path) {
     return settings;
 }
 
-// Makes the model whose settings are read from a file. Throws Error, before it is made, if it takes
-// far more memory than the file.
+// Constructs the model whose settings are read from a file. Throws Error before construction if it
+// takes far more memory than the file.
 template <class Make>
 auto within_file(const std::string& path, const Make& make) {
-    // A file holds a model's tensors at least once, its making takes temporary ones besides.
+    // A file contains a model's tensors at least once; construction also needs temporary ones.
     const std::uint64_t size = std::filesystem::file_size(path);
     const unroll::MemoryLimit limit(16 * size + (64 << 20));
     try {
@@ -129,7 +129,7 @@ auto within_file(const std::string& path, const Make& make) {
     } catch (const std::bad_alloc&) {
         unroll::fail("model", fmt::format("the settings in '{}' describe a model that needs far "
                                           "more memory than the {} bytes of this file: it is "
-                                          "damaged, or there is too little memory",
+                                          "damaged, or there is not enough memory",
                                           path, size));
     }
 }
@@ -144,7 +144,7 @@ struct Loaded {
     Model model;
 };
 
-// A model from its file. Throws Error if settings or weights do not fit.
+// Loads a model from its file. Throws Error for invalid settings or weights.
 template <class Settings, template <class> class Model>
 Loaded<Settings, Model<float>> load(const std::string& path) {
     const auto settings = read<Settings>(path);

@@ -16,7 +16,7 @@ Idx read_idx(const std::string& path, std::size_t dimensions) {
     const std::size_t header = 4 + 4 * dimensions;
     if (bytes.size() < header || bytes[0] != 0 || bytes[1] != 0 || bytes[2] != 8)
         fail("read_idx",
-             fmt::format("'{}' is no idx file of bytes: it does not begin with 0, 0, 8", path));
+             fmt::format("'{}' is not an idx file of bytes: it does not begin with 0, 0, 8", path));
     if (bytes[3] != dimensions)
         fail("read_idx", fmt::format("'{}' has {} dimensions according to byte 3, expected {}",
                                      path, bytes[3], dimensions));
@@ -30,7 +30,7 @@ Idx read_idx(const std::string& path, std::size_t dimensions) {
     }
     if (bytes.size() - header != count)
         fail("read_idx", fmt::format("'{}' has {} elements after its header, which ends at byte {} "
-                                     "and announces another number",
+                                     "and specifies a different number",
                                      path, bytes.size() - header, header));
     idx.bytes.assign(bytes.begin() + static_cast<std::ptrdiff_t>(header), bytes.end());
     return idx;

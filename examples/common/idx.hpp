@@ -17,8 +17,8 @@ struct Idx {
     std::size_t stride() const { return size() == 0 ? 0 : bytes.size() / size(); }
 };
 
-// Reads a file, gzipped or not. Throws unroll::Error with its path and the offset of what is wrong,
-// also if it does not have `dimensions` dimensions.
+// Reads a file, gzipped or not. Throws unroll::Error with path and offset for an invalid file, and
+// if it does not have `dimensions` dimensions.
 Idx read_idx(const std::string& path, std::size_t dimensions);
 
 } // namespace example

@@ -28,7 +28,7 @@ const std::map<std::string, Mode> modes{
 } // namespace
 
 void Inspection::options(CLI::App& command) {
-    command.option_defaults()->group("Looking at the model");
+    command.option_defaults()->group("Inspection");
     command.add_option("--dump-graph", path_,
                        "draw the first batch and stop: .svg, .png, .pdf, .dot or .html");
     const auto named = [&](const std::string& name, auto& value, const auto& names,
@@ -42,19 +42,19 @@ void Inspection::options(CLI::App& command) {
     command.add_option("--first-steps", graph_.first_steps,
                        "steps drawn individually at the start");
     command.add_option("--last-steps", graph_.last_steps, "steps drawn individually at the end");
-    command.add_option("--depth", graph_.depth, "levels of modules to open")->default_str("all");
-    command.add_option("--budget", graph_.budget, "most nodes to draw")
+    command.add_option("--depth", graph_.depth, "levels of modules to expand")->default_str("all");
+    command.add_option("--budget", graph_.budget, "largest number of nodes")
         ->check(CLI::Range(1, 100000));
-    named("--color", graph_.color, colors, "what colours show")->default_str("kind");
-    command.add_flag("--open", graph_.open, "draw what fused operations compute");
+    named("--color", graph_.color, colors, "quantity shown by colours")->default_str("kind");
+    command.add_flag("--open", graph_.open, "draw the formulas of fused operations");
     command.add_flag("--annotate", graph_.annotate, "write norms, times and bytes into nodes");
     command.add_flag("--left-to-right", graph_.left_to_right, "draw from left to right");
-    command.add_flag("!--no-parameters", graph_.parameters, "leave parameters out");
+    command.add_flag("!--no-parameters", graph_.parameters, "omit parameters");
     command.add_flag("--check-gradients", checks_,
                      "compare the gradients of a small model with finite differences and stop");
     command.add_option("--check-order", order_, "1: gradients; 2: gradients of gradients")
         ->check(CLI::Range(1, 2));
-    named("--check-mode", mode_, modes, "how they are compared")->default_str("automatic");
+    named("--check-mode", mode_, modes, "mode of comparison")->default_str("automatic");
     command.add_option("--check-chart", chart_,
                        "compare by Taylor remainders, and draw them as SVG");
     command.add_option("--check-report", report_, "write the comparison as JSON");

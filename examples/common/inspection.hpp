@@ -11,8 +11,8 @@
 
 namespace example {
 
-// What every program can do instead of training: draw the graph of the first batch (--dump-graph),
-// and compare gradients with finite differences (--check-gradients).
+// Options of every program that replace training: draw the graph of the first batch (--dump-graph),
+// or compare gradients with finite differences (--check-gradients).
 class Inspection {
 public:
     void options(CLI::App& command);
@@ -20,7 +20,7 @@ public:
     bool draws() const { return !path_.empty(); }
     bool checks() const { return checks_; }
 
-    // Draws the graph of `loss()`. Runs backward if norms or times are drawn, without touching the
+    // Draws the graph of `loss()`. Runs backward if norms or times are drawn, without changing the
     // gradients of parameters. Returns the exit status.
     int draw(const std::function<unroll::Variable<float>()>& loss) const;
 

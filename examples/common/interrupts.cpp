@@ -15,8 +15,8 @@ namespace {
 constexpr std::array<int, 3> interrupts{SIGINT, SIGTERM, SIGHUP};
 std::atomic<bool> finishes{false}, is_interrupted{false};
 
-// Those that are not ignored. A blocked signal waits even if it is ignored, so that these must
-// stay unblocked.
+// The interrupts that are not ignored. An ignored signal must remain unblocked, because a blocked
+// one would stay pending.
 sigset_t taken() {
     sigset_t set;
     sigemptyset(&set);
@@ -28,10 +28,10 @@ sigset_t taken() {
     return set;
 }
 
-// Libraries start threads as they are loaded (OpenBLAS does), before main() and with the mask that
-// they find. So the signals are blocked before any library is initialised. SIGPIPE is blocked, too:
-// writing to a closed pipe then is an error that the writer sees. Processes that are started must
-// be given an empty mask, as unroll::graph does.
+// Libraries such as OpenBLAS start threads when they are loaded, before main(), which inherit the
+// signal mask. The signals are therefore blocked before any library is initialised. SIGPIPE is also
+// blocked: writing to a closed pipe is then an error of the write. Child processes must be started
+// with an empty mask, as unroll::graph does.
 void block(int, char**, char**) {
     sigset_t set = taken();
     sigaddset(&set, SIGPIPE);

@@ -2,21 +2,21 @@
 
 namespace example {
 
-// SIGINT, SIGTERM and SIGHUP are blocked in every thread from before main() on, and taken by one
-// thread that waits for them: no handler runs on the stack of a thread that computes. A signal that
-// was ignored when the program started (nohup) stays ignored.
+// SIGINT, SIGTERM and SIGHUP are blocked in every thread before main() and received by one waiting
+// thread, so that no handler runs on the stack of a computing thread. A signal that was ignored
+// when the program started (nohup) remains ignored.
 
-// Starts the thread that takes them. Until finish_on_interrupt() an interrupt ends the program as
-// it would without this.
+// Starts the receiving thread. Until finish_on_interrupt() an interrupt terminates the program as
+// usual.
 void take_interrupts();
 
-// From now on the first interrupt only makes interrupted() true, so that a training can save; a
-// second SIGINT or SIGTERM ends the program at once with status 130. A closing terminal sends more
-// than one SIGHUP, so these are never counted as a second one.
+// From now on the first interrupt only makes interrupted() true, so that training can save; a
+// second SIGINT or SIGTERM terminates the program at once with status 130. A closing terminal sends
+// several SIGHUPs, which never count as a second interrupt.
 void finish_on_interrupt();
 bool interrupted();
 
-// Acts as an interrupt does.
+// Has the effect of an interrupt.
 void interrupt();
 
 } // namespace example

@@ -10,7 +10,7 @@ Batches::Batches(std::size_t n, std::size_t batch, std::uint64_t seed)
 Batches::Batches(std::vector<std::size_t> lengths, std::size_t batch, std::uint64_t seed)
     : lengths_(std::move(lengths)), batch_(batch), seed_(seed) {
     if (lengths_.size() < batch)
-        fail("train", fmt::format("{} examples are less than a batch of {} (--batch)",
+        fail("train", fmt::format("{} examples are fewer than a batch of {} (--batch)",
                                   lengths_.size(), batch));
     begin_epoch(0);
 }
@@ -45,7 +45,7 @@ Indices chosen(std::span<const std::int64_t> labels, std::span<const std::size_t
 std::vector<std::size_t> some_of(const char* what, std::size_t n, std::size_t first,
                                  std::size_t count) {
     if (first >= n)
-        fail(what, fmt::format("there is no number {}; they are 0 to {}", first, n - 1));
+        fail(what, fmt::format("there is no example {}; the range is 0 to {}", first, n - 1));
     std::vector<std::size_t> which(std::min(count, n - first));
     std::iota(which.begin(), which.end(), first);
     return which;

@@ -12,7 +12,7 @@ namespace example {
 // Indices of examples.
 using Numbers = std::span<const std::size_t>;
 
-// [0, n) in batches, shuffled every epoch. Incomplete batches are left out.
+// [0, n) in batches, shuffled every epoch. Incomplete batches are omitted.
 class Batches {
 public:
     // The mean loss over the examples `which`.
@@ -23,7 +23,7 @@ public:
     Batches(std::vector<std::size_t> lengths, std::size_t batch, std::uint64_t seed);
     std::size_t count() const { return lengths_.size() / batch_; }
     void begin_epoch(std::uint64_t epoch);
-    // Part `shard` of a batch that is cut into `shards` equal parts.
+    // Part `shard` of a batch that is split into `shards` equal parts.
     Numbers part(std::size_t batch, std::size_t shard, std::size_t shards) const;
     template <class F>
     auto first(const F& f) const {
@@ -41,15 +41,15 @@ private:
 int learn(const TrainingOptions& options, Batches batches, Task task, const Batches::Loss& loss,
           const unroll::Parameters<float>& parameters);
 
-// Trains a model, or checks its gradients (--check-gradients) at the size that `shrink` sets, on
-// the default data. A training holds its options and the data that they name:
+// Trains a model, or checks its gradients (--check-gradients) at the size set by `shrink`, on the
+// default data. A training contains its options and the data that they specify:
 //
 //     struct Training : example::TrainingOptions {
 //         Settings model;
 //         void options(CLI::App& command);
 //         void shrink();
 //
-//         // Reads data, completes `model` unless a run is resumed, and describes the data.
+//         // Reads the data, completes `model` unless a run is resumed, and returns a description.
 //         std::string prepare();
 //         // Or an example::Stream.
 //         example::Batches source() const;
@@ -71,7 +71,7 @@ int train(Training o) {
         small.prepare();
         nn::seed(o.seed);
         Model<double> model(small.model);
-        for (auto& parameter : parameters(model)) { // initial zeros would hide errors
+        for (auto& parameter : parameters(model)) { // zero initialisation would hide errors
             const auto noise = nn::normal<double>(parameter.shape(), 0.1, nn::next_stream());
             parameter.set((parameter + noise).value());
         }
@@ -121,7 +121,7 @@ void in_batches(std::size_t n, std::size_t batch, const F& f) {
     }
 }
 
-// A random split, always the same: nine tenths to learn from and one tenth to measure with.
+// A fixed random split: nine tenths for training and one tenth held out.
 template <class X>
 std::pair<std::vector<X>, std::vector<X>> divided(const std::vector<X>& all) {
     std::pair<std::vector<X>, std::vector<X>> parts;
@@ -134,12 +134,12 @@ std::pair<std::vector<X>, std::vector<X>> divided(const std::vector<X>& all) {
 // labels[which]
 unroll::Indices chosen(std::span<const std::int64_t> labels, std::span<const std::size_t> which);
 
-// `count` indices below n from `first` on, or fewer. Throws Error, naming `what` is counted, if
-// there are none.
+// `count` indices below n, starting at `first`, or fewer. Throws Error, naming `what` is counted,
+// if there are none.
 std::vector<std::size_t> some_of(const char* what, std::size_t n, std::size_t first,
                                  std::size_t count);
 
-// Prints figures, and more, as the result line.
+// Prints the figures and `more` as the result line.
 void print_figures(const Figures& figures,
                    const std::vector<std::pair<std::string, std::string>>& more = {});
 

@@ -7,8 +7,8 @@
 
 namespace example {
 
-// An attention chosen by name: none, dot, general, concat or additive. With "none" the decoder sees
-// the encoder's last state only.
+// An attention selected by name: none, dot, general, concat or additive. With "none" the decoder
+// depends on the encoder's last state only.
 template <class T>
 class NamedAttention {
 public:

@@ -8,13 +8,13 @@ namespace example {
 using namespace unroll;
 
 void NetworkOptions::fields(Fields f, const std::vector<std::string>& cells) {
-    f("--cell", cell, "what the network is made of")->check(CLI::IsMember(cells));
+    f("--cell", cell, "recurrent cell")->check(CLI::IsMember(cells));
     f("--layers", layers, "recurrent layers")->check(CLI::Range(1, 64));
     f("--hidden", hidden, "width of a layer")->check(CLI::Range(1, 65536));
-    f("--dropout", dropout, "probability of dropping a value")->check(CLI::Range(0.0, 1.0));
+    f("--dropout", dropout, "dropout probability")->check(CLI::Range(0.0, 1.0));
     f->add_option("--forget-bias", forget_bias, "initial bias of an LSTM's forget gate");
     f->add_option("--memory", memory,
-                  "chrono initialization of an LSTM or GRU: longest memory in steps; 0: none")
+                  "chrono initialisation of an LSTM or GRU: longest memory in steps; 0: none")
         ->check(CLI::Range(0, 1000000));
     f.stored("bidirectional", bidirectional);
 }

@@ -9,14 +9,14 @@
 
 namespace example {
 
-// Recurrent layers whose cell is chosen at run time.
+// Recurrent layers whose cell is selected at run time.
 struct NetworkOptions {
     std::string cell = "lstm";
     std::size_t layers = 1, hidden = 128;
     bool bidirectional = false;
     double dropout = 0;     // between layers
     double forget_bias = 1; // of an LSTM
-    // Chrono initialization of an LSTM or GRU (Tallec and Ollivier 2018): for each unit a time u is
+    // Chrono initialisation of an LSTM or GRU (Tallec and Ollivier 2018): for each unit a time u is
     // drawn from [1, memory]; log u is added to the bias of an LSTM's f or a GRU's z, and
     // subtracted from the bias of an LSTM's i. 0: none.
     std::size_t memory = 0;
@@ -25,7 +25,7 @@ struct NetworkOptions {
     std::size_t width() const { return bidirectional ? 2 * hidden : hidden; }
 };
 
-// The detached state between consecutive pieces of a sequence; empty: zeros.
+// The detached state between consecutive segments of a sequence; empty: zeros.
 template <class T>
 using Carried = std::vector<unroll::Variable<T>>;
 

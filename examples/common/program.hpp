@@ -19,15 +19,16 @@ private:
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// A line that is rewritten on a terminal; elsewhere a new line every ten seconds. Failing output
-// is an interrupt: a training saves its model and ends.
+// A progress line, rewritten on a terminal; elsewhere a new line every ten seconds. A failed write
+// acts as an interrupt: training saves its model and ends.
 class Progress {
 public:
     Progress();
     ~Progress();
-    // `done` in [0, 1] is the part of the work that is done; gives the time left.
+    // `done` in [0, 1] is the completed fraction of the work, from which the remaining time is
+    // estimated.
     void show(double done, const std::string& text);
-    // A line that stays.
+    // Prints a permanent line.
     void note(const std::string& text);
 
 private:

@@ -5,8 +5,8 @@
 
 namespace example {
 
-// A text cut into `columns` pieces of equal length, which are read in parallel, `steps` tokens at a
-// time.
+// A text split into `columns` segments of equal length, which are read in parallel, `steps` tokens
+// at a time.
 class Stream {
 public:
     // The mean loss of inputs x and targets y [T, B]; updates `state`.
@@ -33,8 +33,8 @@ private:
     std::size_t columns_, steps_, length_, batches_;
 };
 
-// Trains on a stream. The shards divide its columns. States are carried from batch to batch, saved,
-// and reset at every epoch. Sets batches and loss of `task`.
+// Trains on a stream whose columns are divided among the shards. States are carried from batch to
+// batch, saved, and reset at every epoch. Sets batches and loss of `task`.
 int learn(const TrainingOptions& options, const Stream& stream, Task task, const Stream::Loss& loss,
           const unroll::Parameters<float>& parameters);
 
@@ -66,9 +66,9 @@ double mean_nats(const Model& model, std::span<const std::int64_t> text) {
 
 // Options and data of a language model, whose loss is model.loss(x, y, state).
 struct StreamOptions : TrainingOptions {
-    std::vector<std::int64_t> learned = {}, held = {};
+    std::vector<std::int64_t> training = {}, held_out = {};
 
-    Stream source() const { return {learned, batch, steps}; }
+    Stream source() const { return {training, batch, steps}; }
     template <class Model, class... Batch>
     auto loss(const Model& model, const Batch&... batch) const {
         return model.loss(batch...);
@@ -77,8 +77,8 @@ struct StreamOptions : TrainingOptions {
     template <class Model>
     double held_nats(const Model& model, bool last) const {
         return mean_nats(
-            model,
-            std::span(held).first(last ? held.size() : std::min<std::size_t>(held.size(), 20000)));
+            model, std::span(held_out).first(last ? held_out.size()
+                                                  : std::min<std::size_t>(held_out.size(), 20000)));
     }
 };
 

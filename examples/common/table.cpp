@@ -27,7 +27,7 @@ struct Row {
     std::vector<std::string> cells;
 };
 
-// The rows of a table, and what is said about their form.
+// The rows of a table and a description of its format.
 struct Cells {
     std::string path, about;
     std::vector<std::string> header; // empty: none
@@ -76,7 +76,7 @@ std::vector<std::string> split(const std::string& line, char separator, const st
     return cells;
 }
 
-// Numbers with their marks: "1.352,5" -> 1 . 352 , 5.
+// Splits numbers at their separators: "1.352,5" -> 1 . 352 , 5.
 bool looks_like_number(const std::string& cell) {
     bool has_digit = false;
     for (const char c : cell) {
@@ -86,7 +86,7 @@ bool looks_like_number(const std::string& cell) {
     return has_digit;
 }
 
-// The runs of digits of a date or a time, and what is between them.
+// The runs of digits of a date or a time, and the characters between them.
 struct Stamp {
     std::vector<int> numbers;
     std::vector<std::size_t> widths;
@@ -132,8 +132,8 @@ bool looks_like_date(const std::string& cell) {
            stamp->widths[1] <= 2 && (stamp->widths[2] == 4 || stamp->widths[2] == 2);
 }
 
-// Seconds since 1970; none for a date that is not in the calendar.
-std::optional<Moment> moment_of(const Stamp& s, Order order) {
+// Seconds since 1970; none for an invalid date.
+std::optional<Time> time_of(const Stamp& s, Order order) {
     using namespace std::chrono;
     std::size_t used = 3;
     int y = s.numbers[0], m = s.numbers[1], d = 1;
@@ -150,8 +150,8 @@ std::optional<Moment> moment_of(const Stamp& s, Order order) {
     const year_month_day date{year(y), month(static_cast<unsigned>(m)),
                               day(static_cast<unsigned>(d))};
     if (!date.ok()) return std::nullopt;
-    Moment seconds = sys_days(date).time_since_epoch().count() * Moment{86400};
-    Moment unit = 3600;
+    Time seconds = sys_days(date).time_since_epoch().count() * Time{86400};
+    Time unit = 3600;
     for (std::size_t i = used; i < s.numbers.size() && unit > 0; ++i) {
         if (s.numbers[i] > (unit == 3600 ? 24 : 60)) return std::nullopt;
         seconds += s.numbers[i] * unit;
@@ -160,37 +160,36 @@ std::optional<Moment> moment_of(const Stamp& s, Order order) {
     return seconds;
 }
 
-std::vector<Moment> moments_of(const Cells& cells, const std::vector<Stamp>& stamps, Order order) {
-    std::vector<Moment> all;
+std::vector<Time> times_of(const Cells& cells, const std::vector<Stamp>& stamps, Order order) {
+    std::vector<Time> all;
     for (std::size_t i = 0; i < stamps.size(); ++i) {
-        const auto moment = moment_of(stamps[i], order);
-        if (!moment)
-            cells.refuse(i, nn::quoted(cells.rows[i].cells[0]) + " is not in the calendar");
-        all.push_back(*moment);
+        const auto time = time_of(stamps[i], order);
+        if (!time) cells.refuse(i, nn::quoted(cells.rows[i].cells[0]) + " is not a valid date");
+        all.push_back(*time);
     }
     return all;
 }
 
-// Whole months from one moment to another; none unless they share day and time.
-std::optional<std::int64_t> months_between(Moment from, Moment to) {
+// Whole months between two times; none unless day and time are equal.
+std::optional<std::int64_t> months_between(Time from, Time to) {
     const Date a = date_of(from), b = date_of(to);
     if (a.day != b.day || (to - from) % 86400 != 0) return std::nullopt;
     return (b.year - a.year) * 12 + static_cast<std::int64_t>(b.month) -
            static_cast<std::int64_t>(a.month);
 }
 
-// The most frequent step of moments.
+// The most frequent time step.
 struct Step {
     std::int64_t months = 0, seconds = 0;
     std::size_t count = 0, falling = 0, repeats = 0, gaps = 0;
 };
 
-Step step_of(const std::vector<Moment>& moments) {
+Step step_of(const std::vector<Time>& times) {
     std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> counts;
-    for (std::size_t i = 1; i < moments.size(); ++i) {
-        const std::int64_t seconds = std::abs(moments[i] - moments[i - 1]);
-        const auto months = months_between(std::min(moments[i - 1], moments[i]),
-                                           std::max(moments[i - 1], moments[i]));
+    for (std::size_t i = 1; i < times.size(); ++i) {
+        const std::int64_t seconds = std::abs(times[i] - times[i - 1]);
+        const auto months =
+            months_between(std::min(times[i - 1], times[i]), std::max(times[i - 1], times[i]));
         const bool by_month = months && *months > 0;
         if (seconds > 0)
             ++counts[by_month ? std::pair(*months, std::int64_t{0})
@@ -199,9 +198,9 @@ Step step_of(const std::vector<Moment>& moments) {
     Step step;
     for (const auto& [distance, count] : counts)
         if (count > step.count) step = {distance.first, distance.second, count};
-    for (std::size_t i = 1; i < moments.size(); ++i) {
-        const auto [low, high] = std::minmax(moments[i - 1], moments[i]);
-        step.falling += moments[i] < moments[i - 1];
+    for (std::size_t i = 1; i < times.size(); ++i) {
+        const auto [low, high] = std::minmax(times[i - 1], times[i]);
+        step.falling += times[i] < times[i - 1];
         step.repeats += low == high;
         const auto months = months_between(low, high);
         step.gaps += step.months > 0 ? months && *months > step.months
@@ -222,9 +221,9 @@ Order order_of(const Cells& cells, const std::vector<Stamp>& stamps, std::string
         fail(reader,
              fmt::format("'{}': some dates have the day first, others the month", cells.path));
     if (day_first && month_first && stamps[0].between[0] != '.')
-        // The order with which more steps are alike; of equals, the day first.
-        day_first = step_of(moments_of(cells, stamps, Order::day_first)).count >=
-                    step_of(moments_of(cells, stamps, Order::month_first)).count;
+        // The order with more equal steps; on ties, the day first.
+        day_first = step_of(times_of(cells, stamps, Order::day_first)).count >=
+                    step_of(times_of(cells, stamps, Order::month_first)).count;
     about += day_first ? ", day first" : ", month first";
     return day_first ? Order::day_first : Order::month_first;
 }
@@ -277,7 +276,7 @@ public:
         return std::ranges::count(usual, cell) > 0 ||
                std::ranges::count(options_.missing, cell) > 0;
     }
-    // Whether some cell is a number and none a time.
+    // Whether the column contains numbers and no times.
     bool has_numbers() const {
         bool some = false;
         for (const Row& row : cells_.rows) {
@@ -296,7 +295,7 @@ public:
     }
 
 private:
-    // Digits with a mark after groups of three: "1.352", not "0.352" and not "12.35".
+    // Digits in groups of three: "1.352", not "0.352" and not "12.35".
     static bool is_grouped(const std::string& cell, char mark) {
         const std::string digits = cell.substr(cell.find_first_not_of("+-"));
         std::size_t at = digits.find(mark);
@@ -307,10 +306,10 @@ private:
             if (end - at != 4) return false;
             if (end == digits.size()) return true;
         }
-        return true; // the other mark follows
+        return true; // the other separator follows
     }
     void conclude_marks(std::string& about) {
-        bool grouped[2] = {true, true}; // by points, commas
+        bool grouped[2] = {true, true}; // with points, commas
         std::size_t with[2] = {0, 0}, several[2] = {0, 0}, plain = 0, long_plain = 0;
         std::size_t point_last = 0, comma_last = 0;
         for (const Row& row : cells_.rows) {
@@ -342,8 +341,9 @@ private:
                                      cells_.path, name()));
         else if (with[0] > 0 && with[1] > 0)
             thousands_ = grouped[0] && !grouped[1] ? '.' : ',';
-        // One mark alone separates thousands if every number fits and short ones lack it. A comma
-        // in a table that itself separates by commas is rather that than a decimal one.
+        // A single kind of separator separates thousands if every number has that form and numbers
+        // below 1000 do not contain it. In a table with comma-separated cells, a comma is more
+        // likely a thousands than a decimal separator.
         else if (with[0] > 0 && grouped[0] && long_plain == 0 && (plain > 0 || several[0] > 0))
             thousands_ = '.';
         else if (with[1] > 0 && grouped[1] && long_plain == 0 &&
@@ -372,9 +372,12 @@ private:
         const bool groups_fit =
             thousands_ == 0 || cell.find(thousands_) == cell.npos || is_grouped(cell, thousands_);
         if (error != std::errc() || stop != end || !std::isfinite(read) || !groups_fit)
-            cells_.refuse(row, fmt::format("{} is no number as the others of the column {}; cells "
-                                           "without a value are empty, NA, - or named by --missing",
-                                           nn::quoted(cell), name()));
+            cells_.refuse(
+                row,
+                fmt::format(
+                    "{} is not a number of the same form as the others in the column {}; cells "
+                    "without a value are empty, NA, - or named by --missing",
+                    nn::quoted(cell), name()));
         return read;
     }
     void fill(std::vector<double>& values, std::string& about) const {
@@ -437,8 +440,8 @@ std::string grouped(std::size_t n) {
     return text;
 }
 
-std::string day_of(Moment moment) {
-    const Date date = date_of(moment);
+std::string day_of(Time time) {
+    const Date date = date_of(time);
     return fmt::format("{:04}-{:02}-{:02}", date.year, date.month, date.day);
 }
 
@@ -448,9 +451,9 @@ std::string counted(std::size_t n, const std::string& what) {
 
 } // namespace
 
-Date date_of(Moment moment) {
+Date date_of(Time time) {
     using namespace std::chrono;
-    const Moment days_since = (moment - (((moment % 86400) + 86400) % 86400)) / 86400;
+    const Time days_since = (time - (((time % 86400) + 86400) % 86400)) / 86400;
     const year_month_day date{sys_days{days{days_since}}};
     return {static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
             static_cast<unsigned>(date.day())};
@@ -469,14 +472,14 @@ Table read_table(const std::string& path, const TableOptions& options) {
         if (!looks_like_date(date) ||
             (i > 0 && (stamp_of(date)->widths[0] == 4) != (stamps[0].widths[0] == 4)))
             cells.refuse(i, nn::quoted(date) +
-                                " is no date such as 2001-12, 2001-12-31, 31.12.2001 "
+                                " is not a date such as 2001-12, 2001-12-31, 31.12.2001 "
                                 "or 31/12/2001, with or without a time");
         stamps.push_back(*stamp_of(text));
         table.dates.push_back(text);
     }
     std::string about = cells.about;
-    table.moments = moments_of(cells, stamps, order_of(cells, stamps, about));
-    const Step step = step_of(table.moments);
+    table.times = times_of(cells, stamps, order_of(cells, stamps, about));
+    const Step step = step_of(table.times);
     table.months = step.months;
     table.seconds = step.seconds;
 
@@ -495,16 +498,16 @@ Table read_table(const std::string& path, const TableOptions& options) {
     if (step.falling > 0) {
         if (step.falling + step.repeats + 1 != rows)
             for (std::size_t i = 1; i < rows; ++i)
-                if (table.moments[i] < table.moments[i - 1])
+                if (table.times[i] < table.times[i - 1])
                     cells.refuse(i, nn::quoted(table.dates[i]) +
-                                        " is earlier than the row before; sort the rows");
-        std::ranges::reverse(table.moments);
+                                        " is earlier than the previous row; sort the rows");
+        std::ranges::reverse(table.times);
         std::ranges::reverse(table.dates);
         for (auto& column : table.columns) std::ranges::reverse(column);
         about += ", descending: reversed";
     }
     table.about = fmt::format("{} {}, {} to {}{}{}{}", grouped(rows), unit_of(step),
-                              day_of(table.moments.front()), day_of(table.moments.back()), about,
+                              day_of(table.times.front()), day_of(table.times.back()), about,
                               counted(step.gaps, "gap"), counted(step.repeats, "repeat"));
     return table;
 }

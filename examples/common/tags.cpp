@@ -35,7 +35,7 @@ std::vector<nn::TaggedSentence> read_entities(const std::string& path) {
     }
     const std::string allowed = has_last ? "BILU" : has_ends ? "BIES" : "BI";
     for (auto& sentence : sentences) {
-        std::string type; // of the entity that is open; empty: none
+        std::string type; // type of the current entity; empty: none
         bool is_complete = true;
         for (std::size_t i = 0; i <= sentence.size(); ++i) {
             const std::string tag = i < sentence.size() ? sentence.tags[i] : "O";
@@ -48,13 +48,13 @@ std::vector<nn::TaggedSentence> read_entities(const std::string& path) {
             if (!outside && !has_types_alone &&
                 (!has_prefix(tag) || allowed.find(tag[0]) == allowed.npos || tag.size() == 2))
                 refuse("expected O or a tag that begins with one of " + allowed +
-                       ", as others of this file do");
+                       ", as others in this file do");
             const char letter = outside || has_types_alone ? 'I' : tag[0];
             const std::string here = outside ? "" : has_types_alone ? tag : type_of(tag);
             const bool goes_on =
                 !outside && here == type && (letter == 'I' || letter == 'E' || letter == 'L');
             if (has_ends && !goes_on && !is_complete)
-                refuse("the entity before has no last word (" + allowed.substr(2, 1) + ")");
+                refuse("the previous entity has no last word (" + allowed.substr(2, 1) + ")");
             if (has_ends && !outside && !goes_on && letter != 'B' && letter != 'S' && letter != 'U')
                 refuse("the entity has no first word (B)");
             if (outside) {

@@ -53,7 +53,7 @@ public:
 
     int train() {
         task_.begin_epoch(position_.batch / task_.batches);
-        // Between epochs there is nothing to carry on: each starts afresh.
+        // No state is carried over between epochs.
         if (position_.batch % task_.batches != 0) task_.carry_on(checkpoint_.tensors);
         double next_report = (std::floor(10 * done()) + 1) / 10;
         save_for_backward();
@@ -69,8 +69,8 @@ public:
                 report();
             }
         } catch (const std::bad_alloc&) {
-            rescue(fmt::format("memory ran out in batch {}; a smaller --batch takes less",
-                               position_.batch));
+            rescue(
+                fmt::format("out of memory in batch {}; use a smaller --batch", position_.batch));
         } catch (const std::exception& error) {
             rescue(error.what());
         }
@@ -78,7 +78,7 @@ public:
     }
 
 private:
-    // The done part of the run, in [0, 1]: of its epochs, or of its minutes.
+    // The completed fraction of the run, in [0, 1], by epochs or by minutes.
     double done() const {
         return last_ > 0 ? static_cast<double>(position_.batch) / static_cast<double>(last_)
                          : seconds() / (60 * o_.minutes);
@@ -156,8 +156,9 @@ private:
 
     std::string shard_name(std::size_t shard) const { return "shard" + std::to_string(shard); }
 
-    // Keeps what a batch changes besides parameters and optimiser, so that a batch that fails can
-    // be undone. A run by epochs saves no time: files of equal runs are equal.
+    // Saves the state that a batch changes besides parameters and optimiser, so that a failed batch
+    // can be undone. Without --minutes the elapsed time is not saved, so that identical runs write
+    // identical files.
     void save_for_backward() {
         checkpoint_.metadata = task_.metadata;
         checkpoint_.metadata["position"] =
@@ -175,12 +176,13 @@ private:
         try {
             checkpoint_.save(o_.out);
         } catch (const std::exception& error) {
-            progress_.note(fmt::format("{}; the training goes on", error.what()));
+            progress_.note(fmt::format("{}; training continues", error.what()));
         }
         saved_ = watch_.seconds();
     }
 
-    // Where the state was saved: in --out, else in the present folder or that of temporary files.
+    // Saves the state and returns the path: --out, otherwise in the current or the temporary
+    // folder.
     std::string save_somewhere() {
         namespace fs = std::filesystem;
         std::string problem;
@@ -204,7 +206,7 @@ private:
 
     [[noreturn]] void rescue(const std::string& problem) {
         if (!whole_ || position_.batch == began_) fail("train", problem);
-        fail("train", fmt::format("{}\nThe state before it is saved in {}, --resume continues",
+        fail("train", fmt::format("{}\nThe previous state is saved in {}, --resume continues",
                                   problem, save_somewhere()));
     }
 
@@ -213,8 +215,8 @@ private:
         const auto& batches = checkpoint_.metadata["run.batches"];
         if (batches != std::to_string(task_.batches))
             fail("train",
-                 fmt::format("the run in '{}' has {} batches an epoch, this one {}: resume "
-                             "with the same data, or begin anew without --resume",
+                 fmt::format("the run in '{}' has {} batches per epoch, this one {}: resume "
+                             "with the same data, or start again without --resume",
                              o_.out, batches, task_.batches));
         position_ = Position::from(checkpoint_.metadata["position"]);
         began_ = position_.batch;
@@ -236,7 +238,7 @@ private:
     double recent_ = 0, measuring_ = 0, units_ = 0, saved_ = 0;
     std::size_t counted_ = 0;
     std::uint64_t began_ = 0;
-    bool whole_ = true; // parameters and optimiser are not being changed
+    bool whole_ = true; // parameters and optimiser are not being modified
 };
 
 } // namespace
@@ -246,22 +248,22 @@ void TrainingOptions::options(CLI::App& command, const std::string& of_a_batch) 
         return command.add_option(name, value, about)->check(CLI::PositiveNumber);
     };
     positive("--batch", batch, of_a_batch);
-    positive("--learning-rate", learning_rate,
-             "Adam's learning rate, which follows a cosine schedule");
-    positive("--clip", clip, "largest norm of the gradient");
-    auto* const by_time = positive("--minutes", minutes, "how long to train");
-    auto* const by_epochs = positive("--epochs", epochs, "passes over the data, not minutes");
+    positive("--learning-rate", learning_rate, "peak learning rate of Adam's cosine schedule");
+    positive("--clip", clip, "clip the norm of the gradient at this value");
+    auto* const by_time = positive("--minutes", minutes, "training time");
+    auto* const by_epochs =
+        positive("--epochs", epochs, "passes over the data, instead of --minutes");
     by_time->each([this](const std::string&) { epochs = 0; });
     by_epochs->excludes(by_time);
     (epochs > 0 ? by_time : by_epochs)->default_str("");
     positive("--shards", shards, "parts of a batch that run in parallel");
-    command.add_option("--threads", threads, "threads; 0: one for each core");
-    command.add_option("--seed", seed, "of weights, order and dropout");
-    command.add_option("-o,--out", out, "the model, with all that --resume needs");
-    positive("--save-every", save_every, "minutes after which the state is saved on the way");
+    command.add_option("--threads", threads, "threads; 0: one per core");
+    command.add_option("--seed", seed, "seed of weights, order and dropout");
+    command.add_option("-o,--out", out, "file of the model and of the state for --resume");
+    positive("--save-every", save_every, "minutes between saves of the state");
     command.add_option("--csv", csv, "write metrics over time as a table");
     command.add_option("--svg", svg, "draw metrics over time");
-    command.add_flag("--resume", resume, "continue the run that is saved in --out");
+    command.add_flag("--resume", resume, "continue the run saved in --out");
     inspection.options(command);
     this->command = &command;
 }
@@ -273,14 +275,13 @@ void TrainingOptions::continue_order() {
         const auto found = saved.find(std::string("run.") + name);
         std::uint64_t before = 0;
         if (found == saved.end() || !(std::istringstream(found->second) >> before))
-            fail("train", fmt::format("'{}' does not say the --{} of its run", out, name));
+            fail("train", fmt::format("'{}' does not contain the --{} of its run", out, name));
         const auto* const option =
             command ? command->get_option_no_throw(fmt::format("--{}", name)) : nullptr;
         if (option && option->count() > 0 && *value != before)
-            fail("train",
-                 fmt::format("the run in '{}' has --{} {}, the command line says {}: leave "
-                             "the option out, or begin anew without --resume",
-                             out, name, before, *value));
+            fail("train", fmt::format("the run in '{}' has --{} {}, the command line has {}: omit "
+                                      "the option, or start again without --resume",
+                                      out, name, before, *value));
         *value = before;
     }
 }
@@ -288,7 +289,7 @@ void TrainingOptions::continue_order() {
 int train(const TrainingOptions& options, const Task& task, const Parameters<float>& parameters) {
     finish_on_interrupt();
     if (options.batch % options.shards != 0)
-        fail("train", fmt::format("a batch of {} cannot be cut into {} equal shards (--shards)",
+        fail("train", fmt::format("a batch of {} cannot be split into {} equal shards (--shards)",
                                   options.batch, options.shards));
     if (options.threads > 0) threads::set(options.threads);
     std::size_t count = 0;

@@ -40,7 +40,7 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
             open.push_back({text[at + 1] - '0', tree.words.size(), at, {}});
             at += 2;
         } else if (c == ')') {
-            if (open.empty()) refuse("a ')' too many");
+            if (open.empty()) refuse("one ')' too many");
             const Open closed = std::move(open.back());
             open.pop_back();
             if (closed.begin == tree.words.size()) refuse("a phrase without words");
@@ -52,7 +52,7 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
             for (const std::size_t child : closed.children)
                 covered += tree.nodes[child].end - tree.nodes[child].begin;
             if (covered != tree.words.size() - closed.begin)
-                refuse("words beside the parts of the phrase " +
+                refuse("words next to the parts of the phrase " +
                        nn::quoted(text.substr(closed.at, at + 1 - closed.at)));
             const std::size_t node = tree.nodes.size();
             for (const std::size_t child : closed.children)
@@ -68,7 +68,7 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
         }
     }
     if (!open.empty()) refuse("a ')' is missing");
-    if (tree.nodes.empty()) refuse("no tree");
+    if (tree.nodes.empty()) refuse("there is no tree");
     return tree;
 }
 
@@ -100,30 +100,30 @@ void forget_words(Indices& words, const nn::Vocabulary& vocabulary, Random& rand
             words.data()[i] = vocabulary.unknown();
 }
 
-void Feelings::add(const Tensor<float>& probabilities, const Indices& labels) {
+void SentimentScores::add(const Tensor<float>& probabilities, const Indices& labels) {
     const std::size_t n = labels.size();
-    Indices said({n}), two({n}), positive({n});
+    Indices predicted_class({n}), two({n}), positive({n});
     for (std::size_t i = 0; i < n; ++i) {
         const auto q = probabilities.select(0, i).to_vector();
-        said.data()[i] = std::max_element(q.begin(), q.end()) - q.begin();
+        predicted_class.data()[i] = std::max_element(q.begin(), q.end()) - q.begin();
         two.data()[i] = labels.data()[i] == 2 ? -100 : labels.data()[i] > 2;
         positive.data()[i] = q[3] + q[4] > q[0] + q[1];
     }
-    five.add(labels, said);
+    five.add(labels, predicted_class);
     binary.add(two, positive);
 }
 
-std::vector<std::pair<std::string, double>> Feelings::figures() const {
+std::vector<std::pair<std::string, double>> SentimentScores::figures() const {
     return {{"five_class", five.accuracy()}, {"binary", binary.accuracy()}};
 }
 
-Table Feelings::table() const {
+Table SentimentScores::table() const {
     Table table{{"class", "precision", "recall", "F1"}, {}};
     const auto add = [&](const std::string& name, const nn::Scores& s) {
         table.rows.push_back({name, fmt::format("{:.4f}", s.precision),
                               fmt::format("{:.4f}", s.recall), fmt::format("{:.4f}", s.f1)});
     };
-    for (std::size_t c = 0; c < feelings.size(); ++c) add(feelings[c], five.of_class(c));
+    for (std::size_t c = 0; c < sentiments.size(); ++c) add(sentiments[c], five.of_class(c));
     add("(mean of five)", five.macro());
     add("binary: negative", binary.of_class(0));
     add("binary: positive", binary.of_class(1));

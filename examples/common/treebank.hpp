@@ -25,8 +25,8 @@ struct LabelledTree {
     }
 };
 
-// Parses "(3 (2 It) (4 (2 is) (4 great)))". Throws Error with path and line, also for a phrase of
-// more than two parts and for words beside parts.
+// Parses "(3 (2 It) (4 (2 is) (4 great)))". Throws Error with path and line for invalid text, a
+// phrase of more than two parts, and words next to parts.
 LabelledTree parse_tree(const std::string& text, const std::string& path, std::size_t line);
 
 // Reads a file with one tree per line. Throws Error for an empty file.
@@ -43,12 +43,12 @@ Sentences sentences_of(const std::string& path, bool phrases);
 void forget_words(unroll::Indices& words, const unroll::nn::Vocabulary& vocabulary,
                   unroll::Random& random);
 
-inline const std::vector<std::string> feelings{"very negative", "negative", "neutral", "positive",
-                                               "very positive"};
+inline const std::vector<std::string> sentiments{"very negative", "negative", "neutral", "positive",
+                                                 "very positive"};
 
-// Confusion matrices of predicted feelings.
-struct Feelings {
-    unroll::nn::ConfusionMatrix five{feelings.size()}, binary{2};
+// Confusion matrices of predicted sentiments.
+struct SentimentScores {
+    unroll::nn::ConfusionMatrix five{sentiments.size()}, binary{2};
 
     // Probabilities [n, 5]. `binary` is positive or negative, for labels that are not neutral.
     void add(const unroll::Tensor<float>& probabilities, const unroll::Indices& labels);
@@ -56,7 +56,7 @@ struct Feelings {
     unroll::Table table() const; // precision, recall and F1 of each class
 };
 
-// Tokens as in treebanks: don't is do n't, film's is film 's.
+// Tokens as in treebanks: don't -> do n't, film's -> film 's.
 unroll::nn::Tokens treebank_words(const std::string& text);
 
 } // namespace example

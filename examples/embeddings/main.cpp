@@ -13,7 +13,7 @@ struct Settings {
     nn::Vocabulary words = example::empty_vocabulary();
 
     void fields(example::Fields f) {
-        f("--width", width, "of a vector")->check(CLI::Range(1, 1 << 20));
+        f("--width", width, "width of a vector")->check(CLI::Range(1, 1 << 20));
         f.stored("words", words, nn::SpecialSymbols::none());
     }
 };
@@ -24,7 +24,7 @@ struct Model : nn::SkipGram<T> {
         : nn::SkipGram<T>({.vocabulary = s.words.size(), .width = s.width}) {}
 };
 
-// Words in small letters; what has no letter is left out.
+// Lower-case words; tokens without a letter are omitted.
 nn::Tokens words_of(const std::string& path) {
     nn::Tokens all;
     for (const auto& line : nn::read_lines(path))
@@ -36,7 +36,7 @@ nn::Tokens words_of(const std::string& path) {
 }
 
 struct Training : example::TrainingOptions {
-    static constexpr std::size_t piece = 128; // words of the text that are read at once
+    static constexpr std::size_t piece = 128; // words of the text that are processed at once
     std::string text = example::shipped("animals_and_towns.txt"), vectors;
     Settings model;
     std::size_t window = 5, negatives = 5, min_count = 5;
@@ -54,15 +54,15 @@ struct Training : example::TrainingOptions {
         const CLI::Range count(1, 1 << 20);
         command.add_option("TEXT", text);
         model.fields(command);
-        command.add_option("--window", window, "the farthest neighbour")->check(count);
-        command.add_option("--negatives", negatives, "words of noise beside each neighbour")
+        command.add_option("--window", window, "largest distance of a context word")->check(count);
+        command.add_option("--negatives", negatives, "negative samples per context word")
             ->check(count);
-        command.add_option("--min-count", min_count, "rarer words are left out")->check(count);
-        command.add_option("--subsample", subsample, "frequency above which words are thinned out")
+        command.add_option("--min-count", min_count, "omit rarer words")->check(count);
+        command.add_option("--subsample", subsample, "frequency above which words are subsampled")
             ->check(CLI::PositiveNumber)
             ->default_str("1e-4 in long texts");
-        command.add_option("--vectors", vectors, "word2vec's text format, beside the model");
-        TrainingOptions::options(command, "pieces of 128 words in a batch");
+        command.add_option("--vectors", vectors, "also write word2vec's text format");
+        TrainingOptions::options(command, "segments of 128 words in a batch");
     }
     void shrink() { model.width = 3; }
     std::string prepare() {
@@ -74,11 +74,11 @@ struct Training : example::TrainingOptions {
         noise.emplace(model.words.counts());
         units = static_cast<double>(batch * piece);
         if (subsample == 0) subsample = all.size() < 100000 ? 1 : 1e-4;
-        return fmt::format("{} words of text, {} different ones of at least {}", all.size(),
+        return fmt::format("{} words of text, {} distinct words with count at least {}", all.size(),
                            model.words.size(), min_count);
     }
     example::Batches source() const { return {numbers.size() / piece, batch, seed}; }
-    // Which occurrences count, pairs and noise are drawn anew each time.
+    // Occurrences, pairs and noise are sampled again each time.
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         std::vector<Variable<T>> losses;
@@ -98,15 +98,15 @@ struct Training : example::TrainingOptions {
     }
 };
 
-// Of a model, or of a text file as GloVe and word2vec write them.
+// The vectors of a model, or of a text file in GloVe's or word2vec's format.
 Vectors read_vectors(const std::string& path) {
     if (!path.ends_with(".safetensors")) return Vectors::read_text(path);
     const auto [settings, model] = example::load<Settings, Model>(path);
     return model.vectors(settings.words);
 }
 
-// How alike two sets of vectors find the words that both have: the correlation of their cosines
-// over pairs of common words, drawn at random.
+// The agreement of two sets of vectors: the correlation of their cosines over random pairs of
+// common words.
 void compare(const std::string& path, const std::string& other) {
     const Vectors a = read_vectors(path), b = read_vectors(other);
     std::printf("%zu words, %zu numbers each\n", a.size(), a.width());
@@ -138,27 +138,27 @@ int main(int argc, char** argv) {
     using namespace embeddings;
     example::Commands program(
         "embeddings",
-        "Learns vectors of words from their neighbourhood, by skip-gram with negative sampling, "
-        "and asks them, or GloVe's, what is alike.",
+        "Trains word vectors by skip-gram with negative sampling, "
+        "and queries these, or GloVe's, for similar words.",
         {"train book.txt --minutes 2 --vectors book.vectors.txt",
          "neighbours embeddings.safetensors king", "eval embeddings.safetensors glove.6B.50d.txt",
          "neighbours glove.6B.50d.txt three", "analogy glove.6B.50d.txt man king woman",
          "train --check-gradients"});
-    program.train("learn from a text", example::train<Training, Model>);
+    program.train("train on a text", example::train<Training, Model>);
     std::string path, other, a, b, c;
     std::size_t nearest = 10;
     const auto vectors = [&](CLI::App& command) {
         command.add_option("VECTORS", path, "a model, or a text file of vectors")->required();
     };
     const auto words = [&](CLI::App& command) {
-        command.add_option("--count", nearest, "how many");
+        command.add_option("--count", nearest, "number of words");
     };
-    CLI::App* command = program.add("eval", "whether other vectors find the same words alike",
-                                    [&] { return compare(path, other); });
+    CLI::App* command =
+        program.add("eval", "agreement with other vectors", [&] { return compare(path, other); });
     vectors(*command);
     command->add_option("OTHER", other)->required();
 
-    command = program.add("neighbours", "the words nearest to one",
+    command = program.add("neighbours", "the nearest words",
                           [&] { return show(read_vectors(path).nearest(a, nearest)); });
     vectors(*command);
     command->add_option("WORD", a)->required();

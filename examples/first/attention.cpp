@@ -1,4 +1,4 @@
-// Attention over a sequence: a query asks for the value that stands beside its key.
+// Attention over a sequence of key-value pairs: a query retrieves the value of its key.
 #include <unroll/unroll.hpp>
 
 #include <cstdio>
@@ -13,7 +13,7 @@ struct Lookup {
                     const Mask& mask) const {
         const auto pairs = concatenate({letters(keys), digits(values)}, -1); // [S, B, 32]
         const auto found =
-            attention.step(letters(queries), attention.prepare(pairs, mask)); // what and where
+            attention.step(letters(queries), attention.prepare(pairs, mask)); // context and weights
         return std::pair(out(found.context), found.weights);
     }
 
@@ -33,8 +33,8 @@ int main() {
         Indices keys({pairs, batch}), values({pairs, batch}), queries({batch}), answers({batch});
         std::vector<std::size_t> lengths;
         for (std::size_t b = 0; b < batch; ++b) {
-            lengths.push_back(1 + random.below(pairs)); // how many pairs the sequence has
-            const auto order = random.permutation(26);  // no key comes twice
+            lengths.push_back(1 + random.below(pairs)); // number of pairs in the sequence
+            const auto order = random.permutation(26);  // keys are distinct
             for (std::size_t s = 0; s < pairs; ++s) {
                 keys(s, b) = static_cast<std::int64_t>(order[s]);
                 values(s, b) = static_cast<std::int64_t>(random.below(10));

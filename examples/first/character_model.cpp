@@ -33,7 +33,7 @@ int main(int argc, char** argv) { // character_model [TEXT FILE]
     optim::Adam<float> adam(parameters(model), {.learning_rate = 1e-2});
     Random random(1);
     for (int step = 0; step <= 150; ++step) {
-        Indices windows({49, 8}); // [T + 1, B], each from a random place in the text
+        Indices windows({49, 8}); // [T + 1, B], each from a random position in the text
         for (std::size_t b = 0; b < 8; ++b) {
             const std::size_t begin = random.below(numbers.size() - 49);
             windows.select(1, b).assign(numbers.slice(0, begin, begin + 49));
@@ -44,7 +44,7 @@ int main(int argc, char** argv) { // character_model [TEXT FILE]
         tape.backward(loss);
         optim::clip_norm(adam.parameters(), 1.0);
         adam.step();
-        if (step % 50 == 0) std::cout << step << ": " << loss.item() << " nats a letter\n";
+        if (step % 50 == 0) std::cout << step << ": " << loss.item() << " nats per letter\n";
     }
 
     using State = nn::Lstm<float>::States;

@@ -1,5 +1,5 @@
-// Drawing what was computed: a picture of a model, a page to click through, and the same network
-// coloured by how much gradient arrives at each step.
+// Drawing graphs: a picture of a model, an interactive page, and the same network coloured by the
+// norm of the gradient at each step.
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/unroll.hpp>
 
@@ -14,12 +14,12 @@ int main() {
     const Indices words = Indices::ones({12, 4}), classes = Indices::zeros({4}); // [T, B], [B]
 
     Tape tape;
-    const Statistics<float> statistics(tape); // watches the backward pass
+    const Statistics<float> statistics(tape); // records gradients in the backward pass
     const auto states = gru(embed(words)).output;
     const auto [context, weights] = pool(states);
     const auto loss = cross_entropy(out(context), classes);
     graph::write("model.svg", loss, {.left_to_right = true}); // the twelve steps drawn once
-    graph::write("model.html", loss);                         // modules open on a click
+    graph::write("model.html", loss);                         // modules expand on a click
     tape.backward(loss);
     graph::write("steps.svg", loss,
                  {.fold = graph::Fold::none,
@@ -29,7 +29,7 @@ int main() {
                   .statistics = &statistics});
     std::cout << table(statistics.parameters()).text();
 
-    // What a function of your own computes, as a picture and as text.
+    // The formula of a custom function, as a picture and as text.
     const auto swish = named("x b -> y", [](auto x, auto b) { return x * sigmoid(b * x); });
     const auto x = Variable(Tensor<float>::ones({3}));
     const auto y = fuse("swish", swish, tape.variable(x.value(), "x"), 1.5f);

@@ -1,5 +1,5 @@
 // Newton's method for logistic regression. Conjugate gradients solve H p = g with products H v, so
-// that the matrix of second derivatives is never made.
+// that the Hessian H is never formed.
 #include <unroll/unroll.hpp>
 
 #include <cmath>
@@ -49,5 +49,5 @@ int main() {
     }
     const double cosine =
         dot(w.value(), truth) / std::sqrt(dot(w.value(), w.value()) * dot(truth, truth));
-    std::printf("cosine with the weights that made the data: %.3f\n", cosine);
+    std::printf("cosine with the true weights: %.3f\n", cosine);
 }

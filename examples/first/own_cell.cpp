@@ -1,5 +1,5 @@
-// A recurrent cell of your own, in both directions and over sequences of different lengths: which
-// step of a sequence is its largest? No step can know without those on both sides of it.
+// A custom recurrent cell, bidirectional and over sequences of different lengths. Task: find the
+// largest step of a sequence, which requires both directions.
 #include <unroll/unroll.hpp>
 
 #include <iostream>

@@ -1,5 +1,5 @@
 // A physics-informed network: y'' + 2 d y' + w^2 y = 0, y(0) = 1, y'(0) = 0, a damped spring. The
-// network learns from the equation alone; the loss holds its second derivative.
+// network is trained on the equation alone; the loss contains its second derivative.
 #include <unroll/unroll.hpp>
 
 #include <cmath>
@@ -7,12 +7,12 @@
 using namespace unroll;
 
 int main() {
-    nn::seed(3); // of the initial weights
+    nn::seed(3); // seed of the initial weights
     nn::Sequential net(
         nn::Linear<double>({.input = 1, .output = 32}), [](const auto& x) { return tanh(x); },
         nn::Linear<double>({.input = 32, .output = 32}), [](const auto& x) { return tanh(x); },
         nn::Linear<double>({.input = 32, .output = 1}));
-    // y = 1 + t^2 net(t) has the right beginning, whatever the network says.
+    // y = 1 + t^2 net(t) satisfies the initial conditions for any network.
     const auto solution = [&](const Variable<double>& t) { return 1 + square(t) * net(t); };
 
     const double damping = 0.5, frequency = 3, end = 2;
@@ -28,7 +28,7 @@ int main() {
         Tape<double> tape;
         const auto t = tape.variable(times, "t");
         const auto y = solution(t);
-        // Each y depends on its own t alone, so the gradient of their sum holds every dy/dt.
+        // Each y depends only on its own t, so the gradient of their sum contains every dy/dt.
         const auto dy = gradients(sum(y), {t}, {.create_graph = true})[0];
         const auto ddy = gradients(sum(dy), {t}, {.create_graph = true})[0];
         const auto residual = ddy + 2 * damping * dy + frequency * frequency * y;

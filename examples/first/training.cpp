@@ -1,5 +1,5 @@
-// A whole training: validation, a schedule, early stopping, and checkpoints from which a run that
-// was interrupted continues bit for bit. `training 5` stops after five epochs; `training` goes on.
+// A training program: validation, a schedule, early stopping, and checkpoints for exact resumption:
+// `training 5` stops after five epochs, `training` continues with bitwise identical results.
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
     nn::seed(1), thread_random() = Random(1); // initial weights, dropout
     nn::Gru<float> gru({.input = 1, .hidden = 24, .layers = 2, .dropout = 0.05});
     nn::Linear<float> out({.input = 24, .output = 1});
-    const auto loss_of = [&](const Tensor<float>& x) { // each value from those before it
+    const auto loss_of = [&](const Tensor<float>& x) { // predicts from earlier values
         return mean_squared_error(out(gru(x.slice(0, 0, 30)).output), x.slice(0, 1, 31));
     };
     optim::AdamW<float> adam(parameters(gru, out), {.weight_decay = 1e-3});
@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
             adam.set_learning_rate(schedule(adam.steps()));
             adam.step();
         }
-        const float error = loss_of(validation).item(); // without a tape: no dropout, no memory
+        const float error = loss_of(validation).item(); // without a tape: no dropout
         waited = error < best ? 0 : waited + 1;
         if (error < best) optim::save_weights("best.safetensors", adam.parameters());
         best = std::min(best, error);

@@ -1,21 +1,21 @@
-// A loss that was written for xtensor, with its gradient. But for its first line and the type that
-// it returns, the function is as it was.
+// A loss written for xtensor, with its gradient. Only its namespace and its return type have
+// changed.
 #include <unroll/unroll.hpp>
 #include <unroll/xt.hpp>
 
 #include <iostream>
 namespace xt = unroll::xt;
 
-// -log p(target), where p is a mixture of three normal distributions that a linear map of x gives:
-// x [n, k], w [k, 9], target [n, 1].
+// -log p(target), where p is a mixture of three normal distributions given by a linear map of x: x
+// [n, k], w [k, 9], target [n, 1].
 xt::xarray<double> loss(const xt::xarray<double>& x, const xt::xarray<double>& w,
                         const xt::xarray<double>& target) {
     xt::xarray<double> z = xt::linalg::dot(x, w);
     auto logits = xt::view(z, xt::all(), xt::range(0, 3));
     auto mean = xt::view(z, xt::all(), xt::range(3, 6));
     auto deviation = xt::exp(xt::view(z, xt::all(), xt::range(6, 9)));
-    auto share = xt::exp(logits) / xt::sum(xt::exp(logits), {1}, xt::keep_dims);
-    auto density = share * xt::exp(-0.5 * xt::square((target - mean) / deviation)) / deviation;
+    auto weight = xt::exp(logits) / xt::sum(xt::exp(logits), {1}, xt::keep_dims);
+    auto density = weight * xt::exp(-0.5 * xt::square((target - mean) / deviation)) / deviation;
     return -xt::mean(xt::log(xt::sum(density, {1})))();
 }
 

@@ -4,7 +4,7 @@
 
 namespace forecast {
 
-// The steps before those of [begin, end): where their forecasts are made.
+// The steps before those of [begin, end), at which their forecasts are computed.
 std::vector<Place> before(const std::vector<double>& scaled, const Series& series,
                           std::size_t begin, std::size_t end) {
     std::vector<Place> places;
@@ -12,7 +12,7 @@ std::vector<Place> before(const std::vector<double>& scaled, const Series& serie
     return places;
 }
 
-// Forecasts of the steps after some places, in deviations of the series.
+// Forecasts of the steps after the given positions, in standard deviations of the series.
 struct Predictions {
     std::vector<double> mean, deviation;
 
@@ -43,13 +43,13 @@ Predictions predictions(const Model<float>& model, std::span<const Place> ends) 
     return all;
 }
 
-// Errors of forecasts of the last fifth, one step ahead, in the series' own unit, beside those of
-// the last value and of the value a season before.
+// Errors of one-step forecasts of the last fifth, in the unit of the series, and of two baselines:
+// the last value and the value one season earlier.
 example::Figures figures(const Model<float>& model, const Series& series) {
     const Settings& s = model.settings;
     const std::vector<double>& x = series.values;
     const std::vector<double> all = s.scaled(x);
-    const std::size_t begin = series.learned(), end = x.size();
+    const std::size_t begin = series.training_steps(), end = x.size();
     const Predictions ours = predictions(model, before(all, series, begin, end));
     const auto mean = [&](const auto& of) {
         double sum = 0;
@@ -70,20 +70,20 @@ example::Figures figures(const Model<float>& model, const Series& series) {
 }
 
 void add_table(CLI::App& command, std::string& path, example::TableOptions& table) {
-    command.add_option("DATA", path, "a table: dates, and columns of numbers")
+    command.add_option("DATA", path, "table with dates and columns of numbers")
         ->check(CLI::ExistingFile);
     command.add_option_function<std::string>(
         "--column", [&](const std::string& name) { table.columns = {name}; },
-        "name or number of a column; without it, the first with numbers");
-    command.add_option("--missing", table.missing, "cells without a value, such as -200");
+        "name or number of a column; default: the first with numbers");
+    command.add_option("--missing", table.missing, "cells that mean a missing value, such as -200");
 }
 
-// Throws Error if the steps of a series are not those that a model has learned.
+// Throws Error if the steps of a series differ from those of the training series.
 Series read_fitting(const std::string& path, const example::TableOptions& table,
                     const Settings& s) {
     Series series = read_series(path, table);
     if (series.season != s.season)
-        fail("forecast", fmt::format("'{}' has seasons of {} steps ({}), the model has learned "
+        fail("forecast", fmt::format("'{}' has seasons of {} steps ({}), the model was trained on "
                                      "seasons of {}",
                                      path, series.season, series.about, s.season));
     return series;
@@ -95,7 +95,7 @@ struct Training : example::TrainingOptions {
     Series series;
     std::vector<double> scaled;
     example::TableOptions table;
-    std::vector<Place> ends; // of windows after which a value follows that is learned
+    std::vector<Place> ends; // windows whose next value is used for training
 
     Training()
         : TrainingOptions{.learning_rate = 2e-3,
@@ -114,7 +114,7 @@ struct Training : example::TrainingOptions {
     }
     std::string prepare() {
         series = resume ? read_fitting(data, table, model) : read_series(data, table);
-        const std::size_t end = series.learned();
+        const std::size_t end = series.training_steps();
         if (!resume) {
             model.season = series.season;
             const auto all = model.scaled(series.values);
@@ -124,7 +124,7 @@ struct Training : example::TrainingOptions {
         }
         scaled = model.scaled(series.values);
         ends = before(scaled, series, std::min(model.window, end / 4), end);
-        return fmt::format("{}; {} values to learn, {} to test", series.about, end,
+        return fmt::format("{}; {} training values, {} test values", series.about, end,
                            scaled.size() - end);
     }
     example::Batches source() const { return {ends.size(), batch, seed}; }
@@ -150,7 +150,7 @@ void evaluate(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
     const Series series = read_fitting(use.data, use.table, s);
     const std::vector<double> all = s.scaled(series.values);
-    const std::size_t begin = series.learned();
+    const std::size_t begin = series.training_steps();
     const auto forecasts =
         predictions(model, before(all, series, begin, all.size())).from(begin, s);
     if (!use.svg.empty())
@@ -158,8 +158,8 @@ void evaluate(const Use& use) {
     example::print_figures(figures(model, series));
 }
 
-// Goes on from the end of the series along many paths, each drawn from the forecasts of its own
-// steps; tells mean and deviation over the paths.
+// Continues the series along many sampled paths, each conditioned on its own values; reports mean
+// and deviation over the paths.
 void predict(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
     const Series series = read_fitting(use.data, use.table, s);
@@ -187,23 +187,22 @@ void predict(const Use& use) {
         std::printf("+%zu  %.2f  [%.2f, %.2f]\n", i + 1, forecasts.middle[i], forecasts.low[i],
                     forecasts.high[i]);
     if (!use.svg.empty())
-        write_file_atomically(use.svg,
-                              forecasts_svg("What comes next", series, end - shown, forecasts));
+        write_file_atomically(use.svg, forecasts_svg("Forecast", series, end - shown, forecasts));
     example::print_result({{"steps", std::to_string(steps)},
                            {"last", fmt::format("{:.2f}", forecasts.middle.back())}});
 }
 
-// Disturbs single values of the last fifth, and looks for values far from their forecasts. Those
-// that are found are taken for their forecasts from there on.
+// Perturbs single values of the last fifth and searches for values far from their forecasts.
+// Detected values are then replaced by their forecasts.
 void anomalies(const Use& use) {
     const auto [s, model] = example::load<Settings, Model>(use.path);
     Series series = read_fitting(use.data, use.table, s);
     std::vector<double> values = s.scaled(series.values);
-    const std::size_t begin = series.learned(), end = values.size();
+    const std::size_t begin = series.training_steps(), end = values.size();
     if (use.inject > end - begin)
         fail("forecast",
-             fmt::format("only {} values can be disturbed, not {}", end - begin, use.inject));
-    // Sizes are in errors of the learned part's forecasts.
+             fmt::format("only {} values can be perturbed, not {}", end - begin, use.inject));
+    // Magnitudes are in units of the forecast error on the training part.
     const std::size_t first = std::min(s.season, begin / 2);
     const Predictions known = predictions(model, before(values, series, first, begin));
     double squares = 0;
@@ -229,7 +228,7 @@ void anomalies(const Use& use) {
         if (std::abs(off) < use.threshold) continue;
         found.push_back(t);
         right += injected.count(t);
-        std::printf("%s: %.2f, expected %.2f, %.1f deviations off%s\n", series.dates[t].c_str(),
+        std::printf("%s: %.2f, expected %.2f, off by %.1f deviations%s\n", series.dates[t].c_str(),
                     series.values[t], s.unscaled(mean), off,
                     injected.contains(t) ? ", injected" : "");
         values[t] = mean;
@@ -250,37 +249,42 @@ int main(int argc, char** argv) {
     using namespace forecast;
     example::Commands program(
         "forecast",
-        "Forecasts of one series with their uncertainty, and values that do not fit them. Reads "
+        "Forecasts a series with uncertainty, and detects anomalies. Reads "
         "dates and values from a CSV file.",
         {"train daily-min-temperatures.csv --epochs 5",
          "train airline-passengers.csv --log --window 24 --epochs 60 --batch 16 --dropout 0.3",
          "eval forecast.safetensors daily-min-temperatures.csv --svg test.svg",
          "predict forecast.safetensors daily-min-temperatures.csv --steps 30",
          "anomalies forecast.safetensors daily-min-temperatures.csv --inject 20"});
-    program.train("learn all of a series but its last fifth", example::train<Training, Model>);
+    program.train("train on a series except its last fifth", example::train<Training, Model>);
     Use use;
     const auto shared = [&](CLI::App& command) {
         example::add_model(command, use.path);
         add_table(command, use.data, use.table);
-        command.add_option("--svg", use.svg, "a picture");
+        command.add_option("--svg", use.svg, "chart to write");
         command.add_option("--seed", use.seed);
     };
     CLI::App* command =
-        program.add("eval", "errors on the last fifth, one step ahead", [&] { evaluate(use); });
+        program.add("eval", "one-step errors on the last fifth", [&] { evaluate(use); });
     shared(*command);
 
-    command = program.add("predict", "what comes after the series' end", [&] { predict(use); });
+    command =
+        program.add("predict", "forecast beyond the end of the series", [&] { predict(use); });
     shared(*command);
     command->add_option("--steps", use.steps, "steps to predict")
         ->check(CLI::PositiveNumber)
-        ->default_str("a season, at most 60");
-    command->add_option("--paths", use.paths, "drawn at random")->check(CLI::Range(2, 100000));
+        ->default_str("one season, at most 60");
+    command->add_option("--paths", use.paths, "number of sampled paths")
+        ->check(CLI::Range(2, 100000));
 
-    command = program.add("anomalies", "values that were not expected", [&] { anomalies(use); });
+    command = program.add("anomalies", "detect anomalies", [&] { anomalies(use); });
     shared(*command);
-    command->add_option("--inject", use.inject, "values to disturb");
-    command->add_option("--size", use.size, "of the disturbance, in usual errors");
-    command->add_option("--threshold", use.threshold, "in deviations of the forecast")
+    command->add_option("--inject", use.inject, "values to perturb");
+    command->add_option("--size", use.size,
+                        "magnitude of the perturbations, in units of the forecast error");
+    command
+        ->add_option("--threshold", use.threshold,
+                     "detection threshold, in standard deviations of the forecast")
         ->check(CLI::PositiveNumber);
 
     return program.run(argc, argv);

@@ -14,15 +14,15 @@ struct Settings : example::NetworkOptions {
     static constexpr const char* program = "forecast";
     bool logarithmic = false, every_step = true;
     std::size_t window = 60, season = 0;
-    double mean = 0, deviation = 1; // what is taken off the values, and divided by
+    double mean = 0, deviation = 1; // mean and standard deviation for scaling
 
     Settings() : NetworkOptions{.cell = "gru", .hidden = 32} {}
     void fields(example::Fields f) {
         NetworkOptions::fields(f);
-        f("--log", logarithmic, "of values whose swings grow with them");
+        f("--log", logarithmic, "model the logarithm of the values");
         f->add_flag("!--last-step", every_step,
-                    "learn from the last step of a window alone: many to one");
-        f("--window", window, "steps that the network sees")->check(CLI::Range(2, 10000));
+                    "train on the last step of a window only (many to one)");
+        f("--window", window, "steps in a window")->check(CLI::Range(2, 10000));
         f.stored("every_step", every_step);
         f.stored("season", season);
         f.stored("mean", mean);
@@ -30,8 +30,7 @@ struct Settings : example::NetworkOptions {
     }
     double scaled(double value) const {
         if (logarithmic && value <= 0)
-            fail("forecast",
-                 "--log needs values above 0; there is " + fmt::format("{:.3f}", value));
+            fail("forecast", "--log needs values above 0, got " + fmt::format("{:.3f}", value));
         return ((logarithmic ? std::log(value) : value) - mean) / deviation;
     }
     std::vector<double> scaled(std::vector<double> values) const {
@@ -44,10 +43,10 @@ struct Settings : example::NetworkOptions {
     }
 };
 
-// A step of scaled values; the value after it is predicted.
+// A step of the scaled series; the next value is predicted.
 struct Place {
     const std::vector<double>* values;
-    const std::vector<std::size_t>* phases; // of the first of them; the others count on
+    const std::vector<std::size_t>* phases; // position in the season of the first step
     std::size_t step;
 
     std::size_t phase(std::size_t at, std::size_t season) const {
@@ -56,9 +55,9 @@ struct Place {
     }
 };
 
-// The window that ends with a step, or what there is of it, [steps, 5]. Of each step its value, the
-// one that stood a season before the next, where there is one, the next one's place in the season,
-// and last the next value, the target.
+// The window that ends with a step, shorter at the beginning of the series, [steps, 5]. Per step:
+// its value, the difference to it of the value one season before the next step, the next step's
+// position in the season (two columns), and the next value, the target.
 template <class T>
 Tensor<T> window(const Place& end, const Settings& s) {
     const std::vector<double>& values = *end.values;
@@ -78,8 +77,8 @@ Tensor<T> window(const Place& end, const Settings& s) {
     return x;
 }
 
-// A normal distribution of the next value: its mean, as a change from the present value, and
-// the logarithm of its deviation.
+// A normal distribution of the next value: its mean, as a change from the current value, and the
+// logarithm of its standard deviation.
 template <class T>
 struct Model {
     using value_type = T;
@@ -109,7 +108,7 @@ struct Model {
         return {block(y, 0, 2) + block(there, 0, 5), clip(block(y, 1, 2), -6, 4),
                 block(there, 4, 5)};
     }
-    // Minus the logarithm of the density, less a constant.
+    // The negative log density, up to a constant.
     Variable<T> loss(std::span<const Place> ends) const {
         const auto [mean, log_deviation, next] = (*this)(ends, settings.every_step);
         const auto off = (next - mean) * exp(-log_deviation);

@@ -15,7 +15,7 @@ using namespace unroll;
 
 namespace {
 
-constexpr example::Moment day = 86400;
+constexpr example::Time day = 86400;
 
 std::size_t season_of(const example::Table& table) {
     if (table.months > 0)
@@ -25,17 +25,17 @@ std::size_t season_of(const example::Table& table) {
     return static_cast<std::size_t>(table.seconds > 0 ? day / table.seconds : 1);
 }
 
-std::size_t phase_of(const example::Table& table, example::Moment moment, std::size_t season) {
-    const example::Date date = example::date_of(moment);
+std::size_t phase_of(const example::Table& table, example::Time time, std::size_t season) {
+    const example::Date date = example::date_of(time);
     std::int64_t steps = 0;
     if (table.months > 0) {
         steps = (static_cast<std::int64_t>(date.month) - 1) / table.months;
     } else if (table.seconds >= day) {
         using namespace std::chrono;
         const auto new_year = sys_days(year(static_cast<int>(date.year)) / January / 1);
-        steps = (moment - new_year.time_since_epoch().count() * day) / table.seconds;
+        steps = (time - new_year.time_since_epoch().count() * day) / table.seconds;
     } else if (table.seconds > 0) {
-        steps = ((moment % day + day) % day) / table.seconds;
+        steps = ((time % day + day) % day) / table.seconds;
     }
     return static_cast<std::size_t>(steps) % season;
 }
@@ -45,11 +45,11 @@ std::size_t phase_of(const example::Table& table, example::Moment moment, std::s
 Series read_series(const std::string& path, const example::TableOptions& options) {
     const example::Table table = example::read_table(path, options);
     if (table.columns[0].size() < 40)
-        fail("forecast", fmt::format("'{}' has {} values, fewer than the 40 that are needed", path,
+        fail("forecast", fmt::format("'{}' has {} values; at least 40 are needed", path,
                                      table.columns[0].size()));
     Series series{table.dates, table.columns[0], season_of(table), {}, table.about};
-    for (const example::Moment moment : table.moments)
-        series.phases.push_back(phase_of(table, moment, series.season));
+    for (const example::Time time : table.times)
+        series.phases.push_back(phase_of(table, time, series.season));
     return series;
 }
 

@@ -9,18 +9,18 @@ namespace long_memory {
 using namespace unroll;
 const CLI::Range lag(10, 100000);
 
-// Two problems that a network solves only by keeping something for long (Hochreiter and Schmidhuber
-// 1997, section 5.4; Arjovsky et al. 2016).
+// Two problems that require long-term memory (Hochreiter and Schmidhuber 1997, section 5.4;
+// Arjovsky et al. 2016).
 struct Settings : example::NetworkOptions {
     static constexpr const char* program = "long_memory";
     std::string problem = "adding";
-    std::size_t lag = 50, symbols = 5; // of eight kinds
+    std::size_t lag = 50, symbols = 5; // number of different symbols
 
     Settings() : NetworkOptions{.hidden = 64} {}
     void fields(example::Fields f) {
         f("--problem", problem)->check(CLI::IsMember({"adding", "copying"}));
         NetworkOptions::fields(f);
-        f("--symbols", symbols, "how many are to be copied")->check(CLI::Range(1, 1000));
+        f("--symbols", symbols, "number of symbols to copy")->check(CLI::Range(1, 1000));
         f.stored("lag", lag);
     }
     // Without --memory, gates are initialised for memories up to the lag.
@@ -35,17 +35,17 @@ struct Settings : example::NetworkOptions {
     std::size_t outputs() const { return adds() ? 1 : 8; }
 };
 
-// Sequences that are between the lag and a tenth more steps apart, so of different lengths; each is
-// drawn from a stream of its own. Adding: pairs of a number in [-1, 1] and a mark, which is 1 for
-// one of the first ten steps and one of the rest of the first half, and -1 at both ends; the answer
-// is 0.5 + a quarter of the sum of the two numbers. Copying: symbols, silence for the lag, a sign,
+// Sequences whose lag is up to a tenth longer than given, so that lengths differ; each is drawn
+// from its own random stream. Adding: pairs of a number in [-1, 1] and a mark, which is 1 for one
+// of the first ten steps and one of the rest of the first half, and -1 at both ends; the target is
+// 0.5 + a quarter of the sum of the two numbers. Copying: symbols, blanks for the lag, a marker,
 // and then the same symbols.
 template <class T>
 struct Batch {
     Tensor<T> x;                      // [longest, B, 2 or 10]
     std::vector<std::size_t> lengths; // of the sequences
     Tensor<T> sums;                   // [B, 1]
-    Indices symbols;                  // [longest, B]; -100 where none is asked for
+    Indices symbols;                  // [longest, B]; -100 where there is no target
 
     Batch(const Settings& s, example::Numbers which, const Random& random)
         : sums({which.size(), 1}) {
@@ -99,25 +99,26 @@ struct Model {
         const auto x = Variable(batch.x);
         return head(adds ? net.last(x, batch.lengths) : net(x, batch.lengths));
     }
-    Variable<T> loss(const Variable<T>& said, const Batch<T>& batch) const {
-        return adds ? mean_squared_error(said, batch.sums) : cross_entropy(said, batch.symbols);
+    Variable<T> loss(const Variable<T>& predicted, const Batch<T>& batch) const {
+        return adds ? mean_squared_error(predicted, batch.sums)
+                    : cross_entropy(predicted, batch.symbols);
     }
     void members(nn::Members<T>& m) { m("net", net)("head", head); }
 };
 
-// Of sequences that no training has seen: the mean absolute error and the share of errors below
-// 0.04, or the share of symbols that are wrong and that are right.
+// On new sequences: the mean absolute error and the fraction of errors below 0.04, or the fractions
+// of wrong and correct symbols.
 example::Figures figures(const Model<float>& model, const Settings& s, std::uint64_t seed,
                          std::size_t sequences) {
     double error = 0, near = 0, loss = 0;
     nn::ConfusionMatrix symbols(8);
     example::in_batches(sequences, 100, [&](const auto& which) {
         const Batch<float> batch(s, which, Random(seed).split(1));
-        const auto said = model(batch);
-        loss += static_cast<double>(which.size() * model.loss(said, batch).item());
-        if (!s.adds()) symbols.add(batch.symbols, argmax(said));
+        const auto predicted = model(batch);
+        loss += static_cast<double>(which.size() * model.loss(predicted, batch).item());
+        if (!s.adds()) symbols.add(batch.symbols, argmax(predicted));
         for (std::size_t b = 0; s.adds() && b < which.size(); ++b) {
-            const double off = std::abs(said.value()(b, 0) - batch.sums(b, 0));
+            const double off = std::abs(predicted.value()(b, 0) - batch.sums(b, 0));
             error += off;
             near += off < 0.04;
         }
@@ -134,10 +135,11 @@ struct Training : example::TrainingOptions {
     Training()
         : TrainingOptions{
               .batch = 50, .minutes = 0, .epochs = 1, .out = "long_memory.safetensors"} {}
-    // Without the lag, of which a comparison has several.
+    // Without the lag, since a comparison has several.
     void options_of_all(CLI::App& command) {
         model.fields(command);
-        command.add_option("--sequences", sequences, "to learn from")->check(CLI::PositiveNumber);
+        command.add_option("--sequences", sequences, "number of training sequences")
+            ->check(CLI::PositiveNumber);
         TrainingOptions::options(command, "sequences in a batch");
     }
     void options(CLI::App& command) {
@@ -166,7 +168,7 @@ struct Training : example::TrainingOptions {
 // Trains every cell at every lag; writes the models, a table and a chart into the folder --out.
 int compare(const Training& o, const std::vector<std::size_t>& lags) {
     std::filesystem::create_directories(o.out);
-    const std::string what = o.model.adds() ? "mean absolute error" : "share of symbols wrong";
+    const std::string what = o.model.adds() ? "mean absolute error" : "fraction of wrong symbols";
     const std::vector<std::string> cells{"rnn", "lstm", "gru"};
     example::Curves table({"lag", cells[0], cells[1], cells[2]});
     example::Figures last;
@@ -199,8 +201,9 @@ int main(int argc, char** argv) {
     using namespace long_memory;
     example::Commands program(
         "long_memory",
-        "How long a network remembers: the adding and the copying problem, over lags that grow. "
-        "The data is drawn at random, as much as is needed.",
+        "Long-term memory of recurrent networks: the adding and the copying problem at different "
+        "lags. "
+        "Data are generated on demand.",
         {"train --cell lstm --lag 200", "train --problem copying --cell gru --lag 50",
          "eval long_memory.safetensors --lag 400", "compare --lags 50 100 200 --out adding",
          "compare --problem copying --out copying"});
@@ -208,8 +211,8 @@ int main(int argc, char** argv) {
     Training compared;
     compared.out = "long_memory";
     std::vector<std::size_t> lags{25, 50, 100, 200};
-    CLI::App* command =
-        program.add("compare", "every cell at every lag", [&] { return compare(compared, lags); });
+    CLI::App* command = program.add("compare", "train every cell at every lag",
+                                    [&] { return compare(compared, lags); });
     compared.options_of_all(*command);
     command->add_option("--lags", lags)->check(lag);
     std::string path;
@@ -221,10 +224,10 @@ int main(int argc, char** argv) {
                                {{"lag", std::to_string(settings.lag)}});
     });
     example::add_model(*command, path);
-    command->add_option("--lag", other_lag, "another than it was trained for")
+    command->add_option("--lag", other_lag, "lag; default: that of the training")
         ->check(lag)
         ->default_str("");
-    command->add_option("--seed", seed, "of the sequences");
+    command->add_option("--seed", seed, "seed of the sequences");
 
     return program.run(argc, argv);
 }

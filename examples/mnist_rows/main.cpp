@@ -14,13 +14,13 @@ struct Settings : example::NetworkOptions {
 
     void fields(example::Fields f) {
         NetworkOptions::fields(f, {"mlp", "rnn", "lstm", "gru"});
-        f->add_flag("--bidirectional", bidirectional, "read from both ends");
+        f->add_flag("--bidirectional", bidirectional, "read in both directions");
         f("--pixels", pixels, "784 steps of one pixel");
     }
 };
 
 // Logits [B, 10] from the last state of a recurrent network over rows or pixels; of "mlp", from a
-// hidden layer that sees the whole image at once.
+// hidden layer over the whole image.
 template <class T>
 struct Model {
     using value_type = T;
@@ -68,7 +68,7 @@ struct Training : example::TrainingOptions {
     std::string data;
     Settings model;
     std::size_t shift = 0;
-    example::Digits learned, test;
+    example::Digits training, test;
 
     Training()
         : TrainingOptions{
@@ -76,20 +76,20 @@ struct Training : example::TrainingOptions {
     void options(CLI::App& command) {
         command.add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
         model.fields(command);
-        command.add_option("--shift", shift, "move images at random by up to so many pixels")
+        command.add_option("--shift", shift, "largest random translation, in pixels")
             ->check(CLI::Range(0, 8));
         TrainingOptions::options(command, "digits in a batch");
     }
     void shrink() { model.hidden = 3; }
     std::string prepare() {
-        learned = example::digits_of(data, true);
+        training = example::digits_of(data, true);
         test = example::digits_of(data, false);
-        return fmt::format("{} digits to learn, {} to test", learned.size(), test.size());
+        return fmt::format("{} training digits, {} test digits", training.size(), test.size());
     }
-    example::Batches source() const { return {learned.size(), batch, seed}; }
+    example::Batches source() const { return {training.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        return cross_entropy(net(learned, which, shift), example::chosen(learned.labels, which));
+        return cross_entropy(net(training, which, shift), example::chosen(training.labels, which));
     }
     example::Figures figures(const Model<float>& net, bool last) const {
         return mnist_rows::figures(net, test, last ? test.size() : test.size() / 10);
@@ -104,10 +104,10 @@ void predict(const std::string& path, const std::string& data, std::size_t first
     const auto likely = topk(softmax(model(test, which)), 1);
     std::size_t right = 0;
     for (std::size_t b = 0; b < which.size(); ++b) {
-        const auto said = likely.indices(b, 0), label = test.labels[which[b]];
-        right += said == label;
-        std::printf("%sdigit %zu: %ld with probability %.4f; it is a %ld\n",
-                    example::drawn(test, which[b]).c_str(), which[b], said,
+        const auto predicted_class = likely.indices(b, 0), label = test.labels[which[b]];
+        right += predicted_class == label;
+        std::printf("%sdigit %zu: %ld with probability %.4f; correct: %ld\n",
+                    example::drawn(test, which[b]).c_str(), which[b], predicted_class,
                     static_cast<double>(likely.values(b, 0)), label);
     }
     example::print_result(
@@ -120,14 +120,14 @@ int main(int argc, char** argv) {
     using namespace mnist_rows;
     example::Commands program(
         "mnist_rows",
-        "Digits read row by row, or pixel by pixel: many steps to one class. Reads the four idx "
-        "files of MNIST in a folder; without one, it draws digits of its own.",
+        "Classifies digits row by row or pixel by pixel (many to one). Reads the four idx "
+        "files of MNIST from a folder; without one, it generates digits.",
         {"train mnist --cell lstm", "train mnist --cell mlp",
          "train mnist --cell lstm --bidirectional --epochs 8",
          "train mnist --pixels --hidden 64 --memory 784 --learning-rate 5e-3 --minutes 45",
          "eval mnist_rows.safetensors mnist",
          "predict mnist_rows.safetensors mnist --first 10 --count 3"});
-    program.train("learn digits", example::train<Training, Model>);
+    program.train("train on digits", example::train<Training, Model>);
     std::string path, data;
     std::size_t first = 0, count = 5;
     const auto shared = [&](CLI::App& command) {
@@ -142,11 +142,11 @@ int main(int argc, char** argv) {
     });
     shared(*command);
 
-    command = program.add("predict", "show digits and what they are taken for",
+    command = program.add("predict", "show digits with their predicted classes",
                           [&] { return predict(path, data, first, count); });
     shared(*command);
-    command->add_option("--first", first, "number of a digit");
-    command->add_option("--count", count, "how many");
+    command->add_option("--first", first, "number of the first digit");
+    command->add_option("--count", count, "number of digits");
 
     return program.run(argc, argv);
 }

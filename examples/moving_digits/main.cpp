@@ -7,7 +7,7 @@ namespace moving_digits {
 struct Training : example::TrainingOptions {
     std::string data;
     Settings model;
-    Digits learned, test;
+    Digits training, test;
 
     Training()
         : TrainingOptions{.batch = 64, .out = "moving_digits.safetensors", .unit = "clips"} {}
@@ -21,16 +21,16 @@ struct Training : example::TrainingOptions {
         model.frames = std::min<std::size_t>(model.frames, 3);
     }
     std::string prepare() {
-        learned = example::digits_of(data, true);
+        training = example::digits_of(data, true);
         test = example::digits_of(data, false);
-        return fmt::format("{} digits to learn, {} to test", learned.size(), test.size());
+        return fmt::format("{} training digits, {} test digits", training.size(), test.size());
     }
-    example::Batches source() const { return {learned.size(), batch, seed}; }
+    example::Batches source() const { return {training.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        return net.loss(Clips<T>(learned, which, model, Random(current_random<T>().next())));
+        return net.loss(Clips<T>(training, which, model, Random(current_random<T>().next())));
     }
-    // Nothing is chosen by these: the run ends when its time is over.
+    // Not used for model selection: the run ends when its time is over.
     example::Figures figures(const Model<float>& net, bool last) const {
         return moving_digits::figures(net, model, test, last ? test.size() : test.size() / 10);
     }
@@ -60,16 +60,18 @@ void watch(const std::string& path, const std::string& data, std::size_t first, 
     const Digits test = example::digits_of(data, false);
     const auto which = example::some_of("clips", test.size(), first, count);
     const auto clips = test_clips(test, which, settings);
-    const auto answers = model(Variable(clips.frames));
-    const auto digits = topk(softmax(answers.digits), 1), ways = topk(softmax(answers.ways), 1);
+    const auto logits = model(Variable(clips.frames));
+    const auto digits = topk(softmax(logits.digits), 1),
+               directions = topk(softmax(logits.directions), 1);
     std::size_t right = 0;
     for (std::size_t b = 0; b < which.size(); ++b) {
         show(clips, b);
-        const auto digit = digits.indices(b, 0), way = ways.indices(b, 0);
-        right += digit == clips.digits(b) && way == clips.ways(b);
-        std::printf("clip %zu: a %ld (%.2f) that goes %s (%.2f); it is a %ld that goes %s\n",
-                    which[b], digit, static_cast<double>(digits.values(b, 0)), names[way],
-                    static_cast<double>(ways.values(b, 0)), clips.digits(b), names[clips.ways(b)]);
+        const auto digit = digits.indices(b, 0), direction = directions.indices(b, 0);
+        right += digit == clips.digits(b) && direction == clips.directions(b);
+        std::printf("clip %zu: digit %ld (%.2f), direction %s (%.2f); correct: %ld, %s\n", which[b],
+                    digit, static_cast<double>(digits.values(b, 0)), names[direction],
+                    static_cast<double>(directions.values(b, 0)), clips.digits(b),
+                    names[clips.directions(b)]);
     }
     example::print_result(
         {{"right", std::to_string(right)}, {"clips", std::to_string(which.size())}});
@@ -81,12 +83,12 @@ int main(int argc, char** argv) {
     using namespace moving_digits;
     example::Commands program(
         "moving_digits",
-        "Digits that move: frames to a label, or two, which digit it is and which way it goes. "
-        "Reads the four idx files of MNIST in a folder; without one, it draws digits of its own.",
+        "Classifies video clips of moving digits by digit and direction. "
+        "Reads the four idx files of MNIST from a folder; without one, it generates digits.",
         {"train mnist --minutes 3", "train mnist --frames 1 --out still.safetensors",
          "eval moving_digits.safetensors mnist",
          "watch moving_digits.safetensors mnist --first 10 --count 3"});
-    program.train("learn clips that are drawn as it goes", example::train<Training, Model>);
+    program.train("train on generated clips", example::train<Training, Model>);
     std::string path, data;
     std::size_t first = 0, count = 3;
     const auto shared = [&](CLI::App& command) {
@@ -97,11 +99,11 @@ int main(int argc, char** argv) {
                                     [&] { return run_eval(path, data); });
     shared(*command);
 
-    command = program.add("watch", "show clips and what they are taken for",
+    command = program.add("watch", "show clips with their predicted classes",
                           [&] { return watch(path, data, first, count); });
     shared(*command);
-    command->add_option("--first", first, "number of a clip");
-    command->add_option("--count", count, "how many");
+    command->add_option("--first", first, "number of the first clip");
+    command->add_option("--count", count, "number of clips");
 
     return program.run(argc, argv);
 }

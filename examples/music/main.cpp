@@ -28,8 +28,8 @@ struct Model {
     Variable<T> operator()(const Variable<T>& frames, example::Carried<T>* carried = {}) const {
         return head(dropout(net(dropout(in(frames), dropped), {}, carried), dropped));
     }
-    // The nats of all frames but the first of each piece, summed over their keys, and the number of
-    // these frames. Each piece is transposed at random by up to `transpose` keys.
+    // The summed cross entropy over all frames except the first of each piece, in nats, and the
+    // number of these frames. Each piece is randomly transposed by up to `transpose` keys.
     std::pair<Variable<T>, T> nats(const std::vector<Piece>& pieces, example::Numbers which,
                                    std::size_t transpose = 0) const {
         std::vector<Tensor<T>> rolls;
@@ -39,7 +39,7 @@ struct Model {
             rolls.push_back(piano_roll<T>(pieces[i], up - static_cast<std::ptrdiff_t>(transpose)));
         }
         auto [frames, lengths] = nn::pad_frames<T>(rolls);
-        for (std::size_t& n : lengths) --n; // nothing follows the last one
+        for (std::size_t& n : lengths) --n; // the last frame has no target
         const std::size_t end = frames.shape(0);
         const Indices at = example::steps_within(lengths);
         const auto logits = example::rows((*this)(Variable(frames.slice(0, 0, end - 1))), at);
@@ -50,7 +50,7 @@ struct Model {
     void members(nn::Members<T>& m) { m("in", in)("net", net)("head", head); }
 };
 
-// The mean over all frames but the first of each piece, and how many these are.
+// The mean over all frames except the first of each piece, and the number of frames.
 std::pair<double, double> nats_a_frame(const Model<float>& model, const std::vector<Piece>& all) {
     double total = 0, frames = 0;
     example::in_batches(all.size(), 20, [&](const auto& which) {
@@ -77,14 +77,14 @@ struct Training : example::TrainingOptions {
     void options(CLI::App& command) {
         command.add_option("DATA", data, "JSON file")->check(CLI::ExistingFile);
         model.fields(command);
-        command.add_option("--transpose", transpose, "move pieces at random by up to so many keys")
+        command.add_option("--transpose", transpose, "largest random transposition, in keys")
             ->check(CLI::Range(0, 12));
         TrainingOptions::options(command, "pieces in a batch");
     }
     void shrink() { model.hidden = 3; }
     std::string prepare() {
         pieces = read_pieces(data);
-        return fmt::format("{} pieces to learn, {} to test", pieces.train.size(),
+        return fmt::format("{} training pieces, {} test pieces", pieces.train.size(),
                            pieces.test.size());
     }
     example::Batches source() const { return {pieces.train.size(), batch, seed}; }
@@ -114,19 +114,21 @@ struct Sampling {
 
     void options(CLI::App& command) {
         example::add_model(command, path);
-        command.add_option("--chord", chord, "what it begins with, as MIDI numbers");
+        command.add_option("--chord", chord, "first chord, as MIDI numbers");
         command.add_option("--length", length, "quarter notes")->check(CLI::Range(1, 100000));
-        command.add_option("--voices", voices, "most keys at once")
+        command.add_option("--voices", voices, "largest number of simultaneous keys")
             ->check(CLI::Range(std::size_t{1}, keys));
-        command.add_option("--temperature", temperature, "below 1: surer; 1: as learned")
+        command
+            .add_option("--temperature", temperature,
+                        "1: the distribution of the model; below 1: sharper")
             ->check(CLI::PositiveNumber);
-        command.add_option("--tempo", tempo, "quarter notes in a minute")
+        command.add_option("--tempo", tempo, "quarter notes per minute")
             ->check(CLI::Range(4.0, 1000.0));
         command.add_option("--seed", seed);
         command.add_option("-o,--out", out, "MIDI file");
     }
-    // Each key sounds with the probability that the network gives it, the likeliest ones first, as
-    // long as there are voices.
+    // Each key sounds with its predicted probability, the likeliest keys first, up to the number of
+    // voices.
     Piece draw(const Model<float>& model) const {
         Piece piece{read_chord(chord)};
         Random random(seed);
@@ -164,19 +166,19 @@ int main(int argc, char** argv) {
     using namespace music;
     example::Commands program(
         "music",
-        "Four-part chorales: from one chord to a piece. Reads a JSON file of pieces, each a list "
+        "Models and generates four-part chorales. Reads a JSON file of pieces, each a list "
         "of frames, each a list of MIDI numbers.",
         {"train jsb-chorales-quarter.json --transpose 5",
          "eval music.safetensors jsb-chorales-quarter.json",
          "sample music.safetensors --chord 55,62,67,71 -o piece.mid"});
-    program.train("learn pieces", example::train<Training, Model>);
+    program.train("train on pieces", example::train<Training, Model>);
     std::string path, data = example::shipped("chorales.json");
     Sampling how;
-    CLI::App* command = program.add("eval", "how well a model predicts pieces",
-                                    [&] { return run_eval(path, data); });
+    CLI::App* command =
+        program.add("eval", "evaluate a model on pieces", [&] { return run_eval(path, data); });
     example::add_model(*command, path);
     command->add_option("DATA", data, "JSON file")->check(CLI::ExistingFile);
 
-    how.options(*program.add("sample", "let a model write a piece", [&] { return how.run(); }));
+    how.options(*program.add("sample", "generate a piece", [&] { return how.run(); }));
     return program.run(argc, argv);
 }

@@ -19,16 +19,16 @@ std::size_t key_of(const json& pitch, const std::string& what) {
     const auto number = pitch.is_number_integer() ? pitch.get<std::int64_t>() : -1;
     const auto key = static_cast<std::size_t>(number), end = lowest_key + piano_keys;
     if (key < lowest_key || key >= end)
-        fail("music", what + " is no key from " + std::to_string(lowest_key) + " to " +
+        fail("music", what + " is not a key from " + std::to_string(lowest_key) + " to " +
                           std::to_string(end - 1));
     return key;
 }
 
-// Calls f(item, its place) for each item of a list.
+// Calls f(item, its position) for each item of a list.
 template <class F>
 void each(const json& list, const std::string& place, std::size_t least, const char* what,
           const F& f) {
-    if (!list.is_array() || list.size() < least) fail("music", place + " is no " + what);
+    if (!list.is_array() || list.size() < least) fail("music", place + " is not a " + what);
     for (std::size_t i = 0; i < list.size(); ++i) f(list[i], place + "[" + std::to_string(i) + "]");
 }
 
@@ -50,7 +50,7 @@ std::vector<Piece> pieces_of(const json& all, const std::string& split, const st
     return pieces;
 }
 
-// The lowest seven bits of a number in groups, all but the last one marked.
+// A variable-length quantity: groups of seven bits, all but the last one marked.
 std::string length(std::uint32_t ticks) {
     std::string groups(1, static_cast<char>(ticks & 127));
     while (ticks >>= 7) groups.insert(groups.begin(), static_cast<char>(128 | (ticks & 127)));
@@ -69,16 +69,16 @@ Pieces read_pieces(const std::string& path) {
     const auto bytes = read_unpacked(path);
     const auto* const text = reinterpret_cast<const char*>(bytes.data());
     try {
-        // A deeper value cannot be freed or printed safely.
+        // A deeply nested value cannot be freed or printed safely.
         const auto all =
             json::parse(text, text + bytes.size(), [&](int depth, json::parse_event_t, json&) {
-                if (depth > 5) fail("music", "'" + path + "' is nested deeper than any pieces");
+                if (depth > 5) fail("music", "'" + path + "' is nested too deeply");
                 return true;
             });
         return {pieces_of(all, "train", path), pieces_of(all, "valid", path),
                 pieces_of(all, "test", path)};
     } catch (const json::parse_error& error) {
-        fail("music", "'" + path + "' is no JSON at byte " + std::to_string(error.byte));
+        fail("music", "'" + path + "' is not valid JSON at byte " + std::to_string(error.byte));
     }
 }
 

@@ -19,14 +19,14 @@ struct Settings {
 
     void fields(example::Fields f) {
         f("--hidden", hidden, "width of the GRU")->check(CLI::Range(1, 4096));
-        f("--embedding", embedding, "width of a letter's vector")->check(CLI::Range(1, 4096));
-        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 1.0));
+        f("--embedding", embedding, "width of the letter embedding")->check(CLI::Range(1, 4096));
+        f("--dropout", dropout, "dropout probability")->check(CLI::Range(0.0, 1.0));
         f.stored("letters", letters);
         f.stored("classes", classes, nn::SpecialSymbols::none());
     }
 };
 
-// The names of files without folder and extension.
+// File names without folder and extension.
 nn::Tokens stems_of(const Paths& paths) {
     nn::Tokens stems;
     for (const auto& path : paths) stems.push_back(std::filesystem::path(path).stem());
@@ -52,8 +52,8 @@ std::vector<NamedLine> read_named_lines(const Paths& paths) {
     return all;
 }
 
-// Names as numbers, from the start symbol on as they are read and to the end symbol as they are
-// written, with the class of each: the file that it came from.
+// Names as numbers: the inputs begin with the start symbol, the targets end with the end symbol.
+// The class of a name is the file that it came from.
 struct Names {
     std::vector<std::vector<std::int64_t>> read, written;
     std::vector<std::int64_t> classes;
@@ -68,8 +68,8 @@ struct Names {
     }
 };
 
-// A GRU that is handed the start symbol and tells one letter after the other, until the end symbol;
-// where there are classes, its last state tells the class, too.
+// A GRU that generates letters from the start symbol to the end symbol; if there are classes, its
+// final state predicts the class.
 template <class T>
 struct Model {
     using value_type = T;
@@ -128,13 +128,13 @@ example::Figures evaluate(const Model<float>& model, const Names& names, bool sh
 struct Training : example::TrainingOptions {
     Paths files{shipped("names/first.txt"), shipped("names/second.txt")};
     Settings model;
-    Names learned, held;
+    Names training, held_out;
     double baseline = 1e9;
 
     Training()
         : TrainingOptions{.batch = 64, .minutes = 2, .out = "names.safetensors", .unit = "names"} {}
     void options(CLI::App& command) {
-        command.add_option("FILE", files, "a name a line; several files are classes");
+        command.add_option("FILE", files, "one name per line; several files are classes");
         model.fields(command);
         TrainingOptions::options(command, "names in a batch");
     }
@@ -145,42 +145,42 @@ struct Training : example::TrainingOptions {
     }
     std::string prepare() {
         const auto [lines, last] = example::divided(read_named_lines(files));
-        if (last.empty()) fail("names", "ten names are the least to learn from");
+        if (last.empty()) fail("names", "at least ten names are needed");
         if (!resume) {
             std::vector<nn::Tokens> spelled;
             for (const auto& line : lines) spelled.push_back(nn::split_characters(line.text));
             model.letters = nn::Vocabulary(spelled);
             model.classes = nn::Vocabulary::of(stems_of(files));
         }
-        learned = Names(lines, model);
-        held = Names(last, model);
+        training = Names(lines, model);
+        held_out = Names(last, model);
         return n_grams() + fmt::format("{} names, {} held out", lines.size(), last.size());
     }
     // Bits per character of n-grams on the held-out names; the best is reported as baseline.
     std::string n_grams() {
         const std::size_t letters = model.letters.size() - 2; // without padding and start
         nn::NGrams grams({.order = 6, .vocabulary = letters, .start = model.letters.start()});
-        for (const auto& name : learned.written) grams.add(name);
+        for (const auto& name : training.written) grams.add(name);
         std::string report;
         for (std::size_t n = 1; n <= 6; ++n) {
-            const double bits = grams.bits(held.written, n);
-            report += fmt::format("{}-grams: {:.4f} bits a character\n", n, bits);
+            const double bits = grams.bits(held_out.written, n);
+            report += fmt::format("{}-grams: {:.4f} bits per character\n", n, bits);
             baseline = std::min(baseline, bits);
         }
         return report;
     }
-    example::Batches source() const { return {nn::lengths_of(learned.read), batch, seed}; }
-    // Mean over the letters, and where there are classes over the names.
+    example::Batches source() const { return {nn::lengths_of(training.read), batch, seed}; }
+    // Means over the letters and, if there are classes, over the names.
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        const auto out = net(nn::pad_sequences(learned.read, which, 0));
+        const auto out = net(nn::pad_sequences(training.read, which, 0));
         const auto spelled =
-            cross_entropy(out.next, nn::pad_sequences(learned.written, which, -100).numbers);
+            cross_entropy(out.next, nn::pad_sequences(training.written, which, -100).numbers);
         if (!net.has_classes()) return spelled;
-        return spelled + cross_entropy(net.classify(out), example::chosen(learned.classes, which));
+        return spelled + cross_entropy(net.classify(out), example::chosen(training.classes, which));
     }
     example::Figures figures(const Model<float>& net, bool) const {
-        example::Figures figures = evaluate(net, held, false);
+        example::Figures figures = evaluate(net, held_out, false);
         figures.emplace_back("best_n_gram", baseline);
         return figures;
     }
@@ -197,15 +197,15 @@ void run_sample(const std::string& path, std::size_t count, nn::SampleOptions ho
                 std::uint64_t seed) {
     const auto loaded = example::load<Settings, Model>(path);
     const auto& letters = loaded.settings.letters;
-    Mask spoken = Mask::ones({letters.size()});
+    Mask allowed = Mask::ones({letters.size()});
     for (const auto special : {letters.padding(), letters.unknown(), letters.start()})
-        spoken(special) = false;
+        allowed(special) = false;
     how.end = letters.end();
     how.random = Random(seed);
     const auto step = [&](const Model<float>::States& state, const Indices& last) {
         const auto out = loaded.model({last.expand_dims(0), {}}, state);
         return nn::Prediction<Model<float>::States, float>{
-            out.state, log_softmax(select(out.next, 0, 0), spoken)};
+            out.state, log_softmax(select(out.next, 0, 0), allowed)};
     };
     for (const auto& name :
          nn::sample(step, Model<float>::States(), Indices::full({count}, letters.start()), how)) {
@@ -217,7 +217,8 @@ void run_sample(const std::string& path, std::size_t count, nn::SampleOptions ho
 
 void run_classify(const std::string& path, const std::string& name) {
     const auto [s, model] = example::load<Settings, Model>(path);
-    if (!model.has_classes()) fail("names", "'" + path + "' learned one file: it has no classes");
+    if (!model.has_classes())
+        fail("names", "'" + path + "' was trained on a single file: it has no classes");
     const auto read = s.letters.encode(nn::split_characters(name), Ends::start);
     const auto p = softmax(model.classify(model(nn::pad_sequences({{read}}, 0))));
     for (std::size_t c = 0; c < s.classes.size(); ++c)
@@ -232,30 +233,32 @@ int main(int argc, char** argv) {
     using namespace names;
     example::Commands program(
         "names",
-        "Learns names letter by letter, invents new ones, and tells which of several files a name "
-        "might be from.",
+        "Models names letter by letter, generates new ones, and classifies a name by "
+        "file of origin.",
         {"train names.txt", "sample names.safetensors --count 20 --temperature 0.8",
          "train french.txt german.txt italian.txt --out origin.safetensors",
          "classify origin.safetensors Moreau", "train --check-gradients"});
-    program.train("learn names", example::train<Training, Model>);
+    program.train("train on names", example::train<Training, Model>);
     std::string path, name;
     Paths files = Training().files;
     std::size_t count = 10, seed = 1;
     nn::SampleOptions how{.max_length = 40};
-    CLI::App* command = program.add("eval", "bits a character, and how many classes are right",
+    CLI::App* command = program.add("eval", "bits per character, and accuracy of the classes",
                                     [&] { return run_eval(path, files); });
     example::add_model(*command, path);
-    command->add_option("FILE", files, "called as in training, where they are classes");
+    command->add_option("FILE", files, "named as in training if they are classes");
 
-    command = program.add("sample", "names that are new",
+    command = program.add("sample", "generate new names",
                           [&] { return run_sample(path, count, how, seed); });
     example::add_model(*command, path);
-    command->add_option("--count", count, "how many");
-    command->add_option("--temperature", how.temperature, "0: the likeliest; 1: as learned")
+    command->add_option("--count", count, "number of names");
+    command
+        ->add_option("--temperature", how.temperature,
+                     "0: the likeliest letter; 1: the distribution of the model")
         ->check(CLI::Range(0.0, 1000.0));
     command->add_option("--seed", seed);
 
-    command = program.add("classify", "the file that a name might be from",
+    command = program.add("classify", "predict the file of a name",
                           [&] { return run_classify(path, name); });
     example::add_model(*command, path);
     command->add_option("NAME", name)->required();

@@ -9,7 +9,7 @@ using namespace unroll;
 
 using Sentences = std::vector<nn::TaggedSentence>;
 
-// What words are learned as: in small letters, with 0 for every digit.
+// The normalised form of a word: in lower case, with 0 for every digit.
 nn::Tokens plain(nn::Tokens words) {
     for (auto& word : words) {
         word = nn::to_lower(word);
@@ -28,12 +28,12 @@ struct Settings {
 
     void fields(example::Fields f) {
         const CLI::Range size(1, 4096);
-        f("--crf", crf, "tags depend on each other");
+        f("--crf", crf, "use a CRF");
         f("--hidden", hidden, "width of a direction")->check(size);
-        f("--embedding", embedding, "width of a word's vector")->check(size);
-        f->add_option("--characters", width, "width of a character's vector")->check(size);
+        f("--embedding", embedding, "width of the word embedding")->check(size);
+        f->add_option("--characters", width, "width of the character embedding")->check(size);
         f.stored("character_width", width);
-        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 1.0));
+        f("--dropout", dropout, "dropout probability")->check(CLI::Range(0.0, 1.0));
         f.stored("words", words);
         f.stored("characters", characters);
         f.stored("tags", tags, nn::SpecialSymbols::none());
@@ -56,24 +56,24 @@ struct Batch { // [T, B]
     nn::PaddedBatch words;
     Indices forms, tags;
 
-    // The tags of words are numbered if they are `learned`: others may have unknown ones.
+    // Tags are encoded only for training sentences (`training`): others may contain unknown tags.
     Batch(const Sentences& sentences, example::Numbers which, const Settings& known,
-          bool learned = false) {
+          bool training = false) {
         std::vector<std::vector<std::int64_t>> numbers, written, tagged;
         for (const std::size_t i : which) {
             spelled.push_back(sentences[i].words);
             numbers.push_back(known.words.encode(plain(spelled.back())));
             written.push_back(nn::word_forms(spelled.back()));
-            if (learned) tagged.push_back(known.tags.encode(sentences[i].tags));
+            if (training) tagged.push_back(known.tags.encode(sentences[i].tags));
         }
         words = nn::pad_sequences(numbers, 0);
         forms = nn::pad_sequences(written, 0).numbers;
-        if (learned) tags = nn::pad_sequences(tagged, 0).numbers;
+        if (training) tags = nn::pad_sequences(tagged, 0).numbers;
     }
 };
 
-// Each word's vector, how it is written and what it is spelled like; a BiLSTM over the sentence; a
-// tag for every word, each by itself or by a CRF.
+// Word embedding, word shape and character LSTM of each word; a BiLSTM over the sentence; a tag for
+// every word, independently or by a CRF.
 template <class T>
 struct Model {
     using value_type = T;
@@ -90,7 +90,7 @@ struct Model {
           spell({.characters = s.characters,
                  .width = s.width,
                  .hidden = s.width,
-                 .most = 20, // longer ones are addresses
+                 .most = 20, // longer words are usually addresses
                  .dropout = 0.2}),
           read({.input = s.embedding + 8 + spell.output_width(),
                 .hidden = s.hidden,
@@ -111,7 +111,7 @@ struct Model {
     }
 };
 
-// The likeliest tags of sentences, in their order.
+// The predicted tags of sentences, in the given order.
 std::vector<nn::Tokens> tags_of(const Model<float>& model, const Settings& known,
                                 const Sentences& sentences) {
     std::vector<nn::Tokens> tags;
@@ -135,40 +135,43 @@ struct Training : example::TrainingOptions {
     std::string train = example::shipped("tagged.conll"), dev;
     Settings model;
     double unknown = 0.5;
-    Sentences learned, held;
-    std::vector<std::size_t> counts; // of words that are learned
+    Sentences training, held_out;
+    std::vector<std::size_t> counts; // counts of the training words
 
     Training() : TrainingOptions{.batch = 16, .out = "ner.safetensors", .unit = "sentences"} {}
     void options(CLI::App& command) {
-        command.add_option("TRAIN", train, "a word and its tag a line: BIO, BIOES, BILOU or types");
-        command.add_option("DEV", dev, "looked at now and then; without one, TRAIN");
+        command.add_option("TRAIN", train,
+                           "one word and its tag per line: BIO, BIOES, BILOU or types");
+        command.add_option("DEV", dev, "validation data; default: TRAIN");
         model.fields(command);
-        command.add_option("--unknown", unknown, "hide words that occur n times with u / (u + n)")
+        command
+            .add_option("--unknown", unknown,
+                        "replace words that occur n times by <unk> with probability u / (u + n)")
             ->check(CLI::Range(0.0, 100.0));
         TrainingOptions::options(command, "sentences in a batch");
     }
     void shrink() { model.hidden = model.embedding = model.width = 3; }
     std::string prepare() {
-        learned = example::read_entities(train);
+        training = example::read_entities(train);
         Settings fresh = model;
-        fresh.number(learned);
+        fresh.number(training);
         counts = fresh.words.counts();
         if (!resume) model = fresh;
-        held = dev.empty() ? learned : example::read_entities(dev);
-        return fmt::format("{} sentences, {} words, {} tags", learned.size(), model.words.size(),
+        held_out = dev.empty() ? training : example::read_entities(dev);
+        return fmt::format("{} sentences, {} words, {} tags", training.size(), model.words.size(),
                            model.tags.size());
     }
-    example::Batches source() const { return {nn::lengths_of(learned), batch, seed}; }
+    example::Batches source() const { return {nn::lengths_of(training), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        Batch x(learned, which, model, true);
-        // Names are mostly words that were never met: spelling and neighbours have to do.
+        Batch x(training, which, model, true);
+        // Names are mostly unseen words, which must be recognised by characters and context.
         x.words.numbers =
             nn::hide_rare(x.words.numbers, model.words, counts, unknown, current_random<T>());
         return net.tagger.loss(net(x), x.tags, x.words.lengths);
     }
     example::Figures figures(const Model<float>& net, bool) const {
-        const auto scores = evaluate(net, model, held);
+        const auto scores = evaluate(net, model, held_out);
         return {{"entity_f1", scores.overall().f1}, {"token_accuracy", scores.token_accuracy()}};
     }
 };
@@ -215,21 +218,21 @@ int main(int argc, char** argv) {
     using namespace ner;
     example::Commands program(
         "ner",
-        "Finds names in sentences: a tag for every word from its vector, its spelling and its "
+        "Tags named entities, from the embedding, the characters and the context of each word"
         "neighbours.",
         {"train", "train wnut17/wnut17train.conll wnut17/emerging.dev.conll --crf",
          "eval ner.safetensors wnut17/emerging.test.annotated",
          "tag ner.safetensors \"He said, Teddy Roosevelt was a great president\"",
          "train --crf --check-gradients"});
-    program.train("learn from words with tags", example::train<Training, Model>);
+    program.train("train on tagged words", example::train<Training, Model>);
     std::string path, file = example::shipped("tagged.conll");
     std::vector<std::string> texts;
     CLI::App* command = program.add("eval", "precision, recall and F1 of entities",
                                     [&] { return run_eval(path, file); });
     example::add_model(*command, path);
-    command->add_option("FILE", file, "words with tags");
+    command->add_option("FILE", file, "tagged words");
 
-    command = program.add("tag", "the names in sentences", [&] { return run_tag(path, texts); });
+    command = program.add("tag", "tag sentences", [&] { return run_tag(path, texts); });
     example::add_model(*command, path);
     command->add_option("SENTENCE", texts)->required();
 

@@ -74,7 +74,7 @@ Filterbank::Filterbank(const FilterbankOptions& options) : options_(options) {
 Tensor<float> Filterbank::log_energies(std::span<const float> samples) const {
     const std::size_t length = window_.size();
     const std::size_t steps = samples.size() < length ? 1 : 1 + (samples.size() - length) / step_;
-    // The plan holds scratch memory of its own, so that each call needs one.
+    // The plan contains scratch memory, so each call needs its own.
     const std::unique_ptr<kiss_fftr_state, void (*)(void*)> plan(
         kiss_fftr_alloc(static_cast<int>(transform_), 0, nullptr, nullptr), kiss_fftr_free);
     std::vector<float> in(transform_, 0), power(transform_ / 2 + 1);

@@ -12,10 +12,10 @@ struct Use {
     bool lexicon = false;
 };
 
-// What is needed of a language to search with.
+// The language model for the prefix search.
 Search search_of(const Use& use, const Loaded& loaded, const Lexicon& lexicon) {
     if (use.lexicon && (loaded.settings.model != "ctc" || loaded.settings.symbols != "letters"))
-        fail("speech", "--lexicon is for ctc over letters, not for " + loaded.settings.model +
+        fail("speech", "--lexicon requires ctc over letters, not " + loaded.settings.model +
                            " over " + loaded.settings.symbols);
     return {use.beam, use.lexicon ? &lexicon : nullptr};
 }
@@ -29,8 +29,8 @@ void run_eval(const Use& use) {
     for (const auto& [name, utterances] : {std::pair("single", test_recordings(recordings)),
                                            std::pair("strings", test_strings(recordings))}) {
         const example::Stopwatch watch;
-        const auto heard = hear(*loaded.model, loaded.filterbank, utterances, search);
-        const double rate = word_error_rate(loaded.alphabet, utterances, heard);
+        const auto recognised = recognise(*loaded.model, loaded.filterbank, utterances, search);
+        const double rate = word_error_rate(loaded.alphabet, utterances, recognised);
         result.emplace_back(std::string("wer_") + name, fmt::format("{:.2f}", rate));
         result.emplace_back(std::string("utterances_") + name, std::to_string(utterances.size()));
         result.emplace_back(std::string("seconds_") + name, fmt::format("{:.1f}", watch.seconds()));
@@ -47,7 +47,7 @@ void run_recognise(const Use& use) {
         for (Sound& sound : read_sounds(file)) {
             if (sound.sample_rate != loaded.filterbank.options().sample_rate)
                 fail("recognise", "'" + file + "' has " + std::to_string(sound.sample_rate) +
-                                      " samples a second, the model has learned " +
+                                      " samples per second, the model was trained on " +
                                       std::to_string(loaded.filterbank.options().sample_rate));
             utterances.push_back({std::move(sound.samples), {}});
         }
@@ -57,11 +57,11 @@ void run_recognise(const Use& use) {
             fail("recognise", "there are " + std::to_string(strings.size()) + " test strings");
         utterances.push_back(std::move(strings[use.string]));
     }
-    const auto heard =
-        hear(*loaded.model, loaded.filterbank, utterances, search_of(use, loaded, lexicon));
+    const auto recognised =
+        recognise(*loaded.model, loaded.filterbank, utterances, search_of(use, loaded, lexicon));
     const double step =
         loaded.filterbank.options().step * static_cast<double>(loaded.model->factor());
-    for (const Heard& one : heard) {
+    for (const Recognition& one : recognised) {
         const auto found = timed_words(loaded.alphabet, one, step);
         for (const auto& word : found) std::printf("%s ", word.text.c_str());
         std::printf("\n");
@@ -72,13 +72,13 @@ void run_recognise(const Use& use) {
         write_wav(use.save, {"", loaded.filterbank.options().sample_rate, utterances[0].samples});
     if (!use.picture.empty()) {
         std::vector<std::string> symbols;
-        for (const auto symbol : heard[0].symbols) symbols.push_back(loaded.alphabet[symbol]);
+        for (const auto symbol : recognised[0].symbols) symbols.push_back(loaded.alphabet[symbol]);
         write_file_atomically(use.picture,
                               picture(loaded.filterbank.log_energies(utterances[0].samples),
-                                      loaded.filterbank.options(), symbols, heard[0].weights,
+                                      loaded.filterbank.options(), symbols, recognised[0].weights,
                                       loaded.model->factor()));
     }
-    example::print_result({{"utterances", std::to_string(heard.size())}});
+    example::print_result({{"utterances", std::to_string(recognised.size())}});
 }
 
 } // namespace speech
@@ -86,37 +86,36 @@ void run_recognise(const Use& use) {
 int main(int argc, char** argv) {
     using namespace speech;
     example::Commands program(
-        "speech", "Learns to recognise spoken digits, one by one and in strings.",
+        "speech", "Recognises spoken digits, individually and in strings.",
         {"train recordings.tar --minutes 5",
          "train recordings.tar --model las --symbols letters --out las.safetensors",
          "eval speech.safetensors recordings.tar",
-         "recognise speech.safetensors some.wav --picture heard.svg",
+         "recognise speech.safetensors some.wav --picture recognised.svg",
          "train --epochs 20 --hidden 32"});
-    program.train("learn recordings named digit_speaker_index.wav, of a folder or an archive; "
-                  "without any, tones",
+    program.train("train on recordings named digit_speaker_index.wav, from a folder or an archive; "
+                  "default: synthetic tones",
                   train);
     Use use;
     const auto shared = [&](CLI::App& command) {
         example::add_model(command, use.model);
-        command.add_option("--beam", use.beam, "hypotheses that are followed; 1: greedy")
-            ->check(CLI::Range(1, 1000));
-        command.add_flag("--lexicon", use.lexicon,
-                         "CTC over letters: only names of digits are possible");
+        command.add_option("--beam", use.beam, "beam width; 1: greedy")->check(CLI::Range(1, 1000));
+        command.add_flag("--lexicon", use.lexicon, "CTC over letters: allow only names of digits");
     };
     CLI::App* command = program.add("eval", "word error rates of the held-out recordings",
                                     [&] { return run_eval(use); });
     shared(*command);
     command->add_option("RECORDINGS", use.recordings)->check(CLI::ExistingPath);
 
-    command = program.add("recognise", "WAV files; without any, a string of held-out recordings",
+    command = program.add("recognise", "WAV files; default: a string of held-out recordings",
                           [&] { return run_recognise(use); });
     shared(*command);
     command->add_option("FILES", use.files)->check(CLI::ExistingPath);
-    command->add_option("--recordings", use.recordings, "to make a string of")
+    command->add_option("--recordings", use.recordings, "number of digits in the string")
         ->check(CLI::ExistingPath);
-    command->add_option("--string", use.string, "its number");
-    command->add_option("--picture", use.picture, "draw what was heard where, as SVG");
-    command->add_option("--save", use.save, "write the first utterance, as WAV");
+    command->add_option("--string", use.string, "number of the string");
+    command->add_option("--picture", use.picture,
+                        "draw the recognised words over the spectrogram, as SVG");
+    command->add_option("--save", use.save, "write the first utterance as a WAV file");
 
     return program.run(argc, argv);
 }

@@ -6,10 +6,10 @@ namespace speech {
 
 namespace {
 
-// The symbols that a search found in the step-wise probabilities, and on which steps they lie.
+// The symbols found by a search in the step-wise probabilities, with their steps.
 template <class T>
-std::vector<Heard> hear_by_steps(const Tensor<T>& x, std::span<const std::size_t> lengths,
-                                 const Search& search) {
+std::vector<Recognition> hear_by_steps(const Tensor<T>& x, std::span<const std::size_t> lengths,
+                                       const Search& search) {
     std::vector<std::vector<std::int64_t>> symbols;
     const nn::CtcBeamOptions options{.beam = search.beam, .end = search.lexicon ? 0 : -1};
     if (search.lexicon) {
@@ -24,7 +24,7 @@ std::vector<Heard> hear_by_steps(const Tensor<T>& x, std::span<const std::size_t
             symbols.push_back(std::move(best.front().symbols));
     }
     const auto paths = nn::ctc_align(x, lengths, nn::pad_sequences(symbols, 0));
-    std::vector<Heard> heard;
+    std::vector<Recognition> recognised;
     for (std::size_t b = 0; b < symbols.size(); ++b) {
         Tensor<float> weights = Tensor<float>::zeros({symbols[b].size(), paths[b].size()});
         std::size_t symbol = 0;
@@ -33,9 +33,9 @@ std::vector<Heard> hear_by_steps(const Tensor<T>& x, std::span<const std::size_t
             if (t > 0 && paths[b][t] == paths[b][t - 1]) --symbol;
             weights(symbol++, t) = 1;
         }
-        heard.push_back({std::move(symbols[b]), std::move(weights)});
+        recognised.push_back({std::move(symbols[b]), std::move(weights)});
     }
-    return heard;
+    return recognised;
 }
 
 nn::TransformerOptions layers_of(const Settings& s, bool decoder) {
@@ -56,7 +56,7 @@ nn::Subsampling<T> subsampling(const Settings& s) {
         {.input = s.input, .channels = s.channels, .filters = 16, .width = s.hidden});
 }
 
-// Self-attention on convolutions.
+// Convolutions and self-attention.
 template <class T>
 struct AttentiveEncoder {
     explicit AttentiveEncoder(const Settings& s)
@@ -96,8 +96,8 @@ public:
         return nn::ctc_loss(frames.x, frames.lengths, batch.symbols, {.zero_impossible = true})
             .loss;
     }
-    std::vector<Heard> hear(const Tensor<T>& x, Lengths lengths,
-                            const Search& search) const override {
+    std::vector<Recognition> recognise(const Tensor<T>& x, Lengths lengths,
+                                       const Search& search) const override {
         const auto frames = log_probabilities(Variable(x), lengths);
         return hear_by_steps(frames.x.value(), frames.lengths, search);
     }
@@ -109,11 +109,11 @@ public:
     double dropped;
 };
 
-// What a step function writes, from a state on, to its end.
+// The output of a step function from a given state to the end symbol.
 template <class Step, class State>
-std::vector<Heard> write(const Step& step, const State& state, std::size_t batch,
-                         std::size_t frames, std::size_t beam) {
-    std::vector<Heard> heard;
+std::vector<Recognition> write(const Step& step, const State& state, std::size_t batch,
+                               std::size_t frames, std::size_t beam) {
+    std::vector<Recognition> recognised;
     for (auto& found : nn::beam_search(
              step, state, Indices::zeros({batch}),
              {.beam = beam, .length_penalty = 1, .end = 0, .max_length = frames / 5 + 10})) {
@@ -122,9 +122,9 @@ std::vector<Heard> write(const Step& step, const State& state, std::size_t batch
         Tensor<float> weights(Shape{best.tokens.size(), best.weights.shape(1)});
         for (std::size_t i = 0; i < weights.size(); ++i)
             weights.data()[i] = static_cast<float>(best.weights.data()[i]);
-        heard.push_back({std::move(best.tokens), std::move(weights)});
+        recognised.push_back({std::move(best.tokens), std::move(weights)});
     }
-    return heard;
+    return recognised;
 }
 
 template <class T>
@@ -148,9 +148,9 @@ public:
                    .attention = {.width = s.hidden, .filters = 8, .window = 15}}) {}
 
     auto start(const Variable<T>& x, Lengths lengths) const {
-        const auto heard = listener(x, lengths);
-        const auto memory =
-            speller.attention.prepare(heard.x, nn::length_mask(heard.lengths, heard.x.shape(0)));
+        const auto recognised = listener(x, lengths);
+        const auto memory = speller.attention.prepare(
+            recognised.x, nn::length_mask(recognised.lengths, recognised.x.shape(0)));
         nn::State<T, 2> first;
         for (std::size_t i = 0; i < first.size(); ++i)
             first[i] = Variable(Tensor<T>::zeros({x.shape(1), speller.widths()[i]}));
@@ -160,8 +160,8 @@ public:
         const auto first = start(Variable(batch.x), batch.lengths);
         return spelling_loss(speller(first, batch.spelled).logits, batch);
     }
-    std::vector<Heard> hear(const Tensor<T>& x, Lengths lengths,
-                            const Search& search) const override {
+    std::vector<Recognition> recognise(const Tensor<T>& x, Lengths lengths,
+                                       const Search& search) const override {
         const auto step = [this](const auto& state, const Indices& tokens) {
             return speller.predict(state, tokens);
         };
@@ -188,8 +188,8 @@ public:
         const auto frames = convolutions(Variable(batch.x), batch.lengths);
         return spelling_loss(net(frames.x, batch.spelled, frames.lengths).logits, batch);
     }
-    std::vector<Heard> hear(const Tensor<T>& x, Lengths lengths,
-                            const Search& search) const override {
+    std::vector<Recognition> recognise(const Tensor<T>& x, Lengths lengths,
+                                       const Search& search) const override {
         const auto frames = convolutions(Variable(x), lengths);
         return write(net.step(), net.start(frames.x, frames.lengths), x.shape(1), x.shape(0),
                      search.beam);
@@ -207,7 +207,7 @@ template <class T>
 std::unique_ptr<Recogniser<T>> make_recogniser(const Settings& s, const Alphabet& alphabet) {
     if (s.model == "ctc") {
         using Listener = nn::Pyramid<nn::LstmCell<T>>;
-        // Letters need more steps than digits do.
+        // Letters need more steps than digits.
         const Listener listener({.input = s.input,
                                  .hidden = s.hidden,
                                  .factors = {2, s.symbols == "digits" ? 2u : 1u},

@@ -10,9 +10,9 @@ namespace speech {
 struct Settings {
     static constexpr const char* program = "speech";
     std::string model = "ctc", symbols = "digits", task = "both";
-    std::size_t hidden = 128, input = 120; // widths of the layers and of a frame
-    std::size_t channels = 3;              // in a frame: energies and their slopes
-    std::size_t sample_rate = 8000;        // samples a second
+    std::size_t hidden = 128, input = 120; // width of the layers and of a frame
+    std::size_t channels = 3;              // values in a frame: energies and their slopes
+    std::size_t sample_rate = 8000;        // samples per second
     double dropout = 0.2;
 
     void fields(example::Fields f) {
@@ -20,20 +20,20 @@ struct Settings {
         f("--symbols", symbols)->check(CLI::IsMember({"digits", "letters"}));
         f("--task", task)->check(CLI::IsMember({"single", "strings", "both"}));
         f("--hidden", hidden, "width of the layers")->check(CLI::PositiveNumber);
-        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 0.99));
+        f("--dropout", dropout, "dropout probability")->check(CLI::Range(0.0, 0.99));
         f.stored("input", input);
         f.stored("channels", channels);
         f.stored("sample_rate", sample_rate);
     }
 };
 
-// Sequences side by side.
+// A batch of sequences.
 template <class T>
 struct Batch {
     Tensor<T> x; // [T, B, input]
     std::vector<std::size_t> lengths;
     nn::PaddedBatch symbols; // [L, B]
-    Indices spelled;         // [L + 1, B]: with the end, and -100 behind it
+    Indices spelled;         // [L + 1, B]: with the end symbol, followed by -100
 };
 
 struct Search {
@@ -49,16 +49,16 @@ public:
 
     virtual ~Recogniser() = default;
     virtual Variable<T> loss(const Batch<T>& batch) const = 0;
-    virtual std::vector<Heard> hear(const Tensor<T>& x, Lengths lengths,
-                                    const Search& search) const = 0;
-    // Frames that one step of the weights stands for.
+    virtual std::vector<Recognition> recognise(const Tensor<T>& x, Lengths lengths,
+                                               const Search& search) const = 0;
+    // Number of frames per step of the weights.
     virtual std::size_t factor() const = 0;
     virtual void members(nn::Members<T>& m) = 0;
 };
 
 // ctc: recurrent layers and connectionist temporal classification; las: Listen, Attend and Spell;
-// transformer_ctc: a Transformer's encoder on convolutions; transformer: its decoder as well.
-// Throws Error for no such model.
+// transformer_ctc: convolutions and a Transformer encoder; transformer: also a Transformer decoder.
+// Throws Error for an unknown model.
 template <class T>
 std::unique_ptr<Recogniser<T>> make_recogniser(const Settings& settings, const Alphabet& alphabet);
 

@@ -33,12 +33,13 @@ Recording recording_of(Sound sound) {
                 number_in(name.substr(0, first), name),
                 number_in(name.substr(last + 1, name.rfind('.') - last - 1), name),
                 {}};
-    if (r.digit >= words.size()) fail("read_recordings", "'" + name + "' is no digit from 0 to 9");
+    if (r.digit >= words.size())
+        fail("read_recordings", "'" + name + "' is not a digit from 0 to 9");
     r.samples = std::move(sound.samples);
     return r;
 }
 
-// A digit as two tones, which the voice makes higher or lower, that swell and fade.
+// A digit as two tones that rise and fade in volume; the voice determines the pitch.
 Recording tones(std::size_t digit, std::size_t voice, std::size_t index, double rate) {
     Random random = Random(7).split(digit * 1000 + voice * 100 + index);
     const double pitch =
@@ -82,12 +83,12 @@ Recordings read_recordings(const std::string& path) {
         }
     }
     for (Recording& r : found)
-        (r.index < held_out_indices ? all.held_out : all.learned).push_back(std::move(r));
-    if (all.learned.empty() || all.held_out.empty())
-        fail("read_recordings", "'" + path + "' holds " + std::to_string(all.held_out.size()) +
+        (r.index < held_out_indices ? all.held_out : all.training).push_back(std::move(r));
+    if (all.training.empty() || all.held_out.empty())
+        fail("read_recordings", "'" + path + "' contains " + std::to_string(all.held_out.size()) +
                                     " recordings of index 0 to 4 and " +
-                                    std::to_string(all.learned.size()) +
-                                    " others, of which both are needed");
+                                    std::to_string(all.training.size()) +
+                                    " others; both are needed");
     return all;
 }
 

@@ -22,9 +22,9 @@ namespace {
 
 constexpr const char* name = "read_sounds";
 
-constexpr std::size_t largest = 1 << 28; // bytes of a member of an archive
+constexpr std::size_t largest = 1 << 28; // largest size of an archive member, in bytes
 
-// Files that begin with "._" are what macOS puts beside others in archives.
+// macOS adds files that begin with "._" to archives.
 bool is_wav(const fs::path& path) {
     if (path.filename().string().starts_with("._")) return false;
     std::string ending = path.extension().string();
@@ -59,8 +59,8 @@ struct Memory {
 
 using File = std::unique_ptr<SNDFILE, int (*)(SNDFILE*)>;
 
-// Sets a size of 0 or beyond 2 GB, as of sound written to a pipe, to that of what follows:
-// libsndfile takes such a file, and one that breaks off, for what it finds.
+// Replaces a size of 0 or above 2 GB, as written to a pipe, by the size of the remaining data:
+// libsndfile silently reads such a file, or a truncated one, as far as possible.
 void check_size(std::span<std::byte> bytes, const std::string& where) {
     const auto text = [&](std::size_t at) {
         return std::string_view(reinterpret_cast<const char*>(&bytes[at]), 4);
@@ -75,7 +75,7 @@ void check_size(std::span<std::byte> bytes, const std::string& where) {
         for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = std::byte(n >> (8 * i) & 255);
     };
     if (bytes.size() < 12 || text(0) != "RIFF" || text(8) != "WAVE")
-        fail(name, where + " is no WAV file (RIFF), whatever its name; convert it");
+        fail(name, where + " is not a WAV file (RIFF), whatever its name; convert it");
     for (std::size_t at = 12; at + 8 <= bytes.size();) {
         const std::size_t size = number(at + 4), rest = bytes.size() - at - 8;
         const bool is_data = text(at) == "data";
@@ -85,13 +85,13 @@ void check_size(std::span<std::byte> bytes, const std::string& where) {
             return;
         }
         if (size > rest)
-            fail(name, where + " breaks off: " + std::to_string(rest) + " of " +
-                           std::to_string(size) + " bytes of its part '" + std::string(text(at)) +
-                           "' are there");
+            fail(name, where + " is truncated: " + std::to_string(rest) + " of " +
+                           std::to_string(size) + " bytes of its chunk '" + std::string(text(at)) +
+                           "' are present");
         if (is_data) return;
         at += 8 + size + size % 2;
     }
-    fail(name, where + " has no part 'data'");
+    fail(name, where + " has no chunk 'data'");
 }
 
 Sound decode(std::vector<std::byte> bytes, const std::string& path, const std::string& entry) {
@@ -103,15 +103,15 @@ Sound decode(std::vector<std::byte> bytes, const std::string& path, const std::s
     const File file(sf_open_virtual(&io, SFM_READ, &info, &memory), sf_close);
     if (!file) fail(name, where + " cannot be read: " + sf_strerror(nullptr));
     const auto channels = static_cast<std::size_t>(info.channels);
-    // The densest coding of WAV files has two bits a sample.
+    // The most compact WAV encoding has two bits per sample.
     if (info.frames < 0 || static_cast<std::uint64_t>(info.frames) > 4 * bytes.size())
-        fail(name, where + " promises " + std::to_string(info.frames) + " samples in " +
+        fail(name, where + " specifies " + std::to_string(info.frames) + " samples in " +
                        std::to_string(bytes.size()) + " bytes");
     std::vector<float> all(static_cast<std::size_t>(info.frames) * channels);
     const sf_count_t got = sf_readf_float(file.get(), all.data(), info.frames);
     if (got != info.frames || got == 0)
-        fail(name, where + " has " + std::to_string(got) + " samples where " +
-                       std::to_string(info.frames) + " are promised");
+        fail(name, where + " has " + std::to_string(got) + " samples, but " +
+                       std::to_string(info.frames) + " are specified");
     Sound sound{fs::path(entry.empty() ? path : entry).filename().string(),
                 static_cast<std::size_t>(info.samplerate),
                 {}};
@@ -119,7 +119,7 @@ Sound decode(std::vector<std::byte> bytes, const std::string& path, const std::s
         float sum = 0;
         for (std::size_t c = 0; c < channels; ++c) sum += all[i + c];
         sound.samples.push_back(sum / static_cast<float>(channels));
-        if (!std::isfinite(sum)) fail(name, where + " holds a sample that is no number");
+        if (!std::isfinite(sum)) fail(name, where + " contains a sample that is not finite");
     }
     return sound;
 }
@@ -154,8 +154,8 @@ std::vector<Sound> read_archive(const std::string& path) {
             if (got == 0) break;
             if (bytes.size() > largest)
                 fail(name, "'" + path + "': '" + entry_name +
-                               "' unpacks to more than the limit of " + std::to_string(largest) +
-                               " bytes");
+                               "' decompresses to more than the limit of " +
+                               std::to_string(largest) + " bytes");
         }
         sounds.push_back(decode(bytes, path, entry_name));
     }
@@ -175,13 +175,13 @@ std::vector<Sound> read_sounds(const std::string& path) {
     } else {
         sounds = read_archive(path);
     }
-    if (sounds.empty()) fail(name, "'" + path + "' holds no WAV file");
+    if (sounds.empty()) fail(name, "'" + path + "' contains no WAV file");
     std::stable_sort(sounds.begin(), sounds.end(),
                      [](const Sound& a, const Sound& b) { return a.name < b.name; });
     for (const Sound& sound : sounds)
         if (sound.sample_rate != sounds[0].sample_rate)
             fail(name, "'" + path + "': '" + sound.name + "' has " +
-                           std::to_string(sound.sample_rate) + " samples a second, '" +
+                           std::to_string(sound.sample_rate) + " samples per second, '" +
                            sounds[0].name + "' " + std::to_string(sounds[0].sample_rate));
     return sounds;
 }

@@ -7,19 +7,20 @@
 
 namespace speech {
 
-// One channel of sound: several are averaged.
+// Mono sound; several channels are averaged.
 struct Sound {
-    std::string name; // of its file, without folders
+    std::string name; // file name without folders
     std::size_t sample_rate = 0;
     std::vector<float> samples; // within [-1, 1]
 };
 
-// The WAV files of a folder, of an archive (tar, zip, ... compressed or not), or the one file, in
-// the order of their names. Throws unroll::Error, with path and name, for what cannot be read, has
-// no sample or another rate than the first, and where there is none.
+// Reads the WAV files of a folder or of an archive (tar, zip, ..., compressed or not), or a single
+// file, in the order of their names. Throws unroll::Error, with path and name, for a file that
+// cannot be read, has no samples or a different sampling rate than the first, and if there are no
+// files.
 std::vector<Sound> read_sounds(const std::string& path);
 
-// Writes 16 bits a sample.
+// Writes 16 bits per sample.
 void write_wav(const std::string& path, const Sound& sound);
 
 } // namespace speech

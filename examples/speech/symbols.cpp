@@ -56,15 +56,15 @@ nn::Tokens Alphabet::words_of(std::span<const std::int64_t> symbols) const {
     return found;
 }
 
-std::vector<TimedWord> timed_words(const Alphabet& alphabet, const Heard& heard,
+std::vector<TimedWord> timed_words(const Alphabet& alphabet, const Recognition& recognised,
                                    double seconds_a_step) {
     std::vector<TimedWord> found;
-    const nn::Tokens texts = alphabet.words_of(heard.symbols);
-    for (const auto& [begin, end] : alphabet.words_among(heard.symbols)) {
-        std::size_t first = heard.weights.shape(1), last = 0;
+    const nn::Tokens texts = alphabet.words_of(recognised.symbols);
+    for (const auto& [begin, end] : alphabet.words_among(recognised.symbols)) {
+        std::size_t first = recognised.weights.shape(1), last = 0;
         for (std::size_t i = begin; i < end; ++i)
-            for (std::size_t s = 0; s < heard.weights.shape(1); ++s) {
-                if (heard.weights(i, s) < 0.1f) continue;
+            for (std::size_t s = 0; s < recognised.weights.shape(1); ++s) {
+                if (recognised.weights(i, s) < 0.1f) continue;
                 first = std::min(first, s);
                 last = std::max(last, s + 1);
             }

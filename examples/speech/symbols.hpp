@@ -6,8 +6,8 @@ namespace speech {
 
 using namespace unroll;
 
-// What is written: digits, or the letters of their names with spaces between. Symbol 0 is CTC's
-// blank, and where a speller begins and ends.
+// Output symbols: digits, or the letters of their names separated by spaces. Symbol 0 is CTC's
+// blank, and the start and end symbol of a decoder.
 class Alphabet {
 public:
     explicit Alphabet(const std::string& symbols);
@@ -17,7 +17,7 @@ public:
         return symbols_[static_cast<std::size_t>(symbol)];
     }
     std::vector<std::int64_t> encode(std::span<const std::size_t> digits) const;
-    // Which symbols, [begin, end), make each word; what is no digit's name is a word as well.
+    // The symbols [begin, end) of each word, whether or not it is the name of a digit.
     std::vector<std::pair<std::size_t, std::size_t>>
     words_among(std::span<const std::int64_t> symbols) const;
     nn::Tokens words_of(std::span<const std::int64_t> symbols) const;
@@ -27,8 +27,8 @@ private:
     std::vector<std::string> symbols_;
 };
 
-// A language of the digits' names: whatever letters may follow are equally likely, and so is the
-// end, symbol 0. A step function for decoders, whose state is the word so far.
+// A language model of the digits' names: all possible next letters, and the end, symbol 0, are
+// equally likely. A step function for decoders, whose state is the current prefix of a word.
 class Lexicon {
 public:
     explicit Lexicon(const Alphabet& alphabet) : alphabet_(&alphabet) {}
@@ -39,17 +39,17 @@ private:
     const Alphabet* alphabet_;
 };
 
-struct Heard {
+struct Recognition {
     std::vector<std::int64_t> symbols;
-    Tensor<float> weights; // [symbols, steps]: where each was heard
+    Tensor<float> weights; // [symbols, steps]: weights of each symbol over time
 };
 
-// When each word was heard: from the first to the last step with a tenth of a symbol's weight.
+// The time of each word: from the first to the last step with a tenth of a symbol's weight.
 struct TimedWord {
     std::string text;
     double begin = 0, end = 0; // seconds
 };
-std::vector<TimedWord> timed_words(const Alphabet& alphabet, const Heard& heard,
+std::vector<TimedWord> timed_words(const Alphabet& alphabet, const Recognition& recognised,
                                    double seconds_a_step);
 
 } // namespace speech

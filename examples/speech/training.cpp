@@ -7,7 +7,7 @@ namespace speech {
 
 namespace {
 
-// Hides filters, with their slopes, and frames, twice each (Park et al. 2019: SpecAugment).
+// Masks filters, with their slopes, and frames, twice each (SpecAugment, Park et al. 2019).
 void hide(Tensor<float>& x, const FilterbankOptions& bank, std::size_t most, Random& random) {
     const auto cut = [&](std::size_t n) {
         const std::size_t width = std::min(random.below(most + 1), n / 4);
@@ -36,8 +36,8 @@ Batch<float> batch_of(const Alphabet& alphabet, std::span<const Utterance> utter
             nn::pad_sequences(spelled, -100).numbers};
 }
 
-// How many digits each utterance of an epoch has: every recording by itself and a third as many
-// strings, or one of both.
+// The number of digits of each utterance of an epoch: every recording individually and a third as
+// many strings, or only one of both kinds.
 std::vector<std::size_t> digits_of(std::size_t recordings, const std::string& task) {
     std::vector<std::size_t> all;
     if (task != "strings") all.assign(recordings, 1);
@@ -56,9 +56,9 @@ Loaded::Loaded(const std::string& path)
     optim::load_weights(path, parameters(*model));
 }
 
-std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filterbank,
-                        std::span<const Utterance> utterances, const Search& search) {
-    std::vector<Heard> heard(utterances.size());
+std::vector<Recognition> recognise(const Recogniser<float>& model, const Filterbank& filterbank,
+                                   std::span<const Utterance> utterances, const Search& search) {
+    std::vector<Recognition> recognised(utterances.size());
     std::vector<std::size_t> order(utterances.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -72,19 +72,19 @@ std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filter
         std::vector<Tensor<float>> features;
         for (const std::size_t i : which) features.push_back(filterbank(utterances[i].samples));
         const auto [x, lengths] = nn::pad_frames<float>(features);
-        auto found = model.hear(x, lengths, search);
-        for (std::size_t b = 0; b < which.size(); ++b) heard[which[b]] = std::move(found[b]);
+        auto found = model.recognise(x, lengths, search);
+        for (std::size_t b = 0; b < which.size(); ++b) recognised[which[b]] = std::move(found[b]);
     });
-    return heard;
+    return recognised;
 }
 
 double word_error_rate(const Alphabet& alphabet, std::span<const Utterance> utterances,
-                       std::span<const Heard> heard) {
+                       std::span<const Recognition> recognised) {
     std::size_t wrong = 0, said = 0;
     for (std::size_t i = 0; i < utterances.size(); ++i) {
         nn::Tokens truth;
         for (const std::size_t digit : utterances[i].digits) truth.push_back(words[digit]);
-        wrong += nn::edit_distance(truth, alphabet.words_of(heard[i].symbols));
+        wrong += nn::edit_distance(truth, alphabet.words_of(recognised[i].symbols));
         said += truth.size();
     }
     return 100 * static_cast<double>(wrong) / static_cast<double>(said);
@@ -125,15 +125,15 @@ int train(Training o) {
     const auto model = make_recogniser<float>(o.model, alphabet);
     const auto single = test_recordings(recordings), strings = test_strings(recordings);
 
-    // Each time with other pauses and noise, and strings of other recordings.
-    const auto digits = digits_of(recordings.learned.size(), o.model.task);
+    // Pauses, noise and strings are drawn again each time.
+    const auto digits = digits_of(recordings.training.size(), o.model.task);
     const auto spoken = [&](std::size_t i, Random& random) {
         if (digits[i] > 1)
-            return join(recordings.learned, draw_string(recordings.learned, digits[i], random),
+            return join(recordings.training, draw_string(recordings.training, digits[i], random),
                         recordings.sample_rate, random);
         return random.uniform() < 0.5
-                   ? alone(recordings.learned[i])
-                   : join(recordings.learned, std::array{i}, recordings.sample_rate, random);
+                   ? alone(recordings.training[i])
+                   : join(recordings.training, std::array{i}, recordings.sample_rate, random);
     };
     const auto loss = [&](std::span<const std::size_t> which) {
         std::vector<Utterance> utterances;
@@ -147,16 +147,16 @@ int train(Training o) {
     };
     const auto rates = [&](const char* end, std::size_t beam) {
         const auto rate = [&](std::span<const Utterance> utterances) {
-            const auto heard = hear(*model, filterbank, utterances, {.beam = beam});
-            return word_error_rate(alphabet, utterances, heard);
+            const auto recognised = recognise(*model, filterbank, utterances, {.beam = beam});
+            return word_error_rate(alphabet, utterances, recognised);
         };
         return example::Figures{{std::string("wer_single") + end, rate(single)},
                                 {std::string("wer_strings") + end, rate(strings)}};
     };
     example::Task task;
     task.about =
-        fmt::format("{} recordings to learn and {} to test with; {} symbols",
-                    recordings.learned.size(), recordings.held_out.size(), alphabet.size());
+        fmt::format("{} training recordings, {} test recordings; {} symbols",
+                    recordings.training.size(), recordings.held_out.size(), alphabet.size());
     task.unit = "utterances";
     task.units = static_cast<double>(o.batch);
     task.metrics = [&] { return rates("_greedy", 1); };

@@ -10,7 +10,7 @@ namespace speech {
 struct Training : example::TrainingOptions {
     std::string recordings;
     Settings model;
-    std::size_t mask = 8; // of a filterbank's filters, and of its frames, hidden at once
+    std::size_t mask = 8; // number of adjacent filters, and frames, that are masked
 
     Training() {
         learning_rate = 3e-3;
@@ -20,12 +20,13 @@ struct Training : example::TrainingOptions {
     void options(CLI::App& command) {
         command.add_option("RECORDINGS", recordings)->check(CLI::ExistingPath);
         model.fields(command);
-        command.add_option("--mask", mask, "the most filters, and frames, hidden at once");
+        command.add_option("--mask", mask,
+                           "largest numbers of adjacent filters and frames to mask");
         TrainingOptions::options(command, "utterances in a batch");
     }
 };
 
-// What a file holds: a recogniser, and what is written and heard with it.
+// The content of a model file: a recogniser with its output symbols and features.
 struct Loaded {
     explicit Loaded(const std::string& path);
     Settings settings;
@@ -34,11 +35,11 @@ struct Loaded {
     std::unique_ptr<Recogniser<float>> model;
 };
 
-std::vector<Heard> hear(const Recogniser<float>& model, const Filterbank& filterbank,
-                        std::span<const Utterance> utterances, const Search& search);
-// Words inserted, deleted and substituted, in percent of those that were said.
+std::vector<Recognition> recognise(const Recogniser<float>& model, const Filterbank& filterbank,
+                                   std::span<const Utterance> utterances, const Search& search);
+// Inserted, deleted and substituted words, in percent of the spoken words.
 double word_error_rate(const Alphabet& alphabet, std::span<const Utterance> utterances,
-                       std::span<const Heard> heard);
+                       std::span<const Recognition> recognised);
 
 // Returns the program's exit status.
 int train(Training options);

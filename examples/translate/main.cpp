@@ -10,13 +10,13 @@ using Sentences = std::vector<nn::Tokens>;
 
 nn::Tokens tokens_of(std::string_view sentence) { return nn::split_words(nn::to_lower(sentence)); }
 
-// The pairs to learn, and sources drawn the same way every time with all that they may become.
+// The training pairs, and a fixed random set of held-out sources with all their targets.
 struct Pairs {
     Sentences sources, targets, held_out;
     std::vector<Sentences> references;
 
     Pairs() = default;
-    // At most a tenth of the pairs' number of sources are held out.
+    // The number of held-out sources is at most a tenth of the number of pairs.
     Pairs(const std::string& path, std::size_t most) {
         const auto pairs = nn::read_pairs(path, tokens_of);
         std::map<nn::Tokens, Sentences> all;
@@ -24,7 +24,7 @@ struct Pairs {
         most = std::min(most, pairs.size() / 10);
         if (most == 0 || most >= all.size())
             fail("pairs",
-                 fmt::format("of {} different sources {} cannot be held out", all.size(), most));
+                 fmt::format("cannot hold out {1} of {0} distinct sources", all.size(), most));
         const std::vector<std::pair<nn::Tokens, Sentences>> listed(all.begin(), all.end());
         for (const std::size_t i : Random(1).permutation(listed.size())) {
             const auto& [source, becomes] = listed[i];
@@ -41,11 +41,11 @@ struct Pairs {
 
 struct Translation {
     nn::Tokens words;
-    Tensor<float> weights; // [words, source words] where there is an attention
+    Tensor<float> weights; // [words, source words] if the model has attention
 };
 
-// What the model writes for each sentence, by a beam; 1: the likeliest word every time. Where it
-// writes that it does not know a word, the source word that it looked at most is copied.
+// The translation of each sentence by beam search; 1: greedy. Unknown words are replaced by the
+// source word with the largest attention weight.
 std::vector<Translation> translate(const Model<float>& model, const Settings& s,
                                    const Sentences& sentences, std::size_t beam) {
     const auto numbers = s.source.encode_all(sentences);
@@ -91,9 +91,9 @@ struct Training : example::TrainingOptions {
     void options(CLI::App& command) {
         command.add_option("PAIRS", path)->check(CLI::ExistingFile);
         model.fields(command);
-        command.add_option("--min-count", min_count, "words that are rarer are unknown")
+        command.add_option("--min-count", min_count, "treat rarer words as unknown")
             ->check(CLI::PositiveNumber);
-        command.add_option("--smoothing", smoothing, "share of a target that all words divide")
+        command.add_option("--smoothing", smoothing, "label smoothing")
             ->check(CLI::Range(0.0, 0.99));
         TrainingOptions::options(command, "pairs in a batch");
     }
@@ -117,7 +117,7 @@ struct Training : example::TrainingOptions {
         y = to.encode_all(pairs.targets, nn::Vocabulary::Ends::end);
         for (const auto& target : y)
             units += static_cast<double>(batch * target.size()) / static_cast<double>(y.size());
-        return fmt::format("{} pairs to learn, {} sources held out; vocabularies of {} and {}",
+        return fmt::format("{} training pairs, {} sources held out; vocabularies of {} and {}",
                            y.size(), model.held_out, from.size(), to.size());
     }
     example::Batches source() const { return {nn::lengths_of(y), batch, seed}; }
@@ -176,32 +176,32 @@ int main(int argc, char** argv) {
     using namespace translate;
     example::Commands program(
         "translate",
-        "Learns to write one sequence after reading another: translations, answers, summaries, "
-        "from lines of a source, a tab and its target.",
+        "Maps one sequence to another: translations, answers, summaries, "
+        "from lines with a source, a tab and its target.",
         {"train eng-fra.txt --minutes 15", "eval translate.safetensors eng-fra.txt --beam 4",
          "translate translate.safetensors 'The black cat sleeps.' --alignment cat.svg",
          "train eng-fra.txt --attention none --out none.safetensors",
          "train eng-fra.txt --model transformer --learning-rate 1e-3",
          "train --epochs 20 --hidden 64 --width 32"});
-    program.train("learn pairs", example::train<Training, Model>);
+    program.train("train on pairs", example::train<Training, Model>);
     std::string path, pairs = example::shipped("pairs.txt"), alignment;
     std::vector<std::string> sentences;
     std::size_t beam = 4;
     const auto shared = [&](CLI::App& command) {
         example::add_model(command, path);
-        command.add_option("--beam", beam, "hypotheses that are followed; 1: greedy")
-            ->check(CLI::Range(1, 1000));
+        command.add_option("--beam", beam, "beam width; 1: greedy")->check(CLI::Range(1, 1000));
     };
-    CLI::App* command = program.add("eval", "BLEU of the sources that were held out",
+    CLI::App* command = program.add("eval", "BLEU on the held-out sources",
                                     [&] { return run_eval(path, pairs, beam); });
     shared(*command);
-    command->add_option("PAIRS", pairs, "the file learned from")->check(CLI::ExistingFile);
+    command->add_option("PAIRS", pairs, "the training file")->check(CLI::ExistingFile);
 
     command = program.add("translate", "sentences, or lines of standard input",
                           [&] { return run_translate(path, sentences, beam, alignment); });
     shared(*command);
     command->add_option("SENTENCE", sentences);
-    command->add_option("--alignment", alignment, "draw the first sentence's, as SVG");
+    command->add_option("--alignment", alignment,
+                        "draw the alignment of the first sentence as SVG");
 
     return program.run(argc, argv);
 }

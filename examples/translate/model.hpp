@@ -9,7 +9,7 @@ namespace translate {
 
 using namespace unroll;
 
-// Source sentences have no use for a beginning and an end.
+// Source sentences need no start and end symbols.
 inline const nn::SpecialSymbols source_symbols{"<pad>", "<unk>", "", ""};
 
 struct Settings {
@@ -22,22 +22,23 @@ struct Settings {
     void fields(example::Fields f) {
         const CLI::Validator any = CLI::PositiveNumber;
         f("--model", model)->check(CLI::IsMember({"recurrent", "transformer"}));
-        f("--attention", attention, "of a recurrent model")
+        f("--attention", attention, "attention of a recurrent model")
             ->check(CLI::IsMember({"none", "dot", "general", "concat", "additive"}));
-        f("--width", width, "of a word's vector, and of a transformer's layers")->check(any);
-        f("--hidden", hidden, "width of the recurrent layers")->check(any);
-        f("--layers", layers, "of each of a transformer's two stacks")->check(any);
-        f("--heads", heads, "of a transformer's attention")->check(any);
-        f("--held-out", held_out, "sources to measure with, a tenth of the pairs at most")
+        f("--width", width, "width of the word embedding and of a transformer's layers")
             ->check(any);
-        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 0.99));
+        f("--hidden", hidden, "width of the recurrent layers")->check(any);
+        f("--layers", layers, "layers of each of a transformer's two stacks")->check(any);
+        f("--heads", heads, "attention heads of a transformer")->check(any);
+        f("--held-out", held_out, "held-out sources, at most a tenth of the pairs")->check(any);
+        f("--dropout", dropout, "dropout probability")->check(CLI::Range(0.0, 0.99));
         f.stored("source", source, source_symbols);
         f.stored("target", target);
     }
     bool attends() const { return model == "transformer" || attention != "none"; }
 };
 
-// A bidirectional GRU reads, a GRU writes, attending after its step; or two Transformer stacks.
+// A bidirectional GRU encoder and a GRU decoder that attends after its step; or two Transformer
+// stacks.
 template <class T>
 struct Model {
     using value_type = T;
@@ -81,7 +82,7 @@ struct Model {
         };
         return std::visit(loss_of, net);
     }
-    // What is written for each source, best first.
+    // The hypotheses for each source, best first.
     auto write(const nn::PaddedBatch& x, const nn::BeamOptions& options) const {
         const auto write = [&](const auto& net) {
             return nn::beam_search(net.step(), net.start(read(x.numbers), x.lengths),

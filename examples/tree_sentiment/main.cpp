@@ -16,7 +16,7 @@ example::Figures figures(const Scores& predicted) {
 struct Training : example::TrainingOptions {
     std::string train = example::shipped("trees.txt"), dev;
     Settings model;
-    std::optional<Numbered> learned, held;
+    std::optional<Numbered> training, held_out;
 
     Training()
         : TrainingOptions{.batch = 16,
@@ -25,8 +25,8 @@ struct Training : example::TrainingOptions {
                           .out = "tree_sentiment.safetensors",
                           .unit = "trees"} {}
     void options(CLI::App& command) {
-        command.add_option("TRAIN", train, "a tree a line");
-        command.add_option("DEV", dev, "looked at now and then; without one, TRAIN");
+        command.add_option("TRAIN", train, "one tree per line");
+        command.add_option("DEV", dev, "validation data; default: TRAIN");
         model.fields(command);
         TrainingOptions::options(command, "trees in a batch");
     }
@@ -35,40 +35,41 @@ struct Training : example::TrainingOptions {
         const auto trees = example::read_trees(train);
         std::vector<nn::Tokens> sentences;
         for (const auto& tree : trees) sentences.push_back(tree.words);
-        if (!resume) // a word met once teaches nothing
+        if (!resume) // a word that occurs once is not informative
             model.words = nn::Vocabulary(sentences, {.min_count = 2});
-        learned.emplace(trees, model.words);
-        held.emplace(dev.empty() ? trees : example::read_trees(dev), model.words);
+        training.emplace(trees, model.words);
+        held_out.emplace(dev.empty() ? trees : example::read_trees(dev), model.words);
         return fmt::format("{} trees, {} words", trees.size(), model.words.size());
     }
-    example::Batches source() const { return {learned->trees.size(), batch, seed}; }
+    example::Batches source() const { return {training->trees.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
-        Batch some(*learned, which);
+        Batch some(*training, which);
         example::forget_words(some.words, model.words, current_random<T>());
-        // A sentence counts as much as all of its phrases, most of which are neutral words.
+        // The root has as much weight as all other phrases of a sentence, most of which are neutral
+        // words.
         const auto logits = net(some);
         const auto& roots = some.trees.roots();
         return cross_entropy(logits, some.labels) +
                cross_entropy(take(logits, roots), some.labels_of(roots));
     }
     example::Figures figures(const Model<float>& net, bool) const {
-        return tree_sentiment::figures(evaluate(net, *held));
+        return tree_sentiment::figures(evaluate(net, *held_out));
     }
 };
 
 void run_eval(const std::string& path, const std::string& file) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto predicted = evaluate(model, Numbered(example::read_trees(file), settings.words));
-    std::printf("roots, as they are labelled (down) and predicted (across):\n%s",
-                predicted.roots.five.table(example::feelings).text().c_str());
+    std::printf("roots, labels (rows) and predictions (columns):\n%s",
+                predicted.roots.five.table(example::sentiments).text().c_str());
     example::print_figures(figures(predicted),
                            {{"macro_f1", fmt::format("{:.4f}", predicted.roots.five.macro().f1)},
                             {"sentences", std::to_string(predicted.roots.five.total())}});
 }
 
-// A tree in Graphviz's language, coloured from red to green by the prediction of each node; where
-// the label is another, it stands beside.
+// A tree in the DOT language, coloured from red to green by the prediction of each node; labels are
+// added where they differ.
 std::string picture(const example::LabelledTree& tree, const std::vector<std::int64_t>& predicted) {
     const char* colors[]{"#d7654f", "#f2b8a2", "#eeeeee", "#b9dcae", "#62ad5c"};
     const char* signs[]{"− −", "−", "0", "+", "+ +"};
@@ -121,30 +122,30 @@ void draw(const std::string& path, const std::string& file, std::size_t which,
 
 int main(int argc, char** argv) {
     using namespace tree_sentiment;
-    example::Commands program(
-        "tree_sentiment",
-        "Tells how every phrase of a parsed sentence feels, from 0 (very negative) to 4 (very "
-        "positive): a recursive network from the words up to the sentence.",
-        {"train", "train sst/train.txt sst/dev.txt --epochs 4",
-         "train sst/train.txt sst/dev.txt --cell rntn --hidden 30",
-         "eval tree_sentiment.safetensors sst/test.txt",
-         "draw tree_sentiment.safetensors sst/test.txt --tree 12",
-         "train --check-gradients --check-order 2"});
-    program.train("learn from trees with a label at each node", example::train<Training, Model>);
+    example::Commands program("tree_sentiment",
+                              "Classifies the sentiment of every phrase of a parsed sentence, from "
+                              "0 (very negative) to 4 (very "
+                              "positive): a recursive network from the words up to the sentence.",
+                              {"train", "train sst/train.txt sst/dev.txt --epochs 4",
+                               "train sst/train.txt sst/dev.txt --cell rntn --hidden 30",
+                               "eval tree_sentiment.safetensors sst/test.txt",
+                               "draw tree_sentiment.safetensors sst/test.txt --tree 12",
+                               "train --check-gradients --check-order 2"});
+    program.train("train on trees with a label at each node", example::train<Training, Model>);
     std::string path, file = example::shipped("trees.txt"), to = "parse.svg";
     std::size_t which = 1;
     const auto shared = [&](CLI::App& command) {
         example::add_model(command, path);
-        command.add_option("FILE", file, "a tree a line");
+        command.add_option("FILE", file, "one tree per line");
     };
     CLI::App* command = program.add("eval", "accuracy of sentences and of all phrases",
                                     [&] { return run_eval(path, file); });
     shared(*command);
 
-    command = program.add("draw", "a parse with the prediction for every phrase",
+    command = program.add("draw", "draw a parse with the prediction for every phrase",
                           [&] { return draw(path, file, which, to); });
     shared(*command);
-    command->add_option("--tree", which, "number of a line, from 1");
+    command->add_option("--tree", which, "line number of the tree, from 1");
     command->add_option("--picture", to, ".svg, .png, .pdf or .dot");
 
     return program.run(argc, argv);

@@ -19,11 +19,11 @@ struct Settings {
     nn::Vocabulary words = example::empty_vocabulary();
 
     void fields(example::Fields f) {
-        f("--cell", cell, "what the network is made of")
+        f("--cell", cell, "recursive cell")
             ->check(CLI::IsMember({"recursive", "rntn", "child-sum", "nary"}));
         f("--hidden", hidden, "width of a node's state")->check(CLI::Range(1, 4096));
-        f("--embedding", embedding, "width of a word's vector")->check(CLI::Range(1, 4096));
-        f("--dropout", dropout, "share of values dropped")->check(CLI::Range(0.0, 1.0));
+        f("--embedding", embedding, "width of the word embedding")->check(CLI::Range(1, 4096));
+        f("--dropout", dropout, "dropout probability")->check(CLI::Range(0.0, 1.0));
         f.stored("vocabulary", words);
     }
 };
@@ -31,7 +31,7 @@ struct Settings {
 // Trees with their words as numbers.
 struct Numbered {
     std::vector<nn::Tree> trees;
-    std::vector<std::vector<std::int64_t>> words, labels; // by node; an inner node's word is -1
+    std::vector<std::vector<std::int64_t>> words, labels; // per node; -1 for inner nodes
 
     Numbered(const std::vector<example::LabelledTree>& all, const nn::Vocabulary& vocabulary) {
         for (const auto& tree : all) {
@@ -52,7 +52,8 @@ struct Numbered {
     }
 };
 
-// Some trees, with the words of their leaves and the labels of their nodes in the batch's order.
+// A batch of trees, with the words of their leaves and the labels of their nodes in the order of
+// the batch.
 struct Batch {
     nn::TreeBatch trees;
     Indices words, labels;
@@ -78,7 +79,7 @@ class Model {
 public:
     using value_type = T;
 
-    // Words' vectors begin small, so that a word that was hardly seen says little.
+    // Small initial word vectors, so that rare words have little influence.
     explicit Model(const Settings& s)
         : dropout_(s.dropout),
           embed_(nn::normal<T>({s.words.size(), s.embedding}, 0.1, nn::next_stream())),
@@ -116,7 +117,7 @@ private:
 };
 
 struct Scores {
-    example::Feelings roots;
+    example::SentimentScores roots;
     nn::ConfusionMatrix nodes{classes};
 };
 

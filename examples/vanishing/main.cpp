@@ -14,19 +14,19 @@ class Study {
 public:
     explicit Study(const Settings& settings) : o_(settings) {}
 
-    // `start` is given the recurrent weights; clip 0: none.
+    // `start` initialises the recurrent weights; clip 0: no clipping.
     template <class Cell, class Optimizer>
-    Course train(std::string name, std::string shown, typename Cell::Options cell, double clip,
-                 double learning_rate, const std::function<void(Parameter<float>&)>& start = {}) {
+    Run train(std::string name, std::string shown, typename Cell::Options cell, double clip,
+              double learning_rate, const std::function<void(Parameter<float>&)>& start = {}) {
         nn::seed(o_.seed);
         Model<Cell> model(o_, cell);
         if (start) start(model.net.cells()[0].weight_hh);
         Random random = Random(o_.seed).split(1);
         const Batch shown_batch = draw(o_, random);
-        Course course;
-        course.name = std::move(name);
-        course.shown = std::move(shown);
-        course.before = reach(model, shown_batch, o_.out + "/" + course.name + ".svg");
+        Run run;
+        run.name = std::move(name);
+        run.shown = std::move(shown);
+        run.before = gradient_norms(model, shown_batch, o_.out + "/" + run.name + ".svg");
         Optimizer optimizer(parameters(model), {.learning_rate = learning_rate});
         const double end = 60 * o_.minutes * static_cast<double>(++run_) / runs;
         for (std::size_t step = 0; step < o_.steps && !example::interrupted(); ++step) {
@@ -34,31 +34,30 @@ public:
             const Batch batch = draw(o_, random);
             Tape tape;
             const auto loss = cross_entropy(model(batch), batch.first);
-            course.losses.push_back(static_cast<double>(loss.item()));
+            run.losses.push_back(static_cast<double>(loss.item()));
             tape.backward(loss);
             try {
                 if (clip > 0) optim::clip_norm(optimizer.parameters(), clip);
                 optimizer.step();
             } catch (const Error&) { // the gradient is not finite
-                course.error = diagnosis(model, batch);
+                run.error = diagnosis(model, batch);
                 break;
             }
             const double part = static_cast<double>(step + 1) / static_cast<double>(o_.steps);
             progress_.show((run_ - 1 + part) / runs,
-                           course.name + ": loss " + fmt::format("{:.4f}", course.losses.back()));
+                           run.name + ": loss " + fmt::format("{:.4f}", run.losses.back()));
         }
-        if (course.losses.empty()) return course;
-        course.after = reach(model, shown_batch);
-        if (course.error.empty()) course.accuracy = accuracy(model, o_);
-        const std::string steps = std::to_string(course.losses.size()) + " steps";
-        if (course.error.empty())
-            progress_.note(course.name + ": loss " + fmt::format("{:.4f}", course.losses.back()) +
-                           ", " + fmt::format("{:.1f}", 100 * course.accuracy) + " % right after " +
-                           steps);
+        if (run.losses.empty()) return run;
+        run.after = gradient_norms(model, shown_batch);
+        if (run.error.empty()) run.accuracy = accuracy(model, o_);
+        const std::string steps = std::to_string(run.losses.size()) + " steps";
+        if (run.error.empty())
+            progress_.note(run.name + ": loss " + fmt::format("{:.4f}", run.losses.back()) + ", " +
+                           fmt::format("{:.1f}", 100 * run.accuracy) + " % correct after " + steps);
         else
-            progress_.note(course.name + ": broke off after " + steps + "; checking mode says\n  " +
-                           course.error);
-        return course;
+            progress_.note(run.name + ": stopped after " + steps + "; checking mode reports\n  " +
+                           run.error);
+        return run;
     }
 
 private:
@@ -88,22 +87,23 @@ example::Line loss_line(const std::string& name, std::vector<double> losses, int
     return averaged(name, losses, 200, colour, dashed);
 }
 
-// Relative to the gradient at the last step, so that losses of different size compare.
-example::Line reach_line(const std::string& name, std::vector<double> norms, int colour,
-                         bool dashed = false) {
+// Relative to the gradient at the last step, so that losses of different magnitude are comparable.
+example::Line gradient_line(const std::string& name, std::vector<double> norms, int colour,
+                            bool dashed = false) {
     const double end = norms.empty() ? 1 : norms[0];
     for (double& norm : norms) norm /= end;
     return averaged(name, norms, norms.size(), colour, dashed);
 }
 
-// The courses before `compared` learn the task; of those after it each second one is clipped.
-void write(const Settings& o, const std::vector<Course>& courses, std::size_t compared) {
+// The runs before `compared` learn the task; of the runs after it every second one is clipped.
+void write(const Settings& o, const std::vector<Run>& runs, std::size_t compared) {
     const std::string steps = "training step", nats = "loss in nats";
-    example::Chart reach{.title = "How far back the gradient of the loss reaches",
-                         .x = "steps back from the end, T − t",
-                         .y = "gradient at h(t), relative to that at h(T)",
-                         .logarithmic = true};
-    example::Chart loss{.title = "Naming the first of " + std::to_string(o.length) + " letters",
+    example::Chart gradients{.title = "Gradient of the loss over the distance in time",
+                             .x = "steps back from the end, T − t",
+                             .y = "gradient at h(t), relative to that at h(T)",
+                             .logarithmic = true};
+    example::Chart loss{.title =
+                            "Classifying the first of " + std::to_string(o.length) + " letters",
                         .x = steps,
                         .y = nats};
     example::Chart explosion{.title = "The first steps of a ReLU network whose gradients explode",
@@ -112,39 +112,38 @@ void write(const Settings& o, const std::vector<Course>& courses, std::size_t co
                              .logarithmic = true};
     example::Chart clipping{
         .title = "A tanh network whose gradients explode", .x = steps, .y = nats};
-    example::Curves reaches, losses;
-    for (std::size_t i = 0; i < courses.size(); ++i) {
-        const Course& course = courses[i];
+    example::Curves norms, losses;
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        const Run& run = runs[i];
         const bool learns = i < compared, clipped = (i - compared) % 2 == 1;
-        reaches.add_column(course.name + "_before", course.before);
-        reaches.add_column(course.name + "_after", course.after);
-        losses.add_column(course.name, course.losses);
+        norms.add_column(run.name + "_before", run.before);
+        norms.add_column(run.name + "_after", run.after);
+        losses.add_column(run.name, run.losses);
         const auto colour = static_cast<int>(learns ? i : compared + (i - compared) / 2);
         if (learns || !clipped)
-            reach.lines.push_back(
-                reach_line(course.shown + ", at first", course.before, colour, true));
+            gradients.lines.push_back(
+                gradient_line(run.shown + ", initially", run.before, colour, true));
         if (learns) {
-            reach.lines.push_back(reach_line(course.shown, course.after, colour));
-            loss.lines.push_back(loss_line(course.shown, course.losses, colour));
+            gradients.lines.push_back(gradient_line(run.shown, run.after, colour));
+            loss.lines.push_back(loss_line(run.shown, run.losses, colour));
             continue;
         }
-        const std::string name = course.shown + (clipped ? ", clipped" : ", unclipped");
+        const std::string name = run.shown + (clipped ? ", clipped" : ", unclipped");
         if (i < compared + 2) {
-            const std::size_t shown = std::min<std::size_t>(course.losses.size(), 20);
+            const std::size_t shown = std::min<std::size_t>(run.losses.size(), 20);
             explosion.lines.push_back(loss_line(
-                name,
-                {course.losses.begin(), course.losses.begin() + static_cast<std::ptrdiff_t>(shown)},
+                name, {run.losses.begin(), run.losses.begin() + static_cast<std::ptrdiff_t>(shown)},
                 clipped ? 0 : 1, !clipped));
         } else {
-            clipping.lines.push_back(loss_line(name, course.losses, clipped ? 0 : 1, !clipped));
+            clipping.lines.push_back(loss_line(name, run.losses, clipped ? 0 : 1, !clipped));
         }
     }
     const std::string folder = o.out + "/";
-    write_file_atomically(folder + "gradients.svg", reach.svg());
+    write_file_atomically(folder + "gradients.svg", gradients.svg());
     write_file_atomically(folder + "loss.svg", loss.svg());
     write_file_atomically(folder + "explosion.svg", explosion.svg());
     write_file_atomically(folder + "clipping.svg", clipping.svg());
-    write_file_atomically(folder + "gradients.csv", reaches.csv("distance"));
+    write_file_atomically(folder + "gradients.csv", norms.csv("distance"));
     write_file_atomically(folder + "loss.csv", losses.csv("step"));
 }
 
@@ -162,7 +161,7 @@ int run(const Settings& o) {
     };
     const example::Stopwatch watch;
     Study study(o);
-    std::vector<Course> all;
+    std::vector<Run> all;
     all.push_back(study.train<Rnn, Adam>("rnn_tanh", "RNN, tanh", {}, o.clip, o.learning_rate));
     all.push_back(
         study.train<Rnn, Adam>("rnn_relu", "RNN, ReLU", {.relu = true}, o.clip, o.learning_rate));
@@ -182,8 +181,7 @@ int run(const Settings& o) {
         }
     write(o, all, compared);
     std::vector<std::pair<std::string, std::string>> result;
-    for (const Course& course : all)
-        result.emplace_back(course.name, fmt::format("{:.3f}", course.accuracy));
+    for (const Run& run : all) result.emplace_back(run.name, fmt::format("{:.3f}", run.accuracy));
     result.insert(result.end(),
                   {{"seconds", fmt::format("{:.1f}", watch.seconds())}, {"out", o.out}});
     example::print_result(result);
@@ -211,10 +209,10 @@ int main(int argc, char** argv) {
     using namespace vanishing;
     example::Commands program(
         "vanishing",
-        "How far back through time gradients reach: trains five recurrent networks to name the "
+        "Vanishing and exploding gradients: trains five recurrent networks to classify the "
         "first letter of a sequence at its end, and two whose gradients explode, with and without "
         "clipping. Writes charts, tables and the graphs coloured by the norms of their gradients "
-        "at first into a folder. --dump-graph and --check-gradients look at the LSTM.",
+        "initially into a folder. --dump-graph and --check-gradients apply to the LSTM.",
         {"", "--length 60 --steps 6000 --minutes 5 --out far", "--radius 2 --clip 0.5"});
     Settings o;
     o.options(*program.add("", "", [&] {

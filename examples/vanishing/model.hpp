@@ -10,7 +10,7 @@ namespace vanishing {
 
 using namespace unroll;
 
-constexpr std::size_t symbols = 4; // that a first letter may be, and as many others of noise
+constexpr std::size_t symbols = 4; // possible first letters, and as many other letters of noise
 
 struct Settings {
     std::size_t length = 30, hidden = 32, batch = 32, steps = 3000, seed = 1;
@@ -28,19 +28,19 @@ struct Settings {
         command.add_option("--steps", steps, "training steps of each network")->check(count);
         command.add_option("--learning-rate", learning_rate, "Adam's learning rate")
             ->check(positive);
-        command.add_option("--clip", clip, "largest norm of the gradient, where it is clipped")
+        command.add_option("--clip", clip, "largest norm of a clipped gradient")->check(positive);
+        command
+            .add_option("--radius", radius,
+                        "spectral radius of the recurrent weights for exploding gradients")
             ->check(positive);
-        command.add_option("--radius", radius, "spectral radius of recurrent weights that explode")
-            ->check(positive);
-        command.add_option("--minutes", minutes, "the most that training may take")
-            ->check(positive);
-        command.add_option("--seed", seed, "of weights and sequences");
+        command.add_option("--minutes", minutes, "time limit of the training")->check(positive);
+        command.add_option("--seed", seed, "seed of weights and sequences");
         command.add_option("-o,--out", out, "folder for charts and tables");
         inspection.options(command);
     }
 };
 
-// Sequences of letters [T, B]: the first is to be named at the end, the others are noise.
+// Sequences of letters [T, B]: the first is the class, the others are noise.
 struct Batch {
     Indices x, first;
 };
@@ -73,17 +73,19 @@ struct Model {
     void members(nn::Members<T>& m) { m("embed", embed)("net", net)("head", head); }
 };
 
-// Norms of the loss's gradient at h_t, by the distance from the last step, and what is learned.
-struct Course {
+// Norms of the gradient of the loss at h_t by distance from the last step, and the course of the
+// training.
+struct Run {
     std::string name, shown;
     std::vector<double> before, after, losses;
     double accuracy = std::nan("");
-    std::string error; // where the training broke off
+    std::string error; // where the training stopped
 };
 
-// Draws them into `picture`, too, where one is wanted.
+// Also draws the graph into `picture`, unless that is empty.
 template <class Cell>
-std::vector<double> reach(Model<Cell>& model, const Batch& batch, const std::string& picture = "") {
+std::vector<double> gradient_norms(Model<Cell>& model, const Batch& batch,
+                                   const std::string& picture = "") {
     Tape<float> tape;
     const Statistics<float> statistics(tape);
     const auto loss = cross_entropy(model(batch), batch.first);
@@ -97,7 +99,7 @@ std::vector<double> reach(Model<Cell>& model, const Batch& batch, const std::str
                       .left_to_right = true,
                       .color = graph::Color::gradient_norm,
                       .statistics = &statistics});
-    // The gradient of h is what arrives at the first result of the cell's last operation.
+    // The gradient of h is that of the first result of the cell's last operation.
     std::string last;
     for (const GradientRow& row : statistics.steps()) last = row.name;
     std::vector<double> norms;
@@ -119,7 +121,7 @@ double accuracy(const Model<Cell>& model, const Settings& o) {
     return static_cast<double>(right) / static_cast<double>(all);
 }
 
-// The same batch once more in checking mode, which names the operation and the time step.
+// Repeats the batch in checking mode, which reports the operation and the time step.
 template <class Cell>
 std::string diagnosis(const Model<Cell>& model, const Batch& batch) {
     Tape<float> tape;
@@ -129,7 +131,7 @@ std::string diagnosis(const Model<Cell>& model, const Batch& batch) {
     } catch (const Error& error) {
         return error.what();
     }
-    return "every number is finite, but the norm of the gradient overflowed";
+    return "all values are finite, but the norm of the gradient overflowed";
 }
 
 } // namespace vanishing

@@ -17,7 +17,7 @@ Lines read_words(const std::string& path) {
     Lines lines;
     for (const auto& line : nn::read_lines(path)) lines.push_back(nn::split_whitespace(line));
     if (std::ranges::all_of(lines, &nn::Tokens::empty))
-        fail("text", fmt::format("'{}' holds no word", path));
+        fail("text", fmt::format("'{}' contains no words", path));
     return lines;
 }
 
@@ -29,17 +29,18 @@ struct Settings {
 
     void fields(example::Fields f) {
         const CLI::Range size(1, 65536), share(0.0, 0.99);
-        f("--width", width, "of a word's vector and of the LSTM")->check(size);
-        f("--layers", layers, "of the LSTM")->check(size);
-        f("--frequent", frequent, "words that are written at once; 0: all");
-        f("--groups", groups, "of rare words")->check(size);
-        f("--dropout", dropout, "share of values dropped between layers")->check(share);
-        f("--weight-dropout", weight_dropout, "share of recurrent weights dropped")->check(share);
+        f("--width", width, "width of the word embedding and of the LSTM")->check(size);
+        f("--layers", layers, "layers of the LSTM")->check(size);
+        f("--frequent", frequent, "words scored in the first step of the softmax; 0: all");
+        f("--groups", groups, "groups of rare words")->check(size);
+        f("--dropout", dropout, "dropout probability between layers")->check(share);
+        f("--weight-dropout", weight_dropout, "dropout probability of recurrent weights")
+            ->check(share);
         f.stored("vocabulary", words, special);
     }
 };
 
-// An LSTM between an embedding and an output that are one matrix (Press and Wolf 2017).
+// An LSTM with tied embedding and output weights (Press and Wolf 2017).
 template <class T>
 struct Model {
     using value_type = T;
@@ -58,10 +59,11 @@ struct Model {
                 .output_dropout = s.dropout,
                 .weight_dropout = s.weight_dropout}),
           output({s.words.size(), s.width, s.frequent, s.groups}) {
-        // Else the quickest way to the words' shares is for cells to saturate, and they stay so.
+        // Otherwise cells saturate early in training, to fit the unigram frequencies, and remain
+        // saturated.
         output.begin_with(s.words.counts());
     }
-    // The mean of -log p of the words y [T, B] that follow x, from `state` on.
+    // The mean of -log p of the words y [T, B] that follow x, starting from `state`.
     Variable<T> loss(const Indices& x, const Indices& y,
                      example::Carried<T>* state = nullptr) const {
         return output.loss(example::read_on(lstm, embed(x), state), embed.weight, y);
@@ -91,14 +93,14 @@ struct Training : example::StreamOptions {
     }
     void options(CLI::App& command) {
         const CLI::Range size(1, 65536);
-        command.add_option("TEXT", text, "words between spaces")->check(CLI::ExistingFile);
-        command.add_option("--valid", valid, "measure with; else a tenth of the text")
+        command.add_option("TEXT", text, "text file of words separated by spaces")
+            ->check(CLI::ExistingFile);
+        command.add_option("--valid", valid, "validation text; default: a tenth of the text")
             ->check(CLI::ExistingFile);
         model.fields(command);
-        command.add_option("--steps", steps, "words a gradient flows back through")->check(size);
-        command.add_option("--min-count", min_count, "words that are rarer are unknown")
-            ->check(size);
-        TrainingOptions::options(command, "pieces of the text read side by side");
+        command.add_option("--steps", steps, "steps of truncated back-propagation")->check(size);
+        command.add_option("--min-count", min_count, "treat rarer words as unknown")->check(size);
+        TrainingOptions::options(command, "segments of the text read in parallel");
     }
     void shrink() {
         model.width = model.frequent = 5;
@@ -108,16 +110,16 @@ struct Training : example::StreamOptions {
     std::string prepare() {
         Lines lines = read_words(text);
         if (lines.size() == 1 && valid.empty())
-            fail("word_lm", fmt::format("'{}' is one line, of which no tenth can be cut off; give "
-                                        "--valid, or a sentence a line",
+            fail("word_lm", fmt::format("'{}' has a single line and cannot be split; give "
+                                        "--valid, or one sentence per line",
                                         text));
         const Lines last =
             valid.empty() ? example::cut_off(lines, (lines.size() + 9) / 10) : read_words(valid);
         if (!resume) model.words = nn::Vocabulary(lines, {min_count, 0, special});
-        learned = encode(model.words, lines);
-        held = encode(model.words, last);
-        return fmt::format("{} words, {} different; {} to measure with", learned.size(),
-                           model.words.size(), held.size());
+        training = encode(model.words, lines);
+        held_out = encode(model.words, last);
+        return fmt::format("{} words, {} distinct; {} validation words", training.size(),
+                           model.words.size(), held_out.size());
     }
     example::Figures figures(const Model<float>& net, bool last) const {
         return {{"validation_perplexity", std::exp(held_nats(net, last))}};
@@ -133,7 +135,7 @@ void run_eval(const std::string& path, const std::string& text) {
                            {"words", std::to_string(numbers.size())}});
 }
 
-// A sentence, and others with words of the vocabulary that sound like its own.
+// A sentence and its variants, in which words are replaced by homophones of the vocabulary.
 Lines homophones(const nn::Tokens& sentence, const nn::Vocabulary& words) {
     const auto groups = nn::read_sentences(shipped("homophones.txt"), nn::split_whitespace);
     Lines readings{sentence};
@@ -142,26 +144,29 @@ Lines homophones(const nn::Tokens& sentence, const nn::Vocabulary& words) {
             if (std::ranges::count(group, sentence[i]) == 0) continue;
             const Lines so_far = readings;
             for (const auto& word : group)
-                for (nn::Tokens reading : so_far) {
+                for (nn::Tokens variant : so_far) {
                     if (word == sentence[i] || !words.contains(word)) continue;
-                    reading[i] = word;
-                    readings.push_back(reading);
+                    variant[i] = word;
+                    readings.push_back(variant);
                 }
-            if (readings.size() > 1000) fail("homophones", "there are more than 1000 readings");
+            if (readings.size() > 1000) fail("homophones", "there are more than 1000 variants");
         }
     return readings;
 }
 
-void run_score(const std::string& path, const std::vector<std::string>& sentences, bool alike) {
+void run_score(const std::string& path, const std::vector<std::string>& sentences,
+               bool with_homophones) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     std::vector<std::pair<double, nn::Tokens>> scored;
     for (const auto& sentence : sentences) {
         const nn::Tokens words = nn::split_whitespace(sentence);
         if (words.empty()) fail("score", "a sentence is empty");
-        for (const auto& reading : alike ? homophones(words, settings.words) : Lines{words}) {
-            const Text text = encode(settings.words, {{}, reading}); // behind the end of another
+        for (const auto& variant :
+             with_homophones ? homophones(words, settings.words) : Lines{words}) {
+            const Text text =
+                encode(settings.words, {{}, variant}); // after the end of another sentence
             const double nats = example::mean_nats(model, text);
-            scored.emplace_back(-nats * static_cast<double>(text.size() - 1), reading);
+            scored.emplace_back(-nats * static_cast<double>(text.size() - 1), variant);
         }
     }
     std::ranges::stable_sort(scored, std::greater(), [](const auto& one) { return one.first; });
@@ -198,34 +203,34 @@ int main(int argc, char** argv) {
     using namespace word_lm;
     example::Commands program(
         "word_lm",
-        "Language models over words: learns a text, tells how likely sentences are and which of "
-        "several that sound alike is meant, and guesses the next word.",
+        "Language models over words: trains on a text, scores sentences and "
+        "their homophones, and predicts the next word.",
         {"train wiki.train.tokens --valid wiki.valid.tokens --minutes 30",
          "eval word_lm.safetensors wiki.test.tokens",
          "score word_lm.safetensors 'apple and pair salad' 'apple and pear salad'",
          "score word_lm.safetensors --homophones 'they new the hole story'",
          "next word_lm.safetensors 'the end of the'", "train --width 32 --epochs 5"});
-    program.train("learn a text", example::train<Training, Model>);
+    program.train("train on a text", example::train<Training, Model>);
     std::string path, text = shipped("sentences.txt"), beginning;
     std::vector<std::string> sentences;
-    bool alike = false;
+    bool with_homophones = false;
     std::size_t count = 10;
     CLI::App* command =
         program.add("eval", "perplexity of a text", [&] { return run_eval(path, text); });
     example::add_model(*command, path);
     command->add_option("TEXT", text)->check(CLI::ExistingFile);
 
-    command = program.add("score", "how likely sentences are, best first",
-                          [&] { return run_score(path, sentences, alike); });
+    command = program.add("score", "score sentences, best first",
+                          [&] { return run_score(path, sentences, with_homophones); });
     example::add_model(*command, path);
     command->add_option("SENTENCE", sentences)->required();
-    command->add_flag("--homophones", alike, "with every word that sounds alike");
+    command->add_flag("--homophones", with_homophones, "also score variants with homophones");
 
-    command = program.add("next", "the likeliest words after a beginning",
+    command = program.add("next", "predict the next word of a text",
                           [&] { return run_next(path, beginning, count); });
     example::add_model(*command, path);
     command->add_option("TEXT", beginning)->required();
-    command->add_option("--count", count, "how many")->check(CLI::PositiveNumber);
+    command->add_option("--count", count, "number of words")->check(CLI::PositiveNumber);
 
     return program.run(argc, argv);
 }

@@ -47,12 +47,12 @@ Mask seen_keys(const Mask& mask) {
     const std::size_t S = mask.shape().back(), queries = mask.shape(mask.dimension() - 2);
     Shape shape(mask.shape().begin(), mask.shape().end() - 1);
     shape.back() = S;
-    Mask seen = Mask::full(shape, false);
-    const std::size_t groups = S > 0 ? seen.size() / S : 0;
+    Mask attended = Mask::full(shape, false);
+    const std::size_t groups = S > 0 ? attended.size() / S : 0;
     for (std::size_t i = 0; i < groups * queries; ++i)
         for (std::size_t s = 0; s < S; ++s)
-            seen.data()[i / queries * S + s] |= dense.data()[i * S + s];
-    return seen;
+            attended.data()[i / queries * S + s] |= dense.data()[i * S + s];
+    return attended;
 }
 
 template <class T>
@@ -84,7 +84,7 @@ Variable<T> products(const Variable<T>& queries, const Variable<T>& keys) {
     return matmul(swapaxes(queries, 0, 1), swapaxes(keys, 1, 2));
 }
 
-// The same as v . tanh(q + k + more...), where more is shaped as keys are.
+// v . tanh(q + k + more...), where `more` has the shape of the keys.
 template <class T, class... More>
 Variable<T> energies(const Variable<T>& queries, const Variable<T>& keys, const Parameter<T>& v,
                      const More&... more) {
@@ -100,8 +100,9 @@ template <class T>
 DotScore<T>::DotScore(const Options& options) : options(options) {
     check_widths(name, {options.query, options.memory});
     if (options.query != options.memory)
-        fail(name, "queries of width " + std::to_string(options.query) + " and a memory of " +
-                       std::to_string(options.memory) + ": their product needs equal widths");
+        fail(name, "queries of width " + std::to_string(options.query) +
+                       "  and a memory of width " + std::to_string(options.memory) +
+                       ": their product needs equal widths");
 }
 
 template <class T>
@@ -185,15 +186,15 @@ template <class T>
 Variable<T> LocationScore<T>::operator()(const Variable<T>& queries, const Variable<T>& keys,
                                          const Variable<T>& previous) const {
     if (queries.shape(0) != 1)
-        fail(name, "one query at a time is needed, got " + std::to_string(queries.shape(0)));
+        fail(name, "expected one query at a time, got " + std::to_string(queries.shape(0)));
     const std::size_t steps = keys.shape(1), window = options.window;
     // Index (s, j): the step of the padded weights that filter element j reads at step s.
-    Indices seen(Shape{steps, window});
+    Indices positions(Shape{steps, window});
     for (std::size_t s = 0; s < steps; ++s)
         for (std::size_t j = 0; j < window; ++j)
-            seen.data()[s * window + j] = static_cast<std::int64_t>(s + j);
+            positions.data()[s * window + j] = static_cast<std::int64_t>(s + j);
     const Variable<T> padded = pad(transpose(previous), 0, (window - 1) / 2, window / 2);
-    const Variable<T> windows = transpose(take(padded, seen), {2, 0, 1}); // [B, S, window]
+    const Variable<T> windows = transpose(take(padded, positions), {2, 0, 1}); // [B, S, window]
     const Variable<T> location = linear(linear(windows, filters), location_weight);
     return energies(linear(queries, content.query_weight), keys, content.v, location);
 }

@@ -179,15 +179,16 @@ public:
     explicit Attention(const Options& options) : score(options) {}
     std::size_t context_width() const { return score.options.memory; }
 
-    // memory [S, B, M], mask [B, S] or none: once a sequence. Throws Error where they do not fit.
+    // memory [S, B, M], mask [B, S] or none: once per sequence. Throws Error if shapes do not
+    // match.
     KeyValues<T> prepare(const Variable<T>& memory, const Mask& mask = {},
                          Where caller = Where::current()) const;
-    // queries [T, B, Q], all at once unless the score reads the weights of the step before, which
-    // begin as 0. Throws Error where they do not fit the memory.
+    // queries [T, B, Q], all at once unless the score reads the weights of the previous step, which
+    // are initially 0. Throws Error if they do not match the memory.
     static constexpr bool answers_all = true;
     AttentionOutput<T> operator()(const Variable<T>& queries, const KeyValues<T>& memory,
                                   Where caller = Where::current()) const;
-    // One query [B, Q]; `previous` are the weights of the step before, [B, S], 0 where not given.
+    // One query [B, Q]; `previous` are the weights of the previous step, [B, S], 0 if not given.
     AttentionOutput<T> step(const Variable<T>& query, const KeyValues<T>& memory,
                             const Variable<T>& previous = {},
                             Where caller = Where::current()) const;

@@ -30,7 +30,7 @@ AttentionOutput<T> scaled_dot_product_attention(const Variable<T>& q, const Vari
     };
     if (!mask.storage()) return weigh(softmax(scores_of(k)), v);
     // A weight of 0 times a NaN would be NaN.
-    const auto seen = [keys = seen_keys(mask).expand_dims(-1)](const Variable<T>& x) {
+    const auto without_masked = [keys = seen_keys(mask).expand_dims(-1)](const Variable<T>& x) {
         const bool* const all = keys.data();
         const bool hides = std::find(all, all + keys.size(), false) != all + keys.size();
         return hides ? where(keys, x, 0) : x;
@@ -42,7 +42,7 @@ AttentionOutput<T> scaled_dot_product_attention(const Variable<T>& q, const Vari
     if (!broadcasts_to(mask.shape(), expected))
         fail(name, "the mask " + to_string(mask.shape()) +
                        " does not broadcast to [..., T, S] = " + to_string(expected));
-    return weigh(softmax(scores_of(seen(k)), mask), seen(v));
+    return weigh(softmax(scores_of(without_masked(k)), mask), without_masked(v));
 }
 
 namespace {

@@ -52,17 +52,18 @@ public:
                                   const Variable<T>& value,
                                   const AttentionMask& attention_mask = {},
                                   Where caller = Where::current()) const;
-    // x attends to itself. Where attention_mask.key_padding_mask hides a step, x is padding and is
-    // read as 0, as a query, too (PyTorch reads it there).
+    // x attends to itself. Steps masked by attention_mask.key_padding_mask are padding and are read
+    // as 0, also as queries (PyTorch reads them).
     AttentionOutput<T> operator()(const Variable<T>& x, const AttentionMask& attention_mask = {},
                                   Where caller = Where::current()) const;
-    // x attends to what came before it and to itself. `past` holds keys and values of that, or
-    // nothing, and of x as well afterwards; rotary positions count from its first step.
+    // x attends to the past steps and to itself. `past` holds the keys and values of the past
+    // steps, or is empty; those of x are appended. Rotary positions count from the first step of
+    // `past`.
     AttentionOutput<T> operator()(const Variable<T>& x, KeyValues<T>& past,
                                   const AttentionMask& attention_mask = {},
                                   Where caller = Where::current()) const;
 
-    // In two parts, for keys and values [B, S, heads, E / heads] that serve many queries.
+    // In two parts, for keys and values [B, S, heads, E / heads] that are used for many queries.
     KeyValues<T> prepare(const Variable<T>& key, const Variable<T>& value, const Mask& keys = {},
                          Where caller = Where::current()) const;
     AttentionOutput<T> operator()(const Variable<T>& query, const KeyValues<T>& memory,

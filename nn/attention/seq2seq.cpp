@@ -66,10 +66,10 @@ Indices DecoderInputs<T>::operator()(std::size_t t, const Variable<T>& logits) c
         if (random.uniform() < forcing_.teacher_forcing_ratio) continue;
         double left = sampled ? random.uniform() : 0.0;
         for (std::size_t v = 0; v < p.shape(1) && left >= 0; ++v) {
-            const double share = p(b, v);
-            if (share == 0) continue;
+            const double probability = p(b, v);
+            if (probability == 0) continue;
             tokens.data()[b] = static_cast<std::int64_t>(v);
-            left -= share;
+            left -= probability;
         }
     }
     return tokens;
@@ -82,7 +82,7 @@ void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers
     if (!(dropout >= 0 && dropout <= 1))
         fail("Decoder", "dropout must be in [0, 1], got " + std::to_string(dropout));
     if (start < 0 || static_cast<std::size_t>(start) >= vocabulary)
-        fail("Decoder", "the start is token " + std::to_string(start) + " of a vocabulary of " +
+        fail("Decoder", "the start token is " + std::to_string(start) + " of a vocabulary of " +
                             std::to_string(vocabulary));
 }
 

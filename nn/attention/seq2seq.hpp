@@ -61,7 +61,7 @@ struct DecoderOptions {
     std::size_t memory = 0; // width of the attended sequence; set by EncoderDecoder
     double dropout = 0;     // of layer inputs and of the readout
     Attend attend = Attend::before;
-    bool input_feeding = false; // the cells also receive the last readout (Luong et al. 2015)
+    bool input_feeding = false; // the cells also receive the previous readout (Luong et al. 2015)
     std::int64_t start = 0;     // the token before the first
     cell_options<Cell> cell = {};
     typename Attention::Options attention =
@@ -83,7 +83,7 @@ public:
     struct DecoderState {
         std::vector<cell_state<Cell>> cells; // of each layer, [B, width of the state]
         Variable<T> readout;                 // [B, hidden]
-        Variable<T> weights;                 // of the attention, [B, S]; none before a step
+        Variable<T> weights; // of the attention, [B, S]; empty before the first step
         KeyValues<T> memory;
         Indices sources; // index of the original sequence that each row attends to
 
@@ -136,7 +136,7 @@ private:
     Variable<T> logits(const Variable<T>& readout, Where caller) const {
         return output(dropped(readout), caller);
     }
-    // All steps side by side, where none reads what the one before attended to.
+    // All steps at once, if no step reads the context of the previous one.
     Sequence at_once(const DecoderState& state, const Indices& tokens, Where caller) const;
     bool before() const { return options_.attend == Options::Attend::before; }
     // Determined from a temporary cell.
@@ -297,7 +297,7 @@ Decoder<Cell, Attention>::start(std::vector<cell_state<Cell>> first, KeyValues<T
     for (const auto& layer : first)
         for (std::size_t s = 0; s < cell_states<Cell>(); ++s)
             if (const Shape expected{batch, widths_[s]}; layer[s].shape() != expected)
-                fail("Decoder", "a first state has shape " + to_string(layer[s].shape()) +
+                fail("Decoder", "an initial state has shape " + to_string(layer[s].shape()) +
                                     ", expected " + to_string(expected));
     Indices sources(Shape{batch});
     for (std::size_t b = 0; b < batch; ++b) sources.data()[b] = static_cast<std::int64_t>(b);
@@ -332,9 +332,9 @@ Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& toke
         x = next.cells[layer][0];
     }
     if (!before()) found = attention.step(x, state.memory, state.weights);
-    std::vector<Variable<T>> seen{x, found.context};
-    if (before()) seen.push_back(token);
-    next.readout = tanh(readout(concatenate(seen, -1)));
+    std::vector<Variable<T>> inputs{x, found.context};
+    if (before()) inputs.push_back(token);
+    next.readout = tanh(readout(concatenate(inputs, -1)));
     next.weights = found.weights;
     return next;
 }
@@ -383,7 +383,7 @@ Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
     for (std::size_t t = 0; t < steps; ++t) {
         const Scope scope("t", static_cast<std::int64_t>(t));
         state = advance(state, inputs(t, scores.empty() ? state.readout : scores.back()), caller);
-        // What nobody reads before the end is computed for all steps together.
+        // Computed for all steps together, since no step reads it.
         if (inputs.is_known())
             readouts.push_back(state.readout);
         else

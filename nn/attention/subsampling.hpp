@@ -7,10 +7,10 @@
 namespace unroll::nn {
 
 struct SubsamplingOptions {
-    std::size_t input = 0;    // of a frame: concatenated channels, a spectrum and its slopes
-    std::size_t channels = 1; // of them
+    std::size_t input = 0;    // width of a frame: concatenated channels, a spectrum and its slopes
+    std::size_t channels = 1; // number of convolution filters
     std::size_t filters = 32;
-    std::size_t width = 0; // of the result
+    std::size_t width = 0; // width of the output
 };
 
 // Two convolutions over time and frequency, 3 by 3 with stride 2, each with max(x, 0), and a linear
@@ -21,8 +21,7 @@ public:
     using value_type = T;
     // Throws Error for invalid widths.
     explicit Subsampling(const SubsamplingOptions& options);
-    // x [T, B, input] -> [ceil(T / 4), B, width]. Throws Error for shapes and lengths that do not
-    // fit.
+    // x [T, B, input] -> [ceil(T / 4), B, width]. Throws Error if shapes or lengths do not match.
     Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths = {},
                          Where caller = Where::current()) const;
     void members(Members<T>& m) { m(module_name)("convolutions", convolutions)("output", output); }

@@ -73,8 +73,9 @@ AttentionOutput<T> TransformerLayer<T>::operator()(const Variable<T>& x, KeyValu
                                                    Where caller) const {
     const Scope scope(module_name, caller);
     if (multihead_attn.has_value() == memory.is_empty())
-        fail("TransformerLayer", multihead_attn ? "the layer reads a memory, and none is given"
-                                                : "a memory is given, and the layer reads none");
+        fail("TransformerLayer", multihead_attn
+                                     ? "the layer has cross-attention, but no memory was given"
+                                     : "a memory was given, but the layer has no cross-attention");
     std::size_t part = 0;
     Variable<T> y =
         residual(detail::without_hidden(x, attention_mask.key_padding_mask), part++,
@@ -141,10 +142,10 @@ AttentionOutput<T> TransformerStack<T>::operator()(const Variable<T>& x, State& 
     require_not_moved("TransformerStack", layers);
     if (state.past.size() != layers.size() ||
         (!state.memory.empty() && state.memory.size() != layers.size()))
-        fail("TransformerStack", "the state is of " + std::to_string(state.past.size()) +
+        fail("TransformerStack", "the state has " + std::to_string(state.past.size()) +
                                      " layers, expected " + std::to_string(layers.size()));
-    AttentionMask seen = attention_mask;
-    seen.is_causal = seen.is_causal || options.is_causal;
+    AttentionMask mask = attention_mask;
+    mask.is_causal = mask.is_causal || options.is_causal;
     Variable<T> y = dropout(
         positions(detail::without_hidden(x, attention_mask.key_padding_mask), state.steps()),
         options.dropout);
@@ -152,7 +153,7 @@ AttentionOutput<T> TransformerStack<T>::operator()(const Variable<T>& x, State& 
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const Scope layer_scope("layer", static_cast<std::int64_t>(i));
         const AttentionOutput<T> out = layers[i](
-            y, state.past[i], state.memory.empty() ? KeyValues<T>() : state.memory[i], seen);
+            y, state.past[i], state.memory.empty() ? KeyValues<T>() : state.memory[i], mask);
         y = out.context;
         if (!state.memory.empty()) weights.push_back(mean(out.weights, {1})); // [B, T, S]
     }
@@ -169,7 +170,7 @@ TransformerState<T> TransformerStack<T>::start(const Variable<T>& memory, const 
     State state = start();
     for (const auto& layer : layers) {
         if (!layer.multihead_attn)
-            fail("TransformerStack", "a memory is given, and the layers read none");
+            fail("TransformerStack", "a memory was given, but the layers have no cross-attention");
         state.memory.push_back(layer.multihead_attn->prepare(memory, mask));
     }
     state.sources = Indices(Shape{memory.shape(1)});
@@ -197,14 +198,14 @@ TransformerState<T> TransformerStack<T>::resume(const std::vector<Variable<T>>& 
     State state = start();
     if (carried.empty()) return state;
     if (carried.size() != 2 * layers.size())
-        fail("TransformerStack", "keys and values of " + std::to_string(layers.size()) +
-                                     " layers expected, got " + std::to_string(carried.size()) +
+        fail("TransformerStack", "expected keys and values of " + std::to_string(layers.size()) +
+                                     " layers, got " + std::to_string(carried.size()) +
                                      " variables");
     const auto by_head = [&](const Variable<T>& x) {
         if (x.dimension() != 3 || x.shape(2) != options.width || x.shape() != carried[0].shape())
-            fail("TransformerStack", "what was carried has shape " + to_string(x.shape()) +
+            fail("TransformerStack", "a carried tensor has shape " + to_string(x.shape()) +
                                          ", expected [S, B, " + std::to_string(options.width) +
-                                         "] of all alike");
+                                         "] for all of them");
         const Shape heads{x.shape(0), x.shape(1), options.heads, options.width / options.heads};
         return swapaxes(reshape(x, heads), 0, 1);
     };

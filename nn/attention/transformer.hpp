@@ -86,9 +86,9 @@ public:
     // 0 in the result.
     Variable<T> operator()(const Variable<T>& x, const AttentionMask& attention_mask = {},
                            Where caller = Where::current()) const;
-    // x are the steps that follow those of the state, which they join: the same as all steps at
-    // once where these are causal. Also [T, B, S], the memory's weights as a mean over heads and
-    // layers; without a memory no steps S.
+    // x contains the steps after those of the state, and is appended to it. For a causal stack the
+    // result equals that of processing all steps at once. Also returns [T, B, S], the mean of the
+    // memory's weights over heads and layers; without a memory no steps S.
     AttentionOutput<T> operator()(const Variable<T>& x, State& state,
                                   const AttentionMask& attention_mask = {},
                                   Where caller = Where::current()) const;

@@ -18,15 +18,15 @@ double log_add(double a, double b) {
     return top == impossible ? top : top + std::log1p(std::exp(std::min(a, b) - top));
 }
 
-// A prefix, with the probability of its paths that end in a blank and of those that do not.
+// A prefix, with the total probabilities of its paths that end in a blank and of those that do not.
 struct Prefix {
     std::size_t parent;
-    std::int64_t symbol; // its last one
-    double language = 0; // what the language model and the bonus add to its score
+    std::int64_t symbol; // the last symbol of the prefix
+    double language = 0; // contribution of the language model and the bonus to the score
     double blank = impossible, no_blank = impossible;
     double next_blank = impossible, next_no_blank = impossible;
-    std::size_t number = detail::none; // in the language model
-    std::vector<double> behind = {};   // its log-probabilities of the next symbol
+    std::size_t number = detail::none; // its number in the language model
+    std::vector<double> next = {};     // the language model's log-probabilities of the next symbol
     bool in_beam = false;
 
     double total() const { return log_add(blank, no_blank); }
@@ -44,10 +44,10 @@ struct Candidate {
 template <class T>
 class PrefixSearch {
 public:
-    PrefixSearch(const CtcBeamOptions& options, const detail::Continue<T>& behind,
+    PrefixSearch(const CtcBeamOptions& options, const detail::Continue<T>& language_model,
                  std::size_t symbols, std::int64_t start)
         : o_(options), symbols_(symbols) {
-        if (options.language > 0) behind_ = behind;
+        if (options.language > 0) language_model_ = language_model;
         prefixes_.push_back({detail::none, start});
         prefixes_[0].blank = 0;
         enter(0);
@@ -94,7 +94,7 @@ public:
             std::reverse(h.symbols.begin(), h.symbols.end());
             h.log_probability = prefix.total();
             h.score = h.log_probability + prefix.language;
-            if (behind_ && o_.end >= 0) h.score += o_.language * asked(p, o_.end);
+            if (language_model_ && o_.end >= 0) h.score += o_.language * language_score(p, o_.end);
             found.push_back(std::move(h));
         }
         std::stable_sort(found.begin(), found.end(),
@@ -104,8 +104,8 @@ public:
     }
 
 private:
-    // Continuations of a prefix: it stays the same, by a blank or a repeated symbol, or grows by
-    // one.
+    // Continuations of a prefix: unchanged, by a blank or a repeated symbol, or extended by one
+    // symbol.
     void extend(std::size_t p, const T* row, std::vector<Candidate>& fresh) {
         const double total = prefixes_[p].total(), blank = prefixes_[p].blank;
         const std::int64_t last = p == 0 ? nothing : prefixes_[p].symbol;
@@ -127,14 +127,15 @@ private:
                 Prefix& child = prefixes_[found->second];
                 child.next_no_blank = log_add(child.next_no_blank, grown);
             } else {
-                const double spoken = behind_ ? o_.language * asked(p, symbol) : 0;
-                fresh.push_back({p, symbol, grown, prefix.language + spoken + o_.bonus});
+                const double language =
+                    language_model_ ? o_.language * language_score(p, symbol) : 0;
+                fresh.push_back({p, symbol, grown, prefix.language + language + o_.bonus});
             }
         }
     }
 
-    double asked(std::size_t p, std::int64_t symbol) const {
-        return prefixes_[p].behind[static_cast<std::size_t>(symbol)];
+    double language_score(std::size_t p, std::int64_t symbol) const {
+        return prefixes_[p].next[static_cast<std::size_t>(symbol)];
     }
 
     // The prefix of a chosen candidate.
@@ -151,28 +152,28 @@ private:
         beam_.push_back(p);
         Prefix& prefix = prefixes_[p];
         prefix.in_beam = true;
-        if (!behind_ || prefix.number != detail::none) return;
+        if (!language_model_ || prefix.number != detail::none) return;
         prefix.number = asked_++;
         const std::size_t before =
             prefix.parent == detail::none ? detail::none : prefixes_[prefix.parent].number;
-        const Tensor<T> row = behind_(before, prefix.symbol);
+        const Tensor<T> row = language_model_(before, prefix.symbol);
         const auto least =
             std::max<std::size_t>(symbols_, o_.end < 0 ? 0 : static_cast<std::size_t>(o_.end) + 1);
         if (row.dimension() != 2 || row.shape(0) != 1 || row.shape(1) < least)
             fail(name, "the language model's log-probabilities have shape " +
                            to_string(row.shape()) + ", expected [1, " + std::to_string(least) +
                            "] or more");
-        for (const T value : row.to_vector()) prefix.behind.push_back(static_cast<double>(value));
-        for (std::size_t v = 0; v < prefix.behind.size(); ++v)
-            if (std::isnan(prefix.behind[v]) && static_cast<std::int64_t>(v) != o_.blank)
+        for (const T value : row.to_vector()) prefix.next.push_back(static_cast<double>(value));
+        for (std::size_t v = 0; v < prefix.next.size(); ++v)
+            if (std::isnan(prefix.next[v]) && static_cast<std::int64_t>(v) != o_.blank)
                 fail(name, "the language model's log-probability of symbol " + std::to_string(v) +
                                " is NaN");
     }
 
     CtcBeamOptions o_;
-    detail::Continue<T> behind_;
+    detail::Continue<T> language_model_;
     std::size_t symbols_, asked_ = 0;
-    std::vector<Prefix> prefixes_; // all that were ever in the beam
+    std::vector<Prefix> prefixes_; // every prefix that was ever in the beam
     std::map<std::pair<std::size_t, std::int64_t>, std::size_t> children_;
     std::vector<std::size_t> beam_; // best first
 };
@@ -183,9 +184,9 @@ namespace detail {
 
 template <class T>
 std::vector<CtcHypothesis> ctc_search(const Tensor<T>& x, const CtcBeamOptions& options,
-                                      const Continue<T>& behind, std::int64_t start) {
+                                      const Continue<T>& language_model, std::int64_t start) {
     const Tensor<T> dense = x.contiguous();
-    PrefixSearch<T> search(options, behind, x.shape(1), start);
+    PrefixSearch<T> search(options, language_model, x.shape(1), start);
     for (std::size_t t = 0; t < x.shape(0); ++t) search.step(dense.data() + t * x.shape(1));
     return search.results();
 }

@@ -13,8 +13,8 @@ struct CtcBeamOptions {
     std::size_t beam = 16;
     std::size_t n_best = 1;
     std::int64_t blank = 0;
-    double language = 1;   // weight of the language model's log-probabilities
-    double bonus = 0;      // per symbol, to offset a language model's preference for short words
+    double language = 1; // weight of the language model's log-probabilities
+    double bonus = 0; // added per symbol, to offset a language model's preference for short outputs
     std::int64_t end = -1; // the end token of the language model; below 0: none
 };
 
@@ -32,10 +32,10 @@ inline constexpr std::size_t none = ~std::size_t{0};
 template <class T>
 using Continue = std::function<Tensor<T>(std::size_t prefix, std::int64_t symbol)>;
 
-// The search over one sequence [T, V]; without a language model if `behind` is empty.
+// The search over one sequence [T, V]; without a language model if `language_model` is empty.
 template <class T>
 std::vector<CtcHypothesis> ctc_search(const Tensor<T>& x, const CtcBeamOptions& options,
-                                      const Continue<T>& behind, std::int64_t start);
+                                      const Continue<T>& language_model, std::int64_t start);
 std::vector<std::size_t> checked_search(const Shape& x, std::span<const std::size_t> lengths,
                                         const CtcBeamOptions& options);
 
@@ -64,14 +64,14 @@ ctc_beam_search(const Tensor<T>& x, std::span<const std::size_t> lengths,
     std::vector<std::vector<CtcHypothesis>> found;
     for (std::size_t b = 0; b < ends.size(); ++b) {
         std::vector<State> states;
-        const auto behind = [&](std::size_t prefix, std::int64_t symbol) {
+        const auto language_model = [&](std::size_t prefix, std::int64_t symbol) {
             const State& before = prefix == detail::none ? state : states[prefix];
             auto next = step(before, Indices({1}, {symbol}));
             states.push_back(std::move(next.state));
             return next.log_probabilities.value();
         };
-        found.push_back(
-            detail::ctc_search<T>(x.select(1, b).slice(0, 0, ends[b]), options, behind, start));
+        found.push_back(detail::ctc_search<T>(x.select(1, b).slice(0, 0, ends[b]), options,
+                                              language_model, start));
     }
     return found;
 }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// Rounding may leave the logarithm of a probability a little above that of 1.
+// Rounding may make the logarithm of a probability slightly larger than 0.
 constexpr double slack = 1e-3;
 
 void check(const char* name, const SampleOptions& options) {
@@ -183,7 +183,7 @@ Tensor<T> Search<T>::checked(const Variable<T>& log_probabilities,
                         std::to_string(rows_.size()) + ", S]");
     const Tensor<T> rows = checked_rows(name_, log_probabilities.value(), rows_.size());
     if (limits_.end >= static_cast<std::int64_t>(rows.shape(1)))
-        fail(name_, "the end is token " + std::to_string(limits_.end) + " of a vocabulary of " +
+        fail(name_, "the end token is " + std::to_string(limits_.end) + " of a vocabulary of " +
                         std::to_string(rows.shape(1)));
     return rows;
 }
@@ -201,9 +201,9 @@ void Search<T>::continue_with(std::vector<Row> chosen, const Variable<T>& weight
     rows_.clear();
     ++length_;
     for (Row& row : chosen) {
-        Tensor<T> seen;
-        if (weights.value().storage()) seen = weights.value().select(0, row.parent);
-        traces_.push_back({before[row.parent].trace, row.token, seen});
+        Tensor<T> weights_row;
+        if (weights.value().storage()) weights_row = weights.value().select(0, row.parent);
+        traces_.push_back({before[row.parent].trace, row.token, weights_row});
         row.trace = static_cast<std::ptrdiff_t>(traces_.size()) - 1;
         if (row.token == limits_.end || length_ == limits_.max_length)
             finish(row, hypothesis(row));
@@ -304,7 +304,7 @@ void Beam<T>::advance(const Variable<T>& log_probabilities, const Variable<T>& w
         if (a.log_probability != b.log_probability) return a.log_probability > b.log_probability;
         return a.parent != b.parent ? a.parent < b.parent : a.token < b.token;
     };
-    std::vector<Row> chosen, best; // a heap with its worst in front
+    std::vector<Row> chosen, best; // a heap with the worst hypothesis first
     for (std::size_t begin = 0, end; begin < rows.size(); begin = end) {
         const std::size_t sequence = rows[begin].sequence;
         best.clear();

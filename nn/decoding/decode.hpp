@@ -19,7 +19,7 @@ template <class State, class T>
 struct Prediction {
     State state;
     Variable<T> log_probabilities; // [N, V]
-    Variable<T> weights = {};      // attention weights [N, S], for pictures; or empty
+    Variable<T> weights = {};      // attention weights [N, S], to draw; or empty
 };
 
 // How states are reordered: a variable along its batch axis, the last but one ([B, H] of a cell,
@@ -45,8 +45,8 @@ std::vector<X> reorder(std::vector<X> states, const Indices& parents) {
 
 namespace detail {
 // Reorders the indices of the original sequences that the rows of a decoder attend to. Returns
-// whether any index changed: if only hypotheses of the same sequence are exchanged, the memory
-// stays as it is.
+// whether any index changed: if only hypotheses of the same sequence are exchanged, the memory is
+// unchanged.
 bool reorder_sources(Indices& sources, const Indices& parents);
 } // namespace detail
 
@@ -88,7 +88,7 @@ struct BeamOptions {
     };
     std::size_t beam = 4;
     std::size_t n_best = 1;
-    double length_penalty = 0; // a; 0: sums are compared, 1 with `power`: means a token
+    double length_penalty = 0; // a; 0: compares sums; 1 with `power`: compares means per token
     Penalty penalty = Penalty::power;
     std::int64_t end = -1;
     std::size_t max_length = 100;

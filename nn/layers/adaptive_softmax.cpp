@@ -21,8 +21,8 @@ constexpr std::int64_t ignored = -100;
 
 std::vector<std::size_t> ends_of(const AdaptiveSoftmaxOptions& o) {
     if (o.vocabulary == 0 || o.width == 0)
-        fail(name, "a vocabulary and a width of at least 1 are needed, got " +
-                       std::to_string(o.vocabulary) + " and " + std::to_string(o.width));
+        fail(name, "vocabulary and width must be at least 1, got " + std::to_string(o.vocabulary) +
+                       " and " + std::to_string(o.width));
     const std::size_t all = o.vocabulary;
     const std::size_t frequent = o.frequent == 0 ? all : std::min(o.frequent, all);
     const std::size_t groups = std::min(o.groups, all - frequent);
@@ -31,9 +31,9 @@ std::vector<std::size_t> ends_of(const AdaptiveSoftmaxOptions& o) {
     const double growth = static_cast<double>(all) / static_cast<double>(frequent);
     std::vector<std::size_t> ends{frequent};
     for (std::size_t g = 1; g <= groups; ++g) {
-        const double share = static_cast<double>(g) / static_cast<double>(groups);
+        const double fraction = static_cast<double>(g) / static_cast<double>(groups);
         const auto end = static_cast<std::size_t>(
-            std::lround(static_cast<double>(frequent) * std::pow(growth, share)));
+            std::lround(static_cast<double>(frequent) * std::pow(growth, fraction)));
         ends.push_back(std::clamp(end, ends.back() + 1, all - (groups - g))); // no group is empty
     }
     return ends;
@@ -141,11 +141,11 @@ Variable<T> AdaptiveSoftmax<T>::loss(const Variable<T>& h, const Variable<T>& we
     for (std::size_t g = 0; g < groups(); ++g) {
         const Shape shape{rows[g].size()};
         if (rows[g].empty()) continue;
-        const double share = static_cast<double>(rows[g].size()) / static_cast<double>(counted);
+        const double fraction = static_cast<double>(rows[g].size()) / static_cast<double>(counted);
         const Variable<T> some = take(flat, Indices(shape, std::span(rows[g])));
         total = total +
                 cross_entropy(group_logits(some, weight, g), Indices(shape, std::span(within[g]))) *
-                    share;
+                    fraction;
     }
     return total;
 }

@@ -11,12 +11,12 @@ struct AdaptiveSoftmaxOptions {
     std::size_t vocabulary = 0; // V
     std::size_t width = 0;      // E
     std::size_t frequent = 0;   // F, words in the first softmax; 0: all
-    std::size_t groups = 1;     // of rare words; at most their number
+    std::size_t groups = 1;     // groups of rare words; at most the number of rare words
 };
 
-// Probabilities over a large vocabulary whose words are numbered by decreasing frequency. Rare
-// words take two choices, first a group and then a word in it, so that most targets need the scores
-// of few words (Grave et al. 2017, here with all groups at full width):
+// Probabilities over a large vocabulary whose words are numbered by decreasing frequency. A rare
+// word is predicted in two steps, first its group and then the word in it, so that most targets
+// need the scores of few words (Grave et al. 2017, here with all groups at full width):
 //   p(w) = softmax([W_frequent; G] h + b)_w                       for a frequent word,
 //   p(w) = softmax([W_frequent; G] h + b)_g softmax(W_g h + b)_w  for a word of group g.
 // Group g ends before word F (V / F)^(g / groups). The caller provides the word vectors W [V, E],
@@ -33,8 +33,8 @@ public:
     // if the number of words differs.
     void begin_with(std::span<const std::size_t> counts);
 
-    // The mean of -log p of targets [...] behind h [..., E], without those that are -100. Throws
-    // Error for shapes that do not fit, and for a target outside [0, V), with its position.
+    // The mean of -log p of targets [...] given h [..., E]; targets of -100 are ignored. Throws
+    // Error if shapes do not match and, with its position, for a target outside [0, V).
     Variable<T> loss(const Variable<T>& h, const Variable<T>& weight, const Indices& targets,
                      Where caller = Where::current()) const;
     // log p of every word, [..., V].

@@ -70,11 +70,11 @@ template <class T>
 void BatchNorm<T>::follow(const Tensor<T>& mean, const Tensor<T>& variance,
                           std::size_t count) const {
     const auto n = static_cast<T>(count);
-    const auto share = static_cast<T>(options.momentum);
+    const auto momentum = static_cast<T>(options.momentum);
     Tensor<T>&means = running_mean.change(), &variances = running_var.change();
     for (std::size_t c = 0; c < options.channels; ++c) {
-        means.data()[c] += share * (mean.data()[c] - means.data()[c]);
-        variances.data()[c] += share * (variance.data()[c] * n / (n - 1) - variances.data()[c]);
+        means.data()[c] += momentum * (mean.data()[c] - means.data()[c]);
+        variances.data()[c] += momentum * (variance.data()[c] * n / (n - 1) - variances.data()[c]);
     }
 }
 

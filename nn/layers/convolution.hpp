@@ -13,8 +13,8 @@ struct ConvolutionLayerOptions {
     bool bias = true;
 };
 
-// Pictures [batch, input, height, width] -> [batch, output, height', width'], or sequences without
-// the heights; see unroll::convolution. Initialised uniformly within 1 / sqrt(fan-in).
+// Images [batch, input, height, width] -> [batch, output, height', width'], or sequences without
+// heights; see unroll::convolution. Initialised uniformly within 1 / sqrt(fan-in).
 template <class T>
 class Convolution {
 public:
@@ -50,7 +50,7 @@ public:
 
     BatchNormOptions options;
     Parameter<T> weight, bias; // [channels], from 1 and 0
-    // Not learned, but saved with the rest; the variance is that of n - 1 degrees of freedom.
+    // Not learned, but saved with the weights; the variance is that of n - 1 degrees of freedom.
     mutable Parameter<T> running_mean, running_var; // [channels], from 0 and 1
     ModuleName module_name{"BatchNorm"};
 

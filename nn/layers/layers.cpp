@@ -41,7 +41,7 @@ Embedding<T>::Embedding(const EmbeddingOptions& options)
 template <class T>
 Embedding<T>::Embedding(Tensor<T> rows, std::int64_t padding) {
     if (rows.dimension() != 2 || rows.size() == 0)
-        fail("Embedding", "rows [vocabulary, width] are needed, got " + to_string(rows.shape()));
+        fail("Embedding", "expected rows [vocabulary, width], got " + to_string(rows.shape()));
     options = {rows.shape(0), rows.shape(1), padding};
     if (padding >= static_cast<std::int64_t>(options.vocabulary))
         fail("Embedding", "padding row " + std::to_string(padding) + " of " +

@@ -8,8 +8,8 @@ namespace unroll::nn {
 
 // x [T, B, ...] with zeros after the end of each sequence, whatever x holds there, NaN included; no
 // gradient flows back from there. Layers then multiply by zeros, not by padding, since 0 * NaN
-// would reach the gradients of weights. x itself if no lengths are given or all are T. Throws Error
-// in the name of `owner` if lengths do not match.
+// would reach the gradients of weights. x itself if no lengths are given or all are T. Throws
+// Error, naming `owner`, if lengths do not match.
 template <class T>
 Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> lengths,
                             const char* owner = "without_padding");

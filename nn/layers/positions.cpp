@@ -69,9 +69,9 @@ template <class T>
 PositionEncoding<T>::PositionEncoding(const PositionOptions& options) : options(options) {
     if (options.kind != Positions::learned) return;
     if (options.steps == 0 || options.width == 0)
-        fail("PositionEncoding", "learned positions need a width and a number of steps, got " +
-                                     std::to_string(options.width) + " and " +
-                                     std::to_string(options.steps));
+        fail("PositionEncoding",
+             "learned positions need a width and a number of steps of at least 1, got " +
+                 std::to_string(options.width) + " and " + std::to_string(options.steps));
     weight = Parameter<T>("weight", normal<T>({options.steps, options.width}, 0.02, next_stream()));
 }
 
@@ -88,7 +88,7 @@ Variable<T> PositionEncoding<T>::operator()(const Variable<T>& x, std::size_t fi
         return x + sinusoidal_positions<T>(first, x.shape(0), options.width).expand_dims(1);
     if (end > options.steps)
         fail("PositionEncoding", "there are positions for " + std::to_string(options.steps) +
-                                     " steps, and none for step " + std::to_string(end - 1));
+                                     " steps, but not for step " + std::to_string(end - 1));
     return x + expand_dims(slice(weight, 0, first, end), 1);
 }
 

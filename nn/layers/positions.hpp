@@ -38,7 +38,7 @@ public:
     void members(Members<T>& m);
 
     PositionOptions options;
-    Parameter<T> weight; // [steps, width] where learned
+    Parameter<T> weight; // [steps, width] if learned
     ModuleName module_name{"PositionEncoding"};
 };
 

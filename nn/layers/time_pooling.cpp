@@ -20,7 +20,7 @@ void check(const char* name, const Variable<T>& h) {
         fail(name, "h has shape " + to_string(h.shape()) + ", expected [T, B, n]");
 }
 
-// Whether a step counts, [T, B, 1].
+// Whether a step is before the end of its sequence, [T, B, 1].
 template <class T>
 Mask counted(const char* name, const Variable<T>& h, std::span<const std::size_t> lengths) {
     check(name, h);

@@ -128,10 +128,10 @@ Indices Crf<T>::checked_tags(const Indices& tags, const Mask& active) const {
         };
         if (tag < 0 || static_cast<std::uint64_t>(tag) >= options.tags)
             refuse("is outside [0, " + std::to_string(options.tags) + ")");
-        if (t == 0 && !c.starts(tag)) refuse("is not allowed to be the first");
+        if (t == 0 && !c.starts(tag)) refuse("must not be the first");
         if (t > 0 && !c.transitions(checked.data()[i - B], tag))
-            refuse("is not allowed after tag " + std::to_string(checked.data()[i - B]));
-        if (t + 1 == lengths[b] && !c.ends(tag)) refuse("is not allowed to be the last");
+            refuse("must not follow tag " + std::to_string(checked.data()[i - B]));
+        if (t + 1 == lengths[b] && !c.ends(tag)) refuse("must not be the last");
     }
     return checked;
 }
@@ -140,12 +140,12 @@ template <class T>
 Variable<T> Crf<T>::partition_of(const Variable<T>& emissions, const Weights& w,
                                  const Mask& active) const {
     const std::size_t steps = active.shape(0);
-    if (steps == 0) return sum(emissions, {0, -1}); // zeros, that can run backwards
+    if (steps == 0) return sum(emissions, {0, -1}); // zeros on the tape, so that backward works
     const auto lengths = lengths_from(active);
     const std::size_t shortest =
         lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
     const Variable<T> to_from = transpose(w.transitions);
-    Variable<T> paths = select(emissions, 0, 0) + w.start; // [B, K], by their last tag
+    Variable<T> paths = select(emissions, 0, 0) + w.start; // [B, K], by the last tag
     for (std::size_t t = 1; t < steps; ++t) {
         const Scope scope("t", static_cast<std::int64_t>(t));
         const Variable<T> next =

@@ -44,7 +44,7 @@ public:
     // wrong shape.
     explicit Crf(const CrfOptions& options);
 
-    // log Z, [B]; -inf where no path is possible.
+    // log Z, [B]; -inf if no path is possible.
     Variable<T> log_partition(const Variable<T>& emissions, Lengths lengths = {},
                               Where caller = Where::current()) const;
     // Scores of given paths, tags [T, B] -> [B]. Throws Error, with the position, for a tag outside
@@ -63,7 +63,7 @@ public:
         T score = 0;
     };
     // The best path of each sequence (Viterbi 1967); of equals the lower tag, from the end. Throws
-    // Error where no path is possible.
+    // Error if no path is possible.
     std::vector<Path> decode(const Tensor<T>& emissions, Lengths lengths = {},
                              Where caller = Where::current()) const;
 

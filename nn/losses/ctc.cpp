@@ -21,8 +21,8 @@ template <class T>
 constexpr T impossible = -std::numeric_limits<T>::infinity();
 
 // The states of each target: a blank, then each symbol followed by a blank; and after the states of
-// the longest target two that are never reached. These make a step one operation: the states before
-// the first are, in memory, the last two of the step before.
+// the longest target two unreachable states. These make a step one operation: the two states before
+// the first are, in memory, the unreachable states of the previous step.
 class States {
 public:
     States(const PaddedBatch& targets, std::size_t batch, std::size_t symbols, std::int64_t blank)
@@ -45,7 +45,7 @@ public:
     std::int64_t symbol(std::size_t s, std::size_t b) const {
         return s % 2 == 1 && s / 2 < lengths_[b] ? targets_.data()[s / 2 * batch_ + b] : blank_;
     }
-    // Whether a path may come from state s - 2, past a blank.
+    // Whether a path may enter from state s - 2, skipping a blank.
     bool skips(std::size_t s, std::size_t b) const {
         return s % 2 == 1 && s > 1 && s / 2 < lengths_[b] && symbol(s, b) != symbol(s - 2, b);
     }
@@ -68,30 +68,32 @@ private:
     std::vector<std::size_t> lengths_;
 };
 
-// What is known of each state before the first step, [S, B]: where its symbol's log-probability is
-// among those of a step, and 0 where a path may skip the blank before it or be there at all.
+// The tables of all states, [S, B]: the index of the state's symbol among the log-probabilities of
+// a step; 0 if a path may skip the blank before it, otherwise -inf; 0 if the state exists,
+// otherwise -inf.
 template <class T>
-struct Layout {
-    Indices places;
+struct StateTables {
+    Indices indices;
     Tensor<T> skips, exists;
 
-    Layout(const States& states, std::size_t symbols)
-        : places(Shape{states.padded(), states.batch()}),
-          skips(Tensor<T>::full(places.shape(), impossible<T>)), exists(skips.copy()) {
+    StateTables(const States& states, std::size_t symbols)
+        : indices(Shape{states.padded(), states.batch()}),
+          skips(Tensor<T>::full(indices.shape(), impossible<T>)), exists(skips.copy()) {
         for (std::size_t s = 0; s < states.padded(); ++s)
             for (std::size_t b = 0; b < states.batch(); ++b) {
-                places(s, b) = static_cast<std::int64_t>(b * symbols) + states.symbol(s, b);
+                indices(s, b) = static_cast<std::int64_t>(b * symbols) + states.symbol(s, b);
                 if (states.skips(s, b)) skips(s, b) = 0;
                 if (s < states.count()) exists(s, b) = 0;
             }
     }
 };
 
-// alpha, from that of the step before at each state, one before and two before. The largest is
-// taken out of the sum, so that the logarithm is one of 1 plus the others.
+// alpha, from the previous step's alpha of the same state, one state back and two states back. The
+// largest term is factored out of the sum, which leaves log(1 + the others).
 template <class T>
 void forward_step(const OutputSlot<T>& slot, const Variable<T>& stay, const Variable<T>& next,
-                  const Variable<T>& skip, const Variable<T>& emission, const Layout<T>& layout) {
+                  const Variable<T>& skip, const Variable<T>& emission,
+                  const StateTables<T>& tables) {
     fuse_into(slot, "ctc",
               named("stay next skip emission skips exists -> alpha",
                     [](auto stay, auto next, auto skip, auto emission, auto skips, auto exists) {
@@ -106,7 +108,7 @@ void forward_step(const OutputSlot<T>& slot, const Variable<T>& stay, const Vari
                         return where(top == impossible<T>, impossible<T>, top + log1p(others)) +
                                emission + exists;
                     }),
-              stay, next, skip, emission, layout.skips, layout.exists);
+              stay, next, skip, emission, tables.skips, tables.exists);
 }
 
 } // namespace
@@ -117,7 +119,7 @@ std::vector<std::size_t> detail::checked_ctc(const char* owner, const Shape& x,
     if (x.size() != 3)
         fail(owner, "log-probabilities have shape " + to_string(x) + ", expected [T, B, V]");
     if (blank < 0 || static_cast<std::uint64_t>(blank) >= x[2])
-        fail(owner, "the blank is symbol " + std::to_string(blank) + ", outside [0, " +
+        fail(owner, "the blank symbol is " + std::to_string(blank) + ", outside [0, " +
                         std::to_string(x[2]) + ")");
     return checked_lengths(owner, x[0], x[1], lengths);
 }
@@ -131,9 +133,9 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
     const States states(targets, B, x.shape(2), options.blank);
     const std::size_t S = states.padded();
 
-    const Layout<T> layout(states, x.shape(2));
+    const StateTables<T> tables(states, x.shape(2));
 
-    // Before the first step a path is in state 0; row 0 is what is, in memory, before that.
+    // Before the first step a path is in state 0; row 0 precedes the states in memory.
     const Variable<T> emissions =
         reshape(without_padding(x, lengths), Shape{steps, B * x.shape(2)});
     const Buffer<T> alphas(emissions, {steps + 2, S, B});
@@ -146,7 +148,7 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
         const Variable<T> before = reshape(alphas.rows(t, t + 2), Shape{2 * S, B});
         const auto shifted = [&](std::size_t by) { return slice(before, 0, S - by, 2 * S - by); };
         forward_step(alphas.row(t + 2), shifted(0), shifted(1), shifted(2),
-                     take(select(emissions, 0, t), layout.places), layout);
+                     take(select(emissions, 0, t), tables.indices), tables);
     }
 
     // A path ends in the last symbol or the blank after it.
@@ -191,7 +193,7 @@ std::vector<std::vector<std::int64_t>> ctc_align(const Tensor<T>& x,
     for (std::size_t b = 0; b < paths.size(); ++b) {
         const std::size_t S = 2 * states.target_length(b) + 1;
         std::vector<T> scores(S, impossible<T>), next(S);
-        std::vector<unsigned char> back(ends[b] * S); // how many states before
+        std::vector<unsigned char> back(ends[b] * S); // how many states back
         scores[0] = 0;
         for (std::size_t t = 0; t < ends[b]; ++t) {
             const T* emission = dense.data() + (t * x.shape(1) + b) * x.shape(2);

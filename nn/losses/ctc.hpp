@@ -11,7 +11,7 @@ namespace unroll::nn {
 enum class Reduction {
     none, // [B]
     sum,
-    mean // of losses divided by the length of the target, or by 1 if it is empty
+    mean // mean of the losses, each divided by the length of its target, or by 1 if that is empty
 };
 
 struct CtcOptions {
@@ -42,7 +42,7 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
                     const PaddedBatch& targets, const CtcOptions& options = {});
 
 // The likeliest path of each target, a symbol or blank for each step (Viterbi 1967); ties go to the
-// path that is further on in the target. Throws Error as ctc_loss() does, and if no path is
+// path that has advanced further in the target. Throws Error as ctc_loss() does, and if no path is
 // possible.
 template <class T>
 std::vector<std::vector<std::int64_t>>
@@ -62,8 +62,7 @@ std::vector<CtcSymbols> ctc_greedy(const Tensor<T>& x, std::span<const std::size
                                    std::int64_t blank = 0);
 
 namespace detail {
-// The length of every sequence. Throws Error in the name of `owner` for invalid shapes, lengths or
-// blank.
+// The length of every sequence. Throws Error, naming `owner`, for invalid shapes, lengths or blank.
 std::vector<std::size_t> checked_ctc(const char* owner, const Shape& x,
                                      std::span<const std::size_t> lengths, std::int64_t blank);
 } // namespace detail

@@ -22,7 +22,7 @@ Indices to_indices(const std::vector<std::int64_t>& numbers) {
 } // namespace
 
 NoiseTable::NoiseTable(std::span<const std::size_t> counts, double power) {
-    constexpr double most = 1 - 1e-6; // beyond this, drawing another word takes too long
+    constexpr double most = 1 - 1e-6; // above this, drawing a different word takes too long
     double sum = 0, largest = 0;
     for (const std::size_t count : counts) {
         const double weight = count == 0 ? 0 : std::pow(static_cast<double>(count), power);
@@ -30,9 +30,9 @@ NoiseTable::NoiseTable(std::span<const std::size_t> counts, double power) {
         largest = std::max(largest, weight);
     }
     if (!(largest < most * sum) || !std::isfinite(sum))
-        fail("NoiseTable", "at least two words to draw are needed; of " +
+        fail("NoiseTable", "at least two words with a comparable weight are needed; of " +
                                std::to_string(counts.size()) +
-                               " words the likeliest has the weight " + std::to_string(largest) +
+                               " words, the likeliest has the weight " + std::to_string(largest) +
                                " of " + std::to_string(sum));
     for (double& s : sums_) s /= sum;
 }
@@ -91,10 +91,10 @@ std::vector<std::int64_t> subsample(std::span<const std::int64_t> text,
         const auto word = static_cast<std::size_t>(text[i]);
         if (text[i] < 0 || word >= counts.size() || counts[word] == 0)
             fail("subsample", "word " + std::to_string(text[i]) + " at position " +
-                                  std::to_string(i) + " has no count among " +
-                                  std::to_string(counts.size()));
-        const double share = static_cast<double>(counts[word]) / all;
-        if (random.uniform() < std::sqrt(threshold / share)) kept.push_back(text[i]);
+                                  std::to_string(i) + " has no count; there are counts of " +
+                                  std::to_string(counts.size()) + " words");
+        const double frequency = static_cast<double>(counts[word]) / all;
+        if (random.uniform() < std::sqrt(threshold / frequency)) kept.push_back(text[i]);
     }
     return kept;
 }

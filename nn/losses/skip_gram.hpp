@@ -56,11 +56,11 @@ public:
     // Initialised as in word2vec: v uniform within 0.5 / width, u zero.
     explicit SkipGram(const SkipGramOptions& options);
 
-    // Centres and contexts [N], negatives [N, K]. Throws Error where they do not fit, and for a
+    // Centres and contexts [N], negatives [N, K]. Throws Error if shapes do not match, and for a
     // number outside the vocabulary.
     Variable<T> loss(const Indices& centres, const Indices& contexts, const Indices& negatives,
                      Where caller = Where::current()) const;
-    // What was learned: v by word. Throws Error for another number of words.
+    // The learned vectors v of the words. Throws Error if the number of words differs.
     WordVectors<T> vectors(const Vocabulary& vocabulary) const;
     void members(Members<T>& m);
 

@@ -53,8 +53,8 @@ Variable<T> CellParameters<T>::recurrent_weight(const StepContext<T>& context) c
 template <class T>
 Variable<T> CellParameters<T>::add_recurrent(const Variable<T>& z, const Variable<T>& h,
                                              const StepContext<T>& context) const {
-    const Variable<T> seen = read(h, context), weight = recurrent_weight(context);
-    return norm_hh ? z + (*norm_hh)(linear(seen, weight)) : add_linear(z, seen, weight);
+    const Variable<T> masked_h = read(h, context), weight = recurrent_weight(context);
+    return norm_hh ? z + (*norm_hh)(linear(masked_h, weight)) : add_linear(z, masked_h, weight);
 }
 
 namespace detail {
@@ -69,13 +69,13 @@ void check_step(std::string_view name, std::span<const Variable<T>> old,
              "step returned " + what + " of shape " +
                  (next[s].body() == nullptr ? "nothing" : to_string(next[s].shape())) +
                  ", expected " + to_string(old[s].shape()) +
-                 "; states of other widths than `hidden` need a member widths()");
+                 "; a cell whose states are not `hidden` wide needs a member widths()");
     }
 }
 
 void refuse_stored(std::string_view name) {
     fail(std::string(name).c_str(),
-         "step stored something in StepContext::h and returned another h; store the h that is "
+         "step stored a value in StepContext::h but returned a different h; store the h that is "
          "returned, or nothing");
 }
 

@@ -14,13 +14,13 @@ namespace unroll::nn {
 
 // A recurrent cell is one step of a recurrent network, a function of an input and a state. The
 // input is projected for many steps at once, before the first step:
-//   project: x [..., input] -> z [..., any width]         row by row
+//   project: x [..., input] -> z [..., any width] each row independently
 //   step:    z [B, ...], state -> new state, h first, each [B, its width]
-// A state is a State<T, N>; a cell that carries h alone may take and return a Variable instead.
+// A state is a State<T, N>; a cell whose only state is h may take and return a Variable instead.
 // Nothing else is required. Optional members, and their defaults:
 //   value_type      the scalar type: default, that of the arguments of step
 //   states          N: default, that of the arguments of step, or 1 if step is a template
-//   name            for errors and pictures: default, the name of the type
+//   name for errors and graph drawings: default, the name of the type
 //   Options         the type of RecurrentOptions::cell: default, an empty struct
 //   widths()        the width of each state: default, RecurrentOptions::hidden
 //   members(m)      its parameters: default, none
@@ -206,10 +206,11 @@ C make_cell(std::size_t input, std::size_t hidden, const cell_options<C>& option
     if constexpr (std::is_constructible_v<C, std::size_t, std::size_t, cell_options<C>>) {
         return C(input, hidden, options);
     } else {
-        static_assert(std::is_constructible_v<C, std::size_t, std::size_t> &&
-                          std::is_same_v<cell_options<C>, NoOptions>,
-                      "a recurrent layer makes its cells by Cell(input, hidden), or by Cell(input, "
-                      "hidden, options) if there is a type Cell::Options");
+        static_assert(
+            std::is_constructible_v<C, std::size_t, std::size_t> &&
+                std::is_same_v<cell_options<C>, NoOptions>,
+            "a recurrent layer constructs its cells as Cell(input, hidden), or as Cell(input, "
+            "hidden, options) if there is a type Cell::Options");
         return C(input, hidden);
     }
 }

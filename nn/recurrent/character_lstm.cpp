@@ -19,15 +19,15 @@ CharacterLstm<T>::CharacterLstm(const CharacterLstmOptions& o)
 template <class T>
 Variable<T> CharacterLstm<T>::operator()(std::span<const Tokens> sentences, Where caller) const {
     const Scope scope(module_name, caller);
-    // Padding is spelled as an empty word, which the network ends with zeros.
-    std::vector<std::vector<std::int64_t>> spellings(1), places;
+    // Padding is an empty word, whose vector is zeros.
+    std::vector<std::vector<std::int64_t>> spellings(1), indices;
     std::map<std::string, std::int64_t> known{{"", 0}};
     for (const Tokens& sentence : sentences) {
-        places.emplace_back();
+        indices.emplace_back();
         for (const auto& word : sentence) {
             const auto next = static_cast<std::int64_t>(spellings.size());
             const auto [found, is_new] = known.try_emplace(word, next);
-            places.back().push_back(found->second);
+            indices.back().push_back(found->second);
             if (!is_new) continue;
             Tokens letters = split_characters(word);
             if (options.most > 0) letters.resize(std::min(letters.size(), options.most));
@@ -37,7 +37,7 @@ Variable<T> CharacterLstm<T>::operator()(std::span<const Tokens> sentences, Wher
     const auto [letters, lengths] =
         pad_sequences(spellings, std::max<std::int64_t>(options.characters.padding(), 0));
     const Variable<T> x = dropout(characters(letters), options.dropout);
-    return take(last_layer(read(x, {}, lengths).state[0], true), pad_sequences(places, 0).numbers);
+    return take(last_layer(read(x, {}, lengths).state[0], true), pad_sequences(indices, 0).numbers);
 }
 
 template class CharacterLstm<float>;

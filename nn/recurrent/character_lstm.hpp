@@ -7,10 +7,10 @@
 namespace unroll::nn {
 
 struct CharacterLstmOptions {
-    Vocabulary characters;  // of the training words
+    Vocabulary characters;  // characters of the training words
     std::size_t width = 0;  // of a character embedding
     std::size_t hidden = 0; // of each direction
-    std::size_t most = 0;   // reads the first `most` characters of a word; 0: all
+    std::size_t most = 0;   // reads only the first `most` characters of a word; 0: all
     double dropout = 0;     // of the character embeddings
 };
 

@@ -36,11 +36,11 @@ Variable<T> GruCell<T>::mixed_step(const Variable<T>& x, const Variable<T>& h,
             return mixed(sigmoid(xz + uz), h, tanh(xn + un));
         });
     const Variable<T> xr = block(x, 0, 3), xz = block(x, 1, 3), xn = block(x, 2, 3);
-    const Variable<T> seen = this->read(h, context), weight = this->recurrent_weight(context);
+    const Variable<T> masked_h = this->read(h, context), weight = this->recurrent_weight(context);
     if (options.reset != Reset::before) {
         const Variable<T> u = this->norm_hh
-                                  ? (*this->norm_hh)(linear(seen, weight)) + this->bias_hh
-                                  : linear(seen, weight, this->bias_hh, context.recurrent);
+                                  ? (*this->norm_hh)(linear(masked_h, weight)) + this->bias_hh
+                                  : linear(masked_h, weight, this->bias_hh, context.recurrent);
         const Variable<T> ur = block(u, 0, 3), uz = block(u, 1, 3), un = block(u, 2, 3);
         if (options.reset == Reset::none)
             return fuse_into(context.h, "gru", without_reset, xz, xn, uz, un, h);
@@ -55,11 +55,11 @@ Variable<T> GruCell<T>::mixed_step(const Variable<T>& x, const Variable<T>& h,
     }
     const std::size_t H = this->hidden;
     const Variable<T> all = weight, bias = this->bias_hh;
-    const Variable<T> u = linear(seen, slice(all, 0, 0, 2 * H), slice(bias, 0, 0, 2 * H));
+    const Variable<T> u = linear(masked_h, slice(all, 0, 0, 2 * H), slice(bias, 0, 0, 2 * H));
     const Variable<T> reset =
         fuse("gru",
              named("xr ur h -> r·h", [](auto xr, auto ur, auto h) { return sigmoid(xr + ur) * h; }),
-             xr, block(u, 0, 2), seen);
+             xr, block(u, 0, 2), masked_h);
     const Variable<T> un = linear(reset, slice(all, 0, 2 * H, 3 * H), slice(bias, 0, 2 * H, 3 * H));
     return fuse_into(context.h, "gru", without_reset, xz, xn, block(u, 1, 2), un, h);
 }

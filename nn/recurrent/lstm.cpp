@@ -61,10 +61,10 @@ State<T, 2> LstmCell<T>::step_with_options(const Variable<T>& gates, const Varia
                                            const StepContext<T>& context) const {
     const std::size_t n = this->gates;
     // The gate `back` positions before the last, with its peephole.
-    const auto gate = [&](std::size_t back, std::ptrdiff_t row, const Variable<T>& seen) {
+    const auto gate = [&](std::size_t back, std::ptrdiff_t row, const Variable<T>& cell_state) {
         const Variable<T> plain = block(gates, n - back, n);
         if (!options.peephole || row < 0) return plain;
-        return plain + select(peephole, 0, static_cast<std::size_t>(row)) * seen;
+        return plain + select(peephole, 0, static_cast<std::size_t>(row)) * cell_state;
     };
     const std::ptrdiff_t first = options.coupled_gates ? -1 : 0;
     const Variable<T> f = gate(3, first + 1, c), g = gate(2, -1, c);

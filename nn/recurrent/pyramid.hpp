@@ -25,7 +25,7 @@ Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
 struct PyramidOptions {
     std::size_t input = 0;
     std::size_t hidden = 0;         // of each direction
-    List<std::size_t> factors = {}; // of each layer: how many steps it reads as one
+    List<std::size_t> factors = {}; // of each layer: the number of steps that it reads as one
     double dropout = 0;             // of the input of each layer but the first
     bool bidirectional = true;
 };
@@ -39,10 +39,9 @@ public:
     using value_type = cell_scalar<Cell>;
     using T = value_type;
 
-    // Throws Error for no layer, and for a factor of 0.
+    // Throws Error if there are no layers, and for a factor of 0.
     explicit Pyramid(const PyramidOptions& options);
-    // x [T, B, input] -> [T', B, output_width()]. Throws Error for shapes and lengths that do not
-    // fit.
+    // x [T, B, input] -> [T', B, output_width()]. Throws Error if shapes or lengths do not match.
     Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths = {},
                          Where caller = Where::current()) const;
 
@@ -50,7 +49,7 @@ public:
         require_not_moved("Pyramid", layers);
         return layers.back().output_width();
     }
-    // How many steps of the input one of the output is.
+    // The number of input steps per output step.
     std::size_t factor() const;
     void members(Members<T>& m) { m(module_name)("layers", layers); }
 

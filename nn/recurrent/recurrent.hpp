@@ -136,11 +136,11 @@ Recurrent<C>::Recurrent(const Options& options) : options_(options) {
                                   Tensor<T>::zeros({cells_.size(), 1, widths_[s]}));
     if (options.connection == Connection::plain) return;
     if (options.layers == 1 && options.input != output_width())
-        refuse("no layer's output, of width " + std::to_string(output_width()) +
-               ", has the width of its input, " + std::to_string(options.input));
+        refuse("the connection needs a layer with inputs and outputs of equal width, got " +
+               std::to_string(options.input) + " and " + std::to_string(output_width()));
     if (options.connection != Connection::highway) return;
     for (std::size_t layer = 0; layer < options.layers; ++layer) {
-        // Initially a layer passes on most of its input.
+        // The initial bias makes a layer pass on most of its input.
         highways_.emplace_back(LinearOptions{output_width(), output_width()});
         highways_.back().bias.change().fill(T(-1));
     }

@@ -30,8 +30,8 @@ public:
 
     // Steps through x [T, B, input], optionally backward. After the end of a sequence the state is
     // unchanged and the output is 0, so a backward scan starts at the end of each sequence. x must
-    // be finite there, see without_padding(). Throws Error, naming the cell, if project or step
-    // returns an unexpected shape.
+    // be finite after the end of a sequence, see without_padding(). Throws Error, naming the cell,
+    // if project or step returns an unexpected shape.
     static Result run(const C& cell, const Variable<T>& x, States state, bool backwards,
                       std::span<const std::size_t> lengths, const ScanOptions& options = {});
 
@@ -45,7 +45,7 @@ private:
         const std::size_t bytes = batch * 4 * width * sizeof(T);
         return std::max<std::size_t>(cache / std::max<std::size_t>(bytes, 1), 1);
     }
-    // For pictures: h, and c if the cell has two states.
+    // For graph drawings: h, and c if the cell has two states.
     static void name_states(const States& state) {
         for (std::size_t s = 0; s < state.size(); ++s)
             if (auto* tape = state[s].tape()) tape->name(state[s], s == 0 ? "h" : "c");
@@ -87,13 +87,14 @@ typename Scan<C>::Result Scan<C>::run(const C& cell, const Variable<T>& x, State
         lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
     const std::size_t at_once = steps_at_once(state, batch);
     std::size_t begin = 0;
-    const auto project = [&](std::size_t k) { // step k of the scan and those after it
-        const std::size_t n = std::min(at_once, steps - k);
-        begin = backwards ? steps - k - n : k;
-        const Variable<T> z = cell.project(n == steps ? x : slice(x, 0, begin, begin + n));
-        detail::check_projection(cell_name<C>(), z, n, batch);
-        return z;
-    };
+    const auto project =
+        [&](std::size_t k) { // projects step k of the scan and as many later ones as fit
+            const std::size_t n = std::min(at_once, steps - k);
+            begin = backwards ? steps - k - n : k;
+            const Variable<T> z = cell.project(n == steps ? x : slice(x, 0, begin, begin + n));
+            detail::check_projection(cell_name<C>(), z, n, batch);
+            return z;
+        };
     Variable<T> projected;
     if (steps > 0) projected = project(0);
     // The buffers must be on the tape that records the steps.

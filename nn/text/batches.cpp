@@ -75,7 +75,7 @@ Indices hide_rare(const Indices& numbers, const Vocabulary& vocabulary,
         std::int64_t& word = hidden.data()[i];
         if (word < 0 || word >= static_cast<std::int64_t>(counts.size()))
             fail(name, "number " + std::to_string(word) + " is not one of the " +
-                           std::to_string(counts.size()) + " that have a count");
+                           std::to_string(counts.size()) + " with a count");
         if (std::find(special.begin(), special.end(), word) != special.end()) continue;
         const auto n = static_cast<double>(counts[static_cast<std::size_t>(word)]);
         if (random.uniform() * (u + n) < u) word = vocabulary.unknown();

@@ -9,7 +9,7 @@ namespace unroll::nn {
 
 namespace {
 
-double share(std::size_t part, std::size_t all) {
+double ratio(std::size_t part, std::size_t all) {
     return all == 0 ? 0 : static_cast<double>(part) / static_cast<double>(all);
 }
 
@@ -27,7 +27,7 @@ bool holds(std::span<const std::size_t> list, std::size_t n) {
 } // namespace
 
 Scores Scores::of(std::size_t right, std::size_t predicted, std::size_t there) {
-    return {share(right, predicted), share(right, there), share(2 * right, predicted + there)};
+    return {ratio(right, predicted), ratio(right, there), ratio(2 * right, predicted + there)};
 }
 
 ConfusionMatrix::ConfusionMatrix(std::size_t classes)
@@ -58,7 +58,7 @@ std::size_t ConfusionMatrix::total() const {
 
 std::size_t ConfusionMatrix::count(std::size_t target, std::size_t predicted) const {
     if (target >= classes_ || predicted >= classes_)
-        fail("ConfusionMatrix", "no cell [" + std::to_string(target) + ", " +
+        fail("ConfusionMatrix", "there is no cell [" + std::to_string(target) + ", " +
                                     std::to_string(predicted) + "] of " + std::to_string(classes_) +
                                     " classes");
     return counts_[target * classes_ + predicted];
@@ -79,7 +79,7 @@ std::size_t ConfusionMatrix::column(std::size_t c) const {
 double ConfusionMatrix::accuracy() const {
     std::size_t right = 0;
     for (std::size_t c = 0; c < classes_; ++c) right += count(c, c);
-    return share(right, total());
+    return ratio(right, total());
 }
 
 Scores ConfusionMatrix::of_class(std::size_t c) const {
@@ -134,7 +134,7 @@ double accuracy(const Indices& targets, const Indices& predicted, std::int64_t i
         all += y[i] != ignored;
         right += y[i] != ignored && y[i] == p[i];
     }
-    return share(right, all);
+    return ratio(right, all);
 }
 
 double perplexity(double nats, std::size_t tokens) {

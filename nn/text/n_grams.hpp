@@ -15,8 +15,8 @@ struct NGramOptions {
 
 // Predicts the next token from its context: a baseline for language models. After a context that
 // was followed by N tokens, K of them different and c of them x,
-//   p(x | context) = (c + K p(x | the context without its first number)) / (N + K),
-// where p is 1 / vocabulary below the empty context (Witten and Bell 1991).
+//   p(x | context) = (c + K p(x | context without its first token)) / (N + K),
+// where p is 1 / vocabulary when the context is already empty (Witten and Bell 1991).
 class NGrams {
 public:
     using Numbers = std::span<const std::int64_t>;

@@ -207,7 +207,7 @@ std::vector<std::string> read_lines(const std::string& path, const LineOptions& 
                     "expected text in UTF-8, got byte " +
                         std::to_string(static_cast<unsigned char>(line[at])) + " as character " +
                         std::to_string(at + 1) +
-                        " of the line; convert it, such as by iconv -f ISO-8859-1 -t UTF-8");
+                        " of the line; convert it, for example with iconv -f ISO-8859-1 -t UTF-8");
             at += found->length;
         }
         lines.emplace_back(line);
@@ -235,8 +235,8 @@ std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& t
         const Tokens columns = columns_of(lines[i], true);
         if (columns.size() < 2) refuse("expected a sentence, a tab and another one");
         pairs.push_back({tokenizer(columns[0]), tokenizer(columns[1])});
-        if (pairs.back().source.empty()) refuse("there is nothing before the tab");
-        if (pairs.back().target.empty()) refuse("there is nothing after the tab");
+        if (pairs.back().source.empty()) refuse("the text before the tab is empty");
+        if (pairs.back().target.empty()) refuse("the text after the tab is empty");
     }
     if (pairs.empty()) fail("read_pairs", "'" + path + "' is empty");
     return pairs;
@@ -282,7 +282,7 @@ std::vector<TaggedSentence> read_columns(const std::string& path, const ColumnOp
         sentences.back().tags.push_back(columns[tag]);
     }
     if (sentences.empty())
-        refuse_line(name, path, lines.size() + 1, "the file ends; expected a sentence");
+        refuse_line(name, path, lines.size() + 1, "the file ends where a sentence was expected");
     return sentences;
 }
 

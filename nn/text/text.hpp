@@ -34,7 +34,7 @@ constexpr std::size_t word_form_kinds = 10;
 
 using Tokenizer = std::function<Tokens(std::string_view)>;
 
-// Whether there is only white space, Unicode's included.
+// Whether the text contains only white space, including that of Unicode.
 bool is_blank(std::string_view text);
 
 struct LineOptions {
@@ -43,8 +43,8 @@ struct LineOptions {
     bool* latin1 = nullptr;
 };
 // The lines of a text file, gzipped or not, without a byte order mark; they end with LF, CR LF or,
-// in a file without LF, CR. Throws Error with path and line for a file that is no text: with a byte
-// 0, or not UTF-8.
+// in a file without LF, CR. Throws Error with path and line for a file that is not text: it
+// contains a byte 0 or is not UTF-8.
 std::vector<std::string> read_lines(const std::string& path, const LineOptions& options = {});
 // A sentence a line; empty lines are left out.
 std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tokenizer);

@@ -97,7 +97,8 @@ Vocabulary Vocabulary::of(std::span<const std::string> symbols, const SpecialSym
 }
 
 std::int64_t Vocabulary::append(const std::string& symbol, std::size_t count) {
-    if (symbol.empty()) fail(name, "symbol " + std::to_string(size()) + " is empty; none may be");
+    if (symbol.empty())
+        fail(name, "symbol " + std::to_string(size()) + " is empty; symbols must not be empty");
     const auto number = static_cast<std::int64_t>(size());
     const auto [at, is_new] = numbers_.emplace(symbol, number);
     if (!is_new)
@@ -141,7 +142,7 @@ std::vector<std::int64_t> Vocabulary::encode(std::span<const std::string> symbol
     const bool with_end = ends == Ends::end || ends == Ends::both;
     if ((with_start && start_ < 0) || (with_end && end_ < 0))
         fail(name, std::string("there is no ") + (with_start && start_ < 0 ? "start" : "end") +
-                       " symbol to put in");
+                       " symbol in this vocabulary");
     std::vector<std::int64_t> numbers;
     numbers.reserve(symbols.size() + 2);
     if (with_start) numbers.push_back(start_);

@@ -71,9 +71,9 @@ public:
     // Error for a number outside the vocabulary.
     Tokens decode(std::span<const std::int64_t> numbers) const;
 
-    // A text file: four lines with the special symbols, which may be empty, then one symbol a line;
-    // with the C escapes \n, \r and \\. Counts are not stored. load throws Error with path and
-    // line.
+    // A text file: four lines with the special symbols, which may be empty, then one symbol per
+    // line; with the C escapes \n, \r and \\. Counts are not stored. load throws Error with path
+    // and line.
     void save(const std::string& path) const;
     static Vocabulary load(const std::string& path);
 

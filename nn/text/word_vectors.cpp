@@ -77,7 +77,7 @@ struct WordVectors<T>::Reader {
     bool is_full() const { return options.most > 0 && words.size() == options.most; }
     // Whether the vector of a word is to be read.
     bool begin(std::string_view word, std::size_t number, const auto& refuse) {
-        const auto [at, is_new] = places.emplace(word, number);
+        const auto [at, is_new] = rows.emplace(word, number);
         if (!is_new && !options.keeps_first)
             refuse("the word " + quoted(word) + " is repeated, after " + unit + " " +
                    std::to_string(at->second));
@@ -101,7 +101,7 @@ struct WordVectors<T>::Reader {
     const char* unit = "line";
     Tokens words;
     std::vector<T> values;
-    std::unordered_map<std::string, std::size_t> places;
+    std::unordered_map<std::string, std::size_t> rows;
 };
 
 template <class T>
@@ -143,7 +143,7 @@ WordVectors<T> WordVectors<T>::read_text(const std::string& path,
         if (line_number == 1 && (header = counts_in(line))) {
             width = header->width;
             if (width == 0 || header->words == 0)
-                refuse("expected words and their width, got " + quoted(line));
+                refuse("expected the number of words and the width, got " + quoted(line));
             continue;
         }
         auto fields = fields_of(line);
@@ -190,7 +190,7 @@ WordVectors<T> WordVectors<T>::read_binary(const std::string& path,
     const auto header = line_end == text.npos ? std::nullopt : counts_in(text.substr(0, line_end));
     if (!header || header->words == 0 || header->width == 0)
         refuse_line(owner, path, 1,
-                    "expected how many words and how wide, got " +
+                    "expected the number of words and the width, got " +
                         quoted(text.substr(0, line_end)));
     std::size_t at = line_end + 1, number = 0;
     const auto refuse = [&](const std::string& problem) {
@@ -204,7 +204,7 @@ WordVectors<T> WordVectors<T>::read_binary(const std::string& path,
         if (at >= text.size())
             refuse(refused_count(*header, std::to_string(number - 1) + " when the file ends"));
         const std::size_t space = text.substr(at, longest_word).find(' ');
-        if (space == text.npos) refuse("expected a word and a space, got neither when it ends");
+        if (space == text.npos) refuse("expected a word and a space, but the file ends");
         const std::string_view word = text.substr(at, space);
         if (word.empty()) refuse("expected a word, got a space");
         const bool is_wanted = reader.begin(word, number, refuse);
@@ -296,8 +296,8 @@ WordVectors<T>::nearest(const Tensor<T>& vector, std::size_t k,
     const double length = norm_l2(Variable<T>(vector)).item();
     const double scale = length > 0 ? 1 / length : 0;
     const Tensor<T> dots = matmul(Variable<T>(units_), Variable<T>(vector)).value();
-    const std::size_t wanted = std::min(k, size()) + std::min(left_out.size(), size());
-    const auto best = topk(Variable<T>(dots), std::min(wanted, size()));
+    const std::size_t count = std::min(k, size()) + std::min(left_out.size(), size());
+    const auto best = topk(Variable<T>(dots), std::min(count, size()));
     std::vector<Neighbour> found;
     for (std::size_t i = 0; i < best.values.size() && found.size() < k; ++i) {
         const std::string& word = words_.symbol(best.indices.data()[i]);
@@ -313,10 +313,10 @@ std::vector<typename WordVectors<T>::Neighbour>
 WordVectors<T>::analogy(std::string_view a, std::string_view b, std::string_view c,
                         std::size_t k) const {
     const Tensor<T> from = unit(a), to = unit(b), of = unit(c);
-    Tensor<T> wanted(Shape{width()});
+    Tensor<T> target(Shape{width()});
     for (std::size_t i = 0; i < width(); ++i)
-        wanted.data()[i] = to.data()[i] - from.data()[i] + of.data()[i];
-    return nearest(wanted, k, Tokens{std::string(a), std::string(b), std::string(c)});
+        target.data()[i] = to.data()[i] - from.data()[i] + of.data()[i];
+    return nearest(target, k, Tokens{std::string(a), std::string(b), std::string(c)});
 }
 
 template <class T>

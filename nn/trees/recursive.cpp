@@ -15,11 +15,11 @@ using Level = TreeBatch::Level;
 namespace {
 
 // Pre-activations of the nodes: the contribution of the inputs, one product for the whole batch,
-// plus that of the children, one product per level. They are stored in the memory of the former.
+// plus that of the children, one product per level, accumulated in place.
 template <class T>
 class Sums {
 public:
-    // `width`: of the sums; `inputs` may be narrower, of leaves, or wider.
+    // `width`: that of the sums; `inputs` may have another width.
     Sums(const RecursiveOptions& options, const TreeBatch& trees, Variable<T> inputs,
          Variable<T> bias, std::size_t width)
         : at_leaves_(options.inputs_at_leaves), inputs_(std::move(inputs)), bias_(std::move(bias)),

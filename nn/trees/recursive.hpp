@@ -49,7 +49,7 @@ protected:
     Parameter<T> fresh(const char* name, const Shape& shape) const;
 };
 
-// U: weight_hh [hidden, arity hidden]. arity(): the least and the largest number of children of an
+// U: weight_hh [hidden, arity hidden]. arity(): the minimum and maximum number of children of an
 // inner node.
 template <class T>
 struct RecursiveCell : RecursiveParameters<T> {
@@ -110,9 +110,9 @@ public:
 
     explicit Upward(const RecursiveOptions& options) : cell_(options) {}
 
-    // x: the inputs of trees.nodes(), or of trees.leaves() where only these have some, a row each.
-    // Returns the states of trees.nodes(), [nodes, hidden]. Throws Error for an x that does not
-    // fit and for a node with a number of children that the cell is not made for.
+    // x: one row per node, in the order of trees.nodes(), or of trees.leaves() if only leaves have
+    // inputs. Returns the states of trees.nodes(), [nodes, hidden]. Throws Error if the shape of x
+    // does not match, and for a node with a number of children that the cell does not support.
     States operator()(const TreeBatch& trees, const Variable<T>& x,
                       Where caller = Where::current()) const;
 
@@ -146,8 +146,8 @@ public:
         : cell_(detail::make_cell<C>(input, hidden, options)), input_(input),
           widths_(detail::widths(cell_, hidden)) {}
 
-    // x: the inputs of trees.nodes(), [nodes, input]. Returns their h. Throws Error for an x that
-    // does not fit.
+    // x: the inputs of trees.nodes(), [nodes, input]. Returns their h. Throws Error if the shape of
+    // x does not match.
     Variable<T> operator()(const TreeBatch& trees, const Variable<T>& x,
                            Where caller = Where::current()) const;
 

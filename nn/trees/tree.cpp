@@ -12,7 +12,7 @@ std::string name(std::size_t node) { return "node " + std::to_string(node); }
 
 std::size_t checked(const std::string& what, std::int64_t number, std::size_t nodes) {
     if (number < 0 || static_cast<std::uint64_t>(number) >= nodes)
-        fail("Tree", what + " is " + std::to_string(number) + ", which is not one of the " +
+        fail("Tree", what + " is " + std::to_string(number) + ", which is none of the " +
                          std::to_string(nodes) + " nodes");
     return static_cast<std::size_t>(number);
 }
@@ -53,7 +53,7 @@ Tree::Tree(std::vector<std::size_t> begin, std::vector<std::size_t> children,
            std::span<const std::int64_t> parents)
     : begin_(std::move(begin)), children_(std::move(children)) {
     const std::size_t n = parents.size();
-    if (n == 0) fail("Tree", "a tree has at least one node");
+    if (n == 0) fail("Tree", "a tree must have at least one node");
     const auto root = std::find(parents.begin(), parents.end(), -1);
     std::vector<bool> reached(n);
     std::vector<std::size_t> open;
@@ -62,7 +62,7 @@ Tree::Tree(std::vector<std::size_t> begin, std::vector<std::size_t> children,
         root_ = static_cast<std::size_t>(root - parents.begin());
         if (second != parents.end())
             fail("Tree", name(static_cast<std::size_t>(second - parents.begin())) +
-                             " has no parent, as the root, " + name(root_) + ", has none");
+                             " is a second root; " + name(root_) + " has no parent either");
         open.push_back(root_);
     }
     while (!open.empty()) {
@@ -73,8 +73,7 @@ Tree::Tree(std::vector<std::size_t> begin, std::vector<std::size_t> children,
     }
     const auto lost = std::find(reached.begin(), reached.end(), false);
     if (lost == reached.end()) return;
-    // After as many steps upward as there are nodes, we are in the cycle that cuts it off from the
-    // root.
+    // After `nodes` steps upward the node is on the cycle that separates it from the root.
     auto node = static_cast<std::size_t>(lost - reached.begin());
     for (std::size_t i = 0; i < n; ++i) node = static_cast<std::size_t>(parents[node]);
     fail("Tree", name(node) + " is on a cycle: it is its own ancestor");

@@ -29,7 +29,7 @@ private:
     Tree(std::vector<std::size_t> begin, std::vector<std::size_t> children,
          std::span<const std::int64_t> parents);
 
-    std::vector<std::size_t> begin_;    // by node: where its children begin
+    std::vector<std::size_t> begin_;    // per node: index of its first child
     std::vector<std::size_t> children_; // of all nodes, concatenated
     std::size_t root_ = 0;
 };
@@ -46,25 +46,25 @@ public:
     struct Level {
         std::size_t begin, leaves, end;
         std::size_t inner_before, leaves_before; // in the levels above
-        Indices parents; // by row: index of its parent in the level above; empty for roots
-        Indices numbers; // by row: its index among the children of its parent
+        Indices parents; // per row: index of its parent in the level above; empty for roots
+        Indices numbers; // per row: its index among the children of its parent
 
         std::size_t inner() const { return leaves - begin; }
         std::size_t size() const { return end - begin; }
     };
 
     explicit TreeBatch(std::span<const Tree> trees);
-    // Those of `trees` with indices `which`.
+    // The trees with indices `which`.
     TreeBatch(std::span<const Tree> trees, std::span<const std::size_t> which);
 
     std::size_t size() const { return nodes_.size(); } // number of nodes, and of rows
     const std::vector<Level>& levels() const { return levels_; }
-    // By row: the node and its tree in the batch. Inputs and labels must be in this order.
+    // Per row: the node and its tree in the batch. Inputs and labels must be in this order.
     std::span<const Node> nodes() const { return nodes_; }
     // The nodes without children, in row order.
     std::span<const Node> leaves() const { return leaves_; }
     std::size_t row(std::size_t tree, std::size_t node) const { return rows_[tree][node]; }
-    // By tree: the row of its root.
+    // Per tree: the row of its root.
     const Indices& roots() const { return roots_; }
 
     // Throws Error, naming the node, if one has a number of children other than 0 or in [least,

@@ -15,9 +15,9 @@ namespace detail {
 inline constexpr unsigned chosen = 1u << 31;
 } // namespace detail
 
-// A value and its derivatives by up to 31 inputs, of which the bits of `mask` are alive: which
-// derivatives are zero is known to the compiler, so that they cost nothing. B is Lanes, a plain
-// number, or a symbol.
+// A value and its derivatives with respect to up to 31 inputs. Bit i of `mask` says whether
+// derivative i may be nonzero: zero derivatives are known at compile time and cost nothing. B is
+// Lanes, a plain number, or a symbol.
 template <class B, unsigned mask>
 struct Dual {
     static constexpr int alive = std::popcount(mask & ~detail::chosen);
@@ -52,8 +52,8 @@ constexpr unsigned bit_number() {
     return static_cast<unsigned>(std::countr_zero(rest));
 }
 
-// part * factor. A part that is 0 because where() took the other operand stays 0, also times
-// infinity or NaN.
+// part * factor. A part that is 0 because where() selected the other operand remains 0 when
+// multiplied by infinity or NaN.
 template <unsigned mask, class B>
 B scaled(const B& part, const B& factor) {
     if constexpr ((mask & chosen) != 0)
@@ -78,7 +78,7 @@ Dual<B, m> chain(const Dual<B, m>& a, const B& value, const B& derivative) {
     return build<m>(value, [&](auto i) { return scaled<m>(a.template part<i>(), derivative); });
 }
 
-// g(a, b) with derivatives by a and by b.
+// g(a, b) with the derivatives with respect to a and b.
 template <class B, unsigned m, unsigned n>
 Dual<B, m | n> chain(const Dual<B, m>& a, const Dual<B, n>& b, const B& value, const B& by_a,
                      const B& by_b) {
@@ -92,7 +92,7 @@ Dual<B, m | n> chain(const Dual<B, m>& a, const Dual<B, n>& b, const B& value, c
     });
 }
 
-// One of two, partials included: nothing of the other leaks in.
+// Selects one of two, including partials, without contributions from the other.
 template <class C, class B, unsigned m, unsigned n>
 Dual<B, m | n | chosen> choose(const C& condition, const Dual<B, m>& a, const Dual<B, n>& b) {
     return build<m | n | chosen>(where(condition, a.v, b.v), [&](auto i) {
@@ -113,7 +113,7 @@ Dual<B, 0> constant(const B& v) {
 
 } // namespace detail
 
-// What a Dual over B mixes with: a B, or any number that makes one.
+// Operands that a Dual over B accepts: a B, or any number convertible to it.
 template <class S, class B>
 concept ConstantFor = std::same_as<S, B> ||(!is_dual<S> && std::convertible_to<S, B>);
 
@@ -146,7 +146,6 @@ auto operator/(const Dual<B, m>& a, const Dual<B, n>& b) {
     return detail::chain(a, b, value, inverse, -value * inverse);
 }
 
-// With a constant on either side.
 template <class B, unsigned m, ConstantFor<B> S>
 auto operator+(const Dual<B, m>& a, const S& s) {
     return Dual<B, m>{a.v + B(s), a.d};
@@ -209,7 +208,7 @@ template <class X, class Y>
 using dual_base = typename DualBase<X, Y>::type;
 } // namespace detail
 
-// Comparisons are of values.
+// Comparisons compare values.
 template <class X, class Y, class B = detail::dual_base<X, Y>>
 auto operator<(const X& a, const Y& b) {
     return detail::as_dual<B>(a).v < detail::as_dual<B>(b).v;
@@ -235,8 +234,8 @@ auto operator!=(const X& a, const Y& b) {
     return detail::as_dual<B>(a).v != detail::as_dual<B>(b).v;
 }
 
-// Only what is taken passes its derivatives: what is not has no share in any, whatever it is and
-// whatever gradient arrives.
+// Only the selected operand passes on its derivatives. The other contributes 0, whatever its value
+// and the incoming gradient.
 template <class C, class X, class Y, class B = detail::dual_base<X, Y>>
 auto where(const C& condition, const X& a, const Y& b) {
     return detail::choose(condition, detail::as_dual<B>(a), detail::as_dual<B>(b));
@@ -291,7 +290,7 @@ template <class B, unsigned m, class L, class H>
 auto clamp(const Dual<B, m>& x, const L& low, const H& high) {
     return minimum(maximum(x, low), high);
 }
-// What a lambda of several results returns.
+// The return type of a lambda with several results.
 template <class... V>
 std::tuple<V...> outputs(const V&... v) {
     return {v...};
@@ -300,7 +299,7 @@ std::tuple<V...> outputs(const V&... v) {
 namespace detail {
 // sum_j g_j d out_j / d x_i, over the outputs j that depend on x_i.
 template <unsigned i, class B, class Outs, class... G>
-B share(const Outs& outs, const std::tuple<G...>& g) {
+B pullback_term(const Outs& outs, const std::tuple<G...>& g) {
     return [&]<std::size_t... j>(std::index_sequence<j...>) {
         B sum = B(0);
         bool first = true;
@@ -327,7 +326,7 @@ template <class F, class B, class... X, class... G>
 auto pull_back(const F& f, const std::tuple<B, X...>& x, const std::tuple<G...>& g) {
     return [&]<unsigned... i>(std::integer_sequence<unsigned, i...>) {
         const auto result = f(Dual<B, (1u << i)>{std::get<i>(x), {B(1)}}...);
-        return std::tuple(detail::share<i, B>(detail::as_tuple(result), g)...);
+        return std::tuple(detail::pullback_term<i, B>(detail::as_tuple(result), g)...);
     }
     (std::make_integer_sequence<unsigned, sizeof...(X) + 1>{});
 }

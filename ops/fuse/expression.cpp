@@ -15,7 +15,7 @@ const Function& function_of(const Expression::Term& term) {
     return function(static_cast<Code>(term.function));
 }
 
-// The terms that outputs depend on.
+// Marks the terms that the outputs depend on.
 std::vector<bool> alive(const Expression& e) {
     std::vector<bool> used(e.terms.size(), false);
     for (const std::uint32_t output : e.outputs) used[output] = true;
@@ -32,8 +32,8 @@ bool is_zero(const Expression& e, std::size_t output) {
 
 // ---- evaluation ----
 
-// Elements evaluated at a time: a multiple of every vector's width, and few enough for the values
-// of all terms to take at most `most_values` of memory, unless there are thousands of terms.
+// Elements evaluated at a time: a multiple of every vector width, and few enough that the values of
+// all terms take at most `most_values` of memory, unless there are thousands of terms.
 constexpr std::size_t most_values = 65536;
 std::size_t piece_of(std::size_t terms) {
     constexpr std::size_t widest = 16, longest = 128;
@@ -48,9 +48,9 @@ void run_term(const Function& f, const T* a, const T* b, const T* c, T* out, std
         f.in_double(a, b, c, out, n);
 }
 
-// The kernel that a row is handed to, as RowOf is for a lambda.
+// The kernel for one row, as RowOf is for a lambda.
 template <class T>
-void run_row(const void* f, T* const* places, const std::size_t* steps, const bool* adds,
+void run_row(const void* f, T* const* pointers, const std::size_t* steps, const bool* adds,
              std::size_t n) {
     constexpr std::size_t W = Lanes<T>::width;
     const Expression& e = *static_cast<const Expression*>(f);
@@ -73,9 +73,9 @@ void run_row(const void* f, T* const* places, const std::size_t* steps, const bo
         for (std::uint32_t k = 0; k < e.inputs; ++k) {
             T* const to = row(k);
             if (steps[k] == 0)
-                std::fill_n(to, padded, *places[k]);
+                std::fill_n(to, padded, *pointers[k]);
             else
-                std::fill(std::copy_n(places[k] + i, count, to), to + padded, places[k][i]);
+                std::fill(std::copy_n(pointers[k] + i, count, to), to + padded, pointers[k][i]);
         }
         for (std::uint32_t t = e.inputs; t < e.terms.size(); ++t) {
             const auto& term = e.terms[t];
@@ -85,7 +85,7 @@ void run_row(const void* f, T* const* places, const std::size_t* steps, const bo
                      row(t), padded);
         }
         for (std::size_t j = 0; j < e.outputs.size(); ++j) {
-            T* const to = places[e.inputs + j];
+            T* const to = pointers[e.inputs + j];
             if (to == nullptr) continue;
             const T* const from = row(e.outputs[j]);
             if (steps[e.inputs + j] == 0)
@@ -129,7 +129,7 @@ public:
     std::span<const Saved<T>> kept() const override { return saved_; }
     Formula formula() const override {
         Formula found = expression_->formula(nullptr);
-        found.is_primitive = true; // derived, and written by nobody
+        found.is_primitive = true; // derived expressions, which are not the user's
         return found;
     }
 
@@ -140,9 +140,9 @@ private:
 
 // ---- differentiation ----
 
-// What has arrived at a term, for each condition on which it counts: what was not taken by a where
-// must have no share, not even 0 times infinity, so that conditions are carried to the inputs and
-// looked at there.
+// The adjoints of a term, one per condition under which they apply. The branch that a where did not
+// select must contribute exactly 0, never 0 times infinity, so conditions are carried along and
+// applied at the inputs.
 struct Arrived {
     std::uint32_t condition; // a term, or none
     Symbol adjoint;
@@ -153,13 +153,13 @@ class Backward {
 public:
     explicit Backward(const Expression& e) : e_(e), at_(e.terms.size()) {}
 
-    void add(std::uint32_t term, std::uint32_t condition, Symbol share) {
+    void add(std::uint32_t term, std::uint32_t condition, Symbol contribution) {
         for (Arrived& a : at_[term])
             if (a.condition == condition) {
-                a.adjoint = a.adjoint + share;
+                a.adjoint = a.adjoint + contribution;
                 return;
             }
-        at_[term].push_back({condition, share});
+        at_[term].push_back({condition, contribution});
     }
 
     void pass_on(std::uint32_t t) {
@@ -203,7 +203,7 @@ private:
     std::vector<std::vector<Arrived>> at_;
 };
 
-// Without the terms and inputs that nothing depends on.
+// Removes the terms and inputs that no output depends on.
 Pullback pruned(const Expression& e) {
     const std::vector<bool> used = alive(e);
     Pullback out;
@@ -223,11 +223,11 @@ Pullback pruned(const Expression& e) {
     return out;
 }
 
-Pullback differentiate(const Expression& e, const std::vector<bool>& wanted,
-                       const std::vector<bool>& arrived) {
+Pullback differentiate(const Expression& e, const std::vector<bool>& needs_grad,
+                       const std::vector<bool>& received) {
     const auto gradients = static_cast<std::uint32_t>(e.outputs.size());
     Reading reading(e.inputs + gradients);
-    // The terms of e move behind the gradients.
+    // The terms of e follow the gradients.
     std::vector<std::uint32_t> moved(e.terms.size());
     for (std::uint32_t t = 0; t < e.terms.size(); ++t) {
         Expression::Term term = e.terms[t];
@@ -239,18 +239,18 @@ Pullback differentiate(const Expression& e, const std::vector<bool>& wanted,
     const Expression copy = reading.expression;
     Backward backward(copy);
     for (std::uint32_t j = 0; j < gradients; ++j)
-        if (arrived[j]) backward.add(moved[e.outputs[j]], always, Symbol::at(e.inputs + j));
+        if (received[j]) backward.add(moved[e.outputs[j]], always, Symbol::at(e.inputs + j));
     for (auto t = static_cast<std::uint32_t>(copy.terms.size()); t-- > e.inputs + gradients;)
         backward.pass_on(t);
     for (std::uint32_t i = 0; i < e.inputs; ++i)
-        if (wanted[i]) reading.output(backward.total(i));
+        if (needs_grad[i]) reading.output(backward.total(i));
     return pruned(reading.expression);
 }
 
-// ---- derivatives that are known ----
+// ---- cached derivatives ----
 
-// An expression's numbers move to `numbers`, all but 0, 1 and -1, which the arithmetic of symbols
-// simplifies: expressions that differ in a constant alone have one derivative.
+// Moves an expression's constants to `numbers`, except 0, 1 and -1, which the arithmetic of symbols
+// simplifies: expressions that differ only in a constant share one derivative.
 Expression with_slots(const Expression& e, std::vector<double>& numbers) {
     Expression out = e;
     for (auto& term : out.terms) {
@@ -274,7 +274,7 @@ Pullback with_numbers(Pullback pullback, const std::vector<double>& numbers) {
 
 struct Key {
     Expression expression; // with slots
-    std::vector<bool> wanted, arrived;
+    std::vector<bool> needs_grad, received;
     friend bool operator==(const Key&, const Key&) = default;
 };
 
@@ -288,39 +288,39 @@ struct Hash {
             mix(std::hash<double>()(term.number));
         }
         for (const std::uint32_t output : key.expression.outputs) mix(output);
-        mix(std::hash<std::vector<bool>>()(key.wanted));
-        mix(std::hash<std::vector<bool>>()(key.arrived));
+        mix(std::hash<std::vector<bool>>()(key.needs_grad));
+        mix(std::hash<std::vector<bool>>()(key.received));
         return h;
     }
 };
 
-struct Known {
+struct CachedPullback {
     Pullback with_slots;
-    std::vector<double> numbers; // of `latest`
+    std::vector<double> numbers; // the constants of `latest`
     std::shared_ptr<const Pullback> latest;
 };
 
-// A few for each kind of cell in a program, whatever the number of its steps.
-using KnownPullbacks = std::unordered_map<Key, Known, Hash>;
+// Enough for a few per kind of cell in a program, whatever the number of steps.
+using PullbackCache = std::unordered_map<Key, CachedPullback, Hash>;
 constexpr std::size_t most_known = 1000;
 
 } // namespace
 
-std::size_t known_pullbacks() { return per_thread<KnownPullbacks>().size(); }
+std::size_t known_pullbacks() { return per_thread<PullbackCache>().size(); }
 
 std::shared_ptr<const Pullback> pull_back(const Expression& expression,
-                                          const std::vector<bool>& wanted,
-                                          const std::vector<bool>& arrived) {
+                                          const std::vector<bool>& needs_grad,
+                                          const std::vector<bool>& received) {
     std::vector<double> numbers;
-    Key key{with_slots(expression, numbers), wanted, arrived};
-    auto& known = per_thread<KnownPullbacks>();
-    auto at = known.find(key);
-    if (at == known.end()) {
-        Pullback made = differentiate(key.expression, wanted, arrived);
-        if (known.size() >= most_known) known.clear();
-        at = known.emplace(std::move(key), Known{std::move(made), {}, nullptr}).first;
+    Key key{with_slots(expression, numbers), needs_grad, received};
+    auto& cache = per_thread<PullbackCache>();
+    auto at = cache.find(key);
+    if (at == cache.end()) {
+        Pullback made = differentiate(key.expression, needs_grad, received);
+        if (cache.size() >= most_known) cache.clear();
+        at = cache.emplace(std::move(key), CachedPullback{std::move(made), {}, nullptr}).first;
     }
-    Known& found = at->second;
+    CachedPullback& found = at->second;
     if (!found.latest || found.numbers != numbers) {
         found.latest = std::make_shared<const Pullback>(with_numbers(found.with_slots, numbers));
         found.numbers = std::move(numbers);
@@ -355,35 +355,35 @@ std::vector<Variable<T>> evaluate(const Op& op, std::shared_ptr<const Expression
 template <class T>
 void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
                      std::span<const Variable<T>> x, std::span<const Variable<T>> gradients) {
-    std::vector<bool> wanted, arrived;
+    std::vector<bool> needs_grad, received;
     std::vector<Variable<T>> operands;
-    for (std::size_t i = 0; i < x.size(); ++i) wanted.push_back(to[i].needs_grad());
-    for (const auto& g : gradients) arrived.push_back(static_cast<bool>(g.value().storage()));
-    if (std::find(wanted.begin(), wanted.end(), true) == wanted.end()) return;
-    const auto pullback = pull_back(expression, wanted, arrived);
+    for (std::size_t i = 0; i < x.size(); ++i) needs_grad.push_back(to[i].needs_grad());
+    for (const auto& g : gradients) received.push_back(static_cast<bool>(g.value().storage()));
+    if (std::find(needs_grad.begin(), needs_grad.end(), true) == needs_grad.end()) return;
+    const auto pullback = pull_back(expression, needs_grad, received);
     for (const std::uint32_t r : pullback->reads)
         operands.push_back(r < x.size() ? x[r] : gradients[r - x.size()]);
-    const std::shared_ptr<const Expression> shares(pullback, &pullback->expression);
+    const std::shared_ptr<const Expression> contributions(pullback, &pullback->expression);
 
     if (to.is_recording()) {
         const Op op = Op::unplaced(to.accumulator().derivative_name());
-        const auto added = evaluate<T>(op, shares, operands);
+        const auto added = evaluate<T>(op, contributions, operands);
         std::size_t next = 0;
         for (std::size_t i = 0; i < x.size(); ++i) {
-            if (!wanted[i]) continue;
-            if (!is_zero(*shares, next)) to[i].add(added[next]);
+            if (!needs_grad[i]) continue;
+            if (!is_zero(*contributions, next)) to[i].add(added[next]);
             ++next;
         }
         return;
     }
-    std::vector<Adjoint<T>> places;
+    std::vector<Adjoint<T>> adjoints;
     std::vector<InputOperand<T>> sources;
     for (std::size_t i = 0; i < x.size(); ++i)
-        if (wanted[i]) places.push_back(to[i]);
+        if (needs_grad[i]) adjoints.push_back(to[i]);
     for (const auto& v : operands) sources.emplace_back(v.value());
-    std::vector<OutputOperand<T>> sinks(places.size());
-    Adjoint<T>::open(places, sinks);
-    evaluate_into<T>(*shares, common_shape<T>(Op::unplaced("pull_back"), x), sources, sinks);
+    std::vector<OutputOperand<T>> sinks(adjoints.size());
+    Adjoint<T>::open(adjoints, sinks);
+    evaluate_into<T>(*contributions, common_shape<T>(Op::unplaced("pull_back"), x), sources, sinks);
 }
 
 namespace {

@@ -7,8 +7,8 @@
 
 namespace unroll {
 
-// What a lambda computes, as data: terms in the order of evaluation, equal ones once. The first
-// ones are the inputs.
+// A lambda's computation as data: terms in the order of evaluation, common subexpressions once. The
+// inputs are the first terms.
 struct Expression {
     struct Term {
         std::uint16_t function; // its Code: a row of the function table
@@ -23,22 +23,22 @@ struct Expression {
 
     friend bool operator==(const Expression&, const Expression&) = default;
 
-    // `names`, where given: the inputs' and then the outputs', as in "i f g o c -> h c'".
+    // `names`, if given: those of the inputs, then of the outputs, as in "i f g o c -> h c'".
     Formula formula(const char* names) const;
 };
 
 // For the inputs x of an expression and adjoints g of its outputs, sum_j g_j d out_j / d x_i as an
-// expression in turn: of the x and g that it reads, which `reads` numbers (g after x). One output
-// for each i of `wanted`. The g that are not among `arrived` are 0.
+// expression whose inputs are the x and g that it reads; `reads` holds their indices (g after x).
+// One output for each i of `needs_grad`. Adjoints g that are not in `received` are 0.
 struct Pullback {
     Expression expression;
     std::vector<std::uint32_t> reads;
 };
 std::shared_ptr<const Pullback> pull_back(const Expression& expression,
-                                          const std::vector<bool>& wanted,
-                                          const std::vector<bool>& arrived);
-// How many derivatives of expressions this thread keeps. Expressions that differ in a constant
-// alone share one.
+                                          const std::vector<bool>& needs_grad,
+                                          const std::vector<bool>& received);
+// The number of derivative expressions cached by this thread. Expressions that differ only in a
+// constant share one.
 std::size_t known_pullbacks();
 
 // An expression at every position of operands that broadcast, recorded as one operation; the

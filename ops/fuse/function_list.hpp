@@ -1,5 +1,5 @@
-// The functions of one number and of two. Not a header by itself: whoever includes it first defines
-// what a row becomes, as lanes, dual numbers, symbols, the function table, operations and tests do.
+// The unary and binary functions, as X macros. The including file first defines what an entry
+// expands to: SIMD lanes, dual numbers, symbols, the function table, operations or tests.
 //
 //   UNROLL_UNARY(name, meaning, notation, value, derivative, exact, domain, ulp)
 //   UNROLL_UNARY_WITH(the same, with the default of a constant `p` after the notation)
@@ -17,9 +17,9 @@
 //   domain      where the value has the accuracy that `ulp` gives
 //   ulp         most units in the last place from the exact value, (in float, in double)
 //
-// A slope is the derivative of another function, where its formula would cancel or underflow before
-// its result does: it has a kernel, and is no operation of its own.
-// A choice is written with where() and has the derivatives of the operand that it takes.
+// A slope is the derivative of another function whose formula would suffer from cancellation or
+// underflow although the result does not: it has a kernel but is not an operation. A choice is
+// written with where() and has the derivatives of the operand that it selects.
 
 #ifndef UNROLL_UNARY
 #define UNROLL_UNARY(...)

@@ -20,7 +20,7 @@ void run(const T* a, const T* b, const T* c, T* out, std::size_t n) {
     }
 }
 
-// The derivative is what dual numbers over symbols make of the function.
+// The derivative is computed by evaluating the function with dual numbers over symbols.
 template <class F, unsigned arguments, unsigned... by>
 Symbol derive(std::span<const Symbol> x, unsigned chosen, std::integer_sequence<unsigned, by...>) {
     Symbol result = 0;

@@ -4,11 +4,11 @@
 
 namespace unroll {
 
-// The functions that expressions are made of.
+// The functions that expressions consist of.
 enum class Code : std::uint16_t {
     input,
     number,
-    slot, // a number that is given later: arguments[0] says which one
+    slot, // a number that is supplied later, with index arguments[0]
     add,
     subtract,
     multiply,
@@ -35,7 +35,8 @@ struct Function {
     const char* text;
     const char* latex; // null: the text, as the name of an operator
     Formula::Kind kind;
-    // out[i] = f(a[i], b[i], c[i]) for i < n, a multiple of the width of Lanes. Truth is 1 or 0.
+    // out[i] = f(a[i], b[i], c[i]) for i < n, a multiple of the width of Lanes. Boolean values are
+    // 1 or 0.
     void (*in_float)(const float* a, const float* b, const float* c, float* out, std::size_t n);
     void (*in_double)(const double* a, const double* b, const double* c, double* out,
                       std::size_t n);

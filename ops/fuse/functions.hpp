@@ -10,8 +10,8 @@
 
 namespace unroll {
 
-// The mathematics of fuse(): over Lanes, and over plain numbers so that a lambda can be called with
-// those. Dual numbers follow in dual.hpp.
+// The functions of fuse(), over Lanes and over plain numbers, so that a lambda can also be called
+// with scalars. See dual.hpp for dual numbers.
 
 template <class X>
 inline constexpr bool is_lanes = false;
@@ -41,7 +41,7 @@ T where(bool condition, T a, T b) {
     return condition ? a : b;
 }
 
-// The functions of function_list.hpp, whose values may use each other.
+// The functions of function_list.hpp, which may call each other.
 #define UNROLL_UNARY(name, ...)                                                                    \
     template <Real X>                                                                              \
     X name(X x);
@@ -85,7 +85,7 @@ struct Exponential {
         q = p * (r * r) + r;
         k = xsimd::to_int(n.v);
     }
-    // 2^(k - 1), since 2^k may not fit where the result does; 0 for k = -126.
+    // 2^(k - 1), since 2^k may overflow although the result does not; 0 for k = -126.
     Lanes<float> half_power() const {
         return xsimd::bitwise_cast<xsimd::batch<float>>((k + 126) << 23);
     }
@@ -93,7 +93,7 @@ struct Exponential {
         const Lanes<float> half = half_power() * (q + 1);
         return half + half;
     }
-    // Without losing digits near 0.
+    // Accurate near 0.
     Lanes<float> minus_one() const {
         const Lanes<float> half = half_power() * q + (half_power() - 0.5f);
         return half + half;
@@ -119,7 +119,7 @@ X at_least(X x, X bound) {
         return x < bound ? bound : x;
 }
 
-// In float, what is under 1.7e-38 becomes 0.
+// In float, values below 1.7e-38 become 0.
 template <Real X>
 X exp(X x) {
     if constexpr (is_lanes<X> && detail::is_float<X>)
@@ -181,7 +181,7 @@ X copysign(X magnitude, X sign) {
     else
         return std::copysign(magnitude, sign);
 }
-// Beyond 1e4 the vector forms lose digits, and the C library reduces the argument.
+// Above 1e4 the vector forms lose accuracy, and the C library reduces the argument.
 template <Real X>
 X sin(X x) {
     if constexpr (is_lanes<X>) {
@@ -202,7 +202,7 @@ X cos(X x) {
         return std::cos(x);
     }
 }
-// Lane by lane: exp(b log a), the vector form, loses all digits where the exponent is large.
+// Lane by lane: the vector form, exp(b log a), loses all accuracy for large exponents.
 template <Real X>
 X pow(X a, X b) {
     if constexpr (is_lanes<X>)
@@ -248,7 +248,7 @@ X slope_of_tanh(X x) {
 }
 
 // With h = e^(-|x|/2) and v = 1 / (1 + h^2) = sigmoid(|x|): factors of h are multiplied with x one
-// by one, so that a product which does not underflow is not lost with h^2. Infinities are cut off.
+// by one, because h^2 may underflow although the product does not. Infinities are clamped.
 template <class X>
 struct Silu {
     X x, h, v, u;
@@ -274,8 +274,8 @@ X curvature_of_silu(X x) {
     return (X(2) - s.x * kernels::tanh(X(0.5) * s.x)) * s.u * s.u;
 }
 
-// e^(-c x^2) for a power of two c: the rounding of x^2 alone would cost c x^2 ulp. With half of x's
-// digits in `high`, the square of those is exact, also where the compiler contracts it to an FMA.
+// e^(-c x^2) for a power of two c. Rounding x^2 would cause an error of c x^2 ulp. `high` holds
+// half of x's digits, so its square is exact, even if the compiler contracts it to an FMA.
 template <Real X>
 X gaussian(X x, double c) {
     const X a = at_most(kernels::abs(x), X(100));
@@ -285,20 +285,20 @@ X gaussian(X x, double c) {
     const X square = most + rest, error = rest - (square - most);
     return kernels::exp(X(-c) * square) * (X(1) - X(c) * error);
 }
-// p e^(-x^2 / 2) / sqrt(2 pi), which may be a normal number where the density is not.
+// p e^(-x^2 / 2) / sqrt(2 pi), which may be a normal number when the density is denormal.
 template <Real X>
 X times_normal_pdf(X p, X x) {
     const X root = gaussian(x, 0.25);
     return p * root * root * X(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
 }
-// Where polynomials times the density are evaluated: it is 0 outside.
+// The range in which polynomials times the density are evaluated; the product is 0 outside.
 template <Real X>
 X within_bell(X x) {
     return at_least(at_most(x, X(60)), X(-60));
 }
 
 // e^(a^2) erfc(a) for a >= 0: (1 + 2 a) times that is smooth in (a - k) / (a + k), and interpolated
-// at Chebyshev's points.
+// at Chebyshev points.
 template <Real X>
 X scaled_erfc(X a) {
     constexpr auto coefficients = [] {
@@ -324,11 +324,11 @@ X scaled_erfc(X a) {
     for (std::size_t i = 1; i < coefficients.size(); ++i) sum = sum * t + X(coefficients[i]);
     return sum / (X(1) + a + a);
 }
-// The vector form in double loses up to a hundred units in the last place.
+// In double, the vector form has errors of up to a hundred ulp.
 template <Real X>
 X erf(X x) {
     if constexpr (is_lanes<X> && detail::is_float<X>)
-        return xsimd::erf(at_least(at_most(x, X(8)), X(-8)).v); // of huge ones it makes no number
+        return xsimd::erf(at_least(at_most(x, X(8)), X(-8)).v); // NaN for huge arguments
     else if constexpr (is_lanes<X>)
         return detail::lane_by_lane([](double v) { return std::erf(v); }, x);
     else
@@ -339,7 +339,7 @@ X erfc(X x) {
     const X tail = gaussian(x, 1) * scaled_erfc(kernels::abs(x));
     return where(x < X(0), X(2) - tail, tail);
 }
-// With x < 0 in mind: density and distribution as factors of e^(-x^2 / 4), as those of silu.
+// Arranged for x < 0: density and distribution as factors of e^(-x^2 / 4), as in silu.
 template <class X>
 struct NormalTail {
     X x, root, w; // the tail is root^2 w

@@ -20,7 +20,7 @@ LayoutRef common_layout(const Op& op, const V&... x) {
     return LayoutRef(broadcast(op, std::array<const Shape*, sizeof...(V)>{&x.shape()...}));
 }
 
-// An operand that is one number everywhere.
+// An operand that is a single number.
 template <class T>
 InputOperand<T> operand_of_zeros() {
     static constexpr T zero = 0;
@@ -40,7 +40,7 @@ auto pull_back_all(const F& f, All... all) {
     (std::make_index_sequence<N>{}, std::make_index_sequence<sizeof...(All) - N>{});
 }
 
-// f as an expression, read with symbols.
+// f as an expression, by calling it with symbols.
 template <std::size_t N, class F>
 Expression read(const F& f) {
     Reading reading(N);
@@ -71,9 +71,9 @@ struct FusedRule {
             return std::array<Adjoint<T>, N>{to[I]...};
         }
         (std::make_index_sequence<N>{});
-        std::array<OutputOperand<T>, N> shares;
-        Adjoint<T>::open(targets, shares);
-        map_elements(layout->shape, sources, shares,
+        std::array<OutputOperand<T>, N> contributions;
+        Adjoint<T>::open(targets, contributions);
+        map_elements(layout->shape, sources, contributions,
                      [f = f](auto... all) { return pull_back_all<N>(f, all...); });
     }
 
@@ -100,7 +100,7 @@ auto fuse(const Op& op, const F& f, std::span<const OutputSlot<T>> targets, cons
     for (std::size_t i = 0; i < M; ++i) {
         values[i] = i < targets.size() ? targets[i].take(shape) : Tensor<T>(layout);
         if (values[i].shape() != shape)
-            fail(op, "the result " + to_string(shape) + " does not fit its place " +
+            fail(op, "the result " + to_string(shape) + " does not match its output slot " +
                          to_string(values[i].shape()));
         sinks[i] = result_operand(values[i]);
     }
@@ -117,7 +117,7 @@ auto fuse(const Op& op, const F& f, std::span<const OutputSlot<T>> targets, cons
 
 } // namespace detail
 
-// For rules: place += f at every position of its operands, in one pass and without a temporary.
+// For rules: target += f at every position of its operands, in one pass and without a temporary.
 template <class T, class F, class... V>
 void add_fused(const Adjoint<T>& target, const F& f, const V&... x) {
     if (!target.needs_grad()) return;
@@ -131,7 +131,7 @@ void add_fused(const Adjoint<T>& target, const F& f, const V&... x) {
                  std::array{target.open()}, f);
 }
 
-// f with names for its operands and results, for pictures and print:
+// f with names for its operands and results, for graph drawings and printed formulas:
 //   fuse("lstm", named("i f g o c -> h c'", [](auto i, ...) { ... }), ...)
 template <class F>
 struct named {
@@ -145,7 +145,7 @@ struct named {
     }
 };
 
-// f as one operation, whose formula pictures do not open: softplus, dropout, the losses.
+// f as one operation whose formula is not drawn: softplus, dropout, the losses.
 template <class F>
 struct primitive {
     static constexpr bool is_primitive = true;
@@ -160,13 +160,13 @@ struct primitive {
 
 // f at every position of its operands, which broadcast to a common shape, in one pass over memory:
 //   auto [h, c] = fuse("cell", [](auto i, auto c) { ...; return outputs(h, c); }, x, state);
-// f is a generic lambda over numbers and returns one number or outputs(...). It is the forward
-// kernel when read with SIMD lanes and the backward kernel when read with dual numbers over them;
-// read with symbols it is a formula, for pictures and for derivatives of derivatives. Its operands
-// are kept, and it is evaluated again on the way back. Operands are variables, parameters, tensors
-// or numbers, at least one of them not a number. What a where(condition, a, b) does not take has no
-// share in a value or in a derivative of any order, even if it is NaN or an infinite gradient
-// arrives. Throws Error where shapes do not broadcast.
+// f is a generic lambda over numbers that returns one number or outputs(...). Called with SIMD
+// lanes it is the forward kernel, with dual numbers over lanes the backward kernel, and with
+// symbols it gives a formula, for graph drawings and higher derivatives. Its operands are saved,
+// and it is evaluated again in the backward pass. Operands are variables, parameters, tensors or
+// numbers, at least one of them not a number. The operand that a where(condition, a, b) does not
+// select contributes neither to the value nor to a derivative of any order, even if it is NaN or
+// the incoming gradient is infinite. Throws Error if shapes do not broadcast.
 template <class F, class... X>
 auto fuse(Op op, F f, const X&... x) {
     static_assert((Operand<X> || ...), "fuse: an operand must be a variable, parameter or tensor");
@@ -174,7 +174,7 @@ auto fuse(Op op, F f, const X&... x) {
     return detail::fuse<T>(op, f, {}, static_cast<const Variable<T>&>(x)...);
 }
 
-// The same with the first result, or the first M of them, in rows of buffers.
+// The same with the first result, or the first M results, stored in output slots.
 template <class T, class F, class... X>
 auto fuse_into(const OutputSlot<T>& target, Op op, F f, const X&... x) {
     return detail::fuse<T>(op, f, std::span(&target, 1), static_cast<const Variable<T>&>(x)...);

@@ -12,7 +12,7 @@ namespace unroll::detail {
 
 // Vector loops over one dense row.
 
-// NaN if an element is; -inf for none.
+// NaN if an element is NaN; -inf if there are no elements.
 template <class T>
 T row_max(const T* row, std::size_t n) {
     constexpr std::size_t W = Lanes<T>::width;
@@ -27,7 +27,7 @@ T row_max(const T* row, std::size_t n) {
     return top;
 }
 
-// out[i] = e^(row[i] - shift), where out is not null; returns their sum.
+// out[i] = e^(row[i] - shift) unless out is null; returns the sum.
 template <class T>
 T row_exp(const T* row, std::size_t n, T shift, T* out) {
     constexpr std::size_t W = Lanes<T>::width;
@@ -50,8 +50,8 @@ T row_exp(const T* row, std::size_t n, T shift, T* out) {
     return sum.total().sum();
 }
 
-// log(sum e^(row[i] - top)) for the largest element `top`, which is finite. Where one element is
-// nearly all of the sum, the logarithm is that of 1 plus the others.
+// log(sum e^(row[i] - top)) for the largest element `top`, which is finite. If one element
+// dominates the sum, this is log1p of the others.
 template <class T>
 T row_log_sum_exp(const T* row, std::size_t n, T top) {
     const T sum = row_exp<T>(row, n, top, nullptr);
@@ -61,7 +61,7 @@ T row_log_sum_exp(const T* row, std::size_t n, T top) {
                       row_exp<T>(row + at + 1, n - at - 1, top, nullptr));
 }
 
-// f of the last rest < W elements of rows; the other lanes are unspecified.
+// f of the last `rest` < W elements of rows; the other lanes are unspecified.
 template <class T, class F>
 std::array<T, Lanes<T>::width> row_tail(std::size_t rest, const F& f, const auto*... rows) {
     constexpr std::size_t W = Lanes<T>::width;
@@ -89,8 +89,8 @@ T row_sum(std::size_t n, const F& f, const auto*... rows) {
     return total;
 }
 
-// The mean of a row is mean + rest, of which `rest` is what rounding the mean left. With
-// d = x - mean - rest, scale = 1 / sqrt(mean of d^2 + epsilon).
+// The exact mean of a row is mean + rest, where `rest` is the rounding error of the mean. With d =
+// x - mean - rest, scale = 1 / sqrt(mean of d^2 + epsilon).
 template <class T>
 struct RowMoments {
     T mean, rest, scale;
@@ -100,7 +100,7 @@ struct RowMoments {
         mean = row_sum<T>(
                    n, [](auto x) { return x; }, row) /
                count;
-        if (!std::isfinite(mean)) // the sum may have overflowed, and not the mean
+        if (!std::isfinite(mean)) // the sum may overflow although the mean does not
             mean = row_sum<T>(
                 n, [part](auto x) { return x * part; }, row);
         const T first = mean;
@@ -123,7 +123,7 @@ struct RowMoments {
         scale = T(1) / std::sqrt(plain + epsilon);
         if (std::isfinite(plain) && (epsilon > 0 || plain > std::numeric_limits<T>::min() * count))
             return;
-        // Squares overflow or underflow.
+        // The squares overflow or underflow.
         T top = 0;
         for (std::size_t i = 0; i < n; ++i) top = std::max(top, std::abs(row[i] - mean - rest));
         if (top == 0 || !std::isfinite(top)) return;
@@ -134,7 +134,7 @@ struct RowMoments {
     }
 };
 
-// out = f of the elements of rows, one of which may be out.
+// out = f of the elements of rows; `out` may be one of them.
 template <class T, class F>
 void row_map(std::size_t n, T* out, const F& f, const auto*... rows) {
     constexpr std::size_t W = Lanes<T>::width;

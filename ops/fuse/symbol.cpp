@@ -41,7 +41,7 @@ Symbol& Symbol::operator-=(Symbol b) { return *this = *this - b; }
 Symbol& Symbol::operator*=(Symbol b) { return *this = *this * b; }
 Symbol& Symbol::operator/=(Symbol b) { return *this = *this / b; }
 
-// What adds 0 or multiplies by 1 is left out; a product with 0 stays, for it may be no number.
+// Simplifies x + 0 and x * 1, but not x * 0, which may be NaN.
 Symbol operator+(Symbol a, Symbol b) {
     if (is_number(a) && is_number(b)) return term_of(a).number + term_of(b).number;
     if (is(a, 0)) return b;

@@ -6,8 +6,8 @@
 
 namespace unroll {
 
-// The third reading of a lambda handed to fuse(): a number that stands for a term of the expression
-// being read. Arithmetic with it writes the expression down.
+// A number type with which fuse() calls a lambda to record its expression: each value is a term,
+// and arithmetic appends terms to the expression.
 class Symbol {
 public:
     template <class S>
@@ -31,7 +31,7 @@ private:
     std::uint32_t term_;
 };
 
-// The outcome of a comparison of symbols.
+// The result of a comparison of symbols.
 struct Condition {
     std::uint32_t term;
 };
@@ -63,8 +63,8 @@ Symbol clamp(Symbol x, Symbol low, Symbol high);
 #define UNROLL_CHOICE(name, ...) Symbol name(Symbol a, Symbol b);
 #include <unroll/ops/fuse/function_list.hpp>
 
-// Reads an expression: its inputs, the terms that are written while this lives, its outputs.
-// Reading nests.
+// Records an expression: its inputs, the terms appended during the lifetime of this object, and its
+// outputs. Recordings nest.
 class Reading {
 public:
     explicit Reading(std::uint32_t inputs);

@@ -1,4 +1,4 @@
-"""What the library's headers cost to compile, beside PyTorch's.
+"""Time to compile the library's headers, compared with PyTorch's.
 
 usage: bench_compile.py BUILD
 """
@@ -54,4 +54,4 @@ if any((pathlib.Path(folder) / "torch/torch.h").exists() for folder in folders):
     torch = seconds(TORCH, [f"-I{folder}" for folder in folders], rounds=1)
     print(f"<torch/torch.h>: {torch:.1f} s, {torch / umbrella:.1f} times as much")
 else:
-    print("PyTorch's headers are not installed, so there is no opponent")
+    print("PyTorch's headers are not installed, no comparison")

@@ -1,5 +1,5 @@
-// One training step of a convolution of 64 pictures with the gradients of its input and its
-// weights, beside PyTorch's conv2d.
+// One training step of a convolution of 64 images, with the gradients of input and weights,
+// compared with PyTorch's conv2d.
 
 #include "torch.hpp"
 

@@ -1,5 +1,5 @@
-// A training step of CTC from logits to their gradient, log-softmax included, beside PyTorch's. Two
-// shards of the batch, and all of it on one tape and thread.
+// A training step of CTC from logits to their gradient, including log-softmax, compared with
+// PyTorch's. In two shards, and as a whole on one tape and thread.
 
 #include "torch.hpp"
 
@@ -46,8 +46,8 @@ public:
             one(0);
     }
 
-    // What a step reads and writes: of each state and time two indices and emissions, five operands
-    // and a result forwards; these and their gradients backwards.
+    // Memory traffic of a step: per state and time two indices and emissions, five operands and a
+    // result forward; these and their gradients backward.
     double bytes() const {
         const double states = static_cast<double>(2 * sizes_.target + 3);
         const double places = static_cast<double>(sizes_.steps * sizes_.batch) * states;

@@ -21,8 +21,7 @@ const auto stage = [](auto i, auto f, auto g, auto o, auto c) {
     return outputs(sigmoid(o) * tanh(next), next);
 };
 
-// What one would write: the forward pass, and the backward pass from dh that evaluates the gates
-// again.
+// By hand: the forward pass, and the backward pass from dh, which recomputes the gates.
 struct ByHand {
     std::array<Tensor<float>, 5> in;
     std::array<Tensor<float>, 5> share;
@@ -92,7 +91,7 @@ int main() {
     const auto times = bench::in_turn(
         {bench::timed(fused), bench::timed(by_hand), bench::timed([&] { plain_xtensor(y, dh); })},
         25);
-    std::printf("ns an element, forward and backward: fused %.2f, by hand %.2f, xtensor %.2f\n",
+    std::printf("ns per element, forward and backward: fused %.2f, by hand %.2f, xtensor %.2f\n",
                 times[0] / n * 1e9, times[1] / n * 1e9, times[2] / n * 1e9);
     bench::figure("fuse.by_hand", times[0] / times[1], "ratio", "<=", 1.3);
     bench::figure("fuse.xtensor", times[2] / times[0], "ratio", ">=", 5);

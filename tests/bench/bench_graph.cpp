@@ -1,4 +1,4 @@
-// What a picture costs: a folded one that fits on a page, and one of a hundred thousand nodes.
+// Cost of graph drawing: a folded graph that fits on a page, and one of a hundred thousand nodes.
 
 #include "measure.hpp"
 
@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* picture = "bench_graph.svg";
 
-// The most memory that this process, or one that it started, has held.
+// Peak memory of this process and its children.
 double megabytes() {
     double most = 0;
     for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {

@@ -1,5 +1,5 @@
-// What a training step of an LSTM keeps and allocates. Nothing is timed, so a test runs it too: it
-// ends with 1 where a target is missed.
+// Memory held and allocated by a training step of an LSTM. Nothing is timed, so it also runs as a
+// test; the exit status is 1 if a target is missed.
 
 #include "measure.hpp"
 

@@ -1,4 +1,4 @@
-// What a node costs: a chain of pointwise operations on four elements, forward and backward.
+// Cost of a node: a chain of pointwise operations on four elements, forward and backward.
 
 #include "measure.hpp"
 

@@ -1,5 +1,5 @@
-// What watching a tape costs: a training step of an LSTM and a chain of small nodes, with a
-// profile, with statistics and in checking mode, against none.
+// Cost of monitors: a training step of an LSTM and a chain of small nodes, with a profile, with
+// statistics and in checking mode, relative to none.
 
 #include "measure.hpp"
 
@@ -26,8 +26,8 @@ double watched(Tape<float>& tape, const Step& step) {
     return bench::seconds([&] { step(tape); });
 }
 
-// How many times as long a step takes: the median over pairs of runs, one right after the other, so
-// that both see the same machine.
+// The slowdown of a step: the median over pairs of consecutive runs, so that both see the same
+// machine state.
 template <class Watch>
 double cost(Tape<float>& tape, const Step& step, int pairs) {
     std::vector<double> ratios;

@@ -1,5 +1,5 @@
-// One training step of a recurrent layer with the gradient of its input, beside oneDNN's hand-fused
-// primitive and PyTorch's layer. CELL, given by the build: lstm, rnn or gru.
+// One training step of a recurrent layer with the gradient of its input, compared with oneDNN's
+// fused primitive and PyTorch's layer. CELL, set by the build: lstm, rnn or gru.
 
 #include "torch.hpp"
 
@@ -27,8 +27,7 @@ struct Sizes {
     }
 };
 
-// unroll's step: the batch in two shards where the layer is small, pieces of each operation where
-// it is large.
+// unroll's step: the batch in two shards if the layer is small, otherwise each operation is split.
 template <class Layer>
 class Ours {
 public:
@@ -178,7 +177,7 @@ public:
         run_backward_ = typename Cell::Backward(backward);
     }
 
-    // Weights laid out anew, forward, backward with zeroed weight gradients; no update.
+    // Weight reorders, forward, backward with zeroed weight gradients; no update.
     void step() {
         omp_set_num_threads(static_cast<int>(threads::count()));
         for (const int i : {0, 1}) {
@@ -240,7 +239,7 @@ void measure(const std::string& cell, double onednn_target) {
         OneDnn<Cell> onednn(s);
         runs.push_back(bench::timed([&] { onednn.step(); }));
 #else
-        std::printf("%s: oneDNN is not installed, so it is no opponent\n", name.c_str());
+        std::printf("%s: oneDNN is not installed, no comparison\n", name.c_str());
 #endif
         for (auto& run : torch.steps(name, cell + " " + s.text(" ")))
             runs.push_back(std::move(run));

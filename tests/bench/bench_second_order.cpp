@@ -1,4 +1,4 @@
-// What a Hessian-vector product of a language model costs beside its gradient.
+// Cost of a Hessian-vector product of a language model, relative to its gradient.
 
 #include "measure.hpp"
 

@@ -1,4 +1,4 @@
-"""What a second thread brings to the training of char_lm.
+"""Speedup of char_lm's training by a second thread.
 
 usage: bench_threads.py BUILD
 """
@@ -19,5 +19,5 @@ with tempfile.TemporaryDirectory() as folder:
                                  "--out", f"{folder}/model.safetensors")
             found.append(float(result["bytes_per_second"]))
 one, two = (figures.median(speeds[n]) for n in (1, 2))
-print(f"tokens a second: {one:.0f} on one thread, {two:.0f} on two")
+print(f"tokens per second: {one:.0f} on one thread, {two:.0f} on two")
 figures.figure("threads.char_lm", two / one, "ratio", ">=", 1.8)

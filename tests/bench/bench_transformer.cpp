@@ -1,5 +1,5 @@
-// One training step of a causal Transformer with the gradient of its input, beside PyTorch's, and
-// how much of the time its matrix products would take by themselves.
+// One training step of a causal Transformer with the gradient of its input, compared with
+// PyTorch's, and the time of its matrix products alone.
 
 #include "torch.hpp"
 
@@ -18,7 +18,7 @@ struct Sizes {
     }
 };
 
-// The batch in two shards where the layer is small, pieces of each operation where it is large.
+// The batch in two shards if the layer is small, otherwise each operation is split.
 class Ours {
 public:
     explicit Ours(const Sizes& s)
@@ -43,7 +43,7 @@ public:
         }
     }
 
-    // Where the time of a step on one thread goes.
+    // Profile of a step on one thread.
     std::string profile() {
         std::optional<Profile<float>> seen;
         for (int i = 0; i < 20; ++i) {

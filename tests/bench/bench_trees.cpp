@@ -1,7 +1,7 @@
 // A training step of a binary Tree-LSTM over 256 random trees of 20 leaves, input 300 at the leaves
 // and hidden 150: forward, backward with the gradients of all weights and of the inputs, and an
-// update by Adagrad. A batch goes level by level on as many shards as there are cores; beside it
-// one tree at a time, and PyTorch level by level.
+// update by Adagrad. A batch is processed level by level in as many shards as there are cores;
+// compared with one tree at a time, and with PyTorch level by level.
 
 #include "torch.hpp"
 
@@ -13,7 +13,7 @@ using namespace unroll;
 
 constexpr std::size_t trees = 256, leaves = 20, input = 300, hidden = 150;
 
-// Two subtrees side by side are joined, at random, until one is left.
+// Random adjacent subtrees are joined until one is left.
 nn::Tree random_tree(Random random) {
     std::vector<std::int64_t> parents(2 * leaves - 1, -1);
     std::vector<std::size_t> open;
@@ -44,7 +44,7 @@ public:
         Random(3).fill_normal(x_.data(), x_.size(), 0.0f, 1.0f);
     }
 
-    // How the nodes fall into levels is part of it.
+    // Includes the assignment of nodes to levels.
     void step() {
         shards_.backward([&](std::size_t shard) {
             const std::size_t n = trees / shards_.size(), begin = shard * n;
@@ -83,7 +83,7 @@ int main() {
                                  bench::timed([&] { child_sum.step(); }),
                                  bench::timed([&] { apart.step(); })};
     bench::Torch torch(TORCH_SCRIPT);
-    // The same trees: a line of parents for each.
+    // The same trees: one line of parents per tree.
     std::string question;
     for (const auto& tree : all) {
         std::vector<std::string> parents(tree.size(), "-1");

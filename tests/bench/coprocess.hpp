@@ -11,7 +11,7 @@
 
 namespace bench {
 
-// Another program that answers a line with a line: an opponent that cannot be linked.
+// Another program that answers each line with a line: for comparisons that cannot be linked.
 class Coprocess {
 public:
     explicit Coprocess(std::vector<std::string> command) {
@@ -42,7 +42,7 @@ public:
     Coprocess(const Coprocess&) = delete;
     Coprocess& operator=(const Coprocess&) = delete;
 
-    // Empty where the program has ended.
+    // Empty if the program has ended.
     std::string ask(const std::string& line) {
         if (to_ == nullptr || std::fprintf(to_, "%s\n", line.c_str()) < 0 || std::fflush(to_) != 0)
             return {};

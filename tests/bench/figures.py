@@ -1,4 +1,4 @@
-"""What the benchmarks that run whole programs share."""
+"""Functions shared by the benchmarks that run whole programs."""
 
 import os
 import pathlib
@@ -23,7 +23,7 @@ def shakespeare():
     text = pathlib.Path(folder or "") / "tinyshakespeare/input.txt"
     if folder and text.exists():
         return text
-    print("UNROLL_DATA names no folder with tinyshakespeare/input.txt")
+    print("UNROLL_DATA is not a folder with tinyshakespeare/input.txt")
     return None
 
 

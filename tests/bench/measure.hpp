@@ -30,7 +30,7 @@ inline std::string joined(std::initializer_list<std::size_t> sizes, const char* 
     return all;
 }
 
-// Something to measure: does it once, and returns the seconds that it took.
+// A measurement: runs once and returns the elapsed seconds.
 using Run = std::function<double()>;
 
 template <class F>
@@ -40,7 +40,7 @@ Run timed(F f) {
 
 // Runs candidates alternately, so that all see the same machine state, and returns their median
 // times. Each turn starts with a pause, so that idle threads of the previous one go to sleep, and
-// an uncounted run. `budget`: seconds for each of them.
+// an uncounted run. `budget`: seconds per candidate.
 inline std::vector<double> in_turn(const std::vector<Run>& runs, int rounds = 9,
                                    double budget = 2) {
     std::vector<std::vector<double>> times(runs.size());

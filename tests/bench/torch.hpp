@@ -9,13 +9,13 @@
 
 namespace bench {
 
-// PyTorch as an opponent: a script that the Python named by PYTHON runs. Given a question and a
+// Comparison with PyTorch: a script run by the Python that PYTHON names. For a configuration and a
 // number of threads, it answers with the seconds per step.
 class Torch {
 public:
     explicit Torch(const char* script) : script_({python(), script}) {}
 
-    // Empty where PyTorch is not installed.
+    // Empty if PyTorch is not installed.
     std::string ask(const std::string& question) { return script_.ask(question); }
     // A step on one thread and one on all threads; without PyTorch, none and a message.
     std::vector<Run> steps(const std::string& name, const std::string& question) {
@@ -30,8 +30,7 @@ public:
         return {};
     }
     static void missing(const std::string& name) {
-        std::printf("%s: PyTorch is not installed (python3-torch), so it is no opponent\n",
-                    name.c_str());
+        std::printf("%s: PyTorch is not installed (python3-torch), no comparison\n", name.c_str());
     }
 
 private:

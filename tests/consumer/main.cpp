@@ -1,5 +1,5 @@
-// A program outside the library's tree: a layer, a fused operation of its own, a training step, and
-// the graph of it.
+// A program outside the source tree: a layer, a custom fused operation, a training step and its
+// graph.
 
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/unroll.hpp>

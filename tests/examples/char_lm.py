@@ -54,7 +54,7 @@ with tempfile.TemporaryDirectory() as name:
     run(*train, "--out", one_thread, "--threads", 1)
     assert tensors(one_thread) == tensors(whole), "the number of threads changed the weights"
 
-    # Ctrl-C, and going on, gives the same bits as one run.
+    # An interrupted and resumed run is bitwise identical to one run.
     parts = folder / "parts.safetensors"
     process = subprocess.Popen([PROGRAM, *map(str, train), "--out", str(parts)], stdout=subprocess.PIPE,
                                text=True)
@@ -88,7 +88,7 @@ with tempfile.TemporaryDirectory() as name:
         assert found["passed"] == "yes" and json.loads(report.read_text())["passed"] is True
     run("train", "--cell", "lstm", "--layers", 1, "--check-gradients", "--check-order", 2)
 
-    # A transformer carries keys and values from batch to batch, and to a run that goes on.
+    # A transformer carries keys and values from batch to batch, and into a resumed run.
     attends = ["--model", "transformer", "--layers", 2, "--heads", 2, "--context", 6]
     one = folder / "transformer.safetensors"
     learned = result(run(*train, *attends, "--learning-rate", 0.01, "--out", one))
@@ -112,7 +112,7 @@ with tempfile.TemporaryDirectory() as name:
         said = done.stdout + done.stderr
         assert done.returncode > 0 and all(word in said for word in naming), (arguments, said)
 
-    # What a model file says passes the checks of the command line.
+    # Values in a model file are validated like options.
     data = whole.read_bytes()
     length = int.from_bytes(data[:8], "little")
     for key, value in (("hidden", "16abc"), ("hidden", "65537"), ("hidden", "-1"), ("cell", "elman"), ("dropout", "2"),
@@ -135,11 +135,11 @@ with tempfile.TemporaryDirectory() as name:
     refuses("eval", folder / "none.safetensors", text, naming=["none.safetensors"])
     refuses(*draw, folder / "graph.gif", naming=["graph.gif", ".svg"])
     refuses(*draw, folder / "graph.svg", "--budget", 0, naming=["--budget"])
-    # Without Graphviz's plugins a picture is refused in words, and text is still written.
+    # Without Graphviz's plugins a picture is an error, and text is still written.
     os.environ["GVBINDIR"] = str(folder / "nowhere")
     refuses(*draw, folder / "none.svg", naming=["none.svg", "graphviz", ".dot"])
     run(*draw, folder / "plain.dot")
     short = folder / "short.txt"
     short.write_text("ab")
     refuses("train", short, *SMALL, naming=["short"])
-print("the character model trains, stops, resumes and refuses as it should")
+print("the character model trains, stops, resumes and reports errors")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Gives programs files as they come, and takes outputs, memory and processes away from them.
+"""Runs programs on real-world file formats, and with failing outputs, memory and processes.
 
 usage: [UNROLL_KILLS=100] files.py CHAR_LM FORECAST NER TREE_SENTIMENT SPEECH MUSIC WORD_LM
 """
@@ -49,7 +49,7 @@ def tables():
     assert "80 days, 2019-12-01 to" in said and "month first" in said and "tabs" in said, said
     said = understood([f'{d},"1,{i:03}"' for i, d in enumerate(days)], header="day,n")
     assert "thousands ','" in said, said
-    # Thousands beside plain numbers, a byte-order mark, CR LF, a blank line at the end, two columns of time.
+    # Thousands separators, plain numbers, a byte-order mark, CR LF, a trailing blank line, two time columns.
     rows = [f"{h:%d.%m.%Y};{h:%H:%M};{h:%H:%M};{'1.352' if i % 3 else i}" for i, h in enumerate(hours)]
     del rows[30]
     rows.insert(60, rows[60])
@@ -60,26 +60,26 @@ def tables():
     assert "ISO-8859-1" in said and "2 missing, interpolated" in said, said
     said = understood([f"{d},{i}" for i, d in enumerate(reversed(days))])
     assert "descending: reversed" in said, said
-    packed = folder / "packed.csv"  # compressed by content, whatever the name
+    packed = folder / "packed.csv"  # compressed, whatever the name
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert "80 days" in run("forecast", "train", packed, *train[2:]).splitlines()[0]
     packed.write_bytes(packed.read_bytes()[:-20])
-    refuses("forecast", "train", packed, *train[2:], naming=["packed.csv", "breaks off"])
+    refuses("forecast", "train", packed, *train[2:], naming=["packed.csv", "truncated"])
     packed.write_bytes(gzip.compress(path.read_bytes())[:-5] + b"\0" * 5)
     refuses("forecast", "train", packed, *train[2:], naming=["packed.csv", "damaged"])
 
     good = [f"{d},{i}.5" for i, d in enumerate(days)]
     refused([*good[:50], "2020-01-20,3,5", *good[51:]], naming=["line 51", "expected 2 cells", "got 3"])
     refused([*good[:50], "2020-01-20,many", *good[51:]], naming=["line 51", "many"])
-    refused([*good[:50], "2020-02-30,3", *good[51:]], naming=["line 51", "calendar"])
-    refused([*good[:50], "20.1.2020,3", *good[51:]], naming=["line 51", "no date"])
+    refused([*good[:50], "2020-02-30,3", *good[51:]], naming=["line 51", "valid date"])
+    refused([*good[:50], "20.1.2020,3", *good[51:]], naming=["line 51", "not a date"])
     refused([*good[:50], good[20], *good[51:]], naming=["line 51", "earlier"])
     refused([*good[:50], '2020-01-20,"3', *good[51:]], naming=["line 51", "quotation"])
     refused([*good[:79], "2020-02-18,"], naming=["line 80", "without a value"])
     refused(good[:6], naming=["6 values"])
     refused(good, "--column", "none", naming=["none"])
 
-    # The phase of the season comes from the date: without its first rows a series is forecast as before.
+    # The phase of the season comes from the date: forecasts do not depend on the first rows.
     year = [f"{y}-{m:02},{10 * (m == 7) + m / 10}" for y in range(2000, 2010) for m in range(1, 13)]
     path.write_text("\n".join(year))
     run("forecast", "train", path, "--hidden", 16, "--window", 6, "--epochs", 60, "--learning-rate", 0.01, "--batch", 16, "--out", model)
@@ -114,7 +114,7 @@ def tags():
         refuses("ner", *train, naming=["tags.conll", f"line {line}"])
     tagged("B-p I-p O", "O B-p")
     run("ner", *train)
-    tagged("B-p I-p O", "O B-new")  # a tag that training did not have is an error of the model
+    tagged("B-p I-p O", "O B-new")  # a tag that is not in the training data is an error of the model
     assert float(result(run("ner", "eval", model, path))["entity_f1"]) < 100
     path.write_bytes("\ufeffw B-p\n\u00a0\nw O\n\f\nv O\n".encode())
     assert result(run("ner", "eval", model, path))["sentences"] == "3"
@@ -128,7 +128,7 @@ def texts():
     trees.write_text("(3 (2 a) (2 b))\n(3 (2 a) (2 b) (2 c))\n")
     refuses("tree_sentiment", *train, naming=["trees.txt", "line 2", "3 parts"])
     trees.write_text("(3 (2 a) (2 b))\n(3 (2 a) b)\n")
-    refuses("tree_sentiment", *train, naming=["trees.txt", "line 2", "words beside"])
+    refuses("tree_sentiment", *train, naming=["trees.txt", "line 2", "words next to"])
     text = folder / "line.txt"
     text.write_text("one two three " * 100)
     refuses("word_lm", "train", text, naming=["line.txt", "one line", "--valid"])
@@ -159,7 +159,7 @@ def sounds():
     files = {f"{d}_x_{i}.wav": wav(1600) for d in (0, 1) for i in (0, 7)}
     files |= {"._0_x_1.wav": b"\0\5\x16\7", "1_x_8.wav": wav(1600, 0), "1_x_9.wav": wav(1600, 0xFFFFFFFF)}
     run("speech", *archive(files))
-    for called, data, naming in (("0_x_8.wav", wav(1600)[:-99], "breaks off"), ("0_x_8.wav", b"fLaC" + bytes(100), "no WAV")):
+    for called, data, naming in (("0_x_8.wav", wav(1600)[:-99], "truncated"), ("0_x_8.wav", b"fLaC" + bytes(100), "not a WAV")):
         refuses("speech", *archive(files | {called: data}), naming=["sounds.zip", called, naming])
     wrong = archive(files, lambda x: x.replace(wav(1600)[50:60], bytes(10), 1))
     refuses("speech", *wrong, naming=["sounds.zip", "0_x_0.wav", "CRC"])
@@ -185,7 +185,7 @@ def outputs():
     run("char_lm", *train, "--epochs", 6, "--out", equal)
     assert whole.read_bytes() == equal.read_bytes()
 
-    # Two programs on one output; then kills at random instants, each of which costs at most the interval.
+    # Two programs on one output; then kills at random times, each of which loses at most the interval.
     def start(*more):
         command = [PROGRAMS["char_lm"], *map(str, train), "--epochs", "6", "--out", out, *more]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -211,7 +211,7 @@ def outputs():
     assert first.returncode == 0 and out.read_bytes() == whole.read_bytes()
     assert not [name for name in os.listdir(folder) if name.startswith(".unroll-")], os.listdir(folder)
 
-    # What decides the order of batches is that of the saved run, or is refused.
+    # Options that determine the order of batches are those of the saved run, or errors.
     resumed = ["train", text, "--epochs", 7, "--out", out, "--resume"]
     for option, value in (("--seed", 4), ("--steps", 9), ("--shards", 4), ("--batch", 8)):
         refuses("char_lm", *resumed, option, value, naming=[option, str(value), "out.safetensors"])
@@ -219,7 +219,7 @@ def outputs():
     text.write_text(text.read_text()[:9000])
     refuses("char_lm", *resumed, naming=["out.safetensors", "same data"])
 
-    # A loss that is not finite, and a folder that goes away: the state is saved all the same.
+    # A non-finite loss, and a folder that is removed: the state is saved nevertheless.
     said = run("char_lm", "train", text, *small, "--learning-rate", 1e38, "--clip", 1e30, "--epochs", 9, "--out", out, fails=True)
     assert "not finite" in said, said
     assert "saved in" in said and position() > 0, said
@@ -237,7 +237,7 @@ def outputs():
     said = process.communicate()[0]
     assert process.returncode == 1 and "instead" in said and len(list(home.iterdir())) == 1, (process.returncode, said)
 
-    # Settings that do not fit the tensors, before anything is made.
+    # Settings that do not match the tensors, before anything is constructed.
     data = whole.read_bytes()
     header = path_header(whole)
     header["__metadata__"] |= {"hidden": "30000", "layers": "60"}
@@ -249,7 +249,7 @@ def outputs():
         failed = subprocess.run([PROGRAMS["char_lm"], "eval", whole, text], stdout=full, stderr=subprocess.PIPE, text=True)
     assert failed.returncode == 1 and "standard output" in failed.stderr, failed
 
-    # AddressSanitizer's shadow alone takes more addresses than these limits leave.
+    # AddressSanitizer's shadow memory alone exceeds these limits.
     if b"__asan_init" in pathlib.Path(PROGRAMS["char_lm"]).read_bytes():
         return
 

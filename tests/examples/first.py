@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the first examples, and compares them with the documents that show them.
+"""Runs the first examples, and compares them with their copies in the documents.
 
 usage: first.py SOURCE PROGRAM...
        first.py SOURCE --write    copies the examples into the documents
@@ -15,7 +15,7 @@ PROGRAMS = {pathlib.Path(path).name: pathlib.Path(path).resolve() for path in sy
 
 
 def run(name, *arguments, folder):
-    """What a program prints."""
+    """The output of a program."""
     print("+", name, *arguments, flush=True)
     return subprocess.run([PROGRAMS[name], *arguments], cwd=folder, check=True, timeout=120,
                           capture_output=True, text=True).stdout
@@ -33,12 +33,12 @@ SHOWN = re.compile(r"^```cpp (\S+)\n(.*?)^```", re.M | re.S)
 
 
 def shown():
-    """The document that shows each first example, as it is."""
+    """The document that contains each first example."""
     found = {}
     for document in documents():
         for path, text in SHOWN.findall(document.read_text()):
             if text != (SOURCE / path).read_text():
-                sys.exit(f"{document.name} shows another {path} than there is; run ./dev reference")
+                sys.exit(f"{document.name} contains an outdated {path}; run ./dev reference")
             found[pathlib.Path(path).stem] = document.name
     return found
 
@@ -60,7 +60,7 @@ def check_sources():
 
 
 def check_training(folder):
-    """A run that stops and goes on ends with the same bits as one that does not stop."""
+    """A resumed run is bitwise identical to an uninterrupted one."""
     whole, parts = folder / "whole", folder / "parts"
     whole.mkdir(), parts.mkdir()
     without = run("training", "4", folder=whole)

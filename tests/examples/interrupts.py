@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Interrupts a training at random instants: it saves, and resuming ends with the bits of one run.
+"""Interrupts training at random times: it saves, and resumed runs are bitwise identical to one run.
 
 usage: [UNROLL_INTERRUPTIONS=200] [UNROLL_SEED=1] interrupts.py PROGRAM
 """
@@ -53,7 +53,7 @@ def main(folder):
     startup = time.monotonic() - began
     masks = blocked(process.pid)
     wanted = sum(1 << number - 1 for number in [*SIGNALS, signal.SIGPIPE])
-    # The one that waits for them unblocks all but SIGPIPE while it does.
+    # The waiting thread unblocks all but SIGPIPE while it waits.
     assert len(masks) > 1 and sum(mask & wanted != wanted for mask in masks) <= 1, list(map(hex, masks))
     batches = int(result(finished(process))["batches"])
     length = time.monotonic() - began
@@ -69,7 +69,7 @@ def main(folder):
         if done["interrupted"] + done["early"] < COUNT:
             process.send_signal(sent)
         output = finished(process)
-        if process.returncode == -sent:  # before it trained: nothing has changed
+        if process.returncode == -sent:  # before training: nothing has changed
             assert output == "" and before == (parts.read_bytes() if parts.exists() else None), output
             done["early"] += 1
             continue
@@ -87,7 +87,7 @@ def main(folder):
         parts.unlink()
         at = 0
 
-    # A second interrupt ends at once: the file is the old one or the new one.
+    # A second interrupt terminates at once: the file is the old one or the new one.
     for pause in (0, 0.001, 0.01):
         process = start(*train, "--out", parts)
         process.stdout.readline()
@@ -106,7 +106,7 @@ def main(folder):
         time.sleep(0.002)
     assert "interrupted" in finished(process) and process.returncode == 130
 
-    # Closed output ends a training with its model saved; nohup's is not interrupted.
+    # Closed output ends training with the model saved; under nohup it is not interrupted.
     parts.unlink()
     process = start(*train, "--out", parts)
     process.stdout.readline()
@@ -126,7 +126,7 @@ def main(folder):
 
 
 def same(one, other):
-    """Whether the tensors of two files are the same bytes; metadata holds the time that was taken."""
+    """Whether the tensors of two files are bitwise identical; metadata contains the elapsed time."""
     bodies = []
     for path in (one, other):
         data = path.read_bytes()

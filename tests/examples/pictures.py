@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the programs on pictures as a user does, each on the small input that it draws itself:
+"""Runs the programs on images as a user does, each on small generated input:
 training, evaluation, use, gradients, errors.
 
 usage: examples_pictures.py CAPTION MOVING_DIGITS
@@ -18,11 +18,11 @@ def captions():
     small = ["--channels", 8, "--hidden", 48, "--width", 16, "--batch", 16, "--learning-rate", 0.005, "--dropout", 0,
              "--shift", 0]
     found = result(run("caption", "train", *small, "--epochs", 16, "--out", model))
-    # Without a look at the picture, fewer than half of the words are right.
+    # Without the image, fewer than half of the words would be correct.
     assert float(found["bleu1"]) > 70 and float(found["exact"]) > 5, found
     assert result(run("caption", "eval", model, "--beam", 1))["bleu4"] == found["bleu4"]
     shown = run("caption", "caption", model, "--first", 3, "--count", 2, "--svg", picture)
-    assert "picture 3: a " in shown and result(shown)["pictures"] == "2", shown
+    assert "image 3: a " in shown and result(shown)["images"] == "2", shown
     words = shown.split("picture 3: ")[1].split(" (")[0].split()
     drawn = xml.etree.ElementTree.parse(picture).getroot()
     texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text") if text.text]
@@ -42,9 +42,9 @@ def captions():
     (data / "idx4.gz").write_bytes(gzip.compress(pixels))
     refuses("caption", "train", data, naming=["captions.tsv"])
     captions_file = data / "captions.tsv"
-    for rows, naming in (("0 a dog\n", ["line 2", "tab"]), ("2\ta dog\n", ["line 2", "one of 2 pictures"]),
+    for rows, naming in (("0 a dog\n", ["line 2", "tab"]), ("2\ta dog\n", ["line 2", "one of the 2 images"]),
                          ("x\ta dog\n", ["line 2"]), ("0\ta dog\n1\t,\n", ["line 3", "empty"]),
-                         ("", ["no captions"]), ("0\ta dog\n1\ta cat\n", ["fewer than ten"])):
+                         ("", ["no captions"]), ("0\ta dog\n1\ta cat\n", ["at least ten"])):
         captions_file.write_text("index\tcaption\n" + rows)
         refuses("caption", "train", data, naming=naming)
     (data / "idx4.gz").write_bytes(gzip.compress(pixels[:-1]))
@@ -57,12 +57,12 @@ def clips():
     model = folder / "clips.safetensors"
     small = ["--hidden", 24, "--frames", 6, "--batch", 32, "--learning-rate", 0.01]
     found = result(run("moving_digits", "train", *small, "--epochs", 4, "--out", model))
-    # By chance: an eighth and a tenth.
+    # Chance level: an eighth and a tenth.
     assert float(found["way_accuracy"]) > 0.3 and float(found["digit_accuracy"]) > 0.25, found
     assert result(run("moving_digits", "eval", model))["both_accuracy"] == found["both_accuracy"]
     shown = run("moving_digits", "watch", model, "--first", 3, "--count", 2)
-    assert "clip 4: a " in shown and " | " in shown and result(shown)["clips"] == "2", shown
-    # One frame tells which digit it is, but not the way.
+    assert "clip 4: digit " in shown and " | " in shown and result(shown)["clips"] == "2", shown
+    # One frame shows the digit, but not the direction.
     found = result(run("moving_digits", "train", "--hidden", 24, "--frames", 1, "--learning-rate", 0.01, "--epochs", 2,
                        "--out", folder / "still.safetensors"))
     assert float(found["way_accuracy"]) < 0.25, found
@@ -79,4 +79,4 @@ with tempfile.TemporaryDirectory() as name:
     clips()
     for program in PROGRAMS:
         assert "Examples:" in run(program, "--help"), program
-print("pictures are described and clips told apart, and what cannot be is refused")
+print("images are captioned, clips are classified, and errors are reported")

@@ -1,4 +1,4 @@
-"""What tests of programs share: they run them as users do. The programs' paths are the arguments."""
+"""Functions shared by tests of programs, which run them as users do. The arguments are their paths."""
 
 import pathlib
 import re
@@ -9,7 +9,7 @@ PROGRAMS = {pathlib.Path(path).name: pathlib.Path(path).resolve() for path in sy
 
 
 def run(program, *arguments, given=None, fails=False):
-    """What it printed; where it fails, with what it complained of."""
+    """The output of a program; an error includes its messages."""
     command = [str(PROGRAMS[program]), *map(str, arguments)]
     done = subprocess.run(command, input=given, capture_output=True, text=True)
     assert done.returncode > 0 if fails else done.returncode == 0, (command, done.returncode, done.stdout, done.stderr)
@@ -28,7 +28,7 @@ def result(output):
 
 
 def learns(program, *arguments, factor):
-    """Trains; the last loss told is less than `factor` of the first."""
+    """Trains; the last reported loss is less than `factor` times the first."""
     output = run(program, "train", *arguments)
     losses = [float(loss) for loss in re.findall(r"training loss ([0-9.]+)", output)]
     assert len(losses) > 2 and losses[-1] < factor * losses[0], (program, arguments, losses)

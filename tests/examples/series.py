@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the programs on series as a user does, each on the tiny input that it makes itself: training,
+"""Runs the programs on series as a user does, each on small generated input: training,
 evaluation, use, gradients, errors.
 
 usage: examples_series.py MNIST_ROWS LONG_MEMORY FORECAST MUSIC
@@ -16,7 +16,7 @@ from programs import PROGRAMS, checks, refuses, result, run
 
 
 def train(program, *arguments, falls, model):
-    """Trains; the training loss falls to `falls` times what it was at the first report."""
+    """Trains; the training loss falls to `falls` times the first reported one."""
     table = folder / f"{program}.csv"
     found = result(run(program, "train", *arguments, "--out", model, "--csv", table))
     with open(table) as file:
@@ -73,9 +73,9 @@ def digits():
     refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "No such file"])
     images = idx(2, 28, 28, data=os.urandom(2 * 784))
     (data / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(images)[:-200])
-    refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "breaks off", "bytes"])
+    refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "truncated", "bytes"])
     (data / "train-images-idx3-ubyte.gz").write_bytes(b"no images here")
-    refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "no idx file"])
+    refuses("mnist_rows", "train", data, naming=["train-images-idx3-ubyte.gz", "not an idx file"])
     (data / "train-images-idx3-ubyte").write_bytes(images[:-1])
     refuses("mnist_rows", "train", data, naming=["1567", "byte 16"])
     (data / "train-images-idx3-ubyte").write_bytes(images)
@@ -174,4 +174,4 @@ with tempfile.TemporaryDirectory() as name:
     pieces()
     for program in PROGRAMS:
         assert "Examples:" in run(program, "--help"), program
-print("digits, memories, forecasts and pieces are learned, used and refused as they should be")
+print("digits, memories, forecasts and pieces: training, use and errors")

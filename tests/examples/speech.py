@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the recogniser of spoken digits on tones of its own: training, every command, every model,
+"""Runs the recogniser of spoken digits on synthetic tones: training, every command, every model,
 gradients, errors.
 
 usage: examples_speech.py SPEECH
@@ -36,7 +36,7 @@ with tempfile.TemporaryDirectory() as name:
     assert measured["wer_single"] == f"{float(learned['wer_single_beam']):.2f}", (measured, learned)
     assert measured["utterances_strings"] == "50", measured
 
-    # What is heard of a file is what was heard of the string that it holds, with its times.
+    # Recognising a file equals recognising the string that it contains, with its times.
     saved, picture = folder / "string.wav", folder / "heard.svg"
     heard = run("speech", "recognise", model, "--string", 3, "--save", saved, "--picture", picture)
     again = run("speech", "recognise", model, saved, "--beam", 1)
@@ -65,7 +65,7 @@ with tempfile.TemporaryDirectory() as name:
         run("speech", "recognise", other, saved, "--picture", picture)
     assert int(result(run("speech", "train", *small, "--dump-graph", folder / "graph.dot"))["nodes"]) > 100
 
-    # Recordings of a folder and of an archive are the same.
+    # Recordings from a folder and from an archive give the same results.
     own = folder / "own"
     own.mkdir()
     for index in range(8):
@@ -89,4 +89,4 @@ with tempfile.TemporaryDirectory() as name:
     refuses("speech", "eval", model, "--lexicon", naming=["letters"])
     refuses("speech", "eval", saved, naming=["string.wav"])
     refuses("speech", "train", "--batch", 1000, naming=["1000"])
-print("digits are recognised, and what is wrong refused")
+print("digits are recognised, and errors are reported")

@@ -35,7 +35,7 @@ Tensor<double> in_double(const Tensor<float>& x) {
     return {x.shape(), std::vector<double>(values.begin(), values.end())};
 }
 
-// A folder that goes when the test ends.
+// A folder that is removed when the test ends.
 struct Folder {
     std::filesystem::path path =
         std::filesystem::temp_directory_path() / ("unroll_speech_" + std::to_string(getpid()));
@@ -51,13 +51,13 @@ TEST_CASE("log-mel energies and their slopes agree with the formulas in NumPy") 
     const auto samples = file.get<double>("samples").to_vector();
     const std::vector<float> x(samples.begin(), samples.end());
     const Filterbank bank({.filters = 24});
-    // Silence is what the logarithm's floor says; elsewhere single precision limits.
+    // Silence is at the floor of the logarithm; elsewhere single precision limits the accuracy.
     CHECK(distance(in_double(bank.log_energies(x)), file.get<double>("energies")) < 1e-4);
     CHECK(distance(in_double(bank(x)), file.get<double>("features")) < 1e-3);
     CHECK(bank.width() == 72);
 }
 
-TEST_CASE("a filterbank hears where a tone is") {
+TEST_CASE("a filterbank locates a tone") {
     const Filterbank bank({});
     std::size_t before = 0;
     for (const double hertz : {150.0, 400.0, 1000.0, 2000.0, 3500.0}) {
@@ -77,7 +77,7 @@ TEST_CASE("a filterbank hears where a tone is") {
     CHECK(contains(error_of([] { Filterbank({.lowest = 4000}); }), "from 4000"));
 }
 
-TEST_CASE("sounds are written, read, averaged and refused") {
+TEST_CASE("sounds are written, read, averaged and rejected") {
     const Folder folder;
     const auto samples = tone(440, 500);
     write_wav(folder / "b.wav", {"", 8000, samples});
@@ -115,20 +115,20 @@ TEST_CASE("sounds are written, read, averaged and refused") {
     CHECK(contains(refused(folder.path.string()), "16000 samples a second"));
 }
 
-TEST_CASE("recordings by their names, joined to strings") {
+TEST_CASE("recordings are parsed by name and joined to strings") {
     const Recordings own = read_recordings("");
-    CHECK(own.learned.size() == 300);
+    CHECK(own.training.size() == 300);
     CHECK(own.held_out.size() == 150);
     Random random(1);
     for (const std::size_t count : {1, 3, 6}) {
-        const auto chosen = draw_string(own.learned, count, random);
+        const auto chosen = draw_string(own.training, count, random);
         REQUIRE(chosen.size() == count);
-        const auto u = join(own.learned, chosen, own.sample_rate, random);
+        const auto u = join(own.training, chosen, own.sample_rate, random);
         std::size_t samples = 0;
         for (std::size_t i = 0; i < count; ++i) {
-            CHECK(own.learned[chosen[i]].speaker == own.learned[chosen[0]].speaker);
-            CHECK(u.digits[i] == own.learned[chosen[i]].digit);
-            samples += own.learned[chosen[i]].samples.size();
+            CHECK(own.training[chosen[i]].speaker == own.training[chosen[0]].speaker);
+            CHECK(u.digits[i] == own.training[chosen[i]].digit);
+            samples += own.training[chosen[i]].samples.size();
         }
         CHECK(u.samples.size() >= samples);
         CHECK(u.samples.size() <= samples + 2400 * count);
@@ -148,16 +148,16 @@ TEST_CASE("recordings by their names, joined to strings") {
     };
     CHECK(contains(with("tone.wav"), "'tone.wav' is not named digit_speaker_index.wav"));
     CHECK(contains(with("x_me_1.wav"), "'x_me_1.wav'"));
-    CHECK(contains(with("11_me_1.wav"), "no digit from 0 to 9"));
+    CHECK(contains(with("11_me_1.wav"), "not a digit from 0 to 9"));
     CHECK(contains(with("1_me_1.wav"), "both are needed"));
     write_wav(folder / "7_a_b_2.wav", {"", 8000, tone(300, 90)});
     write_wav(folder / "8_me_12.wav", {"", 8000, tone(300, 90)});
     const auto two = read_recordings(folder.path.string());
     CHECK(two.held_out[0].speaker == "a_b");
-    CHECK(two.learned[0].index == 12);
+    CHECK(two.training[0].index == 12);
 }
 
-TEST_CASE("digits as symbols and letters, and the words that letters make") {
+TEST_CASE("digits as symbols and letters, and words from letters") {
     const Alphabet digits("digits"), letters("letters");
     const std::vector<std::size_t> said{3, 0, 3};
     CHECK(digits.size() == 11);
@@ -189,7 +189,7 @@ TEST_CASE("digits as symbols and letters, and the words that letters make") {
     CHECK(allowed("six", " ") == "efnostz");
 }
 
-TEST_CASE("a picture of what was heard") {
+TEST_CASE("drawing of a recognised utterance") {
     const auto svg =
         picture(Filterbank({}).log_energies(tone(500, 2000)), FilterbankOptions{}, {"one", " "},
                 Tensor<float>({2, 6}, {1, 0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0.2f, 1}), 4);

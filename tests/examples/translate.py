@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the sequence-to-sequence and the word model on data of their own: training, every command,
+"""Runs the sequence-to-sequence and the word model on built-in data: training, every command,
 gradients, errors.
 
 usage: examples_translate.py TRANSLATE WORD_LM
@@ -46,7 +46,7 @@ with tempfile.TemporaryDirectory() as name:
     without = folder / "without.safetensors"
     run(TRANSLATE, "train", *small, "--epochs", 1, "--attention", "none", "--out", without)
     run(TRANSLATE, "translate", without, "I see the car")
-    # What a resumed run is asked for gives way to what it was begun with.
+    # A resumed run uses the options that it was started with.
     run(TRANSLATE, "train", "--batch", 16, "--epochs", 2, "--resume", "--out", without)
     run(TRANSLATE, "eval", without)
     pairs = wrong("".join(f"{i} twice\t{2 * i}\n" for i in range(300)).encode(), folder / "pairs.txt")
@@ -89,4 +89,4 @@ with tempfile.TemporaryDirectory() as name:
     refuses(WORD_LM, "train", wrong(b"one\ntwo\n"), naming=["too short"])
     refuses(WORD_LM, "train", folder / "none.txt", naming=["none.txt"])
     refuses(WORD_LM, "score", model, "a pear", naming=["translate.safetensors", "word_lm"])
-print("sequences are translated, words guessed, and what is wrong refused")
+print("sequences are translated, words are predicted, and errors are reported")

@@ -57,7 +57,7 @@ with tempfile.TemporaryDirectory() as name:
     run(*SMALL, "--dump-graph", drawn)
     assert "× 20" in drawn.read_text()
 
-    # The share of the gradient that is left after all the steps.
+    # The fraction of the gradient that remains after all steps.
     left = {}
     for network in [*TRAINED, "relu_unclipped", "tanh_unclipped"]:
         norms = column(one / "gradients.csv", f"{network}_before")
@@ -76,7 +76,7 @@ with tempfile.TemporaryDirectory() as name:
     for table in ["gradients.csv", "loss.csv"]:
         assert (one / table).read_bytes() == (again / table).read_bytes(), f"{table} differs"
 
-    # Ctrl-C ends the training and leaves what there is.
+    # Ctrl-C ends training and writes the results so far.
     stopped = folder / "stopped"
     process = subprocess.Popen([PROGRAM, *SMALL, "--steps", "1000000", "--out", str(stopped)],
                                stdout=subprocess.PIPE, text=True)
@@ -98,4 +98,4 @@ with tempfile.TemporaryDirectory() as name:
     refuses("--cell", "lstm", naming=["--cell"])
     refuses(*SMALL, "--steps", 1, "--out", one / "loss.csv", naming=["vanishing:", "loss.csv"])
     assert "Examples:" in run("--help")
-print("gradients vanish, explode and are drawn as they should be")
+print("gradients vanish, explode and are drawn")

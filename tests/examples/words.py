@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the programs about words on the small inputs that they make themselves.
+"""Runs the programs on text on small generated inputs.
 
 usage: examples_words.py SENTIMENT TREE_SENTIMENT NER NAMES EMBEDDINGS
 """
@@ -46,7 +46,7 @@ with tempfile.TemporaryDirectory() as name:
     refuses(SENTIMENT, "train", binary, naming=["binary.txt", "line 1"])
     refuses(SENTIMENT, "eval", trees, naming=["trees.txt"])
 
-    # At a rate of 0.01 the loss of bilinear products leaps, and where it leaps depends on rounding.
+    # At a learning rate of 0.01 the loss of bilinear products is unstable and depends on rounding.
     small = ["--hidden", 32, "--embedding", 32, "--batch", 16, "--dropout", 0, "--learning-rate", 0.004]
     model, drawing = folder / "tree_sentiment.safetensors", folder / "parse.dot"
     for cell in ("recursive", "rntn", "child-sum", "nary"):
@@ -63,7 +63,7 @@ with tempfile.TemporaryDirectory() as name:
     assert ">good</text>" in (folder / "parse.svg").read_text()
     refuses(TREES, "draw", model, "--tree", 1000, naming=["1000"])
     refuses(TREES, "draw", model, "--picture", folder / "parse.gif", naming=["parse.gif"])
-    refuses(TREES, "train", file("loose.txt", "(3 (2 a) b)\n"), naming=["loose.txt", "line 1", "words beside"])
+    refuses(TREES, "train", file("loose.txt", "(3 (2 a) b)\n"), naming=["loose.txt", "line 1", "words next to"])
     refuses(TREES, "train", file("three.txt", "(3 (2 a) (2 b) (2 c))\n"), naming=["three.txt", "line 1", "3 parts"])
     refuses(TREES, "train", none, naming=["none.txt"])
     refuses(TREES, "eval", trees, naming=["trees.txt"])
@@ -78,7 +78,7 @@ with tempfile.TemporaryDirectory() as name:
     assert "person: Teddy Roosevelt" in told and result(told)["entities"] == "1", told
     refuses(NER, "train", none, naming=["none.txt"])
     refuses(NER, "train", file("bad.conll", "Ada\tB-person\nwrote\n"), naming=["bad.conll", "line 2"])
-    # A tag that was not learned is an error of the model, as conlleval has it.
+    # A tag that is not in the training data is an error of the model, as in conlleval.
     assert float(result(run(NER, "eval", model, file("other.conll", "Ada\tO\nwrote\tB-song\n")))["recall"]) == 0
     refuses(NER, "train", binary, naming=["binary.txt"])
 
@@ -112,4 +112,4 @@ with tempfile.TemporaryDirectory() as name:
     refuses(EMBEDDINGS, "neighbours", file("bad.vectors", "3 2\na 1 2\nb 1\n"), "a",
             naming=["bad.vectors", "line 3"])
     refuses(EMBEDDINGS, "neighbours", vectors, "xyzzy", naming=["xyzzy"])
-print("the programs about words learn, tell and refuse as they should")
+print("the programs on text train, predict and report errors")

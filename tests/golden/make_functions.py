@@ -12,7 +12,7 @@ from mpmath import mp, mpf
 
 mp.dps = 60
 
-# Beyond +-1e5 nothing changes that a double could hold.
+# Beyond +-1e5 the values are constant in double.
 CUT = lambda x: max(min(x, mpf(10) ** 5), -mpf(10) ** 5)
 EXP = lambda x: mp.exp(CUT(x))
 ERFC = lambda x: mp.erfc(max(min(x, mpf(1000)), mpf(-1000)))

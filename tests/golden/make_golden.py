@@ -1,4 +1,4 @@
-"""Writes the golden files beside this script from PyTorch's layers, in double precision.
+"""Writes the golden files in the folder of this script, from PyTorch's layers in double precision.
 
 Run with any PyTorch (Debian: python3-torch):  python3 make_golden.py
 """
@@ -176,7 +176,7 @@ def attention():
 
 
 def ctc():
-    """Losses and their gradients by logits, of which some lie beyond a length."""
+    """Losses and their gradients with respect to logits, some of which are padding."""
     generator = torch.Generator().manual_seed(5)
     T, B, V, L = 12, 4, 5, 4
     for_each = {"lengths": torch.tensor([12, 9, 10, 3]), "target_lengths": torch.tensor([4, 3, 0, 3])}
@@ -198,7 +198,7 @@ def ctc():
 
 
 def filterbank():
-    """Log-mel energies, their slopes and the normalised whole, by the formulas, in NumPy."""
+    """Log-mel energies, their slopes and the normalised features, by the formulas, in NumPy."""
     rate, length, step, size, filters, lowest = 8000, 200, 80, 256, 24, 60
     t = numpy.arange(2000) / rate
     x = 0.3 * numpy.sin(2 * numpy.pi * (300 + 900 * t) * t) + 0.02 * numpy.random.RandomState(1).randn(2000)

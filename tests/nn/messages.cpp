@@ -1,4 +1,4 @@
-// Messages that a user can act on: which module, whose line, what to write.
+// Messages that a user can act on: the module, the line of the user, the correction.
 
 #include "support.hpp"
 
@@ -31,7 +31,7 @@ struct Model {
 
 Variable<float> ones(const Shape& shape) { return Tensor<float>::ones(shape); }
 
-// The line of this file that a message says its module was called at.
+// The line of this file at which, according to a message, its module was called.
 int line_in(const std::string& message) {
     std::smatch found;
     const std::regex called("called at [^ ,;)]*messages.cpp:([0-9]+)");
@@ -40,7 +40,7 @@ int line_in(const std::string& message) {
 
 } // namespace
 
-TEST_CASE("an error within a layer says which one, and who called it") {
+TEST_CASE("an error in a layer names the layer and the calling line") {
     Model model;
     for (int i = 0; i < 2; ++i)
         model.decoder.blocks.emplace_back(nn::LinearOptions{.input = 4, .output = 4});
@@ -58,7 +58,7 @@ TEST_CASE("an error within a layer says which one, and who called it") {
                    }),
                    "(in decoder.blocks.1, called at "));
 
-    SUBCASE("whatever it is moved into, but not its copies") {
+    SUBCASE("also after a move, but not for its copies") {
         Model moved = std::move(model);
         CHECK(contains(error_of([&] { moved.decoder.out(ones({1})); }), "in decoder.out, "));
         const Model copy = moved;
@@ -94,7 +94,7 @@ TEST_CASE("an error within a layer says which one, and who called it") {
     }
 }
 
-TEST_CASE("a state that is carried on is to be detached") {
+TEST_CASE("a state of an earlier tape must be detached") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 2});
     Tape<float> tape;
     const auto first = lstm(ones({3, 1, 2}));
@@ -114,7 +114,7 @@ TEST_CASE("a state that is carried on is to be detached") {
     CHECK(error_of([&] { tape.backward(sum(lstm(ones({3, 1, 2}), carried).output)); }) == "");
 }
 
-TEST_CASE("an index is printed as it was written") {
+TEST_CASE("an index is printed as passed") {
     const Variable<float> x = ones({2, 3});
     const int line = __LINE__ + 1;
     const std::string index = error_of([&] { select(x, 1, static_cast<std::size_t>(-1)); });
@@ -133,14 +133,14 @@ TEST_CASE("a derivative of a gradient that was not recorded is an error with a h
          {error_of([&] { gradients(sum(g), {x}); }), error_of([&] { gradients(sum(g * g), {x}); }),
           error_of([&] { tape.backward(sum(g)); })})
         CHECK(contains(message, "call the first gradients() with {.create_graph = true}"));
-    // A gradient that is constant is another matter.
+    // A constant gradient is a different case.
     const auto constant = gradients(sum(x * 2.f), {x}, {.create_graph = true})[0];
     CHECK(gradients(sum(constant), {x})[0].value() == Tensor<float>::zeros({2}));
-    // As an operand beside others, it is a constant.
+    // As one of several operands, it is a constant.
     CHECK(error_of([&] { gradients(sum(g * x), {x}); }) == "");
 }
 
-TEST_CASE("backward of a value that no tape recorded says what to write") {
+TEST_CASE("backward of an unrecorded value says what to change") {
     const nn::Linear<float> layer({.input = 2, .output = 1});
     const auto y = sum(layer(ones({1, 2})));
     Tape<float> tape;

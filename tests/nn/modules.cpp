@@ -12,7 +12,7 @@ using namespace test;
 
 namespace {
 
-// A module of a user's own: members listed once, nothing else.
+// A user-defined module: only a list of members.
 template <class T>
 struct Net {
     nn::Linear<T> first{{.input = 3, .output = 4}};
@@ -25,7 +25,7 @@ struct Net {
     void members(nn::Members<T>& m) { m("first", first)("norms", norms)("scale", scale); }
 };
 
-// Its type follows from what members() takes.
+// Its scalar type is deduced from members().
 struct Plain {
     nn::Linear<double> first{{.input = 3, .output = 4}};
     void members(nn::Members<double>& m) { m("first", first); }
@@ -119,7 +119,7 @@ TEST_CASE("dropout") {
     CHECK(contains(error_of([&] { nn::Dropout<double>(1.5)(x); }), "must be in [0, 1]"));
 }
 
-TEST_CASE("starting values") {
+TEST_CASE("initial values") {
     const Random random(1);
     const auto q = nn::orthogonal<double>({6, 4}, random);
     const auto eye = matmul(Variable<double>(q.transpose()), Variable<double>(q)).value();
@@ -134,7 +134,7 @@ TEST_CASE("starting values") {
           doctest::Approx(2.0 / 50).epsilon(0.05));
     nn::LstmCell<double> cell(2, 3, {.forget_bias = 1});
     CHECK(cell.bias_ih.value()(4) > 0.4);
-    CHECK(contains(error_of([&] { nn::orthogonal<double>({3}, random); }), "a matrix is needed"));
+    CHECK(contains(error_of([&] { nn::orthogonal<double>({3}, random); }), "expected a matrix"));
     nn::seed(4);
     const nn::Linear<double> a({.input = 2, .output = 2});
     nn::seed(4);

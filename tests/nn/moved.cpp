@@ -28,7 +28,7 @@ void moves(Module module, const F& call) {
 
 } // namespace
 
-TEST_CASE("modules moved to themselves stay; those moved from are errors") {
+TEST_CASE("self-moved modules are unchanged; using moved-from modules is an error") {
     const V x = random_tensor({4, 2, 3}), wide = random_tensor({4, 2, 4});
     moves(nn::Lstm<double>({.input = 3, .hidden = 2, .learned_state = true}),
           [&](const auto& m) { return m(x).output.value(); });
@@ -43,7 +43,7 @@ TEST_CASE("modules moved to themselves stay; those moved from are errors") {
           [&](const auto& m) { return m(wide).value(); });
 }
 
-TEST_CASE("an optimiser moved to itself stays; one that was moved from says so") {
+TEST_CASE("a self-moved optimiser is unchanged; using a moved-from one is an error") {
     nn::Linear<double> layer({.input = 2, .output = 1});
     optim::Adam<double> adam(parameters(layer));
     optim::Adam<double>& itself = adam;

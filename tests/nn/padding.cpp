@@ -1,5 +1,5 @@
-// What is stored after the end of a sequence, or at a masked position, is never read: NaN and
-// infinity there change nothing, to the last bit.
+// Values after the end of a sequence, or at a masked position, are never read: NaN and infinity
+// there do not change a bit of the result.
 
 #include "support.hpp"
 
@@ -80,7 +80,7 @@ template <class With>
 void check(const char* what, const Function& f, const With& with,
            const Parameters<double>& parameters) {
     CAPTURE(what);
-    // A row of equal biases alone, normalised, has curvature beyond what differences resolve.
+    // A normalised row of equal biases has a curvature that differences cannot resolve.
     std::uint64_t seed = 100;
     for (auto parameter : parameters)
         if (parameter.shape().size() == 1)
@@ -153,7 +153,7 @@ void check_cell() {
     check_recurrent<Cell>({.cell = {.layer_norm = true}}, "layer norm");
 }
 
-// [B, S] of masks and of what they hide in a batch-first x.
+// [B, S] of masks, and the masked elements of a batch-first x.
 Tensor<double> hidden_with(double value, const Tensor<double>& x, const Mask& keys,
                            std::size_t axis) {
     Tensor<double> hidden = x.copy();
@@ -197,7 +197,7 @@ TEST_CASE("padding is not read: Gru") {
         check_recurrent<nn::GruCell<double>>({.cell = {.reset = reset}}, "resets");
 }
 
-TEST_CASE("padding is not read: a pyramid, and joined steps") {
+TEST_CASE("padding is not read: pyramids and joined steps") {
     nn::Pyramid<nn::GruCell<double>> pyramid(
         {.input = 2, .hidden = 2, .factors = {1, 2}, .dropout = 0.2});
     const auto x = random_tensor({4, 3, 2});
@@ -214,7 +214,7 @@ TEST_CASE("padding is not read: a pyramid, and joined steps") {
         random_tensor({5, 3, 4}, 3), five);
 }
 
-TEST_CASE("padding is not read: one vector for a sequence") {
+TEST_CASE("padding is not read: pooling over time") {
     const auto x = random_tensor({4, 3, 2});
     const auto with = [&](double value) { return padded_with(value, x, lengths); };
     check("mean", [](const V& x) { return nn::mean_over_time(x, lengths); }, with, {});
@@ -290,7 +290,7 @@ TEST_CASE("masked positions are not read: scaled dot-product attention") {
               return all(nn::scaled_dot_product_attention(q, x, x * 2, keys.expand_dims(1)));
           },
           with, {});
-    // A key that no query sees, by a mask of pairs that differ between queries.
+    // A key that no query attends to, by a mask that differs between queries.
     const Mask pairs({2, 4}, {true, false, false, true, false, true, false, true});
     check(
         "pairs",
@@ -326,7 +326,7 @@ TEST_CASE("masked positions are not read: multi-head attention") {
             "prepared", attention,
             [&](const V& x) { return all(attention(q, attention.prepare(x, keys))); }, x);
     }
-    // After a past of two steps, of which one is hidden as well.
+    // After two past steps, one of which is also masked.
     nn::MultiHeadAttention<double> attention({.width = 4, .heads = 2});
     const Mask longer({3, 6}, {true, true, true, true, true, true,     //
                                true, true, false, false, false, false, //
@@ -410,7 +410,7 @@ TEST_CASE("padding is not read: encoders and decoders") {
         random_tensor({4, 3, 3}));
 }
 
-TEST_CASE("the row of an embedding for padding is not read") {
+TEST_CASE("the padding row of an embedding is not read") {
     nn::Embedding<double> embedding({.vocabulary = 4, .width = 2, .padding = 1});
     const Indices words({3, 2}, {0, 3, 1, 2, 1, 1});
     const Tensor<double> clean = embedding.weight.value().copy();
@@ -430,7 +430,7 @@ TEST_CASE("the row of an embedding for padding is not read") {
     for (const double g : found.second.select(0, 1).to_vector()) CHECK(g == 0);
 }
 
-TEST_CASE("padding is not read: words spelled by their characters") {
+TEST_CASE("padding is not read: character LSTM embeddings") {
     const nn::Vocabulary letters(std::vector<nn::Tokens>{nn::split_characters("abc")});
     nn::CharacterLstm<double> spell({.characters = letters, .width = 2, .hidden = 2});
     const std::vector<nn::Tokens> sentences{{"ab", "c", "cab"}, {}, {"", "b"}};

@@ -41,7 +41,7 @@ struct Derivatives {
         const auto y = f(w);
         const auto first = gradients(sum(y), {w}, {.create_graph = true})[0];
         const auto second = gradients(sum(first), {w}, {.create_graph = true})[0];
-        // Recorded or not, the derivative is the same function.
+        // The derivative is the same function whether recorded or not.
         return {y.value(), plain.gradient(v), second.value()};
     }
 };
@@ -70,7 +70,7 @@ void check_errors(const std::string& name, const std::vector<Row>& rows) {
 
 } // namespace
 
-TEST_CASE_TEMPLATE("functions keep their digits, and so do their derivatives", T, float, double) {
+TEST_CASE_TEMPLATE("functions and their derivatives are accurate", T, float, double) {
     for (const auto& [name, rows] : golden_rows()) check_errors<T>(name, rows);
 }
 
@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("functions: limits at infinity, to the second derivative", T,
     }
 }
 
-TEST_CASE_TEMPLATE("functions: an element's result does not depend on its place", T, float,
+TEST_CASE_TEMPLATE("functions: the result for an element does not depend on its position", T, float,
                    double) {
     const std::size_t most = 2 * Lanes<T>::width + 1;
     Tensor<T> x(Shape{most});

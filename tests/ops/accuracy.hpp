@@ -13,7 +13,7 @@
 
 namespace test {
 
-// Most ulp of value, first and second derivative, in float and double alike.
+// Largest error in ulp of value, first and second derivative, for float and double.
 inline const std::map<std::string, std::array<double, 3>> bounds{
     {"exp", {2, 2, 2}},          {"expm1", {2, 2, 2}},       {"log", {2, 1, 3}},
     {"log1p", {2, 2, 3}},        {"sqrt", {0.5, 2, 5}},      {"square", {0.5, 0, 0}},
@@ -44,7 +44,7 @@ inline std::map<std::string, std::vector<Row>> golden_rows() {
     return rows;
 }
 
-// In ulp of `scale`; what is denormal counts as 0, and what overflows is not compared.
+// In ulp of `scale`; denormal values count as 0, and overflowing values are not compared.
 template <class T>
 double error_in_ulp(T got, const std::string& exact_digits, const std::string& scale_digits) {
     using Limits = std::numeric_limits<T>;

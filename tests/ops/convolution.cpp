@@ -43,7 +43,7 @@ Tensor<double> by_hand(const Tensor<double>& x, const Tensor<double>& w,
                                     r * o.stride.height + i * o.dilation.height - o.padding.height;
                                 const std::size_t b =
                                     s * o.stride.width + j * o.dilation.width - o.padding.width;
-                                if (a < x.shape(2) && b < x.shape(3)) // wraps where it is outside
+                                if (a < x.shape(2) && b < x.shape(3)) // wraps around if outside
                                     y(n, k, r, s) += x(n, from + c, a, b) * w(k, c, i, j);
                             }
     return y;
@@ -114,8 +114,8 @@ TEST_CASE("convolution and pooling equal PyTorch's, and so do their first and se
     }
 }
 
-TEST_CASE("convolution equals its definition, in every cut") {
-    // Blocks of rows of large pictures, blocks of several small ones, one kernel for all.
+TEST_CASE("convolution equals its definition, for every partition") {
+    // Blocks of rows of large images, blocks of several small images, one kernel for all.
     struct Sizes {
         Shape x, w;
         ConvolutionOptions options;
@@ -133,7 +133,7 @@ TEST_CASE("convolution equals its definition, in every cut") {
         const auto a = random_tensor(x, 1), b = random_tensor(w, 2);
         const auto expected = by_hand(a, b, options);
         CHECK(distance(convolution(V(a), V(b), options).value(), expected) < 1e-12);
-        // The gradients are the adjoints: <y, g> is what x and w give with theirs.
+        // The gradients are adjoint: <y, g> equals <x, dx> and <w, dw>.
         Tape<double> tape;
         const V vx = tape.variable(a), vw = tape.variable(b);
         const auto seed = random_tensor(expected.shape(), 5);
@@ -144,7 +144,7 @@ TEST_CASE("convolution equals its definition, in every cut") {
     }
 }
 
-TEST_CASE("convolution reads views and adds up its uses") {
+TEST_CASE("convolution of views, and of operands used twice") {
     const auto report = gradcheck(
         [](const V& x, const V& w) {
             const V turned = transpose(x, {0, 3, 1, 2}); // channels were last
@@ -157,7 +157,7 @@ TEST_CASE("convolution reads views and adds up its uses") {
     CHECK(report.passed());
 }
 
-TEST_CASE("threads cut a convolution without changing it") {
+TEST_CASE("threads do not change the result of a convolution") {
     const auto x = random_tensor<float>({16, 24, 16, 16}, 1),
                w = random_tensor<float>({24, 24, 3, 3}, 2);
     const auto run = [&](std::size_t count) {
@@ -173,7 +173,7 @@ TEST_CASE("threads cut a convolution without changing it") {
     for (std::size_t i = 0; i < one.size(); ++i) CHECK(one[i] == three[i]);
 }
 
-TEST_CASE("convolution and pooling of nothing") {
+TEST_CASE("convolution and pooling of empty tensors") {
     Tape<double> tape;
     const V x = tape.variable(Tensor<double>(Shape{0, 2, 5, 4}));
     const V w = tape.variable(random_tensor({3, 2, 3, 3})), b = tape.variable(random_tensor({3}));
@@ -183,7 +183,7 @@ TEST_CASE("convolution and pooling of nothing") {
     CHECK(tape.gradient(w) == Tensor<double>::zeros(w.shape()));
     CHECK(tape.gradient(b) == Tensor<double>::zeros(b.shape()));
     CHECK(tape.gradient(x).shape() == x.shape());
-    // No channel, or no result: sums over nothing.
+    // No channels, or no results: empty sums.
     CHECK(convolution(V(Tensor<double>(Shape{2, 0, 3, 3})), V(Tensor<double>(Shape{4, 0, 2, 2})),
                       V(Tensor<double>::ones({4})))
               .value() == Tensor<double>::ones({2, 4, 2, 2}));
@@ -202,12 +202,12 @@ TEST_CASE("the maximum of a window") {
     CHECK(std::isnan(y.value()(0, 0, 2)));
     tape.backward(y, Tensor<double>::ones({1, 1, 3}));
     CHECK(tape.gradient(x) == Tensor<double>({1, 1, 6}, {1, 0, 1, 0, 0, 1}));
-    // Padding is never chosen, though all else is below 0.
+    // Padding is never selected, even if all elements are negative.
     CHECK(max_pool(V(Tensor<double>::full({1, 1, 2, 2}, -3)), {2, 1, 1}).value() ==
           Tensor<double>::full({1, 1, 3, 3}, -3));
 }
 
-TEST_CASE("what convolution and pooling refuse") {
+TEST_CASE("convolution and pooling reject invalid arguments") {
     const auto says = [](const std::function<void()>& f, const std::string& words) {
         const std::string error = error_of(f);
         INFO(error);
@@ -233,7 +233,8 @@ TEST_CASE("what convolution and pooling refuse") {
     says([&] { convolution(x, w, {.dilation = {0, 1}}); }, "the dilation along the height is 0");
     says([&] { convolution(x, w, {.padding = std::size_t(-1)}); }, "the padding along the height");
     says([&] { convolution(x, w, {.dilation = 3}); },
-         "the reach of the kernel along the height is 7, that of the padded picture 5");
+         "the extent of the dilated kernel along the height is 7, but that of the padded input is "
+         "5");
     says(
         [&] {
             convolution(x, V(Tensor<double>(Shape{6, 4, 0, 3})));
@@ -243,9 +244,9 @@ TEST_CASE("what convolution and pooling refuse") {
         [&] {
             convolution(fixed({2, 3, 4}), fixed({2, 3, 5}));
         },
-        "the reach of the kernel along the width is 5");
+        "the extent of the dilated kernel along the width is 5");
     says([&] { max_pool(x, {0}); }, "max_pool: the kernel along the height is 0");
-    says([&] { max_pool(x, {7}); }, "the reach of the kernel along the height is 7");
+    says([&] { max_pool(x, {7}); }, "the extent of the dilated kernel along the height is 7");
     says(
         [&] {
             max_pool(x, {{2, 3}, {}, {1, 2}});

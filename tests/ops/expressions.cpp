@@ -1,4 +1,4 @@
-// Derivatives of fused expressions as expressions: what is kept of them, and what masks hide.
+// Derivatives of fused expressions as expressions: caching, and masked operands.
 
 #include "support.hpp"
 
@@ -15,7 +15,7 @@ using V = Variable<double>;
 constexpr double inf = std::numeric_limits<double>::infinity();
 constexpr double no_number = std::numeric_limits<double>::quiet_NaN();
 
-// d/dx of k tanh(k x) + x / k, differentiated once more: the second derivative.
+// The second derivative of k tanh(k x) + x / k.
 std::pair<double, double> derivatives(double k, double at) {
     Tape<double> tape;
     const V x = tape.variable(Tensor<double>({1}, {at}));
@@ -28,7 +28,7 @@ std::pair<double, double> derivatives(double k, double at) {
 
 } // namespace
 
-TEST_CASE("expressions: a constant that changes every step does not make the cache grow") {
+TEST_CASE("expressions: a constant that changes every step does not grow the cache") {
     derivatives(0.3, 0.7);
     const std::size_t before = known_pullbacks();
     for (int step = 1; step <= 20000; ++step) {
@@ -89,7 +89,7 @@ TEST_CASE("expressions: any number of terms") {
     }
 }
 
-TEST_CASE("what a mask or an ignored target hides has no share, at any order") {
+TEST_CASE("masked elements and ignored targets have no influence, at any order") {
     const auto orders = [](const std::string& name, const auto& f, const Tensor<double>& at,
                            std::size_t hidden) {
         CAPTURE(name);
@@ -140,7 +140,7 @@ TEST_CASE("what a mask or an ignored target hides has no share, at any order") {
         "softmax of -inf", [&](const V& x) { return sum(softmax(x) * w); }, x, 0);
     // The padding of a batch whose targets are all ignored.
     orders(
-        "nothing counts",
+        "all targets ignored",
         [](const V& x) {
             return cross_entropy(x, Indices({2}, {-100, -100})) + sum(square(select(x, 0, 1)));
         },

@@ -1,6 +1,6 @@
-// The functions of ops/fuse/function_list.hpp: how far the vectorised forms are from the exact
-// values, in units in the last place, over the whole range of their arguments; and the table of
-// docs/operations.md. Denormal results count as 0.
+// The functions of ops/fuse/function_list.hpp: errors of the vectorised forms in units in the last
+// place, over the whole range of their arguments; and the table of docs/operations.md. Denormal
+// results count as 0.
 
 #include <unroll/ops/fuse/functions.hpp>
 
@@ -44,7 +44,8 @@ std::vector<T> arguments(T low, T high) {
         if (std::isnormal(x)) all.push_back(x);
         bits += step;
     } while (bits >= step);
-    // Most of the bits make very small and very large numbers; these are where functions bend.
+    // Random bits are mostly very small and very large numbers; these are near the features of the
+    // functions.
     for (T x = -20; x < 20; x += T(0.00317)) all.push_back(x);
     std::erase_if(all, [&](T x) { return !(x >= low && x <= high); });
     all.resize(all.size() / Lanes<T>::width * Lanes<T>::width);
@@ -104,7 +105,7 @@ std::string row(const std::string& call, const std::string& meaning, Domain doma
 
 } // namespace
 
-TEST_CASE("functions are within the units in the last place that the list gives") {
+TEST_CASE("functions have the accuracy that the list gives") {
 #define UNROLL_UNARY(name, meaning, notation, value, derivative, exact, domain, ulp)               \
     check(                                                                                         \
         #name, [](auto x) { return name(x); }, [](long double x) -> long double { return exact; }, \
@@ -121,7 +122,7 @@ TEST_CASE("functions are within the units in the last place that the list gives"
 #include <unroll/ops/fuse/function_list.hpp>
 }
 
-TEST_CASE("docs/operations.md has every function of the list") {
+TEST_CASE("docs/operations.md contains every function of the list") {
     std::vector<std::string> rows;
 #define UNROLL_UNARY(name, meaning, notation, value, derivative, exact, domain, ulp)               \
     rows.push_back(row(#name "(x)", meaning, Domain domain, Ulp ulp));
@@ -139,11 +140,11 @@ TEST_CASE("docs/operations.md has every function of the list") {
 }
 
 #if defined(__SSE2__)
-TEST_CASE_TEMPLATE("the logarithm of denormals, where they are not flushed", T, float, double) {
+TEST_CASE_TEMPLATE("the logarithm of denormals, if they are not flushed", T, float, double) {
     const unsigned before = _mm_getcsr();
     _mm_setcsr(before & ~(_MM_FLUSH_ZERO_MASK | _MM_DENORMALS_ZERO_MASK));
     constexpr T smallest = std::numeric_limits<T>::denorm_min();
-    // Next to numbers of any size, since a vector with a denormal is handled in its own way.
+    // Next to numbers of any magnitude, since a vector with a denormal is handled differently.
     for (const T x : {smallest, 3 * smallest, 1000 * smallest, std::numeric_limits<T>::min() / 3,
                       std::numeric_limits<T>::min(), T(0), T(1), T(1e10), T(-1),
                       std::numeric_limits<T>::infinity()}) {

@@ -1,5 +1,5 @@
-// Sums of any length, numbers of any size, NaN and what is not taken: where arithmetic done plainly
-// would lose digits, overflow, or let in what it must not.
+// Long sums, numbers of any magnitude, NaN and unselected operands: where naive arithmetic would
+// lose accuracy, overflow, or propagate values that it must not.
 
 #include "support.hpp"
 
@@ -86,7 +86,7 @@ TEST_CASE("sums: the error does not grow with the number of elements") {
         CHECK(near(logsumexp(log(F(x) + 1.0)).item(), std::log(exact + static_cast<double>(n)), 8));
         CHECK(near(norm_l2(sqrt(F(x))).item(), std::sqrt(exact)));
     }
-    // A gradient that a broadcast sums.
+    // The gradient of a broadcast, which is a sum.
     Tape<float> tape;
     const auto bias = tape.variable(Floats({3}, {0, 0, 0}));
     Floats weights({100'000, 3});
@@ -95,7 +95,7 @@ TEST_CASE("sums: the error does not grow with the number of elements") {
     CHECK(near(tape.gradient(bias)(1), 100'000 * static_cast<double>(0.1f), 200));
 }
 
-TEST_CASE("sums: every choice of axes, of every layout") {
+TEST_CASE("sums: every choice of axes and layout") {
     const auto x = random_tensor<float>({3, 4, 5, 33}, 2);
     const auto turned = [&](std::initializer_list<std::size_t> order) {
         return transpose(F(x), order).value();
@@ -130,7 +130,7 @@ TEST_CASE("sums: every choice of axes, of every layout") {
         }
 }
 
-TEST_CASE("mean: that of equal numbers is that number, and it does not overflow") {
+TEST_CASE("mean: exact for equal numbers, and does not overflow") {
     for (const float v : {100.f, 0.1f, 1.f / 3, 16777215.f, 1e-30f, 3e38f, -7.7e10f})
         for (const std::size_t n : {1, 3, 7, 16, 49, 1000, 4097}) {
             CAPTURE(v);
@@ -146,7 +146,7 @@ TEST_CASE("mean: that of equal numbers is that number, and it does not overflow"
     CHECK(average_pool(F(Floats::full({1, 1, 3}, 100)), {3}).item() == 100);
 }
 
-TEST_CASE("variance and norm: what squares neither overflows nor underflows") {
+TEST_CASE("variance and norm: squares neither overflow nor underflow") {
     const auto norm = orders([](const F& x) { return norm_l2(x); }, Floats({3}, {1e20f, 1, 1}),
                              Floats({3}, {1, 0, 0}));
     CHECK(norm.value.item() == 1e20f);
@@ -163,7 +163,7 @@ TEST_CASE("variance and norm: what squares neither overflows nor underflows") {
     Floats far(Shape{1000});
     for (std::size_t i = 0; i < 1000; ++i) far.data()[i] = i == 0 ? 3e19f : 0;
     CHECK(near(variance(F(far)).item(), 9e38 / 1000 * (1 - 1e-3), 8));
-    // Two numbers between which the mean is no float.
+    // Two numbers whose mean is not a float.
     CHECK(variance(F(Floats({2}, {16777216, 16777218}))).item() == 1);
     const auto at_0 =
         orders([](const F& x) { return variance(x); }, Floats({2}, {5, 5}), Floats({2}, {1, 0}));
@@ -214,7 +214,7 @@ TEST_CASE("normalisations: constant channels give the bias, large ones do not ov
     CHECK(y.value()(1) == doctest::Approx(1).epsilon(1e-4));
 }
 
-TEST_CASE("logits of any size keep their differences") {
+TEST_CASE("differences of logits of any magnitude are kept") {
     for (const float offset : {0.f, 1e8f, -1e8f, 1e30f, -3e38f}) {
         CAPTURE(offset);
         const Floats x({2}, {offset, offset});
@@ -241,7 +241,7 @@ TEST_CASE("logits of any size keep their differences") {
     }
 }
 
-TEST_CASE("losses of right answers keep their digits") {
+TEST_CASE("losses of correct predictions are accurate") {
     for (const double x : {0.5, 2.0, 12.0, 15.0, 17.0, 30.0, 80.0}) {
         CAPTURE(x);
         const auto at = static_cast<float>(x);
@@ -295,7 +295,7 @@ TEST_CASE("losses of right answers keep their digits") {
     CHECK(residual.second(0) == 1);
 }
 
-TEST_CASE("cross-entropy: ignored rows of any content have no share, to second order") {
+TEST_CASE("cross-entropy: ignored rows have no influence, to second order") {
     for (const float odd : {none, inf, -inf, 1e38f}) {
         CAPTURE(odd);
         Floats x({3, 3}, {1, 2, 0, odd, odd, odd, 0, -1, 3});
@@ -314,7 +314,7 @@ TEST_CASE("cross-entropy: ignored rows of any content have no share, to second o
     }
 }
 
-TEST_CASE("NaN propagates through what compares, in every lane and tail") {
+TEST_CASE("NaN propagates through comparisons, in every lane and tail") {
     constexpr std::size_t W = Lanes<float>::width;
     for (std::size_t n = 1; n <= 2 * W + 1; ++n)
         for (std::size_t at = 0; at < n; ++at) {
@@ -352,7 +352,7 @@ TEST_CASE("NaN propagates through what compares, in every lane and tail") {
     CHECK(order == Indices({5}, {1, 3, 2, 4, 0}));
 }
 
-TEST_CASE("where: what is not taken has no share, whatever it is and whatever arrives") {
+TEST_CASE("where: the unselected operand has no influence, whatever its value and gradient") {
     const Floats x({4}, {-1, 0, 4, 9});
     const auto check = [&](const auto& f) {
         Floats along({4});
@@ -364,7 +364,7 @@ TEST_CASE("where: what is not taken has no share, whatever it is and whatever ar
         CHECK(got.second(1) == 0);
         CHECK(near(got.second(2), -0.25 / 8));
     };
-    // Chosen after, before, and by another operation ahead of it.
+    // Selected after, before, and by an earlier operation.
     check([](const F& x) {
         return fuse(
             "root", [](auto x) { return where(x > 0, sqrt(x), 0); }, x);
@@ -374,7 +374,7 @@ TEST_CASE("where: what is not taken has no share, whatever it is and whatever ar
             "root", [](auto x) { return sqrt(where(x > 0, x, 0)); }, x);
     });
     check([](const F& x) { return sqrt(where(x > 0.0, x, 0.0)); });
-    // An infinite gradient arrives.
+    // With an infinite incoming gradient.
     Tape<float> tape;
     const auto a = tape.variable(Floats({2}, {1, 2})), b = tape.variable(Floats({2}, {3, 4}));
     tape.backward(where(Mask({2}, {true, false}), a, b), Floats({2}, {inf, none}));

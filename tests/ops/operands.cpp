@@ -1,4 +1,4 @@
-// Whatever takes a variable takes a parameter, a tensor or a number.
+// Functions of variables accept parameters, tensors and numbers.
 
 #include "support.hpp"
 
@@ -16,7 +16,7 @@ using V = Variable<T>;
 template <class T, class... X>
 constexpr bool all_variables = (std::same_as<X, V<T>> && ...);
 
-// Whether `f` gives a Variable<T> for every operand that a variable may be written as.
+// Whether `f` returns a Variable<T> for every kind of operand.
 template <class T, class F>
 constexpr bool takes_one(const F&) {
     return all_variables<T, std::invoke_result_t<F, const V<T>&>,
@@ -117,7 +117,7 @@ constexpr bool everything() {
 }
 static_assert(everything<float>() && everything<double>());
 
-// What is not an operand.
+// Types that are not operands.
 template <class A, class B>
 concept Added = requires(const A& a, const B& b) {
     a + b;
@@ -139,7 +139,7 @@ static_assert(Incremented<Variable<float>> && !Incremented<Parameter<float>>);
 
 } // namespace
 
-TEST_CASE("operands: tensors, parameters and numbers give what variables give") {
+TEST_CASE("operands: tensors, parameters and numbers give the same results as variables") {
     const Tensor<double> t = random_tensor({2, 3}), u = random_tensor({2, 3}, 2);
     const Parameter<double> p("p", u);
     const V<double> v(t);
@@ -154,7 +154,7 @@ TEST_CASE("operands: tensors, parameters and numbers give what variables give") 
     CHECK(mean_squared_error(t, u).item() == mean_squared_error(v, V<double>(u)).item());
 }
 
-TEST_CASE("operands: a variable beside a tensor or number has its gradient") {
+TEST_CASE("operands: the gradient of a variable combined with a tensor or number") {
     Tape<double> tape;
     const auto x = tape.variable(random_tensor({2, 3}));
     const Tensor<double> t = random_tensor({2, 3}, 2), w = random_tensor({4, 3}, 3);
@@ -166,7 +166,7 @@ TEST_CASE("operands: a variable beside a tensor or number has its gradient") {
     CHECK(test::distance(tape.gradient(x), expected) < 1e-14);
 }
 
-TEST_CASE("operands: an error points to the line of the user") {
+TEST_CASE("operands: an error names the user's line") {
     const Tensor<double> t({2, 3}, {1, 2, 3, 4, 5, 6});
     CHECK(test::contains(test::error_of([&] { sum(t, {7}); }), "operands.cpp"));
     CHECK(test::contains(test::error_of([&] { block(t, 5, 3); }), "operands.cpp"));

@@ -44,7 +44,7 @@ std::vector<Tensor<double>> sample(const Spec& spec, const std::vector<Shape>& s
 
 namespace {
 
-// A verdict of zero passes for what is flat, and where there is nothing to differentiate.
+// A verdict of zero is accepted for flat operations, and if there is nothing to differentiate.
 void check_derivatives(const Spec& spec, const std::vector<Shape>& shapes,
                        const std::function<V(const Many&)>& f, int order) {
     CAPTURE(spec.name);
@@ -68,7 +68,7 @@ TEST_CASE("every operation: gradients on all samples") {
         for (const auto& shapes : spec.samples) check_derivatives(spec, shapes, spec.f, 1);
 }
 
-// The sine makes the second derivative of what is linear one that is not 0.
+// The sine makes the second derivative of linear operations nonzero.
 TEST_CASE("every operation: second derivatives on all samples") {
     for (const Spec& spec : table())
         for (const auto& shapes : spec.samples)
@@ -114,7 +114,7 @@ TEST_CASE("the table is complete") {
     const std::filesystem::path folder = std::filesystem::path(UNROLL_GOLDEN_FOLDER) / "../../ops";
     std::size_t found = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-        // xt.hpp has other names for the same operations.
+        // xt.hpp has different names for the same operations.
         if (entry.path().extension() != ".hpp" || entry.path().filename() == "xt.hpp") continue;
         std::ifstream in(entry.path());
         for (std::string line; std::getline(in, line);) {
@@ -167,7 +167,7 @@ TEST_CASE("functions equal PyTorch's") {
     compare("leaky_relu", [](const Many& x) { return leaky_relu(x[0]); });
 }
 
-TEST_CASE("values at the edges") {
+TEST_CASE("values at special points") {
     const auto at = [](auto f, double x) {
         Tape<double> tape;
         const auto v = tape.variable(Tensor<double>::scalar(x));
@@ -196,11 +196,10 @@ TEST_CASE("values at the edges") {
     CHECK(at([](const V& x) { return logsumexp(reshape(x, Shape{1})); }, inf) == P(inf, 1));
     CHECK(std::isnan(mean(V(Tensor<double>(Shape{0}))).item()));
     CHECK(sum(V(Tensor<double>(Shape{0}))).item() == 0);
-    CHECK(contains(error_of([] { amax(V(Tensor<double>(Shape{0}))); }),
-                   "no elements to choose from"));
+    CHECK(contains(error_of([] { amax(V(Tensor<double>(Shape{0}))); }), "there are no elements"));
 }
 
-TEST_CASE("masked softmax: a row in which nothing takes part gives zeros and no gradient") {
+TEST_CASE("masked softmax: a fully masked row gives zeros and no gradient") {
     Tape<double> tape;
     const auto x = tape.variable(random_tensor({2, 3}));
     const Mask mask({2, 3}, {true, false, true, false, false, false});
@@ -216,7 +215,7 @@ TEST_CASE("masked softmax: a row in which nothing takes part gives zeros and no 
     CHECK(softmax(V(Tensor<double>({2}, {-inf, -inf}))).value() == Tensor<double>({2}, {0, 0}));
 }
 
-TEST_CASE("what has no gradient") {
+TEST_CASE("operations without a gradient") {
     const V x(Tensor<double>({2, 3}, {1, 5, 2, 7, 7, 0}));
     CHECK(argmax(x) == Indices({2}, {1, 0}));
     CHECK(argmin(x) == Indices({2}, {0, 2}));
@@ -225,7 +224,7 @@ TEST_CASE("what has no gradient") {
     const auto best = topk(x, 2);
     CHECK(best.indices == Indices({2, 2}, {1, 2, 0, 1}));
     CHECK(best.values == Tensor<double>({2, 2}, {5, 2, 7, 7}));
-    CHECK(contains(error_of([&] { topk(x, 4); }), "4 elements wanted of 3"));
+    CHECK(contains(error_of([&] { topk(x, 4); }), "4 elements requested of 3"));
     CHECK(contains(error_of([] { argmax(V(Tensor<double>(Shape{2, 0}))); }), "the axis is empty"));
     CHECK(one_hot<double>(Indices({2}, {2, 0}), 3) == Tensor<double>({2, 3}, {0, 0, 1, 1, 0, 0}));
     CHECK(contains(error_of([] { one_hot<double>(Indices({1}, {3}), 3); }), "index 3"));

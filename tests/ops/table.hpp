@@ -11,8 +11,8 @@ namespace test {
 using V = Variable<double>;
 using Many = std::vector<V>;
 
-// One operation: what it does to samples, an independent reference where it is pointwise, and a
-// call that must fail with the words given.
+// One operation: a call on samples, an independent reference if it is pointwise, and a call that
+// must fail with the given text.
 struct Spec {
     std::string name;
     std::function<V(const Many&)> f;
@@ -20,7 +20,7 @@ struct Spec {
     std::function<double(double)> scalar = nullptr;
     std::function<void()> wrong = nullptr;
     std::string message = "";
-    bool positive = false; // sample from where it is defined
+    bool positive = false; // samples from its domain
     bool flat = false;     // its derivative is 0 everywhere
 };
 

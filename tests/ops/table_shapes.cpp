@@ -19,7 +19,7 @@ std::vector<Spec> shape_specs() {
          [] {
              reshape(fixed({3, 5}), {2, -1});
          },
-         "reshape: -1 cannot be found for 15 elements"},
+         "reshape: no extent for -1 fits 15 elements"},
         {"flatten", [](const Many& x) { return flatten(transpose(x[0])); }, any},
         {"slice",
          [](const Many& x) { return slice(x[0], 1, 1, 3) * slice(x[0], -2, 1, 3); },

@@ -59,7 +59,7 @@ std::vector<Spec> sum_specs() {
              softmax(fixed({2, 3}), Mask({4}, {true, true, true, true}));
          },
          "the mask [4] does not broadcast to [2, 3]"},
-        // Of one element both are constants.
+        // For a single element both are constant.
         {.name = "softmax",
          .f = [](const Many& x) { return softmax(x[0]) + log_softmax(x[0]); },
          .samples = {{{1}}},

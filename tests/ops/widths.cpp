@@ -1,5 +1,5 @@
-// The functions at the width of the vectors that this file is compiled for, in values, first and
-// second derivatives, against 40-digit values: the headers alone, so that widths other than the
+// The functions at the vector width that this file is compiled for: values, first and second
+// derivatives, compared with 40-digit values. Uses headers only, so that widths other than the
 // library's can be measured on one machine.
 
 #include "ops/accuracy.hpp"
@@ -16,7 +16,7 @@ using namespace unroll;
 
 namespace {
 
-// The derivative of a function as the list has it.
+// The derivative of a function, as in the list.
 #define UNROLL_UNARY(name, meaning, notation, value, derivative, ...)                              \
     struct first_of_##name {                                                                       \
         template <class X>                                                                         \
@@ -62,7 +62,7 @@ std::array<T, 3> at(const std::string& name, T x) {
     throw std::runtime_error("no function " + name);
 }
 
-// The worst errors of a function; prints what is out of its bounds.
+// The worst errors of a function; prints errors above the bounds.
 template <class T>
 std::array<double, 3> worst_errors(const std::string& name, const std::vector<test::Row>& rows,
                                    bool& passed) {
@@ -90,7 +90,7 @@ int main() {
     if (!__builtin_cpu_supports("avx2")) return 77; // skipped
 #endif
 #if defined(__SSE2__)
-    // As the library's threads do.
+    // As on the library's threads.
     _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
     _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
 #endif

@@ -1,4 +1,4 @@
-// unroll::xt beside xtensor itself: the same functions, values and gradients.
+// Compares unroll::xt with xtensor: the same functions, values and gradients.
 
 #include "support.hpp"
 
@@ -61,13 +61,13 @@ TEST_CASE("functions written for xtensor give its values, and gradients, with un
         for (std::size_t i = 0; i < got.size(); ++i)
             CHECK(got.data()[i] == doctest::Approx(expected.flat(i)).epsilon(1e-12));
         CHECK(unroll::gradcheck(ours, x).passed());
-        // Of a function with second derivatives.
+        // For a function with second derivatives.
         const auto bent = [&](const auto& in) { return sin(ours(in[0]) + 1); };
         CHECK(unroll::gradcheck(bent, {x}, {}, {.order = 2}).passed());
     }
 }
 
-TEST_CASE("options of reductions may be joined, and one axis may be a number") {
+TEST_CASE("options of reductions can be combined, and an axis can be a number") {
     namespace xt = unroll::xt;
     const Tensor<double> x = test::random_tensor({4, 6});
     const auto kept = xt::keep_dims | xt::evaluation_strategy::immediate;
@@ -78,7 +78,7 @@ TEST_CASE("options of reductions may be joined, and one axis may be a number") {
     CHECK(xt::sum(x, {1}, kept).value() == sum(Variable<double>(x), {1}, true).value());
 }
 
-// Not beside xtensor's: in C++20 its 0.24 writes out of bounds there.
+// Not compared with xtensor, whose version 0.24 writes out of bounds here in C++20.
 TEST_CASE("variance and stddev have xtensor's arguments") {
     namespace xt = unroll::xt;
     const Tensor<double> x = test::random_tensor({4, 6});
@@ -106,7 +106,7 @@ TEST_CASE("argmax and argmin follow xtensor, with and without an axis") {
         CHECK(unroll::xt::argmin(x, 0)(i) == static_cast<std::int64_t>(least(i)));
 }
 
-TEST_CASE("slices that do not fit are errors that name axis and shape") {
+TEST_CASE("invalid slices are errors that name axis and shape") {
     using unroll::all, unroll::range;
     const Variable<double> x = test::random_tensor({4, 6});
     const auto refuses = [&](const char* part, auto... slices) {
@@ -144,7 +144,7 @@ TEST_CASE("elements and strided views share the gradient of their variable") {
     CHECK(tape.gradient(x) == Tensor<double>({2, 4}, {8, 10, 0, 10, 0, 11, 0, 11}));
 }
 
-TEST_CASE("masks are joined and negated with broadcasting") {
+TEST_CASE("masks are combined and negated with broadcasting") {
     using unroll::Mask;
     const Mask a({2, 1}, {true, false}), b({2}, {true, false});
     CHECK((a && b) == Mask({2, 2}, {true, false, false, false}));

@@ -1,5 +1,5 @@
 // Functions as an xtensor user writes them. Included twice by xt.cpp, with `xt` as xtensor and as
-// unroll::xt: the text is the same.
+// unroll::xt.
 
 using Array = xt::xarray<double>; // x is [4, 6]
 
@@ -44,7 +44,8 @@ inline Array joined(const Array& x) {
 inline Array sums(const Array& x) {
     return xt::sum(x, {1}) * xt::mean(x, 1) - xt::amax(x, {1}) + xt::amin(x, 1);
 }
-inline Array kept(const Array& x) { // each by itself: xtensor errs where they are broadcast lazily
+inline Array kept(const Array& x) { // evaluated separately: xtensor gives wrong results if they are
+                                    // broadcast lazily
     Array of_rows = xt::sum(xt::exp(x), {1}, xt::keep_dims);
     Array of_columns = xt::mean(x, {0}, xt::keep_dims), of_all = xt::sum(x, {0, 1}, xt::keep_dims);
     return xt::exp(x) / of_rows + of_columns * of_all;

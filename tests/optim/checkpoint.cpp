@@ -41,7 +41,7 @@ void train(nn::Linear<float>& layer, optim::Optimizer<float>& optimizer, int ste
 
 } // namespace
 
-TEST_CASE("a resumed run goes on bit for bit") {
+TEST_CASE("a resumed run continues bit for bit") {
     const File file("resume");
     auto straight = build(), first = build(), second = build();
     optim::Adam<float> a(parameters(straight)), b(parameters(first)), c(parameters(second));
@@ -58,7 +58,7 @@ TEST_CASE("a resumed run goes on bit for bit") {
     CHECK(second.weight.value() == straight.weight.value());
     CHECK(second.bias.value() == straight.bias.value());
 
-    SUBCASE("what does not fit is listed, and nothing is changed") {
+    SUBCASE("mismatches are listed, and nothing is changed") {
         nn::Linear<float> other({.input = 4, .output = 2, .bias = false});
         const auto before = other.weight.value().copy();
         const std::string error =
@@ -67,7 +67,7 @@ TEST_CASE("a resumed run goes on bit for bit") {
         CHECK(contains(error, "unexpected: bias"));
         CHECK(other.weight.value() == before);
     }
-    SUBCASE("another optimiser's state") {
+    SUBCASE("the state of another optimiser") {
         optim::Sgd<float> sgd(parameters(second));
         const auto before = second.weight.value().copy();
         optim::Checkpoint<float> wrong{parameters(second), &sgd, {}, {}};
@@ -79,7 +79,7 @@ TEST_CASE("a resumed run goes on bit for bit") {
     }
 }
 
-TEST_CASE("the state of an optimiser is named by path") {
+TEST_CASE("the state of an optimiser is identified by path") {
     auto layer = build();
     optim::Adam<float> adam(
         Parameters<float>{{"decoder.out.weight", layer.weight}, {"decoder.out.bias", layer.bias}});
@@ -107,12 +107,12 @@ TEST_CASE("the state of an optimiser is named by path") {
     CHECK(contains(error, "missing: decoder.out.bias.mean [2]"));
     CHECK(contains(error, "unexpected: 3.mean [2]"));
     CHECK(contains(error, "misshaped: decoder.out.weight.mean is [3, 2], expected [2, 3]"));
-    CHECK(contains(error, "decoder.out.bias.updates is not a number of updates"));
+    CHECK(contains(error, "decoder.out.bias.updates is not a valid number of updates"));
     CHECK(other.state() == before);
     CHECK(other.steps() == 2);
 }
 
-TEST_CASE("training state of an earlier version is refused with a reason") {
+TEST_CASE("training state of an earlier version is rejected with a reason") {
     const File file("version1");
     auto layer = build();
     const auto weight = random_tensor<float>({2, 3}), bias = random_tensor<float>({2});
@@ -127,7 +127,7 @@ TEST_CASE("training state of an earlier version is refused with a reason") {
     const auto before = layer.weight.value().copy();
     const std::string error = error_of([&] { checkpoint.load(file.path); });
     CHECK(contains(error, "version 1"));
-    CHECK(contains(error, "was numbered, and is now named by path"));
+    CHECK(contains(error, "was identified by index and is now identified by path"));
     CHECK(layer.weight.value() == before);
     optim::load_weights(file.path, parameters(layer));
     CHECK(layer.weight.value() == weight);
@@ -147,7 +147,7 @@ TEST_CASE("load_weights: float64, and counters of PyTorch") {
     CHECK(layer.bias.value()(0) == 0.2f);
 }
 
-TEST_CASE("checkpoints refuse what could not be read back") {
+TEST_CASE("checkpoints reject content that could not be read back") {
     const File file("broken");
     auto layer = build();
     optim::Adam<float> adam(parameters(layer));

@@ -70,7 +70,7 @@ TEST_CASE("clipping neither overflows nor underflows") {
     CHECK(optim::clip_norm(parameters(empty, large), 1) == doctest::Approx(1e250));
 }
 
-TEST_CASE("clipping of gradients that are not finite is an error") {
+TEST_CASE("clipping of non-finite gradients is an error") {
     for (const double bad : {static_cast<double>(NAN), static_cast<double>(INFINITY)}) {
         auto v = with_gradient(Tensor<double>({2}, {1, 2}), "v");
         auto w = with_gradient(Tensor<double>({2}, {1, bad}));
@@ -83,7 +83,7 @@ TEST_CASE("clipping of gradients that are not finite is an error") {
     CHECK(contains(error_of([&] { optim::clip_norm(parameters(w), 1); }), "overflows"));
 }
 
-TEST_CASE("threads: norms have the same bits for any number of them") {
+TEST_CASE("threads: norms are bitwise identical for any number of threads") {
     auto w = with_gradient(random_tensor<float>({1'000'003}));
     const auto norm = [&](std::size_t count) {
         threads::set(count);

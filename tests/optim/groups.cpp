@@ -18,7 +18,7 @@ void give_gradient(const Parameters<T>& all, T value) {
 
 } // namespace
 
-TEST_CASE("groups have a learning rate and a weight decay of their own") {
+TEST_CASE("groups have their own learning rate and weight decay") {
     nn::Linear<double> body({.input = 3, .output = 2}), head({.input = 2, .output = 1});
     const auto all = parameters(body, head);
     optim::Sgd<double> sgd(all, {.learning_rate = 0.1, .weight_decay = 0.5});
@@ -41,14 +41,14 @@ TEST_CASE("schedules act on all groups in proportion") {
     optim::Adam<double> adam(parameters(body, head), {.learning_rate = 1e-3});
     const auto schedule = optim::warm_up(4, optim::constant(1e-3));
     adam.set_learning_rate(schedule(0));
-    // Relative to what the optimiser was made with, not to what the schedule has made of it.
+    // Relative to the optimiser's initial learning rate, not to the current one.
     adam.add_group(parameters(head), {.learning_rate = 1e-4});
     CHECK(adam.learning_rate(body.weight) == doctest::Approx(2.5e-4));
     CHECK(adam.learning_rate(head.weight) == doctest::Approx(2.5e-5));
     adam.set_learning_rate(schedule(4));
     CHECK(adam.learning_rate() == 1e-3);
     CHECK(adam.learning_rate(head.bias) == doctest::Approx(1e-4));
-    // A parameter belongs to the last group that it was given to.
+    // A parameter belongs to the last group that it was added to.
     adam.add_group([](const auto& p) { return p.path == "1.bias"; }, {.weight_decay = 0.25});
     CHECK(adam.learning_rate(head.bias) == doctest::Approx(1e-3));
     CHECK(adam.weight_decay(head.bias) == 0.25);
@@ -57,7 +57,7 @@ TEST_CASE("schedules act on all groups in proportion") {
     CHECK(contains(error_of([&] { adam.learning_rate(other); }), "does not hold"));
 }
 
-TEST_CASE("vectors decay unless asked not to") {
+TEST_CASE("vectors decay unless disabled") {
     nn::Linear<double> layer({.input = 3, .output = 2});
     Parameter<double> scale("scale", Tensor<double>::scalar(2));
     optim::AdamW<double> all(parameters(layer, scale), {.weight_decay = 0.1});
@@ -74,12 +74,12 @@ TEST_CASE("vectors decay unless asked not to") {
     CHECK(scale.value().item() == 2);
     CHECK(layer.weight.value().to_vector()[0] ==
           doctest::Approx(weight.to_vector()[0] * (1 - 1e-3 * 0.1)));
-    // What a group is given applies to all of it.
+    // The options of a group apply to all of its parameters.
     adam.add_group(parameters(layer), {.weight_decay = 0.3});
     CHECK(adam.weight_decay(layer.bias) == 0.3);
 }
 
-TEST_CASE("groups add parameters, and leave the state as it is") {
+TEST_CASE("groups add parameters and keep the state") {
     nn::Linear<double> body({.input = 3, .output = 2}), head({.input = 2, .output = 1});
     const auto all = parameters(body, head);
     const Parameters<double> first(all.begin(), all.begin() + 2),
@@ -100,7 +100,7 @@ TEST_CASE("groups add parameters, and leave the state as it is") {
     CHECK(whole.state().at("0.weight.mean") == mean);
 }
 
-TEST_CASE("a group that cannot be is an error that changes nothing") {
+TEST_CASE("an invalid group is an error that changes nothing") {
     nn::Linear<double> body({.input = 3, .output = 2}), head({.input = 2, .output = 1});
     optim::Adam<double> adam(parameters(body));
     CHECK(contains(
@@ -109,12 +109,12 @@ TEST_CASE("a group that cannot be is an error that changes nothing") {
     CHECK(contains(error_of([&] { adam.add_group(Parameters<double>(), {}); }), "no parameters"));
     CHECK(contains(error_of([&] { adam.add_group(parameters(body), {.weight_decay = -1}); }),
                    "weight decay of a group"));
-    // Both are listed by themselves, so that both have a 'weight'.
+    // Both are listed individually, so both have a 'weight'.
     CHECK(contains(error_of([&] { adam.add_group(parameters(head), {.learning_rate = 1}); }),
                    "two parameters have the path 'weight'"));
     CHECK(adam.parameters().size() == 2);
     CHECK(head.weight.parameter().optimizers == 0);
     optim::Adam<double> idle(parameters(head), {.learning_rate = 0});
     CHECK(contains(error_of([&] { idle.add_group(parameters(head), {.learning_rate = 1}); }),
-                   "made with 0"));
+                   "initialised with 0"));
 }

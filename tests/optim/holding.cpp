@@ -42,7 +42,7 @@ TEST_CASE("a parameter that is listed twice counts once") {
     CHECK(w.value() == Tensor<double>({2}, {0.5, 0.5}));
 }
 
-TEST_CASE("two parameters of one path are an error") {
+TEST_CASE("two parameters with the same path are an error") {
     Parameter<double> v("w", Tensor<double>::ones({2})), w("w", Tensor<double>::ones({2}));
     CHECK(contains(error_of([&] { optim::Sgd<double>(parameters(v, w)); }),
                    "two parameters have the path 'w'"));
@@ -76,7 +76,7 @@ TEST_CASE("optimisers count themselves in the parameters that they hold") {
     CHECK(copied.weight.parameter().optimizers == 0);
 }
 
-TEST_CASE("a copy of an optimiser has a state of its own") {
+TEST_CASE("a copy of an optimiser has its own state") {
     Linear layer = linear(3, 2);
     optim::Adam<double> adam(parameters(layer));
     backward(x, layer);
@@ -120,7 +120,7 @@ TEST_CASE("the first step names the parameters that no optimiser holds") {
         sgd.allow_unlisted(false);
         CHECK(sgd.step()); // held when backward ran
         backward(x, first, second);
-        // By its path now, since its module was listed.
+        // Now by its path, since its module was listed.
         CHECK(contains(error_of([&] { sgd.step(); }), "'bias' [1]"));
         return;
     }
@@ -139,7 +139,7 @@ TEST_CASE("two optimisers may share a tape") {
         backward(x, generator, critic);
         g.step();
         c.step();
-        // Of a pass that reaches both, one steps and the other's gradients are dropped.
+        // After a pass that reaches both, one steps and the other's gradients are dropped.
         backward(x, generator, critic);
         c.step();
         for (const auto& p : g.parameters()) p.clear_gradient();
@@ -150,16 +150,16 @@ TEST_CASE("two optimisers may share a tape") {
     CHECK(c.steps() == 9);
 }
 
-TEST_CASE("gradients of other passes and threads are no concern of a step") {
+TEST_CASE("a step ignores gradients of other passes and threads") {
     Linear layer = linear(3, 2), other = linear(3, 2);
     optim::Sgd<double> sgd(parameters(layer));
     backward(x, layer);
-    backward(x, other); // trained by hand
+    backward(x, other); // updated manually
     CHECK(sgd.step());
     backward(x, other);
     std::thread([&] { backward(x, layer); }).join();
     CHECK(sgd.step());
-    // Several passes before one step, as a line search makes.
+    // Several passes before one step, as in a line search.
     for (int i = 0; i < 3; ++i) backward(x, layer);
     CHECK(sgd.step());
 }
@@ -176,7 +176,7 @@ TEST_CASE("a step without gradients is an error") {
     CHECK(contains(error_of([&] { empty.step(); }), "the optimiser holds no parameter"));
 }
 
-TEST_CASE("modules may be moved, replaced and destroyed after the optimiser was made") {
+TEST_CASE("modules may be moved, replaced and destroyed after the optimiser was constructed") {
     auto layer = std::make_unique<Linear>(linear(3, 2));
     optim::Sgd<double> sgd(parameters(*layer), {.learning_rate = 0.1});
 
@@ -189,7 +189,7 @@ TEST_CASE("modules may be moved, replaced and destroyed after the optimiser was 
         CHECK(sgd.step());
         CHECK(distance(all[0].weight.value(), before) > 0);
     }
-    SUBCASE("replaced, which the first step after says") {
+    SUBCASE("replaced, which the next step reports") {
         *layer = linear(3, 1);
         backward(x, *layer);
         const std::string error = error_of([&] { sgd.step(); });

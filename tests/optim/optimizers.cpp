@@ -46,7 +46,7 @@ void compare_in_float(Optimizer optimizer, Parameter<float>& p, const Formula& f
 
 } // namespace
 
-TEST_CASE("optimisers take PyTorch's steps") {
+TEST_CASE("optimisers equal PyTorch's") {
     using namespace optim;
     compare("sgd", [](const auto& p) {
         return Sgd<double>(p, {.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01});
@@ -64,7 +64,7 @@ TEST_CASE("optimisers take PyTorch's steps") {
     compare("adamw", [](const auto& p) {
         return AdamW<double>(p, {.learning_rate = 0.1, .weight_decay = 0.01});
     });
-    // Options that do not mention the decay leave it as it is.
+    // Options without the decay keep its default.
     compare("adamw", [](const auto& p) { return AdamW<double>(p, {.learning_rate = 0.1}); });
 }
 
@@ -88,7 +88,7 @@ TEST_CASE("constants of optimisers are computed in double and rounded once") {
                              w -= 0.01 *
                                   (g / (std::sqrt(s / (1 - std::pow(decay, t))) + 1e-8) + 0.01 * w);
                          });
-        // A decay near 1 makes the first steps of RMSprop long.
+        // A decay near 1 makes the first steps of RMSprop large.
         compare_in_float(
             optim::Rmsprop<float>(
                 parameters(w3),
@@ -114,7 +114,7 @@ TEST_CASE("constants of optimisers are computed in double and rounded once") {
     }
 }
 
-TEST_CASE("moving averages in float are right in the long run") {
+TEST_CASE("moving averages in float remain accurate in long runs") {
     Parameter<float> w("w", Tensor<float>::zeros({1}));
     const double decay = 0.99999;
     optim::Rmsprop<float> rmsprop(parameters(w), {.learning_rate = 1e-9, .decay = decay});
@@ -136,7 +136,7 @@ TEST_CASE("moving averages in float are right in the long run") {
     CHECK(sgd.state().at("w.momentum").item() == doctest::Approx(sum).epsilon(5e-5));
 }
 
-TEST_CASE("the first updates of a parameter are unbiased, whenever they come") {
+TEST_CASE("bias correction counts the updates of each parameter") {
     Parameter<double> early("early", Tensor<double>::zeros({1})),
         late("late", Tensor<double>::zeros({1}));
     optim::Adam<double> adam(parameters(early, late), {.learning_rate = 0.1});
@@ -153,7 +153,7 @@ TEST_CASE("the first updates of a parameter are unbiased, whenever they come") {
     CHECK(late.value().to_vector()[0] == doctest::Approx(first));
 }
 
-TEST_CASE("a gradient that is not finite is an error, or skipped when asked") {
+TEST_CASE("a non-finite gradient is an error, or skipped on request") {
     Parameter<double> w("w", Tensor<double>::ones({2}));
     optim::Sgd<double> sgd(parameters(w));
     w.gradient_buffer().fill(NAN);
@@ -166,7 +166,7 @@ TEST_CASE("a gradient that is not finite is an error, or skipped when asked") {
     CHECK(sgd.steps() == 0);
 }
 
-TEST_CASE("options of optimisers out of range are errors") {
+TEST_CASE("options out of range are errors") {
     Parameter<double> w("w", Tensor<double>::ones({2}));
     const auto all = parameters(w);
     using namespace optim;

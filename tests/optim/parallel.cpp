@@ -17,7 +17,7 @@ using namespace test;
 
 namespace {
 
-// Trains a small network on shards, and returns its weights.
+// Trains a small network on shards and returns its weights.
 std::vector<float> weights_after_training(std::size_t threads) {
     threads::set(threads);
     nn::seed(3);
@@ -48,7 +48,7 @@ const Tensor<double> x = random_tensor({8, 3});
 
 } // namespace
 
-TEST_CASE("threads: training gives the same bits for any number of them") {
+TEST_CASE("threads: training is bitwise identical for any number of threads") {
     const auto one = weights_after_training(1), two = weights_after_training(2),
                five = weights_after_training(5);
     CHECK(one == two);
@@ -56,7 +56,7 @@ TEST_CASE("threads: training gives the same bits for any number of them") {
     threads::set(2);
 }
 
-TEST_CASE("shards equal the whole batch, and add to gradients") {
+TEST_CASE("shards equal the whole batch, and accumulate gradients") {
     nn::Linear<double> layer({.input = 3, .output = 2});
     const auto all = parameters(layer);
     // A parameter that is listed twice counts once.
@@ -108,15 +108,15 @@ TEST_CASE("an exception of any shard changes no gradient") {
     CHECK(layer.bias.has_gradient());
 }
 
-TEST_CASE("shards name the parameters that they were not given") {
+TEST_CASE("parameters that were not passed to DataParallel are reported") {
     nn::Linear<double> first({.input = 3, .output = 2}), second({.input = 2, .output = 1});
     optim::DataParallel<double> shards(2, parameters(first));
     const auto run = [&](optim::DataParallel<double>& s) {
         s.backward([&](std::size_t) { return mean(second(first(Variable(x)))); });
     };
     const std::string error = error_of([&] { run(shards); });
-    CHECK(
-        contains(error, "parameters that DataParallel was not given: 'bias' [1], 'weight' [1, 2]"));
+    CHECK(contains(error,
+                   "parameters that were not passed to DataParallel: 'bias' [1], 'weight' [1, 2]"));
     CHECK_FALSE(first.weight.has_gradient());
     CHECK_FALSE(second.weight.has_gradient());
 
@@ -126,7 +126,7 @@ TEST_CASE("shards name the parameters that they were not given") {
         run(shards);
         CHECK(first.weight.has_gradient());
     }
-    SUBCASE("given, but held by no optimiser") {
+    SUBCASE("passed, but held by no optimiser") {
         optim::DataParallel<double> both(2, parameters(first, second));
         optim::Sgd<double> sgd(parameters(first));
         run(both);
@@ -149,7 +149,7 @@ TEST_CASE("weights of shards") {
         contains(error_of([&] { optim::DataParallel<double>(0, parameters(w)); }), "at least one"));
 }
 
-TEST_CASE("shards draw from streams of their own, seeded by the thread's generator") {
+TEST_CASE("shards draw from their own streams, seeded by the thread's generator") {
     Parameter<double> w("w", Tensor<double>::scalar(1));
     const auto drawn = [&](optim::DataParallel<double>& shards) {
         std::vector<double> all(shards.size());
@@ -172,7 +172,7 @@ TEST_CASE("shards draw from streams of their own, seeded by the thread's generat
     CHECK(first != drawn(b));
     optim::DataParallel<double> same(2, parameters(w), Random(4));
     CHECK(drawn(given) == drawn(same));
-    // Its state can be kept and restored, and a shard can evaluate.
+    // Its state can be saved and restored, and a shard can be in evaluation mode.
     const auto state = a.tape(1).random().state();
     const auto next = drawn(a);
     a.tape(1).set_random(Random::restore(state));
@@ -181,7 +181,7 @@ TEST_CASE("shards draw from streams of their own, seeded by the thread's generat
     CHECK(a.tape(0).is_evaluating());
 }
 
-TEST_CASE("making and dropping shards keeps memory flat") {
+TEST_CASE("constructing and destroying shards does not leak memory") {
     nn::Linear<double> layer({.input = 3, .output = 2});
     const auto run = [&](int times) {
         for (int i = 0; i < times; ++i) {

@@ -23,7 +23,7 @@ bool choose_sequences(Values& v, Call& c) {
 }
 std::vector<std::size_t> lengths_of(const Call& c) { return {c.numbers.begin(), c.numbers.end()}; }
 
-// What a parameter of a block is made of: numbers that the reference makes as well.
+// The values of a parameter of a block, which the reference also computes.
 double weight(std::size_t i) { return 0.6 * std::sin(1.7 * static_cast<double>(i + 1)); }
 template <class T>
 void set_weights(unroll::ParameterRef<T>& parameter) {
@@ -31,7 +31,7 @@ void set_weights(unroll::ParameterRef<T>& parameter) {
     for (std::size_t i = 0; i < value.size(); ++i) value.data()[i] = static_cast<T>(weight(i));
     parameter.set(value);
 }
-// This thread's block of a width: backward adds to its weights' gradients.
+// This thread's block of the given width; backward accumulates gradients of its weights.
 template <class Block, class Options>
 const Block& block_of(std::size_t width, const Options& options) {
     thread_local std::map<std::size_t, Block> made;
@@ -43,7 +43,7 @@ const Block& block_of(std::size_t width, const Options& options) {
     return found->second;
 }
 
-// softmax over s of q_t . m_s, and the mean of m by it.
+// softmax over s of q_t . m_s, and the weighted mean of m.
 template <class N>
 Arrays<N> attended(const Arrays<N>& x, const Call& c) {
     const Shape q = x[0].shape, m = x[1].shape;
@@ -121,7 +121,7 @@ Array<N> lstm(const Array<N>& x, const Call& c) {
     return out;
 }
 
-// A causal layer with rotary positions and gentle normalisations: a small variance is no corner.
+// A causal layer with rotary positions and a large epsilon, so that a small variance is not a kink.
 constexpr double epsilon = 0.1;
 constexpr std::size_t inner = 3;
 template <class T>
@@ -141,7 +141,7 @@ struct Layer : unroll::nn::TransformerLayer<T> {
 template <class N>
 using Row = std::vector<Scalar<N>>;
 
-// W x + b of weights in one row behind the other, from row `first` of them.
+// W x + b with rows of the weights starting at `first`.
 template <class N>
 Row<N> affine(const Row<N>& x, std::size_t rows, std::size_t first = 0) {
     Row<N> y(rows);

@@ -13,7 +13,7 @@ using reference::Pair;
 
 namespace {
 
-// The reference: values, the loss, and its gradient by every leaf.
+// The reference: values, the loss, and its gradient with respect to every leaf.
 template <class N>
 struct Answer {
     Arrays<N> values;
@@ -53,7 +53,7 @@ Answer<N> answer(const Program& p, const std::vector<Tensor<double>>* directions
     return a;
 }
 
-// The first place where two lists of numbers differ; empty where none does.
+// The first difference between two lists of numbers; empty if there is none.
 template <class F, class G>
 std::string difference(const std::string& what, std::size_t n, const F& got, const G& expected) {
     double scale = 1;
@@ -128,7 +128,7 @@ std::string check_second(const Program& p) {
 }
 
 std::string check_differences(const Program& p, int order) {
-    // Differences see through what stops a gradient.
+    // Differences do not respect stop_gradient.
     for (const Call& call : p.calls)
         if (operations()[call.operation].name == "stop_gradient") return {};
     unroll::GradcheckOptions options{.mode = unroll::GradcheckOptions::Mode::together,
@@ -138,7 +138,7 @@ std::string check_differences(const Program& p, int order) {
                                      .directions = 1};
     const auto report = unroll::gradcheck(
         [&](const Many<double>& x) { return loss_of(p, run_calls(p, x)); }, p.leaves, {}, options);
-    // A result that is constant but for rounding, such as the sum of a softmax.
+    // A result that is constant up to rounding, such as the sum of a softmax.
     const auto is_rounding = [](const auto& e) {
         return std::max(std::abs(e.analytic), std::abs(e.numeric)) < 1e-11;
     };

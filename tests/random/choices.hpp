@@ -89,7 +89,7 @@ inline bool equal_pair(Values& v, Call& c) {
 }
 inline Shape common(const Shape& a, const Shape& b) { return unroll::broadcast("test", a, b); }
 
-// ---- corners ----
+// ---- kinks ----
 
 inline constexpr double margin = 2e-3;
 inline bool near(const Tensor<double>& x, double corner) {
@@ -109,7 +109,7 @@ inline bool near_each_other(const std::vector<Tensor<double>>& x, const Call&) {
         if (std::abs(a[k] - b[k]) < margin) return true;
     return false;
 }
-// Two elements anywhere that are close: whichever is the largest may change.
+// Two close elements: the largest one may change.
 inline bool near_ties(const std::vector<Tensor<double>>& x, const Call&) {
     auto all = x[0].to_vector();
     std::sort(all.begin(), all.end());

@@ -109,7 +109,7 @@ void add_products(std::vector<Operation>& all) {
     add(
         all, "add_linear",
         [](Values& v, Call& c) {
-            // It adds in place into a result that nothing else uses: a fresh product.
+            // It adds in place into a new product that nothing else uses.
             if (!v.pick(c.operands, [](const Shape& s) { return s.size() == 2; })) return false;
             const Shape z = v.shape(c.operands[0]);
             if (!v.pick(c.operands, [&](const Shape& s) { return s.size() == 2 && s[0] == z[0]; }))
@@ -216,7 +216,7 @@ void add_losses(std::vector<Operation>& all) {
         });
 }
 
-// One symbol for each sequence, or where there are steps for it two; 0 is the blank.
+// One symbol for each sequence, or two if there are enough steps; 0 is the blank.
 void add_ctc(std::vector<Operation>& all) {
     const auto symbols_of = [](const Shape& s) { return s[0] < 3 ? 1 : 2; };
     add(

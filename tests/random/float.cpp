@@ -8,7 +8,7 @@ namespace programs {
 
 namespace {
 
-// Of the largest number that occurs; float rounds to 6e-8.
+// Relative to the largest value that occurs; float rounds to 6e-8.
 constexpr double tolerance = 2e-4;
 
 double largest(const Tensor<double>& x) {
@@ -46,7 +46,7 @@ std::string difference(const Program& p, const Run<T>& run, const Run<double>& e
     return found;
 }
 
-// Whether rounding every value to float, in a run in double, already changes much.
+// Whether rounding every value to float, in a run in double, already has a large effect.
 bool is_ill_conditioned(const Program& p, const Run<double>& exact, double most) {
     Run<double> rounded(p, [](std::size_t, const unroll::Variable<double>& x) {
         const Tensor<double> value = x.value().contiguous();

@@ -1,4 +1,4 @@
-// Runs programs made at random against an independent reference and against differences.
+// Compares random programs with an independent reference and with differences.
 //   random_programs [FIRST_ORDER [SECOND_ORDER [SEED]]]; with SEED the first of each is that one.
 
 #include "program.hpp"
@@ -19,7 +19,7 @@ std::size_t run(std::size_t count, bool second, std::uint64_t first_seed,
         if (problem.empty()) continue;
         ++failures;
         const auto smallest = program.minimised(second);
-        std::printf("seed %llu, %s order: %s%sThe smallest program that fails as well: %s%s",
+        std::printf("seed %llu, %s order: %s%sThe smallest program that also fails: %s%s",
                     static_cast<unsigned long long>(seed), second ? "second" : "first",
                     problem.c_str(), program.text().c_str(), smallest.check(second).c_str(),
                     smallest.text().c_str());

@@ -12,7 +12,7 @@ bool Values::pick(std::vector<std::size_t>& chosen,
     for (std::size_t i = 0; i < values.size(); ++i)
         if (wanted(values[i].shape())) fitting.push_back(i);
     if (fitting.empty()) return false;
-    // What was made last is taken more often, so that programs grow deep.
+    // Recent values are chosen more often, which makes programs deep.
     const std::size_t from = below(2) == 0 ? fitting.size() / 2 : 0;
     chosen.push_back(fitting[from + below(fitting.size() - from)]);
     return true;
@@ -22,7 +22,8 @@ namespace {
 
 constexpr double largest = 15;
 
-// Float holds the numbers of leaves, so that a run in float begins with the same.
+// The values of leaves are representable in float, so that a run in float starts with the same
+// values.
 double rounded(double x) { return static_cast<float>(x); }
 
 bool is_tame(const Tensor<double>& x) {
@@ -31,8 +32,8 @@ bool is_tame(const Tensor<double>& x) {
     return x.dimension() <= 4 && x.size() <= 200;
 }
 
-// The program without one call: dropped where nothing uses its results, else with leaves of their
-// values in their place.
+// The program without one call: removed if its results are unused, otherwise replaced by leaves
+// with their values.
 std::optional<Program> without(const Program& p, std::size_t dropped) {
     Many<double> leaves;
     for (const auto& leaf : p.leaves) leaves.emplace_back(leaf);

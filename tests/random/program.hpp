@@ -27,7 +27,7 @@ struct Call {
     std::vector<std::size_t> operands;
     std::vector<std::int64_t> numbers; // axes, extents, indices, as the operation reads them
     Shape shape;
-    std::vector<std::size_t> results; // numbers of the values it makes
+    std::vector<std::size_t> results; // numbers of its results
 };
 
 // The values of a program so far, from which an operation chooses operands.
@@ -52,7 +52,7 @@ struct Operation {
     std::tuple<Run<float>, Run<double>> runs;
     std::function<Arrays<double>(const Arrays<double>&, const Call&)> reference;
     std::function<Arrays<reference::Pair>(const Arrays<reference::Pair>&, const Call&)> directed;
-    // Whether the function may have a corner within a difference step of the operands.
+    // Whether the function may have a kink within a difference step of the operands.
     std::function<bool(const std::vector<Tensor<double>>&, const Call&)> near_corner = nullptr;
 
     template <class T>
@@ -64,18 +64,18 @@ const std::vector<Operation>& operations();
 
 struct Program {
     std::uint64_t seed = 0;
-    std::vector<Tensor<double>> leaves; // values 0, 1, ...; numbers of float
+    std::vector<Tensor<double>> leaves; // values 0, 1, ...; representable in float
     std::vector<bool> is_parameter;
     std::vector<Call> calls;
     std::size_t value_count() const;
 
     static Program random(std::uint64_t seed);
     std::string text() const;
-    // Problems found; empty where all agrees: values and gradients with the reference, gradients
-    // with differences, and at second order products with the Hessian; at first order values and
-    // gradients in float, and gradients where something happens between the passes (mishaps.hpp).
+    // The problems found; empty if all comparisons agree: values and gradients with the reference,
+    // gradients with differences, and at second order Hessian-vector products; at first order also
+    // values and gradients in float, and gradients with disturbances between the passes (run.hpp).
     std::string check(bool second) const;
-    // A smaller program that fails as well.
+    // A smaller program that also fails.
     Program minimised(bool second) const;
 };
 

@@ -131,7 +131,7 @@ void add_reductions(std::vector<Operation>& all) {
         "norm_l2", [](const auto& x, std::ptrdiff_t a, bool k) { return norm_l2(x, {a}, k); },
         [](const auto& row) { return sqrt(squares(row, std::decay_t<decltype(row[0])>(0))); },
         [](const std::vector<Tensor<double>>& x, const Call&) {
-            double least = 1; // a row of nearly nothing is near the corner
+            double least = 1; // a row of nearly zero is near the kink
             for (const double v : x[0].to_vector()) least = std::min(least, std::abs(v));
             return least < 0.05;
         });

@@ -16,7 +16,7 @@ namespace {
 
 using Gradients = std::vector<Tensor<double>>;
 
-// The first element of which the bits differ; `got` holds one or more gradients for each leaf.
+// The first element whose bits differ; `got` contains one or more gradients for each leaf.
 std::string difference(const Program& p, const std::string& when, const Gradients& got,
                        const Gradients& expected) {
     for (std::size_t i = 0; i < got.size(); ++i) {
@@ -41,7 +41,7 @@ struct Trap {
     std::size_t runs = 0; // of its rule
 };
 
-// x; its rule throws while the trap says so.
+// x; its rule throws while the trap is armed.
 unroll::Variable<double> trapped(const unroll::Variable<double>& x, Trap& trap) {
     return unroll::record<double>(
         "trap", {&x}, x.value().copy(), unroll::save_for_backward(),
@@ -54,11 +54,11 @@ unroll::Variable<double> trapped(const unroll::Variable<double>& x, Trap& trap) 
 
 struct Passes {
     std::string problem;
-    Gradients found; // by every pass, one after the other
+    Gradients found; // by every pass in turn
     bool trap_ran = false;
 };
 
-// Passes over a program with a trap at one value; passes that throw run ahead of them if asked for.
+// Passes over a program with a trap at one value, optionally after passes that throw.
 Passes run_passes(const Program& p, std::size_t place, bool throwing) {
     Trap trap;
     Run<double> run(p, [&](std::size_t v, const unroll::Variable<double>& x) {
@@ -104,7 +104,7 @@ Passes run_passes(const Program& p, std::size_t place, bool throwing) {
 
 } // namespace
 
-// Parameters move, are replaced and die between forward and backward.
+// Parameters are moved, replaced and destroyed between forward and backward.
 std::string check_moves(const Program& p, const Gradients& expected) {
     using unroll::Parameter;
     unroll::Random random(p.seed);
@@ -154,7 +154,7 @@ std::string check_exceptions(const Program& p) {
     return found.empty() ? found : where + found;
 }
 
-// The same program on two threads at once.
+// The same program on two threads concurrently.
 std::string check_threads(const Program& p, const Gradients& expected) {
     std::latch both(2);
     const auto run = [&](Gradients& found, std::exception_ptr& error) {
@@ -178,7 +178,7 @@ std::string check_threads(const Program& p, const Gradients& expected) {
     return found.empty() ? difference(p, "on the other thread", there, expected) : found;
 }
 
-// A leaf is written to between forward and backward.
+// A leaf is modified between forward and backward.
 std::string check_changes(const Program& p, const Gradients& expected) {
     unroll::Random random(p.seed);
     Run<double> run(p);

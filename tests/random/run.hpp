@@ -10,14 +10,14 @@
 
 namespace programs {
 
-// Indices of the values that nothing uses: the loss is computed from them.
+// Indices of the unused values, from which the loss is computed.
 std::vector<std::size_t> ends(const Program& p);
 // The weight of an element of an unused value in the loss.
 double weight(std::size_t end, std::size_t element);
 // "v7", "w0" of a parameter, "x1" of a variable.
 std::string name(const Program& p, std::size_t value);
 
-// The values of a program from those of its leaves; `run` runs one call.
+// The values of a program from those of its leaves; `run` executes one call.
 template <class X, class F>
 std::vector<X> run_calls(const Program& p, std::vector<X> values, const F& run) {
     for (const Call& call : p.calls) {
@@ -50,7 +50,7 @@ unroll::Variable<T> loss_of(const Program& p, const Many<T>& values) {
 // A program on its own tape.
 template <class T>
 struct Run {
-    std::vector<unroll::Parameter<T>> parameters; // by leaf; unused where that is a variable
+    std::vector<unroll::Parameter<T>> parameters; // per leaf; unused if the leaf is a variable
     std::vector<Tensor<T>> inputs;                // the storage of the leaves
     unroll::Tape<T> tape;
     Many<T> leaves, values;
@@ -64,7 +64,7 @@ struct Run {
             Tensor<T> input(p.leaves[i].shape());
             for (std::size_t k = 0; k < input.size(); ++k)
                 input.data()[k] = static_cast<T>(std::as_const(p.leaves[i]).data()[k]);
-            // Without reserve(): the parameters move while variables refer to them.
+            // Without reserve(), so that parameters are moved while variables refer to them.
             parameters.emplace_back(name(p, i), input);
             inputs.push_back(input);
             if (p.is_parameter[i])
@@ -83,7 +83,7 @@ struct Run {
         loss = loss_of(p, values);
     }
 
-    // The gradient of every leaf that the tape and the parameters hold, copied.
+    // Copies of the gradients of all leaves, from the tape and the parameters.
     std::vector<Tensor<T>> gradients() const {
         std::vector<Tensor<T>> all;
         for (const auto& leaf : leaves) all.push_back(tape.gradient(leaf).copy());
@@ -91,7 +91,7 @@ struct Run {
     }
 };
 
-// Each returns the problem that it found, or an empty string. `expected`: the gradients by leaf of
+// Each returns the problem that it found, or an empty string. `expected`: the gradients per leaf of
 // a plain run with backward only.
 std::string check_float(const Program& p, const Run<double>& exact);
 std::string check_moves(const Program& p, const std::vector<Tensor<double>>& expected);

@@ -14,7 +14,7 @@ std::size_t positions(std::size_t length, std::size_t kernel, std::size_t stride
     return (length + 2 * padding - kernel) / stride + 1;
 }
 
-// f(sum, i) for what a window of x [.., .., length] sees, from position `at` less `padding`.
+// f(sum, i) over a window of x [.., .., length], starting at position `at` minus `padding`.
 template <class F>
 void for_window(std::size_t length, std::size_t kernel, std::size_t at, std::size_t padding,
                 const F& f) {
@@ -30,7 +30,7 @@ std::function<bool(Values&, Call&)> poolable() {
 
 } // namespace
 
-// Convolution and pooling, of sequences: pictures run through the same loops.
+// Convolution and pooling of sequences; images use the same loops.
 void add_windows(std::vector<Operation>& all) {
     add(
         all, "convolution",

@@ -351,5 +351,5 @@ TEST_CASE("results are stored in several rows of several buffers, with their gra
                        fuse_into(
                            small.part(0, 2), "copy", [](auto v) { return v; }, y);
                    }),
-                   "does not fit its place"));
+                   "does not match its output slot"));
 }

@@ -21,7 +21,7 @@ using Mode = GradcheckOptions::Mode;
 using Verdict = GradcheckReport::Verdict;
 using Many = std::vector<V>;
 
-// x^2, with a rule of the test's own.
+// x^2, with a given rule.
 template <class Rule>
 V squared(const V& x, Rule rule, Op op = "squared") {
     Tensor<double> value = x.value().copy();
@@ -42,7 +42,7 @@ V wrong_product(const V& a, const V& b) {
                           });
 }
 
-// Rounded to float, as a function that computes in float inside is.
+// Rounded to float, like a function that computes in float internally.
 V in_float(const V& x, double factor) {
     Tensor<double> value = x.value().copy();
     for (std::size_t i = 0; i < value.size(); ++i)
@@ -74,7 +74,7 @@ TEST_CASE("the modes of a gradient check") {
                    "order must be 1 or 2"));
     CHECK(contains(error_of([&] { gradcheck(f, inputs, {}, {.step = 0}); }), "must be positive"));
 
-    // A rule that is wrong in one element of many is found by each of them.
+    // A rule that is wrong in one of many elements is detected by every mode.
     const auto wrong = [](const std::vector<V>& x) {
         Tensor<double> value = x[0].value().copy();
         return record<double>("wrong", {&x[0]}, value, save_for_backward(),
@@ -93,7 +93,7 @@ TEST_CASE("the modes of a gradient check") {
     }
 }
 
-TEST_CASE("corners are told from wrong derivatives") {
+TEST_CASE("kinks are distinguished from wrong derivatives") {
     const auto verdict = [](auto f, double x) {
         return gradcheck([&](const std::vector<V>& in) { return f(in[0]); },
                          {Tensor<double>({1}, {x})})
@@ -102,18 +102,18 @@ TEST_CASE("corners are told from wrong derivatives") {
     };
     CHECK(verdict([](const V& x) { return relu(x); }, 0) == Verdict::kink);
     CHECK(verdict([](const V& x) { return relu(x); }, 0.5) == Verdict::passed);
-    // A corner nearby is none at a smaller step.
+    // A kink nearby has no effect at a smaller step.
     CHECK(verdict([](const V& x) { return abs(x); }, 5e-5) == Verdict::passed);
     CHECK(verdict([](const V& x) { return abs(x - 1); }, 1 + 1e-7) == Verdict::passed);
     CHECK(verdict([](const V& x) { return maximum(x, x * 2); }, 0) == Verdict::kink);
     CHECK(verdict([](const V& x) { return clip(x, -1, 1); }, 1) == Verdict::kink);
-    // A derivative that is not between those on the sides is no corner's.
+    // A derivative that is not between the one-sided ones is wrong, not a kink.
     const auto wrong = [](const V& x) { return relu(x) + 2 * (x - stop_gradient(x)); };
     CHECK(verdict(wrong, 0) == Verdict::failed);
     CHECK(verdict([](const V& x) { return square(stop_gradient(x)) + x; }, 1) == Verdict::failed);
 }
 
-TEST_CASE("a function that gives another value for the same input is named") {
+TEST_CASE("a function that is not deterministic is reported") {
     int calls = 0;
     const auto report =
         gradcheck([&](const std::vector<V>& x) { return x[0] * static_cast<double>(++calls); },
@@ -133,7 +133,7 @@ TEST_CASE("a report as JSON, with the paths of parameters") {
     CHECK(contains(json, "\"verdict\": \"ok\""));
 }
 
-TEST_CASE("a model of a million parameters is checked by a few directions") {
+TEST_CASE("a model of a million parameters is checked along a few directions") {
     nn::Lstm<double> lstm({.input = 128, .hidden = 416});
     CHECK(nn::parameter_count(lstm) > 900000);
     const auto report =
@@ -144,7 +144,7 @@ TEST_CASE("a model of a million parameters is checked by a few directions") {
     CHECK(report.passed());
 }
 
-TEST_CASE("rules that are wrong on purpose fail, in every mode and at both orders") {
+TEST_CASE("intentionally wrong rules fail, in every mode and at both orders") {
     using A = const Adjoints<double>&;
     const std::vector<GradcheckFunction> wrong = {
         // a factor, a sign
@@ -158,7 +158,7 @@ TEST_CASE("rules that are wrong on purpose fail, in every mode and at both order
         [](const Many& x) {
             return squared(x[0], [](A to, const V& g, const V& k) { to[0].add(g * k); });
         },
-        // a sum instead of each element
+        // a sum instead of elements
         [](const Many& x) {
             return squared(x[0], [](A to, const V& g, const V& k) {
                 to[0].add(sum(g * k) * (2.0 / static_cast<double>(k.size())));
@@ -176,7 +176,7 @@ TEST_CASE("rules that are wrong on purpose fail, in every mode and at both order
                 if (order == 1) CHECK(report.entries[0].verdict == Verdict::failed);
                 CHECK_FALSE(report.undecided());
             }
-    // Right at first order, wrong at second.
+    // Correct at first order, wrong at second.
     const GradcheckFunction second = [](const Many& in) {
         return squared(in[0],
                        [](A to, const V& g, const V& k) { to[0].add(wrong_product(g, k), 2); });
@@ -185,7 +185,7 @@ TEST_CASE("rules that are wrong on purpose fail, in every mode and at both order
     CHECK_FALSE(check(second, x, {.order = 2}).passed());
 }
 
-TEST_CASE("a rule that is wrong in one zero of a large tensor is found after the directions") {
+TEST_CASE("a rule that is wrong at one zero of a large tensor is detected after the directions") {
     auto x = random_tensor({40, 50}, 5);
     x.data()[77] = 0;
     const GradcheckFunction f = [](const Many& in) {
@@ -230,7 +230,7 @@ TEST_CASE("the step follows the scale of the values") {
               .verdict == Verdict::failed);
 }
 
-TEST_CASE("steps shrink where a domain ends") {
+TEST_CASE("steps are reduced at the boundary of a domain") {
     const Tensor<double> x({4}, {1e-9, 1e-6, 1, 1e3});
     for (const auto& [name, f] : std::vector<std::pair<const char*, GradcheckFunction>>{
              {"log", [](const Many& in) { return log(in[0]); }},
@@ -241,7 +241,7 @@ TEST_CASE("steps shrink where a domain ends") {
         CHECK(report.passed());
         CHECK(check(f, x, {.mode = Mode::directions}).passed());
     }
-    // Not far from the end of the domain, which is not at 0.
+    // Near the boundary of the domain, which is not at 0.
     const auto near =
         check([](const Many& in) { return log(in[0] - 1.0); }, Tensor<double>({1}, {1 + 1e-7}));
     INFO(near.text());
@@ -250,7 +250,7 @@ TEST_CASE("steps shrink where a domain ends") {
     CHECK(contains(near.text(), "step reduced to"));
 }
 
-TEST_CASE("noise is not taken for a wrong gradient, nor a wrong gradient for noise") {
+TEST_CASE("noise and wrong gradients are distinguished") {
     const auto x = random_tensor({8}, 4);
     const auto right = check([](const Many& in) { return in_float(in[0], 1); }, x);
     INFO(right.text());
@@ -262,7 +262,7 @@ TEST_CASE("noise is not taken for a wrong gradient, nor a wrong gradient for noi
     const auto wrong = check([](const Many& in) { return in_float(in[0], 1.01); }, x);
     INFO(wrong.text());
     CHECK(wrong.entries[0].verdict == Verdict::failed);
-    // Another value at every place, but the same at the same place.
+    // A different value at every position, but always the same at the same position.
     const auto scattered = check(
         [](const Many& in) {
             const double v = in[0].value().item();
@@ -292,14 +292,14 @@ TEST_CASE("the remainder of a Taylor polynomial") {
     for (const auto& r : wrong.remainders) CHECK(r.slope == doctest::Approx(1).epsilon(0.05));
     CHECK(contains(wrong.svg(), "slope 2"));
     CHECK(contains(wrong.json(), "\"remainders\""));
-    // A linear function has none.
+    // A linear function has no remainder.
     const auto linear =
         check([](const Many& in) { return in[0] * 3.0; }, x, {.mode = Mode::taylor});
     INFO(linear.text());
     CHECK(linear.passed());
 }
 
-TEST_CASE("the operation whose rule is wrong is named with its line") {
+TEST_CASE("the operation with the wrong rule is reported with its line") {
     const auto x = random_tensor({3, 4}, 6);
     const GradcheckFunction f = [](const Many& in) {
         const V a = tanh(in[0]);
@@ -317,7 +317,7 @@ TEST_CASE("the operation whose rule is wrong is named with its line") {
     const auto stopped = check([](const Many& in) { return in[0] * stop_gradient(sin(in[0])); }, x,
                                {.locate = true});
     INFO(stopped.text());
-    CHECK(contains(stopped.located, "is a constant to the tape"));
+    CHECK(contains(stopped.located, "is a constant on the tape"));
     CHECK(check([](const Many& in) { return tanh(in[0]); }, x, {.locate = true}).located.empty());
 }
 
@@ -329,7 +329,7 @@ TEST_CASE("a transposed Jacobian without differences") {
     INFO(report.text());
     CHECK(report.passed());
     for (const auto& e : report.entries) CHECK(e.relative <= 1e-12);
-    // In place and recorded, a rule gives different things.
+    // The rule gives different results in place and recorded.
     const auto wrong = check(
         [](const Many& in) {
             return squared(in[0], [](const Adjoints<double>& to, const V& g, const V& k) {

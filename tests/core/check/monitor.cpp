@@ -37,7 +37,7 @@ void says(const std::string& message, std::initializer_list<const char*> parts) 
     }
 }
 
-// The cells of a CSV text without quotes, under its column names.
+// The cells of a CSV text without quotes, by column name.
 std::vector<std::map<std::string, std::string>> read_csv(const std::string& csv) {
     std::istringstream lines(csv);
     std::vector<std::string> columns;
@@ -67,7 +67,7 @@ Variable<T> small_loss(Tape<T>& tape, const nn::Lstm<T>& lstm) {
 
 } // namespace
 
-TEST_CASE("checking: the first value that is not finite is reported") {
+TEST_CASE("checking: the first non-finite value is reported") {
     Tape<double> tape;
     const Checking<double> checking(tape);
     const auto x = tape.variable(Tensor<double>({2, 2}, {1, 2, -1, 1000}), "x");
@@ -87,7 +87,7 @@ TEST_CASE("checking: the first value that is not finite is reported") {
     says(error_of([&] { log(sum(zero)); }), {"log: the value is -inf of []"});
 }
 
-TEST_CASE("checking: a value that was not finite before is named as the cause") {
+TEST_CASE("checking: an earlier non-finite value is reported as the cause") {
     Tape<double> tape;
     const Checking<double> checking(tape);
     Tensor<double> bad({2, 2}, {1, 2, nan_value, -3});
@@ -102,14 +102,14 @@ TEST_CASE("checking: a value that was not finite before is named as the cause") 
     tape.clear();
     says(error_of([&] { (w) * 2.0; }),
          {"multiply: input 0, the parameter 'lstm.weight_hh'", "1 inf"});
-    // An operation may pass over what is missing.
+    // An operation may mask out missing values.
     const auto data = tape.variable(bad);
     const auto known = where(Mask({2, 2}, {true, true, false, true}), data, 0.0);
     tape.backward(sum(known));
     CHECK(tape.gradient(data) == Tensor<double>({2, 2}, {1, 1, 0, 1}));
 }
 
-TEST_CASE("checking: the first gradient that is not finite is reported") {
+TEST_CASE("checking: the first non-finite gradient is reported") {
     Tape<double> tape;
     const Checking<double> checking(tape);
     const auto x = tape.variable(Tensor<double>({3}, {4, 0, 1}), "x");
@@ -121,18 +121,18 @@ TEST_CASE("checking: the first gradient that is not finite is reported") {
     }
     says(error_of([&] { tape.backward(loss); }),
          {"sqrt: the gradient of input 0, from 'multiply', is inf at [1] of [3]",
-          "what arrived, of [3] is in [2, 2]", "in t3; at ", "monitor.cpp:"});
+          "the incoming gradient, of [3] is in [2, 2]", "in t3; at ", "monitor.cpp:"});
 
     tape.clear();
     const auto y = tape.variable(Tensor<double>({2}, {1, 2}), "y");
     says(error_of([&] {
              tape.backward(y * 3.0, Tensor<double>({2}, {1, nan_value}));
          }),
-         {"multiply: the gradient that backward began with is nan at [1] of [2]"});
+         {"multiply: the gradient passed to backward is nan at [1] of [2]"});
     says(error_of([&] {
              tape.backward(y, Tensor<double>({2}, {inf, 1}));
          }),
-         {"y: the gradient that backward began with is inf at [0] of [2]"});
+         {"y: the gradient passed to backward is inf at [0] of [2]"});
 
     Parameter<double> w("w", Tensor<double>({2}, {1e200, 2}));
     const auto product = y * w;
@@ -146,10 +146,10 @@ TEST_CASE("checking: the first gradient that is not finite is reported") {
     tape.clear();
     const auto again = (w)*2.0;
     says(error_of([&] { tape.backward(sum(again)); }),
-         {"the parameter 'w' held a gradient before this pass that is nan"});
+         {"the parameter 'w' already had a gradient that is nan"});
 }
 
-TEST_CASE("checking: views, rows in place and joined products are looked at") {
+TEST_CASE("checking: views, rows written in place and combined products are checked") {
     nn::Rnn<double> rnn({.input = 2, .hidden = 3, .cell = {.relu = true}});
     rnn.cells()[0].weight_ih.change().fill(1);
     rnn.cells()[0].weight_hh.change().fill(1e80);
@@ -174,7 +174,7 @@ TEST_CASE("checking: views, rows in place and joined products are looked at") {
     CHECK(distance(checked, rnn.cells()[0].weight_hh.gradient()) < 1e-12);
 }
 
-TEST_CASE("checking: infinities that are meant pass") {
+TEST_CASE("checking: intended infinities are accepted") {
     Tape<double> tape;
     const Checking<double> checking(tape);
     const auto x = tape.variable(random_tensor({3, 4}));
@@ -197,14 +197,14 @@ TEST_CASE("checking: infinities that are meant pass") {
     const auto alpha = logsumexp(added, {0});
     tape.backward(alpha, Tensor<double>::ones({4}));
 
-    // What comes out of them wrongly does not.
+    // Wrong results of infinities are not accepted.
     says(error_of([&] { scores - scores; }), {"subtract: the value is nan at"});
     says(error_of([&] { scores* scores; }), {"multiply: the value is inf at"});
     says(error_of([&] { log(weights); }), {"log: the value is -inf at"});
     says(error_of([&] { 0.0 * scores; }), {"multiply: the value is nan at"});
 }
 
-TEST_CASE("checking: after an error the tape and the parameters are as good as new") {
+TEST_CASE("checking: after an error the tape and the parameters can be used again") {
     nn::Lstm<float> lstm({.input = 3, .hidden = 4});
     optim::Sgd<float> sgd(parameters(lstm), {.learning_rate = 0.1});
     Tape<float> tape;
@@ -217,7 +217,7 @@ TEST_CASE("checking: after an error the tape and the parameters are as good as n
     tape.clear();
     tape.backward(small_loss(tape, lstm));
     CHECK(sgd.step());
-    // The same without: products are joined again, nothing of the check is left.
+    // The same without checking: products are combined again, and no state of the check remains.
     checking.reset();
     CHECK(tape.monitors() == nullptr);
     tape.clear();
@@ -225,7 +225,7 @@ TEST_CASE("checking: after an error the tape and the parameters are as good as n
     CHECK(sgd.step());
 }
 
-TEST_CASE("monitors change nothing that is recorded, and none is there where none is on") {
+TEST_CASE("monitors do not change the recording, and without any there is none") {
     nn::Lstm<double> lstm({.input = 3, .hidden = 4, .layers = 2});
     const auto gradient_of = [&](Tape<double>& tape) {
         for (const auto& p : parameters(lstm)) p.clear_gradient();
@@ -245,7 +245,7 @@ TEST_CASE("monitors change nothing that is recorded, and none is there where non
         CHECK(on.kept_bytes() == off.kept_bytes());
         CHECK(profile.operations().size() > 3);
         CHECK(statistics->parameters().size() == 8);
-        statistics.reset(); // from the middle
+        statistics.reset(); // removed from the middle of the list
         on.clear();
         CHECK(profile.operations().empty());
         CHECK(distance(gradient_of(on), plain) < 1e-12);
@@ -302,7 +302,7 @@ TEST_CASE("statistics: parameters and time steps as rows, a table and CSV") {
         arrived.push_back(row.gradient.norm);
     }
     REQUIRE(arrived.size() == 4);
-    // Nothing but the loss reaches the last step; more reaches those before.
+    // The last step receives only the gradient of the loss; earlier steps receive more.
     CHECK(arrived[3] == doctest::Approx(norm(weights.select(0, 3))).epsilon(1e-12));
     CHECK(arrived[0] != doctest::Approx(norm(weights.select(0, 0))).epsilon(1e-12));
 
@@ -338,7 +338,7 @@ TEST_CASE("statistics: summaries and ranges") {
     CHECK_FALSE(is_finite(Tensor<double>({1}, {-inf})));
 }
 
-TEST_CASE("profiles: sums agree, the costliest first") {
+TEST_CASE("profiles: sums agree, in order of decreasing cost") {
     nn::Lstm<float> lstm({.input = 3, .hidden = 4, .layers = 2});
     Tape<float> tape;
     const Profile<float> profile(tape);
@@ -362,7 +362,7 @@ TEST_CASE("profiles: sums agree, the costliest first") {
         return ProfileRow{};
     };
     CHECK(find(operations, "lstm").count == 8);
-    // h and c of 4 steps, 2 layers, batch 2, 4 units; the rule keeps four gates and c.
+    // h and c of 4 steps, 2 layers, batch 2, 4 units; the rule saves four gates and c.
     CHECK(find(operations, "lstm").cost.bytes == 8 * 2 * 8 * sizeof(float));
     CHECK(find(operations, "lstm").cost.kept == 8 * 5 * 8 * sizeof(float));
     CHECK(find(operations, "lstm").cost.backward > 0);

@@ -39,7 +39,7 @@ TENSORS = {
     '"odd" name ä': numbers("float32", 1),
 }
 METADATA = {"made by": "Python ä", "format": "np"}
-# What the library widens when it reads.
+# Types that the library widens when reading.
 STORED = {"float16": "float32", "int32": "int64", "uint8": "int64"}
 
 
@@ -62,7 +62,7 @@ def main():
                 assert got.dtype == expected.dtype, (name, got.dtype)
                 assert got.shape == expected.shape, (name, got.shape)
                 assert np.array_equal(got, expected), (name, got, expected)
-    print(f"{len(TENSORS)} tensors are the same in Python and back")
+    print(f"{len(TENSORS)} tensors are unchanged after a round trip through Python")
 
 
 main()

@@ -28,7 +28,7 @@ TEST_CASE("read_file: bytes, or an error with path and reason") {
     CHECK(says(refusal([&] { read_file(""); }), "No such file"));
 }
 
-TEST_CASE("write_file_atomically: the new file whole") {
+TEST_CASE("write_file_atomically: the new file is complete") {
     const Folder folder;
     const Path path = folder / "a";
     write_file_atomically(path, bytes_of("first"));
@@ -47,7 +47,7 @@ TEST_CASE("write_file_atomically: the new file whole") {
         write_file_atomically(path, bytes_of("private"));
         CHECK(fs::status(path).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
     }
-    SUBCASE("a symbolic link stays, the file behind it is replaced") {
+    SUBCASE("a symbolic link is kept, and its target is replaced") {
         fs::create_directory(folder / "deep");
         fs::create_symlink("deep/real", folder / "link");
         fs::create_symlink("link", folder / "link to link");
@@ -67,7 +67,7 @@ TEST_CASE("write_file_atomically: the new file whole") {
     }
 }
 
-TEST_CASE("write_file_atomically: whatever goes wrong, the old file whole") {
+TEST_CASE("write_file_atomically: after any failure, the old file is complete") {
     const Folder folder;
     const Path path = folder / "a";
     write_file_atomically(path, bytes_of("old"));
@@ -81,7 +81,7 @@ TEST_CASE("write_file_atomically: whatever goes wrong, the old file whole") {
                         std::runtime_error);
         CHECK(folder.files() == 1);
     }
-    SUBCASE("the process dies") {
+    SUBCASE("the process is killed") {
         const pid_t child = ::fork();
         if (child == 0) {
             write_file_atomically(path, [](FileWriter& file) {
@@ -109,7 +109,7 @@ TEST_CASE("write_file_atomically: whatever goes wrong, the old file whole") {
         CHECK(says(message, "File too large"));
         CHECK(folder.files() == 1);
     }
-    SUBCASE("the directory is missing, or no directory") {
+    SUBCASE("the directory does not exist, or is not a directory") {
         CHECK(says(refusal([&] { write_file_atomically(folder / "no/b", Bytes()); }),
                    "No such file"));
         CHECK(says(refusal([&] { write_file_atomically(folder / "a/b", Bytes()); }),
@@ -125,7 +125,7 @@ TEST_CASE("write_file_atomically: whatever goes wrong, the old file whole") {
         CHECK(says(refusal([&] { write_file_atomically("/dev/null", Bytes()); }),
                    "not a regular file"));
     }
-    SUBCASE("the directory or the file may not be written") {
+    SUBCASE("the directory or the file is not writable") {
         if (::geteuid() != 0) {
             fs::permissions(path, fs::perms::owner_read);
             CHECK(says(refusal([&] { write_file_atomically(path, Bytes()); }), "denied"));

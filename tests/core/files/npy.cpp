@@ -40,7 +40,7 @@ const std::string six = raw<float>({1, 2, 3, 4, 5, 6});
 
 } // namespace
 
-TEST_CASE("npy: what is written is read, with the same bits") {
+TEST_CASE("npy: round trip is bitwise identical") {
     const Folder folder;
     const Path path = folder / "x.npy";
     const auto same = [&]<class T>(const Tensor<T>& x) {
@@ -62,7 +62,7 @@ TEST_CASE("npy: what is written is read, with the same bits") {
     CHECK(std::isnan(read_npy<float>(path).item()));
 }
 
-TEST_CASE("npy: every notation that NumPy writes, and then some") {
+TEST_CASE("npy: every notation that NumPy writes, and more") {
     const Tensor<float> expected({2, 3}, {1, 2, 3, 4, 5, 6});
     const std::string good = npy_header("<f4", "(2, 3)");
     for (int version = 1; version <= 3; ++version)
@@ -83,7 +83,7 @@ TEST_CASE("npy: every notation that NumPy writes, and then some") {
     CHECK(read_as<float>(npy(npy_header("<f4", "()"), raw<float>({7}))).shape() == Shape{});
     CHECK(read_as<float>(npy(npy_header("<f4", "(6,)"), six)).shape() == Shape{6});
     CHECK(read_as<float>(npy(npy_header("<f4", "(0, 3)", true), "")).shape() == Shape{0, 3});
-    // Header lengths of which the low byte has its highest bit set.
+    // Header lengths whose low byte has its highest bit set.
     for (std::size_t length = 100; length < 600; ++length) {
         std::string header = good;
         header.insert(header.size() - 1, length - header.size(), ' ');
@@ -91,7 +91,7 @@ TEST_CASE("npy: every notation that NumPy writes, and then some") {
     }
 }
 
-TEST_CASE("npy: other numbers are converted where none of them changes") {
+TEST_CASE("npy: other element types are converted if no value changes") {
     const auto same = []<class N>(const std::string& dtype, std::initializer_list<N> numbers,
                                   bool swapped) {
         const std::string shape = "(" + std::to_string(numbers.size()) + ",)";
@@ -135,7 +135,7 @@ TEST_CASE("npy: other numbers are converted where none of them changes") {
     CHECK(says(npy_refusal<bool>(npy(npy_header("|u1", "(1,)"), "\1")), "bool"));
 }
 
-TEST_CASE("npy: what cannot be read is refused with the file and the reason") {
+TEST_CASE("npy: invalid files are rejected with the file and the reason") {
     const auto refused = [](const std::string& bytes, const std::string& reason) {
         const std::string message = npy_refusal<float>(bytes);
         CHECK(says(message, "x.npy"));
@@ -160,7 +160,7 @@ TEST_CASE("npy: what cannot be read is refused with the file and the reason") {
     refused(npy(npy_header("", "(1,)"), six), "''");
     refused(header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (6,)}"),
             "structured");
-    refused(header("{'descr': '<f4', 'shape': (6,)}"), "are needed");
+    refused(header("{'descr': '<f4', 'shape': (6,)}"), "expected 'descr'");
     refused(header("{'descr': '<f4', 'descr': '<f4', 'shape': (6,)}"), "twice");
     refused(header("{'descr': '<f4', 'evil': 1}"), "unknown key");
     refused(header(npy_header("<f4", "(6)(")), "expected");
@@ -172,8 +172,8 @@ TEST_CASE("npy: what cannot be read is refused with the file and the reason") {
     refused(header(npy_header("<f4", "(72057594037927936,)")), "bytes of data");
     refused(header(npy_header("<f4", "(0, 4611686018427387904, 4)")), "too many");
     refused(header(npy_header("<f4", "(1,1,1,1,1,1,1,1,6)")), "dimensions");
-    refused(header("{'descr': '<f4"), "without an end");
-    refused(header("{}"), "are needed");
+    refused(header("{'descr': '<f4"), "is not terminated");
+    refused(header("{}"), "expected 'descr'");
     refused(header(""), "'{' expected");
     refused(header(npy_header("<f4", "(6,)") + "{}"), "more than one");
     refused(header("{'descr': '<f4', 'fortran_order': 0, 'shape': (6,)}"), "True or False");
@@ -181,7 +181,7 @@ TEST_CASE("npy: what cannot be read is refused with the file and the reason") {
     CHECK(says(refusal([] { read_npy<float>("/no/such.npy"); }), "No such file"));
 }
 
-TEST_CASE("npy: damaged files never do more than throw Error") {
+TEST_CASE("npy: damaged files only throw Error") {
     const Folder folder;
     write_npy(folder / "x", Tensor<float>({2, 3}, {1, 2, 3, 4, 5, 6}));
     damage(text_of(folder / "x"),

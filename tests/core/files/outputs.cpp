@@ -11,7 +11,7 @@ using namespace test;
 
 namespace {
 
-// What f gives to exit, in a process of its own.
+// The exit status of f in its own process.
 int in_child(const std::function<int()>& f) {
     const pid_t child = ::fork();
     if (child == 0) ::_exit(f());
@@ -41,7 +41,7 @@ std::string unpacked(const Path& path) {
 
 } // namespace
 
-TEST_CASE("OutputLock: one process an output, until it ends") {
+TEST_CASE("OutputLock: one process per output, until it ends") {
     const Folder folder;
     const Path path = folder / "a";
     {
@@ -52,7 +52,7 @@ TEST_CASE("OutputLock: one process an output, until it ends") {
         write_file_atomically(path, "held");
     }
     CHECK(folder.files() == 1); // no lock is left
-    // A process that is killed gives its lock back, and what it was writing is removed.
+    // A killed process releases its lock, and its temporary file is removed.
     const int killed = in_child([&] {
         const OutputLock lock(path);
         write_file_atomically(path, [](FileWriter& file) {
@@ -63,7 +63,7 @@ TEST_CASE("OutputLock: one process an output, until it ends") {
     });
     CHECK(killed == -SIGKILL);
     CHECK(folder.files() == 3);
-    // A file that a living process is writing stays.
+    // The temporary file of a running process is kept.
     write_file_atomically(folder / "c", [&](FileWriter& file) {
         const OutputLock lock(path);
         CHECK(folder.files() == 3);
@@ -74,7 +74,7 @@ TEST_CASE("OutputLock: one process an output, until it ends") {
     CHECK(folder.files() == 2);
 }
 
-TEST_CASE("require_writable: what would be refused, before there is anything to write") {
+TEST_CASE("require_writable: rejects outputs that cannot be written") {
     const Folder folder;
     put(folder / "a", "old");
     require_writable(folder / "a", 1000);
@@ -87,7 +87,7 @@ TEST_CASE("require_writable: what would be refused, before there is anything to 
     CHECK(folder.files() == 1);
 }
 
-TEST_CASE("read_unpacked: gzip by content, whole or an error") {
+TEST_CASE("read_unpacked: gzip by content, complete or an error") {
     const Folder folder;
     const Path path = folder / "a.txt";
     const std::string text(3'000'000, 'x'), packed = gzipped(text);
@@ -99,14 +99,14 @@ TEST_CASE("read_unpacked: gzip by content, whole or an error") {
     CHECK(unpacked(path) == text + "more");
     CHECK(says(refusal([&] { read_unpacked(path, 1000); }), "limit of 1000"));
     put(path, packed + "tail");
-    CHECK(says(refusal([&] { read_unpacked(path); }), "other bytes"));
+    CHECK(says(refusal([&] { read_unpacked(path); }), "trailing data"));
     for (const std::size_t kept : {packed.size() - 1, packed.size() - 8, packed.size() / 2,
                                    std::size_t{12}, std::size_t{2}}) {
         put(path, packed.substr(0, kept));
-        CHECK(says(refusal([&] { read_unpacked(path); }), "breaks off"));
+        CHECK(says(refusal([&] { read_unpacked(path); }), "truncated"));
     }
     std::string wrong = packed;
-    wrong[packed.size() - 6] ^= 1; // of the checksum
+    wrong[packed.size() - 6] ^= 1; // a bit of the checksum
     put(path, wrong);
     CHECK(says(refusal([&] { read_unpacked(path); }), "damaged"));
 }

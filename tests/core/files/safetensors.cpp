@@ -37,7 +37,7 @@ void refused(const std::string& bytes, const std::string& reason) {
 
 } // namespace
 
-TEST_CASE("safetensors: what is written is read") {
+TEST_CASE("safetensors: round trip") {
     const Folder folder;
     const Path path = folder / "x.safetensors";
     const Tensor<float> weight({2, 3}, {1, 2, 3, 4, 5, 6});
@@ -72,7 +72,7 @@ TEST_CASE("safetensors: what is written is read") {
         write_safetensors(path, {tensors.rbegin(), tensors.rend()}, metadata);
         CHECK(text_of(path) == first);
     }
-    SUBCASE("data begin at a multiple of 8, each tensor at one of its elements") {
+    SUBCASE("data begin at a multiple of 8, each tensor at a multiple of its element size") {
         const auto bytes = read_file(path);
         std::uint64_t length = 0;
         std::memcpy(&length, bytes.data(), sizeof(length));
@@ -82,11 +82,11 @@ TEST_CASE("safetensors: what is written is read") {
              std::map<std::string, int>{{"z", 8}, {"a", 4}, {"steps", 8}})
             CHECK((file.at(name).bytes.data() - data) % item == 0);
     }
-    SUBCASE("nothing at all") {
+    SUBCASE("an empty file") {
         write_safetensors(path, {});
         CHECK(SafetensorsFile::read(path).names().empty());
     }
-    SUBCASE("the numbers outlive the file object and the file") {
+    SUBCASE("tensors outlive the file object and the file") {
         SafetensorsFile copy = file;
         const Tensor<float> a = copy.get<float>("a");
         copy = SafetensorsFile();
@@ -96,7 +96,7 @@ TEST_CASE("safetensors: what is written is read") {
     }
 }
 
-TEST_CASE("safetensors: what cannot be written is refused, and the old file stays") {
+TEST_CASE("safetensors: invalid tensors are rejected, and the old file is kept") {
     const Folder folder;
     const Path path = folder / "x.safetensors";
     put(path, "old");
@@ -109,7 +109,7 @@ TEST_CASE("safetensors: what cannot be written is refused, and the old file stay
     CHECK(folder.files() == 1);
 }
 
-TEST_CASE("safetensors: numbers of other types") {
+TEST_CASE("safetensors: conversion of element types") {
     const auto one = []<class N>(const std::string& dtype, std::initializer_list<N> numbers) {
         const std::string size = std::to_string(numbers.size());
         const std::string bytes = std::to_string(numbers.size() * sizeof(N));
@@ -124,7 +124,7 @@ TEST_CASE("safetensors: numbers of other types") {
     CHECK(halves == std::vector<float>{1, 0x1p-24f, 1023 * 0x1p-24f, 65504, -INFINITY, -0.0f});
     CHECK(std::signbit(halves[5]));
     CHECK(std::isnan(one("F16", {std::uint16_t{0x7e00}}).get<float>("x").item()));
-    // All finite ones against the definition.
+    // All finite values, compared with the definition.
     std::string all;
     for (std::uint16_t bits = 0; bits < 0x7c00; ++bits) all += raw({bits});
     const Tensor<float> values =
@@ -159,7 +159,7 @@ TEST_CASE("safetensors: numbers of other types") {
         read_tensors(safetensors("{" + entry("x", "F4", "[2]", "[0,1]") + "}", "x")).contains("x"));
 }
 
-TEST_CASE("safetensors: weights that are no numbers load as they are") {
+TEST_CASE("safetensors: NaN weights load unchanged") {
     const float nan = std::nanf("");
     const SafetensorsFile file =
         read_tensors(safetensors("{" + entry("x", "F32", "[4]", "[0,16]") + "}",
@@ -170,7 +170,7 @@ TEST_CASE("safetensors: weights that are no numbers load as they are") {
     CHECK(std::bit_cast<std::uint32_t>(x(3)) == std::bit_cast<std::uint32_t>(1e-42f));
 }
 
-TEST_CASE("safetensors: headers that are right in an unusual way") {
+TEST_CASE("safetensors: unusual valid headers") {
     const std::string four = raw<float>({1, 2, 3, 4});
     const std::string a = entry("a", "F32", "[2]", "[0,8]"), b = entry("b", "F32", "[2]", "[8,16]");
     CHECK(read_tensors(safetensors("{" + b + "," + a + "}", four)).get<float>("b")(0) == 3.f);
@@ -197,7 +197,7 @@ TEST_CASE("safetensors: headers that are right in an unusual way") {
     CHECK(says(refusal([&] { many.get<float>("d"); }), "255 dimensions"));
 }
 
-TEST_CASE("safetensors: files that are wrong are refused with the file and the reason") {
+TEST_CASE("safetensors: invalid files are rejected with the file and the reason") {
     SUBCASE("lengths") {
         refused("", "0 bytes");
         refused("1234567", "7 bytes");
@@ -231,7 +231,7 @@ TEST_CASE("safetensors: files that are wrong are refused with the file and the r
         refused(safetensors("{\"__metadata__\":{\"x\":" + objects), "not expected");
         refused(safetensors("{\"a\":{\"x\":" + objects), "JSON");
         const std::string closed = nested + std::string(100'000, ']');
-        refused(safetensors("{\"a\":{\"x\":" + closed + "}}"), "are needed");
+        refused(safetensors("{\"a\":{\"x\":" + closed + "}}"), "expected 'dtype'");
     }
     SUBCASE("keys") {
         const std::string a = entry("a", "F32", "[1]", "[0,4]");
@@ -243,7 +243,7 @@ TEST_CASE("safetensors: files that are wrong are refused with the file and the r
         refused(safetensors("{\"__metadata__\":{\"a\":{}}}"), "object");
         refused(safetensors("{\"__metadata__\":{\"a\":[]}}"), "list");
         refused(safetensors("{\"__metadata__\":\"a\"}"), "string");
-        refused(safetensors("{\"a\":{\"dtype\":\"F32\",\"shape\":[]}}"), "are needed");
+        refused(safetensors("{\"a\":{\"dtype\":\"F32\",\"shape\":[]}}"), "expected 'dtype'");
         refused(safetensors("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\"}}"), "twice");
         refused(safetensors("{\"a\":[]}"), "list");
         refused(safetensors("{\"a\":7}"), "number");
@@ -293,8 +293,8 @@ TEST_CASE("safetensors: files that are wrong are refused with the file and the r
     }
 }
 
-// check_safetensors.py asks for this: it has written a file with Python's safetensors, and will
-// read the one that is left for it.
+// Run by check_safetensors.py, which has written a file with Python's safetensors and will read the
+// file written here.
 TEST_CASE("safetensors: exchange with Python") {
     const char* const folder = std::getenv("UNROLL_EXCHANGE_FOLDER");
     if (folder == nullptr) return;
@@ -331,7 +331,7 @@ TEST_CASE("safetensors: exchange with Python") {
     write_safetensors(Path(folder) / "from_unroll.safetensors", tensors, file.metadata());
 }
 
-TEST_CASE("safetensors: damaged files never do more than throw Error") {
+TEST_CASE("safetensors: damaged files only throw Error") {
     const Folder folder;
     write_safetensors(folder / "x",
                       {{"a", Tensor<float>({2, 1}, {1, 2})}, {"b", Mask({2}, {true, false})}},

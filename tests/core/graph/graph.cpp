@@ -41,7 +41,7 @@ Variable<float> unrolled(Tape<float>& tape, const Net& net, std::size_t steps,
     return sum(net(tape.variable(random_tensor<float>({steps, 1, input}), "letters")).output);
 }
 
-// Encoder of two layers, decoder that attends to it.
+// A two-layer encoder, and a decoder that attends to it.
 Variable<float> translated(Tape<float>& tape, std::size_t steps) {
     const nn::Lstm<float> encoder({.input = 4, .hidden = 8, .layers = 2});
     static std::vector<std::unique_ptr<nn::LstmCell<float>>> cells; // outlive the tape
@@ -70,7 +70,7 @@ Variable<float> translated(Tape<float>& tape, std::size_t steps) {
 
 } // namespace
 
-TEST_CASE("time steps are drawn once, with loops for what they carry") {
+TEST_CASE("time steps are drawn once, with loops for carried states") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
     Tape<float> tape;
     const auto loss = unrolled(tape, lstm, 8);
@@ -85,17 +85,17 @@ TEST_CASE("time steps are drawn once, with loops for what they carry") {
     CHECK(folded.edges_with("dir=back") == 1);
     CHECK(folded.edges_with("class=carried") == 2);
     CHECK(contains(folded.edge(sum, cell), "4 × block [1, 3]"));
-    // Parameters stand outside the steps that use them.
+    // Parameters are drawn outside the steps that use them.
     CHECK(folded.text.find("label=\"weight_hh") < folded.text.find("t = 0 …"));
     CHECK(contains(graph::dot(loss), "sum"));
 
-    SUBCASE("as often as there are steps, where nothing is folded") {
+    SUBCASE("once per step without folding") {
         const Seen all(graph::dot(tape, {.fold = Fold::none}));
         CHECK(all.nodes_with("label=\"lstm") == 8);
         CHECK(all.edges_with("label=\" h\"") == 7);
         CHECK(all.clusters("t = 3") == 1);
     }
-    SUBCASE("but for the first and last") {
+    SUBCASE("except the first and last") {
         const Seen ends(graph::dot(tape, {.first_steps = 2, .last_steps = 1}));
         for (const char* title : {"t = 0", "t = 1", "t = 2 … 6    × 5", "t = 7"})
             CHECK(ends.clusters(title) == 1);
@@ -103,7 +103,7 @@ TEST_CASE("time steps are drawn once, with loops for what they carry") {
         CHECK(ends.edges_with("label=\" c\"") == 4); // 0 to 1 to folded, itself, to 7
     }
     SUBCASE("the same each time") { CHECK(graph::dot(tape) == folded.text); }
-    SUBCASE("and no more nodes for a thousand") {
+    SUBCASE("and a thousand steps need no more nodes") {
         Tape<float> longer;
         static_cast<void>(unrolled(longer, lstm, 1000));
         CHECK(Seen(graph::dot(longer)).nodes.size() == folded.nodes.size());
@@ -121,7 +121,7 @@ TEST_CASE("steps that differ are not folded together") {
     CHECK(seen.clusters("t = 3 … 5    × 3") == 1);
 }
 
-TEST_CASE("layers of one structure are drawn once") {
+TEST_CASE("layers of the same structure are drawn once") {
     const nn::Lstm<float> lstm({.input = 3, .hidden = 3, .layers = 4});
     Tape<float> tape;
     static_cast<void>(unrolled(tape, lstm, 5, 3));
@@ -144,13 +144,13 @@ TEST_CASE("modules below the depth are boxes with parameters and shapes") {
     const Seen one(graph::dot(tape, {.depth = 1}));
     CHECK(one.clusters("Lstm") == 1);
     CHECK(one.nodes_with("class=\"module\"") == 2);
-    // A closed series keeps its loops.
+    // A collapsed series keeps its loops.
     const Seen two(graph::dot(tape, {.depth = 2}));
     CHECK(two.nodes_with("label=\"t = 0 … 7   × 8") == 2);
     CHECK(two.edges_with("label=\" h\\nc\"") == 2);
 }
 
-TEST_CASE("a budget is kept, and what was done for it is said") {
+TEST_CASE("the budget is respected, and the caption says how") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 2, .layers = 6});
     Tape<float> tape;
     static_cast<void>(unrolled(tape, lstm, 60));
@@ -181,7 +181,7 @@ TEST_CASE("two layers with attention over a hundred steps fit on a page") {
     CHECK(seen.clusters("Attention") == 1);
 }
 
-TEST_CASE("sources, sinks and parameters are told apart") {
+TEST_CASE("sources, sinks and parameters are distinguished") {
     const nn::Linear<float> layer({.input = 2, .output = 2});
     Tape<float> tape;
     static_cast<void>(layer(tape.variable(Tensor<float>::ones({1, 2}), "x")));
@@ -193,7 +193,7 @@ TEST_CASE("sources, sinks and parameters are told apart") {
     CHECK(Seen(graph::dot(tape, {.parameters = false})).nodes.size() == 2);
 }
 
-TEST_CASE("rows of a buffer come from those that wrote them") {
+TEST_CASE("rows of a buffer are connected to the operations that wrote them") {
     const nn::Rnn<float> rnn({.input = 2, .hidden = 2});
     Tape<float> tape;
     const auto y = rnn(tape.variable(random_tensor<float>({4, 1, 2}), "x")).output;
@@ -219,10 +219,10 @@ double shade_of_first_step(const Net& net) {
     REQUIRE(line != seen.nodes.end());
     std::smatch color;
     REQUIRE(std::regex_search(*line, color, std::regex("fillcolor=\"#(..)")));
-    return std::stoi(color[1], nullptr, 16); // red: 247 where pale, 8 where dark
+    return std::stoi(color[1], nullptr, 16); // red channel: 247 if pale, 8 if dark
 }
 
-TEST_CASE("gradients of a plain network fade into the past, those of an LSTM do not") {
+TEST_CASE("gradients of a plain network vanish over time, those of an LSTM do not") {
     nn::seed(3);
     CHECK(shade_of_first_step(nn::Rnn<float>({.input = 2, .hidden = 8})) > 200);
     CHECK(shade_of_first_step(
@@ -235,7 +235,7 @@ TEST_CASE("colours and annotations from statistics and profile") {
     const Statistics<float> statistics(tape);
     const Profile<float> profile(tape);
     const auto loss = unrolled(tape, lstm, 4);
-    CHECK(contains(graph::dot(tape, {.color = Color::memory}), "bytes kept for backward"));
+    CHECK(contains(graph::dot(tape, {.color = Color::memory}), "bytes saved for backward"));
     tape.backward(loss);
     CHECK(contains(graph::dot(tape, {.color = Color::memory}), "bytes of results"));
     CHECK(contains(graph::dot(tape, {.color = Color::time, .profile = &profile}),
@@ -258,7 +258,7 @@ TEST_CASE("colours and annotations from statistics and profile") {
 
 namespace {
 
-// h = tanh(a) b, and what it is before the product.
+// h = tanh(a) b, and the factor tanh(a).
 class Written final : public Rule<float> {
 public:
     void run(const Adjoints<float>&, std::span<const Variable<float>>) override {}
@@ -275,7 +275,7 @@ public:
 
 } // namespace
 
-TEST_CASE("fused operations are opened on request") {
+TEST_CASE("fused operations are expanded on request") {
     Tape<float> tape;
     const auto a = tape.variable(Tensor<float>::ones({2}), "left"),
                b = tape.variable(Tensor<float>::ones({2}), "right");
@@ -293,14 +293,14 @@ TEST_CASE("fused operations are opened on request") {
     CHECK_FALSE(open.edge(open.node("right"), open.node("b\"")).empty());
     CHECK_FALSE(open.edge(open.node("tanh"), open.node("×")).empty());
     CHECK_FALSE(open.edge(open.node("×"), open.node("sum")).empty());
-    // Used up, it is closed.
+    // After its rules were freed, it is drawn collapsed.
     rule->~Rule();
     rule = nullptr;
     tape.node(y.node()).is_used_up = true;
     CHECK(Seen(graph::dot(tape, {.open = true})).nodes_with("label=\"cell") == 1);
 }
 
-TEST_CASE("what stands in a scope named backward is drawn beside the rest") {
+TEST_CASE("a scope named backward is drawn next to the forward graph") {
     Tape<float> tape;
     auto x = tape.variable(Tensor<float>::ones({2}), "x");
     std::vector<Variable<float>> states;
@@ -326,7 +326,7 @@ TEST_CASE("what stands in a scope named backward is drawn beside the rest") {
     CHECK(seen.edges_with("style=dotted") >= 1);
 }
 
-TEST_CASE("names with quotes, newlines and great length survive") {
+TEST_CASE("long names and names with quotes and newlines are escaped") {
     const std::string name =
         "a \"quoted\"\nname \\ &lt; </script> \xc3\xa9 \xff\x01" + std::string(10000, 'x') + "end";
     Parameter<float> odd(name, Tensor<float>::ones({2}));
@@ -348,7 +348,7 @@ TEST_CASE("names with quotes, newlines and great length survive") {
     CHECK_FALSE(contains(html.text(), "<b>"));
 }
 
-TEST_CASE("pictures are written by their ending") {
+TEST_CASE("the extension selects the format") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
     Tape<float> tape;
     const auto loss = unrolled(tape, lstm, 8);

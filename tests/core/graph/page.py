@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Walks through the page of a graph in a headless browser as a reader does, from disk.
+"""Uses the interactive page of a graph in a headless browser, from disk.
 
 usage: graph_page.py CHAR_LM [SCREENSHOT]
 Skips (77) where no Chromium is found. Speaks the DevTools protocol through a pair of pipes.
@@ -24,7 +24,7 @@ class Browser:
         self.input, to_write = os.pipe()
 
         def pass_pipes():
-            # Through numbers that are free, as a pipe may already have number 3 or 4.
+            # Through unused descriptors, as a pipe may already have descriptor 3 or 4.
             a, b = os.dup2(to_read, 60), os.dup2(to_write, 61)
             os.dup2(a, 3)
             os.dup2(b, 4)
@@ -113,14 +113,14 @@ def walk(browser, page, screenshot):
     browser.ask("Page.navigate", url=page.as_uri())
     browser.until("document.body?.dataset.module === '0' && !!document.querySelector('#paper svg')")
 
-    # At first the modules are closed boxes.
+    # Initially the modules are collapsed.
     assert any("lstm" in t for t in titles(browser, "module")), titles(browser, "module")
     assert not any("add_linear" in (t or "") for t in titles(browser, "node"))
     if screenshot:
         picture = browser.ask("Page.captureScreenshot")["data"]
         pathlib.Path(screenshot).write_bytes(base64.b64decode(picture))
 
-    # One opens on a click, and so does what is in it.
+    # A module expands on a click, and so do its children.
     browser.click(module_named(browser, "lstm"))
     browser.until("document.getElementById('path').textContent.includes('lstm')")
     browser.click(module_named(browser, "layer 1"))
@@ -136,7 +136,7 @@ def walk(browser, page, screenshot):
     assert {"c", "h"} <= {label.split()[-1] for label in labels if label.split()}, labels
     assert browser.run("document.querySelectorAll('#paper .outside').length") >= 2
 
-    # Closed again: by the button, by a key, by the path.
+    # Collapse again: by the button, by a key, by the path.
     browser.click("#close")
     browser.until("!document.getElementById('path').textContent.includes('× 30')")
     browser.key("Escape")
@@ -145,7 +145,7 @@ def walk(browser, page, screenshot):
     browser.until("document.body.dataset.module === '0'")
     assert browser.run("document.getElementById('close').disabled")
 
-    # Searching leads to a node inside a module and marks it.
+    # Searching shows a node inside a module and highlights it.
     browser.click("#search")
     browser.type("weight_hh layer")
     browser.until("document.querySelectorAll('#results button').length === 2")
@@ -160,7 +160,7 @@ def walk(browser, page, screenshot):
     browser.key("Escape")
     browser.until("document.getElementById('results').textContent === ''")
 
-    # The wheel zooms at the pointer, dragging moves, and neither opens anything.
+    # The wheel zooms at the pointer, dragging moves, and neither expands a module.
     width = "document.querySelector('#paper svg').getBoundingClientRect().width"
     left = "document.querySelector('#paper svg').getBoundingClientRect().left"
     module = browser.run("document.body.dataset.module")
@@ -189,7 +189,7 @@ def walk(browser, page, screenshot):
 def main(char_lm, screenshot=None):
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
-        print("no Chromium here")
+        print("Chromium is not installed")
         return 77
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         page = pathlib.Path(name, "graph.html")
@@ -203,7 +203,7 @@ def main(char_lm, screenshot=None):
         finally:
             browser.process.kill()
             browser.process.wait()
-    print("the page opens, closes, finds, zooms and moves, and asks nobody for anything")
+    print("the page expands, collapses, searches, zooms and moves, without network access")
     return 0
 
 

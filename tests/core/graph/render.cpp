@@ -23,7 +23,7 @@ namespace {
 
 constexpr const char* small = "digraph { a -> b; }\n";
 
-// A folder that is all of PATH while this lives. A script in it takes the place of dot.
+// Sets PATH to a temporary folder for its scope. A script in that folder replaces dot.
 class Path {
 public:
     Path()
@@ -79,7 +79,7 @@ void count_signal(int) { signals = signals + 1; }
 
 } // namespace
 
-TEST_CASE("without dot a picture is an error that says what to install") {
+TEST_CASE("without dot, an error says what to install") {
     const Path path;
     Tape<float> tape;
     static_cast<void>(exp(tape.variable(Tensor<float>::ones({2}), "x")));
@@ -92,12 +92,12 @@ TEST_CASE("without dot a picture is an error that says what to install") {
     }
     graph::write(path.file("a.dot"), tape);
     CHECK(contains(path.text("a.dot"), "digraph"));
-    // A PATH that leads nowhere.
+    // A PATH without any folder.
     ::setenv("PATH", "/dev/null:/nowhere", 1);
     CHECK(contains(error_of_write(path.file("a.svg")), "not in PATH"));
 }
 
-TEST_CASE("a dot that fails is an error with its own words") {
+TEST_CASE("if dot fails, the error contains its message") {
     std::string error;
     {
         const Path path("echo 'no such font' >&2; echo '<svg'; exit 3");
@@ -105,16 +105,16 @@ TEST_CASE("a dot that fails is an error with its own words") {
         std::filesystem::rename(path.file("a.dot"), path.file("a.svg"));
         error = error_of_write(path.file("a.svg"));
         CHECK(contains(error, "a.svg': 'dot' failed with exit status 3: no such font"));
-        CHECK(path.text("a.svg") == small); // what was there before
+        CHECK(path.text("a.svg") == small); // the previous content
     }
     {
-        const Path path("dot -T svg | head -c 100"); // succeeds, with a part of a picture
+        const Path path("dot -T svg | head -c 100"); // succeeds with a truncated picture
         CHECK(contains(error_of_write(path.file("a.svg")), "failed with exit status 0"));
         CHECK(contains(error_of_write(path.file("a.png")), "failed with exit status 0"));
         CHECK(contains(error_of_write(path.file("a.pdf")), "failed with exit status 0"));
     }
     {
-        const Path path("head -c 1000000 /dev/zero >&2; exit 1"); // of which little is kept
+        const Path path("head -c 1000000 /dev/zero >&2; exit 1"); // truncated in the message
         CHECK(error_of_write(path.file("a.svg")).size() < 3000);
     }
     error = error_of([] { graph::write("a.svg", "digraph { a -> }"); });
@@ -122,7 +122,7 @@ TEST_CASE("a dot that fails is an error with its own words") {
     CHECK_FALSE(has_children());
 }
 
-TEST_CASE("a graph that dot cannot draw is tried once more with simpler settings") {
+TEST_CASE("a graph that dot cannot draw is tried again with simpler settings") {
     {
         const Path path("cat > $count.in; grep -q splines=false $count.in || kill -SEGV $$\n"
                         "exec dot $1 < $count.in");
@@ -131,29 +131,29 @@ TEST_CASE("a graph that dot cannot draw is tried once more with simpler settings
     }
     const Path never("echo >> $count; kill -SEGV $$");
     CHECK(contains(error_of_write(never.file("a.svg")),
-                   "was ended by signal 11; a smaller budget or depth"));
+                   "was terminated by signal 11; reduce the budget or the depth"));
     CHECK(never.text("count") == "\n\n");
 }
 
-TEST_CASE("a dot that takes too long is stopped") {
+TEST_CASE("dot is stopped at the time limit") {
     const auto begin = std::chrono::steady_clock::now();
-    // The output stays open, and it is closed.
+    // With standard output left open, and with it closed.
     for (const char* script : {"exec sleep 100", "exec >&-; exec sleep 100"}) {
         const Path path(script);
         CHECK(contains(error_of([] { graph::detail::render("a.svg", {small}, "svg", 100ms); }),
-                       "'dot' took too long"));
+                       "'dot' exceeded its time limit"));
     }
     CHECK(std::chrono::steady_clock::now() - begin < 20s);
     CHECK_FALSE(has_children());
 }
 
-TEST_CASE("one picture of a page that fails leaves the others as they are") {
+TEST_CASE("a failed picture of a page does not affect the others") {
     const std::vector<std::string> dots{"digraph { a; }\n", "digraph { b; }\n", "digraph { c; }\n"};
     const std::vector<std::string> pictures = graph::detail::render("a.html", dots, "svg");
     REQUIRE(pictures.size() == 3);
     for (std::size_t i = 0; i < 3; ++i)
         CHECK(contains(pictures[i], ">" + std::string(1, static_cast<char>('a' + i)) + "</text>"));
-    // Crashes on a graph with b, after it has drawn what comes before.
+    // Crashes on a graph with b, after drawing the previous ones.
     const Path path("cat > $count.in; echo >> $count\n"
                     "if grep -q b $count.in && ! grep -q splines=false $count.in; then\n"
                     "  if grep -q a\\; $count.in; then echo 'digraph { a; }' | dot $1; fi\n"
@@ -165,7 +165,7 @@ TEST_CASE("one picture of a page that fails leaves the others as they are") {
     CHECK(contains(again[2], ">c</text>"));
 }
 
-TEST_CASE("signals neither spoil a picture nor leave a child") {
+TEST_CASE("signals neither corrupt a picture nor leave a child process") {
     SUBCASE("many in the program") {
         const Handler handler(SIGALRM, count_signal);
         const itimerval often{{0, 500}, {0, 500}}, never{};
@@ -181,17 +181,17 @@ TEST_CASE("signals neither spoil a picture nor leave a child") {
         graph::write(path.file("a.svg"), small);
         CHECK(contains(path.text("a.svg"), "</svg>"));
     }
-    SUBCASE("an interrupt that ends the program ends dot") {
+    SUBCASE("an interrupt that terminates the program terminates dot") {
         const Path path("kill -TERM $$; exec dot $1");
         const Handler end(SIGTERM, SIG_DFL);
-        CHECK(contains(error_of_write(path.file("a.svg")), "ended by signal 15"));
+        CHECK(contains(error_of_write(path.file("a.svg")), "terminated by signal 15"));
     }
-    SUBCASE("the program ignores its children, and broken pipes") {
+    SUBCASE("the program ignores SIGCHLD and SIGPIPE") {
         const Path path("kill -PIPE $$; exec dot $1"); // not ignored in dot
         const Handler child(SIGCHLD, SIG_IGN), pipe(SIGPIPE, SIG_IGN);
         CHECK(contains(error_of_write(path.file("a.svg")), "could not draw"));
     }
-    SUBCASE("the program ignores its children, and dot draws") {
+    SUBCASE("the program ignores SIGCHLD, and dot draws") {
         const Handler child(SIGCHLD, SIG_IGN);
         CHECK(contains(graph::detail::render("a.svg", {small}, "svg").front(), "</svg>"));
     }

@@ -9,7 +9,7 @@
 
 namespace test {
 
-// What a picture shows, read back from its text: nodes by class, edges with their attributes.
+// The content of a picture, parsed from its text: nodes by class, edges with their attributes.
 struct Seen {
     std::string text;
     std::vector<std::string> nodes; // the attributes of each
@@ -31,7 +31,7 @@ struct Seen {
             ++n;
         return n;
     }
-    // The name, as in n12, of the only node whose label begins so.
+    // The name, such as n12, of the only node whose label begins with this text.
     std::string node(const std::string& label) const {
         std::string found;
         for (const auto& line : nodes)

@@ -1,5 +1,4 @@
-// What a picture shows and what it calls it: modules, constants, results, the operation that
-// failed.
+// The content and the names of a picture: modules, constants, results, the failed operation.
 
 #include "seen.hpp"
 
@@ -48,7 +47,7 @@ Tensor<float> ones(const Shape& shape) { return Tensor<float>::ones(shape); }
 
 } // namespace
 
-TEST_CASE("modules have their paths for titles, and modules of a list are a series") {
+TEST_CASE("modules are titled by their paths, and modules of a list are a series") {
     Model model;
     parameters(model);
     Tape<float> tape;
@@ -61,14 +60,13 @@ TEST_CASE("modules have their paths for titles, and modules of a list are a seri
     CHECK(seen.nodes_with("label=\"weight\\n[2, 2]\"") == 4);
     const Seen folded(graph::dot(tape, {.fold = graph::Fold::layers}));
     CHECK(folded.clusters("decoder.blocks.0 … 2    × 3") == 1);
-    // The tooltip has the path and the line that called the module.
+    // The tooltip contains the path and the line that called the module.
     CHECK(contains(seen.text, "tooltip=\"linear\\ndecoder.out, "));
     CHECK(contains(seen.text, "shown.cpp:"));
     CHECK_FALSE(contains(seen.text, "layers.cpp"));
 }
 
-TEST_CASE(
-    "constants are drawn, by name where they have one, and numbers stand with their operation") {
+TEST_CASE("constants are drawn with their names, and literals with their operation") {
     Tape<float> tape;
     const Variable<float> batch(ones({3, 2})), mask(ones({3, 2}));
     tape.name(batch, "images");
@@ -84,7 +82,7 @@ TEST_CASE(
     CHECK_FALSE(seen.edge(seen.node("images"), seen.node("add")).empty());
     CHECK(Seen(graph::dot(tape, {.constants = false})).nodes_with("class=\"constant\"") == 0);
 
-    SUBCASE("once, where steps have one each") {
+    SUBCASE("once, if each step has one") {
         Tape<float> steps;
         auto h = steps.variable(ones({2}), "h");
         for (int t = 0; t < 5; ++t) {
@@ -105,7 +103,7 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("a parameter that several modules use is drawn small beside each") {
+TEST_CASE("a parameter shared by several modules is drawn next to each") {
     nn::Embedding<float> embed({.vocabulary = 5, .width = 2});
     struct Tied {
         using value_type = float;
@@ -122,17 +120,17 @@ TEST_CASE("a parameter that several modules use is drawn small beside each") {
     const Seen seen(graph::dot(tape));
     CHECK(seen.nodes_with("label=\"embed.weight\"") == 2);
     CHECK(seen.nodes_with("fontsize=9") == 2);
-    // Not where the budget has no room for it.
+    // Unless the budget does not allow it.
     CHECK(Seen(graph::dot(tape, {.budget = 4})).nodes_with("fontsize=9") == 0);
 }
 
-TEST_CASE("results stand out, by-products do not") {
+TEST_CASE("results are highlighted, by-products are not") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 2});
     Tape<float> tape;
     const auto [output, state] = lstm(tape.variable(ones({3, 1, 2}), "x"));
     {
         const Scope summary("Summary");
-        static_cast<void>(tanh(output)); // used by nobody, beside a result that is
+        static_cast<void>(tanh(output)); // unused, next to a result that is used
         static_cast<void>(sum(sigmoid(output)));
     }
     const auto loss = sum(output);
@@ -142,7 +140,7 @@ TEST_CASE("results stand out, by-products do not") {
     CHECK(Seen(graph::dot(loss)).nodes_with("class=\"sink\"") == 1);
 }
 
-TEST_CASE("each call of gradients() has a cluster of its own") {
+TEST_CASE("each call of gradients() has its own cluster") {
     Tape<float> tape;
     const auto x = tape.variable(ones({2}), "x");
     const auto y = sum(x * x * x);
@@ -154,7 +152,7 @@ TEST_CASE("each call of gradients() has a cluster of its own") {
     CHECK(seen.clusters("backward 2") == 1);
 }
 
-TEST_CASE("open draws what a user fused, not the library's own operations") {
+TEST_CASE("open draws the user's fused operations, not the library's") {
     Tape<float> tape;
     const auto x = tape.variable(ones({2}), "x");
     const auto own = fuse(
@@ -165,7 +163,7 @@ TEST_CASE("open draws what a user fused, not the library's own operations") {
     CHECK(seen.nodes_with("label=\"binary_cross_entropy") == 1);
 }
 
-TEST_CASE("after an error, the operation that failed is drawn in red") {
+TEST_CASE("after an error, the failed operation is drawn in red") {
     Model model;
     parameters(model);
     Tape<float> tape;
@@ -195,7 +193,7 @@ TEST_CASE("after an error, the operation that failed is drawn in red") {
     }
 }
 
-TEST_CASE("labels of edges lie in front of lines") {
+TEST_CASE("labels of edges are in front of lines") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
     Tape<float> tape;
     static_cast<void>(sum(lstm(tape.variable(ones({8, 1, 2}), "x")).output));

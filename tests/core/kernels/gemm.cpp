@@ -6,12 +6,12 @@
 
 using namespace test;
 
-TEST_CASE_TEMPLATE("gemm against plain loops", T, float, double) {
+TEST_CASE_TEMPLATE("gemm equals plain loops", T, float, double) {
     Random random(1);
     const double tolerance = std::is_same_v<T, float> ? 1e-4 : 1e-12;
     for (int round = 0; round < 300; ++round) {
         const bool ta = random.below(2), tb = random.below(2);
-        // Now and then beyond the blocks in which kernels work.
+        // Sometimes larger than the blocks of the kernels.
         const auto extent = [&](std::size_t most) {
             return random.below(10) == 0 ? random.below(most) : random.below(40);
         };
@@ -62,7 +62,7 @@ TEST_CASE("products of any strides") {
     check(a, b);
     check(a.transpose().copy().transpose(), b.transpose().copy().transpose());
     check(a.flip(0).copy().flip(0), b.flip(1).copy().flip(1));
-    // Operands that begin at one address.
+    // Operands that begin at the same address.
     const auto square = random_tensor({4, 4});
     Tensor<double> out({4, 2});
     multiply(square, square.slice(0, 0, 2).transpose(), 1.0, 0.0, out);
@@ -70,7 +70,7 @@ TEST_CASE("products of any strides") {
                                        square(3, 2) * square(1, 2) + square(3, 3) * square(1, 3)));
 }
 
-TEST_CASE("large products give the same bits on one thread and two") {
+TEST_CASE("large products are bitwise identical on one thread and two") {
     const auto a = random_tensor<float>({64, 256}), b = random_tensor<float>({1024, 256});
     std::array<Tensor<float>, 2> out;
     for (std::size_t i = 0; i < 2; ++i) {

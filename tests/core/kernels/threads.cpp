@@ -10,7 +10,7 @@
 
 using namespace test;
 
-TEST_CASE("threads: shards run each once, and the first exception comes out") {
+TEST_CASE("threads: each shard runs once, and the first exception is rethrown") {
     threads::set(2);
     std::vector<std::atomic<int>> runs(37);
     threads::for_shards(37, [&](std::size_t i) { ++runs[i]; });
@@ -24,7 +24,7 @@ TEST_CASE("threads: shards run each once, and the first exception comes out") {
     CHECK(contains(error_of([] { threads::set(0); }), "at least one thread"));
 }
 
-TEST_CASE("threads: pieces cover everything once, with and without a team") {
+TEST_CASE("threads: pieces cover the range once, with and without a parallel region") {
     threads::set(2);
     for (const bool with_region : {false, true}) {
         std::optional<threads::ParallelRegion> region;
@@ -53,7 +53,7 @@ TEST_CASE("threads: pieces cover everything once, with and without a team") {
     }
 }
 
-TEST_CASE("threads: what runs inside a shard is not cut again") {
+TEST_CASE("threads: operations inside a shard are not split") {
     threads::set(2);
     threads::for_shards(4, [&](std::size_t) {
         REQUIRE_FALSE(threads::worth_splitting(1e12));
@@ -62,7 +62,7 @@ TEST_CASE("threads: what runs inside a shard is not cut again") {
     });
 }
 
-TEST_CASE("threads: denormals are flushed where work runs") {
+TEST_CASE("threads: denormals are flushed on every computing thread") {
     threads::set(2);
     threads::for_shards(4, [&](std::size_t) {
         volatile float small = 1e-38f;
@@ -70,7 +70,7 @@ TEST_CASE("threads: denormals are flushed where work runs") {
     });
 }
 
-TEST_CASE("threads: gradients of shifted views, which overlap, are not shared out") {
+TEST_CASE("threads: gradients of overlapping shifted views are not split") {
     threads::set(2);
     const threads::ParallelRegion region;
     const std::size_t n = 100'000;

@@ -1,4 +1,4 @@
-// The packed copies of a parameter follow every change of it.
+// The packed copies of a parameter follow every modification.
 
 #include "support.hpp"
 
@@ -19,7 +19,7 @@ Tensor<double> product(const Tensor<double>& a, const Tensor<double>& b, double 
     return out;
 }
 
-// Against a copy of the weight, which has no packed copies.
+// Compared with a copy of the weight, which has no packed copies.
 void check(const Parameter<double>& w) {
     const Tensor<double>& weight = w.value();
     for (const std::size_t rows : {1, 3, 64, 100}) {
@@ -36,7 +36,7 @@ bool is_packed(const Tensor<double>& w) { return weights::packed(w, false, w.sha
 
 } // namespace
 
-TEST_CASE("weights: products with a parameter, whatever its shape") {
+TEST_CASE("weights: products with a parameter of any shape") {
     for (const auto& [rows, columns] : {std::pair<std::size_t, std::size_t>{1, 1},
                                         {1, 7},
                                         {7, 1},
@@ -48,7 +48,7 @@ TEST_CASE("weights: products with a parameter, whatever its shape") {
         check(Parameter<double>("w", random_tensor({rows, columns})));
 }
 
-TEST_CASE("weights: every change is followed") {
+TEST_CASE("weights: every modification is detected") {
     Parameter<double> w("w", random_tensor({20, 70}));
     check(w);
     const bool packs = is_packed(w.value());
@@ -66,7 +66,7 @@ TEST_CASE("weights: every change is followed") {
     Parameter<double> v("v", random_tensor({20, 70}, 6));
     check(v);
     CHECK(is_packed(v.value()) == packs);
-    // A pointer for writing may be used later.
+    // A mutable pointer may be used later.
     double* const elements = v.change().data();
     check(v);
     CHECK(!is_packed(v.value()));
@@ -92,7 +92,7 @@ TEST_CASE("weights: every change is followed") {
     check(x);
 }
 
-TEST_CASE("weights: copies and moves keep apart what is apart") {
+TEST_CASE("weights: copies and moves of parameters") {
     Parameter<double> a("a", random_tensor({20, 70}));
     check(a);
     Parameter<double> b(a);
@@ -101,7 +101,7 @@ TEST_CASE("weights: copies and moves keep apart what is apart") {
     check(b);
     const Parameter<double> c(std::move(a));
     check(c);
-    // A tensor that somebody else holds stays that one.
+    // A shared tensor remains shared.
     auto tensor = random_tensor({20, 70});
     const Parameter<double> d("d", tensor);
     check(d);
@@ -118,7 +118,7 @@ TEST_CASE("weights: copies and moves keep apart what is apart") {
                    product(random_tensor({3, 20}), outlives.copy())) < 1e-12);
 }
 
-TEST_CASE("weights: parts of a parameter, more of them than are packed") {
+TEST_CASE("weights: more slices of a parameter than are cached") {
     const Parameter<double> w("w", random_tensor({20, 70}));
     const auto x = random_tensor({4, 20});
     for (int round = 0; round < 2; ++round)
@@ -128,7 +128,7 @@ TEST_CASE("weights: parts of a parameter, more of them than are packed") {
         }
 }
 
-TEST_CASE("threads: several multiply by one weight that has just changed") {
+TEST_CASE("threads: concurrent products with a weight that has just changed") {
     Parameter<double> w("w", random_tensor({40, 70}));
     const auto x = random_tensor({4, 40});
     for (int round = 0; round < 20; ++round) {

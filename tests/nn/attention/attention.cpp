@@ -20,7 +20,7 @@ double dot(const Vector& a, const Vector& b) {
     return sum;
 }
 
-// W x + b, b perhaps empty.
+// W x + b; b may be empty.
 Vector affine(const Tensor<double>& w, const Vector& x, const Vector& b = {}) {
     Vector y(w.shape(0));
     for (std::size_t i = 0; i < y.size(); ++i)
@@ -38,7 +38,7 @@ double energy(const Tensor<double>& v, std::initializer_list<Vector> terms) {
     return e;
 }
 
-// score(q, m, step of the memory, weights of the query before)
+// score(q, m, step of the memory, weights of the previous query)
 double formula(const nn::DotScore<double>& score, const Vector& q, const Vector& m, std::size_t,
                const Vector&) {
     return dot(q, m) / (score.options.scaled ? std::sqrt(static_cast<double>(q.size())) : 1.0);
@@ -133,7 +133,8 @@ void check_gradients_of(typename Score::Options options) {
     }
 }
 
-// NaN beyond a length, and a sequence of length 0: values and gradients are zeros there.
+// NaN after the end of a sequence, and a sequence of length 0: values and gradients are zeros
+// there.
 template <class Score>
 void check_masked(typename Score::Options options) {
     nn::Attention<Score> attention(options);
@@ -194,7 +195,7 @@ void compare_multi_head(const std::string& what, bool bias, double tolerance) {
     Tape<T> tape;
     const auto q = tape.variable(get("q"));
     const auto k = own ? q : tape.variable(get("k")), v = own ? q : tape.variable(get("v"));
-    // x that attends to itself is read as 0 where it is hidden, as a query, too; PyTorch reads it.
+    // In self-attention, masked steps of x are read as 0, also as queries; PyTorch reads them.
     const bool hides = attention_mask.key_padding_mask.storage() != StorageRef();
     const auto found =
         own && !hides ? attention(q, attention_mask) : attention(q, k, v, attention_mask);
@@ -245,7 +246,7 @@ TEST_CASE("every attention passes the gradient check at first and second order")
         {.query = 2, .memory = 3, .width = 3, .filters = 2, .window = 3});
 }
 
-TEST_CASE("what is masked has no influence, and nothing attended to is zeros") {
+TEST_CASE("masked steps have no influence, and fully masked queries get zeros") {
     check_masked<nn::DotScore<double>>({.query = 2, .memory = 2});
     check_masked<nn::GeneralScore<double>>({.query = 2, .memory = 3});
     check_masked<nn::ConcatScore<double>>({.query = 2, .memory = 3, .width = 3});
@@ -300,7 +301,7 @@ TEST_CASE("multi-head attention passes the gradient check") {
         }
 }
 
-TEST_CASE("a query that may see nothing") {
+TEST_CASE("a fully masked query") {
     nn::MultiHeadAttention<double> attention({.width = 4, .heads = 2});
     auto memory = random_tensor({3, 2, 4});
     memory.select(1, 1).fill(no_number);
@@ -321,7 +322,7 @@ TEST_CASE("a query that may see nothing") {
     CHECK(attention(x).weights.shape() == Shape{2, 2, 0, 0});
 }
 
-TEST_CASE("keys prepared once serve queries one by one") {
+TEST_CASE("prepared keys are reused by queries one by one") {
     nn::MultiHeadAttention<double> attention({.width = 4, .heads = 2});
     const auto x = random_tensor({5, 2, 4});
     const auto whole = attention(x, {.is_causal = true});
@@ -362,7 +363,7 @@ TEST_CASE("masks") {
     CHECK(contains(error_of([] { nn::causal_mask(4, 3); }), "causal_mask: 4 queries and 3 keys"));
 }
 
-TEST_CASE("attention names what does not fit") {
+TEST_CASE("attention reports shape errors") {
     const nn::AdditiveAttention<double> attention({.query = 2, .memory = 3, .width = 4});
     const auto good = random_tensor({5, 2, 3});
     CHECK(contains(error_of([&] {
@@ -385,7 +386,7 @@ TEST_CASE("attention names what does not fit") {
         }),
         "weights of the previous step have shape [2, 4], expected [2, 5]"));
     CHECK(contains(error_of([] { nn::DotAttention<double>({.query = 2, .memory = 3}); }),
-                   "queries of width 2 and a memory of 3"));
+                   "queries of width 2 and a memory of width 3"));
     CHECK(contains(error_of([] { nn::GeneralAttention<double>({.query = 2}); }), "at least 1"));
 
     const nn::MultiHeadAttention<double> heads({.width = 4, .heads = 2});

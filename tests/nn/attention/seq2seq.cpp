@@ -42,7 +42,7 @@ void check_gradients_of(const typename M::Options& options, nn::TeacherForcing f
                 const auto out = model(in[0], targets, lengths, forcing);
                 return cross_entropy(out.logits, targets) + sum(out.weights * out.weights);
             },
-            // Some gradients are a thousandth of others, of which rounding leaves five digits.
+            // Some gradients are a thousand times smaller than others and accurate to five digits.
             {random_tensor({3, 2, 2})}, parameters(model),
             {.order = order, .smallest = 1e-2, .full = 100});
         CAPTURE(order);
@@ -51,7 +51,7 @@ void check_gradients_of(const typename M::Options& options, nn::TeacherForcing f
     }
 }
 
-// The log-probability of `tokens` by the training path.
+// The log-probability of `tokens` computed as in training.
 template <class M>
 double score(const M& model, const Tensor<double>& x, const std::vector<std::int64_t>& tokens) {
     const Indices column({tokens.size(), 1}, std::span<const std::int64_t>(tokens));
@@ -159,7 +159,7 @@ TEST_CASE("encoder-decoders pass the gradient check") {
     }
 }
 
-// Training with all targets known runs steps side by side; writing runs them one by one.
+// With teacher forcing, steps are computed together; in decoding, one by one.
 template <class M>
 void check_steps(typename M::Options options) {
     options.decoder.attend = decltype(options.decoder)::Attend::after;
@@ -178,7 +178,7 @@ void check_steps(typename M::Options options) {
     }
 }
 
-TEST_CASE("steps side by side equal steps one by one") {
+TEST_CASE("steps computed together equal steps one by one") {
     using Dot = Model<Gru, Gru, nn::DotAttention<double>>;
     auto dot = small<Dot>();
     dot.encoder.hidden = 3;
@@ -238,7 +238,7 @@ TEST_CASE("a decoder's step equals its formula, attending after") {
     }
 }
 
-TEST_CASE("beam search over an encoder-decoder finds what enumeration finds") {
+TEST_CASE("beam search over an encoder-decoder equals enumeration") {
     using M = Model<Gru, Gru, Additive>;
     auto options = small<M>();
     options.encoder.bidirectional = true;
@@ -303,7 +303,7 @@ TEST_CASE("scheduled sampling") {
     Tape<double> tape;
     const auto x = Variable(random_tensor({3, 2, 2}));
 
-    // Without truth it feeds what greedy decoding writes.
+    // Without teacher forcing it receives the output of greedy decoding.
     const auto written =
         nn::greedy(model.step(), model.start(x, lengths), model.starts(2), {.max_length = 6});
     const Indices truth = Indices::full({6, 2}, 1);
@@ -313,7 +313,7 @@ TEST_CASE("scheduled sampling") {
     for (std::size_t b = 0; b < 2; ++b)
         for (std::size_t t = 0; t < 6; ++t) CHECK(best(t, b) == written[b].tokens[t]);
 
-    // How often the truth is fed, for a model that writes 2 whatever it is told.
+    // How often the target is fed, for a model that always outputs 2.
     const nn::detail::DecoderInputs<double> likeliest(truth, 2, 0, {.teacher_forcing_ratio = 0.7});
     const nn::detail::DecoderInputs<double> drawn(
         truth, 2, 0,
@@ -361,11 +361,11 @@ TEST_CASE("bridges") {
                    "Bridge: states of width 4 cannot be copied to a decoder of 5"));
 }
 
-TEST_CASE("an encoder-decoder learns to turn sequences round") {
+TEST_CASE("an encoder-decoder learns to reverse sequences") {
     using M =
         nn::EncoderDecoder<nn::GruCell<float>, nn::GruCell<float>, nn::AdditiveAttention<float>>;
     nn::seed(1);
-    const std::size_t words = 6, most = 5, batch = 32; // word 0 begins and ends
+    const std::size_t words = 6, most = 5, batch = 32; // word 0 is the start and end token
     nn::Embedding<float> embed({.vocabulary = words, .width = 8});
     M model(
         {.encoder = {.input = 8, .hidden = 16, .bidirectional = true},
@@ -408,7 +408,7 @@ TEST_CASE("an encoder-decoder learns to turn sequences round") {
         for (std::size_t t = 0; same && t < tokens.size(); ++t) same = tokens[t] == wanted(t, b);
         right += same;
     }
-    MESSAGE(right << " of " << batch << " turned round");
+    MESSAGE(right << " of " << batch << " reversed");
     CHECK(right >= batch - 3);
 }
 
@@ -440,7 +440,7 @@ TEST_CASE("edges and errors of encoder-decoders") {
     CHECK(contains(error_of([&] { model.decoder.start({}, model.start(x).memory); }),
                    "0 states for 1 layers"));
     options.decoder.start = 4;
-    CHECK(contains(error_of([&] { M{options}; }), "the start is token 4 of a vocabulary of 4"));
+    CHECK(contains(error_of([&] { M{options}; }), "the start token is 4 of a vocabulary of 4"));
     options.decoder = {.width = 2, .hidden = 3};
     CHECK(contains(error_of([&] { M{options}; }), "vocabulary, width and layers"));
 }

@@ -31,7 +31,7 @@ nn::TransformerOptions golden_options(bool pre, std::size_t layers = 1) {
             .norm_first = pre};
 }
 
-// Weights from the file, `run(x, memory, keys)` beside its output, and all gradients.
+// Loads weights from the file and compares `run(x, memory, keys)` and all gradients with it.
 template <class T, class Module, class Run>
 void compare(const std::string& what, Module& module, const std::string& prefix, const Run& run) {
     CAPTURE(what);
@@ -57,7 +57,7 @@ void compare(const std::string& what, Module& module, const std::string& prefix,
     }
 }
 
-// The parts that PyTorch's Transformer has as well.
+// The parts that PyTorch's Transformer also has.
 template <class T>
 struct Stacks {
     nn::Transformer<T>& model;
@@ -116,7 +116,7 @@ nn::Transformer<double> translator(nn::Positions positions, std::size_t vocabula
                                    .decoder = small<double>(positions, false),
                                    .vocabulary = vocabulary,
                                    .start = 1});
-    for (auto entry : parameters(model)) // far from the same for all tokens
+    for (auto entry : parameters(model)) // clearly different between tokens
         if (entry.shape().size() == 2) entry.set(random_tensor(entry.shape(), 7, 0.7));
     return model;
 }
@@ -159,7 +159,7 @@ TEST_CASE("positions equal their formulas") {
     CHECK(learned(y, 3).value()(1, 1, 2) == y(1, 1, 2) + learned.weight.value()(4, 2));
 }
 
-TEST_CASE("what is rotated depends on distances alone") {
+TEST_CASE("scores of rotated vectors depend only on distances") {
     nn::MultiHeadAttention<double> attention({.width = 8, .heads = 2, .rotary = true});
     const auto x = random_tensor({4, 2, 8}), earlier = random_tensor({3, 2, 8}, 2);
     Tape<double> tape;
@@ -171,12 +171,12 @@ TEST_CASE("what is rotated depends on distances alone") {
     const auto later =
         attention(Variable(x), past, {.key_padding_mask = hidden, .is_causal = true});
     CHECK(distance(later.context.value(), seen.context.value()) < 1e-12);
-    // And on these: steps in another order are not the same set.
+    // And they do depend on distances: the order of steps matters.
     const auto back = attention(Variable(x.flip(0))), forth = attention(Variable(x));
     CHECK(distance(back.context.value().flip(0), forth.context.value()) > 1e-3);
 }
 
-TEST_CASE_TEMPLATE("steps one by one are all steps at once", T, float, double) {
+TEST_CASE_TEMPLATE("steps one by one equal all steps at once", T, float, double) {
     const double tolerance = std::is_same_v<T, float> ? 1e-5 : 1e-13;
     for (const auto positions : all_positions)
         for (const bool pre : {false, true}) {
@@ -208,7 +208,7 @@ TEST_CASE_TEMPLATE("steps one by one are all steps at once", T, float, double) {
         }
 }
 
-TEST_CASE_TEMPLATE("a stack reads on from what it carried", T, float, double) {
+TEST_CASE_TEMPLATE("a stack continues from carried steps", T, float, double) {
     const double tolerance = std::is_same_v<T, float> ? 1e-5 : 1e-13;
     auto options = small<T>(nn::Positions::rotary);
     options.is_causal = true;
@@ -231,7 +231,7 @@ TEST_CASE_TEMPLATE("a stack reads on from what it carried", T, float, double) {
             }
         }
     }
-    // What is cut off is not seen, however far the steps go back.
+    // Dropped steps have no influence, however long the context was.
     auto state = stack.start();
     stack(slice(x, 0, 0, 5), state);
     const auto last = stack.carry(state, 2);
@@ -245,7 +245,7 @@ TEST_CASE_TEMPLATE("a stack reads on from what it carried", T, float, double) {
     const auto rest = slice(x, 0, 5, 7);
     CHECK(distance(stack(rest, resumed).context.value(), stack(rest, cut).context.value()) <
           tolerance);
-    // Sequences can change places, as decoders ask for.
+    // Sequences can be reordered, as decoders do.
     const Indices parents({2}, {2, 0});
     auto some = stack.resume(nn::reorder(last, parents));
     auto all = stack.resume(last);
@@ -260,14 +260,14 @@ TEST_CASE_TEMPLATE("a stack reads on from what it carried", T, float, double) {
     const auto refused = [&](const std::vector<Variable<T>>& carried) {
         return error_of([&] { stack.resume(carried); });
     };
-    CHECK(contains(refused({last[0], last[1]}), "keys and values of 2 layers expected, got 2"));
+    CHECK(contains(refused({last[0], last[1]}), "expected keys and values of 2 layers, got 2"));
     CHECK(contains(refused({last[0], last[1], last[2], slice(last[3], 0, 0, 1)}),
-                   "what was carried has shape [1, 3, 8], expected [S, B, 8] of all alike"));
+                   "a carried tensor has shape [1, 3, 8], expected [S, B, 8] for all of them"));
     CHECK(contains(refused(std::vector<Variable<T>>(4, random_tensor<T>({2, 3, 6}))),
-                   "what was carried has shape [2, 3, 6]"));
+                   "a carried tensor has shape [2, 3, 6]"));
 }
 
-TEST_CASE("decoders that remember write what those write that read all again") {
+TEST_CASE("decoding with a KV cache equals decoding without") {
     using State = std::vector<std::vector<std::int64_t>>; // tokens of each row, and its sequence
     struct Again {
         State rows;
@@ -289,7 +289,7 @@ TEST_CASE("decoders that remember write what those write that read all again") {
             for (std::size_t i = 0; i < tokens.size(); ++i) {
                 auto& row = next.rows[i];
                 row.push_back(tokens(i));
-                // What follows the last token: targets shifted by one, with one that is unknown.
+                // Targets shifted by one, with an ignored one after the last token.
                 std::vector<std::int64_t> targets(row.begin() + 2, row.end());
                 targets.push_back(-100);
                 const auto b = static_cast<std::size_t>(row[0]);
@@ -372,7 +372,7 @@ TEST_CASE("gradients flow through the past") {
     CHECK(distance(gradients[0], gradients[1]) < 1e-12);
 }
 
-TEST_CASE("what a mask hides has no influence, sequences may be empty") {
+TEST_CASE("masked steps have no influence, and sequences may be empty") {
     for (const bool pre : {false, true}) {
         nn::TransformerStack<double> stack(small<double>(nn::Positions::learned, pre));
         auto x = random_tensor({4, 3, 8});
@@ -405,7 +405,7 @@ TEST_CASE("what a mask hides has no influence, sequences may be empty") {
           Shape{0, 2, 5});
 }
 
-TEST_CASE("a causal stack does not see what comes later") {
+TEST_CASE("a causal stack does not depend on later steps") {
     auto options = small<double>(nn::Positions::sinusoidal);
     options.is_causal = true;
     const nn::TransformerStack<double> stack(options);
@@ -417,7 +417,7 @@ TEST_CASE("a causal stack does not see what comes later") {
     CHECK(distance(after.slice(0, 3, 5), before.slice(0, 3, 5)) > 1e-3);
 }
 
-TEST_CASE("Transformers drop in training only") {
+TEST_CASE("Transformers apply dropout in training only") {
     auto options = small<double>(nn::Positions::none);
     options.dropout = 0.5;
     const nn::TransformerStack<double> stack(options);
@@ -428,7 +428,7 @@ TEST_CASE("Transformers drop in training only") {
     CHECK(stack(x).value() == stack(x).value());
 }
 
-TEST_CASE("Transformers name what does not fit") {
+TEST_CASE("Transformers report shape errors") {
     const auto wrong = [](nn::TransformerOptions options) {
         return error_of([&] { nn::TransformerStack<double>{options}; });
     };
@@ -436,8 +436,9 @@ TEST_CASE("Transformers name what does not fit") {
     CHECK(contains(wrong({}), "a width of 0 has no 1 equal heads"));
     CHECK(contains(wrong({.width = 6, .heads = 2, .positions = nn::Positions::rotary}),
                    "heads of width 3 have no pairs of features to rotate"));
-    CHECK(contains(wrong({.width = 6, .positions = nn::Positions::learned}),
-                   "learned positions need a width and a number of steps, got 6 and 0"));
+    CHECK(contains(
+        wrong({.width = 6, .positions = nn::Positions::learned}),
+        "learned positions need a width and a number of steps of at least 1, got 6 and 0"));
     CHECK(contains(wrong({.width = 6, .layers = 0}), "there must be at least 1 layer"));
     CHECK(contains(wrong({.width = 6, .dropout = 1.5}), "dropout must be in [0, 1]"));
 
@@ -450,15 +451,15 @@ TEST_CASE("Transformers name what does not fit") {
     CHECK(contains(error_of([&] {
                        stack(random_tensor({13, 2, 8}));
                    }),
-                   "there are positions for 12 steps, and none for step 12"));
+                   "there are positions for 12 steps, but not for step 12"));
     CHECK(contains(error_of([&] {
                        stack(x, {.key_padding_mask = Mask::ones({2, 3})});
                    }),
                    "the mask has shape [2, 3], expected [B, S] = [2, 4]"));
-    CHECK(
-        contains(error_of([&] { stack.start(x); }), "a memory is given, and the layers read none"));
+    CHECK(contains(error_of([&] { stack.start(x); }),
+                   "a memory was given, but the layers have no cross-attention"));
     nn::TransformerState<double> strange;
-    CHECK(contains(error_of([&] { stack(x, strange); }), "the state is of 0 layers, expected 2"));
+    CHECK(contains(error_of([&] { stack(x, strange); }), "the state has 0 layers, expected 2"));
     auto state = stack.start();
     stack(x, state);
     CHECK(
@@ -470,7 +471,8 @@ TEST_CASE("Transformers name what does not fit") {
     auto options = small<double>(nn::Positions::none);
     options.memory = 3;
     nn::TransformerStack<double> reader(options);
-    CHECK(contains(error_of([&] { reader(x); }), "the layer reads a memory, and none is given"));
+    CHECK(contains(error_of([&] { reader(x); }),
+                   "the layer has cross-attention, but no memory was given"));
     CHECK(contains(error_of([&] {
                        reader.start(random_tensor({4, 2, 8}));
                    }),
@@ -483,7 +485,7 @@ TEST_CASE("Transformers name what does not fit") {
                        nn::Transformer<double>(
                            {.encoder = {.width = 4}, .decoder = {}, .vocabulary = 3, .start = 3});
                    }),
-                   "the start is token 3 of a vocabulary of 3"));
+                   "the start token is 3 of a vocabulary of 3"));
     const auto model = translator(nn::Positions::none);
     CHECK(contains(error_of([&] {
                        model(x, Indices::ones({3, 3}));

@@ -26,7 +26,7 @@ double log_probability(const Tensor<double>& x, const Symbols& target) {
                 .loss.item();
 }
 
-// Every sequence of at most T of the symbols 1 ... V - 1.
+// Every sequence of at most T symbols from 1 ... V - 1.
 std::vector<Symbols> all_targets(std::size_t steps, std::size_t V) {
     std::vector<Symbols> all{{}};
     for (std::size_t begin = 0, length = 0; length < steps; ++length) {
@@ -41,12 +41,12 @@ std::vector<Symbols> all_targets(std::size_t steps, std::size_t V) {
     return all;
 }
 
-// A language of pairs of symbols, whose state is the last one.
+// A bigram language model whose state is the last symbol.
 struct Pairs {
     Tensor<double> table; // [V, V + 1]: the last column is the end
 
     struct State {
-        std::size_t symbols = 0; // read so far
+        std::size_t symbols = 0; // symbols so far
     };
     nn::Prediction<State, double> operator()(const State& state, const Indices& tokens) const {
         CHECK(tokens.size() == 1);
@@ -118,30 +118,30 @@ TEST_CASE("prefix search with a language model") {
                   doctest::Approx(0.7 * language.score(h.symbols, ends) +
                                   0.4 * static_cast<double>(h.symbols.size())));
     }
-    // What it forbids is never written, however likely it sounds.
+    // Symbols that it forbids are never output, however likely they sound.
     Pairs strict{language.table.copy()};
     for (std::size_t last = 0; last < V; ++last) strict.table(last, 1) = -infinity;
     auto loud = x.copy();
     for (std::size_t t = 0; t < T; ++t) loud(t, 0, 1) += 10;
     const auto bound = nn::ctc_beam_search(loud, {}, {.n_best = 50}, strict, Pairs::State(), 0);
     for (const auto& h : bound[0]) CHECK(std::count(h.symbols.begin(), h.symbols.end(), 1) == 0);
-    // What must not end comes last.
+    // Prefixes that cannot end come last.
     for (std::size_t last = 0; last + 1 < V; ++last) strict.table(last, V) = -infinity;
     const auto ended =
         nn::ctc_beam_search(x, {}, {.n_best = 50, .end = 3}, strict, Pairs::State(), 0);
     CHECK(ended[0].front().symbols.back() == 2);
     CHECK(ended[0].back().score == -infinity);
-    // With weight 0 it is not asked.
+    // With weight 0 it is not called.
     const auto silent = [](const Pairs::State&,
                            const Indices&) -> nn::Prediction<Pairs::State, double> {
-        fail("language", "was asked");
+        fail("language", "was called");
     };
     CHECK(nn::ctc_beam_search(x, {}, {.language = 0}, silent, Pairs::State(), 0)[0][0].symbols ==
           nn::ctc_beam_search(x, {})[0][0].symbols);
 }
 
-TEST_CASE("a narrow beam, ties and prefixes that come back") {
-    // A prefix that fell out of a beam of 1 and returns has only the paths since then.
+TEST_CASE("a narrow beam, ties and prefixes that return") {
+    // A prefix that left a beam of 1 and returns has only the paths since then.
     const auto x = log_probabilities({40, 3, 5}, 4);
     for (const std::size_t beam : {1, 2, 5, 20}) {
         const auto found = nn::ctc_beam_search(x, {}, {.beam = beam, .n_best = beam});
@@ -161,14 +161,14 @@ TEST_CASE("a narrow beam, ties and prefixes that come back") {
     CHECK(found[0][3].symbols == Symbols{1, 2});
 }
 
-TEST_CASE("prefix search refuses what makes no sense") {
+TEST_CASE("prefix search rejects invalid arguments") {
     const auto x = log_probabilities({3, 2, 3});
     const auto refused = [&](const nn::CtcBeamOptions& options, const Lengths& lengths = {}) {
         return error_of([&] { nn::ctc_beam_search(x, lengths, options); });
     };
     CHECK(contains(refused({.beam = 0}), "beam and n_best must be at least 1"));
     CHECK(contains(refused({.n_best = 0}), "at least 1"));
-    CHECK(contains(refused({.blank = 3}), "the blank is symbol 3, outside [0, 3)"));
+    CHECK(contains(refused({.blank = 3}), "the blank symbol is 3, outside [0, 3)"));
     CHECK(contains(refused({.language = -1}), "weight must be at least 0"));
     CHECK(contains(refused({}, {4, 1}), "length 4 of sequence 0"));
     CHECK(contains(error_of([&] { nn::ctc_beam_search(x.select(1, 0), {}); }), "[T, B, V]"));

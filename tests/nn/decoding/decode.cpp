@@ -16,8 +16,8 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 using Tokens = std::vector<std::int64_t>;
 using Penalty = nn::BeamOptions::Penalty;
 
-// A language over `vocabulary` tokens in which every prefix has a distribution of its own. The
-// state [N, 1] is a number for the prefix.
+// A language model over `vocabulary` tokens with a different distribution for every prefix. The
+// state [N, 1] is a number that identifies the prefix.
 struct Language {
     std::size_t vocabulary;
     std::uint64_t seed = 1;
@@ -53,7 +53,7 @@ struct Path {
     bool ended = false;
 };
 
-// Beam search from a book: no early end, everything sorted. `beam` 0 keeps every path there is.
+// Textbook beam search: no early end, everything sorted. `beam` 0 keeps all paths.
 std::vector<Path> by_hand(const Language& language, std::int64_t start,
                           const nn::BeamOptions& options, std::size_t beam) {
     std::vector<Path> going{{{}, language.next(0, start), 0}}, found;
@@ -101,7 +101,7 @@ void compare(const std::vector<nn::Hypothesis<double>>& found, const std::vector
 const Indices three_starts({3}, {0, 1, 2});
 Variable<double> no_prefix(std::size_t rows) { return Tensor<double>::zeros({rows, 1}); }
 
-// A step that has the same row of log-probabilities whatever came before.
+// A step with the same log-probabilities for every prefix.
 auto always(std::vector<double> p) {
     return [p](const Variable<double>& state, const Indices& tokens) {
         Tensor<double> rows({tokens.size(), p.size()});
@@ -113,7 +113,7 @@ auto always(std::vector<double> p) {
 
 } // namespace
 
-TEST_CASE("a beam as wide as the space finds the optimum, and the n best after it") {
+TEST_CASE("a beam as wide as the search space finds the n best") {
     Tape<double> tape;
     for (const auto kind : {Penalty::power, Penalty::wu})
         for (const double a : {0.0, 0.6, 1.0, 2.0})
@@ -185,7 +185,7 @@ TEST_CASE("ties go to the better parent and the lowest token") {
     CHECK(found[3].tokens == Tokens{1, 0});
 }
 
-TEST_CASE("the end, the limit and what is impossible") {
+TEST_CASE("the end token, the limit and impossible tokens") {
     Tape<double> tape;
     const Indices start({1}, {0});
     const auto one = no_prefix(1);
@@ -205,7 +205,7 @@ TEST_CASE("the end, the limit and what is impossible") {
         CHECK(!found[0].weights.storage());
     }
     SUBCASE("a length penalty of 1 compares means, of 0 sums") {
-        // Two tokens, the end of which has probability 0.4: the longer, the likelier in the mean.
+        // Two tokens, where the end token has probability 0.4: longer sequences have a larger mean.
         const auto step = always({std::log(0.6), std::log(0.4)});
         const nn::BeamOptions sums{.beam = 4, .n_best = 4, .end = 1, .max_length = 3};
         nn::BeamOptions means = sums;
@@ -217,12 +217,12 @@ TEST_CASE("the end, the limit and what is impossible") {
         CHECK(found.size() == 4);
         for (std::size_t i = 1; i < found.size(); ++i) CHECK(found[i].score <= found[i - 1].score);
     }
-    SUBCASE("a beam wider than the vocabulary, and more wanted than there is") {
+    SUBCASE("a beam wider than the vocabulary, and more hypotheses requested than exist") {
         const auto found = nn::beam_search(always({half, half}), one, start,
                                            {.beam = 50, .n_best = 50, .end = 1, .max_length = 2});
         CHECK(found[0].size() == 3);
     }
-    SUBCASE("candidates of probability 0 are none") {
+    SUBCASE("candidates of probability 0 are excluded") {
         const auto found = nn::beam_search(always({0.0, -infinity}), one, start,
                                            {.beam = 4, .n_best = 4, .max_length = 2});
         CHECK(found[0].size() == 1);
@@ -232,7 +232,7 @@ TEST_CASE("the end, the limit and what is impossible") {
         CHECK(contains(error_of([&] { nn::greedy(dead, one, start, {}); }),
                        "sample: sequence 0 allows no token after 0 of them"));
     }
-    SUBCASE("a dead end after something was found") {
+    SUBCASE("a dead end after a complete hypothesis") {
         const auto step = [&](const Variable<double>& state, const Indices& tokens) {
             Tensor<double> p({tokens.size(), 2}, {half, half});
             if (tokens(0) == 0) p.fill(-infinity);
@@ -255,7 +255,7 @@ TEST_CASE("the end, the limit and what is impossible") {
         CHECK(contains(beam({.n_best = 0}), "got 4 and 0"));
         CHECK(contains(beam({.max_length = 0}), "max_length must be at least 1"));
         CHECK(contains(beam({.length_penalty = -1}), "length penalty must be at least 0, got -1"));
-        CHECK(contains(beam({.end = 1}), "the end is token 1 of a vocabulary of 1"));
+        CHECK(contains(beam({.end = 1}), "the end token is 1 of a vocabulary of 1"));
         const auto sample = [&](nn::SampleOptions options) {
             return error_of([&] { nn::sample(always({0.0}), one, start, options); });
         };
@@ -274,7 +274,7 @@ TEST_CASE("the end, the limit and what is impossible") {
     }
 }
 
-TEST_CASE("what a token is drawn from") {
+TEST_CASE("the distribution that tokens are sampled from") {
     const Tensor<double> p({1, 4}, {std::log(0.4), std::log(0.1), std::log(0.3), std::log(0.2)});
     const auto drawn = [&](nn::SampleOptions options) {
         return nn::sampling_distribution(p, options);
@@ -315,7 +315,7 @@ TEST_CASE("sampling") {
     for (std::size_t v = 0; v < 4; ++v)
         CHECK(counts[v] / n == doctest::Approx(std::exp(p[v])).epsilon(0.05));
 
-    // A sequence depends on its own stream alone.
+    // A sequence depends only on its own stream.
     const Language language{5};
     const nn::SampleOptions options{.top_k = 4, .top_p = 0.95, .end = 4, .max_length = 12};
     const auto three = nn::sample(language, no_prefix(3), three_starts, options);
@@ -332,7 +332,7 @@ TEST_CASE("sampling") {
 }
 
 TEST_CASE("states and weights follow their hypotheses; nothing is recorded") {
-    // The language's weights are the numbers of prefixes: they tell which tokens they belong to.
+    // The attention weights are the numbers of prefixes, which identify the tokens.
     Tape<double> tape;
     const Language language{4};
     for (const auto& sequence :
@@ -381,7 +381,7 @@ TEST_CASE("states and weights follow their hypotheses; nothing is recorded") {
                    "a state has shape [], expected [..., B, H]"));
 }
 
-TEST_CASE("unknown words are copied from where the attention looked") {
+TEST_CASE("unknown words are copied from the source position with the largest weight") {
     const std::vector<std::string> known{"je", "vois"}, source{"i", "see", "Ada"};
     const auto v = nn::Vocabulary::of(known, nn::SpecialSymbols()); // je 4, vois 5
     nn::Hypothesis<double> written;
@@ -393,7 +393,7 @@ TEST_CASE("unknown words are copied from where the attention looked") {
     written.weights(4, 3) = 0.9; // padding
     CHECK(nn::words_of(written, v, source) == std::vector<std::string>{"je", "Ada", "see"});
     CHECK(nn::words_of(written, v, {}) == std::vector<std::string>{"je", "<unk>", "<unk>"});
-    written.weights = Tensor<double>::zeros({7, 1}); // of no attention to the words
+    written.weights = Tensor<double>::zeros({7, 1}); // without attention to the words
     CHECK(nn::words_of(written, v, source) == std::vector<std::string>{"je", "<unk>", "<unk>"});
     CHECK(nn::words_of(nn::Hypothesis<double>(), v, source).empty());
 }

@@ -21,7 +21,7 @@ Softmax make(std::size_t frequent, std::size_t groups) {
     return softmax;
 }
 
-// p of every word behind one h by the formula, of groups that end before the words `ends`.
+// p of every word given one h by the formula, for groups that end before the words `ends`.
 std::vector<double> probabilities(const Softmax& softmax, const std::vector<std::size_t>& ends,
                                   const double* h) {
     const auto score = [&](const Tensor<double>& rows, const Tensor<double>& bias, std::size_t i) {
@@ -76,7 +76,7 @@ TEST_CASE("an adaptive softmax equals its formula word by word") {
             }
             CHECK(sum == doctest::Approx(1).epsilon(1e-12));
         }
-        // Targets everywhere, those of all groups together, and some that do not count.
+        // Targets in all groups, and some ignored ones.
         for (const auto& targets : {std::vector<std::int64_t>{0, 1, 2, 3, 4, 5},
                                     {10, 9, 8, 7, 6, 0},
                                     {0, 0, 0, 0, 0, 0},
@@ -124,7 +124,7 @@ TEST_CASE("gradients of an adaptive softmax, at first and second order") {
     }
 }
 
-TEST_CASE("an adaptive softmax learns an embedding's rows as its own") {
+TEST_CASE("an adaptive softmax trains the rows of an embedding") {
     Softmax softmax = make(4, 2);
     Parameter<double> rows("rows", weight);
     Tape<double> tape;
@@ -136,7 +136,7 @@ TEST_CASE("an adaptive softmax learns an embedding's rows as its own") {
     CHECK(softmax.group_bias.has_gradient());
 }
 
-TEST_CASE("an adaptive softmax begins with the words' shares") {
+TEST_CASE("an adaptive softmax is initialised with unigram frequencies") {
     const std::vector<std::size_t> counts{50, 20, 9, 7, 5, 3, 2, 1, 1, 1, 1};
     for (const auto& [frequent, groups, ends] : cases) {
         Softmax softmax = make(frequent, groups);
@@ -146,7 +146,7 @@ TEST_CASE("an adaptive softmax begins with the words' shares") {
             CHECK(std::exp(log_p(w)) ==
                   doctest::Approx(static_cast<double>(counts[w]) / 100).epsilon(1e-12));
     }
-    // Without counts all words are alike.
+    // Without counts all words are equally likely.
     Softmax softmax = make(0, 0);
     softmax.begin_with(std::vector<std::size_t>(V, 0));
     CHECK(softmax.bias.value() == Tensor<double>::zeros({V}));
@@ -154,7 +154,7 @@ TEST_CASE("an adaptive softmax begins with the words' shares") {
                    "3 counts for a vocabulary of 11"));
 }
 
-TEST_CASE("an adaptive softmax over nothing") {
+TEST_CASE("an adaptive softmax without targets") {
     for (const auto& [frequent, groups, ends] : cases) {
         const Softmax softmax = make(frequent, groups);
         Tape<double> tape;
@@ -169,12 +169,12 @@ TEST_CASE("an adaptive softmax over nothing") {
     }
 }
 
-TEST_CASE("an adaptive softmax refuses what does not fit") {
+TEST_CASE("an adaptive softmax rejects invalid shapes") {
     const auto made = [](const nn::AdaptiveSoftmaxOptions& options) {
         return error_of([&] { Softmax{options}; });
     };
     CHECK(contains(made({.vocabulary = 0, .width = 3}),
-                   "a vocabulary and a width of at least 1 are needed, got 0 and 3"));
+                   "vocabulary and width must be at least 1, got 0 and 3"));
     CHECK(contains(made({.vocabulary = 5}), "got 5 and 0"));
     CHECK(contains(made({.vocabulary = 5, .width = 2, .frequent = 2, .groups = 0}),
                    "3 rare words need at least one group"));

@@ -50,7 +50,7 @@ TEST_CASE("convolutional layers: names, shapes, gradients") {
                    "the kernel is empty"));
 }
 
-TEST_CASE("BatchNorm runs along as PyTorch's does") {
+TEST_CASE("BatchNorm's running statistics equal PyTorch's") {
     const auto file = golden("convolution");
     nn::BatchNorm<double> norm({.channels = 3});
     norm.weight.set(file.get<double>("running.weight"));
@@ -61,7 +61,8 @@ TEST_CASE("BatchNorm runs along as PyTorch's does") {
         CHECK(distance(norm(Variable(x.select(0, i))).value(), y.select(0, i)) < 1e-13);
     for (auto* running : {&norm.running_mean, &norm.running_var})
         CHECK(distance(running->value(), file.get<double>("running." + running->name())) < 1e-13);
-    // Without a tape, with one that does not record and with one that evaluates: as evaluating.
+    // Evaluation mode: without a tape, with one that does not record, and with one in evaluation
+    // mode.
     const auto eval = file.get<double>("running.eval");
     {
         const NoRecording<double> paused;
@@ -72,7 +73,7 @@ TEST_CASE("BatchNorm runs along as PyTorch's does") {
     CHECK(distance(norm.running_mean.value(), file.get<double>("running.running_mean")) < 1e-13);
 }
 
-TEST_CASE("BatchNorm's running statistics are saved, and not learned") {
+TEST_CASE("BatchNorm's running statistics are saved but not trained") {
     const Folder folder;
     nn::BatchNorm<float> norm({.channels = 2});
     Tape<float> tape;
@@ -91,7 +92,7 @@ TEST_CASE("BatchNorm's running statistics are saved, and not learned") {
     CHECK(other(Variable<float>(x)).value() == norm(Variable<float>(x)).value());
 }
 
-TEST_CASE("BatchNorm of shards follows the first, with any number of threads") {
+TEST_CASE("BatchNorm follows the first shard, with any number of threads") {
     const auto run = [](std::size_t count) {
         threads::set(count);
         nn::BatchNorm<float> norm({.channels = 2});
@@ -112,7 +113,7 @@ TEST_CASE("BatchNorm of shards follows the first, with any number of threads") {
     CHECK(alone.running_mean.value() == one.first);
 }
 
-TEST_CASE("what BatchNorm refuses") {
+TEST_CASE("BatchNorm rejects invalid input") {
     Tape<float> tape;
     const nn::BatchNorm<float> norm({.channels = 2});
     CHECK(contains(error_of([&] {

@@ -34,7 +34,7 @@ void check_pooling(const F& pool, const Parameters<double>& parameters = {}) {
 
 } // namespace
 
-TEST_CASE("the mean and the maximum over time are those of the steps that there are") {
+TEST_CASE("mean and maximum over time ignore padding") {
     const auto h = steps();
     const auto mean = nn::mean_over_time(Variable<double>(h), lengths).value(),
                most = nn::max_over_time(Variable<double>(h), lengths).value();
@@ -55,7 +55,7 @@ TEST_CASE("the mean and the maximum over time are those of the steps that there 
     check_pooling([](const auto& x) { return nn::max_over_time(x, lengths); });
 }
 
-TEST_CASE("attention pooling weighs steps by a softmax over those that there are") {
+TEST_CASE("attention pooling ignores padding") {
     nn::seed(2);
     nn::AttentionPooling<double> pool({.input = 2, .hidden = 3});
     const auto h = steps();
@@ -87,7 +87,7 @@ TEST_CASE("attention pooling weighs steps by a softmax over those that there are
     check_pooling([&](const auto& x) { return pool(x, lengths).context; }, parameters(pool));
 }
 
-TEST_CASE("the last layer's states stand side by side") {
+TEST_CASE("the last layer's states are concatenated") {
     nn::seed(3);
     for (const bool bidirectional : {false, true}) {
         const nn::Gru<double> net(
@@ -95,14 +95,14 @@ TEST_CASE("the last layer's states stand side by side") {
         const auto [y, state] = net(Variable<double>(random_tensor({4, 2, 2})));
         const auto last = nn::last_layer(state[0], bidirectional).value();
         CHECK(last.shape() == Shape{2, bidirectional ? std::size_t{6} : std::size_t{3}});
-        // Forwards it ends with the last step, backwards with the first.
+        // The forward direction ends with the last step, the backward direction with the first.
         for (std::size_t b = 0; b < 2; ++b)
             for (std::size_t i = 0; i < last.shape(1); ++i)
                 CHECK(last(b, i) == y.value()(i < 3 ? 3 : 0, b, i));
     }
 }
 
-TEST_CASE("pooling over time of nothing, and of what is no batch") {
+TEST_CASE("pooling over time without steps, and of invalid shapes") {
     const auto none = [](const Shape& shape) { return Variable<double>(Tensor<double>(shape)); };
     const nn::AttentionPooling<double> pool({.input = 2, .hidden = 3});
     for (const std::size_t batch : {0, 2}) {

@@ -17,7 +17,7 @@ using Crf = nn::Crf<double>;
 using Lengths = std::vector<std::size_t>;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// Everything about one sequence of a batch, by going through all K^T paths.
+// All quantities of one sequence of a batch, by enumeration of all K^T paths.
 struct Enumerated {
     double log_partition = -infinity, best = -infinity;
     std::vector<std::int64_t> best_path;
@@ -110,7 +110,7 @@ void agrees_with_enumeration(const Crf& crf, const Tensor<double>& e, const Leng
 
 } // namespace
 
-TEST_CASE("a CRF agrees with all paths enumerated") {
+TEST_CASE("a CRF equals the enumeration of all paths") {
     for (const std::size_t T : {1, 2, 3, 4, 5})
         for (const std::size_t K : {1, 2, 3}) {
             CAPTURE(T);
@@ -121,14 +121,15 @@ TEST_CASE("a CRF agrees with all paths enumerated") {
     agrees_with_enumeration(make(3, bio()), random_tensor({5, 4, 3}), {2, 5, 1, 0});
     agrees_with_enumeration(make(3, bio()), random_tensor({1, 3, 3}), {});
     auto masked = random_tensor({4, 2, 3});
-    masked(1, 0, 0) = masked(1, 0, 2) = masked(3, 1, 1) = -infinity; // one tag left at a step
+    masked(1, 0, 0) = masked(1, 0, 2) = masked(3, 1, 1) =
+        -infinity; // only one tag is possible at a step
     agrees_with_enumeration(make(3), masked, {4, 4});
     agrees_with_enumeration(
         make(3, {.transitions = {}, .starts = {}, .ends = Mask({3}, {1, 0, 0})}),
         random_tensor({4, 2, 3}), {4, 2});
 }
 
-TEST_CASE("probabilities of all paths of a CRF add up to 1") {
+TEST_CASE("probabilities of all paths of a CRF sum to 1") {
     const Crf crf = make(3);
     const auto e = random_tensor({4, 1, 3});
     double total = 0;
@@ -158,7 +159,7 @@ TEST_CASE("gradients of a CRF, at first and second order") {
     }
 }
 
-TEST_CASE("a CRF ignores values beyond a length") {
+TEST_CASE("a CRF ignores padding") {
     const Crf crf = make(3, bio());
     const double nan = std::nan("");
     auto e = random_tensor({4, 2, 3});
@@ -250,7 +251,7 @@ TEST_CASE("BIO constraints") {
     CHECK(contains(refused({}), "no tags"));
 }
 
-TEST_CASE("a CRF refuses what does not fit") {
+TEST_CASE("a CRF rejects invalid input") {
     const Crf crf = make(3, bio());
     const Variable<double> e(random_tensor({4, 2, 3}));
     const auto refused = [&](const Indices& tags, const Lengths& lengths) {
@@ -270,17 +271,16 @@ TEST_CASE("a CRF refuses what does not fit") {
     CHECK(contains(refused(tags, {}), "tag 3 at step 2 of sequence 1 is outside [0, 3)"));
     CHECK(refused(tags, {4, 2}) == "");
     tags(2, 1) = 1;
-    CHECK(contains(refused(tags, {}), "tag 1 at step 2 of sequence 1 is not allowed after tag 2"));
+    CHECK(contains(refused(tags, {}), "tag 1 at step 2 of sequence 1 must not follow tag 2"));
     tags(0, 0) = 1;
-    CHECK(contains(refused(tags, {}),
-                   "tag 1 at step 0 of sequence 0 is not allowed to be the first"));
+    CHECK(contains(refused(tags, {}), "tag 1 at step 0 of sequence 0 must not be the first"));
     CHECK(contains(error_of([] { Crf({}); }), "at least one tag"));
     CHECK(contains(error_of([] { Crf({2, bio()}); }), "allowed transitions have shape [3, 3]"));
     const Crf ends({2, {.transitions = {}, .starts = {}, .ends = Mask({2}, {1, 0})}});
     CHECK(contains(error_of([&] {
                        ends.score(Variable<double>(random_tensor({1, 1, 2})), Indices({1, 1}, {1}));
                    }),
-                   "is not allowed to be the last"));
+                   "must not be the last"));
 }
 
 TEST_CASE("a CRF under checking mode, in float, learns to tag") {

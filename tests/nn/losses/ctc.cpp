@@ -25,8 +25,8 @@ Tensor<double> log_probabilities(const Shape& shape, std::uint64_t seed = 1) {
 
 nn::PaddedBatch padded(const Targets& targets) { return nn::pad_sequences(targets, 77); }
 
-// The probability of every target that sequence b can mean, by going through all V^T paths, and the
-// likeliest path to each.
+// The probability of every possible target of sequence b, by enumeration of all V^T paths, and the
+// likeliest path of each.
 struct Enumerated {
     std::map<Symbols, double> probabilities;
     std::map<Symbols, std::pair<double, Symbols>> best;
@@ -59,7 +59,7 @@ double loss_of(const Tensor<double>& x, const Symbols& target, std::int64_t blan
 
 } // namespace
 
-TEST_CASE("CTC agrees with all paths enumerated") {
+TEST_CASE("CTC equals the enumeration of all paths") {
     for (const std::size_t T : {0, 1, 2, 3, 4, 5})
         for (const std::size_t V : {1, 2, 3})
             for (std::int64_t blank = 0; blank < static_cast<std::int64_t>(V); ++blank) {
@@ -78,7 +78,7 @@ TEST_CASE("CTC agrees with all paths enumerated") {
                         const auto path = nn::ctc_align(alone, {}, padded({target}), blank)[0];
                         CHECK(path == all.best.at(target).second);
                         CHECK(nn::ctc_collapse(path, blank).symbols == target);
-                        // In a batch with another, of another length.
+                        // In a batch with a sequence of another length.
                         Targets both(2, target);
                         if (b == 0) both[1].clear();
                         if (b == 1) both[0].clear();
@@ -91,7 +91,7 @@ TEST_CASE("CTC agrees with all paths enumerated") {
             }
 }
 
-TEST_CASE("CTC agrees with PyTorch's, values and gradients") {
+TEST_CASE("CTC equals PyTorch's, values and gradients") {
     const auto file = golden("ctc");
     const auto sizes = [&](const char* name) {
         const auto numbers = file.get<std::int64_t>(name).to_vector();
@@ -148,7 +148,8 @@ TEST_CASE("gradients of CTC, at first and second order") {
                 {random_tensor({6, 4, 3})}, {}, {.order = order});
             CHECK_MESSAGE(report, report.text());
         }
-    // By the log-probabilities themselves: minus how often a symbol is on a path.
+    // With respect to log-probabilities: minus the expected number of occurrences of a symbol on a
+    // path.
     Tape<double> tape;
     const auto x = tape.variable(log_probabilities({5, 2, 3}));
     tape.backward(nn::ctc_loss(x, {}, padded({{1, 1}, {2, 1}}), {0, total}).loss);
@@ -158,8 +159,9 @@ TEST_CASE("gradients of CTC, at first and second order") {
             CHECK(g(t, b, 0) + g(t, b, 1) + g(t, b, 2) == doctest::Approx(-1).epsilon(1e-12));
 }
 
-TEST_CASE("a target that no path has") {
-    // Too short; too short for a repetition; no step; and three that fit, the last without a step.
+TEST_CASE("targets without a path") {
+    // Too short; too short for a repetition; no steps; and three possible targets, the last without
+    // steps.
     const Targets targets{{1, 2, 1}, {1, 1}, {1}, {1, 2}, {}, {}};
     const Lengths lengths{2, 2, 0, 2, 2, 0};
     Tape<double> tape;
@@ -190,7 +192,7 @@ TEST_CASE("a target that no path has") {
     CHECK(means.loss.item() == doctest::Approx((losses(3) / 2 + losses(4)) / 6));
 }
 
-TEST_CASE("symbols that are forbidden, and what is no number, in CTC") {
+TEST_CASE("forbidden symbols and NaN in CTC") {
     auto logits = random_tensor({4, 2, 3});
     logits(1, 0, 0) = logits(1, 0, 2) = -infinity; // only symbol 1 at step 1
     for (std::size_t t = 0; t < 4; ++t) logits(t, 1, 2) = -infinity;
@@ -214,7 +216,7 @@ TEST_CASE("symbols that are forbidden, and what is no number, in CTC") {
     CHECK(std::isnan(loss_of(wrong, {1, 2})));
 }
 
-TEST_CASE("CTC ignores values beyond a length") {
+TEST_CASE("CTC ignores padding") {
     auto x = log_probabilities({5, 2, 3});
     const auto losses = [&](const Tensor<double>& values, const Indices& targets) {
         Tape<double> tape;
@@ -264,7 +266,7 @@ TEST_CASE("empty batches, and CTC in float under checking mode") {
     CHECK(found[1].symbols == Symbols{2});
 }
 
-TEST_CASE("long sequences of CTC stay finite, and their graph is two operations a step") {
+TEST_CASE("long sequences of CTC remain finite, with two operations per step") {
     Tape<float> tape;
     const auto x = tape.variable(random_tensor<float>({500, 3, 8}));
     Symbols target;
@@ -277,7 +279,7 @@ TEST_CASE("long sequences of CTC stay finite, and their graph is two operations 
         const auto& node = tape.node(static_cast<NodeId>(i));
         if (node.rule != nullptr && tape.time_step(node.scope) != Scope::no_index) ++fused;
     }
-    CHECK(fused == 1000); // the emissions are gathered, and a step is made
+    CHECK(fused == 1000); // a gather of the emissions, and the step
     tape.backward(loss);
     const auto g = tape.gradient(x);
     for (std::size_t i = 0; i < g.size(); ++i) CHECK(std::abs(g.data()[i]) <= 1.001f);
@@ -290,13 +292,13 @@ TEST_CASE("paths of CTC, collapsed") {
     CHECK(found.steps == Lengths{1, 4, 5});
     CHECK(nn::ctc_collapse(path, 2).symbols == Symbols{0, 1, 0, 1, 0});
     CHECK(nn::ctc_collapse({}).symbols.empty());
-    // Of equal paths the first symbol, and the state that is further on.
+    // On ties the first symbol, and the state that has advanced further.
     const auto even = Tensor<double>::zeros({3, 1, 3});
     CHECK(nn::ctc_greedy(even)[0].symbols.empty());
     CHECK(nn::ctc_align(even, {}, padded({{1}}))[0].size() == 3);
 }
 
-TEST_CASE("CTC refuses what does not fit") {
+TEST_CASE("CTC rejects invalid input") {
     const Variable<double> x(log_probabilities({4, 2, 3}));
     const auto refused = [&](const Targets& targets, const Lengths& lengths = {},
                              std::int64_t blank = 0) {
@@ -308,8 +310,8 @@ TEST_CASE("CTC refuses what does not fit") {
     CHECK(contains(refused({{1}, {-2}}), "symbol -2 at position 0 of target 1 is outside"));
     CHECK(contains(refused({{1}, {1, 0}}), "symbol 0 at position 1 of target 1 is the blank"));
     CHECK(contains(refused(good, {}, 2), "symbol 2 at position 1 of target 0 is the blank"));
-    CHECK(contains(refused(good, {}, 3), "the blank is symbol 3, outside [0, 3)"));
-    CHECK(contains(refused(good, {}, -1), "the blank is symbol -1"));
+    CHECK(contains(refused(good, {}, 3), "the blank symbol is 3, outside [0, 3)"));
+    CHECK(contains(refused(good, {}, -1), "the blank symbol is -1"));
     CHECK(contains(refused(good, {4}), "1 lengths for a batch of 2"));
     CHECK(contains(refused(good, {5, 4}), "length 5 of sequence 0 is more than the 4 steps"));
     CHECK(contains(refused(good, {4, static_cast<std::size_t>(-1)}), "more than the 4 steps"));

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t classes = 3, steps = 4;
 const std::vector<std::size_t> lengths{4, 0, 2};
-// Values beyond a length must not be read.
+// Padding must not be read.
 const Indices tags({steps, 3}, {2, 9, 1, 0, 9, 2, 1, 9, -7, 1, 9, 50});
 
 nn::Tagger<double> tagger(bool crf) {
@@ -24,7 +24,7 @@ nn::Tagger<double> tagger(bool crf) {
     return made;
 }
 
-// The score of a path, each tag by itself unless there is a CRF.
+// The score of a path, with independent tags unless there is a CRF.
 double score(const nn::Tagger<double>& t, const Tensor<double>& h, std::size_t b,
              const Tags& path) {
     double sum = 0;
@@ -57,7 +57,7 @@ std::vector<Tags> paths(std::size_t length) {
 
 } // namespace
 
-TEST_CASE("a tagger's loss and tags are those of all paths enumerated") {
+TEST_CASE("a tagger's loss and tags equal the enumeration of all paths") {
     const auto h = random_tensor({steps, 3, 2}, 3);
     for (const bool crf : {false, true}) {
         const auto t = tagger(crf);
@@ -79,7 +79,7 @@ TEST_CASE("a tagger's loss and tags are those of all paths enumerated") {
     }
 }
 
-TEST_CASE("taggers without steps, with constraints, and what they refuse") {
+TEST_CASE("taggers without steps, with constraints, and with invalid input") {
     const auto h = Variable<double>(random_tensor({2, 1, 2}));
     const Indices two({2, 1}, {0, 1});
     for (const bool crf : {false, true}) {

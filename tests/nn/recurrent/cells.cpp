@@ -21,7 +21,7 @@ using namespace test;
 
 namespace {
 
-// A cell whose step is a lambda: the new state from z and the old one, all of width `hidden`.
+// A cell whose step is a lambda: the new state from z and the old state, all of width `hidden`.
 template <std::size_t N>
 struct AnyCell {
     using value_type = double;
@@ -57,7 +57,7 @@ nn::Recurrent<AnyCell<N>> any(const AnyStep<N>& step, std::size_t gates = 1,
     return nn::Recurrent<AnyCell<N>>(options);
 }
 
-// Outputs by running the step by hand, without a layer.
+// Outputs of calling step directly, without a layer.
 template <std::size_t N>
 void check_by_hand(const AnyStep<N>& step, std::size_t gates = 1) {
     const auto x = random_tensor({4, 3, 2});
@@ -135,14 +135,14 @@ static_assert(nn::cell_states<PlainRnn>() == 1 && nn::cell_states<PlainLstm<doub
 static_assert(std::is_same_v<nn::cell_scalar<PlainRnn>, double>);
 static_assert(std::is_same_v<nn::cell_scalar<PlainLstm<float>>, float>);
 
-TEST_CASE("a step may return whatever has the right shape") {
+TEST_CASE("a step may return any variable of the right shape") {
     using S1 = nn::State<double, 1>;
     using S2 = nn::State<double, 2>;
     using C = nn::StepContext<double>;
     SUBCASE("the old state") {
         check_by_hand<1>([](const V&, const S1& s, const C&) { return s; });
     }
-    SUBCASE("the old state's other part") {
+    SUBCASE("another part of the old state") {
         check_by_hand<2>([](const V& z, const S2& s, const C&) { return S2{s[1], z + s[0]}; });
     }
     SUBCASE("the input") {
@@ -158,13 +158,13 @@ TEST_CASE("a step may return whatever has the right shape") {
             return z.value()(0, 0) > 0 ? S1{tanh(z + s[0])} : S1{Tensor<double>::ones({3, 3})};
         });
     }
-    SUBCASE("h and c in one memory") {
+    SUBCASE("h and c in the same buffer") {
         check_by_hand<2>([](const V& z, const S2& s, const C&) {
             const V c = tanh(z + s[1]);
             return S2{c, c};
         });
     }
-    SUBCASE("h and c in one memory, which is the output's") {
+    SUBCASE("h and c in the output buffer") {
         check_by_hand<2>([](const V& z, const S2& s, const C& context) {
             const V c = fuse_into(
                 context.h, "c", [](auto z, auto c) { return tanh(z + c); }, z, s[1]);
@@ -189,12 +189,12 @@ TEST_CASE("a step may return whatever has the right shape") {
             return S1{broadcast_to(sum(z * tanh(s[0] + 1), {-1}, true), {3, 3})};
         });
     }
-    SUBCASE("what does not depend on the state") {
+    SUBCASE("a value that does not depend on the state") {
         check_by_hand<1>([](const V& z, const S1&, const C&) { return S1{sin(z)}; });
     }
 }
 
-TEST_CASE("a step that stores one thing and returns another is refused") {
+TEST_CASE("storing a different h than is returned is an error") {
     using S1 = nn::State<double, 1>;
     using C = nn::StepContext<double>;
     const auto x = random_tensor({4, 3, 2});
@@ -211,14 +211,14 @@ TEST_CASE("a step that stores one thing and returns another is refused") {
     for (const auto& step : steps) {
         const auto net = any<1>(step);
         const auto refused = [&] { return error_of([&] { net(x); }); };
-        CHECK(contains(refused(), "AnyCell: step stored something in StepContext::h and returned"));
+        CHECK(contains(refused(), "AnyCell: step stored a value in StepContext::h but returned"));
         const Tape<double> tape;
-        CHECK(contains(refused(), "AnyCell: step stored something in StepContext::h and returned"));
+        CHECK(contains(refused(), "AnyCell: step stored a value in StepContext::h but returned"));
     }
     const auto detached = any<1>(
         [&](const V& z, const S1&, const C& context) { return S1{detach(stored(z, context))}; });
     const Tape<double> tape;
-    CHECK(contains(error_of([&] { detached(x); }), "step stored something in StepContext::h"));
+    CHECK(contains(error_of([&] { detached(x); }), "step stored a value in StepContext::h"));
 }
 
 TEST_CASE("wrong shapes name the cell, the function, and what was expected") {
@@ -268,7 +268,7 @@ TEST_CASE("cells without weights, and in float") {
     CHECK(distance(net(x).output.value(), lstm(x).output.value()) < 1e-6);
 }
 
-TEST_CASE("downward trees take such cells, too") {
+TEST_CASE("top-down trees accept such cells") {
     const nn::TreeBatch batch(random_trees(1, 3));
     nn::Downward<nn::LstmCell<double>> built(2, 3);
     nn::Downward<PlainLstm<double>> plain(2, 3);
@@ -283,7 +283,7 @@ TEST_CASE("downward trees take such cells, too") {
     }
 }
 
-TEST_CASE("a state that is carried on must be detached") {
+TEST_CASE("a state of an earlier tape must be detached") {
     nn::Lstm<double> lstm({.input = 2, .hidden = 3, .layers = 2});
     nn::Recurrent<PlainRnn> plain({.input = 2, .hidden = 3});
     const auto x = random_tensor({4, 3, 2});
@@ -298,7 +298,7 @@ TEST_CASE("a state that is carried on must be detached") {
         {
             Tape<double> tape;
             state = net(x).state;
-            CHECK(contains(refused(net, state), "detach()")); // of a tape that lives
+            CHECK(contains(refused(net, state), "detach()")); // of a live tape
             tape.backward(sum(state[0]));
             const auto used_up = error_of([&] { tape.backward(sum(net(x, state).output)); });
             CHECK(contains(used_up, "detach()"));
@@ -320,7 +320,7 @@ TEST_CASE("a state that is carried on must be detached") {
     CHECK(!detach(std::vector<V>{y, y})[1].is_recorded());
 }
 
-TEST_CASE("what a layer computes of parameters without a tape cannot be trained on") {
+TEST_CASE("values computed from parameters without a tape cannot be trained on") {
     nn::Lstm<double> lstm({.input = 2, .hidden = 3});
     const auto result = lstm(random_tensor({4, 3, 2}));
     Tape<double> tape;
@@ -330,7 +330,7 @@ TEST_CASE("what a layer computes of parameters without a tape cannot be trained 
     CHECK(error_of([&] { tape.backward(sum(detach(result.output))); }).empty());
 }
 
-TEST_CASE("a decoder takes such cells, too") {
+TEST_CASE("a decoder accepts such cells") {
     using Model =
         nn::EncoderDecoder<PlainLstm<double>, PlainProjected, nn::AdditiveAttention<double>>;
     for (const auto attend :
@@ -380,7 +380,7 @@ TEST_CASE("nested tapes") {
     const auto result = plain(x, {first});
     outer.backward(sum(result.output));
     CHECK(outer.gradient(first) == Tensor<double>::full({1, 3, 2}, 4));
-    // What only a step knows of comes too late.
+    // A tape that only the step uses is found too late.
     CHECK(contains(error_of([&] { of_outer(x); }),
                    "recorded on another tape than the buffer for the result"));
 }

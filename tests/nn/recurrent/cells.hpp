@@ -81,7 +81,7 @@ V weighed(const typename Net::Result& result) {
     for (const auto& s : result.state) total = total + sum(square(s + 0.5));
     return total;
 }
-// With first states as inputs, unless these are learned.
+// With initial states as inputs, unless these are learned.
 template <class Net>
 void check_gradients(Net& net, const Tensor<double>& x, const Lengths& lengths, int order) {
     std::vector<Tensor<double>> inputs{x};

@@ -20,7 +20,7 @@ nn::CharacterLstm<double> spelling(std::size_t most = 0, double dropout = 0) {
         {.characters = letters, .width = 3, .hidden = 2, .most = most, .dropout = dropout});
 }
 
-// What both directions end with, reading one word alone.
+// The final states of both directions for a single word.
 std::vector<double> alone(const nn::CharacterLstm<double>& spell, const std::string& word) {
     Tape<double> tape;
     const auto numbers = letters.encode(nn::split_characters(word));
@@ -32,7 +32,7 @@ std::vector<double> alone(const nn::CharacterLstm<double>& spell, const std::str
 
 } // namespace
 
-TEST_CASE("words are spelled as each would be alone, and padding as nothing") {
+TEST_CASE("words are embedded independently, and padding gives zeros") {
     const auto spell = spelling();
     Tape<double> tape;
     const auto y = spell(sentences).value();
@@ -50,7 +50,7 @@ TEST_CASE("words are spelled as each would be alone, and padding as nothing") {
     for (std::size_t i = 0; i < 4; ++i) CHECK(cut(0, 0, i) == cut(1, 0, i));
 }
 
-TEST_CASE("spelling reads nothing as nothing, and refuses what it cannot spell") {
+TEST_CASE("character LSTM: empty words give zeros, invalid words are rejected") {
     const auto spell = spelling();
     Tape<double> tape;
     CHECK(spell(std::vector<Tokens>{}).shape() == Shape{0, 0, 4});
@@ -63,7 +63,7 @@ TEST_CASE("spelling reads nothing as nothing, and refuses what it cannot spell")
     CHECK(contains(error_of([&] { few(std::vector<Tokens>{{"ab"}}); }), "'b' at position 1"));
 }
 
-TEST_CASE("gradients of spelling") {
+TEST_CASE("gradients of character LSTM embeddings") {
     for (const double dropout : {0.0, 0.3}) {
         auto spell = spelling(0, dropout);
         for (const int order : {1, 2}) {

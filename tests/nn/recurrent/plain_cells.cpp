@@ -1,4 +1,4 @@
-// Cells of plain operations compute what the built-in ones do, in every situation of a layer.
+// Cells of plain operations equal the built-in ones, with every option of a layer.
 
 #include "cells.hpp"
 
@@ -62,7 +62,7 @@ Run run(Net& net, const Tensor<double>& x, const Lengths& lengths, bool with_sta
     return all;
 }
 
-// The same numbers from a built-in cell and a plain one, in one situation.
+// Compares a built-in cell with a plain one for one set of options.
 template <class Built, class Plain>
 void compare(nn::RecurrentOptions<Built> options, const Shape& shape, const Lengths& lengths = {},
              bool with_state = false) {
@@ -73,7 +73,7 @@ void compare(nn::RecurrentOptions<Built> options, const Shape& shape, const Leng
     REQUIRE(built.cells().size() == plain.cells().size());
     for (std::size_t i = 0; i < built.cells().size(); ++i)
         copy_weights(built.cells()[i], plain.cells()[i]);
-    const auto others = [](auto& net) { // highways and first states
+    const auto others = [](auto& net) { // highways and initial states
         std::vector<NamedParameter<double>> found;
         for (const auto& p : parameters(net))
             if (p.path.starts_with("highway") || p.path.starts_with("initial")) found.push_back(p);
@@ -125,7 +125,7 @@ void compare_all(const typename Built::Options& cell = {}) {
     all("dropout", {.layers = 2, .dropout = 0.4}, shape);
     all("locked dropout", {.input_dropout = 0.3, .output_dropout = 0.3}, shape);
     all("zoneout", {.zoneout = 0.3}, shape);
-    all("all zoned out", {.zoneout = 1}, shape);
+    all("zoneout of all elements", {.zoneout = 1}, shape);
     all("learned state", {.learned_state = true}, shape);
     all("merged", {.merge = nn::Merge::multiply}, shape);
     all("residual", {.layers = 2, .merge = nn::Merge::add, .connection = nn::Connection::residual},
@@ -141,15 +141,15 @@ void compare_all(const typename Built::Options& cell = {}) {
 
 } // namespace
 
-TEST_CASE("a cell of project and step alone is the built-in one: Rnn") {
+TEST_CASE("a cell of only project and step equals the built-in one: Rnn") {
     compare_all<nn::RnnCell<double>, PlainRnn>();
 }
 
-TEST_CASE("a cell of project and step alone is the built-in one: Lstm") {
+TEST_CASE("a cell of only project and step equals the built-in one: Lstm") {
     compare_all<nn::LstmCell<double>, PlainLstm<double>>();
 }
 
-TEST_CASE("a cell of project and step alone is the built-in one: h narrower than c") {
+TEST_CASE("a cell of only project and step equals the built-in one: h narrower than c") {
     compare_all<nn::LstmCell<double>, PlainProjected>({.projection = 2});
 }
 

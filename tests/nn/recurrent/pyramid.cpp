@@ -47,7 +47,7 @@ void check_gradients(Net& net, const Tensor<double>& x, const Lengths& lengths) 
 
 } // namespace
 
-TEST_CASE("steps joined side by side") {
+TEST_CASE("joined steps") {
     const auto x = random_tensor({5, 2, 3});
     for (const std::size_t factor : {1, 2, 3, 7}) {
         const auto joined = nn::join_steps(Variable<double>(x), factor, Lengths{5, 2});
@@ -74,7 +74,7 @@ TEST_CASE("steps joined side by side") {
                    "expected [T, B, n]"));
 }
 
-TEST_CASE("a pyramid is its layers with steps joined between them") {
+TEST_CASE("a pyramid equals its layers with joined steps between them") {
     const auto net = listener({1, 2, 3});
     CHECK(net.factor() == 6);
     CHECK(net.output_width() == 6);
@@ -108,7 +108,7 @@ TEST_CASE("subsampling is two strided convolutions and a linear map") {
     const auto [y, lengths] = net(Variable<double>(x));
     CHECK(y.shape() == Shape{3, 2, 4});
     CHECK(lengths == Lengths{3, 3});
-    // One result, by its formula: layer after layer, zeros around.
+    // One element of the result by its formula, layer by layer, with zero padding.
     const auto layer = [&](const Tensor<double>& in, const nn::Convolution<double>& c) {
         Tensor<double> out(Shape{3, (in.shape(1) + 1) / 2, (in.shape(2) + 1) / 2});
         for (std::size_t o = 0; o < 3; ++o)

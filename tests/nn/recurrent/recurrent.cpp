@@ -17,7 +17,7 @@ void fill(Net& net, const SafetensorsFile& file, const std::string& prefix) {
         entry.set(file.get<T>(prefix + entry.path, Narrowing::allow));
 }
 
-// Outputs, final states and every gradient against PyTorch's.
+// Compares outputs, final states and all gradients with PyTorch's.
 template <class Cell>
 void compare(const std::string& name, const std::string& what, nn::RecurrentOptions<Cell> options,
              double tolerance) {
@@ -123,7 +123,7 @@ TEST_CASE("recurrent layers equal PyTorch's") {
     compare_all<nn::GruCell<float>>("gru");
 }
 
-TEST_CASE("every form of the GRU equals its formula") {
+TEST_CASE("every variant of the GRU equals its formula") {
     using Options = nn::GruOptions;
     for (const auto reset : {Options::Reset::after, Options::Reset::before, Options::Reset::none})
         for (const auto update : {Options::Update::keeps_old, Options::Update::lets_new}) {
@@ -165,7 +165,7 @@ TEST_CASE_TEMPLATE("every cell passes the gradient check", Cell, nn::RnnCell<dou
         }
 }
 
-TEST_CASE("the three GRU forms pass the gradient check") {
+TEST_CASE("the three GRU variants pass the gradient check") {
     for (const auto reset : {nn::GruOptions::Reset::before, nn::GruOptions::Reset::none}) {
         nn::Gru<double> net({.input = 2, .hidden = 3, .cell = {.reset = reset}});
         const auto report =
@@ -176,7 +176,7 @@ TEST_CASE("the three GRU forms pass the gradient check") {
     }
 }
 
-TEST_CASE("a state carried on equals one long run, and padding changes nothing") {
+TEST_CASE("carrying the state equals one long run, and padding has no effect") {
     nn::Lstm<double> lstm({.input = 2, .hidden = 3, .layers = 2});
     const auto x = random_tensor({6, 2, 2});
     const auto whole = lstm(x);
@@ -247,7 +247,7 @@ TEST_CASE("merging directions") {
     }
 }
 
-TEST_CASE("a training step allocates nothing once warm, and keeps what its rules list") {
+TEST_CASE("a warm training step allocates nothing and saves only what its rules list") {
     nn::Lstm<float> lstm({.input = 8, .hidden = 16});
     Tape<float> tape;
     const auto x = random_tensor<float>({20, 4, 8});

@@ -33,7 +33,7 @@ Row normalised(const Row& x, const nn::LayerNorm<double>& norm) {
     return y;
 }
 
-// W_ih x + b_ih + b_hh + W_hh h, with layer normalisation of both products where there is one.
+// W_ih x + b_ih + b_hh + W_hh h, optionally with layer normalisation of both products.
 Row sums(const nn::CellParameters<double>& cell, const Row& x, const Row& h) {
     Row a = product(cell.weight_ih.value(), x), b = product(cell.weight_hh.value(), h);
     if (cell.norm_ih) {
@@ -45,7 +45,7 @@ Row sums(const nn::CellParameters<double>& cell, const Row& x, const Row& h) {
     return a;
 }
 
-// One step of every form of the LSTM, as its papers write it.
+// One step of every variant of the LSTM, as in the papers.
 void lstm_by_hand(const nn::LstmCell<double>& cell, const Row& x, Row& h, Row& c) {
     const auto& o = cell.options;
     const std::size_t H = cell.hidden, first = o.coupled_gates ? 0 : H;
@@ -66,7 +66,7 @@ void lstm_by_hand(const nn::LstmCell<double>& cell, const Row& x, Row& h, Row& c
     c = next;
 }
 
-// Norms begin with gains of 1 and biases of 0, which would hide them.
+// Normalisations initially have gains of 1 and biases of 0, which would hide errors.
 template <class Net>
 void shake(Net& net) {
     std::uint64_t seed = 40;
@@ -94,7 +94,7 @@ void check_gradients(Net& net, std::size_t input, std::span<const std::size_t> l
 
 } // namespace
 
-TEST_CASE("every form of the LSTM equals its formula and passes the gradient check") {
+TEST_CASE("every variant of the LSTM equals its formula and passes the gradient check") {
     for (int form = 0; form < 16; ++form) {
         const nn::LstmOptions options{.peephole = (form & 1) != 0,
                                       .coupled_gates = (form & 2) != 0,
@@ -156,7 +156,7 @@ TEST_CASE("layer normalisation in RNN and GRU equals its formula") {
                    "Reset::after or none"));
 }
 
-TEST_CASE_TEMPLATE("regularised, with learned states and connections, gradients are right", Cell,
+TEST_CASE_TEMPLATE("gradients with regularisation, learned states and connections", Cell,
                    nn::RnnCell<double>, nn::LstmCell<double>, nn::GruCell<double>) {
     const std::vector<std::size_t> lengths{4, 0, 2};
     for (const auto connection : {nn::Connection::residual, nn::Connection::highway}) {
@@ -176,7 +176,7 @@ TEST_CASE_TEMPLATE("regularised, with learned states and connections, gradients 
     }
 }
 
-TEST_CASE("variational dropout drops the same places in every step") {
+TEST_CASE("variational dropout uses the same mask in every step") {
     nn::Lstm<double> lstm({.input = 3, .hidden = 50, .output_dropout = 0.5});
     Tape<double> tape;
     const auto out = lstm(tape.variable(random_tensor({6, 2, 3}))).output.value();
@@ -190,7 +190,7 @@ TEST_CASE("variational dropout drops the same places in every step") {
     CHECK(dropped < 75);
 }
 
-TEST_CASE("regularisation rests while a tape evaluates") {
+TEST_CASE("regularisation is inactive in evaluation mode") {
     const nn::RecurrentOptions<nn::GruCell<double>> plain{.input = 3, .hidden = 5, .layers = 2};
     auto regularised = plain;
     regularised.input_dropout = regularised.state_dropout = regularised.output_dropout = 0.5;
@@ -206,7 +206,7 @@ TEST_CASE("regularisation rests while a tape evaluates") {
     CHECK(distance(b(tape.variable(x)).output.value(), a(x).output.value()) > 0.01);
 }
 
-TEST_CASE("zoneout keeps old states: all of them at 1, their mean while evaluating") {
+TEST_CASE("zoneout keeps old states: all at p = 1, the expected value in evaluation mode") {
     nn::Rnn<double> still({.input = 2, .hidden = 3, .zoneout = 1, .learned_state = true});
     shake(still);
     const auto x = random_tensor({4, 2, 2});
@@ -237,7 +237,7 @@ TEST_CASE("connections between layers") {
     const auto x = random_tensor({4, 2, 3});
     const Variable<double> expected = Variable<double>(x) + plain(x).output;
     CHECK(distance(residual(x).output.value(), expected.value()) == 0);
-    // Other widths have a plain first layer.
+    // With a different input width, the first layer has no connection.
     nn::Lstm<double> wide(
         {.input = 2, .hidden = 3, .layers = 2, .connection = nn::Connection::highway});
     CHECK(wide(random_tensor({4, 2, 2})).output.shape() == Shape{4, 2, 3});
@@ -246,10 +246,10 @@ TEST_CASE("connections between layers") {
                        nn::Lstm<double>(
                            {.input = 2, .hidden = 3, .connection = nn::Connection::residual});
                    }),
-                   "has the width of its input"));
+                   "inputs and outputs of equal width"));
 }
 
-TEST_CASE("recurrent options that make no sense") {
+TEST_CASE("invalid recurrent options") {
     CHECK(contains(error_of([] { nn::Gru<double>({.input = 1, .hidden = 1, .zoneout = 1.5}); }),
                    "zoneout must be in [0, 1]"));
     CHECK(

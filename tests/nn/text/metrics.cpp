@@ -45,7 +45,7 @@ std::size_t letters(const std::string& a, const std::string& b) {
 } // namespace
 
 TEST_CASE("confusion matrix, accuracy, precision, recall and F1") {
-    // Class 0: 3 right of 4 predicted and 5 there; 1: 1 of 3 and 2; 2: 0 of 1 and 1; 3: none.
+    // Class 0: 3 correct, 4 predicted, 5 actual; 1: 1, 3, 2; 2: 0, 1, 1; 3: none.
     const Indices y({2, 5}, {0, 0, 0, 0, 0, 1, 1, 2, -100, -100});
     const Indices p({2, 5}, {0, 0, 0, 1, 2, 1, 0, 1, 0, 99});
     nn::ConfusionMatrix m(4);
@@ -116,7 +116,7 @@ TEST_CASE("entity-level precision, recall and F1") {
     const auto add = [&](const std::string& targets, const std::string& predicted) {
         scores.add(words(targets), words(predicted));
     };
-    // There: per 0-2, loc 3-4, org 5-6. Predicted: per 0-2, loc 3-5 (too long), per 5-6 (no org).
+    // Actual: per 0-2, loc 3-4, org 5-6. Predicted: per 0-2, loc 3-5 (too long), per 5-6 (not org).
     add("B-per I-per O B-loc O B-org", "B-per I-per O B-loc I-loc B-per");
     add("B-loc B-loc", "I-loc B-loc"); // the same chunks in another notation
     add("O", "B-misc");
@@ -164,7 +164,7 @@ TEST_CASE("BLEU") {
           doctest::Approx(std::pow(17.0 / 18 * 10.0 / 17 * 7.0 / 16 * 4.0 / 15, 0.25)));
     CHECK(bleu("a b c d e", {"a b c d e"}) == 1);
     CHECK(bleu("a b c d", {"a b c d e"}) == doctest::Approx(std::exp(1 - 5.0 / 4)));
-    // The closest reference counts, the shorter of two as close.
+    // The reference closest in length counts, the shorter one on ties.
     CHECK(bleu("a b c d", {"a b c d e f", "a b c d e"}) == doctest::Approx(std::exp(1 - 5.0 / 4)));
     CHECK(bleu("a b c d", {"a b c d e", "a b c"}) == 1);
     CHECK(bleu("a b c", {"a b c"}) == 0); // no four words
@@ -175,7 +175,7 @@ TEST_CASE("BLEU") {
     CHECK(bleu("", {"a b"}) == 0);
     CHECK(nn::Bleu().score() == 0);
 
-    // Counts of a corpus are added up before they are divided.
+    // Counts are summed over the corpus before the division.
     nn::Bleu corpus(2);
     corpus.add(words("a b c"), std::vector<Tokens>{words("a b d e")});
     corpus.add(words("x y"), std::vector<Tokens>{words("x y")});

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::int64_t start = 9;
 
-// How often x came behind a context in sequences that begin with as many start symbols as needed.
+// The number of occurrences of x after a context, in sequences padded with start symbols.
 double count(const std::vector<Numbers>& sequences, const Numbers& context, std::int64_t x) {
     double found = 0;
     for (const auto& sequence : sequences)
@@ -24,7 +24,7 @@ double count(const std::vector<Numbers>& sequences, const Numbers& context, std:
     return found;
 }
 
-// The formula as it stands, for numbers in [0, vocabulary).
+// The formula of the header, for tokens in [0, vocabulary).
 double expected(const std::vector<Numbers>& sequences, Numbers context, std::int64_t x,
                 std::int64_t vocabulary) {
     double total = 0, kinds = 0;
@@ -50,7 +50,7 @@ nn::NGrams counted(std::size_t order) {
 
 } // namespace
 
-TEST_CASE("n-grams equal their formula, and add up to 1") {
+TEST_CASE("n-grams equal their formula and sum to 1") {
     const nn::NGrams grams = counted(3);
     std::vector<Numbers> contexts{{}, {start, start}, {start}, {start, 0}};
     for (std::int64_t a = 0; a < 5; ++a)
@@ -69,7 +69,7 @@ TEST_CASE("n-grams equal their formula, and add up to 1") {
             }
             CHECK(sum == doctest::Approx(1).epsilon(1e-12));
         }
-    // Only the last order - 1 numbers count.
+    // Only the last order - 1 tokens count.
     CHECK(grams.probability(Numbers{4, 4, 0, 1}, 1) == grams.probability(Numbers{0, 1}, 1));
     CHECK(grams.probability(Numbers{0, 1}, 1) == grams.probability(Numbers{0, 1}, 1, 3));
 }
@@ -93,7 +93,7 @@ TEST_CASE("bits of sequences padded with start symbols") {
     CHECK(none.bits(held) == doctest::Approx(3));
 }
 
-TEST_CASE("n-grams refuse what does not fit") {
+TEST_CASE("n-grams reject invalid arguments") {
     CHECK(contains(error_of([] { nn::NGrams({.order = 0, .vocabulary = 3}); }),
                    "order and vocabulary must be at least 1, got 0 and 3"));
     CHECK(contains(error_of([] { nn::NGrams({.order = 2}); }), "got 2 and 0"));

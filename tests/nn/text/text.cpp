@@ -68,7 +68,7 @@ TEST_CASE("vocabularies number symbols by frequency") {
     CHECK(nn::Vocabulary(std::vector<Tokens>{{"<unk>", "x"}}).counts()[1] == 1);
 }
 
-TEST_CASE("vocabularies refuse what they cannot number") {
+TEST_CASE("vocabularies reject unknown symbols and invalid numbers") {
     const auto none = nn::SpecialSymbols::none();
     const nn::Vocabulary tags = nn::Vocabulary::of(Tokens{"O"});
     CHECK(tags.size() == 1);
@@ -168,7 +168,7 @@ TEST_CASE("lines and sentences of files") {
     CHECK(contains(refusal([&] { nn::read_lines(path); }), "iconv"));
     put(path, std::string("\xff\xfeo\0", 4));
     CHECK(contains(refusal([&] { nn::read_lines(path); }), "UTF-16"));
-    // A line is blank by one rule: a no-break space or a form feed alone parts sentences.
+    // A line that contains only a no-break space or a form feed is blank and separates sentences.
     put(path, "a O\n\xc2\xa0\nb O\n\f\nc O\n");
     CHECK(nn::read_columns(path).size() == 3);
     put(path, "\xc2\xa0\na O\n");
@@ -179,7 +179,7 @@ TEST_CASE("lines and sentences of files") {
     CHECK(contains(refusal([&] { nn::read_lines("/nowhere/x"); }), "/nowhere/x"));
 }
 
-TEST_CASE("how words are written") {
+TEST_CASE("word shapes") {
     const Tokens words{"",    "@ada",   "#AI",   "http://a.b", "B2",  "naive", "Ada",  "A",
                        "USA", "iPhone", "McRae", "naïve",      "Été", "-",     "Don't"};
     const Numbers forms{0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 8, 9, 9, 9, 6};
@@ -203,8 +203,8 @@ TEST_CASE("files of pairs") {
     };
     CHECK(contains(refused("a\tb\nno tab\n"),
                    "', line 2: expected a sentence, a tab and another one, in 'no tab'"));
-    CHECK(contains(refused("\tb\n"), "line 1: there is nothing before the tab"));
-    CHECK(contains(refused("a\t \n"), "line 1: there is nothing after the tab"));
+    CHECK(contains(refused("\tb\n"), "line 1: the text before the tab is empty"));
+    CHECK(contains(refused("a\t \n"), "line 1: the text after the tab is empty"));
     CHECK(contains(refused("a\tb\n\xff\n"), "line 2: expected text in UTF-8"));
     CHECK(contains(refused(""), "x' is empty"));
 }
@@ -240,8 +240,8 @@ TEST_CASE("column files") {
                    "line 3: unknown tag 'X', expected one of 2 such as 'O', in 'b X'"));
     CHECK(contains(refused_file("a\t\n", {.only_tabs = true}), "line 1: the tag is empty"));
     CHECK(contains(refused_file("\tO\n", {.only_tabs = true}), "line 1: the word is empty"));
-    CHECK(contains(refused_file(""), "line 1: the file ends; expected a sentence"));
-    CHECK(contains(refused_file("\n\n"), "line 1: the file ends; expected a sentence"));
+    CHECK(contains(refused_file(""), "line 1: the file ends where a sentence was expected"));
+    CHECK(contains(refused_file("\n\n"), "line 1: the file ends where a sentence was expected"));
     CHECK(
         contains(refused_file("a O\n\x89PNG\r\n"), "line 2: expected text in UTF-8, got byte 137"));
 }
@@ -286,7 +286,7 @@ TEST_CASE("batches of one length") {
                  "sequence 103 of 103"));
 }
 
-TEST_CASE("what was padded is unpadded") {
+TEST_CASE("unpadding is the inverse of padding") {
     const std::vector<Numbers> sequences{{4, 5, 6}, {}, {7}};
     const auto [numbers, lengths] = nn::pad_sequences(sequences, 9);
     CHECK(nn::unpad_sequences(numbers, lengths) == sequences);
@@ -297,7 +297,7 @@ TEST_CASE("what was padded is unpadded") {
     CHECK(contains(error_of([&] { nn::unpad_sequences(Indices::zeros({2}), {}); }), "[T, B]"));
 }
 
-TEST_CASE("series side by side") {
+TEST_CASE("batches of series") {
     const std::vector<Tensor<double>> series{random_tensor({3, 2}, 1), random_tensor({0, 2}, 2),
                                              random_tensor({5, 2}, 3)};
     const auto [frames, lengths] = nn::pad_frames<double>(series);
@@ -318,7 +318,7 @@ TEST_CASE("series side by side") {
                    "[2, 3], expected [T, 2]"));
 }
 
-TEST_CASE("rare words are hidden, special symbols never") {
+TEST_CASE("word dropout replaces rare words, never special symbols") {
     const nn::Vocabulary v(std::vector<Tokens>{{"a", "a", "a", "b"}});
     const std::vector<std::size_t> counts = v.counts();
     const Indices words = Indices({2, 3}, {0, 1, 2, 3, 4, 5});
@@ -344,7 +344,7 @@ TEST_CASE("rare words are hidden, special symbols never") {
     CHECK(contains(refused(0, 1, nn::Vocabulary::of(Tokens{"a"})), "no unknown symbol"));
 }
 
-TEST_CASE("padding never changes what a network reads from a sentence") {
+TEST_CASE("padding does not change the result of a network") {
     const nn::Vocabulary v(sentences);
     nn::seed(2);
     const nn::Embedding<double> embed({.vocabulary = v.size(), .width = 3, .padding = v.padding()});

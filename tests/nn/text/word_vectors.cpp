@@ -24,7 +24,7 @@ std::string binary(const std::string& counts, bool newlines = true) {
            raw<float>({1, 2, 3}) + end;
 }
 
-// The message with which a file is refused; it must name the file.
+// The error message for a file, which must name the file.
 template <class Read>
 std::string refused(const Read& read, const std::string& content,
                     const nn::WordVectorOptions& options = {}) {
@@ -86,12 +86,13 @@ TEST_CASE("damaged text files of word vectors") {
     CHECK(contains(refused("1 2\na 1 2\nb 3 4\n"),
                    "line 3: expected 1 words, as the header says, got another: 'b 3 4'"));
     CHECK(contains(refused("2 3\na 1 2\nb 3 4\n"), "line 2: expected a word and 3 numbers, got 3"));
-    CHECK(contains(refused("0 3\n"), "line 1: expected words and their width, got '0 3'"));
+    CHECK(contains(refused("0 3\n"),
+                   "line 1: expected the number of words and the width, got '0 3'"));
     CHECK(contains(refused("99999999999 18446744073709551615\na 1\n"), "line 2: "));
     CHECK(contains(refused(std::string("a 1 2\nb\0 3 4\n", 13)), "line 2: expected text, got a"));
     CHECK(contains(refused(std::string("\x89PNG\r\n\x1a\n\0\0", 10)), "line 1: "));
     CHECK(contains(refusal([] { Vectors::read_text("/nowhere/x"); }), "/nowhere/x"));
-    // At every byte but the last few a file with a header misses something.
+    // Truncated anywhere but at the last few bytes, a file with a header is incomplete.
     const std::string good = "2 2\nab 1 2\nc 3 44\n";
     for (std::size_t n = 0; n < good.size() - 2; ++n) {
         CAPTURE(n);
@@ -113,12 +114,12 @@ TEST_CASE("word vectors from word2vec's binary files") {
     const auto refused = [](const std::string& content) {
         return ::refused(Vectors::read_binary, content);
     };
-    CHECK(contains(refused(""), "line 1: expected how many words and how wide, got ''"));
-    CHECK(contains(refused("2 3"), "line 1: expected how many words"));
-    CHECK(contains(refused("2 3 4\n"), "line 1: expected how many words"));
-    CHECK(contains(refused("-2 3\n"), "line 1: expected how many words"));
-    CHECK(contains(refused("0 3\n"), "line 1: expected how many words"));
-    CHECK(contains(refused(glove), "line 1: expected how many words"));
+    CHECK(contains(refused(""), "line 1: expected the number of words and the width, got ''"));
+    CHECK(contains(refused("2 3"), "line 1: expected the number of words"));
+    CHECK(contains(refused("2 3 4\n"), "line 1: expected the number of words"));
+    CHECK(contains(refused("-2 3\n"), "line 1: expected the number of words"));
+    CHECK(contains(refused("0 3\n"), "line 1: expected the number of words"));
+    CHECK(contains(refused(glove), "line 1: expected the number of words"));
     CHECK(contains(refused(binary("3 3")), "word 3, byte 38: expected 3 words, as the header says, "
                                            "got 2 when the file ends"));
     CHECK(contains(refused(binary("1 3")), "expected 1 words, as the header says, got 17 more "
@@ -134,7 +135,7 @@ TEST_CASE("word vectors from word2vec's binary files") {
     CHECK(contains(refused("1 1\n " + raw<float>({1})), "expected a word, got a space"));
 }
 
-TEST_CASE("word vectors are written and read again") {
+TEST_CASE("word vectors: round trip") {
     const Folder folder;
     const std::string path = (folder / "x").string();
     const nn::WordVectors<float> vectors(Tokens{"a", "ï", "3"}, random_tensor<float>({3, 5}));
@@ -219,7 +220,7 @@ TEST_CASE("a loaded embedding, frozen or tuned") {
     }
     const auto g = embed.weight.gradient();
     CHECK(sum(Variable<double>(g)).item() == 2);
-    // One-hot rows times the table are the table's rows.
+    // Products of one-hot rows with the table are rows of the table.
     CHECK(one_hot<double>(x, words.size()).shape() == Shape{2, words.size()});
 }
 
@@ -274,7 +275,7 @@ TEST_CASE("noise, pairs and subsampling") {
     }
     for (const auto& bad : std::vector<std::vector<std::size_t>>{{}, {5}, {0, 5}, {0, 0}})
         CHECK(contains(error_of([&] { nn::NoiseTable table(bad); }),
-                       "at least two words to draw are needed"));
+                       "at least two words with a comparable weight are needed"));
     CHECK(contains(error_of([&] { nn::NoiseTable table(counts, 1e9); }), "at least two words"));
     CHECK(contains(error_of([&] { noise.probability(4); }), "word 4 is outside [0, 4)"));
 
@@ -293,11 +294,11 @@ TEST_CASE("noise, pairs and subsampling") {
     CHECK(nn::subsample(std::vector<std::int64_t>(50, 1), shares, 0.01, random).size() == 50);
     CHECK(contains(error_of([&] { nn::subsample(many, shares, 0, random); }), "above 0"));
     CHECK(contains(error_of([&] { nn::subsample(text, shares, 1, random); }),
-                   "word 2 at position 1 has no count among 2"));
+                   "word 2 at position 1 has no count; there are counts of 2 words"));
 }
 
-TEST_CASE("skip-gram learns which words keep the same company") {
-    // Two topics whose words never meet.
+TEST_CASE("skip-gram learns which words occur together") {
+    // Two topics whose words never occur together.
     const std::vector<Tokens> topics{{"cat", "dog", "cow", "pig"}, {"one", "two", "six", "ten"}};
     Random random(7);
     std::vector<Tokens> sentences;

@@ -43,7 +43,7 @@ struct Pair {
 template <class Cell>
 using Reference = Pair (*)(const Cell& cell, const Vector* x, const std::vector<Pair>& children);
 
-// W x, or the part of it that there is; zeros without an x.
+// W x, or zeros without an x.
 Vector of_input(const Tensor<double>& w, const Vector* x, std::size_t rows) {
     Vector y = x ? times(w, *x) : Vector(rows);
     y.resize(rows);
@@ -121,7 +121,7 @@ Inputs random_inputs(const std::vector<nn::Tree>& trees, std::size_t width) {
     return inputs;
 }
 
-// Those of some nodes, in their order.
+// The inputs of the given nodes, in their order.
 Tensor<double> rows(const Inputs& inputs, std::span<const nn::TreeBatch::Node> nodes,
                     std::size_t width) {
     Tensor<double> x({nodes.size(), width});
@@ -222,7 +222,7 @@ void checks_gradients(std::size_t least, std::size_t most) {
 
 } // namespace
 
-TEST_CASE("recursive networks agree with plain recursion") {
+TEST_CASE("recursive networks equal plain recursion") {
     SUBCASE("plain") { agrees_with_loops<nn::Recursive<double>>(&recursive, 2, 2); }
     SUBCASE("of three") { agrees_with_loops<nn::Recursive<double>>(&recursive, 3, 3); }
     SUBCASE("tensor") { agrees_with_loops<nn::Rntn<double>>(&rntn, 2, 2); }
@@ -231,7 +231,7 @@ TEST_CASE("recursive networks agree with plain recursion") {
     SUBCASE("N-ary") { agrees_with_loops<nn::NaryTreeLstm<double>>(&nary, 1, 3); }
 }
 
-TEST_CASE("one tree at a time gives the numbers of a batch") {
+TEST_CASE("one tree at a time equals a batch") {
     SUBCASE("plain") { one_at_a_time<nn::Recursive<double>>(2, 2); }
     SUBCASE("tensor") { one_at_a_time<nn::Rntn<double>>(2, 2); }
     SUBCASE("child-sum") { one_at_a_time<nn::ChildSumTreeLstm<double>>(1, 4); }
@@ -245,7 +245,7 @@ TEST_CASE("gradients of recursive networks, first and second order") {
     SUBCASE("N-ary") { checks_gradients<nn::NaryTreeLstm<double>>(1, 3); }
 }
 
-TEST_CASE("a child-sum Tree-LSTM is an N-ary one with its weights tied, in any order of children") {
+TEST_CASE("a child-sum Tree-LSTM equals an N-ary one with tied weights, in any order of children") {
     const std::size_t I = 3, H = 4, N = 3;
     const auto trees = random_trees(1, N);
     const nn::TreeBatch batch(trees);
@@ -285,7 +285,7 @@ TEST_CASE("a child-sum Tree-LSTM is an N-ary one with its weights tied, in any o
     }
 }
 
-TEST_CASE("downwards, a node's step follows its parent's") {
+TEST_CASE("top-down, the previous state of a node is that of its parent") {
     const auto trees = random_trees(1, 3);
     const nn::TreeBatch batch(trees);
     const Inputs inputs = random_inputs(trees, 3);
@@ -311,7 +311,7 @@ TEST_CASE("downwards, a node's step follows its parent's") {
     agrees(nn::Downward<nn::GruCell<double>>(3, 4));
 }
 
-TEST_CASE("down a chain runs an LSTM over a sequence") {
+TEST_CASE("a top-down LSTM over a chain equals one over a sequence") {
     const std::vector<nn::Tree> trees{chain(6)};
     nn::Downward<nn::LstmCell<double>> down(3, 4);
     nn::Lstm<double> lstm({.input = 3, .hidden = 4});
@@ -322,7 +322,7 @@ TEST_CASE("down a chain runs an LSTM over a sequence") {
                    lstm(Variable(x.reshape({6, 1, 3}))).output.value().reshape({6, 4})) < 1e-14);
 }
 
-TEST_CASE("gradients up and down again, first and second order") {
+TEST_CASE("gradients bottom-up and top-down, first and second order") {
     const auto trees = random_trees(1, 2);
     const nn::TreeBatch batch(trees);
     nn::seed(6);
@@ -342,7 +342,7 @@ TEST_CASE("gradients up and down again, first and second order") {
     }
 }
 
-TEST_CASE("a chain of 10,000 nodes goes up, down and back at the cost of its nodes") {
+TEST_CASE("a chain of 10,000 nodes takes linear time bottom-up, top-down and backward") {
     const auto recorded = [](std::size_t n, bool second) {
         const std::vector<nn::Tree> trees{chain(n)};
         const nn::TreeBatch batch(trees);
@@ -368,7 +368,7 @@ TEST_CASE("a chain of 10,000 nodes goes up, down and back at the cost of its nod
         return elements;
     };
     CHECK(recorded(10000, false) > 0);
-    // What a recorded pass leaves on the tape grows with the nodes, not with nodes times levels.
+    // The size of a recorded pass is linear in the number of nodes, not in nodes times levels.
     CHECK(recorded(400, true) < 2.2 * static_cast<double>(recorded(200, true)));
 }
 
@@ -393,7 +393,7 @@ TEST_CASE("an empty batch of trees, and trees of one node") {
     }
 }
 
-TEST_CASE("trees and inputs that a cell is not made for are refused") {
+TEST_CASE("trees and inputs that a cell does not support are rejected") {
     const std::vector<nn::Tree> trees{
         chain(1), nn::Tree::from_children(Children{{1, 2, 3}, {}, {}, {4}, {}})};
     const nn::TreeBatch batch(trees);
@@ -422,7 +422,7 @@ TEST_CASE("trees and inputs that a cell is not made for are refused") {
                    "tree 2 of 2"));
 }
 
-TEST_CASE("recursive networks without inputs' or with frozen weights") {
+TEST_CASE("recursive networks with frozen or without input weights") {
     const auto trees = random_trees(2, 2);
     const nn::TreeBatch batch(trees);
     nn::NaryTreeLstm<double> net({.input = 2, .hidden = 3});

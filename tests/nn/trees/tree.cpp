@@ -16,7 +16,7 @@ TEST_CASE("a tree is read from parents and from children") {
     CHECK(chain(10000).size() == 10000);
 }
 
-TEST_CASE("what is no tree is refused with the node's number") {
+TEST_CASE("invalid trees are rejected with the node's number") {
     using Parents = std::vector<std::int64_t>;
     const auto of_parents = [](const Parents& p) {
         return error_of([&] { nn::Tree::from_parents(p); });
@@ -30,7 +30,7 @@ TEST_CASE("what is no tree is refused with the node's number") {
     CHECK(contains(of_parents({-1, 0, -1}), "node 2 has no parent"));
     CHECK(contains(of_parents({0}), "node 0 is on a cycle"));
     CHECK(contains(of_parents({1, 0}), "is on a cycle"));
-    // 3 hangs below the cycle of 1 and 2 and does not lie on it.
+    // 3 is a descendant of the cycle of 1 and 2 but not on it.
     const std::string cycle = of_parents({-1, 2, 1, 2});
     CHECK((contains(cycle, "node 1 is on") || contains(cycle, "node 2 is on")));
     CHECK(contains(of_children({{1}, {5}}), "a child of node 1 is 5"));
@@ -41,7 +41,7 @@ TEST_CASE("what is no tree is refused with the node's number") {
     CHECK(contains(of_children({{}, {}}), "node 1 has no parent"));
 }
 
-TEST_CASE("the children of a level of trees are the level below") {
+TEST_CASE("the children of a level are the next level") {
     const auto trees = random_trees(1, 3);
     const nn::TreeBatch batch(trees);
     std::size_t nodes = 0, inner = 0, leaves = 0;

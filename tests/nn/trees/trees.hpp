@@ -10,7 +10,7 @@ namespace test {
 
 using Children = std::vector<std::vector<std::int64_t>>;
 
-// A random tree whose inner nodes have from `least` to `most` children.
+// A random tree whose inner nodes have between `least` and `most` children.
 inline nn::Tree random_tree(std::size_t inner, std::size_t least, std::size_t most, Random random) {
     Children children(1);
     std::vector<std::size_t> leaves{0};
@@ -18,7 +18,7 @@ inline nn::Tree random_tree(std::size_t inner, std::size_t least, std::size_t mo
         const std::size_t at = random.below(leaves.size()), node = leaves[at];
         leaves.erase(leaves.begin() + static_cast<std::ptrdiff_t>(at));
         for (std::size_t k = least + random.below(most - least + 1); k-- > 0;) {
-            // In an order that is not that of their numbers.
+            // In random order.
             auto& all = children[node];
             all.insert(random.below(2) ? all.end() : all.begin(),
                        static_cast<std::int64_t>(children.size()));
