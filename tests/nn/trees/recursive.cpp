@@ -363,8 +363,7 @@ TEST_CASE("a chain of 10,000 nodes takes linear time bottom-up, top-down and bac
         const auto g = gradients(y, {x}, {.create_graph = true});
         std::size_t elements = 0;
         for (NodeId id = 0; id < tape.size(); ++id)
-            if (!tape.node(id).is_view)
-                elements += tape.node(id).view.size();
+            if (!tape.node(id).is_view) elements += tape.node(id).view.size();
         return elements;
     };
     CHECK(recorded(10000, false) > 0);
