@@ -131,7 +131,7 @@ def texts():
     refuses("tree_sentiment", *train, naming=["trees.txt", "line 2", "words next to"])
     text = folder / "line.txt"
     text.write_text("one two three " * 100)
-    refuses("word_lm", "train", text, naming=["line.txt", "one line", "--valid"])
+    refuses("word_lm", "train", text, naming=["line.txt", "single line", "--valid"])
     text.write_bytes("one two\n".encode("utf-16"))
     refuses("word_lm", "train", text, naming=["line.txt", "UTF-16", "iconv"])
     deep = folder / "deep.json"

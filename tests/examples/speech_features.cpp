@@ -112,7 +112,7 @@ TEST_CASE("sounds are written, read, averaged and rejected") {
     }
     std::filesystem::remove(folder / "cut.wav");
     write_wav(folder / "c.wav", {"", 16000, samples});
-    CHECK(contains(refused(folder.path.string()), "16000 samples a second"));
+    CHECK(contains(refused(folder.path.string()), "16000 samples per second"));
 }
 
 TEST_CASE("recordings are parsed by name and joined to strings") {

@@ -85,7 +85,7 @@ with tempfile.TemporaryDirectory() as name:
     run(WORD_LM, "eval", folder / "text.safetensors", text)
     refuses(WORD_LM, "train", wrong(b"\n \n"), naming=["wrong.txt", "no word"])
     refuses(WORD_LM, "train", wrong(b"one two\n\0\xff\n"), naming=["wrong.txt", "line 2"])
-    refuses(WORD_LM, "train", wrong(b"one\n"), naming=["one line"])
+    refuses(WORD_LM, "train", wrong(b"one\n"), naming=["single line"])
     refuses(WORD_LM, "train", wrong(b"one\ntwo\n"), naming=["too short"])
     refuses(WORD_LM, "train", folder / "none.txt", naming=["none.txt"])
     refuses(WORD_LM, "score", model, "a pear", naming=["translate.safetensors", "word_lm"])

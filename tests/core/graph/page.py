@@ -156,7 +156,7 @@ def walk(browser, page, screenshot):
     browser.run("document.getElementById('search').value = ''")
     browser.click("#search")
     browser.type("no such name")
-    browser.until("document.getElementById('results').textContent.includes('Nothing')")
+    browser.until("document.getElementById('results').textContent.includes('No match')")
     browser.key("Escape")
     browser.until("document.getElementById('results').textContent === ''")
 
