@@ -41,7 +41,7 @@ PAGES = {
     "decoding": ("Decoding", ["nn/decoding/decode", "nn/decoding/ctc_search"]),
     "text": ("Text", ["nn/text/text", "nn/text/vocabulary", "nn/text/batches", "nn/text/n_grams",
                       "nn/text/word_vectors", "nn/text/metrics", "nn/text/text_metrics"]),
-    "optim": ("Training", ["optim/optimizer", "optim/schedule", "optim/clip", "optim/parallel",
+    "optim": ("Training", ["optim/optimizer", "optim/schedule", "optim/clip", "optim/flat", "optim/parallel",
                            "optim/checkpoint"]),
     "tape": ("Variables, tapes and gradients", ["core/autograd/variable", "core/autograd/parameter",
                                                 "core/autograd/tape", "core/autograd/backward/gradients",
