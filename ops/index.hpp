@@ -51,7 +51,7 @@ template <class T>
 Variable<T> masked_select(const Variable<T>& x, const Mask& mask, Op op = "masked_select");
 
 // indices [...] -> [..., classes] with a 1 at each index.
-template <class T>
+template <class T = float>
 Tensor<T> one_hot(const Indices& indices, std::size_t classes, Op op = "one_hot");
 
 // The same for tensors.
