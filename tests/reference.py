@@ -47,7 +47,7 @@ PAGES = {
                                                 "core/autograd/tape", "core/autograd/backward/gradients",
                                                 "core/autograd/record", "core/autograd/adjoint",
                                                 "core/autograd/buffer", "core/autograd/monitor",
-                                                "core/base/scope", "core/base/error"]),
+                                                "core/base/scope", "core/base/evaluating", "core/base/error"]),
     "tensor": ("Tensors and randomness", ["core/tensor/tensor", "core/tensor/shape", "core/tensor/random",
                                           "core/tensor/xtensor"]),
     "checks": ("Checks and reports", ["core/check/gradcheck", "core/check/checking", "core/check/statistics",
