@@ -14,6 +14,59 @@
 
 namespace unroll::nn {
 
+template <class T = float>
+class Members;
+
+namespace detail {
+template <class M>
+concept HasValueType = requires {
+    typename M::value_type;
+};
+template <class M, class T>
+concept ListsMembers = requires(M& module, Members<T>& m) {
+    module.members(m);
+};
+
+// The type Options of a cell, score or attention.
+struct NoOptions {};
+template <class C>
+struct OptionsOf {
+    using type = NoOptions;
+};
+template <class C>
+requires requires { typename C::Options; }
+struct OptionsOf<C> {
+    using type = typename C::Options;
+};
+
+template <class M>
+concept IsVector = HasValueType<M> &&
+    std::derived_from<M, std::vector<typename std::remove_const_t<M>::value_type>>;
+
+template <class M, class T>
+concept NoParameter = !std::derived_from<M, Parameter<T>>;
+
+// Whether M can be named in members() as a child; if not, a static_assert has said why.
+template <class M, class T>
+consteval bool can_be_member() {
+    constexpr bool is_listed = ListsMembers<M, T>;
+    constexpr bool is_const = std::is_const_v<M> && !is_listed;
+    constexpr bool is_of_other_type =
+        !is_const && !is_listed &&
+        (ListsMembers<M, float> || ListsMembers<M, double> ||
+         std::derived_from<M, Variable<float>> || std::derived_from<M, Variable<double>>);
+    static_assert(!is_const, "modules and parameters that are named in members() or passed to "
+                             "parameters() must not be const, and members() is not a const "
+                             "function: the list is for changing them");
+    static_assert(!is_of_other_type, "a member is a Parameter<T> or a module of Parameter<T>, of "
+                                     "the same T as the Members<T>");
+    static_assert(is_listed || is_const || is_of_other_type,
+                  "a module needs a public member function that names its parameters and children: "
+                  "void members(nn::Members<T>& m) { m(\"weight\", weight)(\"child\", child); }");
+    return is_listed;
+}
+} // namespace detail
+
 // Collects the parameters of a module and of its children with their paths. A module is any struct
 // with
 //   void members(Members<T>& m) { m("weight", weight)("bias", bias)("cells", cells); }
@@ -21,7 +74,7 @@ namespace unroll::nn {
 // more than once counts once, with its first path. Parameters receive their paths as names, as does
 // a module with a ModuleName that lists it first, m(module_name)("weight", weight), and opens a
 // Scope with it when called.
-template <class T = float>
+template <class T>
 class Members {
 public:
     Members& operator()(const std::string& name, Parameter<T>& parameter) {
@@ -35,25 +88,23 @@ public:
         module.set_path(std::string_view(prefix_).substr(0, prefix_.size() - !prefix_.empty()));
         return *this;
     }
-    template <class Module>
-    requires requires(Module& module, Members& m) { module.members(m); }
-    Members& operator()(const std::string& name, Module& module) {
-        const std::string outer = prefix_;
-        if (!name.empty()) prefix_ += name + ".";
-        module.members(*this);
-        prefix_ = outer;
-        return *this;
-    }
-    template <class Module>
-    Members& operator()(const std::string& name, std::vector<Module>& modules) {
-        for (std::size_t i = 0; i < modules.size(); ++i)
-            (*this)((name.empty() ? "" : name + ".") + std::to_string(i), modules[i]);
+    template <detail::NoParameter<T> M>
+    Members& operator()(const std::string& name, M& module) {
+        if constexpr (detail::IsVector<M>) {
+            for (std::size_t i = 0; i < module.size(); ++i)
+                (*this)((name.empty() ? "" : name + ".") + std::to_string(i), module[i]);
+        } else if constexpr (detail::can_be_member<M, T>()) {
+            const std::string outer = prefix_;
+            if (!name.empty()) prefix_ += name + ".";
+            module.members(*this);
+            prefix_ = outer;
+        }
         return *this;
     }
 
     // A child whose parameters have a suffix in common.
-    template <class Module>
-    Members& with_suffix(const std::string& suffix, Module& module) {
+    template <class M>
+    Members& with_suffix(const std::string& suffix, M& module) {
         const std::string outer = suffix_;
         suffix_ = suffix + outer;
         module.members(*this);
@@ -71,35 +122,27 @@ private:
 };
 
 namespace detail {
-template <class Module>
-concept HasValueType = requires {
-    typename Module::value_type;
-};
-template <class Module, class T>
-concept ListsMembers = requires(Module& module, Members<T>& m) {
-    module.members(m);
-};
-
-template <class Module>
+template <class M>
 struct ScalarOf {
-    static constexpr bool in_float = ListsMembers<Module, float>;
-    static constexpr bool in_double = ListsMembers<Module, double>;
-    static_assert(in_float || in_double,
-                  "a module needs a public member function that names its parameters and children: "
-                  "void members(nn::Members<T>& m) { m(\"weight\", weight)(\"child\", child); }");
+    static constexpr bool in_float = ListsMembers<M, float>;
+    static constexpr bool in_double = ListsMembers<M, double>;
     static_assert(!(in_float && in_double),
                   "members() of this module takes any type; add `using value_type = T;`");
-    using type = std::conditional_t<in_float, float, double>;
+    using type = std::conditional_t<in_double && !in_float, double, float>;
 };
-template <HasValueType Module>
-struct ScalarOf<Module> {
-    using type = typename Module::value_type;
+template <HasValueType M>
+struct ScalarOf<M> {
+    using type = typename M::value_type;
 };
 } // namespace detail
 
 // The scalar type of a module: its value_type, or that of the parameter of members().
-template <class Module>
-using scalar_of = typename detail::ScalarOf<Module>::type;
+template <class M>
+using scalar_of = typename detail::ScalarOf<M>::type;
+
+// void members(Members<T>& m)
+template <class M>
+concept Module = detail::ListsMembers<M, scalar_of<M>>;
 
 // The parameters of modules, each once, with their paths, in the order listed. For several modules,
 // paths start with the index of the module: "0.weight", "1.weight". The path of a single parameter
@@ -109,8 +152,8 @@ Parameters<scalar_of<First>> parameters(First& first, Rest&... rest) {
     using T = scalar_of<First>;
     Members<T> members;
     std::size_t number = 0;
-    const auto add = [&]<class Module>(Module& module) {
-        if constexpr (std::derived_from<Module, Parameter<T>>)
+    const auto add = [&]<class M>(M& module) {
+        if constexpr (std::derived_from<M, Parameter<T>>)
             members(module.name(), module);
         else
             members(sizeof...(Rest) == 0 ? "" : std::to_string(number), module);
@@ -122,15 +165,15 @@ Parameters<scalar_of<First>> parameters(First& first, Rest&... rest) {
 }
 
 // Throws Error for a module that was moved from.
-template <class Module>
-void require_not_moved(const char* module, const List<Module>& layers) {
+template <class M>
+void require_not_moved(const char* module, const List<M>& layers) {
     if (layers.empty())
         fail(module, "the module was moved from; use the module that it was moved to");
 }
 
 // The number of elements of all parameters.
-template <class... Module>
-std::size_t parameter_count(Module&... modules) {
+template <class... M>
+std::size_t parameter_count(M&... modules) {
     std::size_t count = 0;
     for (const auto& p : parameters(modules...)) count += p.size();
     return count;

@@ -21,6 +21,58 @@ Indices checked(const Op& op, const Indices& indices, std::size_t rows) {
     return dense;
 }
 
+// For every element of `indices` in row-major order, the element of a row-major x that it means:
+// that at its own position, with `indices` along the axis.
+Indices elements_along(const Op& op, const Shape& x, std::size_t axis, const Indices& indices) {
+    const Indices along = checked(op, indices, x[axis]);
+    const Strides strides = row_major(x);
+    Indices flat(Shape{along.size()});
+    Shape position = x;
+    std::fill(position.begin(), position.end(), 0);
+    std::int64_t* const to = flat.data();
+    for (std::size_t k = 0; k < along.size(); ++k) {
+        std::ptrdiff_t at = along.data()[k] * strides[axis];
+        for (std::size_t a = 0; a < x.size(); ++a)
+            if (a != axis) at += static_cast<std::ptrdiff_t>(position[a]) * strides[a];
+        to[k] = at;
+        for (std::size_t a = x.size(); a-- > 0;) {
+            if (++position[a] < indices.shape(a)) break;
+            position[a] = 0;
+        }
+    }
+    return flat;
+}
+
+// Whether a is no longer than b on any axis but `except`.
+bool fits(const Shape& a, const Shape& b, std::size_t except) {
+    if (a.size() != b.size()) return false;
+    for (std::size_t i = 0; i < a.size(); ++i)
+        if (i != except && a[i] > b[i]) return false;
+    return true;
+}
+
+// The axis, once the shapes of x, indices and values are found to fit.
+std::size_t scatter_axis(const Op& op, const Shape& x, std::ptrdiff_t axis, const Shape& indices,
+                         const Shape& values) {
+    const std::size_t along = normal_axis(op, axis, x.size());
+    if (!fits(indices, x, along) || !fits(indices, values, x.size()))
+        fail(op, "x " + to_string(x) + ", indices " + to_string(indices) + ", values " +
+                     to_string(values) +
+                     "; expected indices no longer than values on any axis, "
+                     "nor than x on any but axis " +
+                     std::to_string(along));
+    return along;
+}
+
+// The first elements of x along each axis, as many as `shape` has: [size of shape].
+template <class T>
+Variable<T> corner(const Variable<T>& x, const Shape& shape) {
+    Variable<T> part = x;
+    for (std::size_t a = 0; a < shape.size(); ++a)
+        if (shape[a] < x.shape(a)) part = slice(part, static_cast<std::ptrdiff_t>(a), 0, shape[a]);
+    return flatten(part);
+}
+
 } // namespace
 
 template <class T>
@@ -56,6 +108,50 @@ Variable<T> pick(const Variable<T>& x, const Indices& indices, Op op) {
 }
 
 template <class T>
+Variable<T> gather(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices, Op op) {
+    const std::size_t along = normal_axis(op, axis, x.dimension());
+    if (!fits(indices.shape(), x.shape(), along))
+        fail(op, "x " + to_string(x.shape()) + " and indices " + to_string(indices.shape()) +
+                     "; expected as many axes, of which none but axis " + std::to_string(along) +
+                     " is longer than that of x");
+    const Indices flat = elements_along(op, x.shape(), along, indices);
+    return reshape(gather_rows(op, flatten(x), flat), indices.shape());
+}
+
+template <class T>
+Variable<T> scatter_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices,
+                        const std::type_identity_t<Variable<T>>& values, Op op) {
+    const std::size_t along = scatter_axis(op, x.shape(), axis, indices.shape(), values.shape());
+    const Indices flat = elements_along(op, x.shape(), along, indices);
+    const auto sums = scatter_rows(op, corner(values, indices.shape()), flat, Shape{x.size()});
+    return x + reshape(sums, x.shape());
+}
+
+template <class T>
+Variable<T> scatter(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices,
+                    const std::type_identity_t<Variable<T>>& values, Op op) {
+    const std::size_t along = scatter_axis(op, x.shape(), axis, indices.shape(), values.shape());
+    const Indices flat = elements_along(op, x.shape(), along, indices);
+    std::vector<std::int64_t> last(x.size(), -1); // index that wrote each element last
+    for (std::size_t k = 0; k < flat.size(); ++k)
+        last[static_cast<std::size_t>(flat.data()[k])] = static_cast<std::int64_t>(k);
+    Mask replaced(x.shape());
+    std::vector<std::int64_t> from, to;
+    for (std::size_t i = 0; i < last.size(); ++i) {
+        replaced.data()[i] = last[i] >= 0;
+        if (last[i] < 0) continue;
+        from.push_back(last[i]);
+        to.push_back(static_cast<std::int64_t>(i));
+    }
+    const auto as_indices = [](const std::vector<std::int64_t>& all) {
+        return Indices({all.size()}, std::span(all));
+    };
+    const auto chosen = gather_rows(op, corner(values, indices.shape()), as_indices(from));
+    const auto placed = scatter_rows(op, chosen, as_indices(to), Shape{x.size()});
+    return where(replaced, reshape(placed, x.shape()), x, op);
+}
+
+template <class T>
 Variable<T> masked_fill(const Variable<T>& x, const Mask& mask, double value, Op op) {
     return where(mask, value, x, op);
 }
@@ -88,6 +184,11 @@ Tensor<T> one_hot(const Indices& indices, std::size_t classes, Op op) {
     template Variable<T> scatter_add(const Variable<T>&, const Indices&, std::size_t, Op,          \
                                      const OutputSlot<T>&);                                        \
     template Variable<T> pick(const Variable<T>&, const Indices&, Op);                             \
+    template Variable<T> gather(const Variable<T>&, std::ptrdiff_t, const Indices&, Op);           \
+    template Variable<T> scatter_add(const Variable<T>&, std::ptrdiff_t, const Indices&,           \
+                                     const Variable<T>&, Op);                                      \
+    template Variable<T> scatter(const Variable<T>&, std::ptrdiff_t, const Indices&,               \
+                                 const Variable<T>&, Op);                                          \
     template Variable<T> masked_fill(const Variable<T>&, const Mask&, double, Op);                 \
     template Variable<T> masked_select(const Variable<T>&, const Mask&, Op);                       \
     template Tensor<T> one_hot(const Indices&, std::size_t, Op);

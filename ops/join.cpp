@@ -66,6 +66,11 @@ template <class T>
 Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after,
                 double value, Op op) {
     const std::size_t a = normal_axis(op, axis, x.dimension());
+    const auto first = static_cast<std::ptrdiff_t>(before),
+               last = static_cast<std::ptrdiff_t>(after);
+    if (first < 0 || last < 0)
+        fail(op, std::to_string(first) + " elements before x and " + std::to_string(last) +
+                     " after it; neither may be negative");
     Shape shape = x.shape();
     shape[a] = before;
     const Variable<T> front(Tensor<T>::full(shape, static_cast<T>(value)));

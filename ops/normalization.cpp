@@ -146,7 +146,7 @@ std::optional<Tensor<T>> square_units(const Tensor<T>& distance, const Tensor<T>
 }
 
 template <class T>
-Variable<T> as_column(const Variable<T>& x, const Variable<T>& each) {
+Variable<T> as_column(const Variable<T>& each) {
     return expand_dims(each, 1);
 }
 
@@ -192,9 +192,9 @@ Variable<T> batch_norm(const Variable<T>& x, const std::type_identity_t<Variable
                        const std::type_identity_t<Variable<T>>& bias, double epsilon, Op op) {
     const Variable<T> rows = by_channel(op, x, {&mean, &variance, &gain, &bias});
     const Variable<T> distance = fuse(
-        op, [](auto x, auto mean) { return x - mean; }, rows, as_column(x, mean));
-    return reshape(scaled(op, distance, as_column(x, variance), as_column(x, gain),
-                          as_column(x, bias), epsilon),
+        op, [](auto x, auto mean) { return x - mean; }, rows, as_column(mean));
+    return reshape(scaled(op, distance, as_column(variance), as_column(gain),
+                          as_column(bias), epsilon),
                    x.shape());
 }
 
@@ -210,7 +210,7 @@ BatchNormalized<T> batch_norm(const Variable<T>& x, const std::type_identity_t<V
     const Variable<T> variances = mean(fuse(
                                            op, [](auto d) { return d * d; }, distance),
                                        {0, 2}, true);
-    const Variable<T> gains = as_column(x, gain), biases = as_column(x, bias);
+    const Variable<T> gains = as_column(gain), biases = as_column(bias);
     if (const auto units = square_units(distance.value(), variances.value(), epsilon)) {
         const Variable<T> unit = constant(*units);
         const Variable<T> small =

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/base/evaluating.hpp>
 #include <unroll/ops/operand.hpp>
 
 namespace unroll {
@@ -21,7 +22,7 @@ Variable<T> batch_norm(const Variable<T>& x, const std::type_identity_t<Variable
                        Op op = "batch_norm");
 
 // The same with the mean and the variance of x itself, over all axes except the channels.
-template <class T>
+template <class T = float>
 struct BatchNormalized {
     Variable<T> y, mean, variance;
 };
@@ -30,9 +31,17 @@ BatchNormalized<T> batch_norm(const Variable<T>& x, const std::type_identity_t<V
                               const std::type_identity_t<Variable<T>>& bias, double epsilon = 1e-5,
                               Op op = "batch_norm");
 
-// In training, while the tape of x records and is not in evaluation mode, sets each element to 0
-// with probability p and scales the others by 1 / (1 - p); otherwise returns x. Draws from the
-// tape's generator. p = 1 gives zeros. Throws Error for p outside [0, 1].  (Srivastava et al. 2014)
+// The tape for which an operation on x behaves as in training: the tape of x, or the current one.
+// Null if nothing is recorded, while an Evaluating lives, and if the tape is_evaluating().
+template <class T>
+Tape<T>* training_tape(const Variable<T>& x) {
+    Tape<T>* const tape = Tape<T>::recording(x);
+    return tape != nullptr && !tape->is_evaluating() && !Evaluating::is_on() ? tape : nullptr;
+}
+
+// In training, where training_tape(x) is not null, sets each element to 0 with probability p and
+// scales the others by 1 / (1 - p); otherwise returns x. Draws from the tape's generator. p = 1
+// gives zeros. Throws Error for p outside [0, 1].  (Srivastava et al. 2014)
 template <class T>
 Variable<T> dropout(const Variable<T>& x, double p, Op op = "dropout");
 

@@ -286,7 +286,8 @@ template <class T>
 TopK<T> topk(const Variable<T>& x, std::size_t k, Op op) {
     const Reduction r(op, x.shape(), {-1}, false);
     if (k > r.count)
-        fail(op, std::to_string(k) + " elements requested of " + std::to_string(r.count));
+        fail(op, std::to_string(static_cast<std::ptrdiff_t>(k)) + " elements requested of " +
+                     std::to_string(r.count));
     const Tensor<T> all = rows(x.value(), r);
     Shape shape = x.shape();
     shape.back() = k;

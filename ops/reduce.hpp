@@ -58,7 +58,7 @@ Indices argmin(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "argmin")
 
 // The k largest along the last axis in descending order, NaN first, earlier ones first among
 // equals; no gradient.
-template <class T>
+template <class T = float>
 struct TopK {
     Tensor<T> values;
     Indices indices;

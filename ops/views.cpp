@@ -4,6 +4,13 @@
 
 namespace unroll {
 
+namespace {
+
+// -1 as the user wrote it, and not 18446744073709551615.
+std::string as_written(std::size_t n) { return std::to_string(static_cast<std::ptrdiff_t>(n)); }
+
+} // namespace
+
 template <class T>
 Variable<T> reshape(const Variable<T>& x, const Shape& shape, Op op) {
     Tensor<T> value = x.value().reshape(shape);
@@ -58,8 +65,8 @@ template <class T>
 Variable<T> block(const Variable<T>& x, std::size_t i, std::size_t n, Op op) {
     const std::size_t last = x.dimension() == 0 ? 0 : x.shape().back();
     if (x.dimension() == 0 || n == 0 || last % n != 0 || i >= n)
-        fail(op, "block " + std::to_string(i) + " of " + std::to_string(n) +
-                     " on the last axis of " + to_string(x.shape()));
+        fail(op, "block " + as_written(i) + " of " + as_written(n) + " on the last axis of " +
+                     to_string(x.shape()));
     const std::size_t width = last / n;
     return record_view(op, x, x.value().slice(-1, i * width, (i + 1) * width));
 }
@@ -68,7 +75,7 @@ template <class T>
 std::vector<Variable<T>> split(const Variable<T>& x, std::size_t n, std::ptrdiff_t axis, Op op) {
     const std::size_t extent = x.shape(normal_axis(op, axis, x.dimension()));
     if (n == 0 || extent % n != 0)
-        fail(op, "an axis of " + std::to_string(extent) + " elements has no " + std::to_string(n) +
+        fail(op, "an axis of " + std::to_string(extent) + " elements has no " + as_written(n) +
                      " equal parts");
     std::vector<Variable<T>> parts;
     for (std::size_t i = 0; i < n; ++i)

@@ -26,7 +26,7 @@ void load_weights(const std::string& path, const Parameters<T>& parameters,
 
 // Everything needed to resume a run bit for bit: weights, the optimiser's state and step, other
 // tensors (such as a carried state), and metadata as text (positions, generator states).
-template <class T>
+template <class T = float>
 struct Checkpoint {
     Parameters<T> parameters = {};
     Optimizer<T>* optimizer = nullptr;

@@ -41,7 +41,7 @@ struct Update {
 // clears the gradients for the next backward pass; parameters without gradient are unchanged. It
 // shares ownership of the parameters: modules may be moved or destroyed. A copy updates the same
 // parameters, with a copy of the state.
-template <class T>
+template <class T = float>
 class Optimizer {
 public:
     virtual ~Optimizer() = default;
@@ -146,7 +146,7 @@ struct SgdOptions {
 
 // v = momentum v + g;  w -= learning_rate v, or learning_rate (g + momentum v) with Nesterov's
 // momentum
-template <class T>
+template <class T = float>
 class Sgd final : public Optimizer<T> {
 public:
     explicit Sgd(const Parameters<T>& parameters, const SgdOptions& options = {});
@@ -166,7 +166,7 @@ struct AdagradOptions {
 };
 
 // s += g^2;  w -= learning_rate g / (sqrt s + epsilon)  (Duchi et al. 2011)
-template <class T>
+template <class T = float>
 class Adagrad final : public Optimizer<T> {
 public:
     explicit Adagrad(const Parameters<T>& parameters, const AdagradOptions& options = {});
@@ -189,7 +189,7 @@ struct RmspropOptions {
 
 // s = decay s + (1 - decay) g^2;  v = momentum v + g / (sqrt s + epsilon);  w -= learning_rate v
 // (Tieleman and Hinton 2012)
-template <class T>
+template <class T = float>
 class Rmsprop final : public Optimizer<T> {
 public:
     explicit Rmsprop(const Parameters<T>& parameters, const RmspropOptions& options = {});
@@ -213,7 +213,7 @@ struct AdamOptions {
 // m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g^2;
 // w -= learning_rate m' / (sqrt s' + epsilon), with m' = m / (1 - beta1^t), s' = s / (1 - beta2^t)
 // for the t-th update of the parameter  (Kingma and Ba 2015)
-template <class T>
+template <class T = float>
 class Adam : public Optimizer<T> {
 public:
     explicit Adam(const Parameters<T>& parameters, const AdamOptions& options = {});
@@ -234,7 +234,7 @@ struct AdamWOptions {
 };
 
 // Adam with decoupled weight decay.
-template <class T>
+template <class T = float>
 class AdamW final : public Adam<T> {
 public:
     explicit AdamW(const Parameters<T>& parameters, const AdamWOptions& o = {})

@@ -1,5 +1,6 @@
 #include <unroll/core/autograd/backward/pass.hpp>
 #include <unroll/core/base/error.hpp>
+#include <unroll/core/base/evaluating.hpp>
 #include <unroll/core/kernels/product.hpp>
 #include <unroll/core/kernels/threads.hpp>
 #include <unroll/optim/parallel.hpp>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 namespace unroll::optim {
 
@@ -60,7 +62,10 @@ double DataParallel<T>::backward(const Loss& loss, std::span<const double> weigh
     const auto weight = [&](std::size_t i) { return (weights.empty() ? 1.0 : weights[i]) / total; };
 
     std::vector<double> losses(size());
+    const bool is_evaluating = Evaluating::is_on();
     const auto run = [&](std::size_t i) {
+        std::optional<Evaluating> guard; // also on threads that the caller's does not hold for
+        if (is_evaluating) guard.emplace();
         Tape<T>& tape = *tapes_[i];
         tape.clear();
         const Recording<T> recording(tape);

@@ -14,7 +14,7 @@ namespace unroll::optim {
 // shard, all threads share each operation.
 //   optim::DataParallel<float> shards(4, adam.parameters());
 //   double loss = shards.backward([&](std::size_t shard) { return loss; });
-template <class T>
+template <class T = float>
 class DataParallel {
 public:
     // The random streams of the shards are split from `random`, which is seeded by the thread's

@@ -218,6 +218,10 @@ class Parser:
         kind = re.match(r"(class|struct|enum(?: class)?|union)\s+(?:\[\[\w+\]\]\s*)?([\w:<>, ]+?)\s*(?:final\s*)?(?::|\{|;)", head)
         if kind:
             name = kind[2]
+            # Of a class for types of a concept, the specialisation is what users see.
+            constrained = re.match(r"template <(?!class )\w+ (\w+)>", code)
+            if constrained and name.endswith(f"<{constrained[1]}>"):
+                code, name = code.replace(name, name.split("<")[0], 1), name.split("<")[0]
             if "{" not in head or "<" in name or "::" in name:
                 return None # a declaration, or a specialisation
             return Entry({name: "enum" if kind[1].startswith("enum") else "class"}, self.body(code), comment)

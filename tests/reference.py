@@ -41,13 +41,13 @@ PAGES = {
     "decoding": ("Decoding", ["nn/decoding/decode", "nn/decoding/ctc_search"]),
     "text": ("Text", ["nn/text/text", "nn/text/vocabulary", "nn/text/batches", "nn/text/n_grams",
                       "nn/text/word_vectors", "nn/text/metrics", "nn/text/text_metrics"]),
-    "optim": ("Training", ["optim/optimizer", "optim/schedule", "optim/clip", "optim/parallel",
+    "optim": ("Training", ["optim/optimizer", "optim/schedule", "optim/clip", "optim/flat", "optim/parallel",
                            "optim/checkpoint"]),
     "tape": ("Variables, tapes and gradients", ["core/autograd/variable", "core/autograd/parameter",
                                                 "core/autograd/tape", "core/autograd/backward/gradients",
                                                 "core/autograd/record", "core/autograd/adjoint",
                                                 "core/autograd/buffer", "core/autograd/monitor",
-                                                "core/base/scope", "core/base/error"]),
+                                                "core/base/scope", "core/base/evaluating", "core/base/error"]),
     "tensor": ("Tensors and randomness", ["core/tensor/tensor", "core/tensor/shape", "core/tensor/random",
                                           "core/tensor/xtensor"]),
     "checks": ("Checks and reports", ["core/check/gradcheck", "core/check/checking", "core/check/statistics",
@@ -67,7 +67,7 @@ INSIDE = {
     "core/graph/visibility", "core/kernels/gemm", "core/kernels/loops", "core/kernels/operands",
     "core/kernels/product", "core/kernels/simd", "core/tensor/dtype", "core/tensor/strided_view",
     "core/tensor/storage", "ops/fuse/dual", "ops/fuse/expression", "ops/fuse/function_list",
-    "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/rows", "ops/fuse/symbol", "ops/operand",
+    "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/operand",
     "optim/parameter_list",
 }
 # Pages all of whose functions have a line in names.txt; of others, those that PyTorch or xtensor has.
@@ -192,6 +192,15 @@ void inside();
 enum class Kind { a, b };
 using Alias = Layer<float>;
 inline constexpr int limit = 3;
+template <class C>
+class Net;
+template <Cell C>
+class Net<C> {
+};
+// ---- implementation ----
+template <class C>
+class Net {
+};
 } // namespace unroll::nn
 """
 
@@ -199,7 +208,7 @@ inline constexpr int limit = 3;
 def check_parser():
     entries = Parser(PLANTED).parse()
     names = [name for entry in entries for name in entry.names]
-    wanted = ["nn::first", "nn::operator<", "nn::Layer", "nn::Kind", "nn::Alias", "nn::limit"]
+    wanted = ["nn::first", "nn::operator<", "nn::Layer", "nn::Kind", "nn::Alias", "nn::limit", "nn::Net"]
     assert [name for name in names if name != "nn::second"] == wanted, names
     text = "\n".join(line for entry in entries for line in entry.code)
     assert 'op = "first"' not in text and "hidden" not in text and "return" not in text, text

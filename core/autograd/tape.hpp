@@ -356,14 +356,6 @@ Random& current_random() {
     return tape != nullptr ? tape->random() : thread_random();
 }
 
-// The tape for which an operation on x behaves as in training, as dropout does: that of x, or the
-// current one; null if nothing is recorded or the tape is in evaluation mode.
-template <class T>
-Tape<T>* training_tape(const Variable<T>& x) {
-    Tape<T>* const tape = Tape<T>::recording(x);
-    return tape != nullptr && !tape->is_evaluating() ? tape : nullptr;
-}
-
 // While it lives, nothing is recorded on this thread but by tapes that are made after it. Without a
 // type it holds for all; with one, for variables of that type.
 template <class T = void>

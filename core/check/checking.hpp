@@ -12,7 +12,7 @@ namespace unroll {
 // an infinity of the same sign, as scores masked with -inf do. NaN, infinite gradients and infinite
 // parameters are always errors. NaNs in a constant or variable that an operation masks out, as
 // where() does, are not reported. After an Error, clear the tape and the parameters' gradients.
-template <class T>
+template <class T = float>
 class Checking final : public Monitor<T> {
 public:
     explicit Checking(Tape<T>& tape) : Monitor<T>(tape) {}

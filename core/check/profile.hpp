@@ -42,7 +42,7 @@ protected:
 // Measures the operations of its tape during its lifetime. An operation's time starts at the end of
 // the previous one and so includes other work in between. A parameter's time is that of the
 // deferred products of its gradient. Restarts when the tape is cleared.
-template <class T>
+template <class T = float>
 class Profile final : public Monitor<T>, public Costs {
 public:
     explicit Profile(Tape<T>& tape) : Monitor<T>(tape), last_(Clock::now()) {}

@@ -62,7 +62,7 @@ protected:
 
 // Summarises the results and gradients of its tape's operations during its lifetime. Restarts when
 // the tape is cleared.
-template <class T>
+template <class T = float>
 class Statistics final : public Monitor<T>, public Summaries {
 public:
     explicit Statistics(Tape<T>& tape) : Monitor<T>(tape) {}

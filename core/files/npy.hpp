@@ -9,7 +9,7 @@ namespace unroll {
 // The tensor in a NumPy .npy file: format versions 1.0 to 3.0, either byte order, C or Fortran
 // order. T: float, double, std::int64_t or bool. Other element types are converted if all values
 // are representable in T or `narrowing` allows rounding. Throws Error with the file and the reason.
-template <class T>
+template <class T = float>
 Tensor<T> read_npy(const std::string& path, Narrowing narrowing = Narrowing::refuse);
 
 // Writes version 1.0, little-endian, row-major, through write_file_atomically.

@@ -39,7 +39,7 @@ public:
     // integers are converted if all values are representable. Throws Error for any other
     // conversion, for F64 to float unless `narrowing` allows rounding, and for more than 8
     // dimensions.
-    template <class T>
+    template <class T = float>
     Tensor<T> get(const std::string& name, Narrowing narrowing = Narrowing::refuse) const;
 
 private:

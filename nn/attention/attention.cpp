@@ -12,8 +12,9 @@ Mask length_mask(std::span<const std::size_t> lengths, std::size_t steps) {
     Mask mask(Shape{lengths.size(), steps});
     for (std::size_t b = 0; b < lengths.size(); ++b) {
         if (lengths[b] > steps)
-            fail("length_mask", "length " + std::to_string(lengths[b]) + " of sequence " +
-                                    std::to_string(b) + " is more than the " +
+            fail("length_mask", "length " +
+                                    std::to_string(static_cast<std::ptrdiff_t>(lengths[b])) +
+                                    " of sequence " + std::to_string(b) + " is more than the " +
                                     std::to_string(steps) + " steps");
         for (std::size_t t = 0; t < steps; ++t) mask.data()[b * steps + t] = t < lengths[b];
     }

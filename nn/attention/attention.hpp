@@ -24,7 +24,7 @@ Mask all_of(const Mask& a, const Mask& b);
 Mask seen_keys(const Mask& mask);
 
 // Keys and values, projected once for all queries. Batch-first.
-template <class T>
+template <class T = float>
 struct KeyValues {
     Variable<T> keys;   // [B, S, ...]
     Variable<T> values; // [B, S, ...]
@@ -37,24 +37,77 @@ struct KeyValues {
 };
 
 // The output of attention: the weighted mean of the values, and the weights.
-template <class T>
+template <class T = float>
 struct AttentionOutput {
     Variable<T> context; // [T, B, M], or [B, M] for one step
     Variable<T> weights; // [T, B, S], or [B, S]
 };
 
-// A score says how well queries match keys. Attention<Score> works with any struct that has
+// A score says how well queries match keys. Attention<S> works with any struct that has
 //   value_type, Options { query, memory, ... }, options, uses_previous, name, members(m),
 //   keys: memory [S, B, M] -> [S, B, ...], the part that does not depend on the queries
 //   operator(): queries [T, B, Q], keys [B, S, ...], previous [B, S] -> [B, T, S]
-// `previous`, the weights of the previous step, is only passed if uses_previous is true.
+// and is made from Options. `previous`, the weights of the previous step, is only passed if
+// uses_previous is true.
+
+namespace detail {
+
+template <class S>
+inline constexpr bool has_score_types = requires {
+    typename S::value_type;
+    typename S::Options;
+    { S::uses_previous } -> std::convertible_to<bool>;
+    { S::name } -> std::convertible_to<const char*>;
+};
+template <class S>
+inline constexpr bool has_score_options =
+    std::constructible_from<S, const typename S::Options&>&& requires(const S& score) {
+    { score.options.query } -> std::convertible_to<std::size_t>;
+    { score.options.memory } -> std::convertible_to<std::size_t>;
+};
+template <class S, class V = Variable<typename S::value_type>>
+inline constexpr bool has_keys = requires(const S& score, const V& memory) {
+    { score.keys(memory) } -> std::convertible_to<V>;
+};
+template <class S, class V = Variable<typename S::value_type>>
+inline constexpr bool has_scores = requires(const S& score, const V& queries, const V& keys,
+                                            const V& previous) {
+    { score(queries, keys, previous) } -> std::convertible_to<V>;
+};
+
+// Says in one static_assert what a type lacks that is to be a score.
+template <class S>
+consteval bool require_score() {
+    static_assert(has_score_types<S>, "a score needs the types value_type and Options, and static "
+                                      "constants `bool uses_previous` and `const char* name`");
+    if constexpr (has_score_types<S>) {
+        static_assert(has_score_options<S>,
+                      "a score is made from its Options and keeps them as a public member "
+                      "`options`, with the widths `query` and `memory`");
+        static_assert(!has_score_options<S> || has_keys<S>,
+                      "a score needs a public function Variable<T> keys(const Variable<T>& memory) "
+                      "const");
+        static_assert(!has_score_options<S> || !has_keys<S> || has_scores<S>,
+                      "a score needs a public Variable<T> operator()(const Variable<T>& queries, "
+                      "const Variable<T>& keys, const Variable<T>& previous) const");
+        if constexpr (has_score_options<S> && has_keys<S> && has_scores<S>)
+            can_be_member<S, typename S::value_type>();
+    }
+    return true;
+}
+
+} // namespace detail
+
+template <class S>
+concept Score = detail::has_score_types<S> && detail::has_score_options<S> && detail::has_keys<S> &&
+    detail::has_scores<S> && detail::ListsMembers<S, typename S::value_type>;
 
 // q . m, or q . m / sqrt(Q)  (Luong et al. 2015; Vaswani et al. 2017). Q = M.
 struct DotScoreOptions {
     std::size_t query = 0, memory = 0;
     bool scaled = false;
 };
-template <class T>
+template <class T = float>
 struct DotScore {
     using value_type = T;
     using Options = DotScoreOptions;
@@ -74,7 +127,7 @@ struct DotScore {
 struct GeneralScoreOptions {
     std::size_t query = 0, memory = 0;
 };
-template <class T>
+template <class T = float>
 struct GeneralScore {
     using value_type = T;
     using Options = GeneralScoreOptions;
@@ -95,7 +148,7 @@ struct GeneralScore {
 struct ConcatScoreOptions {
     std::size_t query = 0, memory = 0, width = 0;
 };
-template <class T>
+template <class T = float>
 struct ConcatScore {
     using value_type = T;
     using Options = ConcatScoreOptions;
@@ -118,7 +171,7 @@ struct AdditiveScoreOptions {
     std::size_t query = 0, memory = 0, width = 0;
     bool bias = true;
 };
-template <class T>
+template <class T = float>
 struct AdditiveScore {
     using value_type = T;
     using Options = AdditiveScoreOptions;
@@ -144,7 +197,7 @@ struct LocationScoreOptions {
     std::size_t query = 0, memory = 0, width = 0;
     std::size_t filters = 10, window = 31;
 };
-template <class T>
+template <class T = float>
 struct LocationScore {
     using value_type = T;
     using Options = LocationScoreOptions;
@@ -166,15 +219,18 @@ struct LocationScore {
     Parameter<T> filters;         // F [filters, window]
 };
 
+template <class S>
+class Attention;
+
 // weights = softmax over the memory's steps of score(query, memory); context = weights . memory.
 // Masked steps get weight 0 and no gradient, whatever values they hold. If all steps are masked, or
 // there are none, weights and context are 0.
-template <class Score>
-class Attention {
+template <Score S>
+class Attention<S> {
 public:
-    using value_type = typename Score::value_type;
+    using value_type = typename S::value_type;
     using T = value_type;
-    using Options = typename Score::Options;
+    using Options = typename S::Options;
 
     explicit Attention(const Options& options) : score(options) {}
     std::size_t context_width() const { return score.options.memory; }
@@ -194,22 +250,44 @@ public:
                             Where caller = Where::current()) const;
     void members(Members<T>& m) { m(module_name)("", score); }
 
-    Score score;
-    ModuleName module_name{Score::name};
+    S score;
+    ModuleName module_name{S::name};
 };
 
-template <class T>
+template <class T = float>
 using DotAttention = Attention<DotScore<T>>;
-template <class T>
+template <class T = float>
 using GeneralAttention = Attention<GeneralScore<T>>;
-template <class T>
+template <class T = float>
 using ConcatAttention = Attention<ConcatScore<T>>;
-template <class T>
+template <class T = float>
 using AdditiveAttention = Attention<AdditiveScore<T>>;
-template <class T>
+template <class T = float>
 using LocationAttention = Attention<LocationScore<T>>;
 
 // ---- implementation ----
+
+// Of what is no score: says what it lacks, and nothing else.
+template <class S>
+class Attention {
+    static_assert(detail::require_score<S>());
+
+public:
+    explicit Attention(const typename detail::OptionsOf<S>::type&) {}
+    template <class... X>
+    KeyValues<float> prepare(const X&...) const {
+        return {};
+    }
+    template <class... X>
+    AttentionOutput<float> operator()(const X&...) const {
+        return {};
+    }
+    template <class... X>
+    AttentionOutput<float> step(const X&...) const {
+        return {};
+    }
+    void members(Members<float>&) {}
+};
 
 namespace detail {
 
@@ -230,22 +308,22 @@ AttentionOutput<T> attend(const Variable<T>& scores, const KeyValues<T>& memory)
 
 } // namespace detail
 
-template <class Score>
-KeyValues<typename Score::value_type>
-Attention<Score>::prepare(const Variable<T>& memory, const Mask& mask, Where caller) const {
+template <Score S>
+KeyValues<typename S::value_type> Attention<S>::prepare(const Variable<T>& memory, const Mask& mask,
+                                                        Where caller) const {
     const Scope scope(module_name, caller);
-    detail::check_memory(Score::name, memory.shape(), score.options.memory, mask);
+    detail::check_memory(S::name, memory.shape(), score.options.memory, mask);
     const Variable<T> values = detail::batch_first(memory, mask);
     return {swapaxes(score.keys(swapaxes(values, 0, 1)), 0, 1), values, mask};
 }
 
-template <class Score>
-AttentionOutput<typename Score::value_type> Attention<Score>::operator()(const Variable<T>& queries,
-                                                                         const KeyValues<T>& memory,
-                                                                         Where caller) const {
+template <Score S>
+AttentionOutput<typename S::value_type> Attention<S>::operator()(const Variable<T>& queries,
+                                                                 const KeyValues<T>& memory,
+                                                                 Where caller) const {
     const Scope scope(module_name, caller);
-    detail::check_queries(Score::name, queries.shape(), score.options.query, memory.keys.shape());
-    if constexpr (!Score::uses_previous) {
+    detail::check_queries(S::name, queries.shape(), score.options.query, memory.keys.shape());
+    if constexpr (!S::uses_previous) {
         return detail::attend(score(queries, memory.keys, Variable<T>()), memory);
     } else {
         std::vector<Variable<T>> contexts, weights;
@@ -264,18 +342,17 @@ AttentionOutput<typename Score::value_type> Attention<Score>::operator()(const V
     }
 }
 
-template <class Score>
-AttentionOutput<typename Score::value_type>
-Attention<Score>::step(const Variable<T>& query, const KeyValues<T>& memory,
-                       const Variable<T>& previous, Where caller) const {
+template <Score S>
+AttentionOutput<typename S::value_type>
+Attention<S>::step(const Variable<T>& query, const KeyValues<T>& memory,
+                   const Variable<T>& previous, Where caller) const {
     const Scope scope(module_name, caller);
     const Variable<T> queries = query.dimension() == 2 ? expand_dims(query, 0) : query;
-    detail::check_queries(Score::name, queries.shape(), score.options.query, memory.keys.shape());
+    detail::check_queries(S::name, queries.shape(), score.options.query, memory.keys.shape());
     Variable<T> before = previous;
-    if (Score::uses_previous && !before.value().storage())
+    if (S::uses_previous && !before.value().storage())
         before = Tensor<T>::zeros({query.shape(0), memory.steps()});
-    if (Score::uses_previous)
-        detail::check_previous(Score::name, before.shape(), memory.keys.shape());
+    if (S::uses_previous) detail::check_previous(S::name, before.shape(), memory.keys.shape());
     const AttentionOutput<T> found = detail::attend(score(queries, memory.keys, before), memory);
     return {squeeze(found.context, 0), squeeze(found.weights, 0)};
 }

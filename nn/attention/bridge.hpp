@@ -14,7 +14,7 @@ enum class BridgeKind { zeros, copy, project };
 // of layers. The two directions of a bidirectional encoder are concatenated; decoder layers without
 // a counterpart use the encoder's top layer, and states without one (an Lstm's c after a Gru) its
 // h.
-template <class T>
+template <class T = float>
 class Bridge {
 public:
     using value_type = T;

@@ -37,7 +37,7 @@ struct AttentionMask {
 // not E q_proj_weight [E, E], k_proj_weight and v_proj_weight [E, M]; in_proj_bias [3 E],
 // out_proj.weight [E, E], out_proj.bias [E]. A fully masked query gets out_proj.bias. (Vaswani et
 // al. 2017)
-template <class T>
+template <class T = float>
 class MultiHeadAttention {
 public:
     using value_type = T;

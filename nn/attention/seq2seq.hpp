@@ -15,7 +15,7 @@ struct FixedContextOptions {
     std::size_t query = 0, memory = 0;
     bool empty = false;
 };
-template <class T>
+template <class T = float>
 class FixedContext {
 public:
     using value_type = T;
@@ -48,6 +48,58 @@ double linear_decay(std::size_t i, double start, double slope, double lowest = 0
 double exponential_decay(std::size_t i, double k);
 double inverse_sigmoid_decay(std::size_t i, double k);
 
+// A decoder attends by any class A that has
+//   Options { query, memory, ... }, from which it is made, members(m), context_width()
+//   prepare: memory [S, B, M], mask [B, S] -> KeyValues<T>
+//   step: query [B, Q], KeyValues<T>, previous [B, S] -> AttentionOutput<T>
+// With `static constexpr bool answers_all = true` it also takes the queries of all steps [T, B, Q]
+// at once, as operator()(queries, memory); a decoder uses this if it attends after the step, has no
+// input feeding and receives all targets.
+template <class A, class T>
+concept AttentionLayer = detail::ListsMembers<A, T> &&
+    std::constructible_from<A, const typename detail::OptionsOf<A>::type&>&& requires(
+        const A& attention, const Variable<T>& x, const Mask& mask, const KeyValues<T>& memory) {
+    { attention.context_width() } -> std::convertible_to<std::size_t>;
+    { attention.prepare(x, mask) } -> std::convertible_to<KeyValues<T>>;
+    { attention.step(x, memory, x) } -> std::convertible_to<AttentionOutput<T>>;
+};
+
+namespace detail {
+
+// Says in one static_assert what a type lacks that a decoder is to attend by.
+template <class A, class T>
+consteval bool require_attention() {
+    constexpr bool is_made = std::constructible_from<A, const typename OptionsOf<A>::type&> &&
+                             requires(typename OptionsOf<A>::type options) {
+        options.query = options.memory;
+    };
+    constexpr bool has_width = requires(const A& attention) {
+        { attention.context_width() } -> std::convertible_to<std::size_t>;
+    };
+    constexpr bool prepares = requires(const A& attention, const Variable<T>& x, const Mask& mask) {
+        { attention.prepare(x, mask) } -> std::convertible_to<KeyValues<T>>;
+    };
+    constexpr bool steps =
+        requires(const A& attention, const Variable<T>& x, const KeyValues<T>& memory) {
+        { attention.step(x, memory, x) } -> std::convertible_to<AttentionOutput<T>>;
+    };
+    static_assert(is_made,
+                  "an attention is made from its type Options, with the widths `query` and "
+                  "`memory`");
+    static_assert(!is_made || has_width,
+                  "an attention needs a public function std::size_t context_width() const");
+    static_assert(!is_made || !has_width || prepares,
+                  "an attention needs a public function KeyValues<T> prepare(const Variable<T>& "
+                  "memory, const Mask& mask) const, with the T of the decoder's cell");
+    static_assert(!is_made || !has_width || !prepares || steps,
+                  "an attention needs a public function AttentionOutput<T> step(const Variable<T>& "
+                  "query, const KeyValues<T>& memory, const Variable<T>& previous) const");
+    if constexpr (is_made && has_width && prepares && steps) can_be_member<A, T>();
+    return true;
+}
+
+} // namespace detail
+
 template <class Cell, class Attention>
 struct DecoderOptions {
     // When the context is computed: before the cells' step, from their previous state (Bahdanau et
@@ -64,8 +116,8 @@ struct DecoderOptions {
     bool input_feeding = false; // the cells also receive the previous readout (Luong et al. 2015)
     std::int64_t start = 0;     // the token before the first
     cell_options<Cell> cell = {};
-    typename Attention::Options attention =
-        {}; // its query and memory widths are set by the decoder
+    // Its query and memory widths are set by the decoder.
+    typename detail::OptionsOf<Attention>::type attention = {};
 };
 
 // Generates tokens from a memory. At every step, with token y and state h of the top layer,
@@ -73,6 +125,9 @@ struct DecoderOptions {
 //   readout = tanh(W [h'; context; embedding(y) if attended before]),  logits = W' readout + b'
 template <class Cell, class Attention>
 class Decoder {
+    static_assert(detail::require_cell<Cell>());
+    static_assert(detail::require_attention<Attention, cell_scalar<Cell>>());
+
 public:
     using value_type = cell_scalar<Cell>;
     using T = value_type;
@@ -141,7 +196,8 @@ private:
     bool before() const { return options_.attend == Options::Attend::before; }
     // Determined from a temporary cell.
     static Widths state_widths(const Options& options);
-    static typename Attention::Options attention_options(const Options& options, std::size_t h);
+    static typename detail::OptionsOf<Attention>::type attention_options(const Options& options,
+                                                                         std::size_t h);
 
     Options options_;
     Widths widths_;
@@ -157,10 +213,7 @@ struct EncoderDecoderOptions {
 // A recurrent encoder reads x, a decoder generates tokens:
 //   model(x, targets, lengths).logits          to train
 //   beam_search(model.step(), model.start(x, lengths), model.starts(B), {...})
-// Attention: Attention<any score>, MultiHeadAttention, FixedContext, or any class with their
-// Options, prepare(), step() and context_width(). With answers_all, it takes the queries of all
-// steps [T, B, Q] at once; a decoder uses this if it attends after the step, has no input feeding
-// and receives all targets.
+// Attention: Attention<any score>, MultiHeadAttention, FixedContext, or an AttentionLayer of yours.
 template <class EncoderCell, class DecoderCell, class Attention>
 class EncoderDecoder {
 public:
@@ -246,8 +299,8 @@ Decoder<Cell, Attention>::state_widths(const Options& options) {
 }
 
 template <class Cell, class Attention>
-typename Attention::Options Decoder<Cell, Attention>::attention_options(const Options& options,
-                                                                        std::size_t h) {
+typename detail::OptionsOf<Attention>::type
+Decoder<Cell, Attention>::attention_options(const Options& options, std::size_t h) {
     auto attention = options.attention;
     attention.query = h;
     attention.memory = options.memory;

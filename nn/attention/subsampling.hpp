@@ -15,7 +15,7 @@ struct SubsamplingOptions {
 
 // Two convolutions over time and frequency, 3 by 3 with stride 2, each with max(x, 0), and a linear
 // map: four frames become one (Dong, Xu and Xu 2018). Steps beyond a length count as 0.
-template <class T>
+template <class T = float>
 class Subsampling {
 public:
     using value_type = T;

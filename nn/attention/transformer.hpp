@@ -29,7 +29,7 @@ struct TransformerOptions {
 // Self-attention, cross-attention if there is a memory, and a feed-forward network, each with a
 // residual connection and normalisation. Parameters have the names and shapes of PyTorch's
 // TransformerEncoderLayer, or with a memory TransformerDecoderLayer.  (Vaswani et al. 2017)
-template <class T>
+template <class T = float>
 class TransformerLayer {
 public:
     using value_type = T;
@@ -62,7 +62,7 @@ private:
 };
 
 // The state of a stack between steps.
-template <class T>
+template <class T = float>
 struct TransformerState {
     std::vector<KeyValues<T>> past;   // keys and values of the steps so far, for each layer
     std::vector<KeyValues<T>> memory; // the memory, prepared for each layer; or empty
@@ -74,7 +74,7 @@ struct TransformerState {
 
 // A stack of layers, with positions before the first and a normalisation after the last: an
 // encoder; if causal, a language model; if causal with a memory, a decoder.
-template <class T>
+template <class T = float>
 class TransformerStack {
 public:
     using value_type = T;
@@ -124,7 +124,7 @@ struct TransformerModelOptions {
 // An encoder stack and a decoder stack that generates tokens; used like an EncoderDecoder:
 //   model(x, targets, lengths).logits          to train
 //   beam_search(model.step(), model.start(x, lengths), model.starts(B), {...})
-template <class T>
+template <class T = float>
 class Transformer {
 public:
     using value_type = T;

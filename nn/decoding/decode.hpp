@@ -15,7 +15,7 @@ namespace unroll::nn {
 // state is row parents[i] of the old one; rows may be repeated or dropped. Nothing is recorded.
 // Ties go to the higher-ranked parent, then to the lowest token. See docs/attention.md.
 
-template <class State, class T>
+template <class State, class T = float>
 struct Prediction {
     State state;
     Variable<T> log_probabilities; // [N, V]
@@ -51,7 +51,7 @@ bool reorder_sources(Indices& sources, const Indices& parents);
 } // namespace detail
 
 // A generated sequence.
-template <class T>
+template <class T = float>
 struct Hypothesis {
     std::vector<std::int64_t> tokens; // without the start; including the end token, if generated
     double log_probability = 0;       // the sum over its tokens
@@ -101,7 +101,7 @@ template <class T>
 Tensor<T> sampling_distribution(const Tensor<T>& log_probabilities, const SampleOptions& options);
 
 // The state shared by all decoders: rows in progress and their token histories.
-template <class T>
+template <class T = float>
 class Search {
 public:
     Search(const char* name, const Indices& start, const DecodeLimits& limits);
@@ -148,7 +148,7 @@ private:
 };
 
 // One sequence for each start, drawn token by token.
-template <class T>
+template <class T = float>
 class Sampling final : public Search<T> {
 public:
     Sampling(const Indices& start, const SampleOptions& options);
@@ -165,7 +165,7 @@ private:
 };
 
 // The best few sequences for each start.
-template <class T>
+template <class T = float>
 class Beam final : public Search<T> {
 public:
     Beam(const Indices& start, const BeamOptions& options);

@@ -21,7 +21,7 @@ struct AdaptiveSoftmaxOptions {
 //   p(w) = softmax([W_frequent; G] h + b)_g softmax(W_g h + b)_w  for a word of group g.
 // Group g ends before word F (V / F)^(g / groups). The caller provides the word vectors W [V, E],
 // for example those of an embedding (Press and Wolf 2017).
-template <class T>
+template <class T = float>
 class AdaptiveSoftmax {
 public:
     using value_type = T;

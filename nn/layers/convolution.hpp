@@ -15,7 +15,7 @@ struct ConvolutionLayerOptions {
 
 // Images [batch, input, height, width] -> [batch, output, height', width'], or sequences without
 // heights; see unroll::convolution. Initialised uniformly within 1 / sqrt(fan-in).
-template <class T>
+template <class T = float>
 class Convolution {
 public:
     using value_type = T;
@@ -40,7 +40,7 @@ struct BatchNormOptions {
 // running statistics. These follow the training batches; if a batch is trained in shards, only the
 // first shard updates them. Throws Error for training on a single value per channel, which has no
 // variance.
-template <class T>
+template <class T = float>
 class BatchNorm {
 public:
     using value_type = T;

@@ -14,7 +14,7 @@ struct LinearOptions {
 };
 
 // x W^T + b: x [..., input] -> [..., output]; initialised uniformly within 1 / sqrt(input).
-template <class T>
+template <class T = float>
 class Linear {
 public:
     using value_type = T;
@@ -36,7 +36,7 @@ struct EmbeddingOptions {
 
 // Indices [...] -> rows [..., width] of a table; initialised normally. Throws Error for an index
 // outside the vocabulary, with its position.
-template <class T>
+template <class T = float>
 class Embedding {
 public:
     using value_type = T;
@@ -52,7 +52,7 @@ public:
 };
 
 // Drops elements while a tape records; see unroll::dropout.
-template <class T>
+template <class T = float>
 class Dropout {
 public:
     using value_type = T;
@@ -65,7 +65,7 @@ public:
 };
 
 // Layer normalisation over the last axis, with gain initially 1 and bias initially 0.
-template <class T>
+template <class T = float>
 class LayerNorm {
 public:
     using value_type = T;

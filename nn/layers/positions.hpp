@@ -10,7 +10,7 @@ enum class Positions { none, sinusoidal, learned, rotary };
 
 // Rows for steps first, first + 1, ...: [steps, width]. For step t, column 2i is sin(t / 10000^(2i
 // / width)) and column 2i + 1 the cosine of the same angle.  (Vaswani et al. 2017)
-template <class T>
+template <class T = float>
 Tensor<T> sinusoidal_positions(std::size_t first, std::size_t steps, std::size_t width);
 
 // x [B, T, ..., d] of steps first, first + 1, ..., with each pair of features (i, i + d/2) rotated
@@ -28,7 +28,7 @@ struct PositionOptions {
 // Adds a vector for each step, if the kind has one: x [T, B, width] of steps first, first + 1, ...
 // -> [T, B, width]. Learned vectors are initialised normally with standard deviation 0.02. Throws
 // Error for steps beyond the learned ones.
-template <class T>
+template <class T = float>
 class PositionEncoding {
 public:
     using value_type = T;

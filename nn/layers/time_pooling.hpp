@@ -26,7 +26,7 @@ struct AttentionPoolingOptions {
 
 // Additive attention with one learned query: the sum over t of a_t h_t with a = softmax over
 // time of v . tanh(W h_t + b)  (Bahdanau et al. 2015; Lin et al. 2017, with one hop).
-template <class T>
+template <class T = float>
 class AttentionPooling {
 public:
     using value_type = T;

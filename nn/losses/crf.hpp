@@ -35,7 +35,7 @@ struct CrfOptions {
 // `lengths`, one for each of the B sequences, are within [0, T]; a sequence of length 0 has one
 // path, empty, with score 0. Emissions and tags after the end of a sequence are ignored, NaN
 // included. All throw Error if shapes or lengths do not match.
-template <class T>
+template <class T = float>
 class Crf {
 public:
     using value_type = T;

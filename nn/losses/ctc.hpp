@@ -20,7 +20,7 @@ struct CtcOptions {
     bool zero_impossible = false; // impossible targets give loss 0 instead of +inf
 };
 
-template <class T>
+template <class T = float>
 struct CtcLoss {
     Variable<T> loss;
     std::size_t impossible =

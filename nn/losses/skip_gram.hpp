@@ -49,7 +49,7 @@ struct SkipGramOptions {
 // Skip-gram with negative sampling (Mikolov, Sutskever, Chen, Corrado and Dean 2013): for vectors v
 // of centres and u of contexts, the mean over pairs of
 //   -log sigmoid(u_context . v_centre) - sum over negatives n of log sigmoid(-u_n . v_centre).
-template <class T>
+template <class T = float>
 class SkipGram {
 public:
     using value_type = T;

@@ -17,7 +17,7 @@ struct TaggerOptions {
 // Predicts a tag for every step from scores W h + b: independently, or as the likeliest path of a
 // CRF (Huang, Xu and Yu 2015). h [T, B, input]; h and tags after the end of a sequence are not
 // read. Throw Error for invalid shapes, lengths and tags.
-template <class T>
+template <class T = float>
 class Tagger {
 public:
     using value_type = T;

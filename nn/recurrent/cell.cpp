@@ -60,13 +60,12 @@ Variable<T> CellParameters<T>::add_recurrent(const Variable<T>& z, const Variabl
 namespace detail {
 
 template <class T>
-void check_step(std::string_view name, std::span<const Variable<T>> old,
-                std::span<const Variable<T>> next) {
+void check_step(std::string_view name, std::span<const char* const> names,
+                std::span<const Variable<T>> old, std::span<const Variable<T>> next) {
     for (std::size_t s = 0; s < old.size(); ++s) {
         if (next[s].shape() == old[s].shape() && next[s].body() != nullptr) continue;
-        const std::string what = s == 0 ? "h" : "state " + std::to_string(s);
         fail(std::string(name).c_str(),
-             "step returned " + what + " of shape " +
+             std::string("step returned ") + names[s] + " of shape " +
                  (next[s].body() == nullptr ? "nothing" : to_string(next[s].shape())) +
                  ", expected " + to_string(old[s].shape()) +
                  "; a cell whose states are not `hidden` wide needs a member widths()");
@@ -89,8 +88,8 @@ Variable<T> copy_to(const OutputSlot<T>& slot, const Variable<T>& x) {
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template struct CellParameters<T>;                                                             \
-    template void detail::check_step(std::string_view, std::span<const Variable<T>>,               \
-                                     std::span<const Variable<T>>);                                \
+    template void detail::check_step(std::string_view, std::span<const char* const>,               \
+                                     std::span<const Variable<T>>, std::span<const Variable<T>>);  \
     template Variable<T> detail::copy_to(const OutputSlot<T>&, const Variable<T>&);
 
 UNROLL_INSTANTIATE(float)

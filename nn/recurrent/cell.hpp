@@ -3,8 +3,10 @@
 #include <unroll/core/autograd/record.hpp>
 #include <unroll/nn/layers/layers.hpp>
 
+#include <algorithm>
 #include <array>
 #include <concepts>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -20,7 +22,9 @@ namespace unroll::nn {
 // Nothing else is required. Optional members, and their defaults:
 //   value_type      the scalar type: default, that of the arguments of step
 //   states          N: default, that of the arguments of step, or 1 if step is a template
-//   name for errors and graph drawings: default, the name of the type
+//   name            for errors and graph drawings: default, the name of the type
+//   state_names     of each state, h first, for the same: default, h, and c
+//                   or state 1, state 2, ...
 //   Options         the type of RecurrentOptions::cell: default, an empty struct
 //   widths()        the width of each state: default, RecurrentOptions::hidden
 //   members(m)      its parameters: default, none
@@ -33,7 +37,7 @@ template <class T, std::size_t N>
 using State = std::array<Variable<T>, N>;
 
 // Optional third argument of a step.
-template <class T>
+template <class T = float>
 struct StepContext {
     // Output slots for results that later operations read as one tensor: the new h, exactly as the
     // step returns it, and the recurrent pre-activations of cells with `recurrent_gates`.
@@ -112,17 +116,6 @@ auto cell_scalar_of() {
         return std::type_identity<float>();
 }
 
-struct NoOptions {};
-template <class C>
-struct OptionsOf {
-    using type = NoOptions;
-};
-template <class C>
-requires requires { typename C::Options; }
-struct OptionsOf<C> {
-    using type = typename C::Options;
-};
-
 // "LstmCell", of "const char* ... [with C = app::LstmCell<double>; ...]".
 constexpr std::string_view bare_name(std::string_view function) {
     function.remove_prefix(function.find("C = ") + 4);
@@ -158,6 +151,25 @@ constexpr std::string_view cell_name() {
         return detail::bare_name(__PRETTY_FUNCTION__);
 }
 
+// The names of the states, h first.
+template <class C>
+constexpr auto cell_state_names() {
+    constexpr std::size_t count = cell_states<C>();
+    std::array<const char*, count> names{};
+    if constexpr (requires { C::state_names; }) {
+        static_assert(std::size(C::state_names) == count,
+                      "state_names of a recurrent cell must name each of its states, h first");
+        std::copy_n(std::begin(C::state_names), std::min(std::size(C::state_names), count),
+                    names.begin());
+    } else {
+        constexpr const char* defaults[] = {"h",       "state 1", "state 2", "state 3",
+                                            "state 4", "state 5", "state 6", "state 7"};
+        for (std::size_t s = 0; s < count; ++s) names[s] = s < 8 ? defaults[s] : "state";
+        if (count == 2) names[1] = "c";
+    }
+    return names;
+}
+
 namespace detail {
 
 // The new state, as step returns it, from a state as step takes it.
@@ -191,27 +203,57 @@ inline constexpr bool has_step = [] {
 } // namespace detail
 
 // Variable<T> project(const Variable<T>& x) const
-template <class C>
-concept HasProject = detail::has_project<C>;
 // State<T, N> step(const Variable<T>& z, const State<T, N>& state) const
 template <class C>
-concept HasStep = detail::has_step<C>;
-template <class C>
-concept Cell = HasProject<C> && HasStep<C>;
+concept Cell = detail::has_project<C> && detail::has_step<C>;
 
 namespace detail {
+
+// Says in one static_assert what a type lacks that is to be a cell.
+template <class C>
+consteval bool require_cell() {
+    using T = cell_scalar<C>;
+    using S = cell_state<C>;
+    constexpr bool takes_x = requires(const C& cell, const Variable<T>& x) { cell.project(x); };
+    constexpr bool takes_state = requires(const C& cell, const Variable<T>& z, const S& state) {
+        cell.step(z, state);
+    }
+    || requires(const C& cell, const Variable<T>& z, const S& state,
+                const StepContext<T>& context) {
+        cell.step(z, state, context);
+    };
+    constexpr bool takes_h =
+        cell_states<C>() == 1 &&
+        (
+            requires(const C& cell, const Variable<T>& z) { cell.step(z, z); } ||
+            requires(const C& cell, const Variable<T>& z, const StepContext<T>& context) {
+                cell.step(z, z, context);
+            });
+    constexpr bool takes = takes_state || takes_h;
+    static_assert(takes_x, "a recurrent cell needs a public function Variable<T> project(const "
+                           "Variable<T>& x) const, with the T of step()");
+    static_assert(!takes_x || has_project<C>,
+                  "project() of a recurrent cell must return a Variable<T>, with the T of its x");
+    static_assert(!has_project<C> || takes,
+                  "a recurrent cell needs a public function State<T, N> step(const Variable<T>& z, "
+                  "const State<T, N>& state) const; or Variable<T> for State<T, 1>");
+    static_assert(!has_project<C> || !takes || has_step<C>,
+                  "step() of a recurrent cell must return what it takes: the new State<T, N>, or a "
+                  "Variable<T> if it carries h alone");
+    return true;
+}
 
 template <Cell C>
 C make_cell(std::size_t input, std::size_t hidden, const cell_options<C>& options) {
     if constexpr (std::is_constructible_v<C, std::size_t, std::size_t, cell_options<C>>) {
         return C(input, hidden, options);
     } else {
-        static_assert(
-            std::is_constructible_v<C, std::size_t, std::size_t> &&
-                std::is_same_v<cell_options<C>, NoOptions>,
-            "a recurrent layer constructs its cells as Cell(input, hidden), or as Cell(input, "
-            "hidden, options) if there is a type Cell::Options");
-        return C(input, hidden);
+        constexpr bool is_made = std::is_constructible_v<C, std::size_t, std::size_t> &&
+                                 std::is_same_v<cell_options<C>, NoOptions>;
+        static_assert(is_made,
+                      "a recurrent layer constructs its cells as Cell(input, hidden), or as Cell(input, "
+                      "hidden, options) if there is a type Cell::Options");
+        if constexpr (is_made) return C(input, hidden);
     }
 }
 
@@ -237,8 +279,8 @@ std::size_t recurrent_width(const C& cell) {
 
 // Throws Error unless the state returned by step has the shapes of the state that it received.
 template <class T>
-void check_step(std::string_view name, std::span<const Variable<T>> old,
-                std::span<const Variable<T>> next);
+void check_step(std::string_view name, std::span<const char* const> names,
+                std::span<const Variable<T>> old, std::span<const Variable<T>> next);
 [[noreturn]] void refuse_stored(std::string_view name);
 
 template <class T>
@@ -253,7 +295,8 @@ State<T, N> step(const C& cell, const Variable<T>& z, const State<T, N>& state,
         next = call_step(cell, z, state, context);
     else
         next[0] = call_step(cell, z, state, context);
-    check_step<T>(cell_name<C>(), state, next);
+    static constexpr auto names = cell_state_names<C>();
+    check_step<T>(cell_name<C>(), names, state, next);
     return next;
 }
 // One step whose new h ends up in a slot of `buffer`, stored there by the step or copied.
@@ -276,7 +319,7 @@ State<T, N> step_into(const Buffer<T>& buffer, const OutputSlot<T>& slot, const 
 
 // Base of the cells in this folder: G gates, h of width `output`. Weights have PyTorch's names,
 // shapes and order of gates. Derived cells support weight dropout and state dropout.
-template <class T>
+template <class T = float>
 struct CellParameters {
     std::size_t input = 0, hidden = 0, gates = 0, output = 0;
     Parameter<T> weight_ih;        // [G hidden, input]

@@ -17,7 +17,7 @@ struct CharacterLstmOptions {
 // A character LSTM embedding: the vector of a word, unseen ones included, is the last state of both
 // directions of an LSTM over its characters, concatenated (Ling et al. 2015; Lample et al. 2016).
 // Each distinct word is computed once.
-template <class T>
+template <class T = float>
 class CharacterLstm {
 public:
     using value_type = T;

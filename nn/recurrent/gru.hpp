@@ -17,7 +17,7 @@ struct GruOptions {
     bool layer_norm = false; // of W x and of U h, all gates at once; not with Reset::before
 };
 
-template <class T>
+template <class T = float>
 struct GruCell : CellParameters<T> {
     using value_type = T;
     using Options = GruOptions;
@@ -39,7 +39,7 @@ private:
                            const StepContext<T>& context, Keeps) const;
 };
 
-template <class T>
+template <class T = float>
 using Gru = Recurrent<GruCell<T>>;
 
 #define UNROLL_DECLARE(T)                                                                          \

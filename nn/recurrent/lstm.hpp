@@ -19,7 +19,7 @@ struct LstmOptions {
     std::size_t projection = 0; // 0: none
 };
 
-template <class T>
+template <class T = float>
 struct LstmCell : CellParameters<T> {
     using value_type = T;
     using Options = LstmOptions;
@@ -43,7 +43,7 @@ private:
                                   const StepContext<T>& context) const;
 };
 
-template <class T>
+template <class T = float>
 using Lstm = Recurrent<LstmCell<T>>;
 
 #define UNROLL_DECLARE(T)                                                                          \

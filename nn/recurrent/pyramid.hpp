@@ -9,7 +9,7 @@
 namespace unroll::nn {
 
 // A batch of steps, and the length of each sequence.
-template <class T>
+template <class T = float>
 struct Frames {
     Variable<T> x; // [T, B, width]
     std::vector<std::size_t> lengths;

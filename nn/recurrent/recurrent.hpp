@@ -21,7 +21,7 @@ enum class Merge { concatenate, add, average, multiply };
 // f(x), or t f(x) + (1 - t) x with t = sigmoid(W x + b)  (He et al. 2016, Srivastava et al. 2015)
 enum class Connection { plain, residual, highway };
 
-template <Cell C>
+template <class C>
 struct RecurrentOptions {
     std::size_t input = 0;
     std::size_t hidden = 0;
@@ -41,11 +41,14 @@ struct RecurrentOptions {
     Connection connection = Connection::plain;
 };
 
+template <class C>
+class Recurrent;
+
 // A recurrent network of any cell, with several layers, one or two directions, sequence lengths and
 // a state that can be carried over. See docs/recurrent.md for formulas, weights and their order.
 //   auto [output, state] = lstm(x);
 template <Cell C>
-class Recurrent {
+class Recurrent<C> {
 public:
     using value_type = cell_scalar<C>;
     using T = value_type;
@@ -102,6 +105,24 @@ private:
 };
 
 // ---- implementation ----
+
+// Of what is no cell: says what it lacks, and nothing else.
+template <class C>
+class Recurrent {
+    static_assert(detail::require_cell<C>());
+
+public:
+    struct Result {
+        Variable<cell_scalar<C>> output;
+        cell_state<C> state;
+    };
+    explicit Recurrent(const RecurrentOptions<C>&) {}
+    template <class... X>
+    Result operator()(const X&...) const {
+        return {};
+    }
+    void members(Members<cell_scalar<C>>&) {}
+};
 
 namespace detail {
 
@@ -171,16 +192,17 @@ void Recurrent<C>::check(const Variable<T>& x, const States& state,
     for (std::size_t s = 0; s < states; ++s) {
         const Shape expected{cells_.size(), x.shape(1), widths_[s]};
         if (state[s].value().storage() && state[s].shape() != expected)
-            refuse("a state has shape " + to_string(state[s].shape()) + ", expected " +
-                   to_string(expected));
+            refuse(std::string("the state ") + cell_state_names<C>()[s] + " has shape " +
+                   to_string(state[s].shape()) + ", expected " + to_string(expected));
     }
     if (!lengths.empty() && lengths.size() != x.shape(1))
         refuse(std::to_string(lengths.size()) + " lengths for a batch of " +
                std::to_string(x.shape(1)));
     for (std::size_t b = 0; b < lengths.size(); ++b)
         if (lengths[b] > x.shape(0))
-            refuse("length " + std::to_string(lengths[b]) + " of sequence " + std::to_string(b) +
-                   " is more than the " + std::to_string(x.shape(0)) + " steps");
+            refuse("length " + std::to_string(static_cast<std::ptrdiff_t>(lengths[b])) +
+                   " of sequence " + std::to_string(b) + " is more than the " +
+                   std::to_string(x.shape(0)) + " steps");
 }
 
 template <Cell C>

@@ -10,7 +10,7 @@ struct RnnOptions {
     bool layer_norm = false;
 };
 
-template <class T>
+template <class T = float>
 struct RnnCell : CellParameters<T> {
     using value_type = T;
     using Options = RnnOptions;
@@ -26,7 +26,7 @@ struct RnnCell : CellParameters<T> {
     Options options;
 };
 
-template <class T>
+template <class T = float>
 using Rnn = Recurrent<RnnCell<T>>;
 
 #define UNROLL_DECLARE(T)                                                                          \

@@ -18,8 +18,10 @@ struct ScanOptions {
 };
 
 // One direction of one layer: the loop over the cell's steps, unrolled on the tape.
-template <Cell C>
+template <class C>
 class Scan {
+    static_assert(detail::require_cell<C>());
+
 public:
     using T = cell_scalar<C>;
     using States = cell_state<C>;
@@ -45,10 +47,11 @@ private:
         const std::size_t bytes = batch * 4 * width * sizeof(T);
         return std::max<std::size_t>(cache / std::max<std::size_t>(bytes, 1), 1);
     }
-    // For graph drawings: h, and c if the cell has two states.
+    // For graph drawings.
     static void name_states(const States& state) {
+        static constexpr auto names = cell_state_names<C>();
         for (std::size_t s = 0; s < state.size(); ++s)
-            if (auto* tape = state[s].tape()) tape->name(state[s], s == 0 ? "h" : "c");
+            if (auto* tape = state[s].tape()) tape->name(state[s], names[s]);
     }
 };
 
@@ -78,7 +81,7 @@ void check_projection(std::string_view name, const Variable<T>& z, std::size_t s
 
 } // namespace detail
 
-template <Cell C>
+template <class C>
 typename Scan<C>::Result Scan<C>::run(const C& cell, const Variable<T>& x, States state,
                                       bool backwards, std::span<const std::size_t> lengths,
                                       const ScanOptions& options) {

@@ -119,9 +119,9 @@ std::vector<std::size_t> checked_lengths(const char* owner, std::size_t steps, s
              std::to_string(lengths.size()) + " lengths for a batch of " + std::to_string(batch));
     for (std::size_t b = 0; b < batch; ++b)
         if (lengths[b] > steps)
-            fail(owner, "length " + std::to_string(lengths[b]) + " of sequence " +
-                            std::to_string(b) + " is more than the " + std::to_string(steps) +
-                            " steps");
+            fail(owner, "length " + std::to_string(static_cast<std::ptrdiff_t>(lengths[b])) +
+                            " of sequence " + std::to_string(b) + " is more than the " +
+                            std::to_string(steps) + " steps");
     return {lengths.begin(), lengths.end()};
 }
 

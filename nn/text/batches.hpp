@@ -28,13 +28,13 @@ std::vector<std::vector<std::int64_t>> unpad_sequences(const Indices& numbers,
                                                        std::span<const std::size_t> lengths);
 
 // A batch of series of vectors, padded with zeros to the length of the longest.
-template <class T>
+template <class T = float>
 struct PaddedFrames {
     Tensor<T> frames;                 // [T, B, n]
     std::vector<std::size_t> lengths; // of the B series
 };
 // From series [T_b, n]. Throws Error if there are none, or if their widths differ.
-template <class T>
+template <class T = float>
 PaddedFrames<T> pad_frames(std::span<const Tensor<T>> series);
 
 // Word dropout: replaces words that occurred n times in the training text by the unknown symbol

@@ -17,7 +17,7 @@ struct WordVectorOptions {
 };
 
 // Words and their learned vectors.
-template <class T>
+template <class T = float>
 class WordVectors {
 public:
     // vectors [words, width]. Throws Error if numbers do not match, if there are no words, for an

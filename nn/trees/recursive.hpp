@@ -35,7 +35,7 @@ struct RecursiveOptions {
 // Parameters of the cells, initialised uniformly within 1 / sqrt(hidden). For G gates: weight_ih [G
 // hidden, input], bias [G hidden]. If only leaves have inputs, weight_ih has no rows for the gates
 // f.
-template <class T>
+template <class T = float>
 struct RecursiveParameters {
     RecursiveOptions options;
     Parameter<T> weight_ih, weight_hh, bias;
@@ -51,7 +51,7 @@ protected:
 
 // U: weight_hh [hidden, arity hidden]. arity(): the minimum and maximum number of children of an
 // inner node.
-template <class T>
+template <class T = float>
 struct RecursiveCell : RecursiveParameters<T> {
     using value_type = T;
     static constexpr std::size_t states = 1;
@@ -66,14 +66,14 @@ struct RecursiveCell : RecursiveParameters<T> {
 };
 
 // V: weight_tensor [hidden, arity hidden, arity hidden].
-template <class T>
+template <class T = float>
 struct TensorCell : RecursiveCell<T> {
     static constexpr const char* name = "Rntn";
     explicit TensorCell(const RecursiveOptions& options);
 };
 
 // U: weight_hh [3 hidden, hidden], gates i, o, u; U_f: weight_hf [hidden, hidden].
-template <class T>
+template <class T = float>
 struct ChildSumCell : RecursiveParameters<T> {
     using value_type = T;
     static constexpr std::size_t states = 2; // h, c
@@ -88,7 +88,7 @@ struct ChildSumCell : RecursiveParameters<T> {
 };
 
 // U: weight_hh [(3 + arity) hidden, arity hidden], gates i, o, u, f_1 ... f_N.
-template <class T>
+template <class T = float>
 struct NaryCell : RecursiveParameters<T> {
     using value_type = T;
     static constexpr std::size_t states = 2; // h, c
@@ -125,13 +125,13 @@ private:
     ModuleName module_name_{Cell::name};
 };
 
-template <class T>
+template <class T = float>
 using Recursive = Upward<RecursiveCell<T>>;
-template <class T>
+template <class T = float>
 using Rntn = Upward<TensorCell<T>>;
-template <class T>
+template <class T = float>
 using ChildSumTreeLstm = Upward<ChildSumCell<T>>;
-template <class T>
+template <class T = float>
 using NaryTreeLstm = Upward<NaryCell<T>>;
 
 // From the roots to the leaves: a recurrent cell (recurrent/cell.hpp) in which the previous step of

@@ -280,7 +280,9 @@ auto max(const A& a, const B& b) {
     }
 #define UNROLL_CHOICE(name, meaning, value)                                                        \
     template <class Left, class Right, class X = detail::dual_base<Left, Right>>                   \
-    auto name(const Left& a, const Right& b) {                                                     \
+    auto name(const Left& left, const Right& right) {                                              \
+        const auto a = detail::as_dual<X>(left);                                                   \
+        const auto b = detail::as_dual<X>(right);                                                  \
         return value;                                                                              \
     }
 #include <unroll/ops/fuse/function_list.hpp>

@@ -385,6 +385,14 @@ X slope_of_gelu(X x) {
     template <Real X>                                                                              \
     X name(X a, X b) {                                                                             \
         return value;                                                                              \
+    }                                                                                              \
+    template <class T, Arithmetic S>                                                               \
+    Lanes<T> name(Lanes<T> a, S b) {                                                               \
+        return name(a, Lanes<T>(b));                                                               \
+    }                                                                                              \
+    template <class T, Arithmetic S>                                                               \
+    Lanes<T> name(S a, Lanes<T> b) {                                                               \
+        return name(Lanes<T>(a), b);                                                               \
     }
 #define UNROLL_CHOICE(name, meaning, value) UNROLL_BINARY(name, meaning, (), value)
 #include <unroll/ops/fuse/function_list.hpp>

@@ -3,6 +3,7 @@
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/ops/fuse/dual.hpp>
 #include <unroll/ops/fuse/functions.hpp>
+#include <unroll/ops/fuse/probe.hpp>
 #include <unroll/ops/fuse/symbol.hpp>
 #include <unroll/ops/operand.hpp>
 
@@ -169,9 +170,15 @@ struct primitive {
 // the incoming gradient is infinite. Throws Error if shapes do not broadcast.
 template <class F, class... X>
 auto fuse(Op op, F f, const X&... x) {
-    static_assert((Operand<X> || ...), "fuse: an operand must be a variable, parameter or tensor");
-    using T = scalar_t<X...>;
-    return detail::fuse<T>(op, f, {}, static_cast<const Variable<T>&>(x)...);
+    constexpr bool has_operand = (Operand<X> || ...);
+    static_assert(has_operand, "fuse: an operand must be a variable, parameter or tensor");
+    if constexpr (has_operand) {
+        using T = scalar_t<X...>;
+        if constexpr (detail::can_be_read<F, detail::probe_for<F, X>...>())
+            return detail::fuse<T>(op, f, {}, static_cast<const Variable<T>&>(x)...);
+        else
+            return Variable<T>();
+    }
 }
 
 // The same with the first result, or the first M results, stored in output slots.

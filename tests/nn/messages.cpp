@@ -5,12 +5,16 @@
 #include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/nn/attention/transformer.hpp>
 #include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/nn/recurrent/lstm.hpp>
+#include <unroll/ops/index.hpp>
+#include <unroll/ops/join.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
 
+#include <cstdlib>
 #include <regex>
 
 using namespace test;
@@ -123,6 +127,21 @@ TEST_CASE("an index is printed as passed") {
     CHECK(contains(error_of([&] { slice(x, 0, 0, static_cast<std::size_t>(-1)); }),
                    "slice: range 0:-1 on axis 0 of shape [2, 3]"));
     CHECK(contains(error_of([&] { slice(x, 0, 1, 5); }), "expected 0 <= begin <= end <= 2"));
+    const auto minus_one = static_cast<std::size_t>(-1);
+    CHECK(contains(error_of([&] { block(x, minus_one, 3); }), "block -1 of 3 on the last axis of"));
+    CHECK(contains(error_of([&] { split(x, minus_one); }), "no -1 equal parts"));
+    CHECK(contains(error_of([&] { topk(x, minus_one); }), "-1 elements wanted of 3"));
+    CHECK(contains(error_of([&] { pad(x, 0, minus_one, 0); }), "pad: -1 elements before x"));
+    CHECK(contains(error_of([&] { view(x, -3); }), "view: index -3"));
+    CHECK(contains(error_of([&] { x(0, -4); }), "-4"));
+    CHECK(contains(error_of([&] { take(x, Indices({1}, {-1})); }), "take: index -1 at position 0"));
+    const std::vector<std::size_t> lengths{1, minus_one};
+    CHECK(contains(error_of([&] { nn::length_mask(lengths, 3); }), "length -1 of sequence 1"));
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 2});
+    CHECK(contains(error_of([&] {
+                       lstm(ones({3, 2, 2}), {}, lengths);
+                   }),
+                   "length -1 of sequence 1"));
 }
 
 TEST_CASE("a derivative of a gradient that was not recorded is an error with a hint") {
@@ -138,6 +157,64 @@ TEST_CASE("a derivative of a gradient that was not recorded is an error with a h
     CHECK(gradients(sum(constant), {x})[0].value() == Tensor<float>::zeros({2}));
     // As one of several operands, it is a constant.
     CHECK(error_of([&] { gradients(sum(g * x), {x}); }) == "");
+
+    SUBCASE("also by the functions built on gradients, and through layers") {
+        const nn::Linear<float> layer({.input = 2, .output = 2});
+        const char* const hint = "call the first gradients() with {.create_graph = true}";
+        const auto first = gradients(sum(layer(x * x)), {x}, {.retain = true})[0];
+        for (const std::string& message :
+             {error_of([&] { hessian(sum(first), x); }), error_of([&] { jacobian(first, x); }),
+              error_of([&] {
+                  jacobian(first, {x, layer.weight});
+              }),
+              error_of([&] { hessian_vector_product(sum(first), {x}, {ones({2}).value()}); }),
+              error_of([&] { tape.backward(sum(layer(first))); })})
+            CHECK(contains(message, hint));
+    }
+}
+
+TEST_CASE("other layers say which they are and who called them, too") {
+    struct Words {
+        using value_type = float;
+        nn::Embedding<float> embedding{{.vocabulary = 3, .width = 2}};
+        nn::LayerNorm<float> norm{4};
+        nn::Lstm<float> lstm{{.input = 3, .hidden = 2}};
+        void members(nn::Members<float>& m) {
+            m("embedding", embedding)("norm", norm)("lstm", lstm);
+        }
+    };
+    struct Around {
+        using value_type = float;
+        Words words;
+        void members(nn::Members<float>& m) { m("words", words); }
+    } net;
+    parameters(net);
+    const int line = __LINE__ + 2;
+    for (const std::string& message :
+         {error_of([&] { net.words.embedding(Indices({1}, {7})); }), error_of([&] {
+              net.words.norm(ones({1, 3}));
+          }),
+          error_of([&] {
+              net.words.lstm(ones({1, 1, 2}));
+          })}) {
+        CHECK(contains(message, "(in words."));
+        CHECK(std::abs(line_in(message) - line) <= 2);
+    }
+}
+
+TEST_CASE("a state that is carried on is to be detached, whatever carries it") {
+    const nn::Gru<float> gru({.input = 2, .hidden = 2, .layers = 2});
+    Tape<float> tape;
+    const auto first = gru(ones({3, 1, 2}));
+    tape.backward(sum(first.output));
+    CHECK(contains(error_of([&] {
+                       tape.backward(sum(gru(ones({3, 1, 2}), first.state).state[0]));
+                   }),
+                   "detach()"));
+    const auto carried = detach(first.state);
+    tape.clear();
+    CHECK(contains(error_of([&] { gru(ones({3, 1, 2}), first.state); }), "detach()"));
+    CHECK(error_of([&] { gru(ones({3, 1, 2}), carried); }) == "");
 }
 
 TEST_CASE("backward of an unrecorded value says what to change") {
@@ -146,5 +223,19 @@ TEST_CASE("backward of an unrecorded value says what to change") {
     Tape<float> tape;
     const std::string message = error_of([&] { tape.backward(y); });
     CHECK(contains(message, "make the tape before the value is computed"));
+    CHECK(contains(message, "messages.cpp:"));
+    const auto seeded = layer(ones({1, 2}));
+    for (const std::string& other : {error_of([&] {
+                                         tape.backward(seeded, ones({1, 1}).value());
+                                     }),
+                                     error_of([&] { gradients(y, {layer.weight}); })})
+        if (!other.empty()) CHECK(contains(other, "messages.cpp:"));
+}
+
+TEST_CASE("gradients without any tape say what to write") {
+    const nn::Linear<float> layer({.input = 2, .output = 1});
+    const auto y = sum(layer(ones({1, 2})));
+    const std::string message = error_of([&] { gradients(y, {layer.weight}); });
+    CHECK(contains(message, "before the value is computed"));
     CHECK(contains(message, "messages.cpp:"));
 }

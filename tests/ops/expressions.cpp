@@ -89,6 +89,28 @@ TEST_CASE("expressions: any number of terms") {
     }
 }
 
+TEST_CASE("expressions: functions of two take a number for either") {
+    const auto f = [](const V& x) {
+        return fuse(
+            "mixed",
+            [](auto a) {
+                return maximum(a, 0.1) * minimum(2, a) + pow(a + 3, 2.5) + max(a, -1) -
+                       min(0.5f, a);
+            },
+            x);
+    };
+    const Tensor<double> x({5}, {-1.5, -0.2, 0.3, 0.7, 2.4});
+    const V y = f(V(x));
+    for (std::size_t i = 0; i < 5; ++i) {
+        const double a = x(i);
+        CHECK(y.value()(i) ==
+              doctest::Approx(std::max(a, 0.1) * std::min(2.0, a) + std::pow(a + 3, 2.5) +
+                              std::max(a, -1.0) - std::min(0.5, a)));
+    }
+    for (const int order : {1, 2})
+        CHECK(gradcheck([&](const auto& in) { return f(in[0]); }, {x}, {}, {.order = order}));
+}
+
 TEST_CASE("masked elements and ignored targets have no influence, at any order") {
     const auto orders = [](const std::string& name, const auto& f, const Tensor<double>& at,
                            std::size_t hidden) {

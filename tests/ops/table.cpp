@@ -215,6 +215,57 @@ TEST_CASE("masked softmax: a fully masked row gives zeros and no gradient") {
     CHECK(softmax(V(Tensor<double>({2}, {-inf, -inf}))).value() == Tensor<double>({2}, {0, 0}));
 }
 
+TEST_CASE("gather and scatter along an axis, as PyTorch") {
+    const V x(Tensor<double>({2, 3}, {1, 2, 3, 4, 5, 6}));
+    CHECK(gather(x, 1, Indices({2, 2}, {0, 0, 2, 1})).value() ==
+          Tensor<double>({2, 2}, {1, 1, 6, 5}));
+    CHECK(gather(x, 0, Indices({3, 2}, {0, 1, 1, 0, 0, 0})).value() ==
+          Tensor<double>({3, 2}, {1, 5, 4, 2, 1, 2}));
+    CHECK(gather(transpose(x), -1, Indices({1, 2}, {1, 0})).value() ==
+          Tensor<double>({1, 2}, {4, 1}));
+    const Tensor<double> zeros = Tensor<double>::zeros({3, 5});
+    CHECK(scatter_add(zeros, 0, Indices({1, 5}, {0, 1, 2, 0, 0}), Tensor<double>::ones({2, 5}))
+              .value() == Tensor<double>({3, 5}, {1, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0}));
+    CHECK(scatter_add(x, 1, Indices({1, 3}, {2, 2, 0}), x).value() ==
+          Tensor<double>({2, 3}, {4, 2, 6, 4, 5, 6}));
+    // Of two values for one element the last counts, and only that has a gradient.
+    Tape<double> tape;
+    const V base = tape.variable(x.value()), values = tape.variable(x.value());
+    const V y = scatter(base, 1, Indices({2, 3}, {2, 2, 0, 1, 0, 0}), values);
+    CHECK(y.value() == Tensor<double>({2, 3}, {3, 2, 2, 6, 4, 6}));
+    tape.backward(sum(y * x));
+    CHECK(tape.gradient(base) == Tensor<double>({2, 3}, {0, 2, 0, 0, 0, 6}));
+    CHECK(tape.gradient(values) == Tensor<double>({2, 3}, {0, 3, 1, 5, 0, 4}));
+
+    SUBCASE("nothing to do") {
+        const V empty(Tensor<double>::zeros({0, 3}));
+        CHECK(gather(x, 0, Indices({0, 3}, {})).shape() == Shape{0, 3});
+        CHECK(gather(empty, 1, Indices({0, 7}, {})).shape() == Shape{0, 7});
+        CHECK(scatter_add(x, 0, Indices({0, 3}, {}), empty).value() == x.value());
+        CHECK(scatter(x, 0, Indices({0, 3}, {}), empty).value() == x.value());
+        CHECK(scatter_add(empty, 1, Indices({0, 7}, {}), Tensor<double>::ones({0, 7})).shape() ==
+              Shape{0, 3});
+    }
+    SUBCASE("what does not fit") {
+        const Indices one({1, 1}, {0}), row({1}, {0});
+        CHECK(contains(error_of([&] { gather(x, 0, row); }),
+                       "gather: x [2, 3] and indices [1]; expected as many axes"));
+        CHECK(contains(error_of([&] { gather(x, 1, Indices::zeros({3, 1})); }), "none but axis 1"));
+        CHECK(contains(error_of([&] { gather(x, 0, Indices({1, 1}, {-1})); }), "index -1"));
+        CHECK(contains(error_of([&] { gather(V(1.0), 0, row); }), "gather: axis 0"));
+        CHECK(contains(error_of([&] { gather(Tensor<double>(Shape{0}), 0, row); }), "[0, 0)"));
+        CHECK(contains(error_of([&] {
+                           scatter(x, 1, Indices::zeros({3, 1}), zeros);
+                       }),
+                       "nor than x on any but axis 1"));
+        CHECK(contains(error_of([&] {
+                           scatter_add(x, 1, Indices({1, 1}, {3}), zeros);
+                       }),
+                       "index 3 at position 0 is outside [0, 3)"));
+    }
+    CHECK(gather(Tensor<float>({1, 2}, {1, 2}), 1, Indices({1, 1}, {1})).item() == 2);
+}
+
 TEST_CASE("operations without a gradient") {
     const V x(Tensor<double>({2, 3}, {1, 5, 2, 7, 7, 0}));
     CHECK(argmax(x) == Indices({2}, {1, 0}));

@@ -119,6 +119,37 @@ std::vector<Spec> shape_specs() {
          nullptr,
          [] { scatter_add(fixed({2}), Indices({1}, {0}), 2); },
          "expected [n, ...] and [n]"},
+        {"gather",
+         [](const Many& x) {
+             return gather(x[0], 1, Indices({2, 3}, {1, 0, 1, 2, 2, 0})) *
+                    gather(x[0], -1, Indices({2, 3}, {2, 1, 1, 0, 0, 2}));
+         },
+         {{{2, 3}}, {{3, 3}}},
+         nullptr,
+         [] {
+             gather(fixed({2, 3}), 1, Indices({1, 2}, {0, 3}));
+         },
+         "gather: index 3 at position 1 is outside [0, 3)"},
+        {"scatter_add along an axis",
+         [](const Many& x) {
+             return scatter_add(x[0], -2, Indices({2, 2}, {1, 0, 1, 2}), x[1]);
+         },
+         {{{3, 2}, {2, 2}}, {{3, 4}, {2, 3}}},
+         nullptr,
+         [] {
+             scatter_add(fixed({2, 3}), 0, Indices({2, 2}, {0, 0, 0, 0}), fixed({2, 1}));
+         },
+         "scatter_add: x [2, 3], indices [2, 2], values [2, 1]; expected indices no longer"},
+        {"scatter",
+         [](const Many& x) {
+             return scatter(x[0], 0, Indices({2, 2}, {1, 0, 1, 2}), x[1]);
+         },
+         {{{3, 2}, {2, 2}}, {{3, 4}, {2, 3}}},
+         nullptr,
+         [] {
+             scatter(fixed({2, 3}), 2, Indices({1, 1}, {0}), fixed({1, 1}));
+         },
+         "scatter: axis 2 is out of range"},
         {"pick",
          [](const Many& x) {
              return pick(x[0], Indices({3}, {1, 0, 1}));

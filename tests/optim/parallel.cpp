@@ -4,6 +4,7 @@
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/layers.hpp>
 #include <unroll/nn/recurrent/gru.hpp>
+#include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/optim/optimizer.hpp>
@@ -179,6 +180,17 @@ TEST_CASE("shards draw from their own streams, seeded by the thread's generator"
     CHECK(drawn(a)[1] == next[1]);
     a.tape(0).set_evaluating(true);
     CHECK(a.tape(0).is_evaluating());
+}
+
+TEST_CASE("threads: shards within an Evaluating drop nothing") {
+    Parameter<double> w("w", Tensor<double>::ones({64}));
+    for (const std::size_t count : {1u, 4u}) {
+        optim::DataParallel<double> shards(count, parameters(w));
+        const auto loss = [&](std::size_t) { return sum(dropout(w, 0.5)); };
+        CHECK(shards.backward(loss) != 64);
+        const Evaluating guard;
+        CHECK(shards.backward(loss) == 64);
+    }
 }
 
 TEST_CASE("constructing and destroying shards does not leak memory") {

@@ -53,6 +53,76 @@ void add_indexing(std::vector<Operation>& all) {
             });
             return out;
         });
+    // An axis, then an index for every element of shape.
+    const auto along = [](Values& v, Call& c, const Shape& x) {
+        const std::size_t axis = v.below(x.size());
+        c.numbers = {static_cast<std::int64_t>(axis)};
+        for (std::size_t n = unroll::element_count(c.shape); n > 0; --n)
+            c.numbers.push_back(static_cast<std::int64_t>(v.below(x[axis])));
+    };
+    const auto indices = [](const Call& c) {
+        return indices_of({c.numbers.begin() + 1, c.numbers.end()}, c.shape);
+    };
+    const auto moved = [](const Call& c, Index i, std::size_t k) {
+        i[static_cast<std::size_t>(c.numbers[0])] = static_cast<std::size_t>(c.numbers[k + 1]);
+        return i;
+    };
+    add(
+        all, "gather",
+        [along](Values& v, Call& c) {
+            if (!v.pick(c.operands, [](const Shape& s) { return has_axis(s) && has_elements(s); }))
+                return false;
+            const Shape x = v.shape(c.operands[0]);
+            for (const std::size_t n : x) c.shape.push_back(v.below(n + 1));
+            along(v, c, x);
+            return true;
+        },
+        [indices](const auto& x, const Call& c) { return gather(x[0], c.numbers[0], indices(c)); },
+        [moved](const auto& x, const Call& c) {
+            std::size_t k = 0;
+            return rearranged(x[0], c.shape, [&](const Index& i) { return moved(c, i, k++); });
+        });
+    const auto scattered = [&](const char* name, auto run, auto put) {
+        add(
+            all, name,
+            [along](Values& v, Call& c) {
+                if (!v.pick(c.operands,
+                            [](const Shape& s) { return has_axis(s) && has_elements(s); }))
+                    return false;
+                const Shape x = v.shape(c.operands[0]);
+                if (!v.pick(c.operands, [&](const Shape& s) { return s.size() == x.size(); }))
+                    return false;
+                const Shape values = v.shape(c.operands[1]);
+                for (std::size_t a = 0; a < x.size(); ++a)
+                    c.shape.push_back(std::min(x[a], values[a]));
+                along(v, c, x);
+                return true;
+            },
+            [run, indices](const auto& x, const Call& c) {
+                return run(x[0], c.numbers[0], indices(c), x[1]);
+            },
+            [put, moved](const auto& x, const Call& c) {
+                auto out = x[0];
+                std::size_t k = 0;
+                for_each(c.shape, [&](const Index& i) {
+                    auto& to = out(moved(c, i, k++));
+                    to = put(to, x[1](i));
+                });
+                return out;
+            });
+    };
+    scattered(
+        "scatter_add along an axis",
+        [](const auto& x, auto axis, const Indices& indices, const auto& values) {
+            return scatter_add(x, axis, indices, values);
+        },
+        [](auto x, auto value) { return x + value; });
+    scattered(
+        "scatter",
+        [](const auto& x, auto axis, const Indices& indices, const auto& values) {
+            return scatter(x, axis, indices, values);
+        },
+        [](auto, auto value) { return value; });
     add(
         all, "pick",
         [](Values& v, Call& c) {

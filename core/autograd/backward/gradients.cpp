@@ -72,6 +72,24 @@ Tape<T>* tape_of(const Variable<T>& y, const Wrt<T>& wrt) {
     return Tape<T>::current();
 }
 
+template <class T>
+std::size_t flat_size(const Wrt<T>& wrt) {
+    std::size_t n = 0;
+    for (const Variable<T>& x : wrt) n += x.size();
+    return n;
+}
+// The n elements of all tensors, one after the other.
+template <class T>
+Tensor<T> flat(const std::vector<Tensor<T>>& all, std::size_t n) {
+    Tensor<T> out({n});
+    std::size_t begin = 0;
+    for (const Tensor<T>& x : all) {
+        out.slice(0, begin, begin + x.size()).assign(x.reshape({x.size()}));
+        begin += x.size();
+    }
+    return out;
+}
+
 } // namespace
 
 template <class T>
@@ -116,19 +134,58 @@ hessian_vector_product(const Variable<T>& y, const std::type_identity_t<Wrt<T>>&
     return product;
 }
 
+template <class T, std::same_as<Tensor<T>> V>
+Tensor<T> hessian_vector_product(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
+                                 const V& v, Where where) {
+    const std::size_t n = flat_size(wrt);
+    if (v.shape() != Shape{n})
+        fail(Op("hessian_vector_product", where),
+             "v has shape " + to_string(v.shape()) + " for variables of " + std::to_string(n) +
+                 " elements; expected [" + std::to_string(n) + "]");
+    std::vector<Tensor<T>> parts;
+    std::size_t begin = 0;
+    for (const Variable<T>& x : wrt) {
+        parts.push_back(v.slice(0, begin, begin + x.size()).reshape(x.shape()));
+        begin += x.size();
+    }
+    return flat(hessian_vector_product(y, wrt, parts, where), n);
+}
+
 template <class T>
-Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Variable<T>>& x, Where where) {
-    const std::size_t columns = x.size();
+Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt, Where where) {
+    const std::size_t columns = flat_size(wrt);
     Tensor<T> rows({y.size(), columns});
     for (std::size_t i = 0; i < y.size(); ++i) {
         Tensor<T> seed = Tensor<T>::zeros(y.shape());
         seed.data()[i] = 1;
-        const auto g = gradients(y, {x}, Variable<T>(seed), {.retain = true}, where)[0].value();
-        rows.select(0, i).assign(g.reshape({columns}));
+        std::vector<Tensor<T>> row;
+        for (const auto& g : gradients(y, wrt, Variable<T>(seed), {.retain = true}, where))
+            row.push_back(g.value());
+        rows.select(0, i).assign(flat(row, columns));
     }
     Shape shape = y.shape();
-    for (const std::size_t n : x.shape()) shape.push_back(n);
+    shape.push_back(columns);
     return rows.reshape(shape);
+}
+
+template <class T>
+Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Variable<T>>& x, Where where) {
+    Shape shape = y.shape();
+    for (const std::size_t n : x.shape()) shape.push_back(n);
+    return jacobian(y, Wrt<T>{x}, where).reshape(shape);
+}
+
+template <class T>
+Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt, Where where) {
+    const std::size_t n = flat_size(wrt);
+    Tensor<T> rows({n, n});
+    std::size_t begin = 0;
+    for (const Variable<T>& g : gradients(y, wrt, {.create_graph = true}, where)) {
+        rows.slice(0, begin, begin + g.size())
+            .assign(jacobian(g, wrt, where).reshape({g.size(), n}));
+        begin += g.size();
+    }
+    return rows;
 }
 
 template <class T>
@@ -146,7 +203,11 @@ Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Variable<T>>&
                                                 GradientOptions, Where);                           \
     template std::vector<Tensor<T>> hessian_vector_product(const Variable<T>&, const Wrt<T>&,      \
                                                            const std::vector<Tensor<T>>&, Where);  \
+    template Tensor<T> hessian_vector_product(const Variable<T>&, const Wrt<T>&, const Tensor<T>&, \
+                                              Where);                                              \
     template Tensor<T> jacobian(const Variable<T>&, const Variable<T>&, Where);                    \
+    template Tensor<T> jacobian(const Variable<T>&, const Wrt<T>&, Where);                         \
+    template Tensor<T> hessian(const Variable<T>&, const Wrt<T>&, Where);                          \
     template Tensor<T> hessian(const Variable<T>&, const Variable<T>&, Where);
 
 UNROLL_INSTANTIATE(float)

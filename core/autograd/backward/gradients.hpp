@@ -2,6 +2,7 @@
 
 #include <unroll/core/autograd/tape.hpp>
 
+#include <concepts>
 #include <vector>
 
 namespace unroll {
@@ -38,14 +39,28 @@ std::vector<Tensor<T>> hessian_vector_product(const Variable<T>& y,
                                               const std::type_identity_t<std::vector<Tensor<T>>>& v,
                                               Where where = Where::current());
 
+// The same for the elements of all of `wrt`, one after the other, as one vector: [n] -> [n].
+template <class T, std::same_as<Tensor<T>> V>
+Tensor<T> hessian_vector_product(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
+                                 const V& v, Where where = Where::current());
+
 // d y / d x for every element of y: shape [y..., x...]. Runs one backward pass per element of y.
 template <class T>
 Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Variable<T>>& x,
                    Where where = Where::current());
 
+// The same with respect to the n elements of all of `wrt`, one after the other: [y..., n].
+template <class T>
+Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
+                   Where where = Where::current());
+
 // Second derivatives of a scalar: [x..., x...]. For small x.
 template <class T>
 Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Variable<T>>& x,
+                  Where where = Where::current());
+// The same with respect to the n elements of all of `wrt`: [n, n], hessian(loss, parameters(net)).
+template <class T>
+Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
                   Where where = Where::current());
 
 } // namespace unroll

@@ -70,6 +70,29 @@ Variable<float> translated(Tape<float>& tape, std::size_t steps) {
 
 } // namespace
 
+namespace {
+
+struct MemoryCell {
+    static constexpr std::array<const char*, 2> state_names{"h", "memory"};
+    MemoryCell(std::size_t, std::size_t) {}
+    Variable<float> project(const Variable<float>& x) const { return x; }
+    nn::State<float, 2> step(const Variable<float>& z, const nn::State<float, 2>& s) const {
+        return {tanh(z + s[1]), sin(s[0])};
+    }
+};
+
+} // namespace
+
+TEST_CASE("loops have the names of a cell's states") {
+    const nn::Recurrent<MemoryCell> net({.input = 2, .hidden = 2});
+    Tape<float> tape;
+    const auto loss = unrolled(tape, net, 6);
+    const Seen picture(graph::dot(loss));
+    CHECK(picture.edges_with("label=\" h\", class=carried") == 1);
+    CHECK(picture.edges_with("label=\" memory\", class=carried") == 1);
+    CHECK(picture.edges_with("class=carried") == 2);
+}
+
 TEST_CASE("time steps are drawn once, with loops for carried states") {
     const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
     Tape<float> tape;

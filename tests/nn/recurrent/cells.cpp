@@ -221,6 +221,59 @@ TEST_CASE("storing a different h than is returned is an error") {
     CHECK(contains(error_of([&] { detached(x); }), "step stored a value in StepContext::h"));
 }
 
+namespace {
+
+// Carries a memory and a clock beside h.
+template <bool is_named>
+struct ThreeStates {
+    ThreeStates(std::size_t, std::size_t) {}
+    V project(const V& x) const { return x; }
+    nn::State<double, 3> step(const V& z, const nn::State<double, 3>& s) const {
+        return {tanh(z + s[1]), 0.5 * s[1] + s[0], is_wrong ? sum(s[2]) : s[2] + 1.0};
+    }
+    bool is_wrong = false;
+};
+struct Named : ThreeStates<true> {
+    using ThreeStates::ThreeStates;
+    static constexpr std::array<const char*, 3> state_names{"h", "memory", "clock"};
+};
+std::vector<std::string> names_on(const Tape<double>& tape) {
+    std::vector<std::string> all;
+    for (const auto& [id, name] : tape.names()) all.emplace_back(name);
+    return all;
+}
+
+} // namespace
+
+TEST_CASE("a cell's states have names, for tapes and errors") {
+    using Names = std::vector<std::string>;
+    const auto x = random_tensor({2, 1, 3});
+    const auto names = [&](const auto& net) {
+        Tape<double> tape;
+        net(tape.variable(x));
+        Names all = names_on(tape);
+        CHECK(all.size() % 2 == 0); // of two steps
+        CHECK(Names(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2)) ==
+              Names(all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2), all.end()));
+        all.resize(all.size() / 2);
+        return all;
+    };
+    CHECK(names(nn::Recurrent<Named>({.input = 3, .hidden = 3})) == Names{"h", "memory", "clock"});
+    CHECK(names(nn::Recurrent<ThreeStates<false>>({.input = 3, .hidden = 3})) ==
+          Names{"h", "state 1", "state 2"});
+    CHECK(names(nn::Recurrent<PlainLstm<double>>({.input = 3, .hidden = 3})) == Names{"h", "c"});
+    CHECK(names(nn::Recurrent<PlainRnn>({.input = 3, .hidden = 3})) == Names{"h"});
+
+    nn::Recurrent<Named> net({.input = 3, .hidden = 3});
+    const V wrong = random_tensor({1, 4, 3});
+    CHECK(contains(error_of([&] {
+                       net(x, {V(), wrong, V()});
+                   }),
+                   "the state memory has shape [1, 4, 3], expected [1, 1, 3]"));
+    net.cells()[0].is_wrong = true;
+    CHECK(contains(error_of([&] { net(x); }), "Named: step returned clock of shape []"));
+}
+
 TEST_CASE("wrong shapes name the cell, the function, and what was expected") {
     using S1 = nn::State<double, 1>;
     using S2 = nn::State<double, 2>;
@@ -233,14 +286,14 @@ TEST_CASE("wrong shapes name the cell, the function, and what was expected") {
         return S2{s[0], concatenate({z, z}, -1)};
     });
     CHECK(contains(error_of([&] { of_c(x); }),
-                   "AnyCell: step returned state 1 of shape [3, 6], expected [3, 3]"));
+                   "AnyCell: step returned c of shape [3, 6], expected [3, 3]"));
     const auto one_row =
         any<1>([](const V& z, const S1&, const C&) { return S1{sum(z, {0}, true)}; });
     CHECK(contains(error_of([&] { one_row(x); }), "h of shape [1, 3], expected [3, 3]"));
     const auto nothing = any<1>([](const V&, const S1&, const C&) { return S1(); });
     CHECK(contains(error_of([&] { nothing(x); }), "step returned h of shape nothing"));
     const auto padded = [&] { of_c(x, {}, Lengths{1, 2, 3}); };
-    CHECK(contains(error_of(padded), "state 1 of shape [3, 6], expected [3, 3]"));
+    CHECK(contains(error_of(padded), "c of shape [3, 6], expected [3, 3]"));
 
     struct Flat {
         Flat(std::size_t, std::size_t) {}

@@ -215,7 +215,7 @@ TEST_CASE("edges of recurrent layers") {
         CHECK(contains(error_of([&] {
                            lstm(random_tensor({4, 2, 2}), {random_tensor({1, 5, 1})});
                        }),
-                       "a state has shape [1, 5, 1], expected [1, 2, 1]"));
+                       "the state h has shape [1, 5, 1], expected [1, 2, 1]"));
         CHECK(
             contains(error_of([] { nn::Lstm<double>({.input = 0, .hidden = 1}); }), "at least 1"));
         CHECK(contains(error_of([] { nn::Lstm<double>({.input = 1, .hidden = 1, .layers = 0}); }),

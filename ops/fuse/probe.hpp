@@ -1,0 +1,196 @@
+#pragma once
+
+#include <concepts>
+#include <tuple>
+#include <type_traits>
+
+namespace unroll {
+
+template <class F>
+struct named;
+template <class F>
+struct primitive;
+
+namespace detail {
+
+// A reading of a lambda F before any other, for errors of one line: every use that the other
+// readings do not allow is a static_assert where it is selected.
+
+// Defines is_misused(Misuse<F>) once a static_assert has failed, so that the other readings, which
+// would fail at length, are left out. Nothing that compiles depends on it.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-template-friend"
+template <class F>
+struct Misuse {
+    friend constexpr auto is_misused(Misuse);
+};
+#pragma GCC diagnostic pop
+template <class F>
+struct Misused {
+    friend constexpr auto is_misused(Misuse<F>) { return true; }
+};
+
+template <class F>
+consteval bool used_as_bool() {
+    static_assert(sizeof(Misused<F>) == 0,
+                  "fuse: a comparison of many numbers at once is no bool; write where(a > 0, x, y) "
+                  "for `if` and `?:`, and maximum(a, b) for std::max(a, b)");
+    return true;
+}
+template <class F>
+consteval bool used_as_number() {
+    static_assert(sizeof(Misused<F>) == 0,
+                  "fuse: the lambda computes with many numbers at once; write tanh(a) for "
+                  "std::tanh(a), and `auto` for float or double");
+    return true;
+}
+template <class F>
+consteval bool used_compound() {
+    static_assert(sizeof(Misused<F>) == 0,
+                  "fuse: numbers within the lambda have no +=, -=, *=, /=, since the type of the "
+                  "result may be another; write const auto z = x + y");
+    return true;
+}
+
+} // namespace detail
+
+// The exception specification is evaluated only if overload resolution selects the function.
+template <class F>
+struct ProbeCondition {
+    operator bool() const noexcept(detail::used_as_bool<F>());
+};
+template <class F>
+struct Probe {
+    Probe() = default;
+    template <class S>
+    requires std::is_arithmetic_v<S> Probe(S);
+    operator double() const noexcept(detail::used_as_number<F>());
+    template <class S>
+    Probe& operator+=(const S&) noexcept(detail::used_compound<F>());
+    template <class S>
+    Probe& operator-=(const S&) noexcept(detail::used_compound<F>());
+    template <class S>
+    Probe& operator*=(const S&) noexcept(detail::used_compound<F>());
+    template <class S>
+    Probe& operator/=(const S&) noexcept(detail::used_compound<F>());
+};
+
+namespace detail {
+
+// The type of an operation on A and B, at least one of them a probe and the other, if not, a
+// number.
+template <class A, class B>
+struct Probed {};
+template <class F>
+struct Probed<Probe<F>, Probe<F>> {
+    using type = Probe<F>;
+    using condition = ProbeCondition<F>;
+};
+template <class F, class S>
+requires std::is_arithmetic_v<S>
+struct Probed<Probe<F>, S> : Probed<Probe<F>, Probe<F>> {
+};
+template <class F, class S>
+requires std::is_arithmetic_v<S>
+struct Probed<S, Probe<F>> : Probed<Probe<F>, Probe<F>> {
+};
+template <class A, class B>
+using probed = typename Probed<A, B>::type;
+template <class A, class B>
+using probed_condition = typename Probed<A, B>::condition;
+
+} // namespace detail
+
+template <class F>
+Probe<F> operator+(Probe<F>);
+template <class F>
+Probe<F> operator-(Probe<F>);
+#define UNROLL_OPERATOR(sign, type)                                                                \
+    template <class A, class B>                                                                    \
+    type<A, B> operator sign(const A&, const B&);
+UNROLL_OPERATOR(+, detail::probed)
+UNROLL_OPERATOR(-, detail::probed)
+UNROLL_OPERATOR(*, detail::probed)
+UNROLL_OPERATOR(/, detail::probed)
+UNROLL_OPERATOR(<, detail::probed_condition)
+UNROLL_OPERATOR(<=, detail::probed_condition)
+UNROLL_OPERATOR(>, detail::probed_condition)
+UNROLL_OPERATOR(>=, detail::probed_condition)
+UNROLL_OPERATOR(==, detail::probed_condition)
+UNROLL_OPERATOR(!=, detail::probed_condition)
+#undef UNROLL_OPERATOR
+template <class F>
+ProbeCondition<F> operator&&(ProbeCondition<F>, ProbeCondition<F>);
+template <class F>
+ProbeCondition<F> operator||(ProbeCondition<F>, ProbeCondition<F>);
+template <class F>
+ProbeCondition<F> operator!(ProbeCondition<F>);
+
+template <class F, class A, class B>
+requires std::constructible_from<Probe<F>, A> && std::constructible_from<Probe<F>, B> Probe<F>
+    where(ProbeCondition<F>, A, B);
+template <class F, class A, class B>
+Probe<F> clamp(Probe<F>, A, B);
+#define UNROLL_UNARY(name, ...)                                                                    \
+    template <class F>                                                                             \
+    Probe<F> name(Probe<F>);
+#define UNROLL_UNARY_WITH(name, meaning, notation, constant, ...)                                  \
+    template <class F>                                                                             \
+    Probe<F> name(Probe<F>, double p = constant);
+#define UNROLL_SLOPE(name, ...) UNROLL_UNARY(name)
+#define UNROLL_BINARY(name, ...)                                                                   \
+    template <class A, class B>                                                                    \
+    detail::probed<A, B> name(const A&, const B&);
+#define UNROLL_CHOICE(name, ...) UNROLL_BINARY(name)
+#include <unroll/ops/fuse/function_list.hpp>
+
+namespace detail {
+
+// The lambda within named() and primitive().
+template <class F>
+struct Within {
+    using type = F;
+};
+template <class F>
+struct Within<named<F>> : Within<F> {};
+template <class F>
+struct Within<primitive<F>> : Within<F> {};
+
+template <class F, class Operand>
+using probe_for = Probe<typename Within<F>::type>;
+
+template <class R>
+inline constexpr bool is_result = std::is_arithmetic_v<R>;
+template <class F>
+inline constexpr bool is_result<Probe<F>> = true;
+template <class... R>
+inline constexpr bool is_result<std::tuple<R...>> = (is_result<R> && ...);
+
+// Whether F, called with the operands of fuse(), can be read; if not, a static_assert has said why.
+template <class F, class... Operand>
+consteval bool can_be_read() {
+    using Lambda = typename Within<F>::type;
+    constexpr bool is_generic = !requires { &Lambda::operator(); };
+    static_assert(is_generic,
+                  "fuse: the lambda is called with vectors of numbers, dual numbers and "
+                  "symbols; write `auto` for the types of its parameters");
+    if constexpr (is_generic) {
+        constexpr bool is_callable = requires(const Lambda& f, Operand... x) { f(x...); };
+        static_assert(is_callable, "fuse: the lambda must take one parameter for each operand, and "
+                                   "not be mutable");
+        if constexpr (is_callable) {
+            using R = std::remove_cvref_t<decltype(std::declval<const Lambda&>()(
+                std::declval<Operand>()...))>;
+            constexpr bool is_misread = requires { is_misused(Misuse<Lambda>()); };
+            static_assert(is_misread || is_result<R>,
+                          "fuse: the lambda must return a number or outputs(a, b, ...); of a "
+                          "comparison, where(a > b, 1, 0)");
+            return !is_misread && is_result<R>;
+        }
+    }
+    return false;
+}
+
+} // namespace detail
+
+} // namespace unroll

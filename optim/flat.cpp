@@ -1,0 +1,60 @@
+#include <unroll/core/base/error.hpp>
+#include <unroll/optim/flat.hpp>
+
+namespace unroll::optim {
+
+namespace {
+
+template <class T>
+std::size_t flat_size(const Parameters<T>& parameters) {
+    std::size_t n = 0;
+    for (const auto& p : parameters) n += p.size();
+    return n;
+}
+
+// Calls f(parameter, the part of `vector` that belongs to it, in the parameter's shape).
+template <class T, class F>
+void for_parts(const Tensor<T>& vector, const Parameters<T>& parameters, const F& f) {
+    std::size_t begin = 0;
+    for (const auto& p : parameters) {
+        f(p, vector.slice(0, begin, begin + p.size()).reshape(p.shape()));
+        begin += p.size();
+    }
+}
+
+} // namespace
+
+template <class T>
+Tensor<T> parameters_to_vector(const Parameters<T>& parameters) {
+    Tensor<T> vector(Shape{flat_size(parameters)});
+    for_parts(vector, parameters, [](const auto& p, Tensor<T> part) { part.assign(p.value()); });
+    return vector;
+}
+
+template <class T>
+Tensor<T> gradients_to_vector(const Parameters<T>& parameters) {
+    Tensor<T> vector(Shape{flat_size(parameters)});
+    for_parts(vector, parameters, [](const auto& p, Tensor<T> part) { part.assign(p.gradient()); });
+    return vector;
+}
+
+template <class T>
+void vector_to_parameters(const std::type_identity_t<Tensor<T>>& values,
+                          const Parameters<T>& parameters) {
+    const std::size_t n = flat_size(parameters);
+    if (values.shape() != Shape{n})
+        fail("vector_to_parameters", "values " + to_string(values.shape()) + " for parameters of " +
+                                         std::to_string(n) + " elements; expected [" +
+                                         std::to_string(n) + "]");
+    for_parts<T>(values, parameters, [](ParameterRef<T> p, const Tensor<T>& part) { p.set(part); });
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template Tensor<T> parameters_to_vector(const Parameters<T>&);                                 \
+    template Tensor<T> gradients_to_vector(const Parameters<T>&);                                  \
+    template void vector_to_parameters(const Tensor<T>&, const Parameters<T>&);
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll::optim

@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""Compiles small programs with mistakes in them: the first error must be one line that says what to write.
+
+usage: compile_errors.py INCLUDE COMPILER...
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+MOST_LINES = 14  # of all that the compiler says
+
+
+def fuse(lambda_, operands="x"):
+    return ("ops/fuse/fuse", f'void f(Variable<float> x, double n) {{ fuse("f", {lambda_}, {operands}); }}')
+
+
+PROJECT = "Variable<float> project(const Variable<float>& x) const { return x; }"
+STEP = "Variable<float> step(const Variable<float>& z, const Variable<float>& h) const { return z + h; }"
+MADE = "Cell(std::size_t, std::size_t) {}"
+
+
+def cell(project=PROJECT, step=STEP, made=MADE, net="nn::Recurrent<Cell>"):
+    return ("nn/recurrent/recurrent",
+            f"struct Cell {{ {made} {project} {step} }};\n"
+            f"void f() {{ {net} net({{.input = 1, .hidden = 1}});\n"
+            "auto y = net(Tensor<float>::ones({1, 1, 1})).output; parameters(net); }")
+
+
+MEMBERS = "void members(nn::Members<float>&) {}"
+
+
+def module(members, child="nn::Linear<float> child{{.input = 1, .output = 1}};", use="Net net; parameters(net);"):
+    return ("nn/layers/layers", f"struct Child {{}};\nstruct Net {{ {child} {members} }};\nvoid f() {{ {use} }}")
+
+
+CONSTANTS = 'static constexpr bool uses_previous = false; static constexpr const char* name = "S";'
+KEYS = "Variable<float> keys(const Variable<float>& memory) const { return memory; }"
+SCORES = ("Variable<float> operator()(const Variable<float>& q, const Variable<float>&, const Variable<float>&) "
+          "const { return q; }")
+
+
+def score(members=MEMBERS, constants=CONSTANTS, keys=KEYS, scores=SCORES, made="explicit S(const Options& o) : options(o) {}"):
+    return ("nn/attention/attention",
+            "struct S { using value_type = float; struct Options { std::size_t query = 0, memory = 0; } options;\n"
+            f"{made} {constants} {keys} {scores} {members} }};\n"
+            "void f() { nn::Attention<S> a({.query = 1, .memory = 1}); const auto x = Tensor<float>::ones({1, 1, 1});\n"
+            "auto y = a(x, a.prepare(x)).context; parameters(a); }")
+
+
+WIDTH = "std::size_t context_width() const { return 1; }"
+PREPARE = "nn::KeyValues<float> prepare(const Variable<float>&, const Mask&) const { return {}; }"
+ATTEND = ("nn::AttentionOutput<float> step(const Variable<float>&, const nn::KeyValues<float>&, "
+          "const Variable<float>&) const { return {}; }")
+
+
+def attention(width=WIDTH, prepare=PREPARE, step=ATTEND, members=MEMBERS, cells="nn::LstmCell<>, nn::LstmCell<>"):
+    return ("nn/attention/seq2seq",
+            "#include <unroll/nn/recurrent/lstm.hpp>\nstruct Bad {};\n"
+            "struct A { struct Options { std::size_t query = 0, memory = 0; }; explicit A(const Options&) {}\n"
+            f"{width} {prepare} {step} {members} }};\n"
+            f"void f() {{ nn::EncoderDecoder<{cells}, A> net({{.encoder = {{.input = 1, .hidden = 1}},\n"
+            ".decoder = {.vocabulary = 3, .width = 1, .hidden = 1}});\n"
+            "net(Tensor<float>::ones({1, 1, 1}), Indices::zeros({1, 1})); parameters(net); }")
+
+
+NO_BOOL = "a comparison of many numbers at once is no bool; write where(a > 0, x, y)"
+NO_NUMBER = "write tanh(a) for std::tanh(a), and `auto` for float or double"
+NO_AUTO = "write `auto` for the types of its parameters"
+NO_RESULT = "the lambda must return a number or outputs(a, b, ...)"
+NO_PROJECT = "a recurrent cell needs a public function Variable<T> project(const Variable<T>& x) const"
+NO_STEP = "a recurrent cell needs a public function State<T, N> step(const Variable<T>& z, const State<T, N>& state) const"
+NO_STATE = "step() of a recurrent cell must return what it takes"
+NO_CELL = "a recurrent layer makes its cells by Cell(input, hidden)"
+NO_MEMBERS = "a module needs a public member function that names its parameters and children: void members(nn::Members<T>& m)"
+
+# name: (program, words of the first error[, most lines]); without words, it compiles.
+CASES = {
+    "fuse: as it should be": (fuse("[n](auto a, auto b) { const auto y = n * a; auto c = a > 0 && !(b <= n) || b == 1;"
+                                   "return outputs(where(c, tanh(y), 0), pow(a, 2.0) - min(b, 1.0f) / max(1, a),"
+                                   "clamp(a, -1, 1) + elu(b) + leaky_relu(b, 0.1) + decltype(a)(1), 3.0); }", "x, 2.0"), ""),
+    "fuse: without `using namespace unroll`": (
+        ("ops/fuse/fuse", "auto g = [](auto a, auto b) { return outputs(min(tanh(a), 1.0), where(a > b, a, max(b, a))); };\n"
+         'void f(unroll::Variable<float> x) { unroll::fuse("f", g, x, x); }'), ""),
+    "fuse: named": (fuse('named("a -> b", [](auto a) { return -a; })'), ""),
+    "fuse: if": (fuse("[](auto a) { if (a > 0) return a; return -a; }"), NO_BOOL),
+    "fuse: if, of two operands": (fuse("[](auto a, auto b) { if (a < b) return a * b; return 2 * b; }", "x, x"), NO_BOOL),
+    "fuse: else": (fuse("[](auto a) { auto y = a; if (a == 0 || a > 3) y = 1; else y = 2; return y; }"), NO_BOOL),
+    "fuse: ? :": (fuse("[](auto a) { return a > 0 ? a : -a; }"), NO_BOOL),
+    "fuse: while": (fuse("[](auto a) { auto y = a; while (y > 1) y = y / 2; return y; }"), NO_BOOL),
+    "fuse: a bool": (fuse("[](auto a) { const bool positive = a > 0; return positive * a; }"), NO_BOOL),
+    "fuse: if in a named lambda": (fuse('named("a", [](auto a) { if (a > 0) return a; return -a; })'), NO_BOOL),
+    "fuse: std::max": (fuse("[](auto a, auto b) { return std::max(a, b); }", "x, x"), "maximum(a, b) for std::max(a, b)", 100),
+    "fuse: [](float a)": (fuse("[](float a) { return a; }"), NO_AUTO),
+    "fuse: [](double a, double b)": (fuse("[](double a, double b) { return a * b; }", "x, x"), NO_AUTO),
+    "fuse: [](auto a, float b)": (fuse("[](auto a, float b) { return a * b; }", "x, x"), NO_NUMBER),
+    "fuse: a named lambda of float": (fuse('named("a", [](float a) { return a; })'), NO_AUTO),
+    "fuse: a float within": (fuse("[](auto a) { const float b = a; return a * b; }"), NO_NUMBER),
+    "fuse: std::tanh": (fuse("[](auto a) { return std::tanh(a); }"), NO_NUMBER),
+    "fuse: std::exp in a sum": (fuse("[](auto a) { return 2 * a + std::exp(-a); }"), NO_NUMBER),
+    "fuse: std::pow": (fuse("[](auto a) { return a * std::pow(a, 2); }"), NO_NUMBER),
+    "fuse: std::abs": (fuse("[](auto a) { return std::abs(a); }"), NO_NUMBER),
+    "fuse: +=": (fuse("[](auto a, auto b) { auto y = a; y += b; return y; }", "x, x"), "have no +=, -=, *=, /="),
+    "fuse: too few parameters": (fuse("[](auto a) { return a; }", "x, x"), "must take one parameter for each operand"),
+    "fuse: no result": (fuse("[](auto a) { a * 2; }"), NO_RESULT),
+    "fuse: a comparison as the result": (fuse("[](auto a) { return a > 0; }"), NO_RESULT),
+    "fuse: numbers alone": (fuse("[](auto a) { return a; }", "2.0"), "an operand must be a variable, parameter or tensor"),
+    "cell: as it should be": (cell(), ""),
+    "cell: as it should be, of two states": (cell(step="nn::State<float, 2> step(const Variable<float>& z, "
+                                                       "const nn::State<float, 2>& s) const { return {z, s[0]}; }"), ""),
+    "cell: nothing": (cell("", "", ""), NO_PROJECT),
+    "cell: no project": (cell(project=""), NO_PROJECT),
+    "cell: project of another type": (cell(project="Variable<double> project(const Variable<double>& x) const { return x; }"),
+                                      NO_PROJECT),
+    "cell: project without a result": (cell(project="void project(const Variable<float>&) const {}"),
+                                       "project() of a recurrent cell must return a Variable<T>"),
+    "cell: no step": (cell(step=""), NO_STEP),
+    "cell: step is not const": (cell(step=STEP.replace(") const", ")")), NO_STEP),
+    "cell: step is private": (cell(step="private: " + STEP), NO_STEP),
+    "cell: step without a state": (cell(step="Variable<float> step(const Variable<float>& z) const { return z; }"), NO_STEP),
+    "cell: step without a result": (cell(step="void step(const Variable<float>&, const Variable<float>&) const {}"), NO_STATE),
+    "cell: step returns another state": (cell(step="nn::State<float, 2> step(const Variable<float>& z, "
+                                                   "const nn::State<float, 3>& s) const { return {z, s[0]}; }"), NO_STATE),
+    "cell: step returns a pair": (cell(step="std::pair<Variable<float>, int> step(const Variable<float>& z, "
+                                            "const Variable<float>&) const { return {z, 1}; }"), NO_STATE),
+    "cell: cannot be made": (cell(made=""), NO_CELL),
+    "cell: Options that it does not take": (cell(made=MADE + "struct Options {};"), NO_CELL),
+    "cell: too many names": (cell(made=MADE + 'static constexpr std::array<const char*, 2> state_names{"h", "m"};'),
+                             "state_names of a recurrent cell must name each of its states"),
+    "module: as it should be": (module('void members(nn::Members<>& m) { m("child", child); }'), ""),
+    "module: vectors": (module('void members(nn::Members<float>& m) { m("c", child); }', "std::vector<nn::Linear<float>> child;"), ""),
+    "module: no members": (module(""), NO_MEMBERS),
+    "module: members is private": (module('private: void members(nn::Members<float>& m) { m("child", child); }'), NO_MEMBERS),
+    "module: a child without members": (module('void members(nn::Members<float>& m) { m("child", child); }', "Child child;"),
+                                        NO_MEMBERS),
+    "module: a vector of such": (module('void members(nn::Members<float>& m) { m("child", child); }', "std::vector<Child> child;"),
+                                 NO_MEMBERS),
+    "module: a child of another type": (module('void members(nn::Members<double>& m) { m("child", child); }'),
+                                        "of the same T as the Members<T>"),
+    "module: a parameter of another type": (module('void members(nn::Members<double>& m) { m("child", child); }',
+                                                   "Parameter<float> child;"), "of the same T as the Members<T>"),
+    "module: members is const": (module('void members(nn::Members<float>& m) const { m("child", child); }'), "must not be const"),
+    "module: is const": (module(MEMBERS, use="const Net net; parameters(net);"), "must not be const"),
+    "module: of any type": (module('void members(auto& m) { m("child", child); }'), "add `using value_type = T;`", 22),
+    "score: as it should be": (score(), ""),
+    "score: no constants": (score(constants=""), "a score needs the types value_type and Options, and static constants"),
+    "score: cannot be made": (score(made="S() {}"), "a score is made from its Options"),
+    "score: no keys": (score(keys=""), "a score needs a public function Variable<T> keys("),
+    "score: keys without a result": (score(keys="void keys(const Variable<float>&) const {}"),
+                                     "a score needs a public function Variable<T> keys("),
+    "score: no operator()": (score(scores=""), "a score needs a public Variable<T> operator()("),
+    "score: no members": (score(members=""), NO_MEMBERS),
+    "attention: as it should be": (attention(), ""),
+    "attention: no width": (attention(width=""), "an attention needs a public function std::size_t context_width() const"),
+    "attention: no prepare": (attention(prepare=""), "an attention needs a public function KeyValues<T> prepare("),
+    "attention: no step": (attention(step=""), "an attention needs a public function AttentionOutput<T> step("),
+    "attention: no members": (attention(members=""), NO_MEMBERS),
+    "decoder: no cell": (attention(cells="nn::LstmCell<>, Bad"), NO_PROJECT),
+    "encoder: no cell": (attention(cells="Bad, nn::LstmCell<>"), NO_PROJECT),
+}
+
+
+def check(compiler, file, program, words, most_lines=MOST_LINES):
+    header, code = program
+    file.write_text("#include <unroll/ops/pointwise.hpp>\n#include <algorithm>\n#include <cmath>\n"
+                    f"#include <unroll/{header}.hpp>\n"
+                    f"{'' if 'unroll::' in code else 'using namespace unroll;'}\n{code}\n")
+    run = subprocess.run([*compiler, "-std=c++20", "-fsyntax-only", file], capture_output=True, text=True)
+    lines = run.stderr.splitlines()
+    first = next((line for line in lines if " error: " in line), "")
+    if not words:
+        return "" if run.returncode == 0 else f"does not compile:\n{run.stderr}"
+    if words not in first:
+        return f"expected '{words}', got\n{first or 'no error'}"
+    return f"{len(lines)} lines, more than {most_lines}:\n{run.stderr}" if len(lines) > most_lines else ""
+
+
+def main(include, *compiler):
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name, case in CASES.items():
+            problem = check([*compiler, "-I", include], pathlib.Path(folder, "wrong.cpp"), *case)
+            if problem:
+                failures += 1
+                print(f"{name}: {problem}", flush=True)
+    print(f"{len(CASES)} programs, {failures} with other errors than wanted")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
