@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace example {
@@ -21,28 +20,20 @@ struct TrainingOptions {
     std::string out = "", csv = "", svg = "";
     bool resume = false;
     Inspection inspection = {};
-    std::string unit = "sequences"; // of the speed,
-    double units = 0;               // of which a batch has so many; 0: --batch
+    std::string unit = "sequences"; // of the speed
+    double units = 0;               // in a batch; 0: --batch
     const CLI::App* command = nullptr;
 
     void options(CLI::App& command, const std::string& of_a_batch);
-    // What decides the order of batches: part of the state that --resume continues.
-    std::map<std::string, std::uint64_t> order() const {
-        return {{"batch", batch}, {"seed", seed}, {"shards", shards}, {"steps", steps}};
-    }
-    // Takes it from the run that is saved in `out`. Throws Error if the command line differs.
+    // Takes what decides the order of batches from the run that is saved in `out`. Throws Error if
+    // the command line differs.
     void continue_order();
 };
-
-// Named metrics in the order of printing.
-using Figures = std::vector<std::pair<std::string, double>>;
 
 // What is trained.
 struct Task {
     std::string about;       // the data, printed at the beginning
     std::size_t batches = 0; // in an epoch
-    double units = 0;        // in a batch, for the speed; 0: --batch
-    std::string unit = "sequences";
     // The mean loss of a shard's part of a batch of the current epoch.
     std::function<unroll::Variable<float>(std::size_t shard, std::size_t batch)> loss;
     std::function<void(std::uint64_t epoch)> begin_epoch = [](std::uint64_t) {};

@@ -1,28 +1,25 @@
 #pragma once
 
-#include "../common/table.hpp"
+#include <unroll/nn/series/time_series.hpp>
 
 #include <string>
 #include <vector>
 
 namespace forecast {
 
-// Numbers at equal distances in time.
+// One column of a table over time.
 struct Series {
-    std::vector<std::string> dates;
+    unroll::nn::TimeSeries table;
     std::vector<double> values;
-    // Steps after which it is alike: those of a year, or of a day for steps below a day.
     std::size_t season = 1;
-    std::vector<std::size_t> phases; // of every step, within the season: from its date
-    std::string about;
+    std::vector<std::size_t> phases; // of every step, within the season
 
     // How much of it is learned from: all but the last fifth.
     std::size_t learned() const { return values.size() - values.size() / 5; }
 };
 
-// One column of a table over time. Throws unroll::Error as read_table() does, and for fewer than 40
-// values.
-Series read_series(const std::string& path, const example::TableOptions& options = {});
+// Throws unroll::Error as read_time_series() does, and for fewer than 40 values.
+Series read_series(const std::string& path, const unroll::nn::TimeSeriesOptions& options = {});
 
 // Forecasts of a series' steps from one on, in its own unit, with an interval of 90 %.
 struct Forecasts {

@@ -1,5 +1,4 @@
 #include "../common/learning.hpp"
-#include "../common/tags.hpp"
 
 #include <algorithm>
 
@@ -149,16 +148,16 @@ struct Training : example::TrainingOptions {
     }
     void shrink() { model.hidden = model.embedding = model.width = 3; }
     std::string prepare() {
-        learned = example::read_entities(train);
+        learned = nn::read_entities(train);
         Settings fresh = model;
         fresh.number(learned);
         counts = fresh.words.counts();
         if (!resume) model = fresh;
-        held = dev.empty() ? learned : example::read_entities(dev);
+        held = dev.empty() ? learned : nn::read_entities(dev);
         return fmt::format("{} sentences, {} words, {} tags", learned.size(), model.words.size(),
                            model.tags.size());
     }
-    example::Batches source() const { return {nn::lengths_of(learned), batch, seed}; }
+    nn::ShuffledBatches source() const { return {nn::lengths_of(learned), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         Batch x(learned, which, model, true);
@@ -175,7 +174,7 @@ struct Training : example::TrainingOptions {
 
 void run_eval(const std::string& path, const std::string& file) {
     const auto [settings, model] = example::load<Settings, Model>(path);
-    const auto sentences = example::read_entities(file); // unknown tags are errors of the model
+    const auto sentences = nn::read_entities(file); // unknown tags are errors of the model
     const auto scores = evaluate(model, settings, sentences);
     std::fputs(scores.table().text().c_str(), stdout);
     const auto percent = [](double share) { return fmt::format("{:.2f}", 100 * share); };
@@ -183,7 +182,7 @@ void run_eval(const std::string& path, const std::string& file) {
                            {"precision", percent(scores.overall().precision)},
                            {"recall", percent(scores.overall().recall)},
                            {"token_accuracy", percent(scores.token_accuracy())},
-                           {"sentences", std::to_string(sentences.size())}});
+                           {"sentences", sentences.size()}});
 }
 
 void run_tag(const std::string& path, const std::vector<std::string>& texts) {
@@ -206,7 +205,7 @@ void run_tag(const std::string& path, const std::vector<std::string>& texts) {
             ++entities;
         }
     }
-    example::print_result({{"entities", std::to_string(entities)}});
+    example::print_result({{"entities", entities}});
 }
 
 } // namespace ner
@@ -224,13 +223,12 @@ int main(int argc, char** argv) {
     program.train("learn from words with tags", example::train<Training, Model>);
     std::string path, file = example::shipped("tagged.conll");
     std::vector<std::string> texts;
-    CLI::App* command = program.add("eval", "precision, recall and F1 of entities",
+    CLI::App* command = program.add("eval", "precision, recall and F1 of entities", path,
                                     [&] { return run_eval(path, file); });
-    example::add_model(*command, path);
     command->add_option("FILE", file, "words with tags");
 
-    command = program.add("tag", "the names in sentences", [&] { return run_tag(path, texts); });
-    example::add_model(*command, path);
+    command =
+        program.add("tag", "the names in sentences", path, [&] { return run_tag(path, texts); });
     command->add_option("SENTENCE", texts)->required();
 
     return program.run(argc, argv);

@@ -1,4 +1,3 @@
-#include "../common/chart.hpp"
 #include "../common/commands.hpp"
 #include "../common/interrupts.hpp"
 #include "../common/program.hpp"
@@ -70,9 +69,9 @@ private:
 };
 
 // Values over their index, as means over windows so that at most `points` are drawn.
-example::Line averaged(const std::string& name, const std::vector<double>& values,
-                       std::size_t points, int colour, bool dashed) {
-    example::Line line{.name = name, .colour = colour, .dashed = dashed};
+Chart::Line averaged(const std::string& name, const std::vector<double>& values, std::size_t points,
+                     int colour, bool dashed) {
+    Chart::Line line{.name = name, .colour = colour, .dashed = dashed};
     const std::size_t window = (values.size() + points - 1) / std::max<std::size_t>(points, 1);
     for (std::size_t i = 0; i < values.size(); i += window) {
         const std::size_t end = std::min(i + window, values.size());
@@ -83,14 +82,14 @@ example::Line averaged(const std::string& name, const std::vector<double>& value
     return line;
 }
 
-example::Line loss_line(const std::string& name, std::vector<double> losses, int colour,
-                        bool dashed = false) {
+Chart::Line loss_line(const std::string& name, std::vector<double> losses, int colour,
+                      bool dashed = false) {
     return averaged(name, losses, 200, colour, dashed);
 }
 
 // Relative to the gradient at the last step, so that losses of different size compare.
-example::Line reach_line(const std::string& name, std::vector<double> norms, int colour,
-                         bool dashed = false) {
+Chart::Line reach_line(const std::string& name, std::vector<double> norms, int colour,
+                       bool dashed = false) {
     const double end = norms.empty() ? 1 : norms[0];
     for (double& norm : norms) norm /= end;
     return averaged(name, norms, norms.size(), colour, dashed);
@@ -99,20 +98,19 @@ example::Line reach_line(const std::string& name, std::vector<double> norms, int
 // The courses before `compared` learn the task; of those after it each second one is clipped.
 void write(const Settings& o, const std::vector<Course>& courses, std::size_t compared) {
     const std::string steps = "training step", nats = "loss in nats";
-    example::Chart reach{.title = "How far back the gradient of the loss reaches",
-                         .x = "steps back from the end, T − t",
-                         .y = "gradient at h(t), relative to that at h(T)",
-                         .logarithmic = true};
-    example::Chart loss{.title = "Naming the first of " + std::to_string(o.length) + " letters",
-                        .x = steps,
-                        .y = nats};
-    example::Chart explosion{.title = "The first steps of a ReLU network whose gradients explode",
-                             .x = steps,
-                             .y = nats,
-                             .logarithmic = true};
-    example::Chart clipping{
-        .title = "A tanh network whose gradients explode", .x = steps, .y = nats};
-    example::Curves reaches, losses;
+    Chart reach{.title = "How far back the gradient of the loss reaches",
+                .x = "steps back from the end, T − t",
+                .y = "gradient at h(t), relative to that at h(T)",
+                .logarithmic = true};
+    Chart loss{.title = "Naming the first of " + std::to_string(o.length) + " letters",
+               .x = steps,
+               .y = nats};
+    Chart explosion{.title = "The first steps of a ReLU network whose gradients explode",
+                    .x = steps,
+                    .y = nats,
+                    .logarithmic = true};
+    Chart clipping{.title = "A tanh network whose gradients explode", .x = steps, .y = nats};
+    Curves reaches, losses;
     for (std::size_t i = 0; i < courses.size(); ++i) {
         const Course& course = courses[i];
         const bool learns = i < compared, clipped = (i - compared) % 2 == 1;
@@ -181,11 +179,9 @@ int run(const Settings& o) {
                                                 {.relu = relu}, clip, 0.1, orthogonal(o.radius)));
         }
     write(o, all, compared);
-    std::vector<std::pair<std::string, std::string>> result;
-    for (const Course& course : all)
-        result.emplace_back(course.name, fmt::format("{:.3f}", course.accuracy));
-    result.insert(result.end(),
-                  {{"seconds", fmt::format("{:.1f}", watch.seconds())}, {"out", o.out}});
+    example::Figures result;
+    for (const Course& course : all) result.emplace_back(course.name, course.accuracy, 3);
+    result.insert(result.end(), {{"seconds", watch.seconds(), 1}, {"out", o.out}});
     example::print_result(result);
     return example::interrupted() ? 130 : 0;
 }
