@@ -4,20 +4,9 @@ namespace example {
 
 using namespace unroll;
 
-std::string drawn(const Digits& digits, std::size_t i) {
-    std::string text;
-    for (std::size_t p = 0; p < digit_side * digit_side; ++p) {
-        text += " .:-=+*#%@"[digits.image(i)[p] * 9 / 255];
-        if (p % digit_side == digit_side - 1) text += '\n';
-    }
-    return text;
-}
+namespace {
 
-Digits digits_of(const std::string& folder, bool learned) {
-    if (folder.empty()) return drawn_digits(learned ? 2000 : 500, Random(7).split(learned));
-    return read_mnist(folder, learned ? "train" : "t10k");
-}
-
+// Synthetic seven-segment digits at random positions, with noise.
 Digits drawn_digits(std::size_t n, Random random) {
     // Top, upper left, upper right, middle, lower left, lower right, bottom.
     constexpr const char* bars[] = {"1110111", "0010010", "1011101", "1011011", "0111010",
@@ -38,6 +27,22 @@ Digits drawn_digits(std::size_t n, Random random) {
                         static_cast<std::uint8_t>(155 + random.below(100));
     }
     return digits;
+}
+
+} // namespace
+
+std::string drawn(const Digits& digits, std::size_t i) {
+    std::string text;
+    for (std::size_t p = 0; p < digit_side * digit_side; ++p) {
+        text += " .:-=+*#%@"[digits.image(i)[p] * 9 / 255];
+        if (p % digit_side == digit_side - 1) text += '\n';
+    }
+    return text;
+}
+
+Digits digits_of(const std::string& folder, bool learned) {
+    if (folder.empty()) return drawn_digits(learned ? 2000 : 500, Random(7).split(learned));
+    return read_mnist(folder, learned ? "train" : "t10k");
 }
 
 } // namespace example

@@ -33,9 +33,7 @@ unroll::Tensor<T> rows_of(const Digits& digits, std::span<const std::size_t> whi
 std::string drawn(const Digits& digits, std::size_t i);
 
 // The training or test set of a folder with the four idx files of MNIST, gzipped or not; without a
-// folder, synthetic digits. Throws unroll::Error for malformed files.
+// folder, synthetic seven-segment digits. Throws unroll::Error for malformed files.
 Digits digits_of(const std::string& folder, bool learned);
-// Synthetic seven-segment digits at random positions, with noise.
-Digits drawn_digits(std::size_t n, unroll::Random random);
 
 } // namespace example

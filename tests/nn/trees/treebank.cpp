@@ -23,7 +23,7 @@ TEST_CASE("treebanks: words, labels and shape of a tree") {
 
 TEST_CASE("treebanks: errors with path and line") {
     const auto refused = [](const std::string& text) {
-        const std::string message = error_of([&] { nn::parse_tree(text, "trees.txt", 7); });
+        const std::string message = refusal([&] { nn::parse_tree(text, "trees.txt", 7); });
         CHECK(says(message, "'trees.txt', line 7"));
         return message;
     };
