@@ -193,9 +193,9 @@ Variable<T> batch_norm(const Variable<T>& x, const std::type_identity_t<Variable
     const Variable<T> rows = by_channel(op, x, {&mean, &variance, &gain, &bias});
     const Variable<T> distance = fuse(
         op, [](auto x, auto mean) { return x - mean; }, rows, as_column(mean));
-    return reshape(scaled(op, distance, as_column(variance), as_column(gain),
-                          as_column(bias), epsilon),
-                   x.shape());
+    return reshape(
+        scaled(op, distance, as_column(variance), as_column(gain), as_column(bias), epsilon),
+        x.shape());
 }
 
 template <class T>

@@ -1,7 +1,5 @@
 #include "data.hpp"
 
-#include "../common/idx.hpp"
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -40,7 +38,7 @@ std::string image_file(const std::string& folder) {
 
 std::vector<Image> read_images(const std::string& folder) {
     const std::string pixels_path = image_file(folder), path = folder + "/captions.tsv";
-    const example::Idx idx = example::read_idx(pixels_path, 4);
+    const Idx idx = read_idx(pixels_path, 4);
     if (idx.shape[1] != side || idx.shape[2] != side || idx.shape[3] != colours)
         fail("images", "the images of '" + pixels_path + "' are not 32 by 32 by 3");
     std::vector<Image> images;

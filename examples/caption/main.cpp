@@ -66,7 +66,7 @@ struct Training : example::TrainingOptions {
                            images.held_out.size(), model.words.size());
     }
     // Not by length: batch statistics must be representative of all images.
-    example::Batches source() const { return {captions.size(), batch, seed}; }
+    nn::ShuffledBatches source() const { return {captions.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         const auto x = batch_of<T>(images.training, which, shift, &current_random<T>());
@@ -76,8 +76,8 @@ struct Training : example::TrainingOptions {
     example::Figures figures(const Model<float>& net, bool last) const {
         auto all = caption::figures(net, model.words, images.held_out, 1);
         if (!last) return all;
-        for (const auto& [name, value] : caption::figures(net, model.words, images.held_out, 4))
-            all.emplace_back(name + "_beam", value);
+        for (const auto& one : caption::figures(net, model.words, images.held_out, 4))
+            all.emplace_back(one.name + "_beam", one.value);
         return all;
     }
 };
@@ -91,9 +91,8 @@ std::string sentence_of(const nn::Tokens& words) {
 void run_eval(const std::string& path, const std::string& data, std::size_t beam) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto held_out = images_of(data).held_out;
-    example::print_figures(
-        figures(model, settings.words, held_out, beam),
-        {{"beam", std::to_string(beam)}, {"images", std::to_string(held_out.size())}});
+    example::print_result(figures(model, settings.words, held_out, beam),
+                          {{"beam", beam}, {"images", held_out.size()}});
 }
 
 void run_caption(const std::string& path, const std::string& data, std::size_t first,
@@ -114,8 +113,7 @@ void run_caption(const std::string& path, const std::string& data, std::size_t f
     }
     if (!svg.empty())
         write_file_atomically(svg, attention_svg(some[0], written[0].words, written[0].weights));
-    example::print_result(
-        {{"right", std::to_string(right)}, {"images", std::to_string(some.size())}});
+    example::print_result({{"right", right}, {"images", some.size()}});
 }
 
 } // namespace caption
@@ -135,15 +133,14 @@ int main(int argc, char** argv) {
     std::string path, data, svg;
     std::size_t beam = 4, first = 0, count = 10;
     const auto shared = [&](CLI::App& command) {
-        example::add_model(command, path);
         command.add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
         command.add_option("--beam", beam, "beam width; 1: greedy")->check(CLI::Range(1, 1000));
     };
-    CLI::App* command = program.add("eval", "BLEU and exact matches of the held-out images",
+    CLI::App* command = program.add("eval", "BLEU and exact matches of the held-out images", path,
                                     [&] { return run_eval(path, data, beam); });
     shared(*command);
 
-    command = program.add("caption", "caption held-out images",
+    command = program.add("caption", "caption held-out images", path,
                           [&] { return run_caption(path, data, first, count, beam, svg); });
     shared(*command);
     command->add_option("--first", first, "number of the first image");

@@ -127,11 +127,10 @@ void run_eval(const std::string& path, const Paths& text) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto numbers = settings.bytes().encode(read_texts(text));
     const double nats = example::mean_nats(model, numbers);
-    example::print_result(
-        {{"nats", fmt::format("{:.4f}", nats)},
-         {"bits_per_byte", fmt::format("{:.4f}", nn::bits_per_character(nats, 1))},
-         {"perplexity", fmt::format("{:.3f}", std::exp(nats))},
-         {"bytes", std::to_string(numbers.size())}});
+    example::print_result({{"nats", nats},
+                           {"bits_per_byte", nn::bits_per_character(nats, 1)},
+                           {"perplexity", std::exp(nats), 3},
+                           {"bytes", numbers.size()}});
 }
 
 void run_sample(const std::string& path, const std::string& prompt, nn::SampleOptions how,
@@ -153,7 +152,7 @@ void run_sample(const std::string& path, const std::string& prompt, nn::SampleOp
     std::string text;
     for (const auto token : written[0].tokens) text += bytes.decode(token);
     std::printf("%s%s\n", prompt.c_str(), text.c_str());
-    example::print_result({{"bytes", std::to_string(text.size())}});
+    example::print_result({{"bytes", text.size()}});
 }
 
 } // namespace char_lm
@@ -174,14 +173,12 @@ int main(int argc, char** argv) {
     Paths text{example::source_folder()};
     nn::SampleOptions how{.temperature = 0.8, .max_length = 500};
     std::size_t seed = 1;
-    CLI::App* command =
-        program.add("eval", "evaluate a model on a text", [&] { return run_eval(path, text); });
-    example::add_model(*command, path);
+    CLI::App* command = program.add("eval", "evaluate a model on a text", path,
+                                    [&] { return run_eval(path, text); });
     command->add_option("TEXT", text)->check(CLI::ExistingPath);
 
-    command =
-        program.add("sample", "generate text", [&] { return run_sample(path, prompt, how, seed); });
-    example::add_model(*command, path);
+    command = program.add("sample", "generate text", path,
+                          [&] { return run_sample(path, prompt, how, seed); });
     command->add_option("--prompt", prompt, "text to continue");
     command->add_option("--length", how.max_length, "bytes to generate");
     command->add_option("--temperature", how.temperature,

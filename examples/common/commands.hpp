@@ -23,6 +23,14 @@ public:
         else
             return add_command(name, about, run);
     }
+    // A command whose first argument is a model file.
+    template <class Run>
+    CLI::App* add(const std::string& name, const std::string& about, std::string& model,
+                  const Run& run) {
+        CLI::App* const command = add(name, about, run);
+        command->add_option("MODEL", model)->required()->check(CLI::ExistingFile);
+        return command;
+    }
     // The command "train" with the options of a training.
     template <class Training>
     void train(const std::string& about, int (*train)(Training)) {
@@ -41,10 +49,5 @@ private:
     CLI::App app_;
     std::function<int()> chosen_;
 };
-
-// The argument for a model file.
-inline void add_model(CLI::App& command, std::string& path) {
-    command.add_option("MODEL", path)->required()->check(CLI::ExistingFile);
-}
 
 } // namespace example

@@ -1,57 +1,12 @@
 #include "digits.hpp"
 
-#include "idx.hpp"
-
-#include <unroll/core/base/error.hpp>
-
-#include <filesystem>
-
-#include <fmt/format.h>
-
 namespace example {
 
 using namespace unroll;
 
 namespace {
 
-// Reads PREFIX-images-idx3-ubyte[.gz] and PREFIX-labels-idx1-ubyte[.gz].
-Digits read_digits(const std::string& folder, const std::string& prefix) {
-    const auto read = [&](const std::string& what, std::size_t extents) {
-        const std::string plain = folder + "/" + prefix + what;
-        const std::string path = std::filesystem::exists(plain) ? plain : plain + ".gz";
-        return std::pair(path, example::read_idx(path, extents));
-    };
-    auto [image_path, images] = read("-images-idx3-ubyte", 3);
-    const auto [label_path, labels] = read("-labels-idx1-ubyte", 1);
-    if (images.shape[1] != digit_side || images.shape[2] != digit_side)
-        fail("digits", fmt::format("expected images of 28 by 28 in '{}', got {} by {}", image_path,
-                                   images.shape[1], images.shape[2]));
-    if (images.size() != labels.size())
-        fail("digits", fmt::format("'{}' has {} images, but '{}' has {} labels", image_path,
-                                   images.size(), label_path, labels.size()));
-    for (std::size_t i = 0; i < labels.size(); ++i)
-        if (labels.bytes[i] >= 10)
-            fail("digits", fmt::format("label {} of '{}' is {}; expected a digit", i, label_path,
-                                       labels.bytes[i]));
-    return {std::move(images.bytes), {labels.bytes.begin(), labels.bytes.end()}};
-}
-
-} // namespace
-
-std::string drawn(const Digits& digits, std::size_t i) {
-    std::string text;
-    for (std::size_t p = 0; p < digit_side * digit_side; ++p) {
-        text += " .:-=+*#%@"[digits.image(i)[p] * 9 / 255];
-        if (p % digit_side == digit_side - 1) text += '\n';
-    }
-    return text;
-}
-
-Digits digits_of(const std::string& folder, bool training) {
-    if (folder.empty()) return synthetic_digits(training ? 2000 : 500, Random(7).split(training));
-    return read_digits(folder, training ? "train" : "t10k");
-}
-
+// Synthetic seven-segment digits at random positions, with noise.
 Digits synthetic_digits(std::size_t n, Random random) {
     // Top, upper left, upper right, middle, lower left, lower right, bottom.
     constexpr const char* bars[] = {"1110111", "0010010", "1011101", "1011011", "0111010",
@@ -72,6 +27,22 @@ Digits synthetic_digits(std::size_t n, Random random) {
                         static_cast<std::uint8_t>(155 + random.below(100));
     }
     return digits;
+}
+
+} // namespace
+
+std::string drawn(const Digits& digits, std::size_t i) {
+    std::string text;
+    for (std::size_t p = 0; p < digit_side * digit_side; ++p) {
+        text += " .:-=+*#%@"[digits.image(i)[p] * 9 / 255];
+        if (p % digit_side == digit_side - 1) text += '\n';
+    }
+    return text;
+}
+
+Digits digits_of(const std::string& folder, bool training) {
+    if (folder.empty()) return synthetic_digits(training ? 2000 : 500, Random(7).split(training));
+    return read_mnist(folder, training ? "train" : "t10k");
 }
 
 } // namespace example

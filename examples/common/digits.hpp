@@ -2,23 +2,13 @@
 
 #include <unroll/unroll.hpp>
 
-#include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace example {
 
-constexpr std::size_t digit_side = 28;
-
-// Images of digits with their labels.
-struct Digits {
-    std::vector<std::uint8_t> pixels; // [n, digit_side, digit_side]
-    std::vector<std::int64_t> labels;
-
-    std::size_t size() const { return labels.size(); }
-    const std::uint8_t* image(std::size_t i) const { return &pixels[i * digit_side * digit_side]; }
-};
+using Digits = unroll::Mnist;
+constexpr std::size_t digit_side = Digits::side;
 
 // The images `which` as sequences of rows: [digit_side, B, digit_side] in [0, 1]. Each is randomly
 // translated by up to `shift` pixels.
@@ -43,9 +33,7 @@ unroll::Tensor<T> rows_of(const Digits& digits, std::span<const std::size_t> whi
 std::string drawn(const Digits& digits, std::size_t i);
 
 // The training or test set of a folder with the four idx files of MNIST, gzipped or not; without a
-// folder, synthetic digits. Throws unroll::Error for malformed files.
+// folder, synthetic seven-segment digits. Throws unroll::Error for malformed files.
 Digits digits_of(const std::string& folder, bool training);
-// Synthetic seven-segment digits at random positions, with noise.
-Digits synthetic_digits(std::size_t n, unroll::Random random);
 
 } // namespace example

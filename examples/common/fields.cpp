@@ -7,36 +7,30 @@ namespace example {
 
 using namespace unroll;
 
-namespace {
-
-// The symbols that are not special, one per line.
-std::string joined(const nn::Vocabulary& vocabulary) {
-    std::string text;
-    const auto special = {vocabulary.padding(), vocabulary.unknown(), vocabulary.start(),
-                          vocabulary.end()};
-    for (std::size_t i = 0; i < vocabulary.size(); ++i)
-        if (std::ranges::count(special, static_cast<std::int64_t>(i)) == 0)
-            text += vocabulary.symbols()[i] + "\n";
-    return text;
-}
-
-} // namespace
-
 std::string source_folder() { return UNROLL_SOURCE_FOLDER; }
 std::string shipped(const std::string& name) { return source_folder() + "/examples/data/" + name; }
 
-Fields& Fields::stored(const std::string& key, nn::Vocabulary& vocabulary,
-                       const nn::SpecialSymbols& special) {
-    if (stored_)
-        stored_->push_back({key, [&vocabulary] { return joined(vocabulary); },
-                            [&vocabulary, special](const std::string& text) {
-                                nn::Tokens symbols;
-                                std::istringstream lines(text);
-                                for (std::string line; std::getline(lines, line);)
-                                    symbols.push_back(line);
-                                vocabulary = nn::Vocabulary::of(symbols, special);
-                            }});
-    return *this;
+void Fields::stored(const std::string& key, nn::Vocabulary& vocabulary,
+                    const nn::SpecialSymbols& special) {
+    if (!file_) return;
+    // The symbols that are not special, one per line.
+    const auto text = [&vocabulary] {
+        const auto left_out = {vocabulary.padding(), vocabulary.unknown(), vocabulary.start(),
+                               vocabulary.end()};
+        std::string lines;
+        for (std::size_t i = 0; i < vocabulary.size(); ++i)
+            if (std::ranges::count(left_out, static_cast<std::int64_t>(i)) == 0)
+                lines += vocabulary.symbols()[i] + "\n";
+        return lines;
+    };
+    const auto read = [&vocabulary, special](const std::string& lines) {
+        nn::Tokens symbols;
+        std::istringstream in(lines);
+        for (std::string line; std::getline(in, line);) symbols.push_back(line);
+        vocabulary = nn::Vocabulary::of(symbols, special);
+    };
+    file_->fields.push_back(
+        {key, file_->others.add_option_function<std::string>("--" + key, read), text});
 }
 
 std::string Fields::key_of(std::string name) {
@@ -45,32 +39,27 @@ std::string Fields::key_of(std::string name) {
     return name;
 }
 
-void Fields::parse(CLI::Option& option, const std::string& text) {
-    option.clear();
-    option.add_result(text);
-    option.run_callback();
-}
-
-Metadata metadata_of(const std::vector<Fields::Stored>& fields, const std::string& program) {
+Metadata FileFields::metadata(const std::string& program) const {
     Metadata metadata{{"program", program}};
     for (const auto& field : fields) metadata[field.key] = field.text();
     return metadata;
 }
 
-void read_metadata(const std::vector<Fields::Stored>& fields, const std::string& path,
-                   const std::string& program) {
+void FileFields::read(const std::string& path, const std::string& program) const {
     const auto metadata = SafetensorsFile::read(path).metadata();
     const auto written_by = metadata.find("program");
     if (written_by == metadata.end() || written_by->second != program)
         fail(program.c_str(), fmt::format("'{}' was not written by {}", path, program));
-    for (const auto& field : fields) {
-        const auto found = metadata.find(field.key);
+    for (const auto& [key, option, text] : fields) {
+        const auto found = metadata.find(key);
         if (found == metadata.end())
-            fail("model", fmt::format("'{}' does not contain '{}'", path, field.key));
+            fail("model", fmt::format("'{}' does not contain '{}'", path, key));
         try {
-            field.read(found->second);
+            option->clear();
+            option->add_result(found->second);
+            option->run_callback();
         } catch (const CLI::Error& error) {
-            fail("model", fmt::format("'{}' of '{}' is {}, which is invalid: {}", field.key, path,
+            fail("model", fmt::format("'{}' of '{}' is {}, which is invalid: {}", key, path,
                                       nn::quoted(found->second), error.what()));
         }
     }

@@ -13,6 +13,23 @@
 
 namespace example {
 
+using Metadata = std::map<std::string, std::string>;
+
+// Settings as stored in a model file.
+struct FileFields {
+    struct Field {
+        std::string key;
+        CLI::Option* option; // reads the value, validated in the same way as options
+        std::function<std::string()> text;
+    };
+    CLI::App options, others;
+    std::vector<Field> fields;
+
+    Metadata metadata(const std::string& program) const;
+    // Throws Error for a file that `program` did not write, and for a missing or invalid value.
+    void read(const std::string& path, const std::string& program) const;
+};
+
 // The settings of a model: options of the command that trains it and metadata of its file, listed
 // once, as modules list their members:
 //
@@ -26,42 +43,29 @@ namespace example {
 //             f.stored("letters", letters);
 //         }
 //     };
-//
-// Values from a file are validated in the same way as options.
 class Fields {
 public:
-    struct Stored {
-        std::string key;
-        std::function<std::string()> text;
-        std::function<void(const std::string&)> read;
-    };
-    // Adds options to `command` and, unless it is null, appends to `stored`.
-    Fields(CLI::App& command, std::vector<Stored>* stored = nullptr)
-        : command_(&command), stored_(stored) {}
+    Fields(CLI::App& command) : command_(&command) {}
+    Fields(FileFields& file) : command_(&file.options), file_(&file) {}
 
     // An option that is also stored in the file: "--so-called" as "so_called".
     template <class T>
     CLI::Option* operator()(const std::string& name, T& value, const std::string& about = "") {
         CLI::Option* const option = add(*command_, name, value, about);
-        if (stored_)
-            stored_->push_back(
-                {key_of(name), writer(value), [=](const auto& text) { parse(*option, text); }});
+        if (file_) file_->fields.push_back({key_of(name), option, text_of(value)});
         return option;
     }
     // An option that is not stored: f->add_option(...), as in CLI11.
     CLI::App* operator->() const { return command_; }
     // Stored without an option.
     template <class T>
-    Fields& stored(const std::string& key, T& value) {
-        if (stored_)
-            stored_->push_back({key, writer(value), [&value](const std::string& text) {
-                                    CLI::App one;
-                                    parse(*add(one, "--value", value, ""), text);
-                                }});
-        return *this;
+    void stored(const std::string& key, T& value) {
+        if (!file_) return;
+        CLI::Option* const option = add(file_->others, "--" + key, value, "");
+        file_->fields.push_back({key, option, text_of(value)});
     }
-    Fields& stored(const std::string& key, unroll::nn::Vocabulary& vocabulary,
-                   const unroll::nn::SpecialSymbols& special = {});
+    void stored(const std::string& key, unroll::nn::Vocabulary& vocabulary,
+                const unroll::nn::SpecialSymbols& special = {});
 
 private:
     template <class T>
@@ -70,25 +74,16 @@ private:
         if constexpr (std::is_same_v<T, bool>) return command.add_flag(name, value, about);
         return command.add_option(name, value, about);
     }
-    // 17 digits, so that a double is read back exactly.
+    // A double with all its digits.
     template <class T>
-    static std::function<std::string()> writer(const T& value) {
-        if constexpr (std::is_same_v<T, double>)
-            return [&value] { return fmt::format("{:.17g}", value); };
+    static std::function<std::string()> text_of(const T& value) {
         return [&value] { return fmt::format("{}", value); };
     }
     static std::string key_of(std::string name);
-    static void parse(CLI::Option& option, const std::string& text);
 
     CLI::App* command_;
-    std::vector<Stored>* stored_;
+    FileFields* file_ = nullptr;
 };
-
-using Metadata = std::map<std::string, std::string>;
-Metadata metadata_of(const std::vector<Fields::Stored>& fields, const std::string& program);
-// Throws Error for a file that `program` did not write, and for a value that is missing or wrong.
-void read_metadata(const std::vector<Fields::Stored>& fields, const std::string& path,
-                   const std::string& program);
 
 // The folder of this project, and a small file in it for trying out a program.
 std::string source_folder();
@@ -102,18 +97,16 @@ inline unroll::nn::Vocabulary empty_vocabulary() {
 // Settings as metadata of a model file, and back.
 template <class Settings>
 Metadata metadata(Settings settings) {
-    CLI::App app;
-    std::vector<Fields::Stored> stored;
-    settings.fields({app, &stored});
-    return metadata_of(stored, Settings::program);
+    FileFields file;
+    settings.fields(file);
+    return file.metadata(Settings::program);
 }
 template <class Settings>
 Settings read(const std::string& path) {
     Settings settings;
-    CLI::App app;
-    std::vector<Fields::Stored> stored;
-    settings.fields({app, &stored});
-    read_metadata(stored, path, Settings::program);
+    FileFields file;
+    settings.fields(file);
+    file.read(path, Settings::program);
     return settings;
 }
 
@@ -133,10 +126,6 @@ auto within_file(const std::string& path, const Make& make) {
                                           path, size));
     }
 }
-template <class Model, class Settings>
-Model made(const Settings& settings, const std::string& path) {
-    return within_file(path, [&] { return Model(settings); });
-}
 
 template <class Settings, class Model>
 struct Loaded {
@@ -148,7 +137,7 @@ struct Loaded {
 template <class Settings, template <class> class Model>
 Loaded<Settings, Model<float>> load(const std::string& path) {
     const auto settings = read<Settings>(path);
-    auto model = made<Model<float>>(settings, path);
+    auto model = within_file(path, [&] { return Model<float>(settings); });
     unroll::optim::load_weights(path, unroll::parameters(model));
     return {settings, std::move(model)};
 }

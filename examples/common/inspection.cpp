@@ -2,6 +2,7 @@
 
 #include <unroll/core/files/file.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <optional>
@@ -73,7 +74,7 @@ int Inspection::draw(const std::function<unroll::Variable<float>()>& loss) const
     const auto y = loss();
     if (statistics || profile) tape.backward(y, {.retain = true});
     unroll::graph::write(path_, y, how);
-    print_result({{"nodes", std::to_string(tape.size())}, {"picture", path_}});
+    print_result({{"nodes", tape.size()}, {"picture", path_}});
     return 0;
 }
 
@@ -86,12 +87,11 @@ int Inspection::check(const std::function<unroll::Variable<double>()>& loss,
     std::fputs(report.text().c_str(), stdout);
     if (!report_.empty()) unroll::write_file_atomically(report_, report.json());
     if (!chart_.empty()) unroll::write_file_atomically(chart_, report.svg());
-    std::size_t kinks = 0;
-    for (const auto& entry : report.entries)
-        kinks += entry.verdict == unroll::GradcheckReport::Verdict::kink;
+    const auto kinks = std::ranges::count(report.entries, unroll::GradcheckReport::Verdict::kink,
+                                          [](const auto& entry) { return entry.verdict; });
     print_result({{"passed", report ? "yes" : "no"},
-                  {"parameters", std::to_string(report.entries.size())},
-                  {"kinks", std::to_string(kinks)}});
+                  {"parameters", report.entries.size()},
+                  {"kinks", kinks}});
     return report ? 0 : 1;
 }
 

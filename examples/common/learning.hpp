@@ -12,34 +12,18 @@ namespace example {
 // Indices of examples.
 using Numbers = std::span<const std::size_t>;
 
-// [0, n) in batches, shuffled every epoch. Incomplete batches are omitted.
-class Batches {
-public:
-    // The mean loss over the examples `which`.
-    using Loss = std::function<unroll::Variable<float>(Numbers which)>;
-
-    // Throw Error if n is less than a batch. With lengths, a batch has examples of similar length.
-    Batches(std::size_t n, std::size_t batch, std::uint64_t seed);
-    Batches(std::vector<std::size_t> lengths, std::size_t batch, std::uint64_t seed);
-    std::size_t count() const { return lengths_.size() / batch_; }
-    void begin_epoch(std::uint64_t epoch);
-    // Part `shard` of a batch that is split into `shards` equal parts.
-    Numbers part(std::size_t batch, std::size_t shard, std::size_t shards) const;
-    template <class F>
-    auto first(const F& f) const {
-        return f(part(0, 0, 1));
-    }
-
-private:
-    std::vector<std::size_t> lengths_;
-    std::size_t batch_;
-    std::uint64_t seed_;
-    std::vector<std::vector<std::size_t>> chosen_;
-};
+// The mean loss over the examples `which`.
+using BatchLoss = std::function<unroll::Variable<float>(Numbers which)>;
 
 // Trains on batches, or draws the first one (--dump-graph). Sets batches and loss of `task`.
-int learn(const TrainingOptions& options, Batches batches, Task task, const Batches::Loss& loss,
-          const unroll::Parameters<float>& parameters);
+int learn(const TrainingOptions& options, unroll::nn::ShuffledBatches batches, Task task,
+          const BatchLoss& loss, const unroll::Parameters<float>& parameters);
+
+// The loss of the first batch.
+template <class Loss>
+auto first_loss(const unroll::nn::ShuffledBatches& batches, const Loss& loss) {
+    return loss(batches[0]);
+}
 
 // Trains a model, or checks its gradients (--check-gradients) at the size set by `shrink`, on the
 // default data. A training contains its options and the data that they specify:
@@ -51,8 +35,8 @@ int learn(const TrainingOptions& options, Batches batches, Task task, const Batc
 //
 //         // Reads the data, completes `model` unless a run is resumed, and returns a description.
 //         std::string prepare();
-//         // Or an example::Stream.
-//         example::Batches source() const;
+//         // Or an nn::TextStream, with stream.hpp.
+//         nn::ShuffledBatches source() const;
 //         template <class T>
 //         Variable<T> loss(const Model<T>& model, example::Numbers which) const;
 //         // Reported ten times in a run, and at its end (`last`) from all data.
@@ -76,12 +60,8 @@ int train(Training o) {
             parameter.set((parameter + noise).value());
         }
         const auto source = small.source();
-        return o.inspection.check(
-            [&] {
-                return source.first(
-                    [&](const auto&... part) { return small.loss(model, part...); });
-            },
-            parameters(model));
+        const auto loss = [&](const auto&... part) { return small.loss(model, part...); };
+        return o.inspection.check([&] { return first_loss(source, loss); }, parameters(model));
     }
     if (o.resume) {
         o.continue_order();
@@ -90,16 +70,13 @@ int train(Training o) {
     Task task;
     task.about = o.prepare();
     nn::seed(o.seed);
-    auto model = o.resume ? made<Model<float>>(o.model, o.out) : Model<float>(o.model);
-    task.units = o.units;
-    task.unit = o.unit;
+    const auto make = [&] { return Model<float>(o.model); };
+    auto model = o.resume ? within_file(o.out, make) : make();
     task.metrics = [&] { return o.figures(model, false); };
     task.result = [&] { return o.figures(model, true); };
     task.metadata = metadata(o.model);
     const auto source = o.source();
-    const typename decltype(o.source())::Loss loss = [&](const auto&... part) {
-        return o.loss(model, part...);
-    };
+    const auto loss = [&](const auto&... part) { return o.loss(model, part...); };
     return learn(o, source, task, loss, parameters(model));
 }
 
@@ -108,9 +85,8 @@ int train(Training o) {
 template <class F>
 void in_batches(const std::vector<std::size_t>& lengths, std::size_t batch, const F& f) {
     unroll::Random random(0);
-    for (const auto& which : unroll::nn::bucket_by_length(lengths, random, {.batch = batch})) {
+    for (const auto& which : unroll::nn::bucket_by_length(lengths, random, {.batch = batch}))
         f(which);
-    }
 }
 template <class F>
 void in_batches(std::size_t n, std::size_t batch, const F& f) {
@@ -138,9 +114,5 @@ unroll::Indices chosen(std::span<const std::int64_t> labels, std::span<const std
 // if there are none.
 std::vector<std::size_t> some_of(const char* what, std::size_t n, std::size_t first,
                                  std::size_t count);
-
-// Prints the figures and `more` as the result line.
-void print_figures(const Figures& figures,
-                   const std::vector<std::pair<std::string, std::string>>& more = {});
 
 } // namespace example

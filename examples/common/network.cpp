@@ -1,7 +1,6 @@
 #include "network.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace example {
 
@@ -41,25 +40,16 @@ std::variant<nn::Rnn<T>, nn::Lstm<T>, nn::Gru<T>> chosen(const NetworkOptions& o
     fail("network", fmt::format("expected a cell rnn, lstm or gru, got '{}'", o.cell));
 }
 
-template <class T>
-void remember(ParameterRef<T>& bias, const NetworkOptions& o) {
-    Random random = nn::next_stream();
-    T* const gates = bias.change().data(); // i f g o, or r z n
-    for (std::size_t k = 0; k < o.hidden; ++k) {
-        const double steps = 1 + random.uniform() * static_cast<double>(o.memory - 1);
-        gates[o.hidden + k] += static_cast<T>(std::log(steps));
-        if (o.cell == "lstm") gates[k] -= static_cast<T>(std::log(steps));
-    }
-}
-
 } // namespace
 
 template <class T>
 Network<T>::Network(const NetworkOptions& options, std::size_t input)
     : net_(chosen<T>(options, input)), bidirectional_(options.bidirectional) {
-    if (options.memory == 0 || options.cell == "rnn") return;
-    for (auto& parameter : parameters(*this))
-        if (parameter.path.starts_with("bias_ih")) remember(parameter, options);
+    if (options.memory == 0) return;
+    if (auto* const lstm = std::get_if<nn::Lstm<T>>(&net_))
+        nn::initialize_chrono(*lstm, options.memory);
+    if (auto* const gru = std::get_if<nn::Gru<T>>(&net_))
+        nn::initialize_chrono(*gru, options.memory);
 }
 
 template <class T>

@@ -16,10 +16,7 @@ struct NetworkOptions {
     bool bidirectional = false;
     double dropout = 0;     // between layers
     double forget_bias = 1; // of an LSTM
-    // Chrono initialisation of an LSTM or GRU (Tallec and Ollivier 2018): for each unit a time u is
-    // drawn from [1, memory]; log u is added to the bias of an LSTM's f or a GRU's z, and
-    // subtracted from the bias of an LSTM's i. 0: none.
-    std::size_t memory = 0;
+    std::size_t memory = 0; // for nn::initialize_chrono of an LSTM or GRU; 0: none
 
     void fields(Fields f, const std::vector<std::string>& cells = {"rnn", "lstm", "gru"});
     std::size_t width() const { return bidirectional ? 2 * hidden : hidden; }

@@ -47,9 +47,10 @@ void Progress::note(const std::string& text) {
     open_ = false;
 }
 
-void print_result(const std::vector<std::pair<std::string, std::string>>& values) {
+void print_result(const Figures& figures, const Figures& more) {
     std::string line = "result:";
-    for (const auto& [key, value] : values) line += fmt::format(" {}={}", key, value);
+    for (const auto* const some : {&figures, &more})
+        for (const auto& [name, text, value] : *some) line += fmt::format(" {}={}", name, text);
     print(line + "\n");
 }
 

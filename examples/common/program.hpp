@@ -1,8 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -38,7 +38,20 @@ private:
     Stopwatch watch_;
 };
 
-// Prints the last line of a program: "result: key=value ...".
-void print_result(const std::vector<std::pair<std::string, std::string>>& values);
+// A named value, such as a metric.
+struct Figure {
+    std::string name, text;
+    double value = 0;
+
+    Figure(std::string n, double v, int decimals = 4)
+        : name(std::move(n)), text(fmt::format("{:.{}f}", v, decimals)), value(v) {}
+    Figure(std::string n, std::integral auto v)
+        : name(std::move(n)), text(std::to_string(v)), value(static_cast<double>(v)) {}
+    Figure(std::string n, std::string t) : name(std::move(n)), text(std::move(t)) {}
+};
+using Figures = std::vector<Figure>;
+
+// Prints the last line of a program: "result: name=text ...".
+void print_result(const Figures& figures, const Figures& more = {});
 
 } // namespace example

@@ -5,38 +5,21 @@
 
 namespace example {
 
-// A text split into `columns` segments of equal length, which are read in parallel, `steps` tokens
-// at a time.
-class Stream {
-public:
-    // The mean loss of inputs x and targets y [T, B]; updates `state`.
-    using Loss = std::function<unroll::Variable<float>(
-        const unroll::Indices& x, const unroll::Indices& y, Carried<float>* state)>;
-
-    // Throws Error for a text that is too short.
-    Stream(std::span<const std::int64_t> text, std::size_t columns, std::size_t steps);
-
-    std::size_t batches() const { return batches_; }
-    std::size_t columns() const { return columns_; }
-    std::size_t steps() const { return steps_; }
-    // Inputs and targets of batch i for columns [begin, end): [T, end - begin].
-    std::pair<unroll::Indices, unroll::Indices> batch(std::size_t i, std::size_t begin,
-                                                      std::size_t end) const;
-    template <class F>
-    auto first(const F& f) const {
-        const auto [x, y] = batch(0, 0, columns_);
-        return f(x, y);
-    }
-
-private:
-    std::span<const std::int64_t> text_;
-    std::size_t columns_, steps_, length_, batches_;
-};
+// The mean loss of inputs x and targets y [T, B]; updates `state`.
+using StreamLoss = std::function<unroll::Variable<float>(
+    const unroll::Indices& x, const unroll::Indices& y, Carried<float>* state)>;
 
 // Trains on a stream whose columns are divided among the shards. States are carried from batch to
 // batch, saved, and reset at every epoch. Sets batches and loss of `task`.
-int learn(const TrainingOptions& options, const Stream& stream, Task task, const Stream::Loss& loss,
-          const unroll::Parameters<float>& parameters);
+int learn(TrainingOptions options, const unroll::nn::TextStream& stream, Task task,
+          const StreamLoss& loss, const unroll::Parameters<float>& parameters);
+
+// The loss of the first batch of a stream.
+template <class Loss>
+auto first_loss(const unroll::nn::TextStream& stream, const Loss& loss) {
+    const auto [x, y] = stream.batch(0);
+    return loss(x, y);
+}
 
 // Removes the last `count` elements and returns them.
 template <class X>
@@ -52,11 +35,12 @@ std::vector<X> cut_off(std::vector<X>& all, std::size_t count) {
 template <class Model>
 double mean_nats(const Model& model, std::span<const std::int64_t> text) {
     const unroll::threads::ParallelRegion region;
-    const Stream stream(text, std::clamp<std::size_t>(text.size() / 2000, 1, 20), 64);
+    const unroll::nn::TextStream stream(text, std::clamp<std::size_t>(text.size() / 2000, 1, 20),
+                                        64);
     Carried<float> state;
     double total = 0, count = 0;
     for (std::size_t i = 0; i < stream.batches(); ++i) {
-        const auto [x, y] = stream.batch(i, 0, stream.columns());
+        const auto [x, y] = stream.batch(i);
         const auto n = static_cast<double>(x.size());
         total += n * static_cast<double>(model.loss(x, y, &state).item());
         count += n;
@@ -68,7 +52,7 @@ double mean_nats(const Model& model, std::span<const std::int64_t> text) {
 struct StreamOptions : TrainingOptions {
     std::vector<std::int64_t> training = {}, held_out = {};
 
-    Stream source() const { return {training, batch, steps}; }
+    unroll::nn::TextStream source() const { return {training, batch, steps}; }
     template <class Model, class... Batch>
     auto loss(const Model& model, const Batch&... batch) const {
         return model.loss(batch...);
@@ -76,9 +60,8 @@ struct StreamOptions : TrainingOptions {
     // On the held-out text; unless it is the `last` time, on at most 20,000 tokens of it.
     template <class Model>
     double held_nats(const Model& model, bool last) const {
-        return mean_nats(
-            model, std::span(held_out).first(last ? held_out.size()
-                                                  : std::min<std::size_t>(held_out.size(), 20000)));
+        const std::size_t most = last ? held_out.size() : 20000;
+        return mean_nats(model, std::span(held_out).first(std::min(held_out.size(), most)));
     }
 };
 

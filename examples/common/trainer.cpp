@@ -1,6 +1,5 @@
 #include "trainer.hpp"
 
-#include "chart.hpp"
 #include "interrupts.hpp"
 
 #include <cmath>
@@ -16,25 +15,17 @@ using namespace unroll;
 
 namespace {
 
-// The progress of a run.
-struct Position {
-    std::uint64_t batch = 0;
-    double seconds = 0;
-
-    std::string text() const { return fmt::format("{} {:.3f}", batch, seconds); }
-    static Position from(const std::string& text) {
-        Position p;
-        if (!(std::istringstream(text) >> p.batch >> p.seconds))
-            fail("train",
-                 fmt::format("expected batches and seconds of the saved run, got '{}'", text));
-        return p;
-    }
-};
+// The options that determine the order of batches: part of the state that --resume continues.
+constexpr std::pair<const char*, std::size_t TrainingOptions::*> order[]{
+    {"batch", &TrainingOptions::batch},
+    {"seed", &TrainingOptions::seed},
+    {"shards", &TrainingOptions::shards},
+    {"steps", &TrainingOptions::steps}};
 
 // ", validation nats 1.2345"
 std::string text_of(const Figures& figures) {
     std::string text;
-    for (const auto& [name, value] : figures) text += fmt::format(", {} {:.4f}", name, value);
+    for (const Figure& figure : figures) text += fmt::format(", {} {}", figure.name, figure.text);
     std::ranges::replace(text, '_', ' ');
     return text;
 }
@@ -52,25 +43,24 @@ public:
     }
 
     int train() {
-        task_.begin_epoch(position_.batch / task_.batches);
+        task_.begin_epoch(batch_ / task_.batches);
         // No state is carried over between epochs.
-        if (position_.batch % task_.batches != 0) task_.carry_on(checkpoint_.tensors);
+        if (batch_ % task_.batches != 0) task_.carry_on(checkpoint_.tensors);
         double next_report = (std::floor(10 * done()) + 1) / 10;
-        save_for_backward();
+        keep_state();
         try {
             for (bool first = true; done() < 1 && !interrupted(); first = false) {
-                const std::size_t batch = position_.batch % task_.batches;
-                if (batch == 0 && !first) task_.begin_epoch(position_.batch / task_.batches);
+                const std::size_t batch = batch_ % task_.batches;
+                if (batch == 0 && !first) task_.begin_epoch(batch_ / task_.batches);
                 step(batch);
-                save_for_backward();
+                keep_state();
                 if (watch_.seconds() - saved_ > 60 * o_.save_every) save_on_the_way();
                 if (done() < next_report) continue;
                 next_report += 0.1;
                 report();
             }
         } catch (const std::bad_alloc&) {
-            rescue(
-                fmt::format("out of memory in batch {}; use a smaller --batch", position_.batch));
+            rescue(fmt::format("out of memory in batch {}; use a smaller --batch", batch_));
         } catch (const std::exception& error) {
             rescue(error.what());
         }
@@ -80,10 +70,10 @@ public:
 private:
     // The completed fraction of the run, in [0, 1], by epochs or by minutes.
     double done() const {
-        return last_ > 0 ? static_cast<double>(position_.batch) / static_cast<double>(last_)
+        return last_ > 0 ? static_cast<double>(batch_) / static_cast<double>(last_)
                          : seconds() / (60 * o_.minutes);
     }
-    double seconds() const { return position_.seconds + watch_.seconds(); }
+    double seconds() const { return earlier_ + watch_.seconds(); }
     double speed() const { return units_ / (watch_.seconds() - measuring_); }
 
     void step(std::size_t batch) {
@@ -95,62 +85,57 @@ private:
         if (!std::isfinite(loss))
             fail("train", fmt::format("the loss of batch {} is {}, which is not finite; a lower "
                                       "--learning-rate may help",
-                                      position_.batch, loss));
+                                      batch_, loss));
         optim::clip_norm(adam_.parameters(), o_.clip);
         recent_ += loss;
         ++counted_;
         whole_ = false;
         adam_.step();
         whole_ = true;
-        ++position_.batch;
-        units_ += task_.units > 0 ? task_.units : static_cast<double>(o_.batch);
-        progress_.show(done(), "loss " +
-                                   fmt::format("{:.4f}", recent_ / static_cast<double>(counted_)) +
-                                   "  " + fmt::format("{:.0f}", speed()) + " " + task_.unit + "/s");
+        ++batch_;
+        units_ += o_.units > 0 ? o_.units : static_cast<double>(o_.batch);
+        progress_.show(done(),
+                       fmt::format("loss {:.4f}  {:.0f} {}/s",
+                                   recent_ / static_cast<double>(counted_), speed(), o_.unit));
     }
 
     void report() {
         const double loss = recent_ / static_cast<double>(counted_), began = watch_.seconds();
         const Figures figures = task_.metrics();
         measuring_ += watch_.seconds() - began;
-        const double epoch =
-            static_cast<double>(position_.batch) / static_cast<double>(task_.batches);
-        progress_.note("epoch " + fmt::format("{:.2f}", epoch) + ": training loss " +
-                       fmt::format("{:.4f}", loss) + text_of(figures));
-        if (!curves_) {
-            std::vector<std::string> names{"epoch", "training_loss"};
-            for (const auto& [name, value] : figures) names.push_back(name);
-            names.insert(names.end(), {"learning_rate", "seconds"});
-            curves_.emplace(names);
-        }
+        const double epoch = static_cast<double>(batch_) / static_cast<double>(task_.batches);
+        progress_.note(
+            fmt::format("epoch {:.2f}: training loss {:.4f}{}", epoch, loss, text_of(figures)));
+        std::vector<std::string> names{"epoch", "training_loss"};
         std::vector<double> row{epoch, loss};
-        for (const auto& [name, value] : figures) row.push_back(value);
+        for (const Figure& figure : figures) {
+            names.push_back(figure.name);
+            row.push_back(figure.value);
+        }
+        names.insert(names.end(), {"learning_rate", "seconds"});
         row.insert(row.end(), {adam_.learning_rate(), seconds()});
+        if (!curves_) curves_.emplace(names);
         curves_->add(row);
         recent_ = 0;
         counted_ = 0;
     }
 
     int finish(bool early) {
-        const double seconds_trained = seconds();
+        const double seconds_trained = seconds(), units_per_second = speed();
         const std::string saved = save_somewhere();
         if (curves_ && !o_.csv.empty()) write_file_atomically(o_.csv, curves_->csv());
         if (curves_ && !o_.svg.empty()) {
             std::vector<std::string> shown{"training_loss"};
             const Figures figures = task_.metrics();
-            if (!figures.empty()) shown.push_back(figures[0].first);
+            if (!figures.empty()) shown.push_back(figures[0].name);
             write_file_atomically(o_.svg, curves_->svg("Training", shown));
         }
         if (early)
             progress_.note(fmt::format("interrupted; saved in {}, --resume continues", saved));
-        std::vector<std::pair<std::string, std::string>> result;
-        for (const auto& [name, value] : task_.result())
-            result.emplace_back(name, fmt::format("{:.4f}", value));
-        result.insert(result.end(), {{task_.unit + "_per_second", fmt::format("{:.0f}", speed())},
-                                     {"seconds", fmt::format("{:.1f}", seconds_trained)},
-                                     {"batches", std::to_string(position_.batch)},
-                                     {"model", saved}});
-        print_result(result);
+        print_result(task_.result(), {{o_.unit + "_per_second", units_per_second, 0},
+                                      {"seconds", seconds_trained, 1},
+                                      {"batches", batch_},
+                                      {"model", saved}});
         return saved != o_.out ? 1 : early ? 130 : 0;
     }
 
@@ -159,13 +144,13 @@ private:
     // Saves the state that a batch changes besides parameters and optimiser, so that a failed batch
     // can be undone. Without --minutes the elapsed time is not saved, so that identical runs write
     // identical files.
-    void save_for_backward() {
+    void keep_state() {
         checkpoint_.metadata = task_.metadata;
         checkpoint_.metadata["position"] =
-            Position{position_.batch, last_ > 0 ? 0 : seconds()}.text();
+            fmt::format("{} {:.3f}", batch_, last_ > 0 ? 0.0 : seconds());
         checkpoint_.metadata["run.batches"] = std::to_string(task_.batches);
-        for (const auto& [name, value] : o_.order())
-            checkpoint_.metadata["run." + name] = std::to_string(value);
+        for (const auto& [name, member] : order)
+            checkpoint_.metadata[std::string("run.") + name] = std::to_string(o_.*member);
         for (std::size_t s = 0; s < o_.shards; ++s)
             checkpoint_.metadata[shard_name(s)] =
                 optim::to_metadata(shards_.tape(s).random().state());
@@ -205,7 +190,7 @@ private:
     }
 
     [[noreturn]] void rescue(const std::string& problem) {
-        if (!whole_ || position_.batch == began_) fail("train", problem);
+        if (!whole_ || batch_ == began_) fail("train", problem);
         fail("train", fmt::format("{}\nThe previous state is saved in {}, --resume continues",
                                   problem, save_somewhere()));
     }
@@ -218,8 +203,9 @@ private:
                  fmt::format("the run in '{}' has {} batches per epoch, this one {}: resume "
                              "with the same data, or start again without --resume",
                              o_.out, batches, task_.batches));
-        position_ = Position::from(checkpoint_.metadata["position"]);
-        began_ = position_.batch;
+        if (!(std::istringstream(checkpoint_.metadata["position"]) >> batch_ >> earlier_))
+            fail("train", fmt::format("'{}' does not contain the position of its run", o_.out));
+        began_ = batch_;
         for (std::size_t s = 0; s < o_.shards; ++s)
             shards_.tape(s).set_random(
                 Random::restore(optim::random_state(checkpoint_.metadata[shard_name(s)])));
@@ -231,7 +217,8 @@ private:
     optim::DataParallel<float> shards_;
     optim::Checkpoint<float> checkpoint_;
     std::uint64_t last_;
-    Position position_;
+    std::uint64_t batch_ = 0; // completed batches
+    double earlier_ = 0;      // seconds of the run before it was resumed
     Stopwatch watch_;
     Progress progress_;
     std::optional<Curves> curves_;
@@ -270,19 +257,18 @@ void TrainingOptions::options(CLI::App& command, const std::string& of_a_batch) 
 
 void TrainingOptions::continue_order() {
     const auto saved = SafetensorsFile::read(out).metadata();
-    for (const auto& [name, value] : {std::pair("batch", &batch), std::pair("seed", &seed),
-                                      std::pair("shards", &shards), std::pair("steps", &steps)}) {
+    for (const auto& [name, member] : order) {
         const auto found = saved.find(std::string("run.") + name);
         std::uint64_t before = 0;
         if (found == saved.end() || !(std::istringstream(found->second) >> before))
             fail("train", fmt::format("'{}' does not contain the --{} of its run", out, name));
         const auto* const option =
             command ? command->get_option_no_throw(fmt::format("--{}", name)) : nullptr;
-        if (option && option->count() > 0 && *value != before)
+        if (option && option->count() > 0 && this->*member != before)
             fail("train", fmt::format("the run in '{}' has --{} {}, the command line has {}: omit "
                                       "the option, or start again without --resume",
-                                      out, name, before, *value));
-        *value = before;
+                                      out, name, before, this->*member));
+        this->*member = before;
     }
 }
 

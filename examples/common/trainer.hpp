@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace example {
@@ -26,23 +25,15 @@ struct TrainingOptions {
     const CLI::App* command = nullptr;
 
     void options(CLI::App& command, const std::string& of_a_batch);
-    // The options that determine the order of batches: part of the state that --resume continues.
-    std::map<std::string, std::uint64_t> order() const {
-        return {{"batch", batch}, {"seed", seed}, {"shards", shards}, {"steps", steps}};
-    }
-    // Takes them from the run saved in `out`. Throws Error if the command line differs.
+    // Takes the options that determine the order of batches from the run saved in `out`. Throws
+    // Error if the command line differs.
     void continue_order();
 };
-
-// Named metrics in the order of printing.
-using Figures = std::vector<std::pair<std::string, double>>;
 
 // A training task.
 struct Task {
     std::string about;       // description of the data, printed at the beginning
     std::size_t batches = 0; // batches per epoch
-    double units = 0;        // units per batch, for the speed; 0: --batch
-    std::string unit = "sequences";
     // The mean loss of one shard of a batch of the current epoch.
     std::function<unroll::Variable<float>(std::size_t shard, std::size_t batch)> loss;
     std::function<void(std::uint64_t epoch)> begin_epoch = [](std::uint64_t) {};

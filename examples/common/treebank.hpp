@@ -1,5 +1,7 @@
 #pragma once
 
+#include "program.hpp"
+
 #include <unroll/unroll.hpp>
 
 #include <span>
@@ -8,31 +10,8 @@
 
 namespace example {
 
-// A tree of the Stanford Sentiment Treebank: words, and a label from 0 to 4 at every node. Nodes
-// are in post-order: children before their parent, the root last.
-struct LabelledTree {
-    struct Node {
-        std::int64_t label;
-        std::size_t begin, end; // its words
-        std::int64_t parent;    // -1: the root
-    };
-    unroll::nn::Tokens words; // in lower case
-    std::vector<Node> nodes;
-
-    std::string text(std::size_t node) const; // its words, separated by spaces
-    std::span<const std::string> phrase(std::size_t node) const {
-        return std::span(words).subspan(nodes[node].begin, nodes[node].end - nodes[node].begin);
-    }
-};
-
-// Parses "(3 (2 It) (4 (2 is) (4 great)))". Throws Error with path and line for invalid text, a
-// phrase of more than two parts, and words next to parts.
-LabelledTree parse_tree(const std::string& text, const std::string& path, std::size_t line);
-
-// Reads a file with one tree per line. Throws Error for an empty file.
-std::vector<LabelledTree> read_trees(const std::string& path);
-
-// Sentences with the labels of their roots, or every distinct phrase with its label.
+// Sentences of a treebank (nn::read_trees) with the labels of their roots, or every distinct phrase
+// with its label.
 struct Sentences {
     std::vector<unroll::nn::Tokens> words;
     std::vector<std::int64_t> labels;
@@ -52,11 +31,8 @@ struct SentimentScores {
 
     // Probabilities [n, 5]. `binary` is positive or negative, for labels that are not neutral.
     void add(const unroll::Tensor<float>& probabilities, const unroll::Indices& labels);
-    std::vector<std::pair<std::string, double>> figures() const;
+    Figures figures() const;
     unroll::Table table() const; // precision, recall and F1 of each class
 };
-
-// Tokens as in treebanks: don't -> do n't, film's -> film 's.
-unroll::nn::Tokens treebank_words(const std::string& text);
 
 } // namespace example

@@ -77,7 +77,7 @@ struct Training : example::TrainingOptions {
         return fmt::format("{} words of text, {} distinct words with count at least {}", all.size(),
                            model.words.size(), min_count);
     }
-    example::Batches source() const { return {numbers.size() / piece, batch, seed}; }
+    nn::ShuffledBatches source() const { return {numbers.size() / piece, batch, seed}; }
     // Occurrences, pairs and noise are sampled again each time.
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
@@ -122,8 +122,8 @@ void compare(const std::string& path, const std::string& other) {
         ours(i) = a.similarity(common[x], common[y]);
         theirs(i) = b.similarity(common[x], common[y]);
     }
-    example::print_figures({{"correlation_of_cosines", nn::correlation(ours, theirs)}},
-                           {{"common_words", std::to_string(common.size())}});
+    example::print_result({{"correlation_of_cosines", nn::correlation(ours, theirs)}},
+                          {{"common_words", common.size()}});
 }
 
 void show(const std::vector<Vectors::Neighbour>& found) {

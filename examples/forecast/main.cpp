@@ -69,7 +69,7 @@ example::Figures figures(const Model<float>& model, const Series& series) {
              })}};
 }
 
-void add_table(CLI::App& command, std::string& path, example::TableOptions& table) {
+void add_table(CLI::App& command, std::string& path, nn::TimeSeriesOptions& table) {
     command.add_option("DATA", path, "table with dates and columns of numbers")
         ->check(CLI::ExistingFile);
     command.add_option_function<std::string>(
@@ -79,13 +79,13 @@ void add_table(CLI::App& command, std::string& path, example::TableOptions& tabl
 }
 
 // Throws Error if the steps of a series differ from those of the training series.
-Series read_fitting(const std::string& path, const example::TableOptions& table,
+Series read_fitting(const std::string& path, const nn::TimeSeriesOptions& table,
                     const Settings& s) {
     Series series = read_series(path, table);
     if (series.season != s.season)
         fail("forecast", fmt::format("'{}' has seasons of {} steps ({}), the model was trained on "
                                      "seasons of {}",
-                                     path, series.season, series.about, s.season));
+                                     path, series.season, series.table.about, s.season));
     return series;
 }
 
@@ -94,7 +94,7 @@ struct Training : example::TrainingOptions {
     Settings model;
     Series series;
     std::vector<double> scaled;
-    example::TableOptions table;
+    nn::TimeSeriesOptions table;
     std::vector<Place> ends; // windows whose next value is used for training
 
     Training()
@@ -124,10 +124,10 @@ struct Training : example::TrainingOptions {
         }
         scaled = model.scaled(series.values);
         ends = before(scaled, series, std::min(model.window, end / 4), end);
-        return fmt::format("{}; {} training values, {} test values", series.about, end,
+        return fmt::format("{}; {} training values, {} test values", series.table.about, end,
                            scaled.size() - end);
     }
-    example::Batches source() const { return {ends.size(), batch, seed}; }
+    nn::ShuffledBatches source() const { return {ends.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         std::vector<Place> some;
@@ -141,7 +141,7 @@ struct Training : example::TrainingOptions {
 
 struct Use {
     std::string path, data = example::shipped("series.csv"), svg;
-    example::TableOptions table;
+    nn::TimeSeriesOptions table;
     std::size_t steps = 0, paths = 200, inject = 10, seed = 1;
     double size = 6, threshold = 4;
 };
@@ -155,7 +155,7 @@ void evaluate(const Use& use) {
         predictions(model, before(all, series, begin, all.size())).from(begin, s);
     if (!use.svg.empty())
         write_file_atomically(use.svg, forecasts_svg("One step ahead", series, begin, forecasts));
-    example::print_figures(figures(model, series));
+    example::print_result(figures(model, series));
 }
 
 // Continues the series along many sampled paths, each conditioned on its own values; reports mean
@@ -188,8 +188,7 @@ void predict(const Use& use) {
                     forecasts.high[i]);
     if (!use.svg.empty())
         write_file_atomically(use.svg, forecasts_svg("Forecast", series, end - shown, forecasts));
-    example::print_result({{"steps", std::to_string(steps)},
-                           {"last", fmt::format("{:.2f}", forecasts.middle.back())}});
+    example::print_result({{"steps", steps}, {"last", forecasts.middle.back(), 2}});
 }
 
 // Perturbs single values of the last fifth and searches for values far from their forecasts.
@@ -228,8 +227,8 @@ void anomalies(const Use& use) {
         if (std::abs(off) < use.threshold) continue;
         found.push_back(t);
         right += injected.count(t);
-        std::printf("%s: %.2f, expected %.2f, off by %.1f deviations%s\n", series.dates[t].c_str(),
-                    series.values[t], s.unscaled(mean), off,
+        std::printf("%s: %.2f, expected %.2f, off by %.1f deviations%s\n",
+                    series.table.dates[t].c_str(), series.values[t], s.unscaled(mean), off,
                     injected.contains(t) ? ", injected" : "");
         values[t] = mean;
     }
@@ -237,10 +236,10 @@ void anomalies(const Use& use) {
         write_file_atomically(use.svg, forecasts_svg("Values far from their forecasts", series,
                                                      begin, all.from(begin, s), found));
     const auto scores = nn::Scores::of(right, found.size(), injected.size());
-    example::print_result({{"found", std::to_string(found.size())},
-                           {"injected", std::to_string(injected.size())},
-                           {"precision", fmt::format("{:.3f}", scores.precision)},
-                           {"recall", fmt::format("{:.3f}", scores.recall)}});
+    example::print_result({{"found", found.size()},
+                           {"injected", injected.size()},
+                           {"precision", scores.precision, 3},
+                           {"recall", scores.recall, 3}});
 }
 
 } // namespace forecast
@@ -259,17 +258,16 @@ int main(int argc, char** argv) {
     program.train("train on a series except its last fifth", example::train<Training, Model>);
     Use use;
     const auto shared = [&](CLI::App& command) {
-        example::add_model(command, use.path);
         add_table(command, use.data, use.table);
         command.add_option("--svg", use.svg, "chart to write");
         command.add_option("--seed", use.seed);
     };
     CLI::App* command =
-        program.add("eval", "one-step errors on the last fifth", [&] { evaluate(use); });
+        program.add("eval", "one-step errors on the last fifth", use.path, [&] { evaluate(use); });
     shared(*command);
 
-    command =
-        program.add("predict", "forecast beyond the end of the series", [&] { predict(use); });
+    command = program.add("predict", "forecast beyond the end of the series", use.path,
+                          [&] { predict(use); });
     shared(*command);
     command->add_option("--steps", use.steps, "steps to predict")
         ->check(CLI::PositiveNumber)
@@ -277,7 +275,7 @@ int main(int argc, char** argv) {
     command->add_option("--paths", use.paths, "number of sampled paths")
         ->check(CLI::Range(2, 100000));
 
-    command = program.add("anomalies", "detect anomalies", [&] { anomalies(use); });
+    command = program.add("anomalies", "detect anomalies", use.path, [&] { anomalies(use); });
     shared(*command);
     command->add_option("--inject", use.inject, "values to perturb");
     command->add_option("--size", use.size,

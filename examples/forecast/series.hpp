@@ -1,28 +1,25 @@
 #pragma once
 
-#include "../common/table.hpp"
+#include <unroll/nn/series/time_series.hpp>
 
 #include <string>
 #include <vector>
 
 namespace forecast {
 
-// An equally spaced time series.
+// One column of a table, an equally spaced time series.
 struct Series {
-    std::vector<std::string> dates;
+    unroll::nn::TimeSeries table;
     std::vector<double> values;
-    // Steps in a season: a year, or a day if steps are shorter than a day.
     std::size_t season = 1;
-    std::vector<std::size_t> phases; // position of every step in the season, from its date
-    std::string about;
+    std::vector<std::size_t> phases; // position of every step in the season
 
     // Number of training steps: all but the last fifth.
     std::size_t training_steps() const { return values.size() - values.size() / 5; }
 };
 
-// Reads one column of a table. Throws unroll::Error as read_table() does, and for fewer than 40
-// values.
-Series read_series(const std::string& path, const example::TableOptions& options = {});
+// Reads one column. Throws unroll::Error as read_time_series() does, and for fewer than 40 values.
+Series read_series(const std::string& path, const unroll::nn::TimeSeriesOptions& options = {});
 
 // Forecasts of consecutive steps of a series, in its unit, with the 90 % interval.
 struct Forecasts {

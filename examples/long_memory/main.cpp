@@ -1,4 +1,3 @@
-#include "../common/chart.hpp"
 #include "../common/learning.hpp"
 
 #include <cmath>
@@ -154,7 +153,7 @@ struct Training : example::TrainingOptions {
     std::string prepare() {
         return fmt::format("{} over a lag of {} with {}", model.problem, model.lag, model.cell);
     }
-    example::Batches source() const { return {sequences, batch, seed}; }
+    nn::ShuffledBatches source() const { return {sequences, batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         const Batch<T> drawn(model, which, Random(seed));
@@ -170,7 +169,7 @@ int compare(const Training& o, const std::vector<std::size_t>& lags) {
     std::filesystem::create_directories(o.out);
     const std::string what = o.model.adds() ? "mean absolute error" : "fraction of wrong symbols";
     const std::vector<std::string> cells{"rnn", "lstm", "gru"};
-    example::Curves table({"lag", cells[0], cells[1], cells[2]});
+    Curves table({"lag", cells[0], cells[1], cells[2]});
     example::Figures last;
     for (const std::size_t lag : lags) {
         std::vector<double> row{static_cast<double>(lag)};
@@ -182,7 +181,7 @@ int compare(const Training& o, const std::vector<std::size_t>& lags) {
             one.out = o.out + "/" + cell + "_" + std::to_string(lag) + ".safetensors";
             if (const int status = example::train<Training, Model>(one); status != 0) return status;
             const auto [settings, model] = example::load<Settings, Model>(one.out);
-            row.push_back(one.figures(model, true)[0].second);
+            row.push_back(one.figures(model, true)[0].value);
             last.emplace_back(cell, row.back());
         }
         table.add(row);
@@ -191,7 +190,7 @@ int compare(const Training& o, const std::vector<std::size_t>& lags) {
     write_file_atomically(path + ".csv", table.csv());
     write_file_atomically(path + ".svg", table.svg(what, cells));
     std::printf("%s\n%s", what.c_str(), table.csv().c_str());
-    example::print_figures(last, {{"lag", std::to_string(lags.back())}, {"out", o.out}});
+    example::print_result(last, {{"lag", lags.back()}, {"out", o.out}});
     return 0;
 }
 
@@ -217,13 +216,11 @@ int main(int argc, char** argv) {
     command->add_option("--lags", lags)->check(lag);
     std::string path;
     std::size_t other_lag = 0, seed = 1001;
-    command = program.add("eval", "errors on new sequences", [&] {
+    command = program.add("eval", "errors on new sequences", path, [&] {
         auto [settings, model] = example::load<Settings, Model>(path);
         if (other_lag > 0) settings.lag = other_lag;
-        example::print_figures(figures(model, settings, seed, 2000),
-                               {{"lag", std::to_string(settings.lag)}});
+        example::print_result(figures(model, settings, seed, 2000), {{"lag", settings.lag}});
     });
-    example::add_model(*command, path);
     command->add_option("--lag", other_lag, "lag; default: that of the training")
         ->check(lag)
         ->default_str("");

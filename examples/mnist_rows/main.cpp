@@ -86,7 +86,7 @@ struct Training : example::TrainingOptions {
         test = example::digits_of(data, false);
         return fmt::format("{} training digits, {} test digits", training.size(), test.size());
     }
-    example::Batches source() const { return {training.size(), batch, seed}; }
+    nn::ShuffledBatches source() const { return {training.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         return cross_entropy(net(training, which, shift), example::chosen(training.labels, which));
@@ -110,8 +110,7 @@ void predict(const std::string& path, const std::string& data, std::size_t first
                     example::drawn(test, which[b]).c_str(), which[b], predicted_class,
                     static_cast<double>(likely.values(b, 0)), label);
     }
-    example::print_result(
-        {{"right", std::to_string(right)}, {"digits", std::to_string(which.size())}});
+    example::print_result({{"right", right}, {"digits", which.size()}});
 }
 
 } // namespace mnist_rows
@@ -131,18 +130,16 @@ int main(int argc, char** argv) {
     std::string path, data;
     std::size_t first = 0, count = 5;
     const auto shared = [&](CLI::App& command) {
-        example::add_model(command, path);
         command.add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
     };
-    CLI::App* command = program.add("eval", "accuracy on the test digits", [&] {
+    CLI::App* command = program.add("eval", "accuracy on the test digits", path, [&] {
         const auto test = example::digits_of(data, false);
         const auto model = example::load<Settings, Model>(path).model;
-        example::print_figures(figures(model, test, test.size()),
-                               {{"digits", std::to_string(test.size())}});
+        example::print_result(figures(model, test, test.size()), {{"digits", test.size()}});
     });
     shared(*command);
 
-    command = program.add("predict", "show digits with their predicted classes",
+    command = program.add("predict", "show digits with their predicted classes", path,
                           [&] { return predict(path, data, first, count); });
     shared(*command);
     command->add_option("--first", first, "number of the first digit");

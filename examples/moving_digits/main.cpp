@@ -25,7 +25,7 @@ struct Training : example::TrainingOptions {
         test = example::digits_of(data, false);
         return fmt::format("{} training digits, {} test digits", training.size(), test.size());
     }
-    example::Batches source() const { return {training.size(), batch, seed}; }
+    nn::ShuffledBatches source() const { return {training.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         return net.loss(Clips<T>(training, which, model, Random(current_random<T>().next())));
@@ -39,8 +39,7 @@ struct Training : example::TrainingOptions {
 void run_eval(const std::string& path, const std::string& data) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const Digits test = example::digits_of(data, false);
-    example::print_figures(figures(model, settings, test, test.size()),
-                           {{"clips", std::to_string(test.size())}});
+    example::print_result(figures(model, settings, test, test.size()), {{"clips", test.size()}});
 }
 
 // The first, the middle and the last frame of clip b of a batch, side by side.
@@ -73,8 +72,7 @@ void watch(const std::string& path, const std::string& data, std::size_t first, 
                     static_cast<double>(directions.values(b, 0)), clips.digits(b),
                     names[clips.directions(b)]);
     }
-    example::print_result(
-        {{"right", std::to_string(right)}, {"clips", std::to_string(which.size())}});
+    example::print_result({{"right", right}, {"clips", which.size()}});
 }
 
 } // namespace moving_digits
@@ -92,14 +90,13 @@ int main(int argc, char** argv) {
     std::string path, data;
     std::size_t first = 0, count = 3;
     const auto shared = [&](CLI::App& command) {
-        example::add_model(command, path);
         command.add_option("DATA", data, "folder")->check(CLI::ExistingDirectory);
     };
-    CLI::App* command = program.add("eval", "accuracy on clips of the test digits",
+    CLI::App* command = program.add("eval", "accuracy on clips of the test digits", path,
                                     [&] { return run_eval(path, data); });
     shared(*command);
 
-    command = program.add("watch", "show clips with their predicted classes",
+    command = program.add("watch", "show clips with their predicted classes", path,
                           [&] { return watch(path, data, first, count); });
     shared(*command);
     command->add_option("--first", first, "number of the first clip");

@@ -87,7 +87,7 @@ struct Training : example::TrainingOptions {
         return fmt::format("{} training pieces, {} test pieces", pieces.train.size(),
                            pieces.test.size());
     }
-    example::Batches source() const { return {pieces.train.size(), batch, seed}; }
+    nn::ShuffledBatches source() const { return {pieces.train.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         const auto [nats, frames] = net.nats(pieces.train, which, transpose);
@@ -103,8 +103,8 @@ struct Training : example::TrainingOptions {
 void run_eval(const std::string& path, const std::string& data) {
     const auto pieces = read_pieces(data).test;
     const auto [nats, frames] = nats_a_frame(example::load<Settings, Model>(path).model, pieces);
-    example::print_figures({{"test_nats", nats}}, {{"frames", fmt::format("{:.0f}", frames)},
-                                                   {"pieces", std::to_string(pieces.size())}});
+    example::print_result({{"test_nats", nats}},
+                          {{"frames", frames, 0}, {"pieces", pieces.size()}});
 }
 
 struct Sampling {
@@ -113,7 +113,6 @@ struct Sampling {
     double temperature = 0.7, tempo = 90;
 
     void options(CLI::App& command) {
-        example::add_model(command, path);
         command.add_option("--chord", chord, "first chord, as MIDI numbers");
         command.add_option("--length", length, "quarter notes")->check(CLI::Range(1, 100000));
         command.add_option("--voices", voices, "largest number of simultaneous keys")
@@ -154,9 +153,7 @@ struct Sampling {
             notes += chord.size();
         }
         write_file_atomically(out, midi(piece, tempo));
-        example::print_result({{"frames", std::to_string(piece.size())},
-                               {"notes", std::to_string(notes)},
-                               {"midi", out}});
+        example::print_result({{"frames", piece.size()}, {"notes", notes}, {"midi", out}});
     }
 };
 
@@ -174,11 +171,10 @@ int main(int argc, char** argv) {
     program.train("train on pieces", example::train<Training, Model>);
     std::string path, data = example::shipped("chorales.json");
     Sampling how;
-    CLI::App* command =
-        program.add("eval", "evaluate a model on pieces", [&] { return run_eval(path, data); });
-    example::add_model(*command, path);
+    CLI::App* command = program.add("eval", "evaluate a model on pieces", path,
+                                    [&] { return run_eval(path, data); });
     command->add_option("DATA", data, "JSON file")->check(CLI::ExistingFile);
 
-    how.options(*program.add("sample", "generate a piece", [&] { return how.run(); }));
+    how.options(*program.add("sample", "generate a piece", how.path, [&] { return how.run(); }));
     return program.run(argc, argv);
 }

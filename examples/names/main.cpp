@@ -169,7 +169,7 @@ struct Training : example::TrainingOptions {
         }
         return report;
     }
-    example::Batches source() const { return {nn::lengths_of(training.read), batch, seed}; }
+    nn::ShuffledBatches source() const { return {nn::lengths_of(training.read), batch, seed}; }
     // Means over the letters and, if there are classes, over the names.
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
@@ -189,8 +189,7 @@ struct Training : example::TrainingOptions {
 void run_eval(const std::string& path, const Paths& files) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const auto lines = read_named_lines(files);
-    example::print_figures(evaluate(model, Names(lines, settings), true),
-                           {{"names", std::to_string(lines.size())}});
+    example::print_result(evaluate(model, Names(lines, settings), true), {{"names", lines.size()}});
 }
 
 void run_sample(const std::string& path, std::size_t count, nn::SampleOptions how,
@@ -212,7 +211,7 @@ void run_sample(const std::string& path, std::size_t count, nn::SampleOptions ho
         for (const auto& letter : letters.decode(name.tokens)) std::fputs(letter.c_str(), stdout);
         std::puts("");
     }
-    example::print_result({{"names", std::to_string(count)}});
+    example::print_result({{"names", count}});
 }
 
 void run_classify(const std::string& path, const std::string& name) {
@@ -243,14 +242,12 @@ int main(int argc, char** argv) {
     Paths files = Training().files;
     std::size_t count = 10, seed = 1;
     nn::SampleOptions how{.max_length = 40};
-    CLI::App* command = program.add("eval", "bits per character, and accuracy of the classes",
+    CLI::App* command = program.add("eval", "bits per character, and accuracy of the classes", path,
                                     [&] { return run_eval(path, files); });
-    example::add_model(*command, path);
     command->add_option("FILE", files, "named as in training if they are classes");
 
-    command = program.add("sample", "generate new names",
+    command = program.add("sample", "generate new names", path,
                           [&] { return run_sample(path, count, how, seed); });
-    example::add_model(*command, path);
     command->add_option("--count", count, "number of names");
     command
         ->add_option("--temperature", how.temperature,
@@ -258,9 +255,8 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(0.0, 1000.0));
     command->add_option("--seed", seed);
 
-    command = program.add("classify", "predict the file of a name",
+    command = program.add("classify", "predict the file of a name", path,
                           [&] { return run_classify(path, name); });
-    example::add_model(*command, path);
     command->add_option("NAME", name)->required();
 
     return program.run(argc, argv);

@@ -1,5 +1,4 @@
 #include "../common/learning.hpp"
-#include "../common/tags.hpp"
 
 #include <algorithm>
 
@@ -152,16 +151,16 @@ struct Training : example::TrainingOptions {
     }
     void shrink() { model.hidden = model.embedding = model.width = 3; }
     std::string prepare() {
-        training = example::read_entities(train);
+        training = nn::read_entities(train);
         Settings fresh = model;
         fresh.number(training);
         counts = fresh.words.counts();
         if (!resume) model = fresh;
-        held_out = dev.empty() ? training : example::read_entities(dev);
+        held_out = dev.empty() ? training : nn::read_entities(dev);
         return fmt::format("{} sentences, {} words, {} tags", training.size(), model.words.size(),
                            model.tags.size());
     }
-    example::Batches source() const { return {nn::lengths_of(training), batch, seed}; }
+    nn::ShuffledBatches source() const { return {nn::lengths_of(training), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         Batch x(training, which, model, true);
@@ -178,7 +177,7 @@ struct Training : example::TrainingOptions {
 
 void run_eval(const std::string& path, const std::string& file) {
     const auto [settings, model] = example::load<Settings, Model>(path);
-    const auto sentences = example::read_entities(file); // unknown tags are errors of the model
+    const auto sentences = nn::read_entities(file); // unknown tags are errors of the model
     const auto scores = evaluate(model, settings, sentences);
     std::fputs(scores.table().text().c_str(), stdout);
     const auto percent = [](double share) { return fmt::format("{:.2f}", 100 * share); };
@@ -186,7 +185,7 @@ void run_eval(const std::string& path, const std::string& file) {
                            {"precision", percent(scores.overall().precision)},
                            {"recall", percent(scores.overall().recall)},
                            {"token_accuracy", percent(scores.token_accuracy())},
-                           {"sentences", std::to_string(sentences.size())}});
+                           {"sentences", sentences.size()}});
 }
 
 void run_tag(const std::string& path, const std::vector<std::string>& texts) {
@@ -209,7 +208,7 @@ void run_tag(const std::string& path, const std::vector<std::string>& texts) {
             ++entities;
         }
     }
-    example::print_result({{"entities", std::to_string(entities)}});
+    example::print_result({{"entities", entities}});
 }
 
 } // namespace ner
@@ -227,13 +226,11 @@ int main(int argc, char** argv) {
     program.train("train on tagged words", example::train<Training, Model>);
     std::string path, file = example::shipped("tagged.conll");
     std::vector<std::string> texts;
-    CLI::App* command = program.add("eval", "precision, recall and F1 of entities",
+    CLI::App* command = program.add("eval", "precision, recall and F1 of entities", path,
                                     [&] { return run_eval(path, file); });
-    example::add_model(*command, path);
     command->add_option("FILE", file, "tagged words");
 
-    command = program.add("tag", "tag sentences", [&] { return run_tag(path, texts); });
-    example::add_model(*command, path);
+    command = program.add("tag", "tag sentences", path, [&] { return run_tag(path, texts); });
     command->add_option("SENTENCE", texts)->required();
 
     return program.run(argc, argv);

@@ -96,7 +96,7 @@ struct Training : example::TrainingOptions {
         x = model.words.encode_all(training.words);
         return fmt::format("{} examples, {} words", x.size(), model.words.size());
     }
-    example::Batches source() const { return {nn::lengths_of(x), batch, seed}; }
+    nn::ShuffledBatches source() const { return {nn::lengths_of(x), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         auto some = nn::pad_sequences(x, which, model.words.padding());
@@ -110,7 +110,7 @@ struct Training : example::TrainingOptions {
 
 void classify(const std::string& path, const std::string& sentence) {
     const auto [settings, model] = example::load<Settings, Model>(path);
-    const nn::Tokens tokens = example::treebank_words(sentence);
+    const nn::Tokens tokens = nn::treebank_words(sentence);
     if (tokens.empty()) fail("classify", "the sentence has no words");
     Tensor<float> weights;
     const auto x = settings.words.encode_all({{tokens}});
@@ -122,7 +122,7 @@ void classify(const std::string& path, const std::string& sentence) {
     example::Figures all;
     for (std::size_t c = 0; c < example::sentiments.size(); ++c)
         all.emplace_back("p" + std::to_string(c), static_cast<double>(p.value()(0, c)));
-    example::print_figures(all, {{"class", std::to_string(argmax(p).item())}});
+    example::print_result(all, {{"class", argmax(p).item()}});
 }
 
 } // namespace sentiment
@@ -140,21 +140,18 @@ int main(int argc, char** argv) {
                                "train --pooling attention --check-gradients"});
     program.train("train on trees with a label at each node", example::train<Training, Model>);
     std::string path, trees = example::shipped("trees.txt"), text;
-    CLI::App* command = program.add("eval", "accuracy, precision, recall and F1", [&] {
+    CLI::App* command = program.add("eval", "accuracy, precision, recall and F1", path, [&] {
         const auto model = example::load<Settings, Model>(path).model;
         const auto scores = evaluate(model, example::sentences_of(trees, false));
         std::fputs(scores.table().text().c_str(), stdout);
-        example::print_figures(scores.figures(),
-                               {{"macro_f1", fmt::format("{:.4f}", scores.five.macro().f1)},
-                                {"binary_f1", fmt::format("{:.4f}", scores.binary.macro().f1)},
-                                {"sentences", std::to_string(scores.five.total())}});
+        example::print_result(scores.figures(), {{"macro_f1", scores.five.macro().f1},
+                                                 {"binary_f1", scores.binary.macro().f1},
+                                                 {"sentences", scores.five.total()}});
     });
-    example::add_model(*command, path);
     command->add_option("FILE", trees, "one tree per line");
 
-    command = program.add("classify", "classify one sentence and show the attention weights",
+    command = program.add("classify", "classify one sentence and show the attention weights", path,
                           [&] { return classify(path, text); });
-    example::add_model(*command, path);
     command->add_option("SENTENCE", text)->required();
 
     return program.run(argc, argv);

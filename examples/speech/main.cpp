@@ -25,17 +25,17 @@ void run_eval(const Use& use) {
     const Lexicon lexicon(loaded.alphabet);
     const Recordings recordings = read_recordings(use.recordings);
     const Search search = search_of(use, loaded, lexicon);
-    std::vector<std::pair<std::string, std::string>> result;
+    example::Figures result;
     for (const auto& [name, utterances] : {std::pair("single", test_recordings(recordings)),
                                            std::pair("strings", test_strings(recordings))}) {
         const example::Stopwatch watch;
         const auto recognised = recognise(*loaded.model, loaded.filterbank, utterances, search);
         const double rate = word_error_rate(loaded.alphabet, utterances, recognised);
-        result.emplace_back(std::string("wer_") + name, fmt::format("{:.2f}", rate));
-        result.emplace_back(std::string("utterances_") + name, std::to_string(utterances.size()));
-        result.emplace_back(std::string("seconds_") + name, fmt::format("{:.1f}", watch.seconds()));
+        result.emplace_back(std::string("wer_") + name, rate, 2);
+        result.emplace_back(std::string("utterances_") + name, utterances.size());
+        result.emplace_back(std::string("seconds_") + name, watch.seconds(), 1);
     }
-    result.emplace_back("beam", std::to_string(use.beam));
+    result.emplace_back("beam", use.beam);
     example::print_result(result);
 }
 
@@ -78,7 +78,7 @@ void run_recognise(const Use& use) {
                                       loaded.filterbank.options(), symbols, recognised[0].weights,
                                       loaded.model->factor()));
     }
-    example::print_result({{"utterances", std::to_string(recognised.size())}});
+    example::print_result({{"utterances", recognised.size()}});
 }
 
 } // namespace speech
@@ -97,17 +97,16 @@ int main(int argc, char** argv) {
                   train);
     Use use;
     const auto shared = [&](CLI::App& command) {
-        example::add_model(command, use.model);
         command.add_option("--beam", use.beam, "beam width; 1: greedy")->check(CLI::Range(1, 1000));
         command.add_flag("--lexicon", use.lexicon, "CTC over letters: allow only names of digits");
     };
     CLI::App* command = program.add("eval", "word error rates of the held-out recordings",
-                                    [&] { return run_eval(use); });
+                                    use.model, [&] { return run_eval(use); });
     shared(*command);
     command->add_option("RECORDINGS", use.recordings)->check(CLI::ExistingPath);
 
     command = program.add("recognise", "WAV files; default: a string of held-out recordings",
-                          [&] { return run_recognise(use); });
+                          use.model, [&] { return run_recognise(use); });
     shared(*command);
     command->add_option("FILES", use.files)->check(CLI::ExistingPath);
     command->add_option("--recordings", use.recordings, "number of digits in the string")

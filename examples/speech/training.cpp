@@ -157,8 +157,6 @@ int train(Training o) {
     task.about =
         fmt::format("{} training recordings, {} test recordings; {} symbols",
                     recordings.training.size(), recordings.held_out.size(), alphabet.size());
-    task.unit = "utterances";
-    task.units = static_cast<double>(o.batch);
     task.metrics = [&] { return rates("_greedy", 1); };
     task.result = [&] {
         auto figures = rates("_greedy", 1);

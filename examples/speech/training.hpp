@@ -16,6 +16,7 @@ struct Training : example::TrainingOptions {
         learning_rate = 3e-3;
         minutes = 5;
         out = "speech.safetensors";
+        unit = "utterances";
     }
     void options(CLI::App& command) {
         command.add_option("RECORDINGS", recordings)->check(CLI::ExistingPath);

@@ -120,7 +120,7 @@ struct Training : example::TrainingOptions {
         return fmt::format("{} training pairs, {} sources held out; vocabularies of {} and {}",
                            y.size(), model.held_out, from.size(), to.size());
     }
-    example::Batches source() const { return {nn::lengths_of(y), batch, seed}; }
+    nn::ShuffledBatches source() const { return {nn::lengths_of(y), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         return net.loss(nn::pad_sequences(x, which, 0), nn::pad_sequences(y, which, -100).numbers,
@@ -139,12 +139,12 @@ void run_eval(const std::string& path, const std::string& file, std::size_t beam
     example::Stopwatch watch;
     const double greedy = bleu(model, settings, pairs, 1), seconds = watch.seconds();
     const double best = bleu(model, settings, pairs, beam);
-    example::print_result({{"bleu_greedy", fmt::format("{:.2f}", greedy)},
-                           {"bleu_beam", fmt::format("{:.2f}", best)},
-                           {"beam", std::to_string(beam)},
-                           {"sentences", std::to_string(pairs.held_out.size())},
-                           {"seconds_greedy", fmt::format("{:.1f}", seconds)},
-                           {"seconds_beam", fmt::format("{:.1f}", watch.seconds() - seconds)}});
+    example::print_result({{"bleu_greedy", greedy, 2},
+                           {"bleu_beam", best, 2},
+                           {"beam", beam},
+                           {"sentences", pairs.held_out.size()},
+                           {"seconds_greedy", seconds, 1},
+                           {"seconds_beam", watch.seconds() - seconds, 1}});
 }
 
 void run_translate(const std::string& path, std::vector<std::string> sentences, std::size_t beam,
@@ -167,7 +167,7 @@ void run_translate(const std::string& path, std::vector<std::string> sentences, 
     const auto& [words, weights] = written[0];
     if (!alignment.empty())
         write_file_atomically(alignment, alignment_svg(weights, words, sources[0]));
-    example::print_result({{"sentences", std::to_string(written.size())}});
+    example::print_result({{"sentences", written.size()}});
 }
 
 } // namespace translate
@@ -188,15 +188,14 @@ int main(int argc, char** argv) {
     std::vector<std::string> sentences;
     std::size_t beam = 4;
     const auto shared = [&](CLI::App& command) {
-        example::add_model(command, path);
         command.add_option("--beam", beam, "beam width; 1: greedy")->check(CLI::Range(1, 1000));
     };
-    CLI::App* command = program.add("eval", "BLEU on the held-out sources",
+    CLI::App* command = program.add("eval", "BLEU on the held-out sources", path,
                                     [&] { return run_eval(path, pairs, beam); });
     shared(*command);
     command->add_option("PAIRS", pairs, "the training file")->check(CLI::ExistingFile);
 
-    command = program.add("translate", "sentences, or lines of standard input",
+    command = program.add("translate", "sentences, or lines of standard input", path,
                           [&] { return run_translate(path, sentences, beam, alignment); });
     shared(*command);
     command->add_option("SENTENCE", sentences);

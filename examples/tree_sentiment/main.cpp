@@ -32,16 +32,16 @@ struct Training : example::TrainingOptions {
     }
     void shrink() { model.hidden = model.embedding = 3; }
     std::string prepare() {
-        const auto trees = example::read_trees(train);
+        const auto trees = nn::read_trees(train);
         std::vector<nn::Tokens> sentences;
         for (const auto& tree : trees) sentences.push_back(tree.words);
         if (!resume) // a word that occurs once is not informative
             model.words = nn::Vocabulary(sentences, {.min_count = 2});
         training.emplace(trees, model.words);
-        held_out.emplace(dev.empty() ? trees : example::read_trees(dev), model.words);
+        held_out.emplace(dev.empty() ? trees : nn::read_trees(dev), model.words);
         return fmt::format("{} trees, {} words", trees.size(), model.words.size());
     }
-    example::Batches source() const { return {training->trees.size(), batch, seed}; }
+    nn::ShuffledBatches source() const { return {training->trees.size(), batch, seed}; }
     template <class T>
     Variable<T> loss(const Model<T>& net, example::Numbers which) const {
         Batch some(*training, which);
@@ -60,17 +60,16 @@ struct Training : example::TrainingOptions {
 
 void run_eval(const std::string& path, const std::string& file) {
     const auto [settings, model] = example::load<Settings, Model>(path);
-    const auto predicted = evaluate(model, Numbered(example::read_trees(file), settings.words));
+    const auto predicted = evaluate(model, Numbered(nn::read_trees(file), settings.words));
     std::printf("roots, labels (rows) and predictions (columns):\n%s",
                 predicted.roots.five.table(example::sentiments).text().c_str());
-    example::print_figures(figures(predicted),
-                           {{"macro_f1", fmt::format("{:.4f}", predicted.roots.five.macro().f1)},
-                            {"sentences", std::to_string(predicted.roots.five.total())}});
+    example::print_result(figures(predicted), {{"macro_f1", predicted.roots.five.macro().f1},
+                                               {"sentences", predicted.roots.five.total()}});
 }
 
 // A tree in the DOT language, coloured from red to green by the prediction of each node; labels are
 // added where they differ.
-std::string picture(const example::LabelledTree& tree, const std::vector<std::int64_t>& predicted) {
+std::string picture(const nn::LabelledTree& tree, const std::vector<std::int64_t>& predicted) {
     const char* colors[]{"#d7654f", "#f2b8a2", "#eeeeee", "#b9dcae", "#62ad5c"};
     const char* signs[]{"− −", "−", "0", "+", "+ +"};
     std::ostringstream out;
@@ -97,10 +96,10 @@ std::string picture(const example::LabelledTree& tree, const std::vector<std::in
 void draw(const std::string& path, const std::string& file, std::size_t which,
           const std::string& to) {
     const auto [settings, model] = example::load<Settings, Model>(path);
-    const auto trees = example::read_trees(file);
+    const auto trees = nn::read_trees(file);
     if (which == 0 || which > trees.size())
         fail("draw", fmt::format("there is no tree {} of {}", which, trees.size()));
-    const example::LabelledTree& tree = trees[which - 1];
+    const nn::LabelledTree& tree = trees[which - 1];
     const Batch batch(Numbered({tree}, settings.words), std::vector<std::size_t>{0});
     const auto classes = argmax(model(batch));
     std::vector<std::int64_t> predicted;
@@ -109,12 +108,13 @@ void draw(const std::string& path, const std::string& file, std::size_t which,
         predicted.push_back(classes.data()[batch.trees.row(0, n)]);
         right += predicted[n] == tree.nodes[n].label;
         std::printf("%d (%d)  %s\n", static_cast<int>(predicted[n]),
-                    static_cast<int>(tree.nodes[n].label), tree.text(n).c_str());
+                    static_cast<int>(tree.nodes[n].label),
+                    fmt::format("{}", fmt::join(tree.phrase(n), " ")).c_str());
     }
     graph::write(to, picture(tree, predicted));
-    example::print_result({{"root", std::to_string(predicted.back())},
-                           {"right", std::to_string(right)},
-                           {"nodes", std::to_string(predicted.size())},
+    example::print_result({{"root", predicted.back()},
+                           {"right", right},
+                           {"nodes", predicted.size()},
                            {"picture", to}});
 }
 
@@ -135,14 +135,13 @@ int main(int argc, char** argv) {
     std::string path, file = example::shipped("trees.txt"), to = "parse.svg";
     std::size_t which = 1;
     const auto shared = [&](CLI::App& command) {
-        example::add_model(command, path);
         command.add_option("FILE", file, "one tree per line");
     };
-    CLI::App* command = program.add("eval", "accuracy of sentences and of all phrases",
+    CLI::App* command = program.add("eval", "accuracy of sentences and of all phrases", path,
                                     [&] { return run_eval(path, file); });
     shared(*command);
 
-    command = program.add("draw", "draw a parse with the prediction for every phrase",
+    command = program.add("draw", "draw a parse with the prediction for every phrase", path,
                           [&] { return draw(path, file, which, to); });
     shared(*command);
     command->add_option("--tree", which, "line number of the tree, from 1");

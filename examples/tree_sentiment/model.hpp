@@ -33,19 +33,14 @@ struct Numbered {
     std::vector<nn::Tree> trees;
     std::vector<std::vector<std::int64_t>> words, labels; // per node; -1 for inner nodes
 
-    Numbered(const std::vector<example::LabelledTree>& all, const nn::Vocabulary& vocabulary) {
+    Numbered(const std::vector<nn::LabelledTree>& all, const nn::Vocabulary& vocabulary) {
         for (const auto& tree : all) {
-            std::vector<std::int64_t> parents, word(tree.nodes.size(), -1), label;
+            trees.push_back(tree.tree());
+            std::vector<std::int64_t> word(tree.nodes.size(), -1), label;
             for (std::size_t n = 0; n < tree.nodes.size(); ++n) {
-                const auto& node = tree.nodes[n];
-                parents.push_back(node.parent);
-                label.push_back(node.label);
-                // In post-order a parent follows its last child.
-                const bool is_leaf =
-                    n == 0 || tree.nodes[n - 1].parent != static_cast<std::int64_t>(n);
-                if (is_leaf) word[n] = vocabulary.encode(tree.phrase(n))[0];
+                label.push_back(tree.nodes[n].label);
+                if (trees.back().is_leaf(n)) word[n] = vocabulary.encode(tree.phrase(n))[0];
             }
-            trees.push_back(nn::Tree::from_parents(parents));
             words.push_back(std::move(word));
             labels.push_back(std::move(label));
         }

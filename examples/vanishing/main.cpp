@@ -1,4 +1,3 @@
-#include "../common/chart.hpp"
 #include "../common/commands.hpp"
 #include "../common/interrupts.hpp"
 #include "../common/program.hpp"
@@ -69,9 +68,9 @@ private:
 };
 
 // Values over their index, as means over windows so that at most `points` are drawn.
-example::Line averaged(const std::string& name, const std::vector<double>& values,
-                       std::size_t points, int colour, bool dashed) {
-    example::Line line{.name = name, .colour = colour, .dashed = dashed};
+Chart::Line averaged(const std::string& name, const std::vector<double>& values, std::size_t points,
+                     int colour, bool dashed) {
+    Chart::Line line{.name = name, .colour = colour, .dashed = dashed};
     const std::size_t window = (values.size() + points - 1) / std::max<std::size_t>(points, 1);
     for (std::size_t i = 0; i < values.size(); i += window) {
         const std::size_t end = std::min(i + window, values.size());
@@ -82,14 +81,14 @@ example::Line averaged(const std::string& name, const std::vector<double>& value
     return line;
 }
 
-example::Line loss_line(const std::string& name, std::vector<double> losses, int colour,
-                        bool dashed = false) {
+Chart::Line loss_line(const std::string& name, std::vector<double> losses, int colour,
+                      bool dashed = false) {
     return averaged(name, losses, 200, colour, dashed);
 }
 
 // Relative to the gradient at the last step, so that losses of different magnitude are comparable.
-example::Line gradient_line(const std::string& name, std::vector<double> norms, int colour,
-                            bool dashed = false) {
+Line gradient_line(const std::string& name, std::vector<double> norms, int colour,
+                   bool dashed = false) {
     const double end = norms.empty() ? 1 : norms[0];
     for (double& norm : norms) norm /= end;
     return averaged(name, norms, norms.size(), colour, dashed);
@@ -98,21 +97,19 @@ example::Line gradient_line(const std::string& name, std::vector<double> norms, 
 // The runs before `compared` learn the task; of the runs after it every second one is clipped.
 void write(const Settings& o, const std::vector<Run>& runs, std::size_t compared) {
     const std::string steps = "training step", nats = "loss in nats";
-    example::Chart gradients{.title = "Gradient of the loss over the distance in time",
-                             .x = "steps back from the end, T − t",
-                             .y = "gradient at h(t), relative to that at h(T)",
-                             .logarithmic = true};
-    example::Chart loss{.title =
-                            "Classifying the first of " + std::to_string(o.length) + " letters",
-                        .x = steps,
-                        .y = nats};
-    example::Chart explosion{.title = "The first steps of a ReLU network whose gradients explode",
-                             .x = steps,
-                             .y = nats,
-                             .logarithmic = true};
-    example::Chart clipping{
-        .title = "A tanh network whose gradients explode", .x = steps, .y = nats};
-    example::Curves norms, losses;
+    Chart gradients{.title = "Gradient of the loss over the distance in time",
+                    .x = "steps back from the end, T − t",
+                    .y = "gradient at h(t), relative to that at h(T)",
+                    .logarithmic = true};
+    Chart loss{.title = "Classifying the first of " + std::to_string(o.length) + " letters",
+               .x = steps,
+               .y = nats};
+    Chart explosion{.title = "The first steps of a ReLU network whose gradients explode",
+                    .x = steps,
+                    .y = nats,
+                    .logarithmic = true};
+    Chart clipping{.title = "A tanh network whose gradients explode", .x = steps, .y = nats};
+    Curves norms, losses;
     for (std::size_t i = 0; i < runs.size(); ++i) {
         const Run& run = runs[i];
         const bool learns = i < compared, clipped = (i - compared) % 2 == 1;
@@ -180,10 +177,9 @@ int run(const Settings& o) {
                                                 {.relu = relu}, clip, 0.1, orthogonal(o.radius)));
         }
     write(o, all, compared);
-    std::vector<std::pair<std::string, std::string>> result;
-    for (const Run& run : all) result.emplace_back(run.name, fmt::format("{:.3f}", run.accuracy));
-    result.insert(result.end(),
-                  {{"seconds", fmt::format("{:.1f}", watch.seconds())}, {"out", o.out}});
+    example::Figures result;
+    for (const Run& run : all) result.emplace_back(run.name, run.accuracy, 3);
+    result.insert(result.end(), {{"seconds", watch.seconds(), 1}, {"out", o.out}});
     example::print_result(result);
     return example::interrupted() ? 130 : 0;
 }

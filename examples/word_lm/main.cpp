@@ -130,9 +130,8 @@ void run_eval(const std::string& path, const std::string& text) {
     const auto [settings, model] = example::load<Settings, Model>(path);
     const Text numbers = encode(settings.words, read_words(text));
     const double nats = example::mean_nats(model, numbers);
-    example::print_result({{"perplexity", fmt::format("{:.2f}", std::exp(nats))},
-                           {"nats", fmt::format("{:.4f}", nats)},
-                           {"words", std::to_string(numbers.size())}});
+    example::print_result(
+        {{"perplexity", std::exp(nats), 2}, {"nats", nats}, {"words", numbers.size()}});
 }
 
 // A sentence and its variants, in which words are replaced by homophones of the vocabulary.
@@ -177,8 +176,7 @@ void run_score(const std::string& path, const std::vector<std::string>& sentence
             std::printf(" %s%s", word.c_str(), settings.words.contains(word) ? "" : "(unknown)");
         std::printf("\n");
     }
-    example::print_result({{"sentences", std::to_string(scored.size())},
-                           {"best_log_p", fmt::format("{:.3f}", scored.front().first)}});
+    example::print_result({{"sentences", scored.size()}, {"best_log_p", scored.front().first, 3}});
 }
 
 void run_next(const std::string& path, const std::string& text, std::size_t count) {
@@ -194,7 +192,7 @@ void run_next(const std::string& path, const std::string& text, std::size_t coun
         std::printf("%8.4f  %s\n", static_cast<double>(likely.values(0, i)),
                     words.symbol(likely.indices(0, i)).c_str());
     example::print_result({{"next", words.symbol(likely.indices(0, 0))},
-                           {"p", fmt::format("{:.4f}", static_cast<double>(likely.values(0, 0)))}});
+                           {"p", static_cast<double>(likely.values(0, 0))}});
 }
 
 } // namespace word_lm
@@ -216,19 +214,16 @@ int main(int argc, char** argv) {
     bool with_homophones = false;
     std::size_t count = 10;
     CLI::App* command =
-        program.add("eval", "perplexity of a text", [&] { return run_eval(path, text); });
-    example::add_model(*command, path);
+        program.add("eval", "perplexity of a text", path, [&] { return run_eval(path, text); });
     command->add_option("TEXT", text)->check(CLI::ExistingFile);
 
-    command = program.add("score", "score sentences, best first",
+    command = program.add("score", "score sentences, best first", path,
                           [&] { return run_score(path, sentences, with_homophones); });
-    example::add_model(*command, path);
     command->add_option("SENTENCE", sentences)->required();
     command->add_flag("--homophones", with_homophones, "also score variants with homophones");
 
-    command = program.add("next", "predict the next word of a text",
+    command = program.add("next", "predict the next word of a text", path,
                           [&] { return run_next(path, beginning, count); });
-    example::add_model(*command, path);
     command->add_option("TEXT", beginning)->required();
     command->add_option("--count", count, "number of words")->check(CLI::PositiveNumber);
 

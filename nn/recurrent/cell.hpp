@@ -250,9 +250,10 @@ C make_cell(std::size_t input, std::size_t hidden, const cell_options<C>& option
     } else {
         constexpr bool is_made = std::is_constructible_v<C, std::size_t, std::size_t> &&
                                  std::is_same_v<cell_options<C>, NoOptions>;
-        static_assert(is_made,
-                      "a recurrent layer constructs its cells as Cell(input, hidden), or as Cell(input, "
-                      "hidden, options) if there is a type Cell::Options");
+        static_assert(
+            is_made,
+            "a recurrent layer constructs its cells as Cell(input, hidden), or as Cell(input, "
+            "hidden, options) if there is a type Cell::Options");
         if constexpr (is_made) return C(input, hidden);
     }
 }

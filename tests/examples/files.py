@@ -58,6 +58,9 @@ def tables():
     said = understood([f"{d:%d/%m/%Y};;{i};{'' if i == 5 else -200 if i == 6 else i}" for i, d in enumerate(days)],
                       "--column", "Brébeuf", "--missing", "-200", header="Date;x;y;Brébeuf", encoding="latin-1")
     assert "ISO-8859-1" in said and "2 missing, interpolated" in said, said
+    understood([f"{d:%d.%m.%Y};{i}" for i, d in enumerate(days)])
+    run("forecast", "predict", model, path, "--steps", 60, "--svg", folder / "next.svg")
+    assert "2020-04" in (folder / "next.svg").read_text()  # 80 days from December, and 60 more
     said = understood([f"{d},{i}" for i, d in enumerate(reversed(days))])
     assert "descending: reversed" in said, said
     packed = folder / "packed.csv"  # compressed, whatever the name

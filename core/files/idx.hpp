@@ -1,10 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace example {
+namespace unroll {
 
 // An array of bytes in the idx format of MNIST: two zeros, the type 8, the number of dimensions,
 // the extents as big-endian 32-bit integers, the elements.
@@ -17,8 +18,8 @@ struct Idx {
     std::size_t stride() const { return size() == 0 ? 0 : bytes.size() / size(); }
 };
 
-// Reads a file, gzipped or not. Throws unroll::Error with path and offset for an invalid file, and
-// if it does not have `dimensions` dimensions.
+// Reads a file, gzipped or not. Throws Error with path and offset for an invalid file, and if it
+// does not have `dimensions` dimensions.
 Idx read_idx(const std::string& path, std::size_t dimensions);
 
-} // namespace example
+} // namespace unroll

@@ -1,16 +1,13 @@
-#include "idx.hpp"
-
 #include <unroll/core/base/error.hpp>
 #include <unroll/core/files/file.hpp>
+#include <unroll/core/files/idx.hpp>
 
 #include <fmt/format.h>
 
-namespace example {
-
-using unroll::fail;
+namespace unroll {
 
 Idx read_idx(const std::string& path, std::size_t dimensions) {
-    const auto file = unroll::read_unpacked(path);
+    const auto file = read_unpacked(path);
     const auto* const begin = reinterpret_cast<const std::uint8_t*>(file.data());
     const std::span<const std::uint8_t> bytes(begin, file.size());
     const std::size_t header = 4 + 4 * dimensions;
@@ -36,4 +33,4 @@ Idx read_idx(const std::string& path, std::size_t dimensions) {
     return idx;
 }
 
-} // namespace example
+} // namespace unroll
