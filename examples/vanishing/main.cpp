@@ -87,8 +87,8 @@ Chart::Line loss_line(const std::string& name, std::vector<double> losses, int c
 }
 
 // Relative to the gradient at the last step, so that losses of different magnitude are comparable.
-Line gradient_line(const std::string& name, std::vector<double> norms, int colour,
-                   bool dashed = false) {
+Chart::Line gradient_line(const std::string& name, std::vector<double> norms, int colour,
+                          bool dashed = false) {
     const double end = norms.empty() ? 1 : norms[0];
     for (double& norm : norms) norm /= end;
     return averaged(name, norms, norms.size(), colour, dashed);

@@ -57,7 +57,7 @@ bool looks_like_number(const std::string& cell) {
 }
 
 std::string Cells::name(std::size_t column) const {
-    return header.empty() ? std::to_string(column + 1) : quoted(header[column]);
+    return header.empty() ? std::to_string(column + 1) : nn::quoted(header[column]);
 }
 
 void Cells::refuse(std::size_t row, const std::string& problem) const {
@@ -80,7 +80,7 @@ Cells read_cells(const std::string& path) {
                         fmt::format("expected {} cells, as in the first line, got {}; cells that "
                                     "contain the separator {} must be quoted",
                                     width, row.cells.size(),
-                                    separator == '\t' ? "tab" : quoted({&separator, 1})));
+                                    separator == '\t' ? "tab" : nn::quoted({&separator, 1})));
         short_rows += row.cells.size() < width;
         row.cells.resize(width);
         const bool is_header = cells.rows.empty() && cells.header.empty() &&

@@ -73,7 +73,7 @@ std::vector<Time> times_of(const Cells& cells, const std::vector<Stamp>& stamps,
     std::vector<Time> all;
     for (std::size_t i = 0; i < stamps.size(); ++i) {
         const auto time = time_of(stamps[i], order);
-        if (!time) cells.refuse(i, quoted(cells.rows[i].cells[0]) + " is not a valid date");
+        if (!time) cells.refuse(i, nn::quoted(cells.rows[i].cells[0]) + " is not a valid date");
         all.push_back(*time);
     }
     return all;
@@ -140,7 +140,7 @@ Dates read_dates(const Cells& cells, std::string& about) {
         const std::string& date = cells.rows[i].cells[0];
         if (!looks_like_date(date) ||
             (i > 0 && stamp_of(date)->has_year_first() != stamps[0].has_year_first()))
-            cells.refuse(i, quoted(date) +
+            cells.refuse(i, nn::quoted(date) +
                                 " is not a date such as 2001-12, 2001-12-31, 31.12.2001 or "
                                 "31/12/2001, with or without a time");
         dates.texts.push_back(date + (has_times ? " " + cells.rows[i].cells[1] : ""));

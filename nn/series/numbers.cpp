@@ -107,7 +107,7 @@ double number_of(const Cells& cells, std::size_t row, std::size_t column, const 
         cells.refuse(
             row, fmt::format("{} is not a number of the same form as the others in the column {}; "
                              "cells without a value are empty, NA, - or listed as missing",
-                             quoted(cell), cells.name(column)));
+                             nn::quoted(cell), cells.name(column)));
     return read;
 }
 

@@ -25,9 +25,10 @@ std::size_t index_of(const Cells& cells, const std::string& name) {
     if (error == std::errc() && stop == end && number >= 1 && number <= cells.rows[0].cells.size())
         return number - 1;
     std::string names;
-    for (const auto& one : cells.header) names += (names.empty() ? "" : ", ") + quoted(one);
-    fail(series_reader, fmt::format("'{}' has no column {}; it has {}", cells.path, quoted(name),
-                                    names.empty() ? "no header: give a number" : names));
+    for (const auto& one : cells.header) names += (names.empty() ? "" : ", ") + nn::quoted(one);
+    fail(series_reader,
+         fmt::format("'{}' has no column {}; it has {}", cells.path, nn::quoted(name),
+                     names.empty() ? "no header: give a number" : names));
 }
 
 std::string unit_of(const Step& step) {
@@ -114,7 +115,7 @@ TimeSeries read_time_series(const std::string& path, const TimeSeriesOptions& op
     if (indices.empty()) fail(series_reader, fmt::format("'{}' has no column of numbers", path));
     for (const std::size_t c : indices) {
         series.names.push_back(cells.header.empty() ? std::to_string(c + 1) : cells.header[c]);
-        about += ", column " + quoted(series.names.back());
+        about += ", column " + nn::quoted(series.names.back());
         series.columns.push_back(read_numbers(cells, c, options.missing, about));
     }
 
@@ -123,7 +124,7 @@ TimeSeries read_time_series(const std::string& path, const TimeSeriesOptions& op
         if (step.falling + step.repeats + 1 != rows)
             for (std::size_t i = 1; i < rows; ++i)
                 if (series.times[i] < series.times[i - 1])
-                    cells.refuse(i, quoted(series.dates[i]) +
+                    cells.refuse(i, nn::quoted(series.dates[i]) +
                                         " is earlier than the previous row; sort the rows");
         std::ranges::reverse(series.times);
         std::ranges::reverse(series.dates);

@@ -51,7 +51,7 @@ void convert(TaggedSentence& sentence, const Scheme& scheme, const std::string& 
         std::string& tag = sentence.tags[i];
         const auto refuse = [&](const std::string& problem) {
             refuse_line("read_entities", path, sentence.line + i,
-                        problem + ", at the tag " + quoted(tag));
+                        problem + ", at the tag " + nn::quoted(tag));
         };
         const bool outside = tag == "O";
         if (!outside && !scheme.allows(tag))

@@ -14,7 +14,7 @@ Tree LabelledTree::tree() const {
 
 LabelledTree parse_tree(const std::string& text, const std::string& path, std::size_t line) {
     const auto refuse = [&](const std::string& problem) {
-        refuse_line("read_trees", path, line, problem + " in " + quoted(text));
+        refuse_line("read_trees", path, line, problem + " in " + nn::quoted(text));
     };
     struct Open {
         std::int64_t label;
@@ -43,14 +43,14 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
             if (closed.begin == tree.words.size()) refuse("a phrase without words");
             if (closed.children.size() > 2)
                 refuse(std::to_string(closed.children.size()) + " parts of the phrase " +
-                       quoted(text.substr(closed.at, at + 1 - closed.at)) +
+                       nn::quoted(text.substr(closed.at, at + 1 - closed.at)) +
                        ", expected at most two,");
             std::size_t covered = closed.children.empty() ? 1 : 0;
             for (const std::size_t child : closed.children)
                 covered += tree.nodes[child].end - tree.nodes[child].begin;
             if (covered != tree.words.size() - closed.begin)
                 refuse("words next to the parts of the phrase " +
-                       quoted(text.substr(closed.at, at + 1 - closed.at)));
+                       nn::quoted(text.substr(closed.at, at + 1 - closed.at)));
             const std::size_t node = tree.nodes.size();
             for (const std::size_t child : closed.children)
                 tree.nodes[child].parent = static_cast<std::int64_t>(node);
