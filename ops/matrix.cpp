@@ -92,17 +92,19 @@ Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
         z.shape() != Shape{x.shape(0), weight.shape(0)})
         fail(op, "z " + to_string(z.shape()) + ", x " + to_string(x.shape()) + ", weight " +
                      to_string(weight.shape()) + "; expected [B, out], [B, in], [out, in]");
-    const bool in_place = z.is_recorded();
-    const OutputSlot<T> slot =
-        in_place ? in_place_of(op, z) : OutputSlot<T>{z.value().copy(), no_node, {}};
-    Tensor<T> value = slot.memory;
+    const Variable<T>* const inputs[] = {&z, &x, &weight};
+    const bool in_place = Tape<T>::of(op, inputs).tape != nullptr && z.is_recorded() &&
+                          !repeats({0, z.value().layout()}) && !overlap(z.value(), x.value()) &&
+                          !overlap(z.value(), weight.value());
+    const OutputSlot<T> slot = in_place ? in_place_of(op, z) : OutputSlot<T>();
+    Tensor<T> value = in_place ? slot.memory : z.value().copy();
     Tensor<T> target = unversioned(value);
     multiply(x.value(), weight.value().transpose(), T(1), T(1), target);
     return record<T>(
         op, {&z, &x, &weight}, std::move(value), save_for_backward(x, weight),
-        // The incoming gradient is already stored in z's gradient.
-        [](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
-           const Variable<T>& weight) {
+        [in_place](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& x,
+                   const Variable<T>& weight) {
+            if (!in_place) to[0].add(g); // otherwise it is already stored in z's gradient
             to[1].add_product(g, weight);
             to[2].add_product(transpose(g), x);
         },

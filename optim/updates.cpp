@@ -3,6 +3,7 @@
 #include <unroll/optim/optimizer.hpp>
 
 #include <cmath>
+#include <limits>
 
 // The formulas of the optimisers. Constants are computed in double and rounded once.
 
@@ -45,6 +46,13 @@ struct MovingAverage {
     Decay<T> keep;
     T take;
 };
+
+// The square of x, at most the largest number: an average would never recover from infinity.
+template <class T>
+Lanes<T> bounded_square(Lanes<T> x) {
+    const Lanes<T> squared = x * x, most = std::numeric_limits<T>::max();
+    return where(squared > most, most, squared);
+}
 
 // One pass over value, gradient and slots: f(gradient, slots...) -> (change, slots...). The change
 // and the decay are subtracted from the value with a single rounding.
@@ -117,7 +125,7 @@ void Adagrad<T>::update(const Update& settings, ParameterRef<T>& parameter,
     sweep(
         settings, parameter, gradient,
         [=](auto g, auto s) {
-            const auto next = s + g * g;
+            const auto next = s + bounded_square(g);
             return std::tuple(g * rate / (root(next) + epsilon), next);
         },
         slots[0]);
@@ -140,7 +148,7 @@ void Rmsprop<T>::update(const Update& settings, ParameterRef<T>& parameter,
     sweep(
         settings, parameter, gradient,
         [=](auto g, auto s, auto v) {
-            const auto squares = average(s, g * g);
+            const auto squares = average(s, bounded_square(g));
             const auto velocity = momentum(v, g / (root(squares) + epsilon));
             return std::tuple(velocity * rate, squares, velocity);
         },
@@ -166,7 +174,7 @@ void Adam<T>::update(const Update& settings, ParameterRef<T>& parameter, const T
         settings, parameter, gradient,
         [=](auto g, auto m, auto s) {
             const auto mean = average1(m, g);
-            const auto squares = average2(s, g * g);
+            const auto squares = average2(s, bounded_square(g));
             return std::tuple(mean * rate / (root(squares) * unbias + epsilon), mean, squares);
         },
         slots[0], slots[1]);

@@ -9,6 +9,7 @@ template <class T>
 ParameterBody<T>::ParameterBody(std::string name, Tensor<T> value)
     : Value<T>(std::move(value)), label(std::move(name)) {
     this->is_parameter = true;
+    this->rule_run = detail::rule_run;
     weights::keep_packed(this->tensor);
 }
 
@@ -52,9 +53,20 @@ const Tensor<T>& ParameterRef<T>::gradient() const {
     return parameter().gradient;
 }
 
+namespace {
+
+// In memory of its own and in row-major order.
+template <class T>
+Tensor<T> owned(Tensor<T> x) {
+    const bool is_own = x.storage() && x.storage()->references() == 1 && x.is_contiguous();
+    return is_own || x.size() == 0 ? x : x.copy();
+}
+
+} // namespace
+
 template <class T>
 Parameter<T>::Parameter(std::string name, Tensor<T> value) {
-    this->body_ = new ParameterBody<T>(std::move(name), std::move(value));
+    this->body_ = new ParameterBody<T>(std::move(name), owned(std::move(value)));
 }
 
 template <class T>

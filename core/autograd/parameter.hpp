@@ -82,6 +82,7 @@ template <class T = float>
 class Parameter : public ParameterRef<T> {
 public:
     Parameter() = default;
+    // Copies the elements if another tensor shares them.
     Parameter(std::string name, Tensor<T> value);
     Parameter(const Parameter& other);
     Parameter(Parameter&&) noexcept = default;

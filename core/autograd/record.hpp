@@ -147,6 +147,9 @@ void store(Tape<T>& tape, const Op& op, NodeId id, const OutputSlot<T>& slot) {
     if (slot.is_of_buffer() && (slot.tape_slot == nullptr ||
                                 slot.tape_slot->tape.load(std::memory_order_relaxed) != &tape))
         fail(op, "an operand is recorded on another tape than the buffer for the result");
+    if (slot.is_of_buffer() && tape.is_written(slot.root, slot.view))
+        fail(op, "this part of the buffer already holds a result, which would lose its gradient; "
+                 "store one result there");
     if (slot.root != no_node) tape.place(id, slot.root, slot.view);
 }
 template <class T>
@@ -181,6 +184,7 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
             continue;
         }
         Tape<T>& tape = *context.tape;
+        if (i >= slots.size() || !slots[i].is_given()) values[i] = values[i].contiguous();
         const NodeId id = tape.append(op, inputs, values[i]);
         if (i == 0) first = id;
         tape.node(id).operation = first;
@@ -213,6 +217,7 @@ Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Ten
         return context.plain(std::move(value));
     }
     Tape<T>& tape = *context.tape;
+    if (!slot.is_given()) value = value.contiguous();
     const NodeId id = tape.append(op, inputs, value);
     detail::store(tape, op, id, slot);
     Variable<T> out = tape.handle(std::move(value), id, context.rule_run);

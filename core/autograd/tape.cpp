@@ -164,11 +164,11 @@ Variable<T> Tape<T>::handle(Tensor<T> value, NodeId id, std::uint32_t rule_run) 
 
 template <class T>
 Variable<T> Tape<T>::variable(Tensor<T> value, std::string_view name, Where where) {
-    if (!value.is_contiguous()) value = value.copy();
+    value = value.contiguous();
     append_node(Op("variable", where)).view = whole(value);
     const auto id = static_cast<NodeId>(m_->size - 1);
     if (name != "variable") node(id).op.name = copy(name);
-    return handle(std::move(value), id);
+    return handle(std::move(value), id, detail::rule_run);
 }
 
 template <class T>
@@ -298,12 +298,90 @@ void Tape<T>::note_constant(NodeId id, std::uint32_t input, const Variable<T>& x
     m_->constants.push_back(use);
 }
 
+namespace {
+
+// Whether the elements of the value are in memory as those of the view are in its buffer.
+template <class T>
+bool is_laid_out_as(const Tensor<T>& value, const StridedView& view) {
+    if (value.layout() == view.layout) return true;
+    for (std::size_t a = 0; a < value.dimension(); ++a)
+        if (value.shape(a) > 1 && value.strides()[a] != view.strides()[a]) return false;
+    return true;
+}
+
+template <class T>
+void require_within(const Op& op, const Tensor<T>& base, const Tensor<T>& view) {
+    if (view.size() == 0) return;
+    const auto [low, high] = extent(base.shape(), base.strides());
+    const auto [begin, end] = extent(view.shape(), view.strides());
+    if (view.storage() != base.storage() || view.data() + begin < base.data() + low ||
+        view.data() + end > base.data() + high)
+        fail(op, "its result is not a view of its operand: it has other memory. Operations that "
+                 "compute a result are recorded by record()");
+}
+
+// Offsets in memory of all elements, in row-major order.
+template <class T>
+std::vector<std::ptrdiff_t> offsets(const Tensor<T>& x) {
+    std::vector<std::ptrdiff_t> all(x.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        std::size_t rest = i;
+        for (std::size_t a = x.dimension(); a-- > 0; rest /= x.shape(a))
+            all[i] += static_cast<std::ptrdiff_t>(rest % x.shape(a)) * x.strides()[a];
+    }
+    return all;
+}
+
+// Adds the gradient of a view to elements of its base.
+template <class T>
+class AddElements final : public Rule<T> {
+public:
+    explicit AddElements(Indices elements) : elements_(std::move(elements)) {}
+    void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) override {
+        to[0].scatter_elements(elements_, gradients[0]);
+    }
+    std::span<const Saved<T>> kept() const override { return {}; }
+
+private:
+    Indices elements_;
+};
+
+} // namespace
+
+// For a view of a value that is not laid out as its gradient, such as a retained view.
+template <class T>
+void Tape<T>::give_own_gradient(const Op& op, NodeId view, const Tensor<T>& base,
+                                const Tensor<T>& value) {
+    const auto of_base = offsets(base), of_view = offsets(value);
+    const std::ptrdiff_t shift = value.size() > 0 ? value.data() - base.data() : 0;
+    std::vector<std::pair<std::ptrdiff_t, std::int64_t>> sorted;
+    for (std::size_t i = 0; i < of_base.size(); ++i)
+        sorted.push_back({of_base[i], static_cast<std::int64_t>(i)});
+    std::sort(sorted.begin(), sorted.end());
+    const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
+    if (std::adjacent_find(sorted.begin(), sorted.end(), same) != sorted.end())
+        fail(op, "a view of a retained value that repeats elements has no gradient; retain() a "
+                 "copy of it, x + 0");
+    Indices elements(Shape{of_view.size()});
+    for (std::size_t i = 0; i < of_view.size(); ++i)
+        elements.overwrite()[i] = std::lower_bound(sorted.begin(), sorted.end(),
+                                                   std::pair(shift + of_view[i], std::int64_t{0}))
+                                      ->second;
+    void* const memory = m_->arena.allocate(sizeof(AddElements<T>), alignof(AddElements<T>));
+    set_rule(view, new (memory) AddElements<T>(std::move(elements)));
+}
+
 template <class T>
 NodeId Tape<T>::append_view(const Op& op, const Variable<T>& base, const Tensor<T>& view) {
+    require_within(op, base.value(), view);
     const Variable<T>* const inputs[] = {&base};
     const NodeId id = append(op, inputs, view);
     Node<T>& n = node(id);
     const Node<T>& parent = node(n.inputs[0]);
+    if (!is_laid_out_as(base.value(), parent.view)) {
+        give_own_gradient(op, id, base.value(), view);
+        return id;
+    }
     n.is_view = true;
     n.root = parent.root;
     // The address of an empty view is arbitrary.

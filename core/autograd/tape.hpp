@@ -222,7 +222,8 @@ public:
     static Context of(const Op& op, std::span<const Variable<T>* const> inputs, bool read = true);
     // Appends a value and its inputs; several outputs are appended by as many calls.
     NodeId append(const Op& op, std::span<const Variable<T>* const> inputs, const Tensor<T>& value);
-    // Appends a view of `base`, which shares its gradient.
+    // Appends a view of `base`, which shares its gradient. Throws Error if the view is not within
+    // the memory of `base`.
     NodeId append_view(const Op& op, const Variable<T>& base, const Tensor<T>& view);
     void place(NodeId id, NodeId root, const StridedView& view);
     // A variable for a node.
@@ -318,6 +319,8 @@ private:
         for (Monitor<T>* m = monitors_; m != nullptr; m = m->next_) f(*m);
     }
     NodeId leaf(const Variable<T>& parameter);
+    void give_own_gradient(const Op& op, NodeId view, const Tensor<T>& base,
+                           const Tensor<T>& value);
     void note_constant(NodeId id, std::uint32_t input, const Variable<T>& x);
     NodeId id_of(const Variable<T>& x); // no_node: a constant
     NodeId require(const Op& op, const Variable<T>& x) const;
@@ -347,6 +350,7 @@ private:
     bool own_random_ = false;
     bool evaluating_ = false;
     bool apart_ = false;
+    bool in_pass_ = false; // a backward pass is running
 };
 
 // The generator of random operations: that of the current tape, or the thread's if there is none.

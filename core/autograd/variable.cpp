@@ -7,6 +7,7 @@
 namespace unroll {
 
 thread_local constinit std::uint32_t detail::rule_run = 0;
+thread_local constinit const void* detail::rule_tape = nullptr;
 
 namespace {
 
@@ -100,6 +101,14 @@ template <class T>
 const Tensor<T>& Variable<T>::empty() {
     static const Tensor<T> nothing;
     return nothing;
+}
+
+template <class T>
+void Variable<T>::require_no_rule() const {
+    if (is_recorded() && body_->slot == detail::rule_tape)
+        fail("item", "a number that is read in a recorded backward rule has no derivative. Compute "
+                     "with the variable; or read x.value().item() if the number only decides what "
+                     "is computed; or mark the rule by once()");
 }
 
 template <class T>

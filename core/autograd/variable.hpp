@@ -72,8 +72,10 @@ private:
 };
 
 namespace detail {
-// The current invocation of a recorded backward rule on this thread; 0: none.
+// The current invocation of a recorded backward rule on this thread, unless it is marked by once();
+// 0: none. And the slot of the tape that is differentiated.
 extern thread_local constinit std::uint32_t rule_run;
+extern thread_local constinit const void* rule_tape;
 } // namespace detail
 
 // A value, and its node on a tape if it was recorded; otherwise it is a constant. A small handle:
@@ -115,7 +117,13 @@ public:
     std::size_t shape(std::size_t axis) const { return value().shape(axis); }
     std::size_t dimension() const { return value().dimension(); }
     std::size_t size() const { return value().size(); }
-    T item() const { return value().item(); }
+    // The only element, as a number without a gradient. Throws Error unless there is exactly one,
+    // and in a recorded backward rule for a variable of its tape, whose derivative would be lost.
+    T item() const {
+        if (detail::rule_run != 0) [[unlikely]]
+            require_no_rule();
+        return value().item();
+    }
     // The element at x(i, j, ...) as a scalar variable; of a scalar, x() is x itself. Throws Error
     // unless there is an index for each axis, and for an index out of range.
     Variable operator()(ElementIndex a = {}, ElementIndex b = {}, ElementIndex c = {},
@@ -135,6 +143,7 @@ public:
 
 protected:
     static const Tensor<T>& empty();
+    void require_no_rule() const;
 
     Value<T>* body_ = nullptr;
 };

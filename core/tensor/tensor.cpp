@@ -1,4 +1,5 @@
 #include <unroll/core/base/error.hpp>
+#include <unroll/core/tensor/strided_view.hpp>
 #include <unroll/core/tensor/tensor.hpp>
 
 #include <algorithm>
@@ -291,6 +292,15 @@ std::vector<T> Tensor<T>::to_vector() const {
     return values;
 }
 
+template <class T>
+bool overlap(const Tensor<T>& x, const Tensor<T>& y) {
+    const auto [x_low, x_high] = extent(x.shape(), x.strides());
+    const auto [y_low, y_high] = extent(y.shape(), y.strides());
+    return x.data() + x_low < y.data() + y_high && y.data() + y_low < x.data() + x_high;
+}
+
+template bool overlap(const Tensor<float>&, const Tensor<float>&);
+template bool overlap(const Tensor<double>&, const Tensor<double>&);
 template class Tensor<float>;
 template class Tensor<double>;
 template class Tensor<std::int64_t>;

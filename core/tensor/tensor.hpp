@@ -110,6 +110,10 @@ private:
     T* data_ = nullptr;
 };
 
+// Whether the memory extents of x and y overlap.
+template <class T>
+bool overlap(const Tensor<T>& x, const Tensor<T>& y);
+
 template <class T>
 std::ostream& operator<<(std::ostream& out, const Tensor<T>& tensor);
 

@@ -102,7 +102,7 @@ DotScore<T>::DotScore(const Options& options) : options(options) {
     check_widths(name, {options.query, options.memory});
     if (options.query != options.memory)
         fail(name, "queries of width " + std::to_string(options.query) +
-                       "  and a memory of width " + std::to_string(options.memory) +
+                       " and a memory of width " + std::to_string(options.memory) +
                        ": their product needs equal widths");
 }
 

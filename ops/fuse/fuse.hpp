@@ -104,6 +104,9 @@ auto fuse(const Op& op, const F& f, std::span<const OutputSlot<T>> targets, cons
             fail(op, "the result " + to_string(shape) + " does not match its output slot " +
                          to_string(values[i].shape()));
         sinks[i] = result_operand(values[i]);
+        if (i < targets.size() && targets[i].is_given() && (overlap(values[i], x.value()) || ...))
+            fail(op, "its result would overwrite an operand, which the backward pass needs; store "
+                     "it elsewhere");
     }
     map_elements(shape, std::array<InputOperand<T>, N>{x.value()...}, sinks, f);
 

@@ -23,7 +23,7 @@ def captions():
     assert result(run("caption", "eval", model, "--beam", 1))["bleu4"] == found["bleu4"]
     shown = run("caption", "caption", model, "--first", 3, "--count", 2, "--svg", picture)
     assert "image 3: a " in shown and result(shown)["images"] == "2", shown
-    words = shown.split("picture 3: ")[1].split(" (")[0].split()
+    words = shown.split("image 3: ")[1].split(" (")[0].split()
     drawn = xml.etree.ElementTree.parse(picture).getroot()
     texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text") if text.text]
     assert texts == words, (texts, words)

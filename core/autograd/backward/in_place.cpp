@@ -11,14 +11,6 @@ namespace unroll {
 
 namespace {
 
-template <class T>
-bool overlap(const Tensor<T>& x, const Tensor<T>& y) {
-    if (x.storage() != y.storage()) return false;
-    const auto [x_low, x_high] = extent(x.shape(), x.strides());
-    const auto [y_low, y_high] = extent(y.shape(), y.strides());
-    return x.data() + x_low < y.data() + y_high && y.data() + y_low < x.data() + x_high;
-}
-
 // x and then next, if they are neighbours in memory along `axis`.
 template <class T>
 std::optional<Tensor<T>> joined(const Tensor<T>& x, const Tensor<T>& next, std::size_t axis) {

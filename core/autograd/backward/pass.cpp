@@ -31,6 +31,7 @@ template <class T>
 BackwardPass<T>::BackwardPass(Tape<T>& tape, Accumulator<T>& to, Where where,
                               std::optional<std::span<const NodeId>> wrt)
     : tape_(tape), to_(to), memory_(tape.m_->pass), where_(where), restricted_(wrt.has_value()) {
+    tape.in_pass_ = true;
     tape.m_->flags.assign(tape.size(), restricted_ ? 0 : needed);
     if (wrt) restrict_to(*wrt);
 }
@@ -211,6 +212,9 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
     if (y.size() != seeds.size())
         fail(op,
              std::to_string(seeds.size()) + " seeds for " + std::to_string(y.size()) + " values");
+    if (in_pass_)
+        fail(op, "a backward pass over this tape is running, and one of its rules or monitors "
+                 "began another; use a tape of its own there");
     m_->pass.clear();
     for (std::size_t i = 0; i < y.size(); ++i) {
         if (seeds[i].shape() != y[i].shape())

@@ -24,7 +24,10 @@ public:
     // targets.
     BackwardPass(Tape<T>& tape, Accumulator<T>& to, Where where,
                  std::optional<std::span<const NodeId>> wrt = {});
-    ~BackwardPass() { memory_.clear(); }
+    ~BackwardPass() {
+        memory_.clear();
+        tape_.in_pass_ = false;
+    }
     BackwardPass(const BackwardPass&) = delete;
     BackwardPass& operator=(const BackwardPass&) = delete;
 

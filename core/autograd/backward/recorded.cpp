@@ -12,7 +12,8 @@ bool Recorded<T>::needs(NodeId id) const {
 
 template <class T>
 Recorded<T>::Recorded(Tape<T>& tape)
-    : Accumulator<T>(tape), outer_run_(detail::rule_run), outer_scope_(tape.recording_scope_) {
+    : Accumulator<T>(tape), outer_run_(detail::rule_run), outer_tape_(detail::rule_tape),
+      outer_scope_(tape.recording_scope_) {
     this->is_recording_ = true;
     tape.m_->twins.clear();
     ++tape.m_->recorded_passes;
@@ -21,6 +22,7 @@ Recorded<T>::Recorded(Tape<T>& tape)
 template <class T>
 Recorded<T>::~Recorded() {
     detail::rule_run = outer_run_;
+    detail::rule_tape = outer_tape_;
     this->tape_.recording_scope_ = outer_scope_;
 }
 
@@ -42,14 +44,16 @@ void Recorded<T>::begin_rule(NodeId id, std::span<const Variable<T>> gradients) 
             if (const NodeId in = n.inputs[i]; in != no_node && !this->tape_.overwritten(in, in))
                 read_.push_back(this->tape_.handle(Tensor<T>(), in));
     }
-    do detail::rule_run = ++runs;
-    while (detail::rule_run == 0);
+    detail::rule_tape = this->tape_.m_->slot;
+    detail::rule_run = 0;
+    while (detail::rule_run == 0 && !is_once()) detail::rule_run = ++runs;
 }
 
 template <class T>
 void Recorded<T>::end_rule() {
     Accumulator<T>::end_rule();
     detail::rule_run = outer_run_;
+    detail::rule_tape = outer_tape_;
 }
 
 template <class T>

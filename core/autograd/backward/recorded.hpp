@@ -64,6 +64,7 @@ private:
     const char* derivative_name_ = "";
     std::vector<Variable<T>> read_; // by a rule marked by once(): what its result may depend on
     std::uint32_t outer_run_;       // of a rule that this pass runs in
+    const void* outer_tape_;
     std::uint32_t outer_scope_;
 };
 

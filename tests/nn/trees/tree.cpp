@@ -27,7 +27,7 @@ TEST_CASE("invalid trees are rejected with the node's number") {
     CHECK(contains(of_parents({}), "at least one node"));
     CHECK(contains(of_parents({-1, 7}), "the parent of node 1 is 7"));
     CHECK(contains(of_parents({-1, -2}), "the parent of node 1 is -2"));
-    CHECK(contains(of_parents({-1, 0, -1}), "node 2 has no parent"));
+    CHECK(contains(of_parents({-1, 0, -1}), "node 2 is a second root"));
     CHECK(contains(of_parents({0}), "node 0 is on a cycle"));
     CHECK(contains(of_parents({1, 0}), "is on a cycle"));
     // 3 is a descendant of the cycle of 1 and 2 but not on it.
@@ -38,7 +38,7 @@ TEST_CASE("invalid trees are rejected with the node's number") {
     CHECK(contains(of_children({{1, 2}, {2}, {}}), "node 2 is a child of node 1 and of node 0"));
     CHECK(contains(of_children({{1, 1}, {}}), "node 1 is a child of node 0 and of node 0"));
     CHECK(contains(of_children({{1}, {0}}), "is on a cycle"));
-    CHECK(contains(of_children({{}, {}}), "node 1 has no parent"));
+    CHECK(contains(of_children({{}, {}}), "node 1 is a second root"));
 }
 
 TEST_CASE("the children of a level are the next level") {

@@ -1,0 +1,143 @@
+// Values whose elements are not in row-major order, and views of them.
+
+#include "support.hpp"
+
+#include <unroll/core/autograd/backward/gradients.hpp>
+#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/index.hpp>
+#include <unroll/ops/matrix.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+#include <unroll/ops/softmax.hpp>
+#include <unroll/ops/views.hpp>
+
+using namespace test;
+
+namespace {
+
+using V = Variable<double>;
+using Views = std::vector<std::pair<const char*, V (*)(const V&)>>;
+
+// x [2, 3] or its equal in another layout, seen through views.
+const Views& views() {
+    static const Views all{
+        {"select", [](const V& x) { return select(x, 0, 1); }},
+        {"slice", [](const V& x) { return slice(x, 1, 1, 3); }},
+        {"slice of a slice", [](const V& x) { return select(slice(x, 1, 1, 3), 1, 1); }},
+        {"transpose", [](const V& x) { return transpose(x); }},
+        {"flip", [](const V& x) { return flip(x, 1); }},
+        {"flip and slice", [](const V& x) { return slice(flip(x, 1), 1, 0, 2); }},
+        {"transpose and select", [](const V& x) { return select(transpose(x), 0, 2); }},
+        {"take",
+         [](const V& x) {
+             return take(x, Indices({3}, {1, 0, 1}));
+         }},
+        {"softmax", [](const V& x) { return softmax(x, 0); }},
+        {"product", [](const V& x) { return matmul(x, transpose(x)); }},
+    };
+    return all;
+}
+
+const Tensor<double> numbers({2, 3}, {1, -2, 3, 4, 5, -6});
+
+// The same elements in other layouts.
+std::vector<Tensor<double>> layouts() {
+    const Tensor<double> wide = concatenate({V(numbers), V(numbers)}, 1).value();
+    return {numbers, numbers.transpose().copy().transpose(), numbers.flip(0).copy().flip(0),
+            numbers.flip(1).copy().flip(1), wide.slice(1, 3, 6)};
+}
+
+// The gradient of the sum of squares of f, of first or second order, by a plain leaf.
+Tensor<double> expected(V (*f)(const V&), int order) {
+    Tape<double> tape;
+    const V x = tape.variable(numbers);
+    V y = sum(square(f(x)) * f(x));
+    if (order == 2) y = sum(square(gradients(y, {x}, {.create_graph = true})[0]));
+    tape.backward(y);
+    return tape.gradient(x);
+}
+
+} // namespace
+
+TEST_CASE("layouts: views of parameters and results in any layout have the right gradient") {
+    for (const auto& [name, f] : views())
+        for (const int order : {1, 2})
+            for (const auto& value : layouts()) {
+                CAPTURE(name);
+                CAPTURE(order);
+                const auto loss = [&](const V& x) {
+                    V y = sum(square(f(x)) * f(x));
+                    return order == 2 ? sum(square(gradients(y, {x}, {.create_graph = true})[0]))
+                                      : y;
+                };
+                Parameter<double> p("p", value);
+                Tape<double> tape;
+                tape.backward(loss(p));
+                CHECK(distance(p.gradient(), expected(f, order)) < 1e-12);
+
+                const V x = tape.variable(numbers);
+                const V same = record<double>(
+                    "same", {&x}, value.copy().transpose().copy().transpose(), save_for_backward(),
+                    [](const auto& to, const V& g) { to[0].add(g); });
+                tape.backward(loss(same));
+                CHECK(distance(tape.gradient(x), expected(f, order)) < 1e-12);
+            }
+}
+
+TEST_CASE("layouts: retaining a view changes no gradient") {
+    const Views bases{{"transpose", [](const V& x) { return transpose(transpose(x) + 0.0); }},
+                      {"flip", [](const V& x) { return flip(flip(x, 0) + 0.0, 0); }},
+                      {"columns", [](const V& x) {
+                           return slice(concatenate({x, x}, 1), 1, 3, 6);
+                       }}};
+    for (const auto& [base_name, base] : bases)
+        for (const auto& [name, f] : views())
+            for (const bool recorded : {false, true}) {
+                CAPTURE(base_name);
+                CAPTURE(name);
+                Tape<double> tape;
+                const V x = tape.variable(numbers);
+                const V view = base(x);
+                tape.retain(view);
+                const V y = sum(square(f(view)) * f(view));
+                if (recorded) {
+                    const auto all = gradients(y, {x, view}, {.create_graph = true});
+                    CHECK(distance(all[0].value(), expected(f, 1)) < 1e-12);
+                    CHECK(distance(all[1].value(), expected(f, 1)) < 1e-12);
+                    tape.backward(sum(square(all[0])));
+                    CHECK(distance(tape.gradient(x), expected(f, 2)) < 1e-12);
+                } else {
+                    tape.backward(y);
+                    CHECK(distance(tape.gradient(x), expected(f, 1)) < 1e-12);
+                    CHECK(distance(tape.gradient(view), expected(f, 1)) < 1e-12);
+                }
+            }
+    Tape<double> tape;
+    const V repeated = broadcast_to(tape.variable(Tensor<double>({1, 3}, {1, 2, 3})), {2, 3});
+    tape.retain(repeated);
+    CHECK(contains(error_of([&] { select(repeated, 0, 1); }), "retain() a copy"));
+}
+
+TEST_CASE("layouts: what is recorded as a view must be one") {
+    Tape<double> tape;
+    const V x = tape.variable(numbers);
+    const auto view = [&](const Tensor<double>& value) {
+        return error_of([&] { record_view(Op("part"), x, value); });
+    };
+    CHECK(contains(view(numbers.copy()), "part: its result is not a view of its operand"));
+    const Tensor<double> half = x.value().slice(0, 0, 1);
+    const V part = slice(x, 0, 0, 1);
+    CHECK(contains(error_of([&] { record_view(Op("whole"), part, x.value()); }), "not a view"));
+    CHECK(view(half).empty());
+}
+
+TEST_CASE("layouts: a parameter has memory of its own") {
+    const Tensor<double> init = Tensor<double>::ones({2, 2});
+    Parameter<double> a("a", init), b("b", init);
+    a.change().fill(5);
+    CHECK(b.value() == Tensor<double>::ones({2, 2}));
+    CHECK(init == Tensor<double>::ones({2, 2}));
+    Parameter<double> c("c", Tensor<double>({1}, {1}).broadcast_to({3}));
+    c.set(Tensor<double>({3}, {1, 2, 3}));
+    CHECK(c.value() == Tensor<double>({3}, {1, 2, 3}));
+}
