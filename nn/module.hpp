@@ -51,10 +51,13 @@ template <class M, class T>
 consteval bool can_be_member() {
     constexpr bool is_listed = ListsMembers<M, T>;
     constexpr bool is_const = std::is_const_v<M> && !is_listed;
-    constexpr bool is_of_other_type =
-        !is_const && !is_listed &&
-        (ListsMembers<M, float> || ListsMembers<M, double> ||
-         std::derived_from<M, Variable<float>> || std::derived_from<M, Variable<double>>);
+    constexpr bool is_of_other_type = [] {
+        if constexpr (is_const || is_listed)
+            return false;
+        else
+            return ListsMembers<M, float> || ListsMembers<M, double> ||
+                   std::derived_from<M, Variable<float>> || std::derived_from<M, Variable<double>>;
+    }();
     static_assert(!is_const, "modules and parameters that are named in members() or passed to "
                              "parameters() must not be const, and members() is not a const "
                              "function: the list is for changing them");

@@ -108,6 +108,8 @@ CASES = {
     "cell: as it should be": (cell(), ""),
     "cell: as it should be, of two states": (cell(step="nn::State<float, 2> step(const Variable<float>& z, "
                                                        "const nn::State<float, 2>& s) const { return {z, s[0]}; }"), ""),
+    "cell: a step that takes anything": (cell(made=MADE + "using value_type = float;", step="auto step(const auto& z, "
+                                              "const auto& s) const { return nn::State<float, 1>{z + s[0]}; }"), ""),
     "cell: nothing": (cell("", "", ""), NO_PROJECT),
     "cell: no project": (cell(project=""), NO_PROJECT),
     "cell: project of another type": (cell(project="Variable<double> project(const Variable<double>& x) const { return x; }"),

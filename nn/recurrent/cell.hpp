@@ -215,21 +215,23 @@ consteval bool require_cell() {
     using T = cell_scalar<C>;
     using S = cell_state<C>;
     constexpr bool takes_x = requires(const C& cell, const Variable<T>& x) { cell.project(x); };
-    constexpr bool takes_state = requires(const C& cell, const Variable<T>& z, const S& state) {
-        cell.step(z, state);
-    }
-    || requires(const C& cell, const Variable<T>& z, const S& state,
-                const StepContext<T>& context) {
-        cell.step(z, state, context);
-    };
-    constexpr bool takes_h =
-        cell_states<C>() == 1 &&
-        (
-            requires(const C& cell, const Variable<T>& z) { cell.step(z, z); } ||
-            requires(const C& cell, const Variable<T>& z, const StepContext<T>& context) {
+    // In the order of call_step: a step that takes anything is called with a state.
+    constexpr bool takes = [] {
+        if constexpr (requires(const C& cell, const Variable<T>& z, const S& state,
+                               const StepContext<T>& context) { cell.step(z, state, context); })
+            return true;
+        else if constexpr (requires(const C& cell, const Variable<T>& z, const S& state) {
+                               cell.step(z, state);
+                           })
+            return true;
+        else if constexpr (cell_states<C>() != 1)
+            return false;
+        else
+            return requires(const C& cell, const Variable<T>& z, const StepContext<T>& context) {
                 cell.step(z, z, context);
-            });
-    constexpr bool takes = takes_state || takes_h;
+            }
+        || requires(const C& cell, const Variable<T>& z) { cell.step(z, z); };
+    }();
     static_assert(takes_x, "a recurrent cell needs a public function Variable<T> project(const "
                            "Variable<T>& x) const, with the T of step()");
     static_assert(!takes_x || has_project<C>,

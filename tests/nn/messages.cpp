@@ -175,7 +175,6 @@ TEST_CASE("a derivative of a gradient that was not recorded is an error with a h
 
 TEST_CASE("other layers say which they are and who called them, too") {
     struct Words {
-        using value_type = float;
         nn::Embedding<float> embedding{{.vocabulary = 3, .width = 2}};
         nn::LayerNorm<float> norm{4};
         nn::Lstm<float> lstm{{.input = 3, .hidden = 2}};
