@@ -71,8 +71,12 @@ using XtElement = std::conditional_t<
 
 } // namespace detail
 
+// Not found by argument-dependent lookup, so that xtensor's own calls of sum or exp are not ours.
+namespace arrays {
 template <class T>
 class Array;
+}
+using arrays::Array;
 
 } // namespace unroll
 
@@ -101,6 +105,8 @@ struct xt::xiterable_inner_types<unroll::Array<T>> {
 };
 
 namespace unroll {
+
+namespace arrays {
 
 // A tensor as an xtensor expression. It shares the elements and keeps them alive for as long as it,
 // or an expression that took it by value, lives. Assignable if T is not const: the right-hand side
@@ -166,36 +172,71 @@ public:
         *this = value;
     }
 
-    using View::operator();
-    using View::operator[];
-    using View::at;
     using View::backstrides;
     using View::broadcast_shape;
-    using View::data;
     using View::data_offset;
     using View::dimension;
-    using View::element;
     using View::expression;
     using View::has_linear_assign;
     using View::is_contiguous;
     using View::layout;
     using View::shape;
     using View::size;
-    using View::storage;
     using View::strides;
-    using View::unchecked;
 
-    T* linear_begin() { return begin_; }
+    // Access for writing counts as a change of the elements each time.
+#define UNROLL_ACCESS(name)                                                                        \
+    template <class... I>                                                                          \
+    decltype(auto) name(I&&... i) {                                                                \
+        mark_changed();                                                                            \
+        return View::name(std::forward<I>(i)...);                                                  \
+    }                                                                                              \
+    template <class... I>                                                                          \
+    decltype(auto) name(I&&... i) const {                                                          \
+        return View::name(std::forward<I>(i)...);                                                  \
+    }
+    UNROLL_ACCESS(operator())
+    UNROLL_ACCESS(at)
+    UNROLL_ACCESS(unchecked)
+    UNROLL_ACCESS(element)
+    UNROLL_ACCESS(data)
+    UNROLL_ACCESS(storage)
+#undef UNROLL_ACCESS
+    template <class I>
+    decltype(auto) operator[](const I& i) {
+        mark_changed();
+        return View::operator[](i);
+    }
+    template <class I>
+    decltype(auto) operator[](const I& i) const {
+        return View::operator[](i);
+    }
+    decltype(auto) operator[](std::initializer_list<size_type> i) {
+        mark_changed();
+        return View::operator[](i);
+    }
+
+    T* linear_begin() {
+        mark_changed();
+        return begin_;
+    }
     T* linear_end() { return begin_ + this->size(); }
     const T* linear_cbegin() const { return begin_; }
     const T* linear_cend() const { return begin_ + this->size(); }
-    reference data_element(size_type i) { return begin_[i]; }
+    reference data_element(size_type i) {
+        mark_changed();
+        return begin_[i];
+    }
     const_reference data_element(size_type i) const { return begin_[i]; }
-    reference flat(size_type i) { return begin_[i]; }
+    reference flat(size_type i) {
+        mark_changed();
+        return begin_[i];
+    }
     const_reference flat(size_type i) const { return begin_[i]; }
 
     template <class S>
     stepper stepper_begin(const S& shape) {
+        mark_changed();
         return stepper(this, begin_, shape.size() - dimension());
     }
     template <class S>
@@ -226,7 +267,14 @@ private:
                window.layout),
           tensor_(std::move(tensor)), begin_(tensor_.data()) {}
 
-    T* data_xbegin() noexcept { return begin_; }
+    void mark_changed() {
+        if constexpr (!std::is_const_v<T>)
+            if (tensor_.storage()) tensor_.storage()->changed();
+    }
+    T* data_xbegin() noexcept {
+        mark_changed();
+        return begin_;
+    }
     const T* data_xbegin() const noexcept { return begin_; }
     T* data_xend(::xt::layout_type l, size_type offset) noexcept {
         return ::xt::strided_data_end(*this, begin_, l, offset);
@@ -257,6 +305,8 @@ private:
     Tensor<Own> tensor_;
     T* begin_;
 };
+
+} // namespace arrays
 
 template <class T>
 Array<T> array(Tensor<T>& tensor) {

@@ -181,3 +181,27 @@ TEST_CASE("options out of range are errors") {
     CHECK(contains(error_of([&] { adam.set_learning_rate(NAN); }), "learning rate"));
     CHECK(w.parameter().optimizers == 1); // that of adam
 }
+
+TEST_CASE("finite gradients of any size leave weights finite, and training goes on") {
+    const auto check = [](const char* name, auto&& make) {
+        CAPTURE(name);
+        Parameter<float> p("p", Tensor<float>({1}, {1}));
+        Parameters<float> all{{"p", p}};
+        auto optimizer = make(all);
+        for (const float g : {1e20f, 1.f, 3e38f, -3e38f}) {
+            p.gradient_buffer().fill(g);
+            p.mark_gradient();
+            optimizer.step();
+            CHECK(std::isfinite(p.value()(0)));
+        }
+        const float before = p.value()(0);
+        for (int i = 0; i < 200'000; ++i) {
+            p.gradient_buffer().fill(1);
+            p.mark_gradient();
+            optimizer.step();
+        }
+        CHECK(p.value()(0) < before);
+    };
+    check("Adam", [](const auto& all) { return optim::Adam<float>(all); });
+    check("Rmsprop", [](const auto& all) { return optim::Rmsprop<float>(all); });
+}

@@ -5,6 +5,7 @@
 #include <unroll/core/autograd/record.hpp>
 #include <unroll/nn/recurrent/recurrent.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
+#include <unroll/ops/join.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>

@@ -141,3 +141,25 @@ TEST_CASE("nested: a pass in a rule adds to parameters that the outer pass adds 
         CHECK(distance(layer.bias.gradient(), plain.bias.gradient()) < 1e-15);
     }
 }
+
+TEST_CASE(
+    "nested: a pass of the same tape within one of its rules is an error that changes nothing") {
+    for (const bool outer : {false, true})
+        for (const bool inner : {false, true}) {
+            Tape<double> tape;
+            const V x = tape.variable(Tensor<double>::scalar(2));
+            const V q = x * x;
+            bool nests = true;
+            const V y =
+                record<double>("nesting", {&q}, Tensor<double>::scalar(4), save_for_backward(),
+                               [&](const Adjoints<double>& to, const V& g) {
+                                   if (nests && inner) gradients(q, {x}, {.retain = true});
+                                   if (nests && !inner) tape.backward(q);
+                                   to[0].add(g);
+                               });
+            const auto run = [&] { return gradients(y, {x}, {.create_graph = outer}); };
+            CHECK(contains(error_of(run), "a backward pass over this tape is running"));
+            nests = false;
+            CHECK(run()[0].item() == 4);
+        }
+}

@@ -113,3 +113,38 @@ TEST_CASE("rules: of tensors that were kept, backward names the one that has cha
         CHECK(contains(error_of([&] { tape.backward(sum(y)); }), "needs the mask of shape [2]"));
     }
 }
+
+TEST_CASE(
+    "rules: a number or leaf that loses a derivative is an error where the pass is recorded") {
+    const Tensor<double> start({2}, {1, 2});
+    const auto hessian_error = [&](const auto& rule) {
+        Tape<double> tape;
+        const V x = tape.variable(start);
+        const V y = record<double>("square_sum", {&x}, Tensor<double>::scalar(5),
+                                   save_for_backward(x), rule);
+        tape.backward(y, {.retain = true});
+        CHECK(tape.gradient(x) == Tensor<double>({2}, {2, 4}));
+        return error_of([&] { gradients(y, {x}, {.create_graph = true}); });
+    };
+    using To = Adjoints<double>;
+    CHECK(contains(
+        hessian_error([](const To& to, const V& g, const V& x) { to[0].add(x, 2 * g.item()); }),
+        "has no derivative"));
+    CHECK(contains(hessian_error([](const To& to, const V& g, const V& x) {
+                       to[0].add(Parameter<double>("p", x.value().copy()) * g, 2.0);
+                   }),
+                   "plain tensor"));
+    CHECK(contains(hessian_error([](const To& to, const V& g, const V& x) {
+                       to[0].add(Tape<double>::current() != nullptr
+                                     ? Tape<double>::current()->variable(x.value()) * g
+                                     : x * g,
+                                 2.0);
+                   }),
+                   "plain tensor"));
+    CHECK(hessian_error([](const To& to, const V& g, const V& x) {
+              if (g.value().item() != 0) to[0].add(x * g, 2.0);
+          }).empty());
+    CHECK(hessian_error(once([](const To& to, const V& g, const V& x) {
+              to[0].add(x, 2 * g.item());
+          })).empty());
+}

@@ -1,5 +1,10 @@
+#include "support.hpp"
+
+#include <unroll/core/autograd/tape.hpp>
 #include <unroll/core/tensor/random.hpp>
 #include <unroll/core/tensor/xtensor.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -11,6 +16,7 @@
 #include <doctest/doctest.h>
 #include <xtensor/xmath.hpp>
 #include <xtensor/xtensor.hpp>
+#include <xtensor/xview.hpp>
 
 using namespace unroll;
 
@@ -296,4 +302,32 @@ TEST_CASE("printing") {
     std::ostringstream out;
     out << Tensor<double>({2}, {1e-20, 1e20}) << 0.25;
     CHECK(out.str().ends_with("}0.25"));
+}
+
+TEST_CASE("writes through an array that was made before the forward pass are noticed") {
+    const auto noticed = [](const auto& write) {
+        Tensor<double> x({2, 3}, {1, 2, 3, 4, 5, 6});
+        auto a = array(x);
+        Tape<double> tape;
+        const Variable<double> v = tape.variable(Tensor<double>::ones({2, 3}));
+        const Variable<double> y = sum(v * Variable<double>(x));
+        write(a);
+        return !test::error_of([&] { tape.backward(y); }).empty();
+    };
+    CHECK(noticed([](auto& a) { a = 2.0; }));
+    CHECK(noticed([](auto& a) { a *= 10; }));
+    CHECK(noticed([](auto& a) { a(0, 1) = 3; }));
+    CHECK(noticed([](auto& a) { a[{0, 1}] = 3; }));
+    CHECK(noticed([](auto& a) { a.at(0, 1) = 3; }));
+    CHECK(noticed([](auto& a) { a.unchecked(0, 1) = 3; }));
+    CHECK(noticed([](auto& a) { a.flat(2) = 3; }));
+    CHECK(noticed([](auto& a) { a.data()[0] = 3; }));
+    CHECK(noticed([](auto& a) { *a.linear_begin() = 3; }));
+    CHECK(noticed([](auto& a) { std::fill(a.begin(), a.end(), 1); }));
+    CHECK(noticed([](auto& a) { xt::view(a, 0) = 7.0; }));
+    CHECK(noticed([](auto& a) { xt::view(a, xt::all(), xt::range(0, 2)) *= 7.0; }));
+    CHECK(noticed([](auto& a) {
+        for (auto& element : a) element = 1;
+    }));
+    CHECK_FALSE(noticed([](const auto& a) { CHECK(xt::sum(a)() == 21); }));
 }
