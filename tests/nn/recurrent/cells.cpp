@@ -229,7 +229,7 @@ struct ThreeStates {
     ThreeStates(std::size_t, std::size_t) {}
     V project(const V& x) const { return x; }
     nn::State<double, 3> step(const V& z, const nn::State<double, 3>& s) const {
-        return {tanh(z + s[1]), 0.5 * s[1] + s[0], is_wrong ? sum(s[2]) : s[2] + 1.0};
+        return {tanh(z + s[1]), 0.5 * s[1] + z, is_wrong ? sum(s[2]) : s[2] + z};
     }
     bool is_wrong = false;
 };
