@@ -53,7 +53,7 @@ def main():
         (project / "subprojects/unroll").symlink_to(source)
         # Without optimisation, intrinsics are macros, which accept fewer kinds of arguments.
         run("meson", "setup", project / "build", project, "--force-fallback-for=unroll",
-            "--buildtype=debug")
+            "-Doptimization=0", "-Ddebug=false")
         run("ninja", "-C", project / "build", "--quiet")
         run(project / "build/consumer")
 
