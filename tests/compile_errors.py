@@ -71,7 +71,7 @@ NO_RESULT = "the lambda must return a number or outputs(a, b, ...)"
 NO_PROJECT = "a recurrent cell needs a public function Variable<T> project(const Variable<T>& x) const"
 NO_STEP = "a recurrent cell needs a public function State<T, N> step(const Variable<T>& z, const State<T, N>& state) const"
 NO_STATE = "step() of a recurrent cell must return what it takes"
-NO_CELL = "a recurrent layer makes its cells by Cell(input, hidden)"
+NO_CELL = "a recurrent layer constructs its cells as Cell(input, hidden)"
 NO_MEMBERS = "a module needs a public member function that names its parameters and children: void members(nn::Members<T>& m)"
 
 # name: (program, words of the first error[, most lines]); without words, it compiles.
