@@ -101,9 +101,8 @@ template <class T>
 DotScore<T>::DotScore(const Options& options) : options(options) {
     check_widths(name, {options.query, options.memory});
     if (options.query != options.memory)
-        fail(name, "queries of width " + std::to_string(options.query) +
-                       " and a memory of width " + std::to_string(options.memory) +
-                       ": their product needs equal widths");
+        fail(name, "queries of width " + std::to_string(options.query) + " and a memory of width " +
+                       std::to_string(options.memory) + ": their product needs equal widths");
 }
 
 template <class T>
