@@ -74,8 +74,10 @@ bool Tape<T>::is_written(NodeId buffer, const StridedView& part) const {
 template <class T>
 bool Tape<T>::row_overwritten(NodeId id, NodeId since) const {
     const Node<T>& n = node(id);
-    const Node<T>& root = node(n.root);
-    const auto [begin, end] = rows_of(root, n.view);
+    const auto [root_id, part] = n.is_apart ? m_->apart.at(id) : std::pair(n.root, n.view);
+    const Node<T>& root = node(root_id);
+    if (root.rows == no_node) return false;
+    const auto [begin, end] = rows_of(root, part);
     for (std::size_t row = begin; row < end; ++row) {
         const NodeId writer = m_->rows[root.rows][row];
         if (writer != no_node && writer > since) return true;
@@ -139,6 +141,9 @@ OutputSlot<T> in_place_of(const Op& op, const Variable<T>& x) {
     if (tape == nullptr) return {x.value(), no_node, {}};
     const Node<T>& n = tape->node(x.node());
     const Node<T>& root = tape->node(n.root);
+    if (n.is_apart)
+        fail(op,
+             "a retained view, or a view of one, cannot be overwritten; retain() another value");
     if (root.parameter != nullptr || root.is_leaf())
         fail(op, "only the result of an operation can be overwritten");
     return {x.value(), n.root, n.view};

@@ -39,6 +39,7 @@ void Tape<T>::reset() {
         std::fill(m_->leaves.begin(), m_->leaves.end(), typename Memory::Leaf{});
     m_->leaf_order.clear();
     m_->retained.clear();
+    if (!m_->apart.empty()) m_->apart.clear();
     m_->names.clear();
     m_->constants.clear();
     m_->constant_names.clear();
@@ -296,134 +297,6 @@ void Tape<T>::note_constant(NodeId id, std::uint32_t input, const Variable<T>& x
     else if (x.dimension() == 0)
         use.number = static_cast<double>(x.item());
     m_->constants.push_back(use);
-}
-
-namespace {
-
-// Whether the elements of the value are in memory as those of the view are in its buffer.
-template <class T>
-bool is_laid_out_as(const Tensor<T>& value, const StridedView& view) {
-    if (value.layout() == view.layout) return true;
-    for (std::size_t a = 0; a < value.dimension(); ++a)
-        if (value.shape(a) > 1 && value.strides()[a] != view.strides()[a]) return false;
-    return true;
-}
-
-template <class T>
-void require_within(const Op& op, const Tensor<T>& base, const Tensor<T>& view) {
-    if (view.size() == 0) return;
-    const auto [low, high] = extent(base.shape(), base.strides());
-    const auto [begin, end] = extent(view.shape(), view.strides());
-    if (view.storage() != base.storage() || view.data() + begin < base.data() + low ||
-        view.data() + end > base.data() + high)
-        fail(op, "its result is not a view of its operand: it has other memory. Operations that "
-                 "compute a result are recorded by record()");
-}
-
-// Offsets in memory of all elements, in row-major order.
-template <class T>
-std::vector<std::ptrdiff_t> offsets(const Tensor<T>& x) {
-    std::vector<std::ptrdiff_t> all(x.size());
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        std::size_t rest = i;
-        for (std::size_t a = x.dimension(); a-- > 0; rest /= x.shape(a))
-            all[i] += static_cast<std::ptrdiff_t>(rest % x.shape(a)) * x.strides()[a];
-    }
-    return all;
-}
-
-// Adds the gradient of a view to elements of its base.
-template <class T>
-class AddElements final : public Rule<T> {
-public:
-    explicit AddElements(Indices elements) : elements_(std::move(elements)) {}
-    void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) override {
-        to[0].scatter_elements(elements_, gradients[0]);
-    }
-    std::span<const Saved<T>> kept() const override { return {}; }
-
-private:
-    Indices elements_;
-};
-
-} // namespace
-
-// For a view of a value that is not laid out as its gradient, such as a retained view.
-template <class T>
-void Tape<T>::give_own_gradient(const Op& op, NodeId view, const Tensor<T>& base,
-                                const Tensor<T>& value) {
-    const auto of_base = offsets(base), of_view = offsets(value);
-    const std::ptrdiff_t shift = value.size() > 0 ? value.data() - base.data() : 0;
-    std::vector<std::pair<std::ptrdiff_t, std::int64_t>> sorted;
-    for (std::size_t i = 0; i < of_base.size(); ++i)
-        sorted.push_back({of_base[i], static_cast<std::int64_t>(i)});
-    std::sort(sorted.begin(), sorted.end());
-    const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
-    if (std::adjacent_find(sorted.begin(), sorted.end(), same) != sorted.end())
-        fail(op, "a view of a retained value that repeats elements has no gradient; retain() a "
-                 "copy of it, x + 0");
-    Indices elements(Shape{of_view.size()});
-    for (std::size_t i = 0; i < of_view.size(); ++i)
-        elements.overwrite()[i] = std::lower_bound(sorted.begin(), sorted.end(),
-                                                   std::pair(shift + of_view[i], std::int64_t{0}))
-                                      ->second;
-    void* const memory = m_->arena.allocate(sizeof(AddElements<T>), alignof(AddElements<T>));
-    set_rule(view, new (memory) AddElements<T>(std::move(elements)));
-}
-
-template <class T>
-NodeId Tape<T>::append_view(const Op& op, const Variable<T>& base, const Tensor<T>& view) {
-    require_within(op, base.value(), view);
-    const Variable<T>* const inputs[] = {&base};
-    const NodeId id = append(op, inputs, view);
-    Node<T>& n = node(id);
-    const Node<T>& parent = node(n.inputs[0]);
-    if (!is_laid_out_as(base.value(), parent.view)) {
-        give_own_gradient(op, id, base.value(), view);
-        return id;
-    }
-    n.is_view = true;
-    n.root = parent.root;
-    // The address of an empty view is arbitrary.
-    std::size_t offset = parent.view.offset;
-    if (view.size() > 0)
-        offset += static_cast<std::size_t>(std::as_const(view).data() - base.value().data());
-    n.view = {offset, view.layout()};
-    if (overwritten(id, n.inputs[0])) {
-        --m_->size;
-        fail(op, "the operand's value was overwritten by an operation in place");
-    }
-    return id;
-}
-
-template <class T>
-void Tape<T>::retain(const Variable<T>& x) {
-    const Op op("retain");
-    if (!x.is_recorded()) fail(op, "a constant has no gradient");
-    const NodeId id = require(op, x);
-    Node<T>& n = node(id);
-    if (n.is_view && n.rule == nullptr) {
-        // A view has no gradient of its own; this rule turns it into a node with one.
-        class PassOn final : public Rule<T> {
-        public:
-            PassOn(NodeId root, const StridedView& part) : root_(root), part_(part) {}
-            void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) override {
-                if (to.accumulator().needs(root_))
-                    Adjoint<T>(to.accumulator(), root_, part_).add(gradients[0]);
-            }
-            std::span<const Saved<T>> kept() const override { return {}; }
-
-        private:
-            NodeId root_;
-            StridedView part_;
-        };
-        void* memory = m_->arena.allocate(sizeof(PassOn), alignof(PassOn));
-        set_rule(id, new (memory) PassOn(n.root, n.view));
-        n.is_view = false;
-        n.root = id;
-        n.view = StridedView::whole(n.view.shape());
-    }
-    slot_for_gradient(id);
 }
 
 template <class T>

@@ -12,6 +12,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace unroll {
@@ -46,6 +47,8 @@ struct Node {
     std::uint32_t retained = no_node; // index of the gradient kept for the user
     bool is_view = false;             // shares the gradient of `root`
     bool is_used_up = false;
+    bool is_apart =
+        false; // it has a gradient of its own, but its elements are part of another root
 
     bool is_leaf() const { return input_count == 0 && rows == no_node; }
 };
@@ -244,8 +247,8 @@ public:
     bool is_written(NodeId buffer, const StridedView& part) const;
     // Whether a part of the node's value was overwritten in place after `since`.
     bool overwritten(NodeId id, NodeId since) const {
-        const NodeId root = node(id).root;
-        return node(root).rows != no_node && row_overwritten(id, since);
+        const Node<T>& n = node(id);
+        return (n.is_apart || node(n.root).rows != no_node) && row_overwritten(id, since);
     }
     // Head of the monitor list, or null.
     Monitor<T>* monitors() const { return monitors_; }
@@ -305,6 +308,7 @@ private:
         std::vector<std::vector<NodeId>>
             rows; // last writer of each row of buffers written in place
         std::size_t rows_used = 0;
+        std::unordered_map<NodeId, std::pair<NodeId, StridedView>> apart; // where elements are
         std::vector<unsigned char> flags; // of a backward pass, by node
         PassMemory<T> pass;
         std::size_t rules = 0;            // not yet freed
@@ -319,8 +323,8 @@ private:
         for (Monitor<T>* m = monitors_; m != nullptr; m = m->next_) f(*m);
     }
     NodeId leaf(const Variable<T>& parameter);
-    void give_own_gradient(const Op& op, NodeId view, const Tensor<T>& base,
-                           const Tensor<T>& value);
+    // Notes that the elements of a node are `part` of a root that is not its own.
+    void store_apart(NodeId id, NodeId root, const StridedView& part);
     void note_constant(NodeId id, std::uint32_t input, const Variable<T>& x);
     NodeId id_of(const Variable<T>& x); // no_node: a constant
     NodeId require(const Op& op, const Variable<T>& x) const;

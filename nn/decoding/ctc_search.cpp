@@ -18,7 +18,7 @@ double log_add(double a, double b) {
     return top == impossible ? top : top + std::log1p(std::exp(std::min(a, b) - top));
 }
 
-// A prefix, with the total probabilities of its paths that end in a blank and of those that do not.
+// A prefix, with the total probabilities of its paths that end in a blank and of the other paths.
 struct Prefix {
     std::size_t parent;
     std::int64_t symbol; // the last symbol of the prefix

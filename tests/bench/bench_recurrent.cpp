@@ -8,12 +8,9 @@
 #include <cstring>
 #include <unordered_map>
 
-#if __has_include(<dnnl.hpp>)
+#if HAS_ONEDNN
 #include <dnnl.hpp>
 #include <omp.h>
-#define HAS_ONEDNN 1
-#else
-#define HAS_ONEDNN 0
 #endif
 
 using namespace unroll;

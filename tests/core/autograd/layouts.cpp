@@ -119,6 +119,34 @@ TEST_CASE("layouts: retaining a view changes no gradient") {
     CHECK(contains(error_of([&] { select(repeated, 0, 1); }), "retain() a copy"));
 }
 
+TEST_CASE("layouts: what overwrites the memory of a retained view is noticed") {
+    const auto weight = random_tensor({3, 3}, 2);
+    for (const bool flipped : {false, true})
+        for (const bool deep : {false, true}) {
+            CAPTURE(flipped);
+            CAPTURE(deep);
+            Tape<double> tape;
+            const V x = tape.variable(random_tensor({3, 3}));
+            const V z = x * 1.0;
+            const V row = slice(flipped ? flip(z, 1) : z, 0, 0, 1);
+            tape.retain(row);
+            const V kept = deep ? select(row, 1, 0) : row;
+            const V first = tanh(kept), other = tanh(slice(z, 0, 2, 3));
+            CHECK(contains(error_of([&] {
+                               add_linear(kept.dimension() == 1 ? row : kept,
+                                          V(random_tensor({1, 3})), weight);
+                           }),
+                           "cannot be overwritten"));
+            // A row that nobody has read, then the one that was retained.
+            add_linear(slice(z, 0, 1, 2), V(random_tensor({1, 3})), weight);
+            tape.backward(sum(first) + sum(other), {.retain = true});
+            add_linear(slice(z, 0, 0, 1), V(random_tensor({1, 3})), weight);
+            CHECK(contains(error_of([&] { tape.backward(sum(first)); }), "was changed"));
+            CHECK(contains(error_of([&] { select(kept, 0, 0); }), "overwritten"));
+            CHECK(contains(error_of([&] { square(kept); }), "overwritten"));
+        }
+}
+
 TEST_CASE("layouts: what is recorded as a view must be one") {
     Tape<double> tape;
     const V x = tape.variable(numbers);
@@ -130,6 +158,14 @@ TEST_CASE("layouts: what is recorded as a view must be one") {
     const V part = slice(x, 0, 0, 1);
     CHECK(contains(error_of([&] { record_view(Op("whole"), part, x.value()); }), "not a view"));
     CHECK(view(half).empty());
+    // Within the extent of a flipped base, but between its elements.
+    const V gaps = slice(transpose(x), 0, 0, 1);
+    tape.retain(gaps);
+    Tensor<double> between = x.value().slice(0, 0, 1).slice(1, 1, 2);
+    CHECK(contains(error_of([&] { record_view(Op("between"), gaps, between); }), "not a view"));
+    const std::size_t size = tape.size();
+    CHECK_THROWS_AS(record_view(Op("between"), gaps, between), Error);
+    CHECK(tape.size() == size);
 }
 
 TEST_CASE("layouts: a parameter has memory of its own") {
