@@ -59,7 +59,7 @@ namespace {
 template <class T>
 Tensor<T> owned(Tensor<T> x) {
     const bool is_own = x.storage() && x.storage()->references() == 1 && x.is_contiguous();
-    return is_own || x.size() == 0 ? x : x.copy();
+    return is_own || x.size() == 0 ? std::move(x) : x.copy();
 }
 
 } // namespace

@@ -3,9 +3,13 @@
 #include "support.hpp"
 
 #include <unroll/core/autograd/parameter.hpp>
+#include <unroll/core/kernels/panels.hpp>
 #include <unroll/core/kernels/product.hpp>
 #include <unroll/core/kernels/weights.hpp>
 #include <unroll/core/tensor/xtensor.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/ops/reduce.hpp>
+#include <unroll/optim/optimizer.hpp>
 
 #include <thread>
 
@@ -51,7 +55,6 @@ TEST_CASE("weights: products with a parameter of any shape") {
 TEST_CASE("weights: every modification is detected") {
     Parameter<double> w("w", random_tensor({20, 70}));
     check(w);
-    const bool packs = is_packed(w.value());
     w.change().fill(2);
     check(w);
     w.set(random_tensor({20, 70}, 2));
@@ -65,7 +68,7 @@ TEST_CASE("weights: every modification is detected") {
 
     Parameter<double> v("v", random_tensor({20, 70}, 6));
     check(v);
-    CHECK(is_packed(v.value()) == packs);
+    CHECK(is_packed(v.value()) == panels::available());
     // A mutable pointer may be used later.
     double* const elements = v.change().data();
     check(v);
@@ -90,6 +93,27 @@ TEST_CASE("weights: every modification is detected") {
     check(x);
     seen(2, 3) = 30;
     check(x);
+}
+
+TEST_CASE("weights: parameters are packed, however they were made and changed") {
+    const auto packs = [](const Parameter<double>& p) {
+        return is_packed(p.value()) == panels::available();
+    };
+    Parameter<double> made("w", random_tensor({20, 70}));
+    CHECK(packs(made));
+    const auto shared = random_tensor({20, 70});
+    CHECK(packs(Parameter<double>("w", shared)));
+    CHECK(packs(Parameter<double>("w", shared.transpose())));
+    CHECK(packs(Parameter<double>(made)));
+    nn::Linear<double> layer({.input = 20, .output = 70});
+    {
+        Tape<double> tape;
+        tape.backward(sum(layer(tape.variable(random_tensor({4, 20})))));
+        optim::Adam<double>(parameters(layer)).step();
+    }
+    const auto weight = parameters(layer).front();
+    CHECK((weights::packed(weight.value().transpose(), true, 20) != nullptr) ==
+          panels::available());
 }
 
 TEST_CASE("weights: copies and moves of parameters") {
