@@ -2,6 +2,8 @@
 #include <unroll/core/base/per_thread.hpp>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 
 namespace unroll {
@@ -149,6 +151,11 @@ Tape<T>::Tape() : Tape(Idle::idle) {
 
 template <class T>
 Tape<T>::~Tape() {
+    if (in_pass_) {
+        std::fputs("unroll: a rule or monitor destroyed the tape whose backward pass called it\n",
+                   stderr);
+        std::abort();
+    }
     while (monitors_ != nullptr) {
         monitors_->tape_ = nullptr;
         monitors_ = monitors_->next_;

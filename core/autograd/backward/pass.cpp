@@ -127,6 +127,19 @@ void BackwardPass<T>::sweep() {
     }
 }
 
+namespace {
+
+// Differs after a change to one of the elements.
+template <class T>
+std::uint64_t changes(std::span<const Variable<T>> gradients) {
+    std::uint64_t sum = 0;
+    for (const auto& g : gradients)
+        if (g.value().storage()) sum += g.value().storage()->version();
+    return sum;
+}
+
+} // namespace
+
 template <class T>
 void BackwardPass<T>::run_rule(NodeId id) {
     check(id);
@@ -141,7 +154,13 @@ void BackwardPass<T>::run_rule(NodeId id) {
     if (arrived) {
         tape_.for_monitors([&](Monitor<T>& m) { m.before_rule(id, incoming); });
         to_.begin_rule(id, incoming);
+        const auto before = changes<T>(incoming);
         n.rule->run(Adjoints<T>(to_, {n.inputs, n.input_count}), incoming);
+        if (changes<T>(incoming) != before)
+            fail(n.op,
+                 "its rule wrote into the gradient that it received, which other operations may "
+                 "share; write into a copy()",
+                 tape_.scope_path(n.scope), tape_.caller(n.scope));
         to_.end_rule();
         tape_.for_monitors([&](Monitor<T>& m) { m.after_rule(id); });
     }

@@ -28,6 +28,8 @@ std::string refused(const F& rule) {
     return texts[0];
 }
 
+const Tensor<double> point({2}, {1, 2});
+
 V ones(const Shape& shape) { return constant(Tensor<double>::ones(shape)); }
 
 } // namespace
@@ -148,4 +150,25 @@ TEST_CASE(
     CHECK(hessian_error(once([](const To& to, const V& g, const V& x) {
               to[0].add(x, 2 * g.item());
           })).empty());
+}
+
+TEST_CASE("rules: writing into the incoming gradient is an error") {
+    const auto error = [](bool copies) {
+        Tape<double> tape;
+        const V x = tape.variable(point);
+        const V y = record<double>("halve", {&x}, x.value().copy(), save_for_backward(x),
+                                   once([copies](const Adjoints<double>& to, const V& g, const V&) {
+                                       auto half = copies ? g.value().copy() : g.value();
+                                       half(0) *= 0.5;
+                                       to[0].add(half);
+                                   }));
+        const V z = x * y;
+        const std::string said = error_of([&] { tape.backward(sum(z)); });
+        const Tensor<double> expected({2}, {1.5 * point(0), 2 * point(1)});
+        CHECK(tape.gradient(x) == (said.empty() ? expected : Tensor<double>::zeros({2})));
+        return said;
+    };
+    CHECK(error(true).empty());
+    CHECK(contains(error(false), "halve"));
+    CHECK(contains(error(false), "wrote into the gradient"));
 }
