@@ -51,9 +51,10 @@ class Source:
             after = code[m.end():m.end() + 2]
             self.tokens.append(Token(m[0], m.start(), m.end(), code[m.start() - 1:m.start()].isspace(),
                                      after[:1].isspace()))
-        self.match = {}
+        self.match, self.outer = {}, []
         stack = []
         for i, token in enumerate(self.tokens):
+            self.outer.append(self.word(stack[-1]) if stack else "")
             if token.text in OPEN:
                 stack.append(i)
             elif token.text in CLOSE and stack:
@@ -230,7 +231,7 @@ def faults_of(source, first, last):
             yield from choices(s, i, fault)
         elif w == "(" and is_call(s, i):
             yield from swaps(s, i, fault)
-        if s.word(i - 1) in (";", "{", "}", ")") and i - 1 not in skipped:
+        if s.word(i - 1) in (";", "{", "}", ")") and s.outer[i] == "{" and i - 1 not in skipped:
             yield from dropped(s, i, last, fault)
     yield from replaced(s, first, last, skipped, fault)
 
