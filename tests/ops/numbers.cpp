@@ -241,6 +241,38 @@ TEST_CASE("differences of logits of any magnitude are kept") {
     }
 }
 
+// The numbers are exact at every offset, but their mean is not.
+TEST_CASE("derivatives of what depends on differences are the same far from 0, to second order") {
+    const Floats x({2, 5}, {0, 1.5f, -0.25f, 2, 0.5f, 1, -1, 0.75f, 0.125f, -2});
+    Floats along({2, 5}), weights({2, 5});
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        along.data()[i] = std::sin(static_cast<float>(i));
+        weights.data()[i] = std::cos(static_cast<float>(3 * i));
+    }
+    const F gain(Floats({5}, {1, -2, 0.5f, 3, 1})), bias(Floats::zeros({5}));
+    const std::vector<std::pair<const char*, std::function<F(const F&)>>> all{
+        {"variance", [](const F& x) { return square(variance(x, {1})); }},
+        {"layer_norm", [&](const F& x) { return layer_norm(x, gain, bias) * F(weights); }},
+        {"batch_norm", [&](const F& x) { return batch_norm(x, gain, bias).y * F(weights); }},
+        {"softmax", [&](const F& x) { return softmax(x) * F(weights); }},
+        {"log_softmax", [&](const F& x) { return log_softmax(x) * F(weights); }},
+        {"cross_entropy",
+         [](const F& x) {
+             return cross_entropy(x, Indices({2}, {1, 4}));
+         }},
+    };
+    for (const auto& [name, f] : all) {
+        const Orders expected = orders(f, x, along);
+        for (const float offset : {0x1p12f, -0x1p16f, 0x1p20f}) {
+            CAPTURE(name);
+            CAPTURE(offset);
+            const Orders got = orders(f, (F(x) + offset).value(), along);
+            CHECK(distance(got.first, expected.first) < 1e-5);
+            CHECK(distance(got.second, expected.second) < 1e-5);
+        }
+    }
+}
+
 TEST_CASE("losses of correct predictions are accurate") {
     for (const double x : {0.5, 2.0, 12.0, 15.0, 17.0, 30.0, 80.0}) {
         CAPTURE(x);
