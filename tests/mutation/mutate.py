@@ -29,7 +29,8 @@ from pathlib import Path
 import sites
 
 ROOT = Path(__file__).resolve().parents[2]
-HEADERS = ["ops/pointwise.cpp", "ops/fuse/function_table.cpp"]
+# What uses the duals of a header: operations, expressions, and functions of users, which tests fuse.
+HEADERS = ["ops/pointwise.cpp", "ops/fuse/function_table.cpp", "tests/ops/expressions.cpp"]
 # File: functions besides rules, as a regular expression, and the sources to compile (itself).
 TARGETS = {
     "core/autograd/accumulator.cpp": ("is_matrix_leaf", []),
@@ -55,7 +56,7 @@ TARGETS = {
     "ops/fuse/function_list.hpp": ("", HEADERS),
     "ops/fuse/function_table.cpp": ("derive", []),
     "ops/fuse/functions.hpp": (r"slope_of_\w+|curvature_of_\w+|times_normal_pdf|within_bell", HEADERS),
-    "ops/fuse/fuse.hpp": ("", ["ops/pointwise.cpp", "ops/reduce.cpp"]),
+    "ops/fuse/fuse.hpp": ("", ["ops/pointwise.cpp", "ops/reduce.cpp", "tests/ops/expressions.cpp"]),
     "ops/fuse/symbol.cpp": (r"[-+*/]", []),
 }
 MEMORY = 8 << 30  # for each program; a mutant that needs more is caught
@@ -88,12 +89,9 @@ class Bench:
         self.build, self.folder = build, folder
         self.commands = {}
         for entry in json.loads((build / "compile_commands.json").read_text()):
-            if entry["output"].startswith("libunroll.so"):
+            if entry["output"].startswith(("libunroll.so", "tests/unroll_tests")):
                 path = (Path(entry["directory"]) / entry["file"]).resolve()
                 self.commands[str(path.relative_to(ROOT))] = entry
-        listed = subprocess.run(["ninja", "-t", "commands", "libunroll.so.0.1.0"], cwd=build, text=True,
-                                stdout=subprocess.PIPE, check=True).stdout
-        self.link = shlex.split(listed.splitlines()[-1])
         self.original, self.seconds = {}, {}
         self.tests = build / "tests/unroll_tests"
         self.programs = build / "tests/random_programs"
@@ -129,29 +127,42 @@ class Bench:
             self.original[file] = self.compile(file, (ROOT / file).read_text())
         return self.original[file]
 
+    def link(self, target, name, objects, *options):
+        """Links a target of the build with some of its objects replaced."""
+        listed = subprocess.run(["ninja", "-t", "commands", target], cwd=self.build, text=True,
+                                stdout=subprocess.PIPE, check=True).stdout
+        words, added = shlex.split(listed.splitlines()[-1]), []
+        for source, code in objects.items():
+            added.append(str(self.folder / ("mutant_" + source.replace("/", "_") + ".o")))
+            Path(added[-1]).write_bytes(code)
+        replaced = {self.commands[source]["output"] for source in objects}
+        out = words.index("-o") + 2
+        words = words[:out] + added + [w for w in words[out:] if w not in replaced]
+        words[out - 1] = str(self.folder / name)
+        subprocess.run(words + list(options), cwd=self.build, check=True)
+        return words[out - 1]
+
     def judge(self, objects):
         """The name of what failed, or None: the likeliest to fail are run first."""
-        replaced, added = {self.commands[s]["output"] for s in objects}, []
-        for i, (source, code) in enumerate(objects.items()):
-            added.append(str(self.folder / f"mutant{i}.o"))
-            Path(added[-1]).write_bytes(code)
-        out = self.link.index("-o") + 2
-        link = self.link[:out] + added + [w for w in self.link[out:] if w not in replaced]
-        link[link.index("-o") + 1] = str(self.folder / "libunroll.so.0")
+        in_tests = {s: code for s, code in objects.items() if s.startswith("tests/")}
+        in_library = {s: code for s, code in objects.items() if s not in in_tests}
         # Tests contain their own copies of what headers define.
-        subprocess.run(link + ["-Wl,-Bsymbolic-functions"], cwd=self.build, check=True)
+        self.link("libunroll.so.0.1.0", "libunroll.so.0", in_library, "-Wl,-Bsymbolic-functions")
+        program = str(self.tests)
+        if in_tests:
+            program = self.link("tests/unroll_tests", "unroll_tests", in_tests)
         environment = os.environ | {"LD_LIBRARY_PATH": str(self.folder)}
-        tests = [str(self.tests), "-aa=1", "-nc=true"]
+        tests = [program, "-aa=1", "-nc=true"]
         slow = "*pass the gradient check at first and second order,functions have the accuracy*,traps*," \
                "dot is stopped*"
         for command in (
-                tests + ["-tc=every operation*"],
+                tests + ["-tc=every operation*,every module*"],
                 [str(self.programs), "300", "100"],
                 tests + ["-sf=*tests/ops/*,*core/autograd*,*core/check*,*core/graph*", "-tce=" + slow],
                 tests + ["-tce=threads*," + slow],
                 tests + ["-tc=" + slow],
                 [str(self.programs), "10000", "2000"]):
-            began, name = time.time(), " ".join(command)
+            began, name = time.time(), " ".join(command[1:])
             code, output = run(command, self.folder, environment, self.seconds.get(name))
             # The first run is without a fault.
             self.seconds.setdefault(name, 10 + 8 * (time.time() - began))
@@ -197,12 +208,11 @@ def chosen(count, seed, only):
     for file, (names, _) in TARGETS.items():
         text = (ROOT / file).read_text()
         faults = sites.shuffled(sites.all_faults(file, text, names), f"{seed} {file}")
-        if only in file:
-            plan[file] = [text, faults, 0]
+        plan[file] = [text, faults, 0]
     total = sum(math.sqrt(len(p[1])) for p in plan.values())
     for p in plan.values():
         p[2] = min(len(p[1]), max(2, round(count * math.sqrt(len(p[1])) / total)))
-    return plan
+    return {file: p for file, p in plan.items() if only in file}
 
 
 def key_of(file, text, fault):
@@ -271,7 +281,7 @@ def print_table(rows):
 def main():
     parser = argparse.ArgumentParser(prog="./dev mutate", description="Puts faults into rules and runs "
                                      "the tests against each.")
-    parser.add_argument("--count", type=int, default=300, help="number of mutants (300)")
+    parser.add_argument("--count", type=int, default=300, help="number of mutants of all files (300)")
     parser.add_argument("--seed", type=int, default=1, help="selects which (1)")
     parser.add_argument("--only", default="", help="only files whose path contains this")
     parser.add_argument("--list", action="store_true", help="only list the mutants")
