@@ -33,7 +33,6 @@ ROOT = Path(__file__).resolve().parents[2]
 HEADERS = ["ops/pointwise.cpp", "ops/fuse/function_table.cpp", "tests/ops/expressions.cpp"]
 # File: functions besides rules, as a regular expression, and the sources to compile (itself).
 TARGETS = {
-    "core/autograd/accumulator.cpp": ("is_matrix_leaf", []),
     "core/autograd/adjoint.cpp": (".*", []),
     "core/autograd/views.cpp": ("append_view", []),
     "core/autograd/backward/gradients.cpp": (".*", []),
