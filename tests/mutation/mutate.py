@@ -94,7 +94,8 @@ class Bench:
         self.original, self.seconds = {}, {}
         self.tests = build / "tests/unroll_tests"
         self.programs = build / "tests/random_programs"
-        self.fingerprint = hashlib.sha1(self.tests.read_bytes() + self.programs.read_bytes()).hexdigest()
+        tested = [self.tests, self.programs, build / "libunroll.so.0.1.0"]
+        self.fingerprint = hashlib.sha1(b"".join(p.read_bytes() for p in tested)).hexdigest()
 
     def compile(self, file, text):
         """The objects of a file with this text, or None if it does not compile."""
@@ -150,7 +151,7 @@ class Bench:
         program = str(self.tests)
         if in_tests:
             program = self.link("tests/unroll_tests", "unroll_tests", in_tests)
-        environment = os.environ | {"LD_LIBRARY_PATH": str(self.folder)}
+        environment = os.environ | {"LD_LIBRARY_PATH": f"{self.folder}:{self.build.resolve()}"}
         tests = [program, "-aa=1", "-nc=true"]
         slow = "*pass the gradient check at first and second order,functions have the accuracy*,traps*," \
                "dot is stopped*"
@@ -165,6 +166,8 @@ class Bench:
             code, output = run(command, self.folder, environment, self.seconds.get(name))
             # The first run is without a fault.
             self.seconds.setdefault(name, 10 + 8 * (time.time() - began))
+            if code == 127:
+                sys.exit("cannot run " + " ".join(command) + "\n" + output)
             if code != 0:
                 return failed_test(code, output)
         return None
