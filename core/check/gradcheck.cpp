@@ -98,8 +98,9 @@ public:
 private:
     using Variables = std::vector<Variable<double>>;
 
-    // The function, or its gradient, on a tape of the caller.
-    Variable<double> evaluate(Tape<double>& tape, Variables& subjects) {
+    // The function, or its gradient, on a tape of the caller. Differences are those of the ordinary
+    // gradient, so that a recorded one that is wrong is detected, too.
+    Variable<double> evaluate(Tape<double>& tape, Variables& subjects, bool is_recorded = true) {
         ++report_.evaluations;
         const Recording<double> recording(tape); // also within a NoRecording scope
         tape.set_random(Random(options_.seed));
@@ -111,16 +112,16 @@ private:
             if (is_input) inputs.push_back(subjects.back());
         }
         const Variable<double> y = f_(inputs);
-        return options_.order == 1 ? y : gradient_of(tape, y, subjects);
+        return options_.order == 1 ? y : gradient_of(tape, y, subjects, is_recorded);
     }
 
-    // The gradient of y under a separate cotangent, as one recorded vector.
+    // The gradient of y under a separate cotangent, as one vector.
     Variable<double> gradient_of(Tape<double>& tape, const Variable<double>& y,
-                                 const Variables& subjects) const {
+                                 const Variables& subjects, bool is_recorded) const {
         Tensor<double> seed(y.shape());
         Random(options_.seed).split(1).fill_uniform(seed.data(), seed.size(), 0.5, 1.5);
         const Variable<double> from[] = {y}, seeds[] = {seed};
-        const auto all = tape.gradients(from, seeds, subjects, {.create_graph = true});
+        const auto all = tape.gradients(from, seeds, subjects, {.create_graph = is_recorded});
         std::vector<Part<double>> parts;
         std::size_t at = 0;
         for (const auto& g : all) {
@@ -135,7 +136,7 @@ private:
         Tape<double> tape;
         Variables x;
         const Variable<double> y = evaluate(tape, x);
-        start_ = y.value().copy();
+        start_ = options_.order == 1 ? y.value().copy() : value();
         cotangent_ = Tensor<double>(y.shape());
         random_.fill_uniform(cotangent_.data(), cotangent_.size(), 0.5, 1.5);
         outputs_ = options_.mode == Mode::jacobian ? y.size() : 1;
@@ -198,7 +199,7 @@ private:
     Tensor<double> value() {
         Variables x;
         Tape<double> tape;
-        return evaluate(tape, x).value().copy(); // a view shares the elements that are perturbed
+        return evaluate(tape, x, false).value().copy(); // a view shares the perturbed elements
     }
 
     // The observed outputs: all elements of the result, or their sum under the cotangent.

@@ -22,7 +22,7 @@ struct GradcheckOptions {
         transpose   // <u, J v> = <J^T u, v> by double backward, without differences
     };
     Mode mode = Mode::automatic;
-    int order = 1;           // 2: check the gradient of the recorded gradient
+    int order = 1; // 2: check the gradient of the recorded gradient, by differences of the gradient
     double tolerance = 1e-6; // largest relative error that passes
     double smallest = 1e-4;  // see GradcheckReport::Verdict::passed
     double step = 1e-4;      // first step of the differences, relative to the values

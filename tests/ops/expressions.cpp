@@ -111,6 +111,46 @@ TEST_CASE("expressions: functions of two take a number for either") {
         CHECK(gradcheck([&](const auto& in) { return f(in[0]); }, {x}, {}, {.order = order}));
 }
 
+// Within nonlinear functions, so that a wrong value gives a wrong derivative, too.
+TEST_CASE("fused functions: every operator with a number on either side, and parameters") {
+    const auto f = [](const V& x, const V& y) {
+        return fuse(
+            "mixed",
+            [](auto a, auto b, auto) {
+                return tanh(a + 0.3) * sin(0.7 + b) + exp(a - 0.4) * cos(0.6 - b) +
+                       sin(a * 1.3) / cos(0.9 * b) + tanh(b / 1.7) * exp(1.9 / a) +
+                       sin(a / b) * tanh(b - a) * exp(-a * b) +
+                       tanh(leaky_relu(a - b, 0.3)) * sin(elu(b - 2, 0.8)) * tanh(a + b);
+            },
+            x, y, x);
+    };
+    const std::vector<Tensor<double>> at{Tensor<double>({5}, {0.9, 1.2, 0.8, 1.1, 1.6}),
+                                         Tensor<double>({5}, {0.5, 1.3, 1.4, 0.7, 1.2})};
+    const V value = f(at[0], at[1]);
+    for (std::size_t i = 0; i < 5; ++i) {
+        const double a = at[0](i), b = at[1](i), d = a - b;
+        CHECK(value.value()(i) ==
+              doctest::Approx(
+                  std::tanh(a + 0.3) * std::sin(0.7 + b) + std::exp(a - 0.4) * std::cos(0.6 - b) +
+                  std::sin(a * 1.3) / std::cos(0.9 * b) + std::tanh(b / 1.7) * std::exp(1.9 / a) +
+                  std::sin(a / b) * std::tanh(b - a) * std::exp(-a * b) +
+                  std::tanh(d > 0 ? d : 0.3 * d) *
+                      std::sin(b > 2 ? b - 2 : 0.8 * std::expm1(b - 2)) * std::tanh(a + b)));
+    }
+    for (const int order : {1, 2}) {
+        const auto report =
+            gradcheck([&](const auto& x) { return f(x[0], x[1]); }, at, {}, {.order = order});
+        INFO(report.text());
+        CHECK(report.passed());
+    }
+    // An operand that the function ignores has gradient 0.
+    Tape<double> tape;
+    const V x = tape.variable(at[0]), unused = tape.variable(at[1]);
+    tape.backward(sum(fuse(
+        "first", [](auto a, auto) { return a * a; }, x, unused)));
+    CHECK(tape.gradient(unused) == Tensor<double>::zeros({5}));
+}
+
 TEST_CASE("masked elements and ignored targets have no influence, at any order") {
     const auto orders = [](const std::string& name, const auto& f, const Tensor<double>& at,
                            std::size_t hidden) {

@@ -1,5 +1,6 @@
 #include "ops/table.hpp"
 
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/pointwise.hpp>
 
 #include <algorithm>
@@ -54,6 +55,17 @@ std::vector<Spec> unary() {
     };
 }
 
+// Their derivatives are the third ones of other functions.
+std::vector<Spec> slopes() {
+    const auto one = [](const char* name, auto f) {
+        return Spec{name, [name, f](const Many& x) { return fuse(name, f, x[0]); }, any};
+    };
+    return {
+#define UNROLL_SLOPE(name, ...) one(#name, [](auto x) { return name(x); }),
+#include <unroll/ops/fuse/function_list.hpp>
+    };
+}
+
 std::vector<Spec> binary() {
     const auto two = [](const char* name, auto f, bool positive = false) {
         return Spec{name,
@@ -86,7 +98,8 @@ std::vector<Spec> binary() {
 
 std::vector<Spec> pointwise_specs() {
     std::vector<Spec> all = unary();
-    for (Spec& spec : binary()) all.push_back(std::move(spec));
+    for (auto part : {slopes(), binary()})
+        for (Spec& spec : part) all.push_back(std::move(spec));
     return all;
 }
 

@@ -88,7 +88,9 @@ std::vector<Spec> sum_specs() {
          "matmul: inner extents differ: [2, 3] and [4, 5]"},
         {"dot", [](const Many& x) { return dot(x[0], x[1]); }, {{{3}, {3}}}},
         {"scaled_matmul",
-         [](const Many& x) { return scaled_matmul(x[0], x[1], -0.7); },
+         [](const Many& x) {
+             return scaled_matmul(x[0], x[1], -0.7) + exp(scaled_matmul(x[0], x[1], 2));
+         },
          {{{2, 3}, {3, 4}}, {{2, 1, 2, 3}, {5, 3, 2}}, {{2, 0}, {0, 3}}, {{0, 3}, {3, 2}}},
          nullptr,
          [] {

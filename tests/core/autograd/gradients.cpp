@@ -146,6 +146,7 @@ TEST_CASE("misuse of gradients") {
     CHECK(contains(error_of([&] { gradients(sum(y), {other.variable(random_tensor({3}))}); }),
                    "another tape"));
     CHECK(contains(error_of([&] { gradients(sum(y), {slice(x, 0, 0, 2)}); }), "Tape::retain"));
+    CHECK(contains(error_of([&] { gradients(sum(y), {x, slice(x, 0, 0, 2)}); }), "Tape::retain"));
     CHECK(gradients(V(1.0), {x})[0].value() == Tensor<double>::zeros({3}));
     CHECK(contains(error_of([&] { gradients(sum(y), {Variable(random_tensor({3}))}); }),
                    "a constant has no gradient"));

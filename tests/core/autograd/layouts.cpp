@@ -147,6 +147,19 @@ TEST_CASE("layouts: what overwrites the memory of a retained view is noticed") {
         }
 }
 
+TEST_CASE("layouts: of a retained view only the rows that are overwritten have changed") {
+    const auto weight = random_tensor({3, 3}, 2);
+    Tape<double> tape;
+    const V x = tape.variable(random_tensor({3, 3}));
+    const V z = x * 1.0;
+    const V rows = slice(z, 0, 0, 2);
+    tape.retain(rows);
+    const V first = select(rows, 0, 0), second = select(rows, 0, 1);
+    add_linear(slice(z, 0, 1, 2), V(random_tensor({1, 3})), weight);
+    CHECK(error_of([&] { square(first); }) == "");
+    CHECK(contains(error_of([&] { square(second); }), "overwritten"));
+}
+
 TEST_CASE("layouts: what is recorded as a view must be one") {
     Tape<double> tape;
     const V x = tape.variable(numbers);

@@ -4,12 +4,16 @@
 #include <unroll/core/autograd/record.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
+#include <unroll/ops/views.hpp>
+
+#include <functional>
 
 using namespace test;
 
 namespace {
 
 using V = Variable<double>;
+using Many = std::vector<V>;
 
 // The error of an ordinary and of a recorded pass through an operation with this rule.
 template <class F>
@@ -33,6 +37,86 @@ const Tensor<double> point({2}, {1, 2});
 V ones(const Shape& shape) { return constant(Tensor<double>::ones(shape)); }
 
 } // namespace
+
+// The identity, by rules that pass the gradient on in parts and by different functions.
+TEST_CASE("rules: every part of an adjoint, to second order") {
+    using To = Adjoint<double>;
+    const std::vector<std::pair<const char*, std::function<void(const To&, const V&)>>> rules{
+        {"scale",
+         [](const To& to, const V& g) {
+             to.add(g, 0.25);
+             to.add(g, 0.75);
+         }},
+        {"slices",
+         [](const To& to, const V& g) {
+             to.slice(2, 1, 4).add(slice(g, 2, 1, 4));
+             to.slice(-1, 0, 1).add(slice(g, 2, 0, 1));
+         }},
+        {"slices of a slice",
+         [](const To& to, const V& g) {
+             to.slice(0, 0, 1).add(slice(g, 0, 0, 1));
+             to.slice(0, 1, 2).slice(1, 1, 3).add(slice(slice(g, 0, 1, 2), 1, 1, 3));
+             to.slice(0, 1, 2).slice(1, 0, 1).add(slice(slice(g, 0, 1, 2), 1, 0, 1));
+         }},
+        {"reshape",
+         [](const To& to, const V& g) {
+             to.reshape({6, 4}).slice(0, 2, 6).add(slice(reshape(g, {6, 4}), 0, 2, 6));
+             to.reshape({6, 4}).slice(0, 0, 2).add(slice(reshape(g, {6, 4}), 0, 0, 2));
+         }},
+        {"transpose",
+         [](const To& to, const V& g) {
+             to.transpose(std::array<std::size_t, 3>{2, 0, 1}).add(transpose(g, {2, 0, 1}));
+         }},
+        {"slices of a transpose",
+         [](const To& to, const V& g) {
+             const auto turned = to.transpose(std::array<std::size_t, 3>{1, 2, 0});
+             const V h = transpose(g, {1, 2, 0});
+             turned.slice(1, 3, 4).add(slice(h, 1, 3, 4));
+             turned.slice(1, 0, 3).add(slice(h, 1, 0, 3));
+         }},
+        {"product",
+         [](const To& to, const V& g) {
+             Tensor<double> eye = Tensor<double>::zeros({4, 4});
+             for (std::size_t i = 0; i < 4; ++i) eye(i, i) = 0.5;
+             to.add_product(g, constant(eye), 2);
+         }},
+        {"rows",
+         [](const To& to, const V& g) {
+             to.scatter_rows(Indices({2}, {1, 0}), flip(g, 0) * 1.0);
+         }},
+        {"rows of a slice",
+         [](const To& to, const V& g) {
+             to.slice(1, 1, 3).scatter_rows(Indices({2}, {0, 1}), slice(g, 1, 1, 3) * 1.0);
+             to.slice(1, 0, 1).add(slice(g, 1, 0, 1));
+         }},
+        {"elements of a slice",
+         [](const To& to, const V& g) {
+             Indices all({16});
+             for (std::size_t i = 0; i < 16; ++i) all.data()[i] = static_cast<std::int64_t>(i);
+             to.slice(1, 1, 3).scatter_elements(all, flatten(slice(g, 1, 1, 3) * 1.0));
+             to.slice(1, 0, 1).add(slice(g, 1, 0, 1));
+         }},
+    };
+    for (const auto& [name, rule] : rules) {
+        CAPTURE(name);
+        const auto same = [&rule = rule](const V& x) {
+            return record<double>(
+                "same", {&x}, x.value().copy(), save_for_backward(),
+                [rule](const Adjoints<double>& to, const V& g) { rule(to[0], g); });
+        };
+        // With other contributions before and after.
+        const auto f = [&](const Many& x) {
+            const V z = x[0] * 1.0;
+            return sin(z) * sin(same(z) + sin(z * 2.0));
+        };
+        for (const int order : {1, 2}) {
+            const auto report = gradcheck(f, {random_tensor({2, 3, 4})}, {}, {.order = order});
+            CAPTURE(order);
+            INFO(report.text());
+            CHECK(report.passed());
+        }
+    }
+}
 
 TEST_CASE("rules: what does not fit the gradient is an error of the operation") {
     using To = Adjoints<double>;

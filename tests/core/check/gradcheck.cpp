@@ -183,6 +183,15 @@ TEST_CASE("intentionally wrong rules fail, in every mode and at both orders") {
     };
     CHECK(check(second, x).passed());
     CHECK_FALSE(check(second, x, {.order = 2}).passed());
+    // A recorded gradient that is wrong, with the right derivatives of its own.
+    const GradcheckFunction recorded = [](const Many& in) {
+        return squared(in[0], [](A to, const V& g, const V& k) {
+            to[0].add(g * k, to.is_recording() ? 1.9 : 2);
+        });
+    };
+    CHECK(check(recorded, x).passed());
+    for (const Mode mode : {Mode::elements, Mode::directions, Mode::together, Mode::jacobian})
+        CHECK_FALSE(check(recorded, x, {.mode = mode, .order = 2}).passed());
 }
 
 TEST_CASE("a rule that is wrong at one zero of a large tensor is detected after the directions") {
