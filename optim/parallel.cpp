@@ -15,9 +15,9 @@ namespace unroll::optim {
 
 template <class T>
 DataParallel<T>::DataParallel(std::size_t count, const Parameters<T>& parameters,
-                              const Random& random)
+                              const Random& random, Where where)
     : parameters_(each_once(parameters)) {
-    if (count == 0) fail("DataParallel", "at least one shard is needed");
+    if (count == 0) fail(Op("DataParallel", where), "at least one shard is needed");
     for (std::size_t p = 0; p < parameters_.size(); ++p) index_[parameters_[p].body()] = p;
     for (std::size_t i = 0; i < count; ++i) {
         tapes_.push_back(idle_tape<T>());
@@ -27,7 +27,7 @@ DataParallel<T>::DataParallel(std::size_t count, const Parameters<T>& parameters
 }
 
 template <class T>
-std::vector<Tensor<T>> DataParallel<T>::gradients_of_shards() const {
+std::vector<Tensor<T>> DataParallel<T>::gradients_of_shards(const Op& op) const {
     std::vector<Tensor<T>> all(parameters_.size() * size());
     std::vector<ParameterRef<T>> unknown;
     for (std::size_t shard = 0; shard < size(); ++shard)
@@ -40,25 +40,25 @@ std::vector<Tensor<T>> DataParallel<T>::gradients_of_shards() const {
                 unknown.push_back(parameter);
         }
     if (!unknown.empty())
-        fail("DataParallel",
-             "the loss depends on parameters that were not passed to DataParallel: " +
-                 names_of(unknown) +
-                 ". List them in members(), construct DataParallel after the last layer was "
-                 "replaced, or freeze them with set_trainable(false)");
+        fail(op, "the loss depends on parameters that were not passed to DataParallel: " +
+                     names_of(unknown) +
+                     ". List them in members(), construct DataParallel after the last layer was "
+                     "replaced, or freeze them with set_trainable(false)");
     return all;
 }
 
 template <class T>
-double DataParallel<T>::backward(const Loss& loss, std::span<const double> weights) {
+double DataParallel<T>::backward(const Loss& loss, std::span<const double> weights, Where where) {
+    const Op op("DataParallel", where);
     if (!weights.empty() && weights.size() != size())
-        fail("DataParallel",
+        fail(op,
              std::to_string(weights.size()) + " weights for " + std::to_string(size()) + " shards");
     const double total = weights.empty() ? static_cast<double>(size())
                                          : std::accumulate(weights.begin(), weights.end(), 0.0);
     for (const double w : weights)
         if (!(w >= 0) || !(total > 0) || !std::isfinite(total))
-            fail("DataParallel", "weights must be at least 0 with a finite, positive sum, got " +
-                                     std::to_string(w) + " of " + std::to_string(total));
+            fail(op, "weights must be at least 0 with a finite, positive sum, got " +
+                         std::to_string(w) + " of " + std::to_string(total));
     const auto weight = [&](std::size_t i) { return (weights.empty() ? 1.0 : weights[i]) / total; };
 
     std::vector<double> losses(size());
@@ -71,7 +71,8 @@ double DataParallel<T>::backward(const Loss& loss, std::span<const double> weigh
         const Recording<T> recording(tape);
         const Variable<T> result = loss(i);
         losses[i] = static_cast<double>(result.item());
-        tape.backward(result, Tensor<T>::full(result.shape(), static_cast<T>(weight(i))));
+        tape.backward(result, Tensor<T>::full(result.shape(), static_cast<T>(weight(i))), {},
+                      where);
     };
     if (size() == 1) {
         const threads::ParallelRegion region;
@@ -81,7 +82,7 @@ double DataParallel<T>::backward(const Loss& loss, std::span<const double> weigh
     }
 
     // Each parameter is summed by one thread, in shard order.
-    const std::vector<Tensor<T>> gradients = gradients_of_shards();
+    const std::vector<Tensor<T>> gradients = gradients_of_shards(op);
     threads::for_shards(parameters_.size(), [&](std::size_t p) {
         const ParameterRef<T>& parameter = parameters_[p];
         for (std::size_t shard = 0; shard < size(); ++shard) {

@@ -20,7 +20,8 @@ public:
     // The random streams of the shards are split from `random`, which is seeded by the thread's
     // generator by default. Throws Error for 0 shards.
     DataParallel(std::size_t count, const Parameters<T>& parameters,
-                 const Random& random = Random(thread_random().next()));
+                 const Random& random = Random(thread_random().next()),
+                 Where where = Where::current());
 
     std::size_t size() const { return tapes_.size(); }
     // The tape of a shard, for its random() and set_evaluating().
@@ -32,12 +33,13 @@ public:
     // all zero, and if a parameter that was not given to the constructor received a gradient; an
     // exception of a shard is rethrown, also without changing gradients.
     using Loss = std::function<Variable<T>(std::size_t shard)>;
-    double backward(const Loss& loss, std::span<const double> weights = {});
+    double backward(const Loss& loss, std::span<const double> weights = {},
+                    Where where = Where::current());
 
 private:
     // The gradients of the shards' last pass, by parameter and shard; without storage if a
     // parameter received none.
-    std::vector<Tensor<T>> gradients_of_shards() const;
+    std::vector<Tensor<T>> gradients_of_shards(const Op& op) const;
 
     Parameters<T> parameters_;
     std::unordered_map<const Value<T>*, std::size_t> index_; // in parameters_

@@ -310,8 +310,8 @@ std::uint32_t Tape<T>::slot_for_gradient(NodeId id) {
 }
 
 template <class T>
-Tensor<T> Tape<T>::gradient(const Variable<T>& x) const {
-    const Op op("gradient");
+Tensor<T> Tape<T>::gradient(const Variable<T>& x, Where where) const {
+    const Op op("gradient", where);
     NodeId id = no_node;
     if (x.is_parameter()) {
         if (!apart_)

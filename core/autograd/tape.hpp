@@ -158,10 +158,10 @@ public:
                                        Where where = Where::current());
 
     // Requests the gradient of an intermediate value. Must be called before the value is used.
-    void retain(const Variable<T>& x);
+    void retain(const Variable<T>& x, Where where = Where::current());
     // The accumulated gradient of a leaf, a parameter or a retained value. Zeros if it received
     // none.
-    Tensor<T> gradient(const Variable<T>& x) const;
+    Tensor<T> gradient(const Variable<T>& x, Where where = Where::current()) const;
 
     // Names a value for pictures: a state that a loop carries, a result, or a constant that is an
     // operand. The name is copied.

@@ -97,15 +97,21 @@ public:
         if (body_) body_->retain();
     }
     Variable(Variable&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
-    Variable& operator=(const Variable& other) {
+    Variable& operator=(const Variable& other) & {
         Variable copy(other);
         std::swap(body_, copy.body_);
         return *this;
     }
-    Variable& operator=(Variable&& other) noexcept {
+    Variable& operator=(Variable&& other) & noexcept {
         Variable taken(std::move(other));
         std::swap(body_, taken.body_);
         return *this;
+    }
+    template <class U>
+    void operator=(const U&) && {
+        static_assert(sizeof(U) == 0,
+                      "an element or a view of a variable cannot be assigned: build "
+                      "the whole value, for example with stack, concat or where");
     }
     ~Variable() {
         if (body_) body_->release();

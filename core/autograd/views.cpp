@@ -125,8 +125,8 @@ void Tape<T>::store_apart(NodeId id, NodeId root, const StridedView& part) {
 }
 
 template <class T>
-void Tape<T>::retain(const Variable<T>& x) {
-    const Op op("retain");
+void Tape<T>::retain(const Variable<T>& x, Where where) {
+    const Op op("retain", where);
     if (!x.is_recorded()) fail(op, "a constant has no gradient");
     const NodeId id = require(op, x);
     Node<T>& n = node(id);
@@ -158,7 +158,7 @@ void Tape<T>::retain(const Variable<T>& x) {
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template NodeId Tape<T>::append_view(const Op&, const Variable<T>&, const Tensor<T>&);         \
     template void Tape<T>::store_apart(NodeId, NodeId, const StridedView&);                        \
-    template void Tape<T>::retain(const Variable<T>&);
+    template void Tape<T>::retain(const Variable<T>&, Where);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -31,6 +31,16 @@ public:
     Tensor(StorageRef storage, T* data, const Shape& shape, const Strides& strides)
         : Tensor(std::move(storage), data, LayoutRef(shape, strides)) {}
 
+    Tensor(const Tensor&) = default;
+    Tensor(Tensor&&) = default;
+    Tensor& operator=(const Tensor&) & = default;
+    Tensor& operator=(Tensor&&) & = default;
+    template <class U>
+    void operator=(const U&) && {
+        static_assert(sizeof(U) == 0, "a view is not assigned with =, which would only replace the "
+                                      "view: write view.assign(x) or view.fill(x)");
+    }
+
     static Tensor full(const Shape& shape, T value);
     static Tensor zeros(const Shape& shape) { return full(shape, T(0)); }
     static Tensor ones(const Shape& shape) { return full(shape, T(1)); }
