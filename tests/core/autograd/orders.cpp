@@ -59,6 +59,11 @@ TEST_CASE("orders: a rule that adds a plain tensor") {
         CHECK(contains(error_of([&] { gradients(sum(g), {x}); }),
                        "cube: its rule is marked by once()"));
         CHECK(contains(error_of([&] { hessian(y, x); }), "once()"));
+        // Its gradient also depends on what the incoming one depends on.
+        const V w = tape.variable(Tensor<double>({2}, {1, 2}));
+        const V weighed = sum(plain_cube(x, true) * w);
+        const V h = gradients(weighed, {x}, {.create_graph = true})[0];
+        CHECK(contains(error_of([&] { gradients(sum(h), {w}); }), "once()"));
     }
     SUBCASE("that does not depend on what is differentiated passes as a constant") {
         const Tensor<double> mask({2}, {1, 0});
