@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-MOST_LINES = 15  # of all that the compiler says
+MOST_LINES = 10  # of what the compiler says, besides the files that include the header
 
 
 def fuse(lambda_, operands="x"):
@@ -75,6 +75,7 @@ NO_CELL = "a recurrent layer constructs its cells as Cell(input, hidden)"
 NO_MEMBERS = "a module needs a public member function that names its parameters and children: void members(nn::Members<T>& m)"
 
 # name: (program, words of the first error[, most lines]); without words, it compiles.
+NO_AXIS = "axes go in braces, as in sum(x, {0})"
 NO_ASSIGNMENT = "an element or a view of a variable cannot be assigned"
 
 CASES = {
@@ -114,6 +115,11 @@ CASES = {
     "assignment: to a view of xt": (("xt", "void f(Variable<double> x) { xt::view(x, 0) = 1.0; }"), NO_ASSIGNMENT),
     "assignment: to a view of a tensor": (("core/tensor/tensor", "void f(Tensor<float> t) { t.select(0, 0) = t; }"),
                                           "a view is not assigned with ="),
+    "axis: in braces": (("ops/reduce", "void f(Variable<float> x) { sum(x, {0}); sum(x, {-1}, true); sum(x, \"total\"); }"), ""),
+    "axis: 0": (("ops/reduce", "void f(Variable<float> x) { sum(x, 0); }"), NO_AXIS),
+    "axis: -1": (("ops/reduce", "void f(Variable<float> x) { mean(x, -1); }"), NO_AXIS),
+    "axis: 0, of a tensor": (("ops/reduce", "void f(Tensor<float> x) { amax(x, 0); }"), NO_AXIS),
+    "axis: 0, of a function without one": (("ops/reduce", "void f(Variable<float> x) { exp(x, 0); }"), NO_AXIS),
     "cell: as it should be": (cell(), ""),
     "cell: as it should be, of two states": (cell(step="nn::State<float, 2> step(const Variable<float>& z, "
                                                        "const nn::State<float, 2>& s) const { return {z, s[0]}; }"), ""),
@@ -177,7 +183,8 @@ def check(compiler, file, program, words, most_lines=MOST_LINES):
                     f"#include <unroll/{header}.hpp>\n"
                     f"{'' if 'unroll::' in code else 'using namespace unroll;'}\n{code}\n")
     run = subprocess.run([*compiler, "-std=c++20", "-fsyntax-only", file], capture_output=True, text=True)
-    lines = run.stderr.splitlines()
+    chain = ("In file included from", " " * 17 + "from")
+    lines = [line for line in run.stderr.splitlines() if not line.startswith(chain)]
     first = next((line for line in lines if " error: " in line), "")
     if not words:
         return "" if run.returncode == 0 else f"does not compile:\n{run.stderr}"

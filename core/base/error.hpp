@@ -1,5 +1,7 @@
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <memory>
 #include <source_location>
 #include <stdexcept>
@@ -14,6 +16,14 @@ using Where = std::source_location;
 // = "name"`, which captures the caller's line. The name must outlive every tape.
 struct Op {
     constexpr Op(const char* name, Where where = Where::current()) : name(name), where(where) {}
+    // 0 would be a null name, and sum(x, 0) the sum of all elements.
+    template <std::integral I>
+    constexpr Op(I, Where = Where::current()) {
+        static_assert(sizeof(I) == 0,
+                      "the name of an operation is expected; axes go in braces, as in "
+                      "sum(x, {0})");
+    }
+    Op(std::nullptr_t, Where = Where::current()) = delete;
     // Without a source line.
     static constexpr Op unplaced(const char* name) { return Op(name, Where()); }
 

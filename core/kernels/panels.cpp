@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 
 #if __has_include(<libxsmm.h>)
 #include <libxsmm.h>
@@ -27,7 +28,7 @@ constexpr std::size_t columns_in_cache = 512;
 template <class T>
 using Kernel = void (*)(const T* panel, const T* rows, T* c, ...);
 
-// What a kernel computes at a time of every row: four registers with AVX-512, four with AVX2.
+// The columns that a kernel computes: four registers of floats.
 std::size_t panel_columns() {
 #if UNROLL_HAS_XSMM
     static const std::size_t columns =
@@ -107,6 +108,7 @@ Kernel<T> kernel(const KernelShape& shape) {
 
 // Multiples of 16, and the first other leading dimensions that are asked for.
 bool has_kernels(std::size_t ld) {
+    if (ld > std::numeric_limits<std::int32_t>::max()) return false;
     if (ld % grain == 0) return true;
     static std::array<std::atomic<std::size_t>, 24> others{};
     for (auto& other : others) {

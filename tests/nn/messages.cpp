@@ -13,6 +13,7 @@
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
+#include <unroll/optim/parallel.hpp>
 
 #include <cstdlib>
 #include <regex>
@@ -228,6 +229,29 @@ TEST_CASE("backward of an unrecorded value says what to change") {
                                      }),
                                      error_of([&] { gradients(y, {layer.weight}); })})
         if (!other.empty()) CHECK(contains(other, "messages.cpp:"));
+}
+
+TEST_CASE("gradients of shards and of intermediate values name the line of the user") {
+    nn::Linear<float> layer({.input = 2, .output = 1}), other({.input = 2, .output = 1});
+    Tape<float> tape;
+    const auto y = layer(ones({1, 2}));
+    tape.backward(sum(y));
+    optim::DataParallel<float> shards(2, parameters(layer));
+    const auto loss = [&](std::size_t) { return sum(layer(ones({1, 2}))); };
+    const double weights[] = {1, -1};
+    for (const std::string& message :
+         {error_of([&] { tape.gradient(y); }), error_of([&] {
+              tape.gradient(ones({1, 2}));
+          }),
+          error_of([&] {
+              tape.retain(ones({1, 2}));
+          }),
+          error_of([&] { optim::DataParallel<float>(0, parameters(layer)); }),
+          error_of([&] { shards.backward(loss, weights); }), error_of([&] {
+              shards.backward([&](std::size_t) { return sum(other(ones({1, 2}))); });
+          }),
+          error_of([&] { shards.backward([&](std::size_t) { return sum(y); }); })})
+        CHECK(contains(message, "messages.cpp:"));
 }
 
 TEST_CASE("gradients without any tape say what to write") {
