@@ -12,8 +12,8 @@ bool available();
 std::string name();
 
 // B [k, n] in the order in which kernels read it: panels of 64 columns, or 32 without AVX-512, each
-// [k, width] in row-major order, so that column c, a multiple of 64, begins at element c * k; the last
-// panel's width is a multiple of 16, padded with zeros. `transposed`: b holds [n, k].
+// [k, width] in row-major order, so that column c, a multiple of 64, begins at element c * k; the
+// last panel's width is a multiple of 16, padded with zeros. `transposed`: b holds [n, k].
 template <class T>
 void pack(const T* b, std::size_t ldb, bool transposed, std::size_t k, std::size_t n, T* packed);
 std::size_t packed_size(std::size_t k, std::size_t n); // size in elements
