@@ -302,7 +302,7 @@ def print_table(rows):
 def main():
     parser = argparse.ArgumentParser(prog="./dev mutate", description="Puts faults into rules and runs "
                                      "the tests against each.")
-    parser.add_argument("--count", type=int, default=300, help="number of mutants of all files (300)")
+    parser.add_argument("--count", type=int, default=300, help="number of mutants, at least two of each file (300)")
     parser.add_argument("--seed", type=int, default=1, help="selects which (1)")
     parser.add_argument("--only", default="", help="only files whose path contains this")
     parser.add_argument("--list", action="store_true", help="only list the mutants")
