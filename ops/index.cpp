@@ -153,6 +153,8 @@ Variable<T> scatter(const Variable<T>& x, std::ptrdiff_t axis, const Indices& in
 
 template <class T>
 Variable<T> masked_fill(const Variable<T>& x, const Mask& mask, double value, Op op) {
+    const Shape* const shapes[] = {&mask.shape(), &x.shape()};
+    broadcast(op, shapes, "mask x");
     return where(mask, value, x, op);
 }
 

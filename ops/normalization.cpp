@@ -86,6 +86,11 @@ struct NormRule {
     }
 };
 
+void require_epsilon(const Op& op, double epsilon) {
+    if (!(epsilon >= 0 && std::isfinite(epsilon)))
+        fail(op, "epsilon must be at least 0 and finite, got " + std::to_string(epsilon));
+}
+
 // d / sqrt(variance + epsilon) * gain + bias, where `variance` is that of `unit` * d; units are
 // powers of 2, or none.
 template <class T>
@@ -155,6 +160,7 @@ Variable<T> as_column(const Variable<T>& each) {
 template <class T>
 Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable<T>>& gain,
                        const std::type_identity_t<Variable<T>>& bias, double epsilon, Op op) {
+    require_epsilon(op, epsilon);
     const Shape width = x.dimension() == 0 ? Shape{} : Shape{x.shape().back()};
     if (x.dimension() == 0 || gain.shape() != width || bias.shape() != width)
         fail(op, "x " + to_string(x.shape()) + ", gain " + to_string(gain.shape()) + ", bias " +
@@ -190,6 +196,7 @@ Variable<T> batch_norm(const Variable<T>& x, const std::type_identity_t<Variable
                        const std::type_identity_t<Variable<T>>& variance,
                        const std::type_identity_t<Variable<T>>& gain,
                        const std::type_identity_t<Variable<T>>& bias, double epsilon, Op op) {
+    require_epsilon(op, epsilon);
     const Variable<T> rows = by_channel(op, x, {&mean, &variance, &gain, &bias});
     const Variable<T> distance = fuse(
         op, [](auto x, auto mean) { return x - mean; }, rows, as_column(mean));
@@ -202,6 +209,7 @@ template <class T>
 BatchNormalized<T> batch_norm(const Variable<T>& x, const std::type_identity_t<Variable<T>>& gain,
                               const std::type_identity_t<Variable<T>>& bias, double epsilon,
                               Op op) {
+    require_epsilon(op, epsilon);
     const Variable<T> rows = by_channel(op, x, {&gain, &bias});
     const Variable<T> means = mean(rows, {0, 2}, true);
     const Variable<T> distance = fuse(

@@ -76,6 +76,8 @@ Variable<T> Pointwise<T>::divide(const V& a, const V& b, Op op) {
 #include <unroll/ops/fuse/function_list.hpp>
 template <class T>
 Variable<T> Pointwise<T>::where(const Mask& condition, const V& a, const V& b, Op op) {
+    const Shape* const shapes[] = {&condition.shape(), &a.shape(), &b.shape()};
+    broadcast(op, shapes, "condition a b");
     return unroll::fuse(
         op, primitive([](auto c, auto a, auto b) { return unroll::where(c != 0, a, b); }),
         as_numbers<T>(condition), a, b);

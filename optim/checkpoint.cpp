@@ -65,6 +65,9 @@ void set_all(Parameters<T> parameters, const std::vector<Tensor<T>>& values) {
 template <class T>
 std::vector<NamedTensor> weights(const Parameters<T>& parameters) {
     std::vector<NamedTensor> all;
+    if (parameters.empty())
+        fail("save", "there are no parameters to save; was the module moved from, or does its "
+                     "members() name none?");
     const Parameters<T> each = each_once(parameters);
     require_distinct_paths("save", each);
     for (const auto& parameter : each) {

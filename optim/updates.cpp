@@ -88,6 +88,11 @@ void require_decay(const char* name, const char* what, double value) {
             value);
 }
 
+void require_epsilon(const char* name, double value) {
+    require(name, value >= 0 && std::isfinite(value), "epsilon must be at least 0 and finite",
+            value);
+}
+
 } // namespace
 
 template <class T>
@@ -115,7 +120,9 @@ void Sgd<T>::update(const Update& settings, ParameterRef<T>& parameter, const Te
 
 template <class T>
 Adagrad<T>::Adagrad(const Parameters<T>& parameters, const AdagradOptions& options)
-    : Optimizer<T>(parameters, common(options), {"squares"}), options_(options) {}
+    : Optimizer<T>(parameters, common(options), {"squares"}), options_(options) {
+    require_epsilon("Adagrad", options.epsilon);
+}
 
 template <class T>
 void Adagrad<T>::update(const Update& settings, ParameterRef<T>& parameter,
@@ -136,6 +143,7 @@ Rmsprop<T>::Rmsprop(const Parameters<T>& parameters, const RmspropOptions& optio
     : Optimizer<T>(parameters, common(options), {"squares", "momentum"}), options_(options) {
     require_decay("Rmsprop", "decay", options.decay);
     require_decay("Rmsprop", "momentum", options.momentum);
+    require_epsilon("Rmsprop", options.epsilon);
 }
 
 template <class T>
@@ -160,6 +168,7 @@ Adam<T>::Adam(const Parameters<T>& parameters, const AdamOptions& options)
     : Optimizer<T>(parameters, common(options), {"mean", "squares"}), options_(options) {
     require_decay("Adam", "beta1", options.beta1);
     require_decay("Adam", "beta2", options.beta2);
+    require_epsilon("Adam", options.epsilon);
 }
 
 template <class T>

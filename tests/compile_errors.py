@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-MOST_LINES = 10  # of what the compiler says, besides the files that include the header
+MOST_LINES = 12  # of what the compiler says, besides the files that include the header
 
 
 def fuse(lambda_, operands="x"):
@@ -66,6 +66,8 @@ def attention(width=WIDTH, prepare=PREPARE, step=ATTEND, members=MEMBERS, cells=
 
 NO_BOOL = "a comparison of many numbers at once is no bool; write where(a > 0, x, y)"
 NO_NUMBER = "write tanh(a) for std::tanh(a), and `auto` for float or double"
+CAPTURES = "captures by reference or by `this`"
+NO_OPERAND = "pass it to fuse() as one more operand"
 NO_AUTO = "write `auto` for the types of its parameters"
 NO_RESULT = "the lambda must return a number or outputs(a, b, ...)"
 NO_PROJECT = "a recurrent cell needs a public function Variable<T> project(const Variable<T>& x) const"
@@ -107,6 +109,17 @@ CASES = {
     "fuse: too few parameters": (fuse("[](auto a) { return a; }", "x, x"), "must take one parameter for each operand"),
     "fuse: no result": (fuse("[](auto a) { a * 2; }"), NO_RESULT),
     "fuse: a comparison as the result": (fuse("[](auto a) { return a > 0; }"), NO_RESULT),
+    "fuse: captures by value": (fuse("[n, k = std::array{1.0, 2.0}, m = n > 0](auto a) { return m ? a * n : a * k[1]; }"), ""),
+    "fuse: captures by reference": (fuse("[&n](auto a) { return a * n; }"), CAPTURES),
+    "fuse: captures everything by reference": (fuse("[&](auto a) { return a * n; }"), CAPTURES),
+    "fuse: captures by reference, named": (fuse('named("a", [&](auto a) { return a * n; })'), CAPTURES),
+    "fuse: captures this": (
+        ("ops/fuse/fuse", 'struct S { double n; void f(Variable<float> x) { fuse("f", [this](auto a) { return a * n; }, x); } };'),
+        CAPTURES),
+    "fuse: captures a variable": (fuse("[x](auto a) { return a * x; }"), NO_OPERAND),
+    "fuse: captures a variable, on the left": (fuse("[x](auto a) { return x - a; }"), NO_OPERAND),
+    "fuse: captures a tensor": (fuse("[t = x.value()](auto a) { return a + t; }"), NO_OPERAND),
+    "fuse: captures a variable, in a function": (fuse("[x](auto a) { return maximum(a, x); }"), NO_OPERAND),
     "fuse: numbers alone": (fuse("[](auto a) { return a; }", "2.0"), "an operand must be a variable, parameter or tensor"),
     "assignment: as it should be": (("ops/views", "void f(Variable<float> x, Tensor<float> t) { x = select(x, 0, 0); "
                                      "t = t.select(0, 0); x = t; x = 1.0f; t.slice(0, 0, 1).assign(t); }"), ""),

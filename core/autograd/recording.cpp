@@ -178,6 +178,16 @@ Tape<T>* Tape<T>::current() {
 }
 
 template <class T>
+const char* Tape<T>::how_to_record() {
+    constexpr bool is_double = std::same_as<T, double>;
+    using Other = std::conditional_t<is_double, float, double>;
+    if (current() != nullptr || Tape<Other>::current() == nullptr)
+        return "make a tape, on the thread that computes, before the value is computed";
+    return is_double ? "a Tape<float> records here, but the value is of double: make a Tape<double>"
+                     : "a Tape<double> records here, but the value is of float: make a Tape<float>";
+}
+
+template <class T>
 bool Tape<T>::is_paused() {
     return is_paused(nullptr);
 }
@@ -232,6 +242,7 @@ std::unique_ptr<Tape<T>> idle_tape() {
     template Tape<T>::Tape();                                                                      \
     template Tape<T>::~Tape();                                                                     \
     template Tape<T>* Tape<T>::current();                                                          \
+    template const char* Tape<T>::how_to_record();                                                 \
     template bool Tape<T>::is_paused();                                                            \
     template bool Tape<T>::is_paused(const TapeSlot<T>*);                                          \
     template Tape<T>* Tape<T>::recording(const Variable<T>&);                                      \

@@ -266,11 +266,15 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
         return context;
     }
     if (context.lost == Lost::without_tape)
-        fail(
-            op,
-            "an operand was computed from a parameter while no tape was recording, so its gradient "
-            "would be lost; make the tape first, or detach() the operand");
-    if (slot != nullptr || parameters) context.tape = tape;
+        fail(op, "an operand was computed from a parameter while no tape was recording, so its "
+                 "gradient would be lost; make the tape first, on the thread that computes, or "
+                 "detach() the operand");
+    if (slot == nullptr && !parameters) return context;
+    if (context.lost == Lost::in_gradient)
+        fail(op, "an operand was computed from a gradient that was not recorded, so its derivative "
+                 "would be lost; call the gradients() before with {.create_graph = true}, or "
+                 "detach() the operand if it is to be a constant");
+    context.tape = tape;
     return context;
 }
 
@@ -329,6 +333,14 @@ Tensor<T> Tape<T>::gradient(const Variable<T>& x, Where where) const {
                      std::string(n.op.name) + "'");
     const Tensor<T> found = n.retained != no_node ? m_->retained[n.retained] : Tensor<T>();
     return found.storage() ? found.copy() : Tensor<T>::zeros(x.shape());
+}
+
+template <class T>
+const char* Tape<T>::name_of(NodeId id) const {
+    const auto& names = m_->names;
+    const auto found = std::find_if(names.rbegin(), names.rend(),
+                                    [&](const auto& named) { return named.first == id; });
+    return found != names.rend() ? found->second : node(id).op.name;
 }
 
 template <class T>

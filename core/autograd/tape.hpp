@@ -117,7 +117,7 @@ struct PassMemory {
 template <class T>
 class Tape {
 public:
-    Tape();
+    [[nodiscard]] Tape();
     ~Tape();
     Tape(const Tape&) = delete;
     Tape& operator=(const Tape&) = delete;
@@ -127,6 +127,8 @@ public:
     // Whether nothing is recorded because a NoRecording lives that was made after the last tape of
     // this thread.
     static bool is_paused();
+    // For messages: what to write so that a tape records.
+    static const char* how_to_record();
     // The tape that records operations on x: its own, or the current one; null if none does.
     static Tape* recording(const Variable<T>& x);
 
@@ -203,6 +205,8 @@ public:
         return scope < m_->scopes.size() ? m_->scopes[scope].caller : Where();
     }
     const std::vector<std::pair<NodeId, const char*>>& names() const { return m_->names; }
+    // The name that name() gave it, or else that of its operation.
+    const char* name_of(NodeId id) const;
     // Operands that were not recorded, in the order of their use.
     const std::vector<ConstantUse>& constants() const { return m_->constants; }
     // Names of such operands, by ConstantUse::value.
@@ -369,7 +373,7 @@ Random& current_random() {
 template <class T = void>
 class NoRecording {
 public:
-    NoRecording();
+    [[nodiscard]] NoRecording();
     ~NoRecording();
     NoRecording(const NoRecording&) = delete;
     NoRecording& operator=(const NoRecording&) = delete;
@@ -379,6 +383,10 @@ private:
 };
 template <>
 class NoRecording<void> {
+public:
+    [[nodiscard]] NoRecording() = default;
+
+private:
     NoRecording<float> float_;
     NoRecording<double> double_;
 };
@@ -387,7 +395,7 @@ class NoRecording<void> {
 template <class T>
 class Recording {
 public:
-    explicit Recording(Tape<T>& tape);
+    [[nodiscard]] explicit Recording(Tape<T>& tape);
     ~Recording();
     Recording(const Recording&) = delete;
     Recording& operator=(const Recording&) = delete;

@@ -29,8 +29,8 @@ inline constexpr NodeId no_node = ~NodeId{0};
 // Whether the gradient of a value that was not recorded is lost.
 enum class Lost : std::uint8_t {
     nothing,
-    // A gradient that was not recorded, or computed from one: a backward pass that begins with it
-    // is an error.
+    // A gradient that was not recorded, or computed from one: a backward pass that begins with it,
+    // and an operation that joins it with what needs a gradient, are errors.
     in_gradient,
     // Computed, while a NoRecording lived, from what needs a gradient: a constant to operations,
     // but a backward pass that begins with it is an error.
@@ -153,6 +153,11 @@ protected:
 
     Value<T>* body_ = nullptr;
 };
+
+template <class T>
+std::ostream& operator<<(std::ostream& out, const Variable<T>& x) {
+    return out << x.value();
+}
 
 // The value without its history: no gradient flows back through it.
 template <class T>

@@ -9,7 +9,7 @@ namespace unroll {
 //   tape.backward(loss(model(x)));
 class Evaluating {
 public:
-    Evaluating();
+    [[nodiscard]] Evaluating();
     ~Evaluating();
     Evaluating(const Evaluating&) = delete;
     Evaluating& operator=(const Evaluating&) = delete;

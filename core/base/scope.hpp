@@ -49,8 +49,8 @@ class Scope {
 public:
     static constexpr std::int64_t no_index = -1;
 
-    explicit Scope(std::string_view name, std::int64_t index = no_index);
-    Scope(const ModuleName& module, Where caller);
+    [[nodiscard]] explicit Scope(std::string_view name, std::int64_t index = no_index);
+    [[nodiscard]] Scope(const ModuleName& module, Where caller);
     ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;

@@ -65,13 +65,23 @@ public:
         for (std::size_t i = 0; i < inputs.size(); ++i)
             subjects_.push_back({"input " + std::to_string(i), inputs[i].copy(), {}, {}});
         for (NamedParameter<double> p : parameters)
-            if (p.is_trainable()) subjects_.push_back({p.path, p.change(), p, {}});
+            if (p.is_trainable())
+                subjects_.push_back({p.path, p.change(), p, {}});
+            else
+                frozen_.emplace_back(p, p.value().copy());
+        if (subjects_.empty())
+            fail("gradcheck", "there is nothing to check: no input and no trainable parameter was "
+                              "given");
         for (Subject& s : subjects_) {
             elements_ += s.value.size();
             s.typical = root_mean_square(s.value);
         }
         if (options_.mode == Mode::automatic)
             options_.mode = elements_ <= options.full ? Mode::elements : Mode::directions;
+    }
+    ~Check() {
+        for (auto& [parameter, value] : frozen_)
+            if (!(parameter.value() == value)) parameter.set(value);
     }
 
     GradcheckReport run() {
@@ -574,6 +584,8 @@ private:
     GradcheckOptions options_;
     Random random_;
     std::vector<Subject> subjects_;
+    // With their values: running means, which the function changes, are restored.
+    std::vector<std::pair<ParameterRef<double>, Tensor<double>>> frozen_;
     std::size_t elements_ = 0, outputs_ = 1;
     Tensor<double> cotangent_, start_;
     std::vector<double> sizes_;   // per output: sum of magnitudes of the terms

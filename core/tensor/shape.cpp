@@ -2,6 +2,7 @@
 #include <unroll/core/tensor/shape.hpp>
 
 #include <algorithm>
+#include <sstream>
 #include <utility>
 
 namespace unroll {
@@ -44,7 +45,23 @@ std::string to_string(const Shape& shape) {
     return text + "]";
 }
 
-Shape broadcast(const Op& op, std::span<const Shape* const> shapes) {
+namespace {
+
+[[noreturn]] void fail_to_broadcast(const Op& op, std::span<const Shape* const> shapes,
+                                    std::string_view names) {
+    std::istringstream in{std::string(names)};
+    std::string all, name;
+    for (const Shape* shape : shapes) {
+        if (!all.empty()) all += " and ";
+        if (in >> name && name != "->") all += name + " ";
+        all += to_string(*shape);
+    }
+    fail(op, "shapes " + all + " do not broadcast: an extent must be equal or 1");
+}
+
+} // namespace
+
+Shape broadcast(const Op& op, std::span<const Shape* const> shapes, std::string_view names) {
     Shape common;
     for (const Shape* shape : shapes) {
         if (common.size() < shape->size()) {
@@ -57,11 +74,7 @@ Shape broadcast(const Op& op, std::span<const Shape* const> shapes) {
             std::size_t& n = common[lead + i];
             const std::size_t m = (*shape)[i];
             if (n == m || m == 1) continue;
-            if (n != 1) {
-                std::string all;
-                for (const Shape* s : shapes) all += (all.empty() ? "" : " and ") + to_string(*s);
-                fail(op, "shapes " + all + " do not broadcast: an extent must be equal or 1");
-            }
+            if (n != 1) fail_to_broadcast(op, shapes, names);
             n = m;
         }
     }

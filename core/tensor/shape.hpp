@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace unroll {
 
@@ -130,8 +131,8 @@ Strides row_major(const Shape& shape);
 std::string to_string(const Shape& shape);
 
 // The common shape of operands under NumPy's broadcasting rules. Throws Error naming the operation
-// and all shapes.
-Shape broadcast(const Op& op, std::span<const Shape* const> shapes);
+// and all shapes, with the operands' names if given, as in "mask x".
+Shape broadcast(const Op& op, std::span<const Shape* const> shapes, std::string_view names = {});
 Shape broadcast(const Op& op, const Shape& a, const Shape& b);
 
 // Whether `from` broadcasts to `to`.

@@ -11,14 +11,22 @@ namespace unroll {
 
 namespace detail {
 
-// Of the result of a map over the operands.
+// Of the result of a map over the operands, whose names are for messages.
 template <class... V>
-LayoutRef common_layout(const Op& op, const V&... x) {
+LayoutRef common_layout(const Op& op, std::string_view names, const V&... x) {
     const std::array<const LayoutRef*, sizeof...(V)> all{&x.value().layout()...};
     bool alike = (*all[0])->is_row_major;
     for (const LayoutRef* layout : all) alike = alike && &**layout == &**all[0];
     if (alike) return *all[0];
-    return LayoutRef(broadcast(op, std::array<const Shape*, sizeof...(V)>{&x.shape()...}));
+    return LayoutRef(broadcast(op, std::array<const Shape*, sizeof...(V)>{&x.shape()...}, names));
+}
+
+template <class F>
+std::string_view names_of(const F& f) {
+    if constexpr (requires { f.names; })
+        return f.names;
+    else
+        return {};
 }
 
 // An operand that is a single number.
@@ -63,7 +71,7 @@ struct FusedRule {
                     const V&... x) const {
         if (to.is_recording())
             return add_pulled_back<T>(read<N>(f), to, std::array<Variable<T>, N>{x...}, gradients);
-        const LayoutRef layout = common_layout(Op::unplaced("fuse"), x...);
+        const LayoutRef layout = common_layout(Op::unplaced("fuse"), {}, x...);
         std::array<InputOperand<T>, N + M> sources{x.value()...};
         for (std::size_t i = 0; i < M; ++i)
             sources[N + i] = gradients[i].value().storage() ? InputOperand<T>(gradients[i].value())
@@ -94,7 +102,7 @@ auto fuse(const Op& op, const F& f, std::span<const OutputSlot<T>> targets, cons
         std::remove_cvref_t<decltype(as_tuple(f((static_cast<void>(x), Lanes<T>{})...)))>;
     constexpr std::size_t M = std::tuple_size_v<Values>;
 
-    const LayoutRef layout = common_layout(op, x...);
+    const LayoutRef layout = common_layout(op, names_of(f), x...);
     const Shape& shape = layout->shape;
     std::array<Tensor<T>, M> values;
     std::array<OutputOperand<T>, M> sinks;
@@ -167,10 +175,11 @@ struct primitive {
 // f is a generic lambda over numbers that returns one number or outputs(...). Called with SIMD
 // lanes it is the forward kernel, with dual numbers over lanes the backward kernel, and with
 // symbols it gives a formula, for graph drawings and higher derivatives. Its operands are saved,
-// and it is evaluated again in the backward pass. Operands are variables, parameters, tensors or
-// numbers, at least one of them not a number. The operand that a where(condition, a, b) does not
-// select contributes neither to the value nor to a derivative of any order, even if it is NaN or
-// the incoming gradient is infinite. Throws Error if shapes do not broadcast.
+// and it is evaluated again in the backward pass: it must capture by value. Operands are variables,
+// parameters, tensors or numbers, at least one of them not a number. The operand that a
+// where(condition, a, b) does not select contributes neither to the value nor to a derivative of
+// any order, even if it is NaN or the incoming gradient is infinite. Throws Error if shapes do not
+// broadcast.
 template <class F, class... X>
 auto fuse(Op op, F f, const X&... x) {
     constexpr bool has_operand = (Operand<X> || ...);
@@ -187,12 +196,18 @@ auto fuse(Op op, F f, const X&... x) {
 // The same with the first result, or the first M results, stored in output slots.
 template <class T, class F, class... X>
 auto fuse_into(const OutputSlot<T>& target, Op op, F f, const X&... x) {
-    return detail::fuse<T>(op, f, std::span(&target, 1), static_cast<const Variable<T>&>(x)...);
+    if constexpr (detail::can_be_read<F, detail::probe_for<F, X>...>())
+        return detail::fuse<T>(op, f, std::span(&target, 1), static_cast<const Variable<T>&>(x)...);
+    else
+        return Variable<T>();
 }
 template <class T, std::size_t M, class F, class... X>
 auto fuse_into(const std::array<OutputSlot<T>, M>& targets, Op op, F f, const X&... x) {
-    return detail::fuse<T>(op, f, std::span<const OutputSlot<T>>(targets),
-                           static_cast<const Variable<T>&>(x)...);
+    if constexpr (detail::can_be_read<F, detail::probe_for<F, X>...>())
+        return detail::fuse<T>(op, f, std::span<const OutputSlot<T>>(targets),
+                               static_cast<const Variable<T>&>(x)...);
+    else
+        return std::array<Variable<T>, M>();
 }
 
 } // namespace unroll

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <unroll/ops/operand.hpp>
+
+#include <array>
+#include <bit>
 #include <concepts>
 #include <tuple>
 #include <type_traits>
@@ -94,6 +98,15 @@ template <class F, class S>
 requires std::is_arithmetic_v<S>
 struct Probed<S, Probe<F>> : Probed<Probe<F>, Probe<F>> {
 };
+template <class F, Operand X>
+struct Probed<Probe<F>, X> : Probed<Probe<F>, Probe<F>> {
+    static_assert(
+        sizeof(Misused<F>) == 0,
+        "fuse: a variable, parameter or tensor is no number within the lambda; pass it to "
+        "fuse() as one more operand, for one more parameter");
+};
+template <Operand X, class F>
+struct Probed<X, Probe<F>> : Probed<Probe<F>, X> {};
 template <class A, class B>
 using probed = typename Probed<A, B>::type;
 template <class A, class B>
@@ -159,6 +172,15 @@ struct Within<primitive<F>> : Within<F> {};
 template <class F, class Operand>
 using probe_for = Probe<typename Within<F>::type>;
 
+// Whether a lambda that can be copied byte by byte captures a reference or a pointer, such as
+// `this`: std::bit_cast of such a type is no constant expression. False for other lambdas.
+template <class F>
+inline constexpr bool captures_address =
+    std::is_trivially_copyable_v<F> && !std::is_empty_v<F> && !requires {
+    typename std::bool_constant<(
+        static_cast<void>(std::bit_cast<F>(std::array<unsigned char, sizeof(F)>{})), true)>;
+};
+
 template <class R>
 inline constexpr bool is_result = std::is_arithmetic_v<R>;
 template <class F>
@@ -170,6 +192,10 @@ inline constexpr bool is_result<std::tuple<R...>> = (is_result<R> && ...);
 template <class F, class... Operand>
 consteval bool can_be_read() {
     using Lambda = typename Within<F>::type;
+    static_assert(!captures_address<Lambda>,
+                  "fuse: the lambda captures by reference or by `this`, and is called again in the "
+                  "backward pass, when that may have changed or be gone; capture values: [a] for "
+                  "[&a], [a = this->a] for [this]");
     constexpr bool is_generic = !requires { &Lambda::operator(); };
     static_assert(is_generic,
                   "fuse: the lambda is called with vectors of numbers, dual numbers and "
@@ -185,7 +211,7 @@ consteval bool can_be_read() {
             static_assert(is_misread || is_result<R>,
                           "fuse: the lambda must return a number or outputs(a, b, ...); of a "
                           "comparison, where(a > b, 1, 0)");
-            return !is_misread && is_result<R>;
+            return !captures_address<Lambda> && !is_misread && is_result<R>;
         }
     }
     return false;

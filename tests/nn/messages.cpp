@@ -7,6 +7,7 @@
 #include <unroll/nn/layers/layers.hpp>
 #include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/nn/recurrent/lstm.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/matrix.hpp>
@@ -221,7 +222,7 @@ TEST_CASE("backward of an unrecorded value says what to change") {
     const auto y = sum(layer(ones({1, 2})));
     Tape<float> tape;
     const std::string message = error_of([&] { tape.backward(y); });
-    CHECK(contains(message, "make the tape before the value is computed"));
+    CHECK(contains(message, "make a tape, on the thread that computes, before the value is"));
     CHECK(contains(message, "messages.cpp:"));
     const auto seeded = layer(ones({1, 2}));
     for (const std::string& other : {error_of([&] {
@@ -260,4 +261,55 @@ TEST_CASE("gradients without any tape say what to write") {
     const std::string message = error_of([&] { gradients(y, {layer.weight}); });
     CHECK(contains(message, "before the value is computed"));
     CHECK(contains(message, "messages.cpp:"));
+}
+
+TEST_CASE("a tape of the other type is said to be the wrong one") {
+    const nn::Linear<double> layer({.input = 2, .output = 1});
+    const Tape tape;
+    const auto y = sum(layer(Tensor<double>::ones({1, 2})));
+    CHECK(contains(error_of([&] { gradients(y, {layer.weight}); }), "make a Tape<double>"));
+}
+
+TEST_CASE("shapes that do not broadcast come with the names of the operands") {
+    const Mask mask = Mask::ones({2, 3});
+    CHECK(contains(error_of([&] {
+                       masked_fill(ones({2, 4}), mask, 0);
+                   }),
+                   "mask [2, 3] and x [2, 4]"));
+    CHECK(contains(error_of([&] {
+                       where(mask, ones({2, 4}), ones({2, 3}));
+                   }),
+                   "condition [2, 3] and a [2, 4] and b [2, 3]"));
+    const auto sum_of = named("gate state -> h", [](auto a, auto b) { return a + b; });
+    CHECK(contains(error_of([&] { fuse("cell", sum_of, ones({2}), ones({3})); }),
+                   "gate [2] and state [3]"));
+}
+
+TEST_CASE("second derivatives of several numbers name the function that was called") {
+    Tape<float> tape;
+    const auto x = tape.variable(Tensor<float>::ones({3}));
+    CHECK(contains(error_of([&] { hessian(x * x, x); }), "hessian: second derivatives are those"));
+    CHECK(contains(error_of([&] { hessian(x * x, {x, x}); }), "hessian: "));
+    CHECK(contains(
+        error_of([&] { hessian_vector_product(x * x, {x}, Tensor<float>::ones({3})); }),
+        "hessian_vector_product: second derivatives are those of one number, got shape [3]"));
+}
+
+TEST_CASE("a pass over what was used up names the function that was called") {
+    Tape<float> tape;
+    const auto x = tape.variable(Tensor<float>::ones({3}), "x");
+    const auto y = sum(x * x);
+    gradients(y, {x});
+    CHECK(contains(error_of([&] { gradients(y, {x}); }), "gradients: "));
+    CHECK(contains(error_of([&] { tape.backward(y); }), "backward: "));
+}
+
+TEST_CASE("a changed value is called by its name") {
+    Tape<float> tape;
+    auto x = tape.variable(Tensor<float>::ones({3}));
+    tape.name(x, "speed");
+    const auto y = sum(x * x);
+    Tensor<float> value = x.value();
+    value.fill(2);
+    CHECK(contains(error_of([&] { tape.backward(y); }), "the value of 'speed' of shape [3]"));
 }

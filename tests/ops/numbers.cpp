@@ -174,6 +174,16 @@ TEST_CASE("variance and norm: squares neither overflow nor underflow") {
     CHECK(at_0.second(1) == doctest::Approx(-0.5));
 }
 
+TEST_CASE("normalisations refuse an epsilon that is negative or not finite") {
+    const F x = Floats({2, 2}, {1, 2, 3, 4}), two = Floats({2}, {1, 1});
+    for (const double epsilon : {-1e-5, std::nan(""), std::numeric_limits<double>::infinity()})
+        for (const std::string& message :
+             {error_of([&] { layer_norm(x, two, two, epsilon); }),
+              error_of([&] { batch_norm(x, two, two, epsilon); }),
+              error_of([&] { batch_norm(x, two, two, two, two, epsilon); })})
+            CHECK(contains(message, "epsilon must be at least 0"));
+}
+
 TEST_CASE("normalisations: constant channels give the bias, large ones do not overflow") {
     const F gain(Floats({2}, {1, 2})), bias(Floats({2}, {0, 0.5f}));
     for (const float v : {100.f, 0.1f, 1e8f, 1e20f, 3e38f}) {

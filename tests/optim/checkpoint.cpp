@@ -169,6 +169,14 @@ TEST_CASE("checkpoints reject content that could not be read back") {
                            file.path, Parameters<float>{{"w", layer.weight}, {"w", layer.bias}});
                    }),
                    "two parameters have the path 'w'"));
+    auto moved_to = std::move(layer);
+    CHECK(contains(error_of([&] { optim::save_weights(file.path, parameters(layer)); }),
+                   "there are no parameters to save"));
+    CHECK(contains(error_of([&] {
+                       optim::Checkpoint<float>{{}, &adam, {}, {}}.save(file.path);
+                   }),
+                   "there are no parameters to save"));
+    layer = std::move(moved_to);
     // A parameter that is listed twice is saved once, by its first path.
     optim::save_weights(file.path, Parameters<float>{{"w", layer.weight}, {"v", layer.weight}});
     CHECK(SafetensorsFile::read(file.path).names() == std::vector<std::string>{"w"});

@@ -176,6 +176,11 @@ TEST_CASE("options out of range are errors") {
     CHECK(contains(error_of([&] { Sgd<double>(all, {.weight_decay = NAN}); }), "weight decay"));
     CHECK(contains(error_of([&] { Rmsprop<double>(all, {.decay = 1.5}); }), "decay"));
     CHECK(contains(error_of([&] { Adam<double>(all, {.beta1 = 1}); }), "beta1"));
+    for (const std::string& message :
+         {error_of([&] { Adam<double>(all, {.epsilon = -1e-8}); }),
+          error_of([&] { Rmsprop<double>(all, {.epsilon = std::nan("")}); }),
+          error_of([&] { Adagrad<double>(all, {.epsilon = -1}); })})
+        CHECK(contains(message, "epsilon must be at least 0 and finite, got "));
     CHECK(contains(error_of([&] { Adam<double>(all, {.beta2 = -0.1}); }), "beta2"));
     Adam<double> adam(all);
     CHECK(contains(error_of([&] { adam.set_learning_rate(NAN); }), "learning rate"));

@@ -41,7 +41,7 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
             for_monitors([&](Monitor<T>& m) { whole = whole || m.needs_whole_gradients(); });
             accumulator = std::make_unique<InPlace<T>>(*this, whole, false);
         }
-        BackwardPass<T> pass(*this, *accumulator, where, to);
+        BackwardPass<T> pass(*this, *accumulator, op, to);
         pass.sweep();
         for (const auto& [node, gradient] : pass.found()) found[node] = gradient;
         if (!options.create_graph)
@@ -99,7 +99,7 @@ std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identit
     Tape<T>* tape = tape_of(y, wrt);
     if (tape == nullptr)
         fail(Op("gradients", where),
-             "no tape recorded the value; make one before the value is computed");
+             std::string("no tape recorded the value; ") + Tape<T>::how_to_record());
     return tape->gradients({&y, 1}, {&seed, 1}, wrt, options, where);
 }
 
@@ -112,11 +112,23 @@ std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identit
     return gradients(y, wrt, Variable<T>(Tensor<T>::ones(y.shape())), options, where);
 }
 
+namespace {
+
+template <class T>
+void require_scalar(const Op& op, const Variable<T>& y) {
+    if (y.size() != 1)
+        fail(op, "second derivatives are those of one number, got shape " + to_string(y.shape()) +
+                     "; reduce it, for example by sum()");
+}
+
+} // namespace
+
 template <class T>
 std::vector<Tensor<T>>
 hessian_vector_product(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
                        const std::type_identity_t<std::vector<Tensor<T>>>& v, Where where) {
     const Op op("hessian_vector_product", where);
+    require_scalar(op, y);
     if (v.size() != wrt.size())
         fail(op, std::to_string(v.size()) + " tensors for " + std::to_string(wrt.size()) +
                      " variables");
@@ -177,6 +189,7 @@ Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Variable<T>>
 
 template <class T>
 Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt, Where where) {
+    require_scalar(Op("hessian", where), y);
     const std::size_t n = flat_size(wrt);
     Tensor<T> rows({n, n});
     std::size_t begin = 0;
@@ -190,6 +203,7 @@ Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
 
 template <class T>
 Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Variable<T>>& x, Where where) {
+    require_scalar(Op("hessian", where), y);
     return jacobian(gradients(y, {x}, {.create_graph = true}, where)[0], x, where);
 }
 

@@ -28,9 +28,9 @@ void LastPass<T>::add(const ParameterRef<T>& parameter) {
 }
 
 template <class T>
-BackwardPass<T>::BackwardPass(Tape<T>& tape, Accumulator<T>& to, Where where,
+BackwardPass<T>::BackwardPass(Tape<T>& tape, Accumulator<T>& to, const Op& op,
                               std::optional<std::span<const NodeId>> wrt)
-    : tape_(tape), to_(to), memory_(tape.m_->pass), where_(where), restricted_(wrt.has_value()) {
+    : tape_(tape), to_(to), memory_(tape.m_->pass), op_(op), restricted_(wrt.has_value()) {
     tape.in_pass_ = true;
     tape.m_->flags.assign(tape.size(), restricted_ ? 0 : needed);
     if (wrt) restrict_to(*wrt);
@@ -40,11 +40,12 @@ template <class T>
 void BackwardPass<T>::check(NodeId id) const {
     const Node<T>& n = tape_.node(id);
     if (n.is_used_up)
-        fail(Op("backward", where_),
-             "'" + std::string(n.op.name) +
-                 "' was used up by an earlier backward. If a state is carried from one pass to the "
-                 "next, detach() it; to pass through the same operations again, call the earlier "
-                 "backward with {.retain = true}");
+        fail(
+            op_,
+            "'" + std::string(n.op.name) +
+                "' was used up by an earlier backward pass. If a state is carried from one pass to "
+                "the next, detach() it; to pass through the same operations again, call the "
+                "earlier backward() or gradients() with {.retain = true}");
     const NodeId last = id + n.outputs - 1;
     if (n.rule == nullptr || !n.rule->has_changed(tape_, last)) return;
     const auto kept = n.rule->kept();
@@ -56,13 +57,13 @@ void BackwardPass<T>::check(NodeId id) const {
         if (source != nullptr && source->parameter != nullptr)
             what = "the parameter '" + source->parameter->name() + "'";
         else if (source != nullptr)
-            what = "the value of '" + std::string(source->op.name) + "'";
+            what = "the value of '" + std::string(tape_.name_of(changed->node)) + "'";
         what += " of shape " + to_string(changed->value().shape());
         if (source != nullptr && source->op.where.line() != 0 && source != &n)
             what += " (recorded at " + to_string(source->op.where) + ")";
     }
     fail(n.op,
-         "backward, called at " + to_string(where_) + ", needs " + what +
+         std::string(op_.name) + ", called at " + to_string(op_.where) + ", needs " + what +
              ", which was changed since it was recorded. Change it after backward, or give the "
              "operation a copy; data() and () on a tensor that is not const count as changes",
          tape_.scope_path(n.scope), tape_.caller(n.scope));
@@ -242,9 +243,9 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
         if (!y[i].is_recorded() && !y[i].is_parameter()) {
             const Lost lost = y[i].body() != nullptr ? y[i].body()->lost : Lost::nothing;
             if (lost == Lost::without_tape)
-                fail(op,
-                     "the value was computed from a parameter while no tape was recording; make "
-                     "the tape before the value is computed");
+                fail(op, std::string("the value was computed from a parameter while no tape was "
+                                     "recording; ") +
+                             how_to_record());
             if (lost == Lost::where_paused)
                 fail(op, "the value was computed while a NoRecording lived, so no tape recorded "
                          "it; compute it outside of that scope, or detach() it if its gradients "
@@ -264,13 +265,14 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
 template <class T>
 void Tape<T>::backward(std::span<const Variable<T>> y, std::span<const Variable<T>> seeds,
                        BackwardOptions options, Where where) {
-    find_starts(Op("backward", where), y, seeds);
+    const Op op("backward", where);
+    find_starts(op, y, seeds);
     if (m_->pass.starts.empty()) return;
     const NoRecording<T> paused;
     bool whole = false;
     for_monitors([&](Monitor<T>& m) { whole = whole || m.needs_whole_gradients(); });
     InPlace<T> to(*this, whole, !apart_);
-    BackwardPass<T> pass(*this, to, where);
+    BackwardPass<T> pass(*this, to, op);
     pass.sweep();
     pass.add_to_leaves();
     if (!options.retain) pass.use_up();

@@ -22,7 +22,7 @@ public:
 
     // Restricted to the paths to `wrt`, if given; otherwise all leaves and retained values are
     // targets.
-    BackwardPass(Tape<T>& tape, Accumulator<T>& to, Where where,
+    BackwardPass(Tape<T>& tape, Accumulator<T>& to, const Op& op,
                  std::optional<std::span<const NodeId>> wrt = {});
     ~BackwardPass() {
         memory_.clear();
@@ -54,7 +54,7 @@ private:
     Tape<T>& tape_;
     Accumulator<T>& to_;
     PassMemory<T>& memory_;
-    Where where_;
+    Op op_;
     bool restricted_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/core/tensor/xtensor.hpp>
+#include <unroll/nn/layers/convolution.hpp>
 #include <unroll/nn/layers/layers.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
@@ -188,6 +189,15 @@ TEST_CASE("changes: gradcheck leaves everything as it was, also where the functi
             CHECK(w.gradient() == Tensor<double>({2}, {7, 7}));
             CHECK(Tape<double>::current() == nullptr);
         }
+}
+
+TEST_CASE("changes: gradcheck leaves running means as they were") {
+    nn::BatchNorm<double> norm({.channels = 2});
+    const auto x = random_tensor({4, 2});
+    const auto f = [&](const std::vector<Variable<double>>& in) { return square(norm(in[0])); };
+    CHECK(gradcheck(f, {x}, parameters(norm)).passed());
+    CHECK(norm.running_mean.value() == Tensor<double>::zeros({2}));
+    CHECK(norm.running_var.value() == Tensor<double>::ones({2}));
 }
 
 TEST_CASE("changes: gradcheck says when a derivative is zero everywhere") {

@@ -3,6 +3,7 @@
 #include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/core/graph/formula_text.hpp>
 #include <unroll/nn/initialize.hpp>
+#include <unroll/nn/layers/layers.hpp>
 #include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/join.hpp>
@@ -154,8 +155,38 @@ TEST_CASE("misuse of gradients") {
                    "0 tensors for 1 variables"));
     CHECK(contains(error_of([&] { hessian_vector_product(sum(y), {x}, {random_tensor({2})}); }),
                    "v has shape [2] for a variable of shape [3]"));
+    CHECK(contains(error_of([&] { hessian_vector_product(y, {x}, random_tensor({3})); }),
+                   "of one number, got shape [3]"));
     // None of these has used anything up.
     CHECK(distance(gradients(sum(y), {y})[0].value(), Tensor<double>::ones({3})) == 0);
+}
+
+TEST_CASE("a gradient that was not recorded does not pass for a recorded one") {
+    Tape<double> tape;
+    const auto x = tape.variable(random_tensor({3}));
+    const nn::Linear<double> layer({.input = 3, .output = 1});
+    const V g = gradients(sum(exp(x)), {x}, {.retain = true})[0];
+    const V constant = V(random_tensor({3}));
+    for (const std::string& message :
+         {error_of([&] { sum(x) + sum(g); }), error_of([&] { g* x; }), error_of([&] {
+              stack({x, g}, 0);
+          }),
+          error_of([&] { matmul(x, constant * g); }), error_of([&] {
+              layer(reshape(2 * g, {1, 3}));
+          }),
+          error_of([&] { where(Mask::ones({3}), x, abs(g)); })})
+        CHECK(contains(message, "call the gradients() before with {.create_graph = true}, or "
+                                "detach()"));
+    CHECK(contains(error_of([&] { tape.backward(sum(g)); }), "{.create_graph = true}"));
+
+    // What only computes, the values as constants, and recorded gradients are right.
+    CHECK(error_of([&] { sum(g + constant); }) == "");
+    CHECK(distance((x + detach(g)).value(), (x + V(g.value())).value()) == 0);
+    const V recorded = gradients(sum(exp(x)), {x}, {.create_graph = true})[0];
+    tape.backward(sum(x) + sum(recorded));
+    CHECK(distance(tape.gradient(x), (1 + exp(x)).value()) < 1e-15);
+    const NoRecording<double> paused;
+    CHECK(error_of([&] { x - 0.1 * g; }) == "");
 }
 
 TEST_CASE("the gradient with respect to intermediate values and retained views") {

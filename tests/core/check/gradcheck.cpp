@@ -357,6 +357,9 @@ TEST_CASE("constants and the number of evaluations") {
     const auto report = check([](const Many& in) { return tanh(in[0]); }, x);
     CHECK(report.evaluations <= 2 + 2 * 10 + 2 + 4);
     CHECK(report.entries[0].uncertainty < 1e-6);
+    CHECK(
+        contains(error_of([] { gradcheck([](const Many&) { return Variable<double>(1.0); }, {}); }),
+                 "no input and no trainable parameter"));
 }
 
 TEST_CASE("the same model in float and in double") {
