@@ -48,7 +48,8 @@ std::vector<Tensor<T>> DataParallel<T>::gradients_of_shards(const Op& op) const 
 }
 
 template <class T>
-double DataParallel<T>::backward(const Loss& loss, std::span<const double> weights, Where where) {
+double DataParallel<T>::backward(const Loss& loss, std::span<const double> weights,
+                                 BackwardOptions options, Where where) {
     const Op op("DataParallel", where);
     if (!weights.empty() && weights.size() != size())
         fail(op,
@@ -71,7 +72,7 @@ double DataParallel<T>::backward(const Loss& loss, std::span<const double> weigh
         const Recording<T> recording(tape);
         const Variable<T> result = loss(i);
         losses[i] = static_cast<double>(result.item());
-        tape.backward(result, Tensor<T>::full(result.shape(), static_cast<T>(weight(i))), {},
+        tape.backward(result, Tensor<T>::full(result.shape(), static_cast<T>(weight(i))), options,
                       where);
     };
     if (size() == 1) {

@@ -30,11 +30,12 @@ public:
     // Calls `loss(shard)` for every shard while its tape records, runs each tape backward and adds
     // the mean of the shards' gradients, optionally weighted, to the gradients of the parameters.
     // Returns the mean loss. Throws Error, changing no gradient, for weights that are negative or
-    // all zero, and if a parameter that was not given to the constructor received a gradient; an
-    // exception of a shard is rethrown, also without changing gradients.
+    // all zero, for a loss that is infinite or NaN, and if a parameter that was not given to the
+    // constructor received a gradient; an exception of a shard is rethrown, also without changing
+    // gradients.
     using Loss = std::function<Variable<T>(std::size_t shard)>;
     double backward(const Loss& loss, std::span<const double> weights = {},
-                    Where where = Where::current());
+                    BackwardOptions options = {}, Where where = Where::current());
 
 private:
     // The gradients of the shards' last pass, by parameter and shard; without storage if a

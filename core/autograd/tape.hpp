@@ -74,7 +74,8 @@ struct ConstantUse {
 };
 
 struct BackwardOptions {
-    bool retain = false; // keep the saved tensors, so that backward can run again
+    bool retain = false;           // keep the saved tensors, so that backward can run again
+    bool allow_non_finite = false; // of a loss, which is otherwise an error if it is inf or NaN
 };
 
 struct GradientOptions {
@@ -139,8 +140,8 @@ public:
     // Adds d y / d leaf to the gradient of every leaf: from a scalar, or from any tensor with a
     // seed of its shape. Gradients of parameters are added to ParameterRef::gradient(). A constant
     // has zero gradients, so nothing is added. Throws Error, changing no gradient and no rule, for
-    // a variable of another or a cleared tape, a tape already freed by backward, and a saved value
-    // that has changed since it was recorded.
+    // a variable of another or a cleared tape, a tape already freed by backward, a saved value that
+    // has changed since it was recorded, and a scalar y that is infinite or NaN.
     void backward(const Variable<T>& y, BackwardOptions options = {},
                   Where where = Where::current());
     void backward(const Variable<T>& y, const Tensor<T>& seed, BackwardOptions options = {},

@@ -81,7 +81,8 @@ private:
         const double falling = 0.5 * (1 + std::cos(3.141592653589793 * done()));
         adam_.set_learning_rate(o_.learning_rate * warm * (falling * 0.98 + 0.02));
         const double loss =
-            shards_.backward([&](std::size_t shard) { return task_.loss(shard, batch); });
+            shards_.backward([&](std::size_t shard) { return task_.loss(shard, batch); }, {},
+                             {.allow_non_finite = true});
         if (!std::isfinite(loss))
             fail("train", fmt::format("the loss of batch {} is {}, which is not finite; a lower "
                                       "--learning-rate may help",

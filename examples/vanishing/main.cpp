@@ -34,11 +34,11 @@ public:
             Tape tape;
             const auto loss = cross_entropy(model(batch), batch.first);
             run.losses.push_back(static_cast<double>(loss.item()));
-            tape.backward(loss);
             try {
+                tape.backward(loss);
                 if (clip > 0) optim::clip_norm(optimizer.parameters(), clip);
                 optimizer.step();
-            } catch (const Error&) { // the gradient is not finite
+            } catch (const Error&) { // loss or gradient is not finite
                 run.error = diagnosis(model, batch);
                 break;
             }

@@ -89,7 +89,7 @@ std::vector<double> gradient_norms(Model<Cell>& model, const Batch& batch,
     Tape<float> tape;
     const Statistics<float> statistics(tape);
     const auto loss = cross_entropy(model(batch), batch.first);
-    tape.backward(loss);
+    tape.backward(loss, {.allow_non_finite = true});
     for (const auto& parameter : parameters(model)) parameter.clear_gradient();
     if (!picture.empty())
         graph::write(picture, loss,

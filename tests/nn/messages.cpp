@@ -16,7 +16,9 @@
 #include <unroll/ops/views.hpp>
 #include <unroll/optim/parallel.hpp>
 
+#include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <regex>
 
 using namespace test;
@@ -302,6 +304,26 @@ TEST_CASE("a pass over what was used up names the function that was called") {
     gradients(y, {x});
     CHECK(contains(error_of([&] { gradients(y, {x}); }), "gradients: "));
     CHECK(contains(error_of([&] { tape.backward(y); }), "backward: "));
+}
+
+TEST_CASE("a loss that is not finite has no gradients") {
+    nn::Linear<float> layer({.input = 2, .output = 1});
+    const double infinity = std::numeric_limits<double>::infinity();
+    optim::DataParallel<float> shards(2, parameters(layer));
+    for (const double bad : {infinity, -infinity, std::nan("")}) {
+        const auto loss = [&](std::size_t) { return bad * sum(layer(ones({1, 2}))); };
+        Tape<float> tape;
+        const std::string message = error_of([&] { tape.backward(loss(0)); });
+        CHECK(contains(message, "backward: the loss is "));
+        CHECK(contains(message, "Checking"));
+        CHECK(contains(message, "messages.cpp:"));
+        CHECK(contains(error_of([&] { shards.backward(loss); }), "the loss is "));
+        CHECK_FALSE(layer.weight.has_gradient());
+        tape.backward(loss(0), {.allow_non_finite = true});
+        shards.backward(loss, {}, {.allow_non_finite = true});
+        CHECK_FALSE(std::isfinite(layer.weight.gradient()(0, 0)));
+        layer.weight.clear_gradient(), layer.bias.clear_gradient();
+    }
 }
 
 TEST_CASE("a changed value is called by its name") {

@@ -4,6 +4,7 @@
 #include <unroll/core/kernels/product.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 namespace unroll {
 
@@ -210,6 +211,18 @@ void BackwardPass<T>::use_up() {
 
 // ---- Tape ----
 
+namespace {
+
+template <class T>
+void require_finite(const Op& op, T loss) {
+    if (!std::isfinite(loss))
+        fail(op, "the loss is " + std::to_string(loss) +
+                     "; a Checking of the tape finds the operation that made it, and "
+                     "{.allow_non_finite = true} lets it pass");
+}
+
+} // namespace
+
 template <class T>
 void Tape<T>::backward(const Variable<T>& y, BackwardOptions options, Where where) {
     if (y.size() != 1)
@@ -267,6 +280,9 @@ void Tape<T>::backward(std::span<const Variable<T>> y, std::span<const Variable<
                        BackwardOptions options, Where where) {
     const Op op("backward", where);
     find_starts(op, y, seeds);
+    if (!options.allow_non_finite)
+        for (const Variable<T>& x : y)
+            if (x.size() == 1) require_finite(op, x.value().item());
     if (m_->pass.starts.empty()) return;
     const NoRecording<T> paused;
     bool whole = false;
