@@ -73,7 +73,7 @@ std::vector<Spec> binary() {
                     pairs,
                     nullptr,
                     [f] { f(fixed({2, 3}), fixed({4})); },
-                    "[2, 3] and [4] do not broadcast",
+                    "[4] do not broadcast",
                     positive};
     };
     return {

@@ -185,7 +185,7 @@ TEST_CASE("shards draw from their own streams, seeded by the thread's generator"
 TEST_CASE("threads: shards within an Evaluating drop nothing") {
     Parameter<double> w("w", Tensor<double>::ones({64}));
     for (const std::size_t count : {1u, 4u}) {
-        optim::DataParallel<double> shards(count, parameters(w));
+        optim::DataParallel<double> shards(count, parameters(w), Random(1));
         const auto loss = [&](std::size_t) { return sum(dropout(w, 0.5)); };
         CHECK(shards.backward(loss) != 64);
         const Evaluating guard;

@@ -216,7 +216,10 @@ namespace {
 template <class T>
 void require_finite(const Op& op, T loss) {
     if (!std::isfinite(loss))
-        fail(op, "the loss is " + std::to_string(loss) +
+        fail(op, std::string("the loss is ") +
+                     (std::isnan(loss) ? "nan"
+                      : loss > 0       ? "inf"
+                                       : "-inf") +
                      "; a Checking of the tape finds the operation that made it, and "
                      "{.allow_non_finite = true} lets it pass");
 }

@@ -300,7 +300,7 @@ TEST_CASE("values that no rule keeps die early") {
         y = linear(reshape(y, {1, 1000}), Variable<float>(Tensor<float>::ones({1, 1000})),
                    Variable<float>(0.f)) *
             Variable<float>(Tensor<float>::ones({1000}));
-    tape.backward(sum(y));
+    tape.backward(sum(y), {.allow_non_finite = true}); // it overflows
     y = Variable<float>();
     tape.clear();
     CHECK(memory_use().bytes_in_use <= before + 2 * 1024 * 1024);
