@@ -68,12 +68,8 @@ std::vector<Spec> slopes() {
 
 std::vector<Spec> binary() {
     const auto two = [](const char* name, auto f, bool positive = false) {
-        return Spec{name,
-                    [f](const Many& x) { return f(x[0], x[1]); },
-                    pairs,
-                    nullptr,
-                    [f] { f(fixed({2, 3}), fixed({4})); },
-                    "[4] do not broadcast",
+        return Spec{name,    [f](const Many& x) { return f(x[0], x[1]); }, pairs,
+                    nullptr, [f] { f(fixed({2, 3}), fixed({4})); },        "[4] do not broadcast",
                     positive};
     };
     return {
