@@ -27,7 +27,8 @@ Shape shape_of(const StoredTensor& stored) {
 
 // Checks all names and shapes before anything is loaded.
 template <class T>
-std::vector<Tensor<T>> matching(const SafetensorsFile& file, const Parameters<T>& parameters,
+std::vector<Tensor<T>> matching(const Op& op, const SafetensorsFile& file,
+                                const Parameters<T>& parameters,
                                 Narrowing narrowing = Narrowing::refuse) {
     std::string problems;
     std::set<std::string> known;
@@ -50,8 +51,7 @@ std::vector<Tensor<T>> matching(const SafetensorsFile& file, const Parameters<T>
         if (!known.contains(name) && !starts_with(name, state_prefix) &&
             !starts_with(name, tensor_prefix) && !name.ends_with("num_batches_tracked"))
             problems += "\n  unexpected: " + name;
-    if (!problems.empty())
-        fail("load", "'" + file.path() + "' does not match the model:" + problems);
+    if (!problems.empty()) fail(op, "'" + file.path() + "' does not match the model:" + problems);
     for (const auto& parameter : parameters)
         values.push_back(file.get<T>(parameter.path, narrowing));
     return values;
@@ -63,28 +63,28 @@ void set_all(Parameters<T> parameters, const std::vector<Tensor<T>>& values) {
 }
 
 template <class T>
-std::vector<NamedTensor> weights(const Parameters<T>& parameters) {
+std::vector<NamedTensor> weights(const Op& op, const Parameters<T>& parameters) {
     std::vector<NamedTensor> all;
     if (parameters.empty())
-        fail("save", "there are no parameters to save; was the module moved from, or does its "
-                     "members() name none?");
+        fail(op, "there are no parameters to save; was the module moved from, or does its "
+                 "members() name none?");
     const Parameters<T> each = each_once(parameters);
-    require_distinct_paths("save", each);
+    require_distinct_paths(op, each);
     for (const auto& parameter : each) {
         if (starts_with(parameter.path, state_prefix) || starts_with(parameter.path, tensor_prefix))
-            fail("save", "a parameter's path may not begin with '" + std::string(state_prefix) +
-                             "' or '" + tensor_prefix + "', got '" + parameter.path + "'");
+            fail(op, "a parameter's path may not begin with '" + std::string(state_prefix) +
+                         "' or '" + tensor_prefix + "', got '" + parameter.path + "'");
         all.push_back({parameter.path, parameter.value()});
     }
     return all;
 }
 
-std::uint64_t whole_number(const std::string& path, const std::string& text) {
+std::uint64_t whole_number(const Op& op, const std::string& path, const std::string& text) {
     std::uint64_t count = 0;
     const char* const end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, count);
     if (error != std::errc() || stop != end)
-        fail("load", "'" + path + "' has '" + text + "' for the optimiser's step");
+        fail(op, "'" + path + "' has '" + text + "' for the optimiser's step");
     return count;
 }
 
@@ -92,18 +92,20 @@ std::uint64_t whole_number(const std::string& path, const std::string& text) {
 
 template <class T>
 void save_weights(const std::string& path, const Parameters<T>& parameters,
-                  const std::map<std::string, std::string>& metadata) {
-    write_safetensors(path, weights(parameters), metadata);
+                  const std::map<std::string, std::string>& metadata, Where where) {
+    write_safetensors(path, weights(Op("save_weights", where), parameters), metadata);
 }
 
 template <class T>
-void load_weights(const std::string& path, const Parameters<T>& parameters, Narrowing narrowing) {
-    set_all(parameters, matching(SafetensorsFile::read(path), parameters, narrowing));
+void load_weights(const std::string& path, const Parameters<T>& parameters, Narrowing narrowing,
+                  Where where) {
+    const Op op("load_weights", where);
+    set_all(parameters, matching(op, SafetensorsFile::read(path), parameters, narrowing));
 }
 
 template <class T>
-void Checkpoint<T>::save(const std::string& path) const {
-    std::vector<NamedTensor> all = weights(parameters);
+void Checkpoint<T>::save(const std::string& path, Where where) const {
+    std::vector<NamedTensor> all = weights(Op("save", where), parameters);
     std::map<std::string, std::string> texts = metadata;
     texts[version_key] = version;
     if (optimizer != nullptr) {
@@ -116,20 +118,21 @@ void Checkpoint<T>::save(const std::string& path) const {
 }
 
 template <class T>
-void Checkpoint<T>::load(const std::string& path) {
+void Checkpoint<T>::load(const std::string& path, Where where) {
+    const Op op("load", where);
     const SafetensorsFile file = SafetensorsFile::read(path);
     const auto found = file.metadata().find(version_key);
     if (found == file.metadata().end())
-        fail("load", "'" + path + "' contains weights but no training state");
+        fail(op, "'" + path + "' contains weights but no training state");
     if (found->second != version)
-        fail("load", "'" + path + "' has version " + found->second +
-                         " of the training state, this program reads version " + version +
-                         (found->second == "1"
-                              ? ": the optimiser's state was identified by index and is now "
-                                "identified by path"
-                              : "") +
-                         ". Its weights can be read by load_weights");
-    const auto values = matching(file, parameters);
+        fail(op, "'" + path + "' has version " + found->second +
+                     " of the training state, this program reads version " + version +
+                     (found->second == "1"
+                          ? ": the optimiser's state was identified by index and is now "
+                            "identified by path"
+                          : "") +
+                     ". Its weights can be read by load_weights");
+    const auto values = matching(op, file, parameters);
     std::map<std::string, Tensor<T>> state, others;
     for (const std::string& name : file.names()) {
         if (starts_with(name, state_prefix))
@@ -140,8 +143,8 @@ void Checkpoint<T>::load(const std::string& path) {
     if (optimizer != nullptr) {
         const auto steps = file.metadata().find(steps_key);
         if (steps == file.metadata().end())
-            fail("load", "'" + path + "' does not contain the optimiser's step");
-        optimizer->restore(state, whole_number(path, steps->second));
+            fail(op, "'" + path + "' does not contain the optimiser's step");
+        optimizer->restore(state, whole_number(op, path, steps->second), where);
     }
     set_all(parameters, values);
     tensors = std::move(others);
@@ -165,8 +168,8 @@ Random::State random_state(const std::string& metadata) {
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template void save_weights(const std::string&, const Parameters<T>&,                           \
-                               const std::map<std::string, std::string>&);                         \
-    template void load_weights(const std::string&, const Parameters<T>&, Narrowing);               \
+                               const std::map<std::string, std::string>&, Where);                  \
+    template void load_weights(const std::string&, const Parameters<T>&, Narrowing, Where);        \
     template struct Checkpoint<T>;
 
 UNROLL_INSTANTIATE(float)

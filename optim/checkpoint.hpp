@@ -14,7 +14,8 @@ namespace unroll::optim {
 // Saves weights in a safetensors file, also readable by Python's safetensors package.
 template <class T>
 void save_weights(const std::string& path, const Parameters<T>& parameters,
-                  const std::map<std::string, std::string>& metadata = {});
+                  const std::map<std::string, std::string>& metadata = {},
+                  Where where = Where::current());
 
 // Reads them back. Throws Error, changing nothing, for a broken file, or with a list of all tensors
 // that are missing, unexpected or of another shape. Numbers that T does not represent exactly, such
@@ -22,7 +23,7 @@ void save_weights(const std::string& path, const Parameters<T>& parameters,
 // counters of PyTorch's normalisations (num_batches_tracked) are ignored.
 template <class T>
 void load_weights(const std::string& path, const Parameters<T>& parameters,
-                  Narrowing narrowing = Narrowing::refuse);
+                  Narrowing narrowing = Narrowing::refuse, Where where = Where::current());
 
 // Everything needed to resume a run bit for bit: weights, the optimiser's state and step, other
 // tensors (such as a carried state), and metadata as text (positions, generator states).
@@ -33,10 +34,10 @@ struct Checkpoint {
     std::map<std::string, Tensor<T>> tensors = {};
     std::map<std::string, std::string> metadata = {};
 
-    void save(const std::string& path) const;
+    void save(const std::string& path, Where where = Where::current()) const;
     // Fills parameters and optimiser, and replaces `tensors` and `metadata`. Throws as load_weights
     // does, changing nothing.
-    void load(const std::string& path);
+    void load(const std::string& path, Where where = Where::current());
 };
 
 std::string to_metadata(const Random::State& state);

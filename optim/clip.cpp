@@ -73,7 +73,7 @@ double square_sum(const Tensor<T>& x, double scale) {
 }
 
 template <class T>
-double norm_of_gradients(const Parameters<T>& parameters) {
+double norm_of_gradients(const Op& op, const Parameters<T>& parameters) {
     const auto squares = [&](double scale) {
         double sum = 0;
         for_gradients(parameters, [&](const auto& p) { sum += square_sum(p.gradient(), scale); });
@@ -86,8 +86,7 @@ double norm_of_gradients(const Parameters<T>& parameters) {
     double largest = 0;
     for_gradients(parameters, [&](const auto& p) {
         if (p.size() == 0) return;
-        if (!is_finite(p.gradient()))
-            fail("clip_norm", "the gradient of '" + p.path + "' is not finite");
+        if (!is_finite(p.gradient())) fail(op, "the gradient of '" + p.path + "' is not finite");
         const Range range = range_of(p.gradient());
         largest = std::max({largest, std::abs(range.least), std::abs(range.largest)});
     });
@@ -108,10 +107,11 @@ void map_gradients(const Parameters<T>& parameters, const F& f) {
 } // namespace
 
 template <class T>
-double clip_norm(const Parameters<T>& parameters, double most) {
-    if (!(most > 0)) fail("clip_norm", "the norm must be positive, got " + std::to_string(most));
-    const double norm = norm_of_gradients(parameters);
-    if (!std::isfinite(norm)) fail("clip_norm", "the norm of the gradients overflows double");
+double clip_norm(const Parameters<T>& parameters, double most, Where where) {
+    const Op op("clip_norm", where);
+    if (!(most > 0)) fail(op, "the norm must be positive, got " + std::to_string(most));
+    const double norm = norm_of_gradients(op, parameters);
+    if (!std::isfinite(norm)) fail(op, "the norm of the gradients overflows double");
     if (norm <= most) return norm;
     // Two factors if a single one would be denormal.
     const double factor = most / norm;
@@ -123,8 +123,9 @@ double clip_norm(const Parameters<T>& parameters, double most) {
 }
 
 template <class T>
-void clip_value(const Parameters<T>& parameters, double most) {
-    if (!(most > 0)) fail("clip_value", "the bound must be positive, got " + std::to_string(most));
+void clip_value(const Parameters<T>& parameters, double most, Where where) {
+    if (!(most > 0))
+        fail(Op("clip_value", where), "the bound must be positive, got " + std::to_string(most));
     const auto bound = static_cast<T>(most);
     map_gradients(parameters, [bound](auto g) {
         const auto low = where(g < -bound, -bound, g);
@@ -133,8 +134,8 @@ void clip_value(const Parameters<T>& parameters, double most) {
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template double clip_norm(const Parameters<T>&, double);                                       \
-    template void clip_value(const Parameters<T>&, double);
+    template double clip_norm(const Parameters<T>&, double, Where);                                \
+    template void clip_value(const Parameters<T>&, double, Where);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

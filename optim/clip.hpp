@@ -8,9 +8,9 @@ namespace unroll::optim {
 // before clipping. Computed in double, so float gradients of 1e30 do not overflow. Throws Error,
 // changing nothing, if the norm is not finite or `most` is not positive.
 template <class T>
-double clip_norm(const Parameters<T>& parameters, double most);
+double clip_norm(const Parameters<T>& parameters, double most, Where where = Where::current());
 // Clamps every element of every gradient to [-most, most]. Throws Error if `most` is not positive.
 template <class T>
-void clip_value(const Parameters<T>& parameters, double most);
+void clip_value(const Parameters<T>& parameters, double most, Where where = Where::current());
 
 } // namespace unroll::optim

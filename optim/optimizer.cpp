@@ -13,10 +13,10 @@ namespace {
 
 constexpr const char* updates_name = "updates";
 
-void require_not_negative(const char* what, double value) {
+void require_not_negative(const Op& op, const char* what, double value) {
     if (!(value >= 0 && std::isfinite(value)))
-        fail("optimizer", std::string("the ") + what + " must be at least 0 and finite, got " +
-                              std::to_string(value));
+        fail(op, std::string("the ") + what + " must be at least 0 and finite, got " +
+                     std::to_string(value));
 }
 
 // Whether the value is a valid number of updates.
@@ -58,19 +58,19 @@ Optimizer<T>::Held::~Held() {
 }
 
 template <class T>
-Optimizer<T>::Optimizer(const Parameters<T>& parameters, const UpdateOptions& options,
+Optimizer<T>::Optimizer(const Op& op, const Parameters<T>& parameters, const UpdateOptions& options,
                         std::vector<std::string> slots)
     : parameters_(each_once(parameters)), options_(options), learning_rate_(options.learning_rate),
       slot_names_(std::move(slots)) {
-    require_not_negative("learning rate", options.learning_rate);
-    require_not_negative("weight decay", options.weight_decay);
-    require_distinct_paths("optimizer", parameters_);
+    require_not_negative(op, "learning rate", options.learning_rate);
+    require_not_negative(op, "weight decay", options.weight_decay);
+    require_distinct_paths(op, parameters_);
     for (const auto& parameter : parameters_) held_.emplace_back(parameter, slot_names_.size());
 }
 
 template <class T>
-void Optimizer<T>::set_learning_rate(double learning_rate) {
-    require_not_negative("learning rate", learning_rate);
+void Optimizer<T>::set_learning_rate(double learning_rate, Where where) {
+    require_not_negative(Op("set_learning_rate", where), "learning rate", learning_rate);
     learning_rate_ = learning_rate;
 }
 
@@ -101,15 +101,15 @@ double Optimizer<T>::weight_decay(const ParameterRef<T>& parameter) const {
 }
 
 template <class T>
-void Optimizer<T>::check_group(const GroupOptions& options) const {
+void Optimizer<T>::check_group(const Op& op, const GroupOptions& options) const {
     if (options.learning_rate) {
-        require_not_negative("learning rate of a group", *options.learning_rate);
+        require_not_negative(op, "learning rate of a group", *options.learning_rate);
         if (options_.learning_rate == 0)
-            fail("optimizer", "the learning rate of a group is proportional to the optimiser's, "
-                              "which was initialised with 0");
+            fail(op, "the learning rate of a group is proportional to the optimiser's, "
+                     "which was initialised with 0");
     }
     if (options.weight_decay)
-        require_not_negative("weight decay of a group", *options.weight_decay);
+        require_not_negative(op, "weight decay of a group", *options.weight_decay);
 }
 
 template <class T>
@@ -119,13 +119,15 @@ void Optimizer<T>::set_group(Held& held, const GroupOptions& options) const {
 }
 
 template <class T>
-void Optimizer<T>::add_group(const Parameters<T>& parameters, const GroupOptions& options) {
-    check_group(options);
-    if (parameters.empty()) fail("optimizer", "the group has no parameters");
+void Optimizer<T>::add_group(const Parameters<T>& parameters, const GroupOptions& options,
+                             Where where) {
+    const Op op("add_group", where);
+    check_group(op, options);
+    if (parameters.empty()) fail(op, "the group has no parameters");
     Parameters<T> all = parameters_;
     all.insert(all.end(), parameters.begin(), parameters.end());
     all = each_once(all);
-    require_distinct_paths("optimizer", all);
+    require_distinct_paths(op, all);
     held_.reserve(all.size());
     for (std::size_t i = held_.size(); i < all.size(); ++i)
         held_.emplace_back(all[i], slot_names_.size());
@@ -137,11 +139,12 @@ void Optimizer<T>::add_group(const Parameters<T>& parameters, const GroupOptions
 
 template <class T>
 void Optimizer<T>::add_group(const std::function<bool(const NamedParameter<T>&)>& predicate,
-                             const GroupOptions& options) {
+                             const GroupOptions& options, Where where) {
     Parameters<T> accepted;
     std::copy_if(parameters_.begin(), parameters_.end(), std::back_inserter(accepted), predicate);
-    if (accepted.empty()) fail("optimizer", "the group's predicate accepts no parameter");
-    add_group(accepted, options);
+    if (accepted.empty())
+        fail(Op("add_group", where), "the group's predicate accepts no parameter");
+    add_group(accepted, options, where);
 }
 
 template <class T>
@@ -160,7 +163,8 @@ void Optimizer<T>::require_listed(const Op& op) const {
              "trained: " +
                  names_of(unheld) +
                  ". List them in members() and construct the optimiser after the last layer was "
-                 "replaced, add them to an optimiser (add_group), or freeze them with "
+                 "replaced (a copy of a model has parameters of its own), add them to an optimiser "
+                 "(add_group), or freeze them with "
                  "set_trainable(false); allow_unlisted(true) disables this check");
 }
 
@@ -209,7 +213,8 @@ std::map<std::string, Tensor<T>> Optimizer<T>::state() const {
 }
 
 template <class T>
-void Optimizer<T>::restore(const std::map<std::string, Tensor<T>>& state, std::uint64_t steps) {
+void Optimizer<T>::restore(const std::map<std::string, Tensor<T>>& state, std::uint64_t steps,
+                           Where where) {
     std::map<std::string, Shape> own;
     for (const auto& p : parameters_) {
         for (const auto& slot : slot_names_) own[p.path + "." + slot] = p.shape();
@@ -229,7 +234,8 @@ void Optimizer<T>::restore(const std::map<std::string, Tensor<T>>& state, std::u
     for (const auto& [name, tensor] : state)
         if (!own.contains(name))
             problems += "\n  unexpected: " + name + " " + to_string(tensor.shape());
-    if (!problems.empty()) fail("optimizer", "the state does not match the parameters:" + problems);
+    if (!problems.empty())
+        fail(Op("restore", where), "the state does not match the parameters:" + problems);
     for (std::size_t i = 0; i < held_.size(); ++i) {
         const std::string path = parameters_[i].path + ".";
         for (std::size_t s = 0; s < slot_names_.size(); ++s)

@@ -51,7 +51,7 @@ public:
     double learning_rate() const { return learning_rate_; }
     // Scales the learning rates of all groups in proportion. Throws Error if it is negative or not
     // finite.
-    void set_learning_rate(double learning_rate);
+    void set_learning_rate(double learning_rate, Where where = Where::current());
     // The values for a parameter, from its group. Throws Error if the optimiser does not hold it.
     double learning_rate(const ParameterRef<T>& parameter) const;
     double weight_decay(const ParameterRef<T>& parameter) const;
@@ -62,9 +62,10 @@ public:
     // parameter is accepted, or if two parameters have the same path.
     //   adam.add_group(parameters(head), {.learning_rate = 1e-4, .weight_decay = 0});
     //   adam.add_group([](const auto& p) { return p.path.starts_with("embed."); }, {...});
-    void add_group(const Parameters<T>& parameters, const GroupOptions& options);
+    void add_group(const Parameters<T>& parameters, const GroupOptions& options,
+                   Where where = Where::current());
     void add_group(const std::function<bool(const NamedParameter<T>&)>& predicate,
-                   const GroupOptions& options);
+                   const GroupOptions& options, Where where = Where::current());
 
     // Number of calls of step() that updated parameters.
     std::uint64_t steps() const { return steps_; }
@@ -83,12 +84,14 @@ public:
     // parameter's updates as "decoder.out.weight.updates". restore() throws Error, changing
     // nothing, with a list of all entries that are missing, unexpected or of the wrong shape.
     std::map<std::string, Tensor<T>> state() const;
-    void restore(const std::map<std::string, Tensor<T>>& state, std::uint64_t steps);
+    void restore(const std::map<std::string, Tensor<T>>& state, std::uint64_t steps,
+                 Where where = Where::current());
 
 protected:
-    // `slots`: names of the state tensors of each parameter, initially zeros. Throws Error for two
-    // parameters with the same path; duplicates of a parameter are ignored.
-    Optimizer(const Parameters<T>& parameters, const UpdateOptions& options,
+    // `op`: its name and the line that constructs it. `slots`: names of the state tensors of each
+    // parameter, initially zeros. Throws Error for two parameters with the same path; duplicates of
+    // a parameter are ignored.
+    Optimizer(const Op& op, const Parameters<T>& parameters, const UpdateOptions& options,
               std::vector<std::string> slots);
     Optimizer(const Optimizer&) = default;
     Optimizer(Optimizer&&) noexcept = default;
@@ -117,7 +120,7 @@ private:
     const Held& held(const ParameterRef<T>& parameter) const;
     double decay_of(const Held& held) const;
     void set_group(Held& held, const GroupOptions& options) const;
-    void check_group(const GroupOptions& options) const;
+    void check_group(const Op& op, const GroupOptions& options) const;
     void require_listed(const Op& op) const;
 
     List<NamedParameter<T>> parameters_;
@@ -149,7 +152,8 @@ struct SgdOptions {
 template <class T = float>
 class Sgd final : public Optimizer<T> {
 public:
-    explicit Sgd(const Parameters<T>& parameters, const SgdOptions& options = {});
+    explicit Sgd(const Parameters<T>& parameters, const SgdOptions& options = {},
+                 Where where = Where::current());
 
 private:
     void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
@@ -169,7 +173,8 @@ struct AdagradOptions {
 template <class T = float>
 class Adagrad final : public Optimizer<T> {
 public:
-    explicit Adagrad(const Parameters<T>& parameters, const AdagradOptions& options = {});
+    explicit Adagrad(const Parameters<T>& parameters, const AdagradOptions& options = {},
+                     Where where = Where::current());
 
 private:
     void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
@@ -192,7 +197,8 @@ struct RmspropOptions {
 template <class T = float>
 class Rmsprop final : public Optimizer<T> {
 public:
-    explicit Rmsprop(const Parameters<T>& parameters, const RmspropOptions& options = {});
+    explicit Rmsprop(const Parameters<T>& parameters, const RmspropOptions& options = {},
+                     Where where = Where::current());
 
 private:
     void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
@@ -216,7 +222,8 @@ struct AdamOptions {
 template <class T = float>
 class Adam : public Optimizer<T> {
 public:
-    explicit Adam(const Parameters<T>& parameters, const AdamOptions& options = {});
+    explicit Adam(const Parameters<T>& parameters, const AdamOptions& options = {},
+                  Where where = Where::current());
 
 private:
     void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
@@ -237,9 +244,12 @@ struct AdamWOptions {
 template <class T = float>
 class AdamW final : public Adam<T> {
 public:
-    explicit AdamW(const Parameters<T>& parameters, const AdamWOptions& o = {})
-        : Adam<T>(parameters, {o.learning_rate, o.beta1, o.beta2, o.epsilon, o.weight_decay, true,
-                               o.decay_vectors}) {}
+    explicit AdamW(const Parameters<T>& parameters, const AdamWOptions& o = {},
+                   Where where = Where::current())
+        : Adam<T>(
+              parameters,
+              {o.learning_rate, o.beta1, o.beta2, o.epsilon, o.weight_decay, true, o.decay_vectors},
+              where) {}
 };
 
 } // namespace unroll::optim

@@ -16,7 +16,7 @@ Parameters<T> each_once(const Parameters<T>& parameters) {
 }
 
 template <class T>
-void require_distinct_paths(const char* operation, const Parameters<T>& parameters) {
+void require_distinct_paths(const Op& operation, const Parameters<T>& parameters) {
     std::unordered_set<std::string> seen;
     for (const auto& p : parameters)
         if (!seen.insert(p.path).second)
@@ -37,7 +37,7 @@ std::string names_of(const std::vector<ParameterRef<T>>& parameters) {
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template std::string names_of(const std::vector<ParameterRef<T>>&);                            \
     template Parameters<T> each_once(const Parameters<T>&);                                        \
-    template void require_distinct_paths(const char*, const Parameters<T>&);
+    template void require_distinct_paths(const Op&, const Parameters<T>&);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

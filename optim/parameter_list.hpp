@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/core/autograd/parameter.hpp>
+#include <unroll/core/base/error.hpp>
 
 #include <string>
 #include <vector>
@@ -11,9 +12,9 @@ namespace unroll::optim {
 template <class T>
 Parameters<T> each_once(const Parameters<T>& parameters);
 
-// Throws Error, naming `operation`, for two parameters with the same path.
+// Throws Error for two parameters with the same path.
 template <class T>
-void require_distinct_paths(const char* operation, const Parameters<T>& parameters);
+void require_distinct_paths(const Op& operation, const Parameters<T>& parameters);
 
 // For messages, sorted by name: "'bias' [2], 'weight' [2, 3]".
 template <class T>

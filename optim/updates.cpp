@@ -79,27 +79,26 @@ UpdateOptions common(const Options& o) {
     return {o.learning_rate, o.weight_decay, o.decoupled, o.decay_vectors};
 }
 
-void require(const char* name, bool holds, const char* what, double got) {
-    if (!holds) fail(name, std::string(what) + ", got " + std::to_string(got));
+void require(const Op& op, bool holds, const char* what, double got) {
+    if (!holds) fail(op, std::string(what) + ", got " + std::to_string(got));
 }
 
-void require_decay(const char* name, const char* what, double value) {
-    require(name, value >= 0 && value < 1, (std::string(what) + " must be in [0, 1)").c_str(),
-            value);
+void require_decay(const Op& op, const char* what, double value) {
+    require(op, value >= 0 && value < 1, (std::string(what) + " must be in [0, 1)").c_str(), value);
 }
 
-void require_epsilon(const char* name, double value) {
-    require(name, value >= 0 && std::isfinite(value), "epsilon must be at least 0 and finite",
-            value);
+void require_epsilon(const Op& op, double value) {
+    require(op, value >= 0 && std::isfinite(value), "epsilon must be at least 0 and finite", value);
 }
 
 } // namespace
 
 template <class T>
-Sgd<T>::Sgd(const Parameters<T>& parameters, const SgdOptions& options)
-    : Optimizer<T>(parameters, common(options), {"momentum"}), options_(options) {
-    require_decay("Sgd", "momentum", options.momentum);
-    require("Sgd", !options.nesterov || options.momentum > 0, "Nesterov needs a momentum",
+Sgd<T>::Sgd(const Parameters<T>& parameters, const SgdOptions& options, Where where)
+    : Optimizer<T>(Op("Sgd", where), parameters, common(options), {"momentum"}), options_(options) {
+    const Op op("Sgd", where);
+    require_decay(op, "momentum", options.momentum);
+    require(op, !options.nesterov || options.momentum > 0, "Nesterov needs a momentum",
             options.momentum);
 }
 
@@ -119,9 +118,11 @@ void Sgd<T>::update(const Update& settings, ParameterRef<T>& parameter, const Te
 }
 
 template <class T>
-Adagrad<T>::Adagrad(const Parameters<T>& parameters, const AdagradOptions& options)
-    : Optimizer<T>(parameters, common(options), {"squares"}), options_(options) {
-    require_epsilon("Adagrad", options.epsilon);
+Adagrad<T>::Adagrad(const Parameters<T>& parameters, const AdagradOptions& options, Where where)
+    : Optimizer<T>(Op("Adagrad", where), parameters, common(options), {"squares"}),
+      options_(options) {
+    const Op op("Adagrad", where);
+    require_epsilon(op, options.epsilon);
 }
 
 template <class T>
@@ -139,11 +140,13 @@ void Adagrad<T>::update(const Update& settings, ParameterRef<T>& parameter,
 }
 
 template <class T>
-Rmsprop<T>::Rmsprop(const Parameters<T>& parameters, const RmspropOptions& options)
-    : Optimizer<T>(parameters, common(options), {"squares", "momentum"}), options_(options) {
-    require_decay("Rmsprop", "decay", options.decay);
-    require_decay("Rmsprop", "momentum", options.momentum);
-    require_epsilon("Rmsprop", options.epsilon);
+Rmsprop<T>::Rmsprop(const Parameters<T>& parameters, const RmspropOptions& options, Where where)
+    : Optimizer<T>(Op("Rmsprop", where), parameters, common(options), {"squares", "momentum"}),
+      options_(options) {
+    const Op op("Rmsprop", where);
+    require_decay(op, "decay", options.decay);
+    require_decay(op, "momentum", options.momentum);
+    require_epsilon(op, options.epsilon);
 }
 
 template <class T>
@@ -164,11 +167,13 @@ void Rmsprop<T>::update(const Update& settings, ParameterRef<T>& parameter,
 }
 
 template <class T>
-Adam<T>::Adam(const Parameters<T>& parameters, const AdamOptions& options)
-    : Optimizer<T>(parameters, common(options), {"mean", "squares"}), options_(options) {
-    require_decay("Adam", "beta1", options.beta1);
-    require_decay("Adam", "beta2", options.beta2);
-    require_epsilon("Adam", options.epsilon);
+Adam<T>::Adam(const Parameters<T>& parameters, const AdamOptions& options, Where where)
+    : Optimizer<T>(Op("Adam", where), parameters, common(options), {"mean", "squares"}),
+      options_(options) {
+    const Op op("Adam", where);
+    require_decay(op, "beta1", options.beta1);
+    require_decay(op, "beta2", options.beta2);
+    require_epsilon(op, options.epsilon);
 }
 
 template <class T>

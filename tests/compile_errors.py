@@ -120,6 +120,9 @@ CASES = {
     "fuse: captures a variable, on the left": (fuse("[x](auto a) { return x - a; }"), NO_OPERAND),
     "fuse: captures a tensor": (fuse("[t = x.value()](auto a) { return a + t; }"), NO_OPERAND),
     "fuse: captures a variable, in a function": (fuse("[x](auto a) { return maximum(a, x); }"), NO_OPERAND),
+    "fuse: float and double": (
+        ("ops/fuse/fuse", 'void f(Variable<float> x, Variable<double> y) { fuse("f", [](auto a, auto b) { return a * b; }, x, y); }'),
+        "operands of float and of double have no common type"),
     "fuse: numbers alone": (fuse("[](auto a) { return a; }", "2.0"), "an operand must be a variable, parameter or tensor"),
     "assignment: as it should be": (("ops/views", "void f(Variable<float> x, Tensor<float> t) { x = select(x, 0, 0); "
                                      "t = t.select(0, 0); x = t; x = 1.0f; t.slice(0, 0, 1).assign(t); }"), ""),

@@ -186,7 +186,9 @@ auto fuse(Op op, F f, const X&... x) {
     static_assert(has_operand, "fuse: an operand must be a variable, parameter or tensor");
     if constexpr (has_operand) {
         using T = scalar_t<X...>;
-        if constexpr (detail::can_be_read<F, detail::probe_for<F, X>...>())
+        constexpr bool has_one_type = (OperandOf<T, X> && ...);
+        static_assert(has_one_type, "fuse: operands of float and of double have no common type");
+        if constexpr (has_one_type && detail::can_be_read<F, detail::probe_for<F, X>...>())
             return detail::fuse<T>(op, f, {}, static_cast<const Variable<T>&>(x)...);
         else
             return Variable<T>();

@@ -14,6 +14,9 @@
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
+#include <unroll/optim/checkpoint.hpp>
+#include <unroll/optim/clip.hpp>
+#include <unroll/optim/optimizer.hpp>
 #include <unroll/optim/parallel.hpp>
 
 #include <cmath>
@@ -303,6 +306,24 @@ TEST_CASE("a pass over what was used up names the function that was called") {
     gradients(y, {x});
     CHECK(contains(error_of([&] { gradients(y, {x}); }), "gradients: "));
     CHECK(contains(error_of([&] { tape.backward(y); }), "backward: "));
+}
+
+TEST_CASE("errors of optimisers and files name the line of the user") {
+    nn::Linear<float> layer({.input = 2, .output = 1});
+    const auto all = parameters(layer);
+    optim::Adam<float> adam(all);
+    const std::string none = "/nowhere/weights.safetensors";
+    for (const std::string& message :
+         {error_of([&] { optim::Adam<float>(all, {.beta1 = 2}); }),
+          error_of([&] { optim::AdamW<float>(all, {.learning_rate = -1}); }),
+          error_of([&] { optim::Sgd<float>(all, {.momentum = 1}); }),
+          error_of([&] { adam.set_learning_rate(-1); }),
+          error_of([&] { adam.add_group(all, {.weight_decay = -1}); }),
+          error_of([&] { adam.restore({}, 0); }), error_of([&] { adam.step(); }),
+          error_of([&] { optim::clip_norm(all, -1); }),
+          error_of([&] { optim::clip_value(all, 0); }),
+          error_of([&] { optim::save_weights(none, Parameters<float>()); })})
+        CHECK(contains(message, "messages.cpp:"));
 }
 
 TEST_CASE("a loss that is not finite has no gradients") {
