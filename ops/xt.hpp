@@ -7,7 +7,10 @@
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <numbers>
+#include <vector>
 
 // Operations under xtensor's names and with its arguments, so that a function written for xtensor's
 // arrays runs on variables: include <unroll/xt.hpp> and write
@@ -116,7 +119,40 @@ std::vector<Variable<typename X::value_type>> xtuple(const X& first, const Rest&
     return {first, rest...};
 }
 using unroll::concatenate;
+using unroll::split;
 using unroll::stack;
+
+// Along the first axis, and along the second (the first of vectors).
+template <class T>
+Variable<T> vstack(const std::vector<Variable<T>>& pieces, Op op = "vstack") {
+    if (pieces.empty() || pieces[0].dimension() != 1) return unroll::concatenate(pieces, 0, op);
+    return unroll::stack(pieces, 0, op);
+}
+template <class T>
+Variable<T> hstack(const std::vector<Variable<T>>& pieces, Op op = "hstack") {
+    return unroll::concatenate(pieces, !pieces.empty() && pieces[0].dimension() > 1 ? 1 : 0, op);
+}
+
+enum class pad_mode { constant };
+// x with widths[axis][0] elements of `value` before and widths[axis][1] after it, for every axis.
+template <Operand X>
+auto pad(const X& x, const std::vector<std::vector<std::size_t>>& widths,
+         pad_mode = pad_mode::constant, double value = 0, Op op = "pad") {
+    if (widths.size() != x.dimension() ||
+        std::any_of(widths.begin(), widths.end(), [](const auto& w) { return w.size() != 2; }))
+        fail(op, "x " + to_string(x.shape()) + " needs two widths for each of its axes");
+    Variable<typename X::value_type> y = x;
+    for (std::size_t axis = 0; axis < widths.size(); ++axis)
+        y = unroll::pad(y, static_cast<std::ptrdiff_t>(axis), widths[axis][0], widths[axis][1],
+                        value, op);
+    return y;
+}
+
+// The elements where the condition holds, as a vector.
+template <Operand X>
+auto filter(const X& x, const Mask& condition, Op op = "filter") {
+    return unroll::masked_select(Variable<typename X::value_type>(x), condition, op);
+}
 
 // ---- reductions ----
 
@@ -202,6 +238,17 @@ auto stddev(const X& x, Axes axes, ReducerOptions options = ReducerOptions(), Op
     return unroll::sqrt(xt::variance(x, axes, options, op), op);
 }
 
+// sum(weights * x) / sum(weights), over all elements or some axes.
+template <Operand X, Operand W>
+auto average(const X& x, const W& weights, Op op = "average") {
+    return unroll::sum(x * weights, op) / unroll::sum(weights, op);
+}
+template <Operand X, Operand W>
+auto average(const X& x, const W& weights, Axes axes, Op op = "average") {
+    const auto all = unroll::broadcast_to(weights, x.shape(), op);
+    return unroll::sum(x * all, axes, false, op) / unroll::sum(all, axes, false, op);
+}
+
 // Position of the first largest or smallest element: along an axis, or of all in row-major order.
 template <Operand X>
 Indices argmax(const X& x, Op op = "argmax") {
@@ -241,6 +288,37 @@ auto zeros_like(const X& x) {
 template <Operand X>
 auto ones_like(const X& x) {
     return full_like(x, 1);
+}
+
+// start, start + step, ... below stop.
+template <class T>
+Variable<T> arange(T start, T stop, T step = 1) {
+    const double count = std::ceil(static_cast<double>((stop - start) / step));
+    if (!(count >= 0 && count < 0x1p40)) fail("arange", "stop is not reached by the step");
+    Tensor<T> x({static_cast<std::size_t>(count)});
+    for (std::size_t i = 0; i < x.size(); ++i) x.data()[i] = start + static_cast<T>(i) * step;
+    return x;
+}
+template <class T>
+Variable<T> arange(T stop) {
+    return arange(T(0), stop);
+}
+// `count` numbers from start to stop, both included.
+template <class T>
+Variable<T> linspace(T start, T stop, std::size_t count = 50) {
+    Tensor<T> x({count});
+    for (std::size_t i = 0; i < count; ++i)
+        x.data()[i] = i + 1 == count && count > 1
+                          ? stop
+                          : start + (stop - start) * static_cast<T>(i) /
+                                        static_cast<T>(std::max<std::size_t>(count - 1, 1));
+    return x;
+}
+template <class T>
+Variable<T> eye(std::size_t n) {
+    Tensor<T> x = Tensor<T>::zeros({n, n});
+    for (std::size_t i = 0; i < n; ++i) x.data()[i * (n + 1)] = 1;
+    return x;
 }
 
 // ---- xtensor-blas ----

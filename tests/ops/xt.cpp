@@ -13,6 +13,7 @@
 #include <xtensor-blas/xlinalg.hpp>
 #include <xtensor/xarray.hpp>
 #include <xtensor/xbuilder.hpp>
+#include <xtensor/xindex_view.hpp>
 #include <xtensor/xmanipulation.hpp>
 #include <xtensor/xmath.hpp>
 #include <xtensor/xnorm.hpp>
@@ -54,6 +55,11 @@ TEST_CASE("functions written for xtensor give its values, and gradients, with un
                        FUNCTION(pieces),
                        FUNCTION(products),
                        FUNCTION(constants),
+                       FUNCTION(ranges),
+                       FUNCTION(averages),
+                       FUNCTION(chosen),
+                       FUNCTION(halves),
+                       FUNCTION(stacks),
                        FUNCTION(flattened)};
 #undef FUNCTION
     for (const auto& [name, theirs, ours] : functions) {
@@ -155,4 +161,23 @@ TEST_CASE("masks are combined and negated with broadcasting") {
     CHECK(!a == Mask({2, 1}, {false, true}));
     CHECK_THROWS_AS(a && Mask({3, 1}, {true, true, true}) && Mask({2, 1}, {true, true}),
                     unroll::Error);
+}
+
+// Not compared with xtensor, whose xpad.hpp makes `_` ambiguous.
+TEST_CASE("pad has xtensor's arguments") {
+    namespace xt = unroll::xt;
+    const Tensor<double> x = test::random_tensor({4, 6});
+    const auto wide = xt::pad(x, {{1, 0}, {2, 1}}, xt::pad_mode::constant, 0.5);
+    CHECK(wide.shape() == unroll::Shape{5, 9});
+    CHECK(xt::view(wide, xt::range(1, 5), xt::range(2, 8)).value() == x);
+    CHECK(sum(wide).item() == doctest::Approx(sum(Variable(x)).item() + 0.5 * (45 - 24)));
+}
+
+TEST_CASE("arguments of unroll::xt that do not fit are errors") {
+    namespace xt = unroll::xt;
+    const Tensor<double> x = test::random_tensor({4, 6});
+    CHECK(test::contains(test::error_of([&] { xt::pad(x, {{1, 1}}); }), "needs two widths"));
+    CHECK(test::contains(test::error_of([&] { xt::arange<double>(0, 3, -1); }), "arange: "));
+    CHECK(xt::arange<double>(3, 3).size() == 0);
+    CHECK(xt::linspace<double>(2, 5, 1).value() == Tensor<double>({1}, {2}));
 }

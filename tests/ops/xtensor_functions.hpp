@@ -66,6 +66,27 @@ inline Array constants(const Array& x) {
     return xt::ones<double>({4, 1}) * x + xt::ones_like(x) - xt::full_like(x, 3.0) +
            xt::zeros<double>({6}) + xt::broadcast(xt::row(x, 0), {4, 6});
 }
+inline Array ranges(const Array& x) {
+    return x * xt::arange<double>(6) +
+           xt::arange<double>(1, 4, 0.5) * xt::linspace<double>(0, 1, 6) +
+           xt::linalg::dot(xt::eye<double>(4), x);
+}
+inline Array averages(const Array& x) {
+    Array weights = xt::exp(x);
+    return xt::average(x, weights, {1}) * xt::average(x, weights)();
+}
+inline Array chosen(const Array& x) {
+    Array large = xt::filter(x, x > 0.2);
+    return large * xt::sum(large)();
+}
+inline Array halves(const Array& x) {
+    auto both = xt::split(x, 2, 1);
+    return both[0] * both[1] - both[0];
+}
+inline Array stacks(const Array& x) {
+    Array above = xt::vstack(xt::xtuple(x, xt::square(x))), beside = xt::hstack(xt::xtuple(x, x));
+    return xt::linalg::dot(above, beside);
+}
 inline Array flattened(const Array& x) {
     Array row = xt::expand_dims(x, 0);
     return xt::ravel(x) + xt::flatten(xt::squeeze(row));
