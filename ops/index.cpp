@@ -169,7 +169,8 @@ Variable<T> scatter(const Variable<T>& x, std::ptrdiff_t axis, const Indices& in
 
 template <class T>
 Variable<T> masked_fill(const Variable<T>& x, const Mask& mask, double value, Op op) {
-    return where(mask, value, x, op);
+    const Composite composite(op);
+    return detail::with_operand(where(mask, value, x, op), "mask", mask, &composite);
 }
 
 template <class T>

@@ -91,7 +91,7 @@ struct NamedConstant {
 };
 
 // The name of a tensor, and of its views, for the operations that use it from then on.
-struct NamedTensor {
+struct TensorName {
     StorageRef storage;
     const void* first; // the lowest and the highest address of its elements
     const void* last;
@@ -241,7 +241,7 @@ public:
     // rule was freed.
     Formula formula(NodeId operation) const;
     const std::vector<NamedConstant>& named_constants() const { return m_->named_constants; }
-    const std::vector<NamedTensor>& named_tensors() const { return m_->named_tensors; }
+    const std::vector<TensorName>& named_tensors() const { return m_->named_tensors; }
 
     // ---- for record() ----
 
@@ -345,7 +345,7 @@ private:
         std::vector<std::pair<NodeId, const char*>> names;
         std::vector<ConstantUse> constants;
         std::vector<NamedConstant> named_constants;
-        std::vector<NamedTensor> named_tensors;
+        std::vector<TensorName> named_tensors;
         std::vector<std::vector<NodeId>>
             rows; // last writer of each row of buffers written in place
         std::size_t rows_used = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 #include <span>
+#include <sstream>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
@@ -23,7 +24,7 @@ public:
         make_links();
         make_modules();
         model.find_by_products();
-        mark(model, tape, options, *this);
+        mark(model, tape, options, {item_of_, constants_by_use(), modules_by_scope()});
     }
     Model model;
 
@@ -140,6 +141,7 @@ private:
             item.node = id;
             // A named constant is an input of the whole graph.
             item.module = drawn->is_named ? 0 : scopes_.parameter_scope_of(id);
+            item.is_named = drawn->is_named;
             item.name = drawn->name;
             item.origin = origin(id);
             item.shapes.push_back(to_string(drawn->layout->shape));
@@ -296,11 +298,11 @@ private:
                     link({id, rows, input, to, number}, views);
                 return;
             }
-            if (n.composite == 0)
-                views.push_back(n.op.name);
-            else if (n.composite == node(to).composite)
+            // Rows of a buffer, the steps of a layer, are no operation of the user.
+            if (n.composite == 0 && !scopes_.is_buffer(n.inputs[0])) views.push_back(n.op.name);
+            if (n.composite != 0 && n.composite == node(to).composite)
                 input = n.inputs[0];
-            else if (inside == no_node)
+            else if (n.composite != 0 && inside == no_node)
                 inside = from;
             rows = from;
             from = n.inputs[0];
@@ -344,6 +346,16 @@ private:
                 known.gradient_norm = std::max(known.gradient_norm, s->norm);
     }
 
+    // "c'", the second result of "i f g o c -> h c'".
+    static std::string result_name(const char* names, std::uint32_t output) {
+        std::istringstream words(names != nullptr ? names : "");
+        std::string word;
+        while (words >> word && word != "->") continue;
+        for (std::uint32_t i = 0; i <= output; ++i)
+            if (!(words >> word)) return {};
+        return word;
+    }
+
     std::string state(NodeId from, NodeId view) const {
         for (const NodeId id : {view, from}) {
             const auto name = names_.find(id);
@@ -351,11 +363,7 @@ private:
         }
         const Node<T>& n = node(node(from).operation);
         const std::uint32_t output = from - n.operation;
-        if (n.rule != nullptr) {
-            const Formula formula = n.rule->formula();
-            if (output < formula.outputs.size() && !formula.outputs[output].name.empty())
-                return formula.outputs[output].name;
-        }
+        if (std::string name = result_name(n.names, output); !name.empty()) return name;
         return n.op.name + (n.outputs > 1 ? " " + std::to_string(output) : std::string());
     }
 
@@ -415,6 +423,7 @@ private:
             module.level = model.modules[module.parent].level + 1;
             module.name = module.title = entry.name;
             module.numbered = scope.index != Scope::no_index;
+            module.opener = entry.module;
             if (module.numbered)
                 module.title += separator(module.name) + std::to_string(scope.index);
             model.modules[module.parent].children.push_back(number[s]);
@@ -439,9 +448,25 @@ private:
                                             : ", " + next + ", … " + std::to_string(last));
     }
 
-    std::uint32_t module_of(std::uint32_t scope) const {
-        for (std::uint32_t s = scopes_.drawn(scope);; s = scopes_[s].parent)
-            if (const std::uint32_t m = numbers_[scopes_[s].representative]; m != none) return m;
+    // Per scope of the tape: the module that draws it.
+    std::vector<std::uint32_t> modules_by_scope() const {
+        std::vector<std::uint32_t> modules(tape_.scopes().size());
+        for (std::uint32_t scope = 0; scope < modules.size(); ++scope) {
+            std::uint32_t s = scopes_.drawn(scope);
+            while (numbers_[scopes_[s].representative] == none) s = scopes_[s].parent;
+            modules[scope] = numbers_[scopes_[s].representative];
+        }
+        return modules;
+    }
+    // Per constant of the tape: the item that draws it.
+    std::vector<std::uint32_t> constants_by_use() const {
+        std::vector<std::uint32_t> items;
+        for (const ConstantUse& use : tape_.constants()) {
+            const auto drawn = operands_.find(use);
+            const auto item = drawn ? constant_of_.find(drawn->key) : constant_of_.end();
+            items.push_back(item != constant_of_.end() ? item->second : none);
+        }
+        return items;
     }
 
     const Tape<T>& tape_;
@@ -452,8 +477,8 @@ private:
     std::unordered_map<NodeId, std::vector<Writer>> writers_; // per buffer
     std::unordered_map<NodeId, const char*> names_;
     std::unordered_map<std::uint64_t, std::uint32_t> constant_of_; // item, per value
-    std::unordered_map<Key, std::uint32_t> operand_of_; // item, by operand_key
-    std::vector<std::uint32_t> numbers_;                // of modules, per scope
+    std::unordered_map<Key, std::uint32_t> operand_of_;            // item, by operand_key
+    std::vector<std::uint32_t> numbers_;                           // of modules, per scope
     std::unordered_map<Key, std::size_t> link_of_;
     std::vector<NodeId> reader_;         // per link: its first reader
     std::vector<std::int64_t> farthest_; // per link: number of steps; 0: varies

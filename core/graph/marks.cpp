@@ -27,8 +27,7 @@ void mark_failure(Model& model, const Tape<T>& tape, const Failure* failure, con
     item.name = failure->operation;
     item.origin = failure->path;
     for (const Where& where : {failure->caller, failure->where})
-        if (where.line() > 0)
-            item.origin += (item.origin.empty() ? "" : ", ") + to_string(where);
+        if (where.line() > 0) item.origin += (item.origin.empty() ? "" : ", ") + to_string(where);
     item.failure = failure->problem;
     item.count = 1;
     // In the innermost module of the path from which an operation was recorded.

@@ -29,14 +29,14 @@ Operands<T>::Operands(const Tape<T>& tape) : tape_(tape) {
 
 // The smallest named tensor that contains all elements of the operand; null if there are several.
 template <class T>
-const NamedTensor* Operands<T>::tensor_around(const ConstantUse& use) const {
+const TensorName* Operands<T>::tensor_around(const ConstantUse& use) const {
     const auto [low, high] = extent(use.layout->shape, use.layout->strides);
     const auto at = [&](std::ptrdiff_t element) {
         return address(use.data) + static_cast<std::uintptr_t>(element * use.width);
     };
-    const NamedTensor* found = nullptr;
+    const TensorName* found = nullptr;
     std::uintptr_t smallest = ~std::uintptr_t{0};
-    for (const NamedTensor& named : tape_.named_tensors()) {
+    for (const TensorName& named : tape_.named_tensors()) {
         const std::uintptr_t begin = address(named.first), end = address(named.last);
         if (use.node < named.since || at(low) < begin || at(high - 1) > end) continue;
         const bool is_same = at(low) == begin && use.layout->shape == named.layout->shape;
@@ -55,7 +55,7 @@ std::optional<typename Operands<T>::Drawn> Operands<T>::find(const ConstantUse& 
         return Drawn{use.value, named->second->name, layout, true,
                      layout->shape != use.layout->shape};
     }
-    if (const NamedTensor* const named = tensor_around(use))
+    if (const TensorName* const named = tensor_around(use))
         return Drawn{address(named), named->name, named->layout, true,
                      named->layout->shape != use.layout->shape};
     if (use.is_literal()) return std::nullopt;

@@ -26,7 +26,7 @@ public:
     std::optional<Drawn> find(const ConstantUse& use) const;
 
 private:
-    const NamedTensor* tensor_around(const ConstantUse& use) const;
+    const TensorName* tensor_around(const ConstantUse& use) const;
 
     const Tape<T>& tape_;
     std::unordered_map<std::uint64_t, const NamedConstant*> names_;

@@ -68,7 +68,7 @@ private:
 
     const Tape<T>& tape_;
     const Options& options_;
-    std::vector<bool> selected_;                            // per node
+    std::vector<bool> selected_;                           // per node
     std::unordered_map<std::uint64_t, NodeId> composites_; // the first operation of each
     std::vector<DrawnScope> scopes_;
     std::vector<std::uint32_t> scope_of_; // per scope of the tape
