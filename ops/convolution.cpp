@@ -345,6 +345,7 @@ Variable<T> convolution(const Variable<T>& x, const std::type_identity_t<Variabl
                      to_string(bias.shape()) + " and " + std::to_string(groups) +
                      " groups; expected [batch, in, (height,) width], [out, in / groups, "
                      "(kernel height,) kernel width], [out] and a divisor of in and out");
+    const Composite composite(op);
     if (rank == 3) {
         ConvolutionOptions flat = options;
         flat.stride.height = flat.dilation.height = 1;
@@ -360,6 +361,7 @@ Variable<T> convolution(const Variable<T>& x, const std::type_identity_t<Variabl
 template <class T>
 Variable<T> convolution(const Variable<T>& x, const std::type_identity_t<Variable<T>>& weight,
                         const ConvolutionOptions& options, Op op) {
+    const Composite composite(op);
     return convolution(x, weight, Variable<T>(T(0)), options, op);
 }
 

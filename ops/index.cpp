@@ -73,13 +73,22 @@ Variable<T> corner(const Variable<T>& x, const Shape& shape) {
     return flatten(part);
 }
 
+// The result of a scatter, of which only views of `values` are recorded as operands.
+template <class T>
+Variable<T> with_operands(const Variable<T>& y, const Indices& indices, const Variable<T>& values,
+                          const Composite& composite) {
+    if (!values.is_recorded() && !values.is_parameter())
+        detail::with_operand(y, "values", values.value(), &composite);
+    return detail::with_operand(y, "indices", indices, &composite);
+}
+
 } // namespace
 
 template <class T>
 Variable<T> take(const Variable<T>& x, const Indices& indices, Op op, const OutputSlot<T>& slot) {
     if (x.dimension() == 0) fail(op, "a scalar has no rows");
     const Indices rows = checked(op, indices, x.shape(0));
-    return gather_rows(op, x, rows, slot);
+    return detail::with_operand(gather_rows(op, x, rows, slot), "indices", indices);
 }
 
 template <class T>
@@ -91,7 +100,7 @@ Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_
     const Indices targets = checked(op, indices, rows);
     Shape shape = x.shape();
     shape[0] = rows;
-    return scatter_rows(op, x, targets, shape, slot);
+    return detail::with_operand(scatter_rows(op, x, targets, shape, slot), "indices", indices);
 }
 
 template <class T>
@@ -104,7 +113,9 @@ Variable<T> pick(const Variable<T>& x, const Indices& indices, Op op) {
     Indices flat(Shape{columns.size()});
     for (std::size_t i = 0; i < flat.size(); ++i)
         flat.data()[i] = static_cast<std::int64_t>(i * classes) + columns.data()[i];
-    return reshape(take(flatten(x), flat, op), indices.shape());
+    const Composite composite(op);
+    return detail::with_operand(reshape(take(flatten(x), flat, op), indices.shape()), "indices",
+                                indices, &composite);
 }
 
 template <class T>
@@ -115,7 +126,9 @@ Variable<T> gather(const Variable<T>& x, std::ptrdiff_t axis, const Indices& ind
                      "; expected as many axes, of which none but axis " + std::to_string(along) +
                      " is longer than that of x");
     const Indices flat = elements_along(op, x.shape(), along, indices);
-    return reshape(gather_rows(op, flatten(x), flat), indices.shape());
+    const Composite composite(op);
+    return detail::with_operand(reshape(gather_rows(op, flatten(x), flat), indices.shape()),
+                                "indices", indices, &composite);
 }
 
 template <class T>
@@ -123,8 +136,9 @@ Variable<T> scatter_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices
                         const std::type_identity_t<Variable<T>>& values, Op op) {
     const std::size_t along = scatter_axis(op, x.shape(), axis, indices.shape(), values.shape());
     const Indices flat = elements_along(op, x.shape(), along, indices);
+    const Composite composite(op);
     const auto sums = scatter_rows(op, corner(values, indices.shape()), flat, Shape{x.size()});
-    return x + reshape(sums, x.shape());
+    return with_operands(x + reshape(sums, x.shape()), indices, values, composite);
 }
 
 template <class T>
@@ -132,6 +146,7 @@ Variable<T> scatter(const Variable<T>& x, std::ptrdiff_t axis, const Indices& in
                     const std::type_identity_t<Variable<T>>& values, Op op) {
     const std::size_t along = scatter_axis(op, x.shape(), axis, indices.shape(), values.shape());
     const Indices flat = elements_along(op, x.shape(), along, indices);
+    const Composite composite(op);
     std::vector<std::int64_t> last(x.size(), -1); // index that wrote each element last
     for (std::size_t k = 0; k < flat.size(); ++k)
         last[static_cast<std::size_t>(flat.data()[k])] = static_cast<std::int64_t>(k);
@@ -148,14 +163,16 @@ Variable<T> scatter(const Variable<T>& x, std::ptrdiff_t axis, const Indices& in
     };
     const auto chosen = gather_rows(op, corner(values, indices.shape()), as_indices(from));
     const auto placed = scatter_rows(op, chosen, as_indices(to), Shape{x.size()});
-    return where(replaced, reshape(placed, x.shape()), x, op);
+    return with_operands(where(replaced, reshape(placed, x.shape()), x, op), indices, values,
+                         composite);
 }
 
 template <class T>
 Variable<T> masked_fill(const Variable<T>& x, const Mask& mask, double value, Op op) {
     const Shape* const shapes[] = {&mask.shape(), &x.shape()};
     broadcast(op, shapes, "mask x");
-    return where(mask, value, x, op);
+    const Composite composite(op);
+    return detail::with_operand(where(mask, value, x, op), "mask", mask, &composite);
 }
 
 template <class T>
@@ -167,7 +184,10 @@ Variable<T> masked_select(const Variable<T>& x, const Mask& mask, Op op) {
     std::vector<std::int64_t> chosen;
     for (std::size_t i = 0; i < dense.size(); ++i)
         if (dense.data()[i]) chosen.push_back(static_cast<std::int64_t>(i));
-    return take(flatten(x), Indices({chosen.size()}, std::span<const std::int64_t>(chosen)), op);
+    const Composite composite(op);
+    return detail::with_operand(
+        take(flatten(x), Indices({chosen.size()}, std::span<const std::int64_t>(chosen)), op),
+        "mask", mask, &composite);
 }
 
 template <class T>

@@ -73,6 +73,7 @@ Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, s
                      " after it; neither may be negative");
     Shape shape = x.shape();
     shape[a] = before;
+    const Composite composite(op);
     const Variable<T> front(Tensor<T>::full(shape, static_cast<T>(value)));
     shape[a] = after;
     const Variable<T> back(Tensor<T>::full(shape, static_cast<T>(value)));

@@ -66,7 +66,7 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
                          classes, [=](auto x) { return log_sum - (x - top); }, row));
     }
     const double mean = counted == 0 ? 0 : total / static_cast<double>(counted);
-    return record<T>(
+    auto loss = record<T>(
         op, {&logits}, Tensor<T>::scalar(static_cast<T>(mean)), save_for_backward(logits, targets),
         [=, ignored = options.ignored, smoothing = static_cast<T>(options.smoothing)](
             const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& logits,
@@ -107,12 +107,14 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
             }
             to[0].add(Variable<T>(std::move(gradient)));
         });
+    return detail::with_operand(std::move(loss), "targets", targets);
 }
 
 template <class T>
 Variable<T> binary_cross_entropy(const Variable<T>& logits,
                                  const std::type_identity_t<Variable<T>>& y, Op op) {
     same_shape(op, logits, y);
+    const Composite composite(op);
     return mean_or_zero(fuse(op, primitive([](auto x, auto y) {
                                  constexpr T infinity = std::numeric_limits<T>::infinity();
                                  // A correct prediction with an infinite logit has loss 0.
@@ -127,6 +129,7 @@ template <class T>
 Variable<T> mean_squared_error(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
                                Op op) {
     same_shape(op, x, y);
+    const Composite composite(op);
     return mean_or_zero(fuse(op, primitive([](auto x, auto y) { return square(x - y); }), x, y));
 }
 
@@ -135,6 +138,7 @@ Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>&
                   Op op) {
     same_shape(op, x, y);
     if (!(delta > 0)) fail(op, "delta must be positive, got " + std::to_string(delta));
+    const Composite composite(op);
     return mean_or_zero(fuse(op, primitive([delta](auto x, auto y) {
                                  const auto d = x - y;
                                  return where(abs(d) < delta, 0.5 * d * d,

@@ -29,6 +29,7 @@ template <class T>
 Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b, Op op) {
     if (a.dimension() == 0 || b.dimension() == 0)
         fail(op, "a scalar has no rows: " + to_string(a.shape()) + " and " + to_string(b.shape()));
+    const Composite composite(op);
     if (a.dimension() == 1)
         return squeeze(matmul(expand_dims(a, 0), b, op), b.dimension() == 1 ? 0 : -2);
     if (b.dimension() == 1) return squeeze(matmul(a, expand_dims(b, 1), op), -1);
@@ -57,6 +58,7 @@ Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>
         (bias.dimension() != 0 && bias.shape() != Shape{weight.shape(0)}))
         fail(op, "x " + to_string(x.shape()) + ", weight " + to_string(weight.shape()) + ", bias " +
                      to_string(bias.shape()) + "; expected [..., in], [out, in], [out]");
+    const Composite composite(op);
     if (x.dimension() != 2)
         return reshape(linear(rows_of(x), weight, bias, slot, op),
                        with_last(x.shape(), weight.shape(0)));
@@ -82,6 +84,7 @@ Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>
     if (x.dimension() == 0 || weight.dimension() != 2 || x.shape().back() != weight.shape(1))
         fail(op, "x " + to_string(x.shape()) + ", weight " + to_string(weight.shape()) +
                      "; expected [..., in], [out, in]");
+    const Composite composite(op);
     return matmul(x, transpose(weight), op);
 }
 

@@ -184,6 +184,7 @@ Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable
         rests.data()[i] = moments.rest;
         scales.data()[i] = moments.scale;
     }
+    const Composite composite(op);
     // Means and scales are separate results, so that the gradient can be differentiated.
     const std::array<const Variable<T>*, 3> inputs{&x, &gain, &bias};
     return record<T>(
@@ -197,6 +198,7 @@ Variable<T> batch_norm(const Variable<T>& x, const std::type_identity_t<Variable
                        const std::type_identity_t<Variable<T>>& gain,
                        const std::type_identity_t<Variable<T>>& bias, double epsilon, Op op) {
     require_epsilon(op, epsilon);
+    const Composite composite(op);
     const Variable<T> rows = by_channel(op, x, {&mean, &variance, &gain, &bias});
     const Variable<T> distance = fuse(
         op, [](auto x, auto mean) { return x - mean; }, rows, as_column(mean));
@@ -210,6 +212,7 @@ BatchNormalized<T> batch_norm(const Variable<T>& x, const std::type_identity_t<V
                               const std::type_identity_t<Variable<T>>& bias, double epsilon,
                               Op op) {
     require_epsilon(op, epsilon);
+    const Composite composite(op);
     const Variable<T> rows = by_channel(op, x, {&gain, &bias});
     const Variable<T> means = mean(rows, {0, 2}, true);
     const Variable<T> distance = fuse(
@@ -240,6 +243,7 @@ Variable<T> dropout(const Variable<T>& x, double p, Op op) {
         fail(op, "the probability must be in [0, 1], got " + std::to_string(p));
     Tape<T>* const tape = training_tape(x);
     if (p == 0 || tape == nullptr) return x;
+    const Composite composite(op); // the draws are its own
     Tensor<T> draws(x.shape());
     tape->random().fill_uniform(draws.data(), draws.size(), T(0), T(1));
     const double scale = p < 1 ? 1 / (1 - p) : 0;

@@ -54,6 +54,17 @@ decltype(auto) operand(const X& x) {
         return Variable<T>(x);
 }
 
+// y, for whose operation pictures show a tensor that is not recorded as an operand: `role` says
+// what it is, "indices". Not within the Composite of another operation, which shows its own.
+template <class T, class U>
+Variable<T> with_operand(Variable<T> y, const char* role, const Tensor<U>& operand,
+                         const Composite* own = nullptr,
+                         std::uint32_t input = ConstantUse::not_an_input) {
+    if (y.is_recorded() && Composite::outermost() == own)
+        y.tape()->note_operand(y, role, operand, input);
+    return y;
+}
+
 } // namespace detail
 
 // The scalar type of operands of which at least one is not a number.

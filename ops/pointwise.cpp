@@ -66,6 +66,11 @@ Variable<T> Pointwise<T>::divide(const V& a, const V& b, Op op) {
     return unroll::fuse(
         op, [](auto a, auto b) { return a / b; }, a, b);
 }
+template <class T>
+Variable<T> Pointwise<T>::negative(const V& a, Op op) {
+    return unroll::fuse(
+        op, [](auto a) { return -a; }, a);
+}
 #define UNROLL_BINARY(name, ...)                                                                   \
     template <class T>                                                                             \
     Variable<T> Pointwise<T>::name(const V& a, const V& b, Op op) {                                \
@@ -78,9 +83,12 @@ template <class T>
 Variable<T> Pointwise<T>::where(const Mask& condition, const V& a, const V& b, Op op) {
     const Shape* const shapes[] = {&condition.shape(), &a.shape(), &b.shape()};
     broadcast(op, shapes, "condition a b");
-    return unroll::fuse(
-        op, primitive([](auto c, auto a, auto b) { return unroll::where(c != 0, a, b); }),
-        as_numbers<T>(condition), a, b);
+    const Composite composite(op);
+    return with_operand(unroll::fuse(op, primitive([](auto c, auto a, auto b) {
+                                         return unroll::where(c != 0, a, b);
+                                     }),
+                                     as_numbers<T>(condition), a, b),
+                        "mask", condition, &composite, 0);
 }
 template <class T>
 Mask Pointwise<T>::less(const V& a, const V& b, Op op) {

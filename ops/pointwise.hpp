@@ -49,6 +49,7 @@ struct Pointwise {
     static V subtract(const V& a, const V& b, Op op);
     static V multiply(const V& a, const V& b, Op op);
     static V divide(const V& a, const V& b, Op op);
+    static V negative(const V& a, Op op);
 #define UNROLL_BINARY(name, ...) static V name(const V& a, const V& b, Op op);
 #define UNROLL_CHOICE(name, ...) static V name(const V& a, const V& b, Op op);
 #include <unroll/ops/fuse/function_list.hpp>
@@ -94,8 +95,7 @@ Variable<T> operator/(const detail::NumberPlaced<T>& a, const B& b) {
 }
 template <Operand A, class T = typename A::value_type>
 Variable<T> operator-(const A& a) {
-    return detail::Pointwise<T>::multiply(detail::operand<T>(a), Variable<T>(T(-1)),
-                                          Op::unplaced("negative"));
+    return detail::Pointwise<T>::negative(detail::operand<T>(a), Op::unplaced("negative"));
 }
 // Only for variables: assignment would replace a parameter by the result.
 template <class V, class T = typename V::value_type>

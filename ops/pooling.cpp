@@ -89,6 +89,7 @@ Variable<T> max_pool(const Variable<T>& x, const PoolingOptions& options, Op op)
 template <class T>
 Variable<T> average_pool(const Variable<T>& x, const PoolingOptions& options, Op op) {
     return pooled(op, x, options, [&](const Variable<T>& x, const Windows& w) {
+        const Composite composite(op);
         // A depthwise convolution with weights of 1, followed by a division.
         const auto count = static_cast<T>(w.kernel.height * w.kernel.width);
         const Variable<T> planes =

@@ -50,6 +50,7 @@ Variable<T> shaped(const Variable<T>& kept, const Reduction& r, bool keep_dims) 
 
 template <class T>
 Variable<T> sum_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
+    const Composite composite(op);
     return shaped(sum_to(op, x, r.kept), r, keep_dims);
 }
 
@@ -57,6 +58,7 @@ template <class T>
 Variable<T> mean_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
     const T part = T(1) / static_cast<T>(std::max<std::size_t>(r.count, 1));
     const auto rule = [part](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(g, part); };
+    const Composite composite(op);
     return shaped(record<T>(op, {&x}, mean_along(x.value(), r.kept), save_for_backward(), rule), r,
                   keep_dims);
 }
@@ -73,6 +75,7 @@ Variable<T> centred(const Op& op, const Variable<T>& x, const Reduction& r) {
 template <class T>
 Variable<T> variance_over(const Op& op, const Variable<T>& x, const Reduction& r, std::size_t ddof,
                           bool keep_dims) {
+    const Composite composite(op);
     const Variable<T> distance = centred(op, x, r);
     const SquareSums<T> squares = square_sums_along(distance.value(), r.kept);
     const auto n = static_cast<T>(r.count - ddof);
@@ -92,6 +95,7 @@ Variable<T> variance_over(const Op& op, const Variable<T>& x, const Reduction& r
 
 template <class T>
 Variable<T> norm_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
+    const Composite composite(op);
     const SquareSums<T> squares = square_sums_along(x.value(), r.kept);
     Tensor<T> value(r.kept);
     for (std::size_t i = 0; i < value.size(); ++i) {
@@ -137,6 +141,7 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
                     Before before) {
     if (r.count == 0 && element_count(r.dropped) != 0)
         fail(op, "there are no elements in " + to_string(x.shape()));
+    const Composite composite(op);
     const Tensor<T> all = rows(x.value(), r);
     const Indices best = first_by(all, before);
     Tensor<T> value(r.kept);
@@ -164,6 +169,7 @@ Variable<T> extreme(const Op& op, const Variable<T>& x, const Reduction& r, bool
 template <class T>
 Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
     constexpr T infinity = std::numeric_limits<T>::infinity();
+    const Composite composite(op);
     const Tensor<T> all = rows(x.value(), r);
     Tensor<T> value(r.kept), tops(r.kept), log_sums(r.kept);
     for (std::size_t i = 0; i < value.size(); ++i) {

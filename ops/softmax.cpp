@@ -185,24 +185,30 @@ Variable<T> along(const Op& op, const Variable<T>& x, const Mask* mask, std::ptr
 
 template <class T>
 Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
+    const Composite composite(op);
     return along(op, x, nullptr, axis, softmax_row<T>, softmax_rule<T>);
 }
 
 template <class T>
 Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
+    const Composite composite(op);
     return along(op, x, nullptr, axis, log_softmax_row<T>, log_softmax_rule<T>);
 }
 
 template <class T>
 Variable<T> softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis, Op op) {
     check_mask(op, mask, x.shape());
-    return along(op, x, &mask, axis, softmax_row<T>, softmax_rule<T>);
+    const Composite composite(op);
+    return detail::with_operand(along(op, x, &mask, axis, softmax_row<T>, softmax_rule<T>), "mask",
+                                mask, &composite);
 }
 
 template <class T>
 Variable<T> log_softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis, Op op) {
     check_mask(op, mask, x.shape());
-    return log_softmax(where(mask, x, -infinity<T>, op), axis, op);
+    const Composite composite(op);
+    return detail::with_operand(log_softmax(where(mask, x, -infinity<T>, op), axis, op), "mask",
+                                mask, &composite);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

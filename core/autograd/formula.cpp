@@ -1,17 +1,43 @@
 #include <unroll/core/autograd/formula.hpp>
 #include <unroll/core/autograd/tape.hpp>
 
+#include <sstream>
+
 namespace unroll {
+
+template <class T>
+Formula Tape<T>::formula(NodeId operation) const {
+    const Rule<T>* const rule = node(operation).rule;
+    Formula found = rule != nullptr ? rule->formula() : Formula();
+    if (found.empty()) return found;
+    for (const ConstantUse& use : constants_of(operation)) {
+        if (!use.is_literal() || use.input >= found.terms.size()) continue;
+        std::ostringstream number;
+        number << use.number;
+        found.terms[use.input] = {Formula::Kind::number, number.str(), number.str(), {}};
+    }
+    // The only operand needs no number.
+    Formula::Term* only = nullptr;
+    for (Formula::Term& term : found.terms)
+        if (term.kind == Formula::Kind::input) {
+            if (only != nullptr) return found;
+            only = &term;
+        }
+    if (only != nullptr && only->text == "x" + std::to_string(only - found.terms.data() + 1))
+        only->text = only->latex = "x";
+    return found;
+}
 
 template <class T>
 Formula formula(const Variable<T>& x) {
     const Tape<T>* tape = x.tape();
     if (tape == nullptr || !x.is_recorded()) fail("formula", "a constant has no formula");
-    const Node<T>& node = tape->node(tape->node(x.node()).operation);
+    const NodeId operation = tape->node(x.node()).operation;
+    const Node<T>& node = tape->node(operation);
     if (node.is_used_up)
         fail("formula", "'" + std::string(node.op.name) +
                             "' was used up by a backward pass without retain = true");
-    Formula found = node.rule ? node.rule->formula() : Formula();
+    Formula found = tape->formula(operation);
     if (found.empty())
         fail("formula", "'" + std::string(node.op.name) + "' is not a fused operation");
     return found;
@@ -19,5 +45,7 @@ Formula formula(const Variable<T>& x) {
 
 template Formula formula(const Variable<float>&);
 template Formula formula(const Variable<double>&);
+template Formula Tape<float>::formula(NodeId) const;
+template Formula Tape<double>::formula(NodeId) const;
 
 } // namespace unroll

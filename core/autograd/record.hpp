@@ -255,7 +255,12 @@ template <class T>
 Variable<T> record_view(const Op& op, const Variable<T>& x, Tensor<T> view) {
     const Variable<T>* const inputs[] = {&x};
     const auto context = Tape<T>::of(op, inputs, false);
-    if (context.tape == nullptr) return context.plain(std::move(view));
+    if (context.tape == nullptr) {
+        Variable<T> y = context.plain(std::move(view));
+        // To pictures, a view of a constant is that constant.
+        if (!x.is_recorded() && x.body() != nullptr) y.body()->generation = x.body()->generation;
+        return y;
+    }
     const NodeId id = context.tape->append_view(op, x, view);
     return context.tape->handle(std::move(view), id, context.rule_run);
 }

@@ -42,7 +42,10 @@ void Tape<T>::reset() {
     if (!m_->apart.empty()) m_->apart.clear();
     m_->names.clear();
     m_->constants.clear();
-    m_->constant_names.clear();
+    m_->fused_names.clear();
+    m_->composites.clear();
+    m_->named_constants.clear();
+    m_->named_tensors.clear();
     m_->recorded_passes = 0;
     m_->rows_used = 0;
 }
@@ -88,6 +91,15 @@ Node<T>& Tape<T>::append_node(const Op& op) {
 }
 
 template <class T>
+Node<T>& Tape<T>::append_operation(const Op& op) {
+    const Composite* const composite = Composite::outermost();
+    if (composite == nullptr) return append_node(op);
+    Node<T>& n = append_node(composite->op());
+    m_->composites.push_back({static_cast<NodeId>(m_->size - 1), composite->number()});
+    return n;
+}
+
+template <class T>
 std::uint32_t Tape<T>::scope_id(const Scope* scope) {
     if (m_->scopes.empty()) m_->scopes.push_back({0, "", Scope::no_index});
     if (scope == nullptr) return 0;
@@ -97,7 +109,7 @@ std::uint32_t Tape<T>::scope_id(const Scope* scope) {
     const std::uint32_t parent = scope_id(scope->parent());
     const auto id = static_cast<std::uint32_t>(m_->scopes.size());
     const std::string_view name(copy(scope->name()), scope->name().size());
-    m_->scopes.push_back({parent, name, scope->index(), scope->caller()});
+    m_->scopes.push_back({parent, name, scope->index(), scope->caller(), scope->module()});
     if (m_->marks.size() <= depth) m_->marks.resize(depth + 1);
     m_->marks[depth] = {scope->serial(), id};
     return id;
@@ -283,7 +295,7 @@ NodeId Tape<T>::append(const Op& op, std::span<const Variable<T>* const> inputs,
                        const Tensor<T>& value) {
     auto* ids = m_->arena.template array<NodeId>(inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) ids[i] = id_of(*inputs[i]);
-    Node<T>& n = append_node(op);
+    Node<T>& n = append_operation(op);
     n.inputs = ids;
     n.input_count = static_cast<std::uint32_t>(inputs.size());
     n.view = whole(value);
@@ -291,16 +303,6 @@ NodeId Tape<T>::append(const Op& op, std::span<const Variable<T>* const> inputs,
     for (std::uint32_t i = 0; i < n.input_count; ++i)
         if (ids[i] == no_node && inputs[i]->body() != nullptr) note_constant(id, i, *inputs[i]);
     return id;
-}
-
-template <class T>
-void Tape<T>::note_constant(NodeId id, std::uint32_t input, const Variable<T>& x) {
-    ConstantUse use{id, input, x.body()->generation, x.value().layout(), nullptr, 0};
-    if (x.is_parameter())
-        use.name = copy(static_cast<const ParameterBody<T>*>(x.body())->name());
-    else if (x.dimension() == 0)
-        use.number = static_cast<double>(x.item());
-    m_->constants.push_back(use);
 }
 
 template <class T>
@@ -341,14 +343,6 @@ const char* Tape<T>::name_of(NodeId id) const {
     const auto found = std::find_if(names.rbegin(), names.rend(),
                                     [&](const auto& named) { return named.first == id; });
     return found != names.rend() ? found->second : node(id).op.name;
-}
-
-template <class T>
-void Tape<T>::name(const Variable<T>& x, std::string_view name) {
-    if (x.is_recorded() && x.body()->slot == m_->slot)
-        m_->names.push_back({x.node(), copy(name)});
-    else if (x.body() != nullptr && !x.is_recorded())
-        m_->constant_names.push_back({x.body()->generation, copy(name)});
 }
 
 template <class T>

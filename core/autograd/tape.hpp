@@ -57,20 +57,45 @@ struct ScopeEntry {
     std::uint32_t parent;
     std::string_view name;
     std::int64_t index;
-    Where caller = Where(); // of the outermost module; line 0: none
+    Where caller = Where();       // of the outermost module; line 0: none
+    const void* module = nullptr; // identifies the module that opened it; null if none did
 
     // Time steps are scopes named "t" with an index.
     bool is_step() const { return index != Scope::no_index && name == "t"; }
 };
 
-// A constant as an operand, for pictures.
+// An operand that was not recorded, for pictures: a constant, or a tensor of indices or conditions.
 struct ConstantUse {
     NodeId node;
-    std::uint32_t input;
+    std::uint32_t input; // its number among the operands, or not_an_input
     std::uint64_t value; // the same for every use of one value
     LayoutRef layout;
-    const char* name; // of a frozen parameter; else null
-    double number;    // of a scalar
+    const char* name;    // of a frozen parameter, or what a tensor is to the operation; else null
+    double number;       // of a scalar
+    const void* data;    // its first element
+    std::uint32_t width; // of an element, in bytes
+    StorageRef storage;  // of a tensor, whose address stays its own
+
+    static constexpr std::uint32_t not_an_input = ~std::uint32_t{0};
+    // A number that the program states, such as 2 in pow(x, 2).
+    bool is_literal() const { return name == nullptr && layout->shape.empty(); }
+};
+
+// The name of a constant, given by ConstantUse::value.
+struct NamedConstant {
+    std::uint64_t value;
+    LayoutRef layout;
+    const char* name;
+};
+
+// The name of a tensor, and of its views, for the operations that use it from then on.
+struct TensorName {
+    StorageRef storage;
+    const void* first; // the lowest and the highest address of its elements
+    const void* last;
+    LayoutRef layout;
+    NodeId since;
+    const char* name;
 };
 
 struct BackwardOptions {
@@ -169,6 +194,10 @@ public:
     // Names a value for pictures: a state that a loop carries, a result, or a constant that is an
     // operand. The name is copied.
     void name(const Variable<T>& x, std::string_view name);
+    // The same for a tensor, such as indices, targets or a mask, and for its views. Must be called
+    // before the tensor is used.
+    template <class U>
+    void name(const Tensor<U>& x, std::string_view name);
 
     // Discards everything that was recorded.
     void clear();
@@ -210,10 +239,16 @@ public:
     const char* name_of(NodeId id) const;
     // Operands that were not recorded, in the order of their use.
     const std::vector<ConstantUse>& constants() const { return m_->constants; }
-    // Names of such operands, by ConstantUse::value.
-    const std::vector<std::pair<std::uint64_t, const char*>>& constant_names() const {
-        return m_->constant_names;
-    }
+    std::span<const ConstantUse> constants_of(NodeId id) const;
+    // What a fused operation computes, with its literal operands; empty if the node is none, or its
+    // rule was freed.
+    Formula formula(NodeId operation) const;
+    // Names of operands and results of a fused operation, "i f g o c -> h c'"; null if it has none.
+    const char* fused_names(NodeId operation) const;
+    // The number of the Composite that a node is a part of; 0: none.
+    std::uint64_t composite(NodeId id) const;
+    const std::vector<NamedConstant>& named_constants() const { return m_->named_constants; }
+    const std::vector<TensorName>& named_tensors() const { return m_->named_tensors; }
 
     // ---- for record() ----
 
@@ -238,6 +273,15 @@ public:
     Variable<T> handle(Tensor<T> value, NodeId id, std::uint32_t rule_run = 0) const;
     Node<T>& node(NodeId id) { return m_->node(id); }
     Arena& arena() { return m_->arena; }
+    // Notes for pictures that a tensor which is not recorded is an operand of the operation that
+    // computed y: `role` says which, as "indices". `input`: the operand that it replaces, if any.
+    template <class U>
+    void note_operand(const Variable<T>& y, const char* role, const Tensor<U>& operand,
+                      std::uint32_t input = ConstantUse::not_an_input);
+    // Names of operands and results, as named() has them.
+    void set_names(NodeId first, const char* names) {
+        m_->fused_names.push_back({first, op_name(names)});
+    }
     // Sets the rule of an operation. The rule is allocated in the arena.
     void set_rule(NodeId first, Rule<T>* rule) {
         node(first).rule = rule;
@@ -309,7 +353,10 @@ private:
         std::vector<Tensor<T>> retained;
         std::vector<std::pair<NodeId, const char*>> names;
         std::vector<ConstantUse> constants;
-        std::vector<std::pair<std::uint64_t, const char*>> constant_names;
+        std::vector<std::pair<NodeId, const char*>> fused_names;
+        std::vector<std::pair<NodeId, std::uint64_t>> composites; // by node
+        std::vector<NamedConstant> named_constants;
+        std::vector<TensorName> named_tensors;
         std::vector<std::vector<NodeId>>
             rows; // last writer of each row of buffers written in place
         std::size_t rows_used = 0;
@@ -340,6 +387,8 @@ private:
     void find_starts(const Op& op, std::span<const Variable<T>> y,
                      std::span<const Variable<T>> seeds);
     Node<T>& append_node(const Op& op);
+    // The same for an operation or a view, which may be a part of a Composite.
+    Node<T>& append_operation(const Op& op);
     std::uint32_t scope_id(const Scope* scope);
     std::uint32_t twin(std::uint32_t scope);
     const char* copy(std::string_view text);
@@ -390,6 +439,29 @@ public:
 private:
     NoRecording<float> float_;
     NoRecording<double> double_;
+};
+
+// What is recorded during its lifetime is one operation to users: pictures draw one node, and
+// errors and reports have its name and line. Of nested ones the outermost counts.
+class Composite {
+public:
+    explicit Composite(const Op& op);
+    ~Composite();
+    Composite(const Composite&) = delete;
+    Composite& operator=(const Composite&) = delete;
+
+    // Null if none lives.
+    static const Composite* outermost() { return outermost_; }
+    bool is_outermost() const { return outermost_ == this; }
+    const Op& op() const { return op_; }
+    std::uint64_t number() const { return number_; }
+    // Whether a constant, given by its number, was made during the lifetime by this thread.
+    bool made(std::uint64_t constant) const;
+
+private:
+    static thread_local constinit const Composite* outermost_;
+    Op op_;
+    std::uint64_t number_;
 };
 
 // Makes a given tape the current one of this thread for its scope.

@@ -50,21 +50,19 @@ Bodies<T>* my_bodies() {
     return mine = &owner.bodies;
 }
 
-// Threads take numbers by the block.
-std::uint64_t next_number() {
-    constexpr std::uint64_t block = std::uint64_t{1} << 20;
+} // namespace
+
+std::uint64_t detail::next_number() {
     static std::atomic<std::uint64_t> blocks{0};
     thread_local constinit std::uint64_t next = 0;
-    if (next % block == 0) next = block * blocks.fetch_add(1) + 1;
+    if (next % number_block == 0) next = number_block * blocks.fetch_add(1) + 1;
     return next++;
 }
-
-} // namespace
 
 static_assert(sizeof(Value<float>) == 56); // a block of malloc, whose header is the rest of 64
 
 template <class T>
-Value<T>::Value(Tensor<T> tensor) : generation(next_number()), tensor(std::move(tensor)) {}
+Value<T>::Value(Tensor<T> tensor) : generation(detail::next_number()), tensor(std::move(tensor)) {}
 
 template <class T>
 Value<T>* Value<T>::make(Tensor<T> tensor) {

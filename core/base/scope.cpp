@@ -47,6 +47,7 @@ Scope::Scope(std::string_view name, std::int64_t index)
 }
 
 Scope::Scope(const ModuleName& module, Where caller) : Scope(module.type()) {
+    opener_ = &module;
     if (caller_.line() == 0) caller_ = caller;
     if (module.path().empty()) return;
     std::string_view path = module.path();

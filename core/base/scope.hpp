@@ -64,6 +64,8 @@ public:
     std::int64_t index() const { return index_; }
     const Scope* parent() const { return parent_; }
     Where caller() const { return caller_; }
+    // The module that opened it; null if none did. Distinguishes modules, also without paths.
+    const ModuleName* module() const { return opener_; }
     // The number of enclosing scopes.
     std::uint32_t depth() const { return depth_; }
     // Unique among the scopes of all threads.
@@ -74,6 +76,7 @@ private:
     std::int64_t index_;
     const Scope* parent_;
     std::string_view module_; // path of the innermost module
+    const ModuleName* opener_ = nullptr;
     Where caller_;
     std::uint64_t serial_;
     std::uint32_t depth_;

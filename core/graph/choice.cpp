@@ -113,10 +113,14 @@ Drawing picture(const Tape<T>& tape, NodeId of, const Options& options) {
     }
     Drawing drawing = draw(model, 0, choice.open, options);
     const std::string done = describe(options, *used, choice, drawing.notes);
+    const bool is_shortened = !drawing.notes.empty();
     drawing.notes.clear();
     if (!done.empty())
         drawing.notes.push_back("To stay within " + format_thousands(options.budget) +
                                 " nodes, of " + format_thousands(model.size) + ": " + done + ".");
+    if (is_shortened)
+        drawing.notes.push_back(
+            "A loop is drawn once if each of its iterations runs in a Scope(\"t\", number).");
     return drawing;
 }
 

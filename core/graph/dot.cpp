@@ -101,6 +101,12 @@ std::string shade(double scale, double from = 0) {
     return fmt::format("#{:02x}{:02x}{:02x}", rgb[0], rgb[1], rgb[2]);
 }
 
+// Whether white text is easier to read on the colour "#rrggbb" than black text.
+bool is_dark(const std::string& color) {
+    const auto part = [&](std::size_t at) { return std::stoi(color.substr(at, 2), nullptr, 16); };
+    return 299 * part(1) + 587 * part(3) + 114 * part(5) < 128000;
+}
+
 std::string style_of(const Box& box) {
     std::string fill = "#ffffff", style = "rounded,filled", more;
     switch (box.style) {
@@ -147,7 +153,10 @@ std::string style_of(const Box& box) {
         more += ", fontcolor=\"" + std::string(quiet) + "\"";
     }
     if (box.hue != none) fill = hues[box.hue % hues.size()];
-    if (box.scale >= 0) {
+    if (!box.color.empty()) {
+        fill = box.color;
+        more += is_dark(fill) ? ", fontcolor=white" : ", fontcolor=black";
+    } else if (box.scale >= 0) {
         fill = shade(box.scale);
         if (box.scale > 0.55) more += ", fontcolor=white";
     }
@@ -185,7 +194,9 @@ public:
                 ink + "\", color=\"" + quiet + "\", height=0.3, margin=\"0.11,0.06\"];\n" +
                 "  edge [fontname=\"Helvetica\", fontsize=8, fontcolor=\"" + quiet +
                 "\", color=\"" + quiet + "\", arrowsize=0.6];\n";
-        if (const std::size_t length = total_length(); length > long_in_all)
+        const std::size_t length = total_length();
+        const bool is_simplified = length > long_in_all || large;
+        if (length > long_in_all)
             // Graphviz adds a virtual node for every rank that an edge crosses, which costs time.
             text_ += fmt::format("  splines=line; nslimit={:.3f}; nslimit1=1; mclimit=0.1;\n",
                                  std::max(3e3 / static_cast<double>(length), 0.005));
@@ -196,11 +207,15 @@ public:
         members_.resize(drawing.groups.size());
         for (std::size_t g = 1; g < drawing.groups.size(); ++g)
             children_[drawing.groups[g].parent].push_back(g);
-        for (std::size_t b = 0; b < drawing.boxes.size(); ++b)
+        for (std::size_t b = 0; b < drawing.boxes.size(); ++b) {
             members_[drawing.boxes[b].group].push_back(b);
+            group_of_[drawing.boxes[b].id] = drawing.boxes[b].group;
+        }
+        labels_.resize(drawing.groups.size());
+        std::string arrows;
+        for (const Arrow& a : drawing.arrows) arrows += arrow(a, !is_simplified);
         group(0);
-        for (const Arrow& a : drawing.arrows) arrow(a);
-        text_ += "}\n";
+        text_ += arrows + "}\n";
     }
 
     std::string take() { return std::move(text_); }
@@ -259,6 +274,7 @@ private:
                      "; " + attributes_of(g) + "\n";
         }
         for (const std::size_t b : members_[number]) box(drawing_.boxes[b], indent + "  ");
+        for (const std::string& label : labels_[number]) text_ += indent + "  " + label;
         for (const std::size_t child : children_[number]) group(child);
         if (number != 0) text_ += indent + "}\n";
     }
@@ -290,15 +306,20 @@ private:
                  "];\n";
     }
 
-    void arrow(const Arrow& a) {
+    // An arrow with a label is drawn through a node that shows the label, so that it has a place of
+    // its own: Graphviz draws lines across the labels of edges, but not across nodes. `through`:
+    // unless a node more for every label is too many.
+    std::string arrow(const Arrow& a, bool through) {
         std::string attributes;
         const auto add = [&](const std::string& attribute) {
             attributes += (attributes.empty() ? "" : ", ") + attribute;
         };
-        if (!a.lines.empty()) add("label=" + quoted(" " + joined(a.lines, 40)));
+        const std::string label = joined(a.lines, 40), ink_color = a.carried ? carried : quiet;
+        through = through && !label.empty() && a.from != a.to && !a.crosses;
+        if (!label.empty() && !through) add("label=" + quoted(" " + label));
         if (a.carried)
-            add("class=carried, style=bold, color=\"" + std::string(carried) + "\", fontcolor=\"" +
-                carried + "\", fontsize=10");
+            add("class=carried, style=bold, color=\"" + ink_color + "\"" +
+                (through ? "" : ", fontcolor=\"" + ink_color + "\", fontsize=10"));
         if (a.crosses) add("constraint=false, style=dotted");
         if (a.hue != none)
             add("color=\"" + std::string(strong_hues[a.hue % strong_hues.size()]) + "\"");
@@ -307,17 +328,41 @@ private:
                 "\", penwidth=" + (a.scale > 0.5 ? "2" : "1.3"));
         std::string from = a.from, to = a.to;
         // Always downwards, so that labels get their own space.
-        if (a.reversed != a.against && !a.crosses && from != to) {
-            std::swap(from, to);
-            add("dir=back");
-        }
-        text_ +=
-            "  " + from + " -> " + to + (attributes.empty() ? "" : " [" + attributes + "]") + ";\n";
+        const bool is_back = a.reversed != a.against && !a.crosses && from != to;
+        if (is_back) std::swap(from, to);
+        const auto line = [&](const std::string& from, const std::string& to,
+                              const std::string& direction) {
+            const std::string separator = attributes.empty() || direction.empty() ? "" : ", ";
+            const std::string all = attributes + separator + direction;
+            return "  " + from + " -> " + to + (all.empty() ? "" : " [" + all + "]") + ";\n";
+        };
+        if (!through) return line(from, to, is_back ? "dir=back" : "");
+        const std::string id = "label" + std::to_string(++label_count_);
+        labels_[group_around(group_of_[from], group_of_[to])].push_back(
+            id + " [shape=plaintext, class=\"label\", tooltip=" + quoted(label) +
+            ", label=" + quoted(label) + ", fontsize=" + (a.carried ? "10" : "8") +
+            ", fontcolor=\"" + ink_color + "\", height=0.12, width=0, margin=\"0.02,0\"];\n");
+        return line(from, id, is_back ? "dir=back" : "dir=none") +
+               line(id, to, is_back ? "dir=none" : "");
+    }
+
+    // The innermost group that contains both.
+    std::size_t group_around(std::size_t a, std::size_t b) const {
+        const auto& groups = drawing_.groups;
+        while (a != b)
+            if (groups[a].depth >= groups[b].depth)
+                a = groups[a].parent;
+            else
+                b = groups[b].parent;
+        return a;
     }
 
     const Drawing& drawing_;
     std::string text_;
-    std::vector<std::vector<std::size_t>> children_, members_;
+    std::unordered_map<std::string, std::size_t> group_of_;    // per box
+    std::vector<std::vector<std::size_t>> children_, members_; // per group
+    std::vector<std::vector<std::string>> labels_;             // nodes, per group
+    std::size_t label_count_ = 0;
 };
 
 } // namespace

@@ -1,5 +1,6 @@
 #include <unroll/core/graph/copies.hpp>
 #include <unroll/core/graph/formula_text.hpp>
+#include <unroll/core/graph/operands.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -51,24 +52,43 @@ public:
 private:
     static constexpr std::size_t most_lines = 3;
 
-    // Each module of the outermost level with several modules gets its own colour.
+    // Each module of the outermost level with several modules has its own colour, wherever it is
+    // called. Scopes that no module opened, such as a loop's, count if there is no such level.
     void choose_hues() {
-        const auto& modules = model_.modules;
-        std::map<std::size_t, std::size_t> at_level;
-        for (const Module& m : modules) ++at_level[m.level];
-        std::size_t level = 1;
-        while (at_level[level] == 1) ++level;
-        hues_.assign(modules.size(), none);
-        std::map<std::string, std::uint32_t> by_title;
-        for (std::uint32_t m = 1; m < modules.size(); ++m) {
-            if (modules[m].level < level) continue;
-            if (modules[m].level > level)
-                hues_[m] = hues_[modules[m].parent];
-            else
-                hues_[m] =
-                    by_title.emplace(modules[m].title, static_cast<std::uint32_t>(by_title.size()))
-                        .first->second;
+        hues_.assign(model_.modules.size(), none);
+        for (const bool only_modules : {true, false}) {
+            const auto paths = paths_of_modules(only_modules);
+            std::size_t longest = 0;
+            for (const auto& path : paths) longest = std::max(longest, path.size());
+            for (std::size_t level = 1; level <= longest; ++level) {
+                std::map<std::vector<std::string>, std::uint32_t> numbers;
+                for (std::size_t m = 0; m < paths.size(); ++m)
+                    if (paths[m].size() >= level)
+                        hues_[m] = numbers
+                                       .emplace(std::vector(paths[m].begin(),
+                                                            paths[m].begin() +
+                                                                static_cast<std::ptrdiff_t>(level)),
+                                                static_cast<std::uint32_t>(numbers.size()))
+                                       .first->second;
+                    else
+                        hues_[m] = none;
+                if (numbers.size() > 1) return;
+            }
         }
+    }
+
+    // Per module: what distinguishes the modules around it and itself, outermost first.
+    std::vector<std::vector<std::string>> paths_of_modules(bool only_modules) const {
+        std::vector<std::vector<std::string>> paths(model_.modules.size());
+        for (std::size_t m = 1; m < paths.size(); ++m) {
+            const Module& module = model_.modules[m];
+            paths[m] = paths[module.parent];
+            if (module.opener != nullptr)
+                paths[m].push_back(fmt::format("{}", module.opener));
+            else if (!only_modules && module.name != "t")
+                paths[m].push_back(module.title);
+        }
+        return paths;
     }
 
     void draw_groups() {
@@ -237,14 +257,16 @@ private:
         box.group = group;
         box.small = !copies_.of(i).empty();
         std::string name = box.small ? item.name : name_in(item, item.module);
-        if (!item.numbers.empty()) name += " " + item.numbers;
+        if (!item.literals.empty()) name = call_text(name, item.literals);
         if (!item.result.empty()) name = item.result + " = " + name;
         box.lines.push_back(name);
         if (!box.small) list(item.shapes, box.lines);
         for (const std::string& line : wrapped(item.failure))
             if (!line.empty()) box.lines.push_back(line);
         annotate(item.measure, box.lines);
+        box.color = item.color;
         box.tooltip = item.name;
+        if (!item.literals.empty()) box.tooltip += ": " + call_text(item.name, item.literals);
         if (box.small)
             for (const std::string& shape : item.shapes) box.tooltip += " " + shape;
         box.tooltip += "\n" + item.origin;
@@ -277,6 +299,9 @@ private:
         if (!is_step && (!in.empty() || !out.empty()))
             box.lines.push_back(some(in) + " → " + some(out));
         if (!is_step) annotate(module.measure, box.lines);
+        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
+            if (ids_[i] == box.id && !model_.items[i].color.empty())
+                box.color = model_.items[i].color;
         box.tooltip = model_.path(m);
         if (options_.color == Color::module) box.hue = hues_[m];
         measure(metric(module.measure), box.scale);
@@ -315,7 +340,9 @@ private:
             box.lines.push_back(sign(term));
             box.tooltip = item.name;
             if (options_.color == Color::module) box.hue = hues_[item.module];
-            if (term.kind == Formula::Kind::input) inputs.push_back(box.id);
+            // The operands come first.
+            if (term.kind == Formula::Kind::input || t < item.literals.size())
+                inputs.push_back(box.id);
             for (const std::uint32_t argument : term.arguments)
                 drawing_.arrows.push_back({id + "_" + std::to_string(argument), box.id, {}});
             drawing_.boxes.push_back(std::move(box));

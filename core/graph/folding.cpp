@@ -1,8 +1,11 @@
+#include <unroll/core/graph/marks.hpp>
+#include <unroll/core/graph/operands.hpp>
 #include <unroll/core/graph/scopes.hpp>
 
 #include <algorithm>
 #include <set>
 #include <span>
+#include <sstream>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
@@ -15,14 +18,13 @@ template <class T>
 class Folding {
 public:
     Folding(const Tape<T>& tape, NodeId of, const Options& options)
-        : tape_(tape), options_(options), scopes_(tape, of, options) {
+        : tape_(tape), options_(options), scopes_(tape, of, options), operands_(tape) {
         for (const auto& [id, name] : tape.names()) names_[id] = name;
-        for (const auto& [value, name] : tape.constant_names()) constant_names_[value] = name;
         make_items();
         make_links();
         make_modules();
         model.find_by_products();
-        mark_failure();
+        mark(model, tape, options, {item_of_, constants_by_use(), modules_by_scope()});
     }
     Model model;
 
@@ -64,7 +66,10 @@ private:
             reached[k].assign(scopes_.size(), 0);
         }
         for (NodeId id = 0; id < tape_.size(); ++id) {
-            if (!scopes_.is_drawn(id)) continue;
+            if (!scopes_.is_drawn(id)) {
+                if (scopes_.representative(id) < id) add_part(id);
+                continue;
+            }
             ++model.size;
             model.is_used_up = model.is_used_up || node(id).is_used_up;
             const std::uint32_t scope = scopes_.scope_of(id),
@@ -75,20 +80,15 @@ private:
             const bool is_new = scope == representative || ordinal >= known.size();
             const std::uint32_t same =
                 is_new ? none : known[std::min<std::size_t>(ordinal, known.size() - 1)];
-            const std::string numbers = add_constants(id, same);
-            const std::uint32_t number =
-                is_new ? static_cast<std::uint32_t>(model.items.size()) : same;
+            add_constants(id, same);
             if (is_new) {
-                known.push_back(number);
+                known.push_back(static_cast<std::uint32_t>(model.items.size()));
                 model.items.push_back(new_item(id, representative));
-                model.items.back().numbers = numbers;
-            } else if (model.items[number].numbers != numbers) {
-                model.items[number].numbers = "…";
             }
-            for (const ConstantUse& use : constants_of(id))
-                if (const auto from = constant_of_.find(use.value); from != constant_of_.end())
-                    operand_of_.emplace(mix(number, use.input), from->second);
+            const std::uint32_t number = is_new ? known.back() : same;
+            note_operands(id, number);
             Item& item = model.items[number];
+            if (!is_new) merge_literals(item.literals, literals(tape_, id));
             item_of_[id] = number;
             ++item.count;
             if (k == 1) item.elements += node(id).parameter->size();
@@ -96,29 +96,42 @@ private:
         }
     }
 
-    std::span<const ConstantUse> constants_of(NodeId id) const {
-        const auto& all = tape_.constants();
-        const auto [first, last] = std::equal_range(
-            all.begin(), all.end(), ConstantUse{id, 0, 0, {}, nullptr, 0},
-            [](const ConstantUse& a, const ConstantUse& b) { return a.node < b.node; });
-        return {first, last};
+    // A later node of a Composite. Its shape is that of its last operation, or of a view of that.
+    void add_part(NodeId id) {
+        const NodeId first = scopes_.representative(id);
+        const std::uint32_t number = item_of_[first];
+        if (number == none) return;
+        const bool is_new = model.items[number].node == first;
+        const bool is_view = scopes_.is_view(id);
+        if (is_view && !ends_composite(node(id).inputs[0], id)) return;
+        if (node(id).operation != id) return;
+        if (is_new) model.items[number].shapes = {to_string(node(id).view.shape())};
+        if (is_view) return;
+        model.items[number].formula = {};
+        add_constants(id, is_new ? none : number);
+        note_operands(id, number);
+        item_of_[id] = number;
+        model.items[number].measure.add(measure(id));
     }
 
-    // Creates items for the constants that a node uses and returns the scalar ones, which are
-    // written as numbers. In a series, the constants of the same operand are one item; `same` is
-    // the item of the node, if it already exists.
-    std::string add_constants(NodeId id, std::uint32_t same) {
-        std::string numbers;
-        for (const ConstantUse& use : constants_of(id)) {
-            const auto named = constant_names_.find(use.value);
-            if (use.layout->shape.empty() && use.name == nullptr &&
-                named == constant_names_.end()) {
-                numbers += (numbers.empty() ? "" : ", ") + format_with_unit(use.number);
-                continue;
-            }
-            auto [known, is_new] = constant_of_.emplace(use.value, none);
+    // Whether no other operation of the Composite follows `of` before `id`.
+    bool ends_composite(NodeId of, NodeId id) const {
+        if (tape_.composite(of) != tape_.composite(id)) return false;
+        for (NodeId next = node(of).operation + node(of).outputs; next < id; ++next)
+            if (tape_.composite(next) == tape_.composite(id) && !scopes_.is_view(next))
+                return false;
+        return true;
+    }
+
+    // Creates items for the constants of a node. In a series, those of the same operand are one
+    // item; `same` is the item of the node, if it already exists.
+    void add_constants(NodeId id, std::uint32_t same) {
+        for (const ConstantUse& use : tape_.constants_of(id)) {
+            const auto drawn = operands_.find(use);
+            if (!drawn) continue;
+            auto [known, is_new] = constant_of_.emplace(drawn->key, none);
             if (!is_new) continue;
-            const auto before = operand_of_.find(mix(same, use.input));
+            const auto before = operand_of_.find(operand_key(id, same, use.input));
             if (same != none && before != operand_of_.end()) {
                 known->second = before->second;
                 ++model.items[before->second].count;
@@ -128,17 +141,32 @@ private:
             item.kind = Item::Kind::constant;
             item.node = id;
             // A named constant is an input of the whole graph.
-            item.module = named != constant_names_.end() ? 0 : scopes_.parameter_scope_of(id);
-            item.name = named != constant_names_.end() ? named->second
-                        : use.name != nullptr          ? use.name
-                                                       : "constant";
+            item.module = drawn->is_named ? 0 : scopes_.parameter_scope_of(id);
+            item.is_named = drawn->is_named;
+            item.name = drawn->name;
             item.origin = origin(id);
-            item.shapes.push_back(to_string(use.layout->shape));
+            item.shapes.push_back(to_string(drawn->layout->shape));
             item.count = 1;
             known->second = static_cast<std::uint32_t>(model.items.size());
             model.items.push_back(std::move(item));
         }
-        return numbers;
+    }
+
+    void note_operands(NodeId id, std::uint32_t item) {
+        for (const ConstantUse& use : tape_.constants_of(id))
+            if (const auto drawn = operands_.find(use))
+                operand_of_.emplace(operand_key(id, item, use.input), constant_of_.at(drawn->key));
+    }
+    Key operand_key(NodeId id, std::uint32_t item, std::uint32_t input) const {
+        return mix(mix(item, id - scopes_.representative(id)), input);
+    }
+
+    // The literals of operations that are folded; "…" where they differ.
+    static void merge_literals(std::vector<std::string>& known,
+                               const std::vector<std::string>& other) {
+        if (known.size() != other.size()) return;
+        for (std::size_t i = 0; i < known.size(); ++i)
+            if (known[i] != other[i]) known[i] = "…";
     }
 
     std::string origin(NodeId id) const {
@@ -159,14 +187,19 @@ private:
                     : n.input_count == 0     ? Item::Kind::source
                                              : Item::Kind::operation;
         item.name = scopes_.is_parameter(id) ? n.parameter->name() : n.op.name;
+        item.literals = literals(tape_, id);
         item.origin = origin(id);
-        for (NodeId out = id; out < id + n.outputs; ++out)
+        // The further results of a Composite are its own.
+        for (NodeId out = id; out < id + (tape_.composite(id) == 0 ? n.outputs : 1); ++out)
             item.shapes.push_back(to_string(node(out).view.shape()));
+        if (const auto name = names_.find(id);
+            name != names_.end() && item.kind == Item::Kind::source)
+            item.name = name->second;
         if (item.kind == Item::Kind::operation && tape_.time_step(n.scope) == Scope::no_index)
             for (NodeId out = id; out < id + n.outputs; ++out)
                 if (const auto name = names_.find(out); name != names_.end())
                     item.result += (item.result.empty() ? "" : ", ") + std::string(name->second);
-        if (options_.open && n.rule != nullptr) item.formula = n.rule->formula();
+        if (options_.open) item.formula = tape_.formula(id);
         // A formula with a single operator is not more informative than the name.
         if (item.formula.is_primitive ||
             std::count_if(item.formula.terms.begin(), item.formula.terms.end(),
@@ -191,20 +224,23 @@ private:
             const Node<T>& n = node(id);
             for (std::uint32_t i = 0; i < n.input_count; ++i)
                 if (n.inputs[i] != no_node) trace(n.inputs[i], id, i);
-            for (const ConstantUse& use : constants_of(id)) link_constant(use);
+            for (const ConstantUse& use : tape_.constants_of(id)) link_constant(use);
         }
     }
 
     void link_constant(const ConstantUse& use) {
-        const auto found = constant_of_.find(use.value);
-        if (found == constant_of_.end()) return;
+        const auto drawn = operands_.find(use);
+        if (!drawn) return;
         Link link{};
-        link.from = found->second;
+        link.from = constant_of_.at(drawn->key);
         link.to = item_of_[use.node];
-        if (!model.items[link.to].formula.empty()) link.input = use.input;
+        if (!model.items[link.to].formula.empty() && use.input != ConstantUse::not_an_input)
+            link.input = use.input;
+        if (drawn->is_part) link.views = "part";
         const Key key = mix(mix(link.from, link.to), mix(0, link.input));
         if (!link_of_.emplace(key, model.links.size()).second) return;
-        link.shape = link.whole = model.items[link.from].shapes.front();
+        link.shape = to_string(use.layout->shape);
+        link.whole = model.items[link.from].shapes.front();
         model.items[link.from].is_sink = false;
         farthest_.push_back(0);
         reader_.push_back(use.node);
@@ -244,7 +280,7 @@ private:
         std::size_t low, high;
     };
     struct End {
-        NodeId from, rows; // `rows`: the node that reads a buffer as one value
+        NodeId from, rows; // `rows`: the node that reads the whole, of a buffer for example
         NodeId input, to;
         std::uint32_t number;
     };
@@ -254,6 +290,7 @@ private:
     void trace(NodeId input, NodeId to, std::uint32_t number) {
         std::vector<const char*> views;
         NodeId from = input, rows = no_node;
+        NodeId inside = no_node; // the result of a Composite, if it is a view within it
         while (item_of_[from] == none) {
             const Node<T>& n = node(from);
             if (n.operation != from) break;
@@ -262,11 +299,17 @@ private:
                     link({id, rows, input, to, number}, views);
                 return;
             }
-            views.push_back(n.op.name);
+            // Rows of a buffer, the steps of a layer, are no operation of the user.
+            const std::uint64_t composite = tape_.composite(from);
+            if (composite == 0 && !scopes_.is_buffer(n.inputs[0])) views.push_back(n.op.name);
+            if (composite != 0 && composite == tape_.composite(to))
+                input = n.inputs[0];
+            else if (composite != 0 && inside == no_node)
+                inside = from;
             rows = from;
             from = n.inputs[0];
         }
-        link({from, no_node, input, to, number}, views);
+        link({from, inside, input, to, number}, views);
     }
 
     void link(const End& end, const std::vector<const char*>& views) {
@@ -276,6 +319,7 @@ private:
         link.from = item_of_[first];
         link.to = item_of_[to];
         if (link.from == none) return;
+        if (tape_.composite(to) != 0 && tape_.composite(from) == tape_.composite(to)) return;
         link.output = from - first;
         if (!model.items[link.to].formula.empty()) link.input = end.number;
         const std::int64_t steps =
@@ -304,6 +348,16 @@ private:
                 known.gradient_norm = std::max(known.gradient_norm, s->norm);
     }
 
+    // "c'", the second result of "i f g o c -> h c'".
+    static std::string result_name(const char* names, std::uint32_t output) {
+        std::istringstream words(names != nullptr ? names : "");
+        std::string word;
+        while (words >> word && word != "->") continue;
+        for (std::uint32_t i = 0; i <= output; ++i)
+            if (!(words >> word)) return {};
+        return word;
+    }
+
     std::string state(NodeId from, NodeId view) const {
         for (const NodeId id : {view, from}) {
             const auto name = names_.find(id);
@@ -311,11 +365,8 @@ private:
         }
         const Node<T>& n = node(node(from).operation);
         const std::uint32_t output = from - n.operation;
-        if (n.rule != nullptr) {
-            const Formula formula = n.rule->formula();
-            if (output < formula.outputs.size() && !formula.outputs[output].name.empty())
-                return formula.outputs[output].name;
-        }
+        if (std::string name = result_name(tape_.fused_names(n.operation), output); !name.empty())
+            return name;
         return n.op.name + (n.outputs > 1 ? " " + std::to_string(output) : std::string());
     }
 
@@ -375,6 +426,7 @@ private:
             module.level = model.modules[module.parent].level + 1;
             module.name = module.title = entry.name;
             module.numbered = scope.index != Scope::no_index;
+            module.opener = entry.module;
             if (module.numbered)
                 module.title += separator(module.name) + std::to_string(scope.index);
             model.modules[module.parent].children.push_back(number[s]);
@@ -399,60 +451,37 @@ private:
                                             : ", " + next + ", … " + std::to_string(last));
     }
 
-    // The failed operation: the last one that was recorded on its line, or an added one.
-    void mark_failure() {
-        const Failure* const failure =
-            options_.error != nullptr ? options_.error->failure() : nullptr;
-        if (failure == nullptr) return;
-        const auto is_it = [&](NodeId id) {
-            const Node<T>& n = node(id);
-            return item_of_[id] != none && n.op.name == failure->operation &&
-                   n.op.where.line() == failure->where.line() &&
-                   to_string(n.op.where) == to_string(failure->where) &&
-                   tape_.scope_path(n.scope) == failure->path;
-        };
-        for (auto id = static_cast<NodeId>(tape_.size()); failure->is_recorded && id-- > 0;)
-            if (is_it(id)) {
-                model.items[item_of_[id]].failure = failure->problem;
-                return;
-            }
-        Item item{};
-        item.kind = Item::Kind::operation;
-        item.name = failure->operation;
-        item.origin = failure->path;
-        for (const Where& where : {failure->caller, failure->where})
-            if (where.line() > 0)
-                item.origin += (item.origin.empty() ? "" : ", ") + to_string(where);
-        item.failure = failure->problem;
-        item.count = 1;
-        // In the innermost module of the path from which an operation was recorded.
-        std::size_t longest = 0;
-        for (std::uint32_t s = 1; s < tape_.scopes().size(); ++s) {
-            const std::string path = tape_.scope_path(s);
-            if (path.size() < longest || !(failure->path + ".").starts_with(path + ".")) continue;
-            longest = path.size();
-            item.module = module_of(s);
+    // Per scope of the tape: the module that draws it.
+    std::vector<std::uint32_t> modules_by_scope() const {
+        std::vector<std::uint32_t> modules(tape_.scopes().size());
+        for (std::uint32_t scope = 0; scope < modules.size(); ++scope) {
+            std::uint32_t s = scopes_.drawn(scope);
+            while (numbers_[scopes_[s].representative] == none) s = scopes_[s].parent;
+            modules[scope] = numbers_[scopes_[s].representative];
         }
-        if (longest < failure->path.size()) item.name += " in " + failure->path;
-        model.modules[item.module].items.push_back(static_cast<std::uint32_t>(model.items.size()));
-        model.items.push_back(std::move(item));
+        return modules;
     }
-
-    std::uint32_t module_of(std::uint32_t scope) const {
-        for (std::uint32_t s = scopes_.drawn(scope);; s = scopes_[s].parent)
-            if (const std::uint32_t m = numbers_[scopes_[s].representative]; m != none) return m;
+    // Per constant of the tape: the item that draws it.
+    std::vector<std::uint32_t> constants_by_use() const {
+        std::vector<std::uint32_t> items;
+        for (const ConstantUse& use : tape_.constants()) {
+            const auto drawn = operands_.find(use);
+            const auto item = drawn ? constant_of_.find(drawn->key) : constant_of_.end();
+            items.push_back(item != constant_of_.end() ? item->second : none);
+        }
+        return items;
     }
 
     const Tape<T>& tape_;
     const Options& options_;
     const DrawnScopes<T> scopes_;
+    const Operands<T> operands_;
     std::vector<std::uint32_t> item_of_;                      // per node
     std::unordered_map<NodeId, std::vector<Writer>> writers_; // per buffer
     std::unordered_map<NodeId, const char*> names_;
-    std::unordered_map<std::uint64_t, const char*> constant_names_;
     std::unordered_map<std::uint64_t, std::uint32_t> constant_of_; // item, per value
-    std::unordered_map<Key, std::uint32_t> operand_of_; // item, per item of the reader and operand
-    std::vector<std::uint32_t> numbers_;                // of modules, per scope
+    std::unordered_map<Key, std::uint32_t> operand_of_;            // item, by operand_key
+    std::vector<std::uint32_t> numbers_;                           // of modules, per scope
     std::unordered_map<Key, std::size_t> link_of_;
     std::vector<NodeId> reader_;         // per link: its first reader
     std::vector<std::int64_t> farthest_; // per link: number of steps; 0: varies

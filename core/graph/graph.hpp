@@ -5,6 +5,7 @@
 #include <unroll/core/graph/formula_text.hpp>
 
 #include <string>
+#include <vector>
 
 namespace unroll::graph {
 
@@ -16,6 +17,34 @@ enum class Fold { none, time, layers };
 // memory is the size of the tensors saved for backward, taken from the profile once they are freed;
 // without a profile it is then the size of the results.
 enum class Color { kind, module, gradient_norm, time, memory };
+
+// A value to draw in a colour: a recorded variable, a parameter, or a constant or tensor that is an
+// operand. The colour is "#rrggbb" or a common name, such as "red"; throws Error for any other.
+struct Highlight {
+    template <class T>
+    Highlight(const Variable<T>& x, const std::string& color = "red") : color(hex(color)) {
+        if (x.is_recorded()) {
+            tape = x.tape();
+            node = x.node();
+        } else if (x.body() != nullptr) {
+            parameter = x.is_parameter() ? x.body() : nullptr;
+            constant = x.body()->generation;
+        }
+    }
+    template <class U>
+    Highlight(const Tensor<U>& x, const std::string& color = "red")
+        : data(x.data()), color(hex(color)) {}
+
+    // The colour in the form "#rrggbb".
+    static std::string hex(const std::string& color);
+
+    const void* tape = nullptr;
+    NodeId node = no_node;           // of a recorded variable
+    const void* parameter = nullptr; // its body
+    std::uint64_t constant = 0;      // its ConstantUse::value
+    const void* data = nullptr;      // of a tensor
+    std::string color;
+};
 
 inline constexpr std::size_t unlimited = ~std::size_t{0};
 
@@ -36,6 +65,8 @@ struct Options {
     bool edge_shapes = true;
     bool left_to_right = false;
     Color color = Color::kind;
+    // Values in colours of their own, whatever `color` says: {{loss, "red"}, {h, "#ffaa00"}}.
+    std::vector<Highlight> highlight = {};
     // Writes the figures of statistics and profile into the nodes.
     bool annotate = false;
     const Summaries* statistics = nullptr; // a Statistics<T> of the tape
@@ -48,7 +79,8 @@ struct Options {
 // The graph of a tape in the DOT language: operations with their shapes, parameters and constants
 // by name, modules as clusters, views as labels of edges. A repeated part is drawn once, as "× T",
 // with its carried states as loops. A scope "backward" is drawn next to the forward graph. Throws
-// Error if `budget` is 0, and if `color` needs statistics or a profile and none was given.
+// Error if `budget` is 0, if `color` needs statistics or a profile and none was given, and for a
+// highlighted value that the tape does not have.
 template <class T>
 std::string dot(const Tape<T>& tape, const Options& options = {});
 // The nodes from which a variable was computed.

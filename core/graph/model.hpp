@@ -1,8 +1,8 @@
 #pragma once
 
 #include <unroll/core/graph/graph.hpp>
+#include <unroll/core/graph/process.hpp>
 
-#include <chrono>
 #include <string>
 #include <vector>
 
@@ -30,14 +30,16 @@ struct Item {
     NodeId node; // the first of the nodes that it represents or, for a constant, that use it
     std::uint32_t module;
     std::string name;
-    std::string origin;              // the path of its module, and the user's line
-    std::string result;              // name of its result, set by Tape::name
-    std::string numbers;             // operands that are literals
-    std::vector<std::string> shapes; // of its results
-    std::size_t elements = 0;        // of a parameter, summed over the nodes
-    std::size_t count = 0;           // number of nodes that it represents
-    bool is_sink = true; // nothing uses its results, and they are not a module's by-product
-    std::string failure; // the error message; empty: no error
+    std::string origin;                // the path of its module, and the user's line
+    std::string result;                // name of its result, set by Tape::name
+    std::vector<std::string> literals; // by operand; empty for what an arrow brings
+    std::vector<std::string> shapes;   // of its results
+    std::size_t elements = 0;          // of a parameter, summed over the nodes
+    std::size_t count = 0;             // number of nodes that it represents
+    bool is_sink = true;   // nothing uses its results, and they are not a module's by-product
+    bool is_named = false; // a constant, by Tape::name
+    std::string color;     // of a highlighted value; empty: none
+    std::string failure;   // the error message; empty: no error
     Measure measure;
     Formula formula; // empty: drawn collapsed
 
@@ -69,6 +71,7 @@ struct Module {
     std::size_t count = 1;
     bool folded = false;
     bool numbered = false;
+    const void* opener = nullptr; // identifies the user's module; null: a scope that is none
     std::vector<std::uint32_t> items, children;
     std::size_t parameters = 0; // number of elements of the parameters that it uses
     Measure measure;
@@ -124,6 +127,7 @@ struct Box {
     std::size_t count = 1;    // number of repetitions, drawn as "× T"
     double scale = -1;        // its colour value, from 0 to 1; negative: none
     std::uint32_t hue = none; // index of its top-level module, if coloured by module
+    std::string color;        // of a highlighted value; empty: none
     bool outside = false;     // outside the drawn module
     bool small = false;       // a copy of a shared parameter or constant
 };
@@ -176,11 +180,10 @@ Drawing module_picture(const Model& model, std::uint32_t module, const Options& 
 
 std::string to_dot(const Drawing& drawing);
 // Runs Graphviz's program dot. `format`: "svg" or, for one graph only, "png" or "pdf". Errors name
-// the file `path`. A graph that dot does not finish within `time_limit` is tried again with simpler
+// the file `path`. A graph that dot does not finish within the limits is tried again with simpler
 // settings.
 std::vector<std::string> render(const std::string& path, const std::vector<std::string>& dots,
-                                const std::string& format,
-                                std::chrono::milliseconds time_limit = std::chrono::seconds(20));
+                                const std::string& format, const TimeLimits& limits = {});
 // An interactive page, in which modules expand on a click.
 std::string page(const std::string& path, const Model& model, const Options& options);
 

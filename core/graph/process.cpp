@@ -113,7 +113,7 @@ public:
     Child(const Child&) = delete;
     ~Child() { kill(); }
 
-    // Limits the CPU time, so that a child whose parent was killed ends.
+    // Also ends a child whose parent was killed.
     void limit_processor_time(std::chrono::seconds time) const {
         rlimit old{};
         if (::prlimit(id_, RLIMIT_CPU, nullptr, &old) != 0) return;
@@ -174,7 +174,7 @@ bool read_all(const Descriptor& from, std::string& text, Clock::time_point end) 
 } // namespace
 
 ProgramResult run_program(const std::vector<std::string>& arguments, const std::string& input,
-                          std::chrono::milliseconds time_limit) {
+                          const TimeLimits& limits) {
     const Descriptor in(memory_file(), "creating a file in memory"),
         err(memory_file(), "creating a file in memory");
     write_all(in, input);
@@ -188,15 +188,17 @@ ProgramResult run_program(const std::vector<std::string>& arguments, const std::
     // The error of the last folder in PATH.
     if (error == ENOENT || error == ENOTDIR || error == EACCES) return {End::not_found, 0, {}, {}};
     require(error, ("starting '" + arguments[0] + "'").c_str());
-    child.limit_processor_time(std::chrono::ceil<std::chrono::seconds>(time_limit) +
-                               std::chrono::seconds(1));
+    child.limit_processor_time(limits.processor);
     ProgramResult result{};
-    const auto end = Clock::now() + time_limit;
+    const auto end = Clock::now() + limits.wall;
     const bool in_time = read_all(out, result.output, end) && child.wait(end);
     child.kill();
     result.errors = read_start(err);
     result.code = child.code();
-    result.end = !in_time ? End::timed_out : child.was_killed() ? End::killed : End::exited;
+    const bool is_out_of_time = child.was_killed() && child.code() == SIGXCPU;
+    result.end = !in_time || is_out_of_time ? End::timed_out
+                 : child.was_killed()       ? End::killed
+                                            : End::exited;
     return result;
 }
 

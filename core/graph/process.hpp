@@ -15,12 +15,18 @@ struct ProgramResult {
     std::string errors; // standard error, at most its first 2000 bytes
 };
 
+// The processor time is what counts, so that a busy machine changes nothing.
+struct TimeLimits {
+    std::chrono::seconds processor{20};
+    std::chrono::milliseconds wall = std::chrono::minutes(10);
+};
+
 // Runs arguments[0], which is searched in PATH, with `input` as its standard input, and waits for
-// it. Kills it after `time_limit`; if the caller is killed first, the program ends after the same
-// amount of CPU time. It starts with default signal handlers and an empty signal mask, except that
-// interrupts which the caller handles, ignores or blocks are blocked, so that Ctrl-C ends both
-// processes or neither. Can be called from any thread. Throws Error if the system lacks resources.
+// it, at most until it has reached a limit. It starts with default signal handlers and an empty
+// signal mask, except that interrupts which the caller handles, ignores or blocks are blocked, so
+// that Ctrl-C ends both processes or neither. Can be called from any thread. Throws Error if the
+// system lacks resources.
 ProgramResult run_program(const std::vector<std::string>& arguments, const std::string& input,
-                          std::chrono::milliseconds time_limit);
+                          const TimeLimits& limits);
 
 } // namespace unroll::graph::detail

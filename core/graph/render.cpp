@@ -28,18 +28,20 @@ std::vector<std::string> complete_pictures(const std::string& output, const std:
     return pictures;
 }
 
-// Moves the labels of edges and clusters in front of all lines and gives them a white outline.
+// Moves the labels of arrows and clusters in front of all lines and gives them a white outline.
 // Graphviz writes one element per line, with labels next to their edges.
 std::string labels_in_front(const std::string& svg) {
+    static constexpr const char* labelled[] = {"class=\"edge", "class=\"cluster",
+                                               "class=\"node label\""};
     std::string rest, labels;
-    bool of_line = false; // in an edge or a cluster
+    bool of_line = false; // in an edge, a label or a cluster
     for (std::size_t begin = 0; begin < svg.size();) {
         const std::size_t end = std::min(svg.find('\n', begin), svg.size() - 1) + 1;
         const std::string_view line = std::string_view(svg).substr(begin, end - begin);
         begin = end;
         if (line.starts_with("<g id="))
-            of_line =
-                line.find("class=\"edge") != line.npos || line.find("class=\"cluster") != line.npos;
+            of_line = std::any_of(std::begin(labelled), std::end(labelled),
+                                  [&](const char* kind) { return line.find(kind) != line.npos; });
         (of_line && line.starts_with("<text") ? labels : rest) += line;
     }
     const std::size_t at = rest.rfind("</g>\n</svg>");
@@ -50,8 +52,8 @@ std::string labels_in_front(const std::string& svg) {
 }
 
 ProgramResult run_dot(const std::string& path, const std::string& dots, const std::string& format,
-                      std::chrono::milliseconds time_limit) {
-    ProgramResult result = run_program({"dot", "-T" + format}, dots, time_limit);
+                      const TimeLimits& limits) {
+    ProgramResult result = run_program({"dot", "-T" + format}, dots, limits);
     if (result.end == ProgramResult::End::not_found)
         fail("graph::write", "drawing '" + path +
                                  "' needs Graphviz's program 'dot', which is not in PATH; install "
@@ -59,63 +61,63 @@ ProgramResult run_dot(const std::string& path, const std::string& dots, const st
     return result;
 }
 
-// Why a run produced no picture.
-std::string reason(const ProgramResult& result) {
+// Why a run produced no picture, with the first line of dot's own message, and what to do.
+std::string reason(const ProgramResult& result, const TimeLimits& limits) {
     using End = ProgramResult::End;
-    std::string text = result.end == End::timed_out ? "exceeded its time limit"
-                       : result.end == End::killed
-                           ? "was terminated by signal " + std::to_string(result.code)
-                           : "failed with exit status " + std::to_string(result.code);
-    std::string errors = result.errors;
-    for (char& c : errors)
-        if (c == '\n') c = ' ';
-    errors.erase(errors.find_last_not_of(' ') + 1);
-    return text + (errors.empty() ? "" : ": " + errors);
+    constexpr std::size_t longest = 200;
+    const std::string fewer =
+        "; draw fewer nodes (Options::fold, depth or budget), or write a .dot file";
+    if (result.end == End::timed_out)
+        return "did not finish within " + std::to_string(limits.processor.count()) +
+               " s of processor time" + fewer;
+    const std::string message =
+        result.errors.substr(0, std::min(result.errors.find('\n'), longest));
+    const std::string detail = message.empty() ? "" : ": " + message;
+    if (result.end == End::killed)
+        return "was terminated by signal " + std::to_string(result.code) + detail + fewer;
+    return "failed with exit status " + std::to_string(result.code) + detail +
+           "; check that graphviz is installed completely, or write a .dot file";
 }
 
 std::string render_one(const std::string& path, std::string dot, const std::string& format,
-                       std::chrono::milliseconds time_limit) {
-    ProgramResult result = run_dot(path, dot, format, time_limit);
+                       const TimeLimits& limits) {
+    ProgramResult result = run_dot(path, dot, format, limits);
     std::vector<std::string> pictures = complete_pictures(result.output, format);
     const std::size_t end = dot.rfind('}');
     if (pictures.empty() && result.end != ProgramResult::End::exited && end != std::string::npos) {
         // Graphviz crashes on some graphs and takes hours for others. Straight lines and fewer
         // iterations avoid both in most cases.
         dot.insert(end, "  splines=false; nslimit=1; nslimit1=1; mclimit=0.2;\n");
-        result = run_dot(path, dot, format, time_limit);
+        result = run_dot(path, dot, format, limits);
         pictures = complete_pictures(result.output, format);
     }
     if (pictures.empty())
         fail("graph::write",
-             "Graphviz could not draw '" + path + "': 'dot' " + reason(result) +
-                 (result.end == ProgramResult::End::exited
-                      ? "; check that graphviz is installed completely, or write a .dot file"
-                      : "; reduce the budget or the depth"));
+             "Graphviz could not draw '" + path + "': 'dot' " + reason(result, limits));
     return std::move(pictures.front());
 }
 
 std::vector<std::string> drawn(const std::string& path, const std::vector<std::string>& dots,
-                               const std::string& format, std::chrono::milliseconds time_limit) {
+                               const std::string& format, const TimeLimits& limits) {
     // One process for all pictures, because starting it takes longer than most layouts.
     if (dots.size() > 1) {
         std::string all;
         for (const std::string& dot : dots) all += dot;
         std::vector<std::string> pictures =
-            complete_pictures(run_dot(path, all, format, time_limit).output, format);
+            complete_pictures(run_dot(path, all, format, limits).output, format);
         if (pictures.size() == dots.size()) return pictures;
     }
     // One process per picture, so that a failure does not affect the others.
     std::vector<std::string> pictures;
-    for (const std::string& dot : dots)
-        pictures.push_back(render_one(path, dot, format, time_limit));
+    for (const std::string& dot : dots) pictures.push_back(render_one(path, dot, format, limits));
     return pictures;
 }
 
 } // namespace
 
 std::vector<std::string> render(const std::string& path, const std::vector<std::string>& dots,
-                                const std::string& format, std::chrono::milliseconds time_limit) {
-    std::vector<std::string> pictures = drawn(path, dots, format, time_limit);
+                                const std::string& format, const TimeLimits& limits) {
+    std::vector<std::string> pictures = drawn(path, dots, format, limits);
     if (format == "svg")
         for (std::string& picture : pictures) picture = labels_in_front(picture);
     return pictures;

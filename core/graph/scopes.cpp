@@ -16,6 +16,7 @@ template <class T>
 DrawnScopes<T>::DrawnScopes(const Tape<T>& tape, NodeId of, const Options& options)
     : tape_(tape), options_(options) {
     select_nodes(of);
+    find_composites();
     merge_scopes();
     choose_folded();
     hash_structure();
@@ -35,7 +36,14 @@ bool DrawnScopes<T>::is_buffer(NodeId id) const {
 
 template <class T>
 bool DrawnScopes<T>::is_drawn(NodeId id) const {
-    return selected_[id] && node(id).operation == id && !is_view(id) && !is_buffer(id);
+    return selected_[id] && node(id).operation == id && !is_view(id) && !is_buffer(id) &&
+           representative(id) == id;
+}
+
+template <class T>
+NodeId DrawnScopes<T>::representative(NodeId id) const {
+    const auto first = composites_.find(tape_.composite(id));
+    return first == composites_.end() ? id : first->second;
 }
 
 template <class T>
@@ -52,6 +60,13 @@ void DrawnScopes<T>::select_nodes(NodeId of) {
         for (std::uint32_t i = 0; i < n.input_count; ++i)
             if (n.inputs[i] != no_node) selected_[n.inputs[i]] = true;
     }
+}
+
+template <class T>
+void DrawnScopes<T>::find_composites() {
+    for (NodeId id = 0; id < tape_.size(); ++id)
+        if (tape_.composite(id) != 0 && selected_[id] && !is_view(id))
+            composites_.emplace(tape_.composite(id), id);
 }
 
 // A numbered scope that is entered again continues the earlier one. So does any scope of the

@@ -2,6 +2,8 @@
 
 #include <unroll/core/graph/model.hpp>
 
+#include <unordered_map>
+
 namespace unroll::graph::detail {
 
 using Key = std::uint64_t;
@@ -43,8 +45,12 @@ public:
     // The scope in which a constant or parameter operand of the node is drawn: outside of steps.
     std::uint32_t parameter_scope_of(NodeId id) const;
 
-    // False for views, which are labels of edges, and for all but the first output of an operation.
+    // False for views, which are labels of edges, for all but the first output of an operation, and
+    // for all but the first operation of a Composite.
     bool is_drawn(NodeId id) const;
+    bool is_view(NodeId id) const;
+    // The node that is drawn for a part of a Composite; otherwise, the node itself.
+    NodeId representative(NodeId id) const;
     bool is_buffer(NodeId id) const;
     bool is_parameter(NodeId id) const { return node(id).parameter != nullptr; }
     // The number of steps between two nodes of a series; 0 within one step and outside any series.
@@ -53,8 +59,8 @@ public:
 
 private:
     const Node<T>& node(NodeId id) const { return tape_.node(id); }
-    bool is_view(NodeId id) const;
     void select_nodes(NodeId of);
+    void find_composites();
     void merge_scopes();
     void choose_folded();
     void hash_structure();
@@ -62,7 +68,8 @@ private:
 
     const Tape<T>& tape_;
     const Options& options_;
-    std::vector<bool> selected_; // per node
+    std::vector<bool> selected_;                           // per node
+    std::unordered_map<std::uint64_t, NodeId> composites_; // the first operation of each
     std::vector<DrawnScope> scopes_;
     std::vector<std::uint32_t> scope_of_; // per scope of the tape
 };

@@ -82,8 +82,8 @@ void Visibility::choose_box(std::uint32_t i) {
         ids_[i] = closed == none ? "n" + std::to_string(i) : "m" + std::to_string(closed);
 }
 
-// A parameter or constant that only one collapsed module uses is drawn as part of it, except in the
-// picture of its own module, where readers expect it.
+// A parameter or constant that only one collapsed module uses is drawn as part of it, unless the
+// user named it, and except in the picture of its own module, where readers expect it.
 void Visibility::hide_operands() {
     std::map<std::uint32_t, std::string> user;
     for (const Link& l : model_.links) {
@@ -96,7 +96,7 @@ void Visibility::hide_operands() {
     hidden_.assign(model_.items.size(), false);
     for (const auto& [item, id] : user) {
         const bool at_home = root_ != 0 && model_.items[item].module == root_;
-        if (id.empty() || id[0] == 'n' || at_home) continue;
+        if (id.empty() || id[0] == 'n' || at_home || model_.items[item].is_named) continue;
         hidden_[item] = true;
         ids_[item] = id;
     }

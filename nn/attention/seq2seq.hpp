@@ -363,6 +363,7 @@ typename Decoder<Cell, Attention>::DecoderState
 Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& tokens,
                                   Where caller) const {
     const Scope scope(module_name, caller);
+    const detail::LayerRuns runs;
     const Variable<T>& last = state.cells.back()[0];
     if (tokens.shape() != Shape{last.shape(0)})
         fail("Decoder", "tokens have shape " + to_string(tokens.shape()) + ", expected [" +

@@ -17,7 +17,11 @@ Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> l
     Shape shape(x.dimension(), 1);
     shape[0] = steps;
     shape[1] = x.shape(1);
-    return where(active_steps(owner, steps, x.shape(1), lengths).reshape(shape), x, 0);
+    const Composite composite(Op::unplaced("without_padding"));
+    const std::vector<std::int64_t> shown(ends.begin(), ends.end());
+    return unroll::detail::with_operand(
+        where(active_steps(owner, steps, x.shape(1), lengths).reshape(shape), x, 0), "lengths",
+        Indices({shown.size()}, std::span(shown)), &composite);
 }
 
 template Variable<float> without_padding(const Variable<float>&, std::span<const std::size_t>,

@@ -58,6 +58,7 @@ Variable<T> rotate(const Variable<T>& x, std::size_t first, Op op) {
     Shape paired(x.shape().begin(), x.shape().end() - 1);
     paired.push_back(2);
     paired.push_back(half);
+    const Composite composite(op);
     const Variable<T> pairs = reshape(x, paired);
     const Variable<T> turned = fuse(
         op, primitive([](auto x, auto y, auto own, auto other) { return x * own + y * other; }),

@@ -31,7 +31,8 @@ CellParameters<T>::CellParameters(std::size_t input, std::size_t hidden, std::si
 
 template <class T>
 void CellParameters<T>::members(Members<T>& m) {
-    m("weight_ih", weight_ih)("weight_hh", weight_hh)("bias_ih", bias_ih)("bias_hh", bias_hh);
+    m(module_name)("weight_ih", weight_ih)("weight_hh", weight_hh)("bias_ih", bias_ih)("bias_hh",
+                                                                                       bias_hh);
     if (norm_ih) m("norm_ih", *norm_ih)("norm_hh", *norm_hh);
 }
 
@@ -58,6 +59,8 @@ Variable<T> CellParameters<T>::add_recurrent(const Variable<T>& z, const Variabl
 }
 
 namespace detail {
+
+thread_local constinit bool LayerRuns::active_ = false;
 
 template <class T>
 void check_step(std::string_view name, std::span<const char* const> names,

@@ -320,6 +320,35 @@ State<T, N> step_into(const Buffer<T>& buffer, const OutputSlot<T>& slot, const 
 
 } // namespace detail
 
+namespace detail {
+
+// While it lives, this thread runs a layer, whose scopes name its steps: cells open none.
+class LayerRuns {
+public:
+    LayerRuns() : outer_(std::exchange(active_, true)) {}
+    ~LayerRuns() { active_ = outer_; }
+    LayerRuns(const LayerRuns&) = delete;
+    LayerRuns& operator=(const LayerRuns&) = delete;
+    static bool active() { return active_; }
+
+private:
+    static thread_local constinit bool active_;
+    bool outer_;
+};
+
+// The scope of a cell in a loop of the user's own.
+class CellScope {
+public:
+    CellScope(const ModuleName& cell, Where caller) {
+        if (!LayerRuns::active()) scope_.emplace(cell, caller);
+    }
+
+private:
+    std::optional<Scope> scope_;
+};
+
+} // namespace detail
+
 // Base of the cells in this folder: G gates, h of width `output`. Weights have PyTorch's names,
 // shapes and order of gates. Derived cells support weight dropout and state dropout.
 template <class T = float>
@@ -335,6 +364,8 @@ struct CellParameters {
     CellParameters(std::size_t input, std::size_t hidden, std::size_t gates, bool layer_norm,
                    std::size_t output = 0);
     void members(Members<T>& m);
+
+    ModuleName module_name{"RecurrentCell"};
 
 protected:
     Variable<T> inputs(const Variable<T>& x, const Variable<T>& bias) const; // W_ih x + bias

@@ -9,6 +9,7 @@ namespace unroll::nn {
 template <class T>
 GruCell<T>::GruCell(std::size_t input, std::size_t hidden, Options options)
     : CellParameters<T>(input, hidden, 3, options.layer_norm), options(options) {
+    this->module_name = ModuleName("GruCell");
     if (options.layer_norm && options.reset == GruOptions::Reset::before)
         fail("Gru",
              "layer_norm normalises U h as a whole, which Reset::before does not compute; use "
@@ -16,7 +17,8 @@ GruCell<T>::GruCell(std::size_t input, std::size_t hidden, Options options)
 }
 
 template <class T>
-Variable<T> GruCell<T>::project(const Variable<T>& x) const {
+Variable<T> GruCell<T>::project(const Variable<T>& x, Where caller) const {
+    const detail::CellScope scope(this->module_name, caller);
     return this->inputs(x, this->bias_ih);
 }
 
@@ -66,7 +68,8 @@ Variable<T> GruCell<T>::mixed_step(const Variable<T>& x, const Variable<T>& h,
 
 template <class T>
 State<T, 1> GruCell<T>::step(const Variable<T>& z, const State<T, 1>& state,
-                             const StepContext<T>& context) const {
+                             const StepContext<T>& context, Where caller) const {
+    const detail::CellScope scope(this->module_name, caller);
     if (options.update == GruOptions::Update::keeps_old)
         return {mixed_step(z, state[0], context, std::true_type())};
     return {mixed_step(z, state[0], context, std::false_type())};

@@ -27,9 +27,9 @@ struct GruCell : CellParameters<T> {
 
     // Throws Error for layer normalisation with Reset::before.
     GruCell(std::size_t input, std::size_t hidden, Options options = {});
-    Variable<T> project(const Variable<T>& x) const;
+    Variable<T> project(const Variable<T>& x, Where caller = Where::current()) const;
     State<T, 1> step(const Variable<T>& z, const State<T, 1>& state,
-                     const StepContext<T>& context = {}) const;
+                     const StepContext<T>& context = {}, Where caller = Where::current()) const;
 
     Options options;
 

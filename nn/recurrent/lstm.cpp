@@ -14,6 +14,7 @@ LstmCell<T>::LstmCell(std::size_t input, std::size_t hidden, Options options)
     : CellParameters<T>(input, hidden, options.coupled_gates ? 3 : 4, options.layer_norm,
                         options.projection),
       options(options) {
+    this->module_name = ModuleName("LstmCell");
     const std::size_t forget = (this->gates - 3) * hidden;
     for (std::size_t i = forget; i < forget + hidden; ++i)
         this->bias_ih.change().data()[i] += static_cast<T>(options.forget_bias);
@@ -36,13 +37,15 @@ void LstmCell<T>::members(Members<T>& m) {
 }
 
 template <class T>
-Variable<T> LstmCell<T>::project(const Variable<T>& x) const {
+Variable<T> LstmCell<T>::project(const Variable<T>& x, Where caller) const {
+    const detail::CellScope scope(this->module_name, caller);
     return this->inputs(x, this->bias_ih + this->bias_hh);
 }
 
 template <class T>
 State<T, 2> LstmCell<T>::step(const Variable<T>& z, const State<T, 2>& state,
-                              const StepContext<T>& context) const {
+                              const StepContext<T>& context, Where caller) const {
+    const detail::CellScope scope(this->module_name, caller);
     const Variable<T> gates = this->add_recurrent(z, state[0], context);
     if (options.peephole || options.coupled_gates || options.layer_norm || options.projection > 0)
         return step_with_options(gates, state[1], context);
@@ -87,7 +90,9 @@ State<T, 2> LstmCell<T>::step_with_options(const Variable<T>& gates, const Varia
         fuse_into(projects ? OutputSlot<T>() : context.h, "lstm",
                   named("o c' -> h", [](auto o, auto c) { return sigmoid(o) * tanh(c); }), o,
                   norm_c ? (*norm_c)(next) : next);
-    return {projects ? linear(h, weight_hr, Variable<T>(T(0)), context.h) : h, next};
+    if (!projects) return {h, next};
+    const Composite composite("linear"); // without a bias
+    return {linear(h, weight_hr, Variable<T>(T(0)), context.h), next};
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

@@ -27,9 +27,9 @@ struct LstmCell : CellParameters<T> {
     static constexpr const char* name = "Lstm";
 
     LstmCell(std::size_t input, std::size_t hidden, Options options = {});
-    Variable<T> project(const Variable<T>& x) const;
+    Variable<T> project(const Variable<T>& x, Where caller = Where::current()) const;
     State<T, 2> step(const Variable<T>& z, const State<T, 2>& state,
-                     const StepContext<T>& context = {}) const;
+                     const StepContext<T>& context = {}, Where caller = Where::current()) const;
     std::array<std::size_t, 2> widths() const { return {this->output, this->hidden}; }
     void members(Members<T>& m);
 

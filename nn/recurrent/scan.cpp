@@ -14,8 +14,9 @@ Variable<T> active(std::span<const std::size_t> lengths, std::size_t t) {
 template <class T>
 Variable<T> choose_active(const OutputSlot<T>& slot, const Variable<T>& active,
                           const Variable<T>& x, const Variable<T>& y) {
-    return fuse_into(
-        slot, "active", [](auto a, auto x, auto y) { return where(a > 0, x, y); }, active, x, y);
+    return fuse_into(slot, "where",
+                     primitive([](auto a, auto x, auto y) { return where(a > 0, x, y); }), active,
+                     x, y);
 }
 
 template <class T>

@@ -85,6 +85,7 @@ template <class C>
 typename Scan<C>::Result Scan<C>::run(const C& cell, const Variable<T>& x, States state,
                                       bool backwards, std::span<const std::size_t> lengths,
                                       const ScanOptions& options) {
+    const detail::LayerRuns runs;
     const std::size_t steps = x.shape(0), batch = x.shape(1), width = state[0].shape().back();
     const std::size_t shortest =
         lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());

@@ -207,6 +207,7 @@ template <Cell C>
 Variable<cell_scalar<C>> Downward<C>::operator()(const TreeBatch& trees, const Variable<T>& x,
                                                  Where caller) const {
     const Scope scope(module_name_, caller);
+    const detail::LayerRuns runs;
     if (x.shape() != Shape{trees.size(), input_})
         fail(std::string(cell_name<C>()).c_str(),
              "x has shape " + to_string(x.shape()) + ", expected " +
@@ -224,7 +225,7 @@ Variable<cell_scalar<C>> Downward<C>::operator()(const TreeBatch& trees, const V
         const Scope step("t", static_cast<std::int64_t>(depth));
         const TreeBatch::Level& level = trees.levels()[depth];
         for (std::size_t s = 0; s < state.size() && depth > 0; ++s)
-            state[s] = take(state[s], level.parents, "parents",
+            state[s] = take(state[s], level.parents, "take",
                             s == 0 ? before.part(level.begin, level.end) : OutputSlot<T>());
         StepContext<T> context;
         state = detail::step_into(output, output.part(level.begin, level.end), cell_,

@@ -413,7 +413,7 @@ Formula Expression::formula(const char* names) const {
         const Function& what = function_of(terms[t]);
         Formula::Term term{what.kind, what.text, latex_of(what), {}};
         if (what.code == Code::input) {
-            term.text = term.latex = name(t, "x" + std::to_string(t + 1));
+            term.text = term.latex = name(t, inputs == 1 ? "x" : "x" + std::to_string(t + 1));
         } else if (what.code == Code::number) {
             std::ostringstream number;
             number << terms[t].number;

@@ -121,6 +121,8 @@ auto fuse(const Op& op, const F& f, std::span<const OutputSlot<T>> targets, cons
     const std::array<const Variable<T>*, N> inputs{&x...};
     auto out = record<T>(op, std::span(inputs), std::move(values), save_for_backward(x...),
                          FusedRule<T, N, M, F>{f}, targets);
+    if constexpr (requires { f.names; })
+        if (out[0].is_recorded()) out[0].tape()->set_names(out[0].node(), f.names);
     if constexpr (M == 1)
         return std::move(out[0]);
     else

@@ -7,6 +7,7 @@
 #include <unroll/nn/layers/layers.hpp>
 #include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/nn/recurrent/lstm.hpp>
+#include <unroll/nn/recurrent/rnn.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/join.hpp>
@@ -324,6 +325,45 @@ TEST_CASE("errors of optimisers and files name the line of the user") {
           error_of([&] { optim::clip_value(all, 0); }),
           error_of([&] { optim::save_weights(none, Parameters<float>()); })})
         CHECK(contains(message, "messages.cpp:"));
+}
+
+TEST_CASE("an error in a cell that no layer runs names the cell and the calling line") {
+    struct Net {
+        nn::GruCell<float> gru{3, 2};
+        nn::LstmCell<float> lstm{3, 2};
+        nn::RnnCell<float> rnn{3, 2};
+        void members(nn::Members<float>& m) { m("gru", gru)("lstm", lstm)("rnn", rnn); }
+    } net;
+    parameters(net);
+    const int line = __LINE__ + 1;
+    for (const auto& [message, name] : std::vector<std::pair<std::string, std::string>>{
+             {error_of([&] {
+                  net.gru.project(ones({1, 4}));
+              }),
+              "(in gru, called at"},
+             {error_of([&] {
+                  net.gru.step(ones({1, 5}), {ones({1, 2})});
+              }),
+              "(in gru, called at"},
+             {error_of([&] {
+                  net.lstm.project(ones({1, 4}));
+              }),
+              "(in lstm, called at"},
+             {error_of([&] {
+                  net.lstm.step(ones({1, 8}), {ones({1, 3}), ones({1, 2})});
+              }),
+              "(in lstm, called at"},
+             {error_of([&] {
+                  net.rnn.step(ones({1, 2}), {ones({1, 3})});
+              }),
+              "(in rnn, called at"},
+             {error_of([&] {
+                  nn::RnnCell<float>(3, 2).project(ones({1, 4}));
+              }),
+              "(in RnnCell, called at"}}) {
+        CHECK(contains(message, name));
+        CHECK(std::abs(line_in(message) - line) <= 10);
+    }
 }
 
 TEST_CASE("a loss that is not finite has no gradients") {

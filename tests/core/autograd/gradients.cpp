@@ -207,7 +207,7 @@ TEST_CASE("formulas of fused operations") {
     const auto formula_of = [](const auto& f, auto... names) {
         return detail::read<1>(f).formula(names...);
     };
-    CHECK(text(formula_of([](auto x) { return x * sigmoid(1.5 * x); }, nullptr)) == "x1·σ(1.5·x1)");
+    CHECK(text(formula_of([](auto x) { return x * sigmoid(1.5 * x); }, nullptr)) == "x·σ(1.5·x)");
     CHECK(latex(formula_of([](auto x) { return 1 / (1 + exp(-x)); }, "x -> y")) ==
           "y = \\frac{1}{1 + \\exp\\left(-x\\right)}");
     CHECK(text(formula_of([](auto x) { return (x - 1) * (x - 1) / 2; }, "x -> y")) ==

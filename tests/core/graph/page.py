@@ -131,7 +131,7 @@ def walk(browser, page, screenshot):
     browser.until("document.getElementById('path').textContent.includes('× 30')")
     inside = titles(browser, "operation")
     assert "add_linear" in inside and "lstm" in inside, inside
-    assert browser.run("document.querySelectorAll('#paper .edge.carried').length") == 2
+    assert browser.run("document.querySelectorAll('#paper .edge.carried').length") == 3
     labels = browser.run("[...document.querySelectorAll('#paper g[paint-order] text')].map(t => t.textContent)")
     assert {"c", "h"} <= {label.split()[-1] for label in labels if label.split()}, labels
     assert browser.run("document.querySelectorAll('#paper .outside').length") >= 2

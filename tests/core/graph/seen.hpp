@@ -19,8 +19,10 @@ struct Seen {
         std::istringstream lines(text);
         for (std::string line; std::getline(lines, line);) {
             if (contains(line, ", id=\"")) nodes.push_back(line);
+            if (contains(line, "class=\"label\"")) labels.push_back(line);
             if (contains(line, " -> ")) edges.push_back(line);
         }
+        for (const std::string& label : labels) join(label);
     }
     std::size_t nodes_with(const std::string& part) const { return count(nodes, part); }
     std::size_t edges_with(const std::string& part) const { return count(edges, part); }
@@ -52,6 +54,30 @@ struct Seen {
     }
 
 private:
+    std::vector<std::string> labels;
+
+    // Replaces the two lines that lead through a label by one edge with that label.
+    void join(const std::string& label) {
+        const std::string id =
+            label.substr(label.find("label"), label.find(" [") - label.find("label"));
+        const auto begin = label.find(", label=\"") + 9;
+        const std::string text = label.substr(begin, label.find("\", fontsize", begin) - begin);
+        const auto first = std::find_if(edges.begin(), edges.end(), [&](const auto& line) {
+            return contains(line, " -> " + id + " ") || contains(line, " -> " + id + ";");
+        });
+        REQUIRE(first != edges.end());
+        const auto second = std::next(first);
+        const std::string from = first->substr(0, first->find(" -> "));
+        std::string to = second->substr(second->find(" -> ") + 4);
+        to = to.substr(0, to.find_first_of(" ;"));
+        std::string rest = first->substr(first->find('[') + 1);
+        rest = rest.substr(0, rest.rfind(']'));
+        if (const auto none = rest.find("dir=none"); none != std::string::npos)
+            rest = rest.substr(0, none > 1 ? none - 2 : 0);
+        *first = from + " -> " + to + " [label=\" " + text + "\"" +
+                 (rest.empty() ? "" : ", " + rest) + "];";
+        edges.erase(second);
+    }
     static std::size_t count(const std::vector<std::string>& lines, const std::string& part) {
         return static_cast<std::size_t>(std::count_if(
             lines.begin(), lines.end(), [&](const auto& line) { return contains(line, part); }));

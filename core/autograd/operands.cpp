@@ -1,0 +1,129 @@
+// What pictures show beside the recorded values: names, constants, indices and masks.
+#include <unroll/core/autograd/tape.hpp>
+
+#include <algorithm>
+
+namespace unroll {
+
+thread_local constinit const Composite* Composite::outermost_ = nullptr;
+
+Composite::Composite(const Op& op) : op_(op), number_(detail::next_number()) {
+    if (outermost_ == nullptr) outermost_ = this;
+}
+Composite::~Composite() {
+    if (is_outermost()) outermost_ = nullptr;
+}
+bool Composite::made(std::uint64_t constant) const {
+    return constant > number_ && constant / detail::number_block == number_ / detail::number_block;
+}
+
+template <class T>
+void Tape<T>::name(const Variable<T>& x, std::string_view name) {
+    if (x.is_recorded() && x.body()->slot == m_->slot)
+        m_->names.push_back({x.node(), copy(name)});
+    else if (x.body() != nullptr && !x.is_recorded())
+        m_->named_constants.push_back({x.body()->generation, x.value().layout(), copy(name)});
+}
+
+template <class T>
+template <class U>
+void Tape<T>::name(const Tensor<U>& x, std::string_view name) {
+    if (x.size() == 0) return;
+    const auto [low, high] = extent(x.shape(), x.strides());
+    m_->named_tensors.push_back({x.storage(), x.data() + low, x.data() + high - 1, x.layout(),
+                                 static_cast<NodeId>(size()), copy(name)});
+}
+
+template <class T>
+void Tape<T>::note_constant(NodeId id, std::uint32_t input, const Variable<T>& x) {
+    const Composite* const composite = Composite::outermost();
+    if (composite != nullptr && composite->made(x.body()->generation)) return;
+    ConstantUse use{id,      input, x.body()->generation, x.value().layout(),
+                    nullptr, 0,     x.value().data(),     sizeof(T),
+                    {}};
+    if (x.is_parameter())
+        use.name = copy(static_cast<const ParameterBody<T>*>(x.body())->name());
+    else if (x.dimension() == 0)
+        use.number = static_cast<double>(x.item());
+    m_->constants.push_back(std::move(use));
+}
+
+template <class T>
+template <class U>
+void Tape<T>::note_operand(const Variable<T>& y, const char* role, const Tensor<U>& operand,
+                           std::uint32_t input) {
+    if (!y.is_recorded() || y.body()->slot != m_->slot) return;
+    NodeId id = y.node();
+    while (node(id).is_view && node(id).input_count == 1 && node(id).rule == nullptr)
+        id = node(id).inputs[0];
+    const std::uint64_t value = std::hash<const void*>()(operand.data()) * 0x9e3779b97f4a7c15u +
+                                operand.size() * 0xff51afd7ed558ccdu +
+                                (operand.storage() ? operand.storage()->version() : 0);
+    ConstantUse use{id, input,          value,     operand.layout(), op_name(role),
+                    0,  operand.data(), sizeof(U), operand.storage()};
+    auto& all = m_->constants;
+    const auto end =
+        std::upper_bound(all.begin(), all.end(), id,
+                         [](NodeId node, const ConstantUse& known) { return node < known.node; });
+    for (auto known = end; known != all.begin() && std::prev(known)->node == id; --known)
+        if (input != ConstantUse::not_an_input && std::prev(known)->input == input) {
+            *std::prev(known) = std::move(use);
+            return;
+        }
+    all.insert(end, std::move(use));
+}
+
+template <class T>
+std::span<const ConstantUse> Tape<T>::constants_of(NodeId id) const {
+    struct ByNode {
+        bool operator()(const ConstantUse& use, NodeId id) const { return use.node < id; }
+        bool operator()(NodeId id, const ConstantUse& use) const { return id < use.node; }
+    };
+    const auto [first, last] =
+        std::equal_range(m_->constants.begin(), m_->constants.end(), id, ByNode());
+    return {first, last};
+}
+
+namespace {
+
+// What is noted for a node, in a list in the order of nodes; null if nothing is.
+template <class Note>
+const Note* noted(const std::vector<std::pair<NodeId, Note>>& all, NodeId id) {
+    const auto found = std::lower_bound(
+        all.begin(), all.end(), id, [](const auto& note, NodeId id) { return note.first < id; });
+    return found != all.end() && found->first == id ? &found->second : nullptr;
+}
+
+} // namespace
+
+template <class T>
+const char* Tape<T>::fused_names(NodeId operation) const {
+    const auto* const names = noted(m_->fused_names, operation);
+    return names != nullptr ? *names : nullptr;
+}
+
+template <class T>
+std::uint64_t Tape<T>::composite(NodeId id) const {
+    const auto* const number = noted(m_->composites, id);
+    return number != nullptr ? *number : 0;
+}
+
+#define UNROLL_INSTANTIATE_FOR(T, U)                                                               \
+    template void Tape<T>::name(const Tensor<U>&, std::string_view);                               \
+    template void Tape<T>::note_operand(const Variable<T>&, const char*, const Tensor<U>&,         \
+                                        std::uint32_t);
+#define UNROLL_INSTANTIATE(T)                                                                      \
+    template void Tape<T>::name(const Variable<T>&, std::string_view);                             \
+    template void Tape<T>::note_constant(NodeId, std::uint32_t, const Variable<T>&);               \
+    template std::span<const ConstantUse> Tape<T>::constants_of(NodeId) const;                     \
+    template const char* Tape<T>::fused_names(NodeId) const;                                       \
+    template std::uint64_t Tape<T>::composite(NodeId) const;                                       \
+    UNROLL_INSTANTIATE_FOR(T, float)                                                               \
+    UNROLL_INSTANTIATE_FOR(T, double)                                                              \
+    UNROLL_INSTANTIATE_FOR(T, std::int64_t)                                                        \
+    UNROLL_INSTANTIATE_FOR(T, bool)
+
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+} // namespace unroll

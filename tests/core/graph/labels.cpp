@@ -1,0 +1,167 @@
+// The labels of operations: where a literal stands, and operations that consist of several.
+
+#include "seen.hpp"
+
+#include <unroll/core/graph/graph.hpp>
+#include <unroll/nn/recurrent/gru.hpp>
+#include <unroll/ops/fuse/fuse.hpp>
+#include <unroll/ops/index.hpp>
+#include <unroll/ops/join.hpp>
+#include <unroll/ops/loss.hpp>
+#include <unroll/ops/matrix.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+#include <unroll/ops/softmax.hpp>
+#include <unroll/ops/views.hpp>
+
+using namespace test;
+
+namespace {
+
+using V = Variable<float>;
+
+Tensor<float> ones(const Shape& shape) { return Tensor<float>::ones(shape); }
+
+// The picture of f(x), of x [3, 4].
+template <class F>
+Seen picture(F f, const graph::Options& options = {}) {
+    Tape<float> tape;
+    const V x = tape.variable(ones({3, 4}), "input");
+    static_cast<void>(f(x));
+    return Seen(graph::dot(tape, options));
+}
+
+// The label of the only operation.
+std::string label(const Seen& seen) {
+    CHECK(seen.nodes_with("class=\"sink\"") == 1);
+    CHECK(seen.nodes_with("class=\"operation\"") == 0);
+    for (const std::string& node : seen.nodes)
+        if (contains(node, "class=\"sink\"")) {
+            const auto begin = node.find("label=\"") + 7;
+            return node.substr(begin, node.find('"', begin) - begin);
+        }
+    return "";
+}
+template <class F>
+std::string title(F f) {
+    const std::string text = label(picture(f));
+    return text.substr(0, text.find("\\n"));
+}
+
+} // namespace
+
+TEST_CASE("a label says where a literal stands") {
+    CHECK(title([](V x) { return 1 - x; }) == "1 − x");
+    CHECK(title([](V x) { return x - 1; }) == "x − 1");
+    CHECK(title([](V x) { return x + -1; }) == "x + (−1)");
+    CHECK(title([](V x) { return -2 * x; }) == "−2·x");
+    CHECK(title([](V x) { return x * 1.5f; }) == "x·1.5");
+    CHECK(title([](V x) { return x * 1000.f; }) == "x·1000");
+    CHECK(title([](V x) { return 1 / x; }) == "1 / x");
+    CHECK(title([](V x) { return x / 4; }) == "x / 4");
+    CHECK(title([](V x) { return pow(x, 2); }) == "x^2");
+    CHECK(title([](V x) { return pow(2, x); }) == "2^x");
+    CHECK(title([](V x) { return pow(x, -2); }) == "x^(−2)");
+    CHECK(title([](V x) { return maximum(x, 0); }) == "maximum(x, 0)");
+    CHECK(title([](V x) { return minimum(1, x); }) == "minimum(1, x)");
+    CHECK(title([](V x) { return where(Mask::ones({4}), x, 0); }) == "where(mask, x, 0)");
+    CHECK(title([](V x) { return where(Mask::ones({4}), -1, x); }) == "where(mask, −1, x)");
+    CHECK(title([](V x) { return -x; }) == "negative");
+    CHECK(title([](V x) { return x + x; }) == "add");
+    CHECK(title([](V x) {
+              return fuse(
+                  "blend", [](auto a, auto b, auto c) { return a * b + c; }, x, 2.f, x);
+          }) == "blend(x1, 2, x3)");
+    CHECK(picture([](V x) { return 1 - x; }).nodes_with("tooltip=\"subtract: 1 − x\\n") == 1);
+}
+
+TEST_CASE("formulas have the literals of their operation") {
+    Tape<float> tape;
+    const V x = tape.variable(ones({2}), "x");
+    CHECK(text(formula(1 - x)) == "1 − x");
+    CHECK(text(formula(pow(x, 2))) == "x^2");
+    CHECK(text(formula(x + x)) == "x1 + x2");
+    CHECK(text(formula(fuse(
+              "blend", [](auto a, auto b, auto c) { return a * b + c; }, x, 2.f, x))) ==
+          "x1·2 + x3");
+    const Seen open = picture(
+        [](V x) {
+            return fuse(
+                "blend", [](auto a, auto b) { return tanh(a) * b; }, 2.f, x);
+        },
+        {.open = true});
+    CHECK(open.clusters("blend\\ntanh(2)·x") == 1);
+    CHECK_FALSE(open.edge(open.node("input"), open.node("x\"")).empty());
+}
+
+TEST_CASE("an operation of several steps is one node with its own name and shape") {
+    const Indices columns({3, 2}, {0, 1, 1, 2, 3, 0}), classes({3}, {0, 1, 2});
+    const V constant(ones({3, 2}));
+    const auto expect = [&](const char* text, auto f) {
+        const Seen seen = picture(f);
+        CHECK(label(seen) == text);
+        CHECK(seen.edges_with("label=") == 0); // of no view of its own
+    };
+    expect("gather\\n[3, 2]", [&](V x) { return gather(x, 1, columns); });
+    expect("pick\\n[3]", [&](V x) { return pick(x, classes); });
+    expect("scatter_add\\n[3, 4]", [&](V x) { return scatter_add(x, 1, columns, constant); });
+    expect("scatter\\n[3, 4]", [&](V x) { return scatter(x, 1, columns, constant); });
+    expect("masked_fill\\n[3, 4]", [&](V x) { return masked_fill(x, Mask::ones({3, 4}), 0); });
+    expect("masked_select\\n[12]", [&](V x) { return masked_select(x, Mask::ones({3, 4})); });
+    expect("pad\\n[6, 4]", [&](V x) { return pad(x, 0, 1, 2, 0); });
+    expect("sum\\n[4]", [&](V x) { return sum(x, {0}); });
+    expect("variance\\n[3]", [&](V x) { return variance(x, {1}); });
+    expect("logsumexp\\n[3]", [&](V x) { return logsumexp(x, {-1}); });
+    expect("softmax\\n[3, 4]", [&](V x) { return softmax(x, 0); });
+    expect("log_softmax\\n[3, 4]", [&](V x) { return log_softmax(x, Mask::ones({4})); });
+    expect("mean_squared_error", [&](V x) { return mean_squared_error(x, ones({3, 4})); });
+    expect("binary_cross_entropy", [&](V x) { return binary_cross_entropy(x, ones({3, 4})); });
+    expect("matmul\\n[4, 2]", [&](V x) { return matmul(transpose(x), constant); });
+}
+
+TEST_CASE("the steps of an operation are told apart from the same operation before it") {
+    // Two calls in one line, each of several nodes.
+    const Seen seen = picture([](V x) { return softmax(softmax(x, 0), 0); });
+    CHECK(seen.nodes_with("label=\"softmax\\n[3, 4]\"") == 2);
+    CHECK(seen.edges.size() == 2);
+}
+
+TEST_CASE("operations of several steps are folded in a loop") {
+    Tape<float> tape;
+    V h = tape.variable(ones({3, 4}), "start");
+    for (int t = 0; t < 5; ++t) {
+        const Scope step("t", t);
+        h = tanh(softmax(h, 0));
+        tape.name(h, "h");
+    }
+    const Seen seen(graph::dot(h));
+    CHECK(seen.nodes.size() == 3);
+    CHECK(seen.edges_with("label=\" h\", class=carried") == 1);
+}
+
+TEST_CASE("a loop has the same name before and after a backward pass") {
+    nn::GruCell<float> cell(2, 3);
+    Tape<float> tape;
+    V h(Tensor<float>::zeros({1, 3}));
+    for (int t = 0; t < 5; ++t) {
+        const Scope step("t", t);
+        h = cell.step(cell.project(ones({1, 2})), {h})[0];
+    }
+    const auto loss = sum(h);
+    const Seen before(graph::dot(tape));
+    CHECK(before.edges_with("label=\" h'\", class=carried") > 0);
+    CHECK(before.clusters("GruCell") == 1);
+    // The tooltip leads to the line that called the cell.
+    CHECK(before.nodes_with("labels.cpp:") > 0);
+    CHECK_FALSE(contains(before.text, "gru.cpp:"));
+    tape.backward(loss);
+    CHECK(Seen(graph::dot(tape)).edges_with("label=\" h'\", class=carried") ==
+          before.edges_with("label=\" h'\", class=carried"));
+}
+
+TEST_CASE("a cell of a layer has no cluster of its own") {
+    const nn::Gru<float> gru({.input = 2, .hidden = 3});
+    Tape<float> tape;
+    static_cast<void>(gru(tape.variable(ones({4, 1, 2}), "x")));
+    CHECK(Seen(graph::dot(tape)).clusters("GruCell") == 0);
+}

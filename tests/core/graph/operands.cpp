@@ -1,0 +1,109 @@
+// Operands that are not recorded: indices, targets, masks, lengths and their names.
+
+#include "seen.hpp"
+
+#include <unroll/core/graph/graph.hpp>
+#include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/rnn.hpp>
+#include <unroll/ops/index.hpp>
+#include <unroll/ops/loss.hpp>
+#include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/reduce.hpp>
+#include <unroll/ops/softmax.hpp>
+#include <unroll/ops/views.hpp>
+
+using namespace test;
+
+namespace {
+
+Tensor<float> ones(const Shape& shape) { return Tensor<float>::ones(shape); }
+
+} // namespace
+
+TEST_CASE("indices and targets are drawn, with their names if they have any") {
+    const nn::Embedding<float> embed({.vocabulary = 5, .width = 4});
+    const Indices text = Indices::ones({4, 2});
+    const Indices tokens = text.slice(0, 0, 3), targets = text.slice(0, 1, 4);
+    const auto draw = [&](bool named) {
+        Tape<float> tape;
+        if (named) {
+            tape.name(tokens, "tokens");
+            tape.name(targets, "next tokens");
+        }
+        static_cast<void>(cross_entropy(embed(tokens), targets));
+        return Seen(graph::dot(tape));
+    };
+    const Seen seen = draw(true);
+    CHECK(seen.nodes_with("class=\"constant\"") == 2);
+    CHECK_FALSE(seen.edge(seen.node("tokens\\n[3, 2]"), seen.node("take")).empty());
+    CHECK_FALSE(seen.edge(seen.node("next tokens\\n[3, 2]"), seen.node("cross_entropy")).empty());
+    const Seen unnamed = draw(false);
+    CHECK_FALSE(unnamed.edge(unnamed.node("indices\\n[3, 2]"), unnamed.node("take")).empty());
+    CHECK(unnamed.nodes_with("label=\"targets\\n[3, 2]\"") == 1);
+}
+
+TEST_CASE("the name of a tensor holds for its views") {
+    const nn::Embedding<float> embed({.vocabulary = 5, .width = 4});
+    const Indices tokens = Indices::ones({3, 2}); // another one of the same shape has no name
+    const Tensor<float> noise = ones({3, 2, 4});
+    const Variable<float> start(ones({1, 4}));
+    Tape<float> tape;
+    tape.name(tokens, "tokens");
+    tape.name(noise, "noise");
+    tape.name(start, "start");
+    Variable<float> h = broadcast_to(start, {2, 4});
+    for (std::size_t t = 0; t < 3; ++t) {
+        const Scope step("t", static_cast<std::int64_t>(t));
+        h = tanh(h + embed(tokens.select(0, t)) + noise.select(0, t));
+    }
+    static_cast<void>(h + embed(Indices::ones({2})));
+    const Seen seen(graph::dot(tape));
+    CHECK(seen.nodes_with("label=\"tokens\\n[3, 2]\"") == 1);
+    CHECK(seen.nodes_with("label=\"noise\\n[3, 2, 4]\"") == 1);
+    CHECK(seen.nodes_with("label=\"start") == 1);
+    CHECK(seen.nodes_with("label=\"indices") == 1);
+    CHECK(seen.edges_with("label=\" part [2]\"") == 1);
+}
+
+TEST_CASE("a tensor that is used twice is one constant, and one that has changed another") {
+    Tape<float> tape;
+    const auto x = tape.variable(ones({3, 4}), "x");
+    Indices rows = Indices::ones({2});
+    static_cast<void>(take(x, rows) + take(x, rows));
+    CHECK(Seen(graph::dot(tape)).nodes_with("label=\"indices") == 1);
+    rows.fill(2);
+    static_cast<void>(take(x, rows));
+    CHECK(Seen(graph::dot(tape)).nodes_with("label=\"indices") == 2);
+}
+
+TEST_CASE("masks are drawn") {
+    Tape<float> tape;
+    const auto x = tape.variable(ones({3, 4}), "x");
+    const Mask mask = Mask::ones({3, 4});
+    tape.name(mask, "known");
+    auto y = masked_fill(where(mask, x, 0), mask, 1);
+    y = softmax(y, mask) + log_softmax(y, mask);
+    static_cast<void>(masked_select(y, mask));
+    const Seen seen(graph::dot(tape));
+    const std::string known = seen.node("known\\n[3, 4]");
+    CHECK(seen.nodes_with("class=\"constant\"") == 1);
+    for (const char* user : {"where", "masked_fill", "softmax", "log_softmax", "masked_select"})
+        CHECK_FALSE(seen.edge(known, seen.node(user)).empty());
+}
+
+TEST_CASE("sequence lengths are drawn") {
+    const nn::Rnn<float> rnn({.input = 2, .hidden = 3});
+    Tape<float> tape;
+    static_cast<void>(rnn(tape.variable(ones({4, 2, 2}), "x"), {}, std::vector<std::size_t>{4, 2}));
+    const Seen seen(graph::dot(tape));
+    CHECK_FALSE(seen.edge(seen.node("lengths\\n[2]"), seen.node("without_padding")).empty());
+}
+
+TEST_CASE("a named input is drawn next to a collapsed module") {
+    const nn::Embedding<float> embed({.vocabulary = 5, .width = 4});
+    const Indices tokens = Indices::ones({3, 2});
+    Tape<float> tape;
+    tape.name(tokens, "tokens");
+    static_cast<void>(sum(embed(tokens)));
+    CHECK(Seen(graph::dot(tape, {.depth = 0})).nodes_with("label=\"tokens") == 1);
+}
