@@ -123,9 +123,9 @@ double clip_norm(const Parameters<T>& parameters, double most, Where where) {
 }
 
 template <class T>
-void clip_value(const Parameters<T>& parameters, double most, Where where) {
+void clip_value(const Parameters<T>& parameters, double most, Where caller) {
     if (!(most > 0))
-        fail(Op("clip_value", where), "the bound must be positive, got " + std::to_string(most));
+        fail(Op("clip_value", caller), "the bound must be positive, got " + std::to_string(most));
     const auto bound = static_cast<T>(most);
     map_gradients(parameters, [bound](auto g) {
         const auto low = where(g < -bound, -bound, g);
