@@ -1,4 +1,3 @@
-#include <unroll/core/graph/marks.hpp>
 #include <unroll/core/graph/operands.hpp>
 #include <unroll/core/graph/scopes.hpp>
 
