@@ -66,7 +66,7 @@ private:
         }
         for (NodeId id = 0; id < tape_.size(); ++id) {
             if (!scopes_.is_drawn(id)) {
-                if (scopes_.representative(id) < id) add_part(id);
+                if (scopes_.is_selected(id) && scopes_.representative(id) < id) add_part(id);
                 continue;
             }
             ++model.size;
