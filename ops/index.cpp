@@ -73,15 +73,6 @@ Variable<T> corner(const Variable<T>& x, const Shape& shape) {
     return flatten(part);
 }
 
-// The result of a scatter, of which only views of `values` are recorded as operands.
-template <class T>
-Variable<T> with_operands(const Variable<T>& y, const Indices& indices, const Variable<T>& values,
-                          const Composite& composite) {
-    if (!values.is_recorded() && !values.is_parameter())
-        detail::with_operand(y, "values", values.value(), &composite);
-    return detail::with_operand(y, "indices", indices, &composite);
-}
-
 } // namespace
 
 template <class T>
@@ -138,7 +129,7 @@ Variable<T> scatter_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices
     const Indices flat = elements_along(op, x.shape(), along, indices);
     const Composite composite(op);
     const auto sums = scatter_rows(op, corner(values, indices.shape()), flat, Shape{x.size()});
-    return with_operands(x + reshape(sums, x.shape()), indices, values, composite);
+    return detail::with_operand(x + reshape(sums, x.shape()), "indices", indices, &composite);
 }
 
 template <class T>
@@ -163,8 +154,8 @@ Variable<T> scatter(const Variable<T>& x, std::ptrdiff_t axis, const Indices& in
     };
     const auto chosen = gather_rows(op, corner(values, indices.shape()), as_indices(from));
     const auto placed = scatter_rows(op, chosen, as_indices(to), Shape{x.size()});
-    return with_operands(where(replaced, reshape(placed, x.shape()), x, op), indices, values,
-                         composite);
+    return detail::with_operand(where(replaced, reshape(placed, x.shape()), x, op), "indices",
+                                indices, &composite);
 }
 
 template <class T>

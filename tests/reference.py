@@ -68,7 +68,7 @@ INSIDE = {
     "core/autograd/backward/pass", "core/autograd/backward/recorded", "core/autograd/rule",
     "core/base/arena", "core/base/list", "core/base/per_thread", "core/check/difference", "core/check/locate", "core/graph/copies",
     "core/kernels/panels", "core/kernels/sums", "core/kernels/weights", "core/tensor/layout",
-    "core/tensor/memory_limit", "core/base/xsimd", "core/graph/model", "core/graph/process", "core/graph/scopes",
+    "core/tensor/memory_limit", "core/base/xsimd", "core/graph/model", "core/graph/operands", "core/graph/process", "core/graph/scopes",
     "core/graph/visibility", "core/kernels/gemm", "core/kernels/loops", "core/kernels/operands",
     "core/kernels/product", "core/kernels/simd", "core/tensor/dtype", "core/tensor/strided_view",
     "core/tensor/storage", "nn/series/cells", "nn/series/dates", "nn/series/numbers", "ops/fuse/dual", "ops/fuse/expression", "ops/fuse/function_list",

@@ -1,4 +1,3 @@
-#include <unroll/core/graph/marks.hpp>
 #include <unroll/core/graph/operands.hpp>
 #include <unroll/core/graph/scopes.hpp>
 
@@ -67,7 +66,7 @@ private:
         }
         for (NodeId id = 0; id < tape_.size(); ++id) {
             if (!scopes_.is_drawn(id)) {
-                if (scopes_.representative(id) < id) add_part(id);
+                if (scopes_.is_selected(id) && scopes_.representative(id) < id) add_part(id);
                 continue;
             }
             ++model.size;

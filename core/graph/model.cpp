@@ -5,6 +5,80 @@
 
 namespace unroll::graph::detail {
 
+namespace {
+
+// The failed operation: the last one that was recorded on its line, or an added one.
+template <class T>
+void mark_failure(Model& model, const Tape<T>& tape, const Failure* failure, const Origin& origin) {
+    if (failure == nullptr) return;
+    const auto is_it = [&](NodeId id) {
+        const Node<T>& n = tape.node(id);
+        return origin.item_of[id] != none && n.op.name == failure->operation &&
+               n.op.where.line() == failure->where.line() &&
+               to_string(n.op.where) == to_string(failure->where) &&
+               tape.scope_path(n.scope) == failure->path;
+    };
+    for (auto id = static_cast<NodeId>(tape.size()); failure->is_recorded && id-- > 0;)
+        if (is_it(id)) {
+            model.items[origin.item_of[id]].failure = failure->problem;
+            return;
+        }
+    Item item{};
+    item.kind = Item::Kind::operation;
+    item.name = failure->operation;
+    item.origin = failure->path;
+    for (const Where& where : {failure->caller, failure->where})
+        if (where.line() > 0) item.origin += (item.origin.empty() ? "" : ", ") + to_string(where);
+    item.failure = failure->problem;
+    item.count = 1;
+    // In the innermost module of the path from which an operation was recorded.
+    std::size_t longest = 0;
+    for (std::uint32_t s = 1; s < tape.scopes().size(); ++s) {
+        const std::string path = tape.scope_path(s);
+        if (path.size() < longest || !(failure->path + ".").starts_with(path + ".")) continue;
+        longest = path.size();
+        item.module = origin.module_of[s];
+    }
+    if (longest < failure->path.size()) item.name += " in " + failure->path;
+    model.modules[item.module].items.push_back(static_cast<std::uint32_t>(model.items.size()));
+    model.items.push_back(std::move(item));
+}
+
+// The items that draw a value.
+template <class T>
+std::vector<std::uint32_t> items_of(const Highlight& value, const Tape<T>& tape,
+                                    const Origin& origin) {
+    std::vector<std::uint32_t> items;
+    if (value.node != no_node) {
+        if (value.tape != &tape)
+            fail("graph::dot", "a highlighted variable is recorded on another tape");
+        NodeId id = value.node;
+        while (origin.item_of[tape.node(id).operation] == none && tape.node(id).input_count == 1)
+            id = tape.node(id).inputs[0];
+        items.push_back(origin.item_of[tape.node(id).operation]);
+        return items;
+    }
+    bool is_used = false;
+    for (NodeId id = 0; id < tape.size(); ++id)
+        if (value.parameter != nullptr && tape.node(id).parameter == value.parameter) {
+            items.push_back(origin.item_of[id]);
+            is_used = true;
+        }
+    for (std::size_t u = 0; u < tape.constants().size(); ++u) {
+        const ConstantUse& use = tape.constants()[u];
+        if (use.value != value.constant && (value.data == nullptr || use.data != value.data))
+            continue;
+        items.push_back(origin.constant_of[u]);
+        is_used = true;
+    }
+    if (!is_used)
+        fail("graph::dot", "a highlighted value is no operand of any operation on the tape; "
+                           "highlight the tensor or variable that was passed to the operation");
+    return items;
+}
+
+} // namespace
+
 void Measure::add(const Measure& other) {
     value_norm = std::max(value_norm, other.value_norm);
     gradient_norm = std::max(gradient_norm, other.gradient_norm);
@@ -56,5 +130,17 @@ void Model::find_by_products() {
         for (std::uint32_t m = item.module; item.is_sink && m != 0; m = modules[m].parent)
             item.is_sink = !is_used[m];
 }
+
+template <class T>
+void mark(Model& model, const Tape<T>& tape, const Options& options, const Origin& origin) {
+    for (const Highlight& value : options.highlight)
+        for (const std::uint32_t item : items_of(value, tape, origin))
+            if (item != none) model.items[item].color = value.color;
+    mark_failure(model, tape, options.error != nullptr ? options.error->failure() : nullptr,
+                 origin);
+}
+
+template void mark(Model&, const Tape<float>&, const Options&, const Origin&);
+template void mark(Model&, const Tape<double>&, const Options&, const Origin&);
 
 } // namespace unroll::graph::detail

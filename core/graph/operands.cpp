@@ -53,11 +53,11 @@ std::optional<typename Operands<T>::Drawn> Operands<T>::find(const ConstantUse& 
     if (const auto named = names_.find(use.value); named != names_.end()) {
         const LayoutRef& layout = named->second->layout;
         return Drawn{use.value, named->second->name, layout, true,
-                     layout->shape != use.layout->shape};
+                     layout->size != use.layout->size};
     }
     if (const TensorName* const named = tensor_around(use))
         return Drawn{address(named), named->name, named->layout, true,
-                     named->layout->shape != use.layout->shape};
+                     named->layout->size != use.layout->size};
     if (use.is_literal()) return std::nullopt;
     return Drawn{use.value, use.name != nullptr ? use.name : "constant", use.layout, false, false};
 }

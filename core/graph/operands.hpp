@@ -20,7 +20,7 @@ public:
         std::string name;
         LayoutRef layout;
         bool is_named; // by Tape::name
-        bool is_part;  // the operation uses a view of it
+        bool is_part;  // the operation uses some of its elements
     };
     // Empty for a literal, which is written in the label of the operation.
     std::optional<Drawn> find(const ConstantUse& use) const;

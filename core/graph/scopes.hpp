@@ -49,6 +49,7 @@ public:
     // for all but the first operation of a Composite.
     bool is_drawn(NodeId id) const;
     bool is_view(NodeId id) const;
+    bool is_selected(NodeId id) const { return selected_[id]; }
     // The node that is drawn for a part of a Composite; otherwise, the node itself.
     NodeId representative(NodeId id) const;
     bool is_buffer(NodeId id) const;
