@@ -362,7 +362,7 @@ TEST_CASE("an error in a cell that no layer runs names the cell and the calling 
               }),
               "(in RnnCell, called at"}}) {
         CHECK(contains(message, name));
-        CHECK(std::abs(line_in(message) - line) <= 10);
+        CHECK(std::abs(line_in(message) - line) <= 24);
     }
 }
 

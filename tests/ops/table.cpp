@@ -131,8 +131,9 @@ TEST_CASE("the table is complete") {
     const std::filesystem::path folder = std::filesystem::path(UNROLL_GOLDEN_FOLDER) / "../../ops";
     std::size_t found = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-        // xt.hpp has different names for the same operations.
-        if (entry.path().extension() != ".hpp" || entry.path().filename() == "xt.hpp") continue;
+        // xt.hpp has different names for the same operations, operand.hpp none.
+        const auto name = entry.path().filename();
+        if (name.extension() != ".hpp" || name == "xt.hpp" || name == "operand.hpp") continue;
         std::ifstream in(entry.path());
         for (std::string line; std::getline(in, line);) {
             std::smatch match;

@@ -71,10 +71,6 @@ inline Array ranges(const Array& x) {
            xt::arange<double>(1, 4, 0.5) * xt::linspace<double>(0, 1, 6) +
            xt::linalg::dot(xt::eye<double>(4), x);
 }
-inline Array averages(const Array& x) {
-    Array weights = xt::exp(x);
-    return xt::average(x, weights, {1}) * xt::average(x, weights)();
-}
 inline Array chosen(const Array& x) {
     Array large = xt::filter(x, x > 0.2);
     return large * xt::sum(large)();
