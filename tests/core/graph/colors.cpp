@@ -8,6 +8,7 @@
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
+#include <unroll/ops/views.hpp>
 
 #include <set>
 
