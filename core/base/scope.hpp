@@ -51,6 +51,11 @@ public:
 
     [[nodiscard]] explicit Scope(std::string_view name, std::int64_t index = no_index);
     [[nodiscard]] Scope(const ModuleName& module, Where caller);
+    // Continues an earlier scope of the module, within the same one.
+    [[nodiscard]] Scope(const ModuleName& module, Where caller, std::uint64_t serial)
+        : Scope(module, caller) {
+        serial_ = serial;
+    }
     ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;

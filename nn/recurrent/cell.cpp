@@ -62,6 +62,22 @@ namespace detail {
 
 thread_local constinit bool LayerRuns::active_ = false;
 
+CellScope::CellScope(const ModuleName& cell, Part part, Where caller) {
+    struct Projected {
+        const ModuleName* cell;
+        std::uint64_t within, scope;
+    };
+    static thread_local constinit Projected last{};
+    if (LayerRuns::active()) return;
+    const Scope* const outer = Scope::current();
+    const std::uint64_t within = outer != nullptr ? outer->serial() : 0;
+    if (part == Part::step && last.cell == &cell && last.within == within)
+        scope_.emplace(cell, caller, last.scope);
+    else
+        scope_.emplace(cell, caller);
+    last = part == Part::project ? Projected{&cell, within, scope_->serial()} : Projected{};
+}
+
 template <class T>
 void check_step(std::string_view name, std::span<const char* const> names,
                 std::span<const Variable<T>> old, std::span<const Variable<T>> next) {

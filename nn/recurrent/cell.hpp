@@ -336,12 +336,11 @@ private:
     bool outer_;
 };
 
-// The scope of a cell in a loop of the user's own.
+// The scope of a cell in a loop of the user's own: one for project() and the step() after it.
 class CellScope {
 public:
-    CellScope(const ModuleName& cell, Where caller) {
-        if (!LayerRuns::active()) scope_.emplace(cell, caller);
-    }
+    enum class Part { project, step };
+    CellScope(const ModuleName& cell, Part part, Where caller);
 
 private:
     std::optional<Scope> scope_;

@@ -18,7 +18,7 @@ GruCell<T>::GruCell(std::size_t input, std::size_t hidden, Options options)
 
 template <class T>
 Variable<T> GruCell<T>::project(const Variable<T>& x, Where caller) const {
-    const detail::CellScope scope(this->module_name, caller);
+    const detail::CellScope scope(this->module_name, detail::CellScope::Part::project, caller);
     return this->inputs(x, this->bias_ih);
 }
 
@@ -69,7 +69,7 @@ Variable<T> GruCell<T>::mixed_step(const Variable<T>& x, const Variable<T>& h,
 template <class T>
 State<T, 1> GruCell<T>::step(const Variable<T>& z, const State<T, 1>& state,
                              const StepContext<T>& context, Where caller) const {
-    const detail::CellScope scope(this->module_name, caller);
+    const detail::CellScope scope(this->module_name, detail::CellScope::Part::step, caller);
     if (options.update == GruOptions::Update::keeps_old)
         return {mixed_step(z, state[0], context, std::true_type())};
     return {mixed_step(z, state[0], context, std::false_type())};

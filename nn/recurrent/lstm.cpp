@@ -38,14 +38,14 @@ void LstmCell<T>::members(Members<T>& m) {
 
 template <class T>
 Variable<T> LstmCell<T>::project(const Variable<T>& x, Where caller) const {
-    const detail::CellScope scope(this->module_name, caller);
+    const detail::CellScope scope(this->module_name, detail::CellScope::Part::project, caller);
     return this->inputs(x, this->bias_ih + this->bias_hh);
 }
 
 template <class T>
 State<T, 2> LstmCell<T>::step(const Variable<T>& z, const State<T, 2>& state,
                               const StepContext<T>& context, Where caller) const {
-    const detail::CellScope scope(this->module_name, caller);
+    const detail::CellScope scope(this->module_name, detail::CellScope::Part::step, caller);
     const Variable<T> gates = this->add_recurrent(z, state[0], context);
     if (options.peephole || options.coupled_gates || options.layer_norm || options.projection > 0)
         return step_with_options(gates, state[1], context);

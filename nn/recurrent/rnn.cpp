@@ -6,14 +6,14 @@ namespace unroll::nn {
 
 template <class T>
 Variable<T> RnnCell<T>::project(const Variable<T>& x, Where caller) const {
-    const detail::CellScope scope(this->module_name, caller);
+    const detail::CellScope scope(this->module_name, detail::CellScope::Part::project, caller);
     return this->inputs(x, this->bias_ih + this->bias_hh);
 }
 
 template <class T>
 State<T, 1> RnnCell<T>::step(const Variable<T>& z, const State<T, 1>& state,
                              const StepContext<T>& context, Where caller) const {
-    const detail::CellScope scope(this->module_name, caller);
+    const detail::CellScope scope(this->module_name, detail::CellScope::Part::step, caller);
     const Variable<T> sum = this->add_recurrent(z, state[0], context);
     if (options.relu)
         return {fuse_into(context.h, "rnn", named("a -> h", [](auto a) { return relu(a); }), sum)};
