@@ -28,19 +28,19 @@ constexpr const char* name = "read_sounds";
 class Budget {
 public:
     explicit Budget(const std::string& path)
-        : path_(path), left_(std::max<std::uint64_t>(1 << 30, 32 * fs::file_size(path))) {}
+        : path_(path), most_(std::max<std::uint64_t>(1 << 28, 32 * fs::file_size(path))) {}
 
+    std::uint64_t most() const { return most_; }
     void take(std::uint64_t bytes) {
-        if (bytes > left_)
-            fail(name, "'" + path_ +
-                           "' takes more than a gigabyte and 32 times its size when it "
-                           "is decompressed");
-        left_ -= bytes;
+        if (bytes > most_ - taken_)
+            fail(name, "'" + path_ + "' decompresses to more than the limit of " +
+                           std::to_string(most_) + " bytes");
+        taken_ += bytes;
     }
 
 private:
     const std::string& path_;
-    std::uint64_t left_;
+    std::uint64_t most_, taken_ = 0;
 };
 
 // macOS adds files that begin with "._" to archives.
@@ -181,7 +181,7 @@ std::vector<Sound> read_archive(const std::string& path) {
     std::vector<std::byte> unpacked;
     Budget budget(path);
     if (is_gzip(path)) {
-        unpacked = unroll::read_unpacked(path);
+        unpacked = unroll::read_unpacked(path, budget.most());
         checked(archive_read_open_memory(in.get(), unpacked.data(), unpacked.size()));
     } else {
         checked(archive_read_open_filename(in.get(), path.c_str(), 1 << 16));

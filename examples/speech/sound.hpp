@@ -19,7 +19,7 @@ struct Sound {
 // Reads the WAV files of a folder or of an archive (tar or zip, compressed or not), or a single
 // file, in the order of their names. Throws unroll::Error, with path and name, for a file that
 // cannot be read, fails its checksum, has no samples or a different sampling rate than the first,
-// if there are no files, and for an archive that takes more than a gigabyte and 32 times its size.
+// if there are no files, and for an archive that takes more than 256 MiB and 32 times its size.
 std::vector<Sound> read_sounds(const std::string& path);
 
 // Writes 16 bits per sample.

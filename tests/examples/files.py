@@ -188,11 +188,11 @@ def sounds():
         run("speech", *packed("sounds." + name, pack(tape.getvalue())))
     data = gzip.compress(tape.getvalue())
     refuses("speech", *packed("sounds.gz", data[:-8] + bytes(4) + data[-4:]), naming=["sounds.gz", "damaged"])
-    # An archive that names other files, and one that decompresses to 1.1 GB of a file that is not read.
+    # An archive that names other files, and one that decompresses to 300 MiB of a file that is not read.
     refuses("speech", *packed("names", f"#mtree\n./0_x_0.wav type=file contents={folder / 'a.wav'}\n".encode()), naming=["names"])
     about = tarfile.TarInfo("notes")
-    about.size = 1100 << 20
-    refuses("speech", *packed("bomb", lzma.compress(about.tobuf()) + lzma.compress(bytes(1 << 20)) * 1100), naming=["bomb", "gigabyte"])
+    about.size = 300 << 20
+    refuses("speech", *packed("bomb", lzma.compress(about.tobuf()) + lzma.compress(bytes(1 << 20)) * 300), naming=["bomb", "limit"])
 
 
 def path_header(path):

@@ -98,7 +98,7 @@ def arrays():
         bad_size=idx(1) + b"|" + idx(1, 28, 27), bad_count=idx(1) + b"|" + idx(2, 28, 28))
     packed = gzip.compress(b"hello " * 40)
     put("gzip", good_plain="hello", good_packed=packed, good_members=packed + packed + bytes(8), good_empty="",
-        good_zeros=gzip.compress(bytes(1 << 21)), bad_truncated=packed[:-9], bad_sum=packed[:-8] + bytes(4) + packed[-4:],
+        good_zeros=gzip.compress(bytes(1 << 20)), bad_truncated=packed[:-9], bad_sum=packed[:-8] + bytes(4) + packed[-4:],
         bad_trailing=packed + b"x")
 
 
@@ -201,12 +201,15 @@ def sounds():
     files = {"a/0_x_1.wav": sound, "a/._0_x_1.wav": b"x", "notes.txt": b"hello"}
     zip_file = zipped(files)
     packed = gzip.compress(tar(files))
+    large = tarfile.TarInfo("x")
+    large.size = 300 << 20
+    bomb = bz2.compress(large.tobuf()) + bz2.compress(bytes(30 << 20)) * 10
     put("archive", good_tar=tar(files), good_gzip=packed, good_xz=lzma.compress(tar(files)), good_bzip2=bz2.compress(tar(files)),
         good_zip=zip_file, good_stored=zipped(files, zipfile.ZIP_STORED),
         bad_sum=zipped(files, zipfile.ZIP_STORED).replace(sound[50:60], bytes(10), 1), bad_gzip_sum=packed[:-8] + bytes(4) + packed[-4:],
         bad_truncated=zip_file[:-30], bad_tar=tar(files)[:700], bad_none=tar({"notes.txt": b"hello"}), bad_wav=tar({"a.wav": sound[:-4]}),
         bad_rates=tar({"a.wav": sound, "b.wav": wav(400, 16000)}), bad_empty="", bad_mtree="#mtree\n./a.wav type=file contents=/etc/hostname\n",
-        bad_bomb=zipped({"a.wav": sound[:40] + bytes(4) + bytes(30 << 20)}), bad_skipped_bomb=lzma.compress(tar({"x": bytes(300 << 20)})))
+        bad_bomb=zipped({"a.wav": sound[:40] + bytes(4) + bytes(8 << 20)}), bad_skipped_bomb=bomb)
 
 
 def others():
