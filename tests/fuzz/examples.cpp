@@ -3,7 +3,8 @@
 #include "../../examples/caption/data.hpp"
 #include "../../examples/forecast/series.hpp"
 #include "../../examples/music/pieces.hpp"
-#include "../../examples/speech/training.hpp"
+#include "../../examples/speech/features.hpp"
+#include "../../examples/speech/sound.hpp"
 #include "readers.hpp"
 
 #include <array>
@@ -20,14 +21,6 @@ void read_sounds(const std::string& path) {
 }
 const fuzz::Add sound("sound", read_sounds, "sound.wav", false);
 const fuzz::Add archive("archive", read_sounds, "sounds", false);
-
-const fuzz::AddModel recogniser("speech", [](const std::string& path) {
-    const speech::Loaded loaded(path);
-    const std::vector<speech::Utterance> utterances{{std::vector<float>(4000, 0.1f), {}}};
-    const auto recognised =
-        speech::recognise(*loaded.model, loaded.filterbank, utterances, {.beam = 2});
-    speech::timed_words(loaded.alphabet, recognised[0], 0.01);
-});
 
 const fuzz::Add music("music", [](const std::string& path) {
     for (const auto& piece : music::read_pieces(path).train) {
