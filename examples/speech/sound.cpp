@@ -163,10 +163,11 @@ bool is_gzip(const std::string& path) {
 
 std::vector<Sound> read_archive(const std::string& path) {
     const std::unique_ptr<archive, int (*)(archive*)> in(archive_read_new(), archive_read_free);
-    // Others run programs, or read files that the archive names.
+    // Others run programs, or read files that the archive names; without seeking, the directory of
+    // a zip file is ignored, and a truncated one accepted.
     for (const auto support : {archive_read_support_filter_bzip2, archive_read_support_filter_xz,
                                archive_read_support_filter_zstd, archive_read_support_format_tar,
-                               archive_read_support_format_zip})
+                               archive_read_support_format_zip_seekable})
         support(in.get());
     std::string entry_name;
     const auto checked = [&](la_ssize_t status) {

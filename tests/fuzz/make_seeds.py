@@ -192,7 +192,7 @@ def zipped(files, method=zipfile.ZIP_DEFLATED):
 
 def sounds():
     sound = wav(400)
-    gsm = coded(0x31, 0, 65, bytes(65), struct.pack("<HH", 2, 320))
+    gsm = coded(0x31, 0, 65, bytes(260), struct.pack("<HH", 2, 320))
     put("sound", good_short=sound, good_stereo=wav(100, 44100, 2, 2), good_bytes=wav(300, width=1), good_24=wav(50, width=3),
         good_float=coded(3, 32, 4, struct.pack("<60f", *(i / 60 for i in range(60)))), good_mu_law=coded(7, 8, 1, bytes(range(100))), good_gsm=gsm,
         good_streamed=sound[:40] + bytes(4) + sound[44:], bad_truncated=sound[:-1], bad_flac=b"fLaC" + bytes(60), bad_empty=wav(0),
@@ -209,7 +209,7 @@ def sounds():
         bad_sum=zipped(files, zipfile.ZIP_STORED).replace(sound[50:60], bytes(10), 1), bad_gzip_sum=packed[:-8] + bytes(4) + packed[-4:],
         bad_truncated=zip_file[:-30], bad_tar=tar(files)[:700], bad_none=tar({"notes.txt": b"hello"}), bad_wav=tar({"a.wav": sound[:-4]}),
         bad_rates=tar({"a.wav": sound, "b.wav": wav(400, 16000)}), bad_empty="", bad_mtree="#mtree\n./a.wav type=file contents=/etc/hostname\n",
-        bad_bomb=zipped({"a.wav": sound[:40] + bytes(4) + bytes(8 << 20)}), bad_skipped_bomb=bomb)
+        good_zeros=zipped({"a.wav": sound[:40] + bytes(4) + bytes(8 << 20)}), bad_skipped_bomb=bomb)
 
 
 def others():
