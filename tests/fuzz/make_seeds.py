@@ -32,6 +32,10 @@ def put(reader, **seeds):
         (folder / name.replace("_", "-", 1)).write_bytes(content)
 
 
+def packed(data):
+    return gzip.compress(data, mtime=0)
+
+
 def npy(header, data=b"", version=1):
     header = header.encode()
     size = struct.pack("<H" if version == 1 else "<I", len(header))
@@ -92,14 +96,14 @@ def arrays():
     moments = {f"optimizer.{name}.{i}": shape for name, shape in layer.items() for i in (0, 1)}
     put("checkpoint", bad_weights=tensors(**layer), bad_version=tensors(state | {"unroll.checkpoint": "1"}, **layer),
         bad_steps=tensors(state | {"unroll.steps": "-3"}, **layer, **moments))
-    put("idx", good_three=idx(2, 3, 4), good_packed=gzip.compress(idx(1, 2, 2)), good_empty=idx(0, 2, 2), bad_dimensions=idx(2, 3),
+    put("idx", good_three=idx(2, 3, 4), good_packed=packed(idx(1, 2, 2)), good_empty=idx(0, 2, 2), bad_dimensions=idx(2, 3),
         bad_type=idx(1, 1, 1, kind=13), bad_short=idx(2, 3, 4)[:-1], bad_extents=bytes([0, 0, 8, 3]) + b"\xff" * 12)
     put("mnist", good_two=idx(2) + b"|" + idx(2, 28, 28), bad_label=idx(12)[:8] + bytes(range(12)) + b"|" + idx(12, 28, 28),
         bad_size=idx(1) + b"|" + idx(1, 28, 27), bad_count=idx(1) + b"|" + idx(2, 28, 28))
-    packed = gzip.compress(b"hello " * 40)
-    put("gzip", good_plain="hello", good_packed=packed, good_members=packed + packed + bytes(8), good_empty="",
-        good_zeros=gzip.compress(bytes(1 << 20)), bad_truncated=packed[:-9], bad_sum=packed[:-8] + bytes(4) + packed[-4:],
-        bad_trailing=packed + b"x")
+    hello = packed(b"hello " * 40)
+    put("gzip", good_plain="hello", good_packed=hello, good_members=hello + hello + bytes(8), good_empty="",
+        good_zeros=packed(bytes(1 << 20)), bad_truncated=hello[:-9], bad_sum=hello[:-8] + bytes(4) + hello[-4:],
+        bad_trailing=hello + b"x")
 
 
 def texts():
@@ -186,7 +190,9 @@ def zipped(files, method=zipfile.ZIP_DEFLATED):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as file:
         for name, data in files.items():
-            file.writestr(name, data)
+            about = zipfile.ZipInfo(name)  # of a fixed date
+            about.compress_type = method
+            file.writestr(about, data)
     return out.getvalue()
 
 
@@ -200,13 +206,13 @@ def sounds():
         bad_adpcm=coded(2, 4, 256, bytes(200), struct.pack("<HHH", 32, 500, 7) + bytes(28)))
     files = {"a/0_x_1.wav": sound, "a/._0_x_1.wav": b"x", "notes.txt": b"hello"}
     zip_file = zipped(files)
-    packed = gzip.compress(tar(files))
+    gz = packed(tar(files))
     large = tarfile.TarInfo("x")
     large.size = 300 << 20
     bomb = bz2.compress(large.tobuf()) + bz2.compress(bytes(30 << 20)) * 10
-    put("archive", good_tar=tar(files), good_gzip=packed, good_xz=lzma.compress(tar(files)), good_bzip2=bz2.compress(tar(files)),
+    put("archive", good_tar=tar(files), good_gzip=gz, good_xz=lzma.compress(tar(files)), good_bzip2=bz2.compress(tar(files)),
         good_zip=zip_file, good_stored=zipped(files, zipfile.ZIP_STORED),
-        bad_sum=zipped(files, zipfile.ZIP_STORED).replace(sound[50:60], bytes(10), 1), bad_gzip_sum=packed[:-8] + bytes(4) + packed[-4:],
+        bad_sum=zipped(files, zipfile.ZIP_STORED).replace(sound[50:60], bytes(10), 1), bad_gzip_sum=gz[:-8] + bytes(4) + gz[-4:],
         bad_truncated=zip_file[:-30], bad_tar=tar(files)[:700], bad_none=tar({"notes.txt": b"hello"}), bad_wav=tar({"a.wav": sound[:-4]}),
         bad_rates=tar({"a.wav": sound, "b.wav": wav(400, 16000)}), bad_empty="", bad_mtree="#mtree\n./a.wav type=file contents=/etc/hostname\n",
         good_zeros=zipped({"a.wav": sound[:40] + bytes(4) + bytes(8 << 20)}), bad_skipped_bomb=bomb)
@@ -219,7 +225,7 @@ def others():
         bad_utf8=b'{"train": "\xff"}', bad_negative='{"train": [[[-1], [18446744073709551615]]]}')
     image = idx(2, 32, 32, 3)
     captions = "number\tcaption\n0\tRed apple, dark skin tone\n1\tDog: face\tmore\n"
-    put("captions", good_two=image + b"\n|\n" + captions.encode(), good_packed=gzip.compress(image) + b"\n|\n" + captions.encode(),
+    put("captions", good_two=image + b"\n|\n" + captions.encode(), good_packed=packed(image) + b"\n|\n" + captions.encode(),
         bad_number=image + b"\n|\nx\ty\n2\tcat\n", bad_tab=image + b"\n|\nx\ty\n0 cat\n", bad_empty=image + b"\n|\nx\ty\n0\t,\n", bad_none=image + b"\n|\nx\n",
         bad_size=idx(2, 32, 31, 3) + b"\n|\n" + captions.encode())
 
