@@ -24,19 +24,17 @@ std::vector<std::byte> read_unpacked(const std::string& path, std::uint64_t most
     z_stream stream{};
     if (inflateInit2(&stream, 15 + 16) != Z_OK) throw std::bad_alloc();
     const std::unique_ptr<z_stream, int (*)(z_stream*)> ends(&stream, inflateEnd);
-    constexpr std::size_t piece = 1 << 20;
+    std::vector<std::byte> piece(1 << 20);
     std::size_t at = 0; // in the compressed bytes
     for (;;) {
-        const std::size_t before = bytes.size();
-        const auto given = static_cast<uInt>(std::min(packed.size() - at, piece));
-        bytes.resize(before + piece);
+        const auto given = static_cast<uInt>(std::min(packed.size() - at, piece.size()));
         stream.next_in = reinterpret_cast<Bytef*>(packed.data() + at);
         stream.avail_in = given;
-        stream.next_out = reinterpret_cast<Bytef*>(bytes.data() + before);
-        stream.avail_out = piece;
+        stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+        stream.avail_out = static_cast<uInt>(piece.size());
         const int status = inflate(&stream, Z_NO_FLUSH);
         at += given - stream.avail_in;
-        bytes.resize(before + piece - stream.avail_out);
+        bytes.insert(bytes.end(), piece.begin(), piece.end() - stream.avail_out);
         if (bytes.size() > most)
             refuse("decompresses to more than the limit of " + std::to_string(most) + " bytes,");
         if (status == Z_STREAM_END) {

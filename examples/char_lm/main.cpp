@@ -29,7 +29,11 @@ struct Settings {
         f("--heads", heads, "attention heads of a transformer")->check(size);
         f("--context", context, "earlier steps that a transformer attends to")->check(size);
         f("--dropout", dropout, "dropout probability between layers")->check(CLI::Range(0.0, 1.0));
-        f.stored("vocabulary", vocabulary);
+        const auto is_hex = [](const std::string& hex) {
+            ByteVocabulary::from_hex(hex); // throws otherwise
+            return std::string();
+        };
+        f.stored("vocabulary", vocabulary, CLI::Validator(is_hex, ""));
     }
     void complete(const std::string& text) {
         vocabulary = ByteVocabulary(text).hex();

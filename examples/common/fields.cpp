@@ -58,7 +58,7 @@ void FileFields::read(const std::string& path, const std::string& program) const
             option->clear();
             option->add_result(found->second);
             option->run_callback();
-        } catch (const CLI::Error& error) {
+        } catch (const std::runtime_error& error) { // of CLI11, or the library's for a vocabulary
             fail("model", fmt::format("'{}' of '{}' is {}, which is invalid: {}", key, path,
                                       nn::quoted(found->second), error.what()));
         }

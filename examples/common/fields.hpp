@@ -2,6 +2,7 @@
 
 #include <unroll/unroll.hpp>
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -59,9 +60,10 @@ public:
     CLI::App* operator->() const { return command_; }
     // Stored without an option.
     template <class T>
-    void stored(const std::string& key, T& value) {
+    void stored(const std::string& key, T& value, const CLI::Validator& valid = {}) {
         if (!file_) return;
         CLI::Option* const option = add(file_->others, "--" + key, value, "");
+        option->check(valid);
         file_->fields.push_back({key, option, text_of(value)});
     }
     void stored(const std::string& key, unroll::nn::Vocabulary& vocabulary,
@@ -72,7 +74,15 @@ private:
     static CLI::Option* add(CLI::App& command, const std::string& name, T& value,
                             const std::string& about) {
         if constexpr (std::is_same_v<T, bool>) return command.add_flag(name, value, about);
-        return command.add_option(name, value, about);
+        CLI::Option* const option = command.add_option(name, value, about);
+        // CLI11's ranges include NaN.
+        if constexpr (std::is_floating_point_v<T>)
+            option->check([](const std::string& text) {
+                T number = 0;
+                const bool fits = CLI::detail::lexical_cast(text, number) && std::isfinite(number);
+                return fits ? "" : text + " is not a finite number";
+            });
+        return option;
     }
     // A double with all its digits.
     template <class T>

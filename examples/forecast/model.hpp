@@ -24,9 +24,9 @@ struct Settings : example::NetworkOptions {
                     "train on the last step of a window only (many to one)");
         f("--window", window, "steps in a window")->check(CLI::Range(2, 10000));
         f.stored("every_step", every_step);
-        f.stored("season", season);
+        f.stored("season", season, CLI::PositiveNumber);
         f.stored("mean", mean);
-        f.stored("deviation", deviation);
+        f.stored("deviation", deviation, CLI::PositiveNumber);
     }
     double scaled(double value) const {
         if (logarithmic && value <= 0)

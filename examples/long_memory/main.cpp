@@ -20,7 +20,7 @@ struct Settings : example::NetworkOptions {
         f("--problem", problem)->check(CLI::IsMember({"adding", "copying"}));
         NetworkOptions::fields(f);
         f("--symbols", symbols, "number of symbols to copy")->check(CLI::Range(1, 1000));
-        f.stored("lag", lag);
+        f.stored("lag", lag, long_memory::lag);
     }
     // Without --memory, gates are initialised for memories up to the lag.
     NetworkOptions network() const {

@@ -77,8 +77,8 @@ Pieces read_pieces(const std::string& path) {
             });
         return {pieces_of(all, "train", path), pieces_of(all, "valid", path),
                 pieces_of(all, "test", path)};
-    } catch (const json::parse_error& error) {
-        fail("music", "'" + path + "' is not valid JSON at byte " + std::to_string(error.byte));
+    } catch (const json::exception& error) {
+        fail("music", "'" + path + "' is not valid JSON: " + error.what());
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../common/fields.hpp"
+#include "sound.hpp"
 #include "symbols.hpp"
 
 #include <memory>
@@ -19,11 +20,12 @@ struct Settings {
         f("--model", model)->check(CLI::IsMember({"ctc", "las", "transformer_ctc", "transformer"}));
         f("--symbols", symbols)->check(CLI::IsMember({"digits", "letters"}));
         f("--task", task)->check(CLI::IsMember({"single", "strings", "both"}));
-        f("--hidden", hidden, "width of the layers")->check(CLI::PositiveNumber);
+        const CLI::Range size(1, 65536);
+        f("--hidden", hidden, "width of the layers")->check(size);
         f("--dropout", dropout, "dropout probability")->check(CLI::Range(0.0, 0.99));
-        f.stored("input", input);
-        f.stored("channels", channels);
-        f.stored("sample_rate", sample_rate);
+        f.stored("input", input, size);
+        f.stored("channels", channels, size);
+        f.stored("sample_rate", sample_rate, CLI::Range(least_rate, largest_rate));
     }
 };
 

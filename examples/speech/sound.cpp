@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include <archive.h>
@@ -22,7 +23,25 @@ namespace {
 
 constexpr const char* name = "read_sounds";
 
-constexpr std::size_t largest = 1 << 28; // largest size of an archive member, in bytes
+// The memory that the files of an archive may take: more than real ones do, but little enough that
+// a small file cannot exhaust the memory.
+class Budget {
+public:
+    explicit Budget(const std::string& path)
+        : path_(path), most_(std::max<std::uint64_t>(1 << 28, 32 * fs::file_size(path))) {}
+
+    std::uint64_t most() const { return most_; }
+    void take(std::uint64_t bytes) {
+        if (bytes > most_ - taken_)
+            fail(name, "'" + path_ + "' decompresses to more than the limit of " +
+                           std::to_string(most_) + " bytes");
+        taken_ += bytes;
+    }
+
+private:
+    const std::string& path_;
+    std::uint64_t most_, taken_ = 0;
+};
 
 // macOS adds files that begin with "._" to archives.
 bool is_wav(const fs::path& path) {
@@ -94,7 +113,8 @@ void check_size(std::span<std::byte> bytes, const std::string& where) {
     fail(name, where + " has no chunk 'data'");
 }
 
-Sound decode(std::vector<std::byte> bytes, const std::string& path, const std::string& entry) {
+Sound decode(std::vector<std::byte> bytes, const std::string& path, const std::string& entry,
+             Budget& budget) {
     const std::string where = "'" + path + "'" + (entry.empty() ? "" : ": '" + entry + "'");
     check_size(bytes, where);
     Memory memory{bytes};
@@ -102,32 +122,53 @@ Sound decode(std::vector<std::byte> bytes, const std::string& path, const std::s
     SF_INFO info{};
     const File file(sf_open_virtual(&io, SFM_READ, &info, &memory), sf_close);
     if (!file) fail(name, where + " cannot be read: " + sf_strerror(nullptr));
-    const auto channels = static_cast<std::size_t>(info.channels);
-    // The most compact WAV encoding has two bits per sample.
-    if (info.frames < 0 || static_cast<std::uint64_t>(info.frames) > 4 * bytes.size())
+    const auto channels = static_cast<std::size_t>(info.channels),
+               frames = static_cast<std::size_t>(info.frames),
+               rate = static_cast<std::size_t>(info.samplerate);
+    // The most compact WAV encoding, GSM 6.10, has five samples per byte.
+    if (info.frames < 0 || frames > 5 * bytes.size() / channels)
         fail(name, where + " specifies " + std::to_string(info.frames) + " samples in " +
                        std::to_string(bytes.size()) + " bytes");
-    std::vector<float> all(static_cast<std::size_t>(info.frames) * channels);
-    const sf_count_t got = sf_readf_float(file.get(), all.data(), info.frames);
-    if (got != info.frames || got == 0)
-        fail(name, where + " has " + std::to_string(got) + " samples, but " +
-                       std::to_string(info.frames) + " are specified");
-    Sound sound{fs::path(entry.empty() ? path : entry).filename().string(),
-                static_cast<std::size_t>(info.samplerate),
-                {}};
-    for (std::size_t i = 0; i < all.size(); i += channels) {
-        float sum = 0;
-        for (std::size_t c = 0; c < channels; ++c) sum += all[i + c];
-        sound.samples.push_back(sum / static_cast<float>(channels));
-        if (!std::isfinite(sum)) fail(name, where + " contains a sample that is not finite");
+    if (rate < least_rate || rate > largest_rate)
+        fail(name, where + " has " + std::to_string(info.samplerate) + " samples per second");
+    budget.take(frames * sizeof(float));
+    Sound sound{fs::path(entry.empty() ? path : entry).filename().string(), rate, {}};
+    sound.samples.reserve(frames);
+    std::vector<float> block(4096 * channels);
+    while (sound.samples.size() < frames) {
+        const auto got = sf_readf_float(file.get(), block.data(), 4096);
+        if (got <= 0) break;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(got) * channels; i += channels) {
+            float sum = 0;
+            for (std::size_t c = 0; c < channels; ++c) sum += block[i + c];
+            sound.samples.push_back(sum / static_cast<float>(channels));
+            if (!std::isfinite(sum)) fail(name, where + " contains a sample that is not finite");
+        }
     }
+    if (sound.samples.size() != frames || frames == 0)
+        fail(name, where + " has " + std::to_string(sound.samples.size()) + " samples, but " +
+                       std::to_string(frames) + " are specified");
     return sound;
+}
+
+Sound read_wav(const std::string& path) {
+    Budget budget(path);
+    return decode(unroll::read_file(path), path, "", budget);
+}
+
+bool is_gzip(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return file.get() == 0x1f && file.get() == 0x8b;
 }
 
 std::vector<Sound> read_archive(const std::string& path) {
     const std::unique_ptr<archive, int (*)(archive*)> in(archive_read_new(), archive_read_free);
-    archive_read_support_filter_all(in.get());
-    archive_read_support_format_all(in.get());
+    // Others run programs, or read files that the archive names; without seeking, the directory of
+    // a zip file is ignored, and a truncated one accepted.
+    for (const auto support : {archive_read_support_filter_bzip2, archive_read_support_filter_xz,
+                               archive_read_support_filter_zstd, archive_read_support_format_tar,
+                               archive_read_support_format_zip_seekable})
+        support(in.get());
     std::string entry_name;
     const auto checked = [&](la_ssize_t status) {
         if (status < ARCHIVE_OK) {
@@ -137,27 +178,28 @@ std::vector<Sound> read_archive(const std::string& path) {
         }
         return status;
     };
-    checked(archive_read_open_filename(in.get(), path.c_str(), 1 << 16));
+    // libarchive does not compare the checksum of a gzip file, read_unpacked() does.
+    std::vector<std::byte> unpacked;
+    Budget budget(path);
+    if (is_gzip(path)) {
+        unpacked = unroll::read_unpacked(path, budget.most());
+        checked(archive_read_open_memory(in.get(), unpacked.data(), unpacked.size()));
+    } else {
+        checked(archive_read_open_filename(in.get(), path.c_str(), 1 << 16));
+    }
     std::vector<Sound> sounds;
-    std::vector<std::byte> bytes;
+    std::vector<std::byte> bytes, piece(1 << 16);
     archive_entry* entry = nullptr;
     while (checked(archive_read_next_header(in.get(), &entry)) != ARCHIVE_EOF) {
         const char* const called = archive_entry_pathname(entry);
         entry_name = called ? called : "";
-        if (archive_entry_filetype(entry) != AE_IFREG || !is_wav(entry_name)) continue;
+        const bool is_sound = archive_entry_filetype(entry) == AE_IFREG && is_wav(entry_name);
         bytes.clear();
-        for (;;) {
-            const std::size_t before = bytes.size();
-            bytes.resize(before + (1 << 16));
-            const auto got = checked(archive_read_data(in.get(), bytes.data() + before, 1 << 16));
-            bytes.resize(before + static_cast<std::size_t>(got));
-            if (got == 0) break;
-            if (bytes.size() > largest)
-                fail(name, "'" + path + "': '" + entry_name +
-                               "' decompresses to more than the limit of " +
-                               std::to_string(largest) + " bytes");
+        while (const auto got = checked(archive_read_data(in.get(), piece.data(), piece.size()))) {
+            budget.take(static_cast<std::uint64_t>(got)); // also of a file that is skipped
+            if (is_sound) bytes.insert(bytes.end(), piece.begin(), piece.begin() + got);
         }
-        sounds.push_back(decode(bytes, path, entry_name));
+        if (is_sound) sounds.push_back(decode(bytes, path, entry_name, budget));
     }
     return sounds;
 }
@@ -169,9 +211,9 @@ std::vector<Sound> read_sounds(const std::string& path) {
     if (fs::is_directory(path)) {
         for (const auto& file : fs::recursive_directory_iterator(path))
             if (file.is_regular_file() && is_wav(file.path()))
-                sounds.push_back(decode(unroll::read_file(file.path()), file.path(), ""));
+                sounds.push_back(read_wav(file.path()));
     } else if (is_wav(path)) {
-        sounds.push_back(decode(unroll::read_file(path), path, ""));
+        sounds.push_back(read_wav(path));
     } else {
         sounds = read_archive(path);
     }

@@ -20,16 +20,18 @@ struct Settings {
     nn::Vocabulary source = example::empty_vocabulary(), target = source;
 
     void fields(example::Fields f) {
-        const CLI::Validator any = CLI::PositiveNumber;
+        const CLI::Range size(1, 65536);
         f("--model", model)->check(CLI::IsMember({"recurrent", "transformer"}));
         f("--attention", attention, "attention of a recurrent model")
             ->check(CLI::IsMember({"none", "dot", "general", "concat", "additive"}));
         f("--width", width, "width of the word embedding and of a transformer's layers")
-            ->check(any);
-        f("--hidden", hidden, "width of the recurrent layers")->check(any);
-        f("--layers", layers, "layers of each of a transformer's two stacks")->check(any);
-        f("--heads", heads, "attention heads of a transformer")->check(any);
-        f("--held-out", held_out, "held-out sources, at most a tenth of the pairs")->check(any);
+            ->check(size);
+        f("--hidden", hidden, "width of the recurrent layers")->check(size);
+        f("--layers", layers, "layers of each of a transformer's two stacks")
+            ->check(CLI::Range(1, 64));
+        f("--heads", heads, "attention heads of a transformer")->check(size);
+        f("--held-out", held_out, "held-out sources, at most a tenth of the pairs")
+            ->check(CLI::PositiveNumber);
         f("--dropout", dropout, "dropout probability")->check(CLI::Range(0.0, 0.99));
         f.stored("source", source, source_symbols);
         f.stored("target", target);

@@ -30,7 +30,7 @@ struct Settings {
     void fields(example::Fields f) {
         const CLI::Range size(1, 65536), share(0.0, 0.99);
         f("--width", width, "width of the word embedding and of the LSTM")->check(size);
-        f("--layers", layers, "layers of the LSTM")->check(size);
+        f("--layers", layers, "layers of the LSTM")->check(CLI::Range(1, 64));
         f("--frequent", frequent, "words scored in the first step of the softmax; 0: all");
         f("--groups", groups, "groups of rare words")->check(size);
         f("--dropout", dropout, "dropout probability between layers")->check(share);

@@ -56,6 +56,7 @@ std::optional<Time> time_of(const Stamp& s, Order order) {
         y = s.numbers[2];
         if (s.widths[2] == 2) y += y < 70 ? 2000 : 1900;
     }
+    if (m > 12 || d > 31) return std::nullopt; // month and day hold 8 bits
     const year_month_day date{year(y), month(static_cast<unsigned>(m)),
                               day(static_cast<unsigned>(d))};
     if (!date.ok()) return std::nullopt;

@@ -124,7 +124,7 @@ void interpolate(std::vector<double>& values, const Cells& cells, std::size_t co
         const double from = values[i - 1], to = values[end];
         const auto count = static_cast<double>(end - i + 1);
         for (std::size_t k = i; k < end; ++k, ++missing)
-            values[k] = from + (to - from) * static_cast<double>(k - i + 1) / count;
+            values[k] = std::lerp(from, to, static_cast<double>(k - i + 1) / count);
     }
     if (2 * missing > values.size())
         fail(series_reader, fmt::format("'{}': {} of {} values of the column {} are missing",

@@ -150,8 +150,9 @@ WordVectors<T> WordVectors<T>::read_text(const std::string& path,
         if (fields.empty()) refuse("expected a word and its numbers, got an empty line");
         if (width == 0) width = fields.size() - 1;
         if (width == 0) refuse("expected a word and its numbers, got " + quoted(line));
-        const bool is_longer = options.has_words_with_spaces && fields.size() > width + 1;
-        if (fields.size() != width + 1 && !is_longer)
+        const std::size_t numbers = fields.size() - 1; // a header's width may be any number
+        const bool is_longer = options.has_words_with_spaces && numbers > width;
+        if (numbers != width && !is_longer)
             refuse("expected a word and " + std::to_string(width) + " numbers, got " +
                    std::to_string(fields.size()) + " fields, in " + quoted(line));
         if (header && entries == header->words)

@@ -4,10 +4,12 @@
 usage: [UNROLL_KILLS=100] files.py CHAR_LM FORECAST NER TREE_SENTIMENT SPEECH MUSIC WORD_LM
 """
 
+import bz2
 import datetime
 import gzip
 import io
 import json
+import lzma
 import os
 import pathlib
 import random
@@ -140,6 +142,8 @@ def texts():
     deep = folder / "deep.json"
     deep.write_text("[" * 100000)
     refuses("music", "train", deep, naming=["deep.json", "nested"])
+    deep.write_text('{"train": [[[1e999], [60]]]}')
+    refuses("music", "train", deep, naming=["deep.json", "1e999"])
 
 
 def sounds():
@@ -166,6 +170,29 @@ def sounds():
         refuses("speech", *archive(files | {called: data}), naming=["sounds.zip", called, naming])
     wrong = archive(files, lambda x: x.replace(wav(1600)[50:60], bytes(10), 1))
     refuses("speech", *wrong, naming=["sounds.zip", "0_x_0.wav", "CRC"])
+    rate = wav(1600)[:24] + (2**31 - 1).to_bytes(4, "little") + wav(1600)[28:]
+    refuses("speech", *archive({"0_x_0.wav": rate}), naming=["sounds.zip", "2147483647 samples per second"])
+
+    def packed(name, data):
+        path = folder / name
+        path.write_bytes(data)
+        return ["train", path, *archive(files)[2:]]
+
+    tape = io.BytesIO()
+    with tarfile.open(fileobj=tape, mode="w") as file:
+        for called, data in files.items():
+            about = tarfile.TarInfo(called)
+            about.size = len(data)
+            file.addfile(about, io.BytesIO(data))
+    for name, pack in (("tar", bytes), ("gz", gzip.compress), ("xz", lzma.compress), ("bz2", bz2.compress)):
+        run("speech", *packed("sounds." + name, pack(tape.getvalue())))
+    data = gzip.compress(tape.getvalue())
+    refuses("speech", *packed("sounds.gz", data[:-8] + bytes(4) + data[-4:]), naming=["sounds.gz", "damaged"])
+    # An archive that names other files, and one that decompresses to 300 MiB of a file that is not read.
+    refuses("speech", *packed("names", f"#mtree\n./0_x_0.wav type=file contents={folder / 'a.wav'}\n".encode()), naming=["names"])
+    about = tarfile.TarInfo("notes")
+    about.size = 300 << 20
+    refuses("speech", *packed("bomb", lzma.compress(about.tobuf()) + lzma.compress(bytes(1 << 20)) * 300), naming=["bomb", "limit"])
 
 
 def path_header(path):
@@ -242,11 +269,13 @@ def outputs():
 
     # Settings that do not match the tensors, before anything is constructed.
     data = whole.read_bytes()
-    header = path_header(whole)
-    header["__metadata__"] |= {"hidden": "30000", "layers": "60"}
-    changed = json.dumps(header).encode()
-    out.write_bytes(len(changed).to_bytes(8, "little") + changed + data[8 + int.from_bytes(data[:8], "little") :])
-    refuses("char_lm", "eval", out, text, naming=["out.safetensors", "memory"])
+    for settings, naming in (({"hidden": "30000", "layers": "60"}, "memory"), ({"hidden": "8abc"}, "8abc"), ({"dropout": "nan"}, "finite"),
+                             ({"layers": str(2**40)}, "layers"), ({"vocabulary": "0"}, "vocabulary")):
+        header = path_header(whole)
+        header["__metadata__"] |= settings
+        changed = json.dumps(header).encode()
+        out.write_bytes(len(changed).to_bytes(8, "little") + changed + data[8 + int.from_bytes(data[:8], "little") :])
+        refuses("char_lm", "eval", out, text, naming=["out.safetensors", naming])
 
     with open("/dev/full", "w") as full:
         failed = subprocess.run([PROGRAMS["char_lm"], "eval", whole, text], stdout=full, stderr=subprocess.PIPE, text=True)

@@ -110,11 +110,17 @@ TEST_CASE("time series: columns, missing values, order, gaps and repeats") {
                "1 gap, 1 repeat"));
 }
 
+TEST_CASE("time series: interpolation does not overflow") {
+    CHECK(read("2001-01-01,1e308\n2001-01-02,\n2001-01-03,-1e308\n").columns[0] ==
+          Values{1e308, 0, -1e308});
+}
+
 TEST_CASE("time series: errors with path and line") {
     const std::string good = "2001-01-01,1\n2001-01-02,2\n2001-01-03,3\n";
     CHECK(says(refused(good + "2001-01-04,1,2\n"), "line 4: expected 2 cells"));
     CHECK(says(refused(good + "2001-01-04,many\n"), "line 4: 'many' is not a number"));
     CHECK(says(refused(good + "2001-02-30,4\n"), "line 4: '2001-02-30' is not a valid date"));
+    CHECK(says(refused(good + "2001-01-260,4\n"), "line 4: '2001-01-260' is not a valid date"));
     CHECK(says(refused(good + "4.1.2001,4\n"), "line 4: '4.1.2001' is not a date"));
     CHECK(says(refused(good + "2001-01-02,4\n"), "line 4: '2001-01-02' is earlier"));
     CHECK(says(refused(good + "2001-01-04,\"4\n"), "line 4: a quotation mark"));

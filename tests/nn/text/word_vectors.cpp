@@ -89,6 +89,9 @@ TEST_CASE("damaged text files of word vectors") {
     CHECK(contains(refused("0 3\n"),
                    "line 1: expected the number of words and the width, got '0 3'"));
     CHECK(contains(refused("99999999999 18446744073709551615\na 1\n"), "line 2: "));
+    CHECK(contains(::refused(Vectors::read_text, "2 18446744073709551615\na 1 2\n",
+                             {.has_words_with_spaces = true}),
+                   "line 2: "));
     CHECK(contains(refused(std::string("a 1 2\nb\0 3 4\n", 13)), "line 2: expected text, got a"));
     CHECK(contains(refused(std::string("\x89PNG\r\n\x1a\n\0\0", 10)), "line 1: "));
     CHECK(contains(refusal([] { Vectors::read_text("/nowhere/x"); }), "/nowhere/x"));
