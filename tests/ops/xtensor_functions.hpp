@@ -81,7 +81,8 @@ inline Array halves(const Array& x) {
 }
 inline Array stacks(const Array& x) {
     Array above = xt::vstack(xt::xtuple(x, xt::square(x))), beside = xt::hstack(xt::xtuple(x, x));
-    return xt::linalg::dot(above, beside);
+    Array products = xt::linalg::dot(above, xt::transpose(x));
+    return xt::linalg::dot(products, beside);
 }
 inline Array flattened(const Array& x) {
     Array row = xt::expand_dims(x, 0);
