@@ -159,7 +159,7 @@ def pieces():
 
     broken = folder / "broken.json"
     broken.write_text('{"train": [[[60], [61]')
-    refuses("music", "train", broken, naming=["broken.json", "byte 23"])
+    refuses("music", "train", broken, naming=["broken.json", "column 23"])
     broken.write_text('{"train": [[[60], [61]], [[60], [61, 200]]], "valid": [], "test": []}')
     refuses("music", "train", broken, naming=["broken.json", "train[1][1]", "200"])
     refuses("music", "sample", model, "--chord", "60,x", naming=["60,x", "'x'"])

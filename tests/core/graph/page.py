@@ -132,7 +132,7 @@ def walk(browser, page, screenshot):
     inside = titles(browser, "operation")
     assert "add_linear" in inside and "lstm" in inside, inside
     assert browser.run("document.querySelectorAll('#paper .edge.carried').length") == 3
-    labels = browser.run("[...document.querySelectorAll('#paper g[paint-order] text')].map(t => t.textContent)")
+    labels = browser.run("[...document.querySelectorAll('#paper g[paint-order] text, #paper .node.label text')].map(t => t.textContent)")
     assert {"c", "h"} <= {label.split()[-1] for label in labels if label.split()}, labels
     assert browser.run("document.querySelectorAll('#paper .outside').length") >= 2
 
