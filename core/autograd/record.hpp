@@ -202,11 +202,11 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
 //   rule(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& kept...)
 // accumulates vector-Jacobian products into to[0], to[1], ... in the order of `inputs`. `saved`
 // lists the inputs (and `result`) that the rule reads, then tensors of other types; what the rule
-// captures by value is kept, too, but changes of it are not noticed. A rule that computes with
-// variables is differentiable again. One that computes with plain tensors must be marked by once(),
-// or wrap the tensors that do not depend on the inputs in constant(). The result must not share
-// memory with an input.
-// Without a tape, or where no input needs a gradient, nothing is recorded.
+// captures, which must be by value, is kept, too, but changes of it are not noticed. A rule that
+// computes with variables is differentiable again. One that computes with plain tensors must be
+// marked by once(), or wrap the tensors that do not depend on the inputs in constant(). The result
+// must not share memory with an input. Without a tape, or where no input needs a gradient, nothing
+// is recorded.
 template <class T, class... Kept, class F>
 Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Tensor<T> value,
                    const std::tuple<Kept...>& saved, F rule, const OutputSlot<T>& slot = {}) {
