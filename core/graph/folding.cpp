@@ -66,7 +66,10 @@ private:
         }
         for (NodeId id = 0; id < tape_.size(); ++id) {
             if (!scopes_.is_drawn(id)) {
-                if (scopes_.is_selected(id) && scopes_.representative(id) < id) add_part(id);
+                if (scopes_.is_selected(id) && scopes_.representative(id) < id)
+                    add_part(id);
+                else if (scopes_.is_selected(id) && scopes_.is_view(id))
+                    name_whole_view(id);
                 continue;
             }
             ++model.size;
@@ -105,12 +108,31 @@ private:
         if (is_view && !ends_composite(node(id).inputs[0], id)) return;
         if (node(id).operation != id) return;
         if (is_new) model.items[number].shapes = {to_string(node(id).view.shape())};
+        name_result(id, number);
         if (is_view) return;
         model.items[number].formula = {};
         add_constants(id, is_new ? none : number);
         note_operands(id, number);
         item_of_[id] = number;
         model.items[number].measure.add(measure(id));
+    }
+
+    void name_result(NodeId id, std::uint32_t number) {
+        const auto name = names_.find(id);
+        Item& item = model.items[number];
+        if (name != names_.end() && item.kind == Item::Kind::operation &&
+            tape_.time_step(node(id).scope) == Scope::no_index)
+            item.result = name->second;
+    }
+
+    // The name of a view of all elements, such as a reshape, is that of what it views.
+    void name_whole_view(NodeId id) {
+        NodeId from = id;
+        while (scopes_.is_view(from)) from = node(from).inputs[0];
+        const NodeId operation = node(from).operation;
+        if (item_of_[operation] != none && node(operation).outputs == 1 &&
+            element_count(node(id).view.shape()) == element_count(node(from).view.shape()))
+            name_result(id, item_of_[operation]);
     }
 
     // Whether no other operation of the Composite follows `of` before `id`.
@@ -287,7 +309,7 @@ private:
     // Follows views back to the operation that computed `input`; for rows of a buffer, to all
     // operations that wrote them.
     void trace(NodeId input, NodeId to, std::uint32_t number) {
-        std::vector<const char*> views;
+        std::vector<std::string> views;
         NodeId from = input, rows = no_node;
         NodeId inside = no_node; // the result of a Composite, if it is a view within it
         while (item_of_[from] == none) {
@@ -300,7 +322,7 @@ private:
             }
             // Rows of a buffer, the steps of a layer, are no operation of the user.
             const std::uint64_t composite = tape_.composite(from);
-            if (composite == 0 && !scopes_.is_buffer(n.inputs[0])) views.push_back(n.op.name);
+            if (composite == 0 && !scopes_.is_buffer(n.inputs[0])) views.push_back(view_name(from));
             if (composite != 0 && composite == tape_.composite(to))
                 input = n.inputs[0];
             else if (composite != 0 && inside == no_node)
@@ -311,7 +333,16 @@ private:
         link({from, inside, input, to, number}, views);
     }
 
-    void link(const End& end, const std::vector<const char*>& views) {
+    // "first = select" of a part that has a name, "select" otherwise.
+    std::string view_name(NodeId id) const {
+        const auto name = names_.find(id);
+        const std::string view = node(id).op.name;
+        const bool is_part = element_count(node(id).view.shape()) !=
+                             element_count(node(node(id).inputs[0]).view.shape());
+        return name != names_.end() && is_part ? std::string(name->second) + " = " + view : view;
+    }
+
+    void link(const End& end, const std::vector<std::string>& views) {
         const NodeId from = end.from, to = end.to;
         const NodeId first = node(from).operation;
         Link link{};
@@ -328,7 +359,7 @@ private:
         key = mix(key, link.carried ? (steps > 0 ? 1 : 2) : 0);
         const auto [found, fresh] = link_of_.emplace(key, model.links.size());
         if (fresh) {
-            for (const char* view : views)
+            for (const std::string& view : views)
                 link.views = view + (link.views.empty() ? "" : ", " + link.views);
             link.shape = to_string(node(end.input).view.shape());
             link.whole = to_string(node(end.rows == no_node ? from : end.rows).view.shape());

@@ -3,6 +3,7 @@
 #include "seen.hpp"
 
 #include <unroll/core/graph/graph.hpp>
+#include <unroll/nn/layers/layers.hpp>
 #include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
@@ -164,4 +165,21 @@ TEST_CASE("a cell of a layer has no cluster of its own") {
     Tape<float> tape;
     static_cast<void>(gru(tape.variable(ones({4, 1, 2}), "x")));
     CHECK(Seen(graph::dot(tape)).clusters("GruCell") == 0);
+}
+
+TEST_CASE("names of results that are views, and of operations made of several") {
+    const nn::Linear<float> layer({.input = 3, .output = 2});
+    Tape<float> tape;
+    const V x = tape.variable(ones({2, 2, 3}), "x");
+    const V logits = layer(x), average = mean(logits, {1}), shown = reshape(tanh(average), {4});
+    const V first = select(average, 0, 0), total = sum(exp(first)) + norm_l2(shown);
+    tape.name(logits, "logits");
+    tape.name(average, "average");
+    tape.name(shown, "shown");
+    tape.name(first, "first");
+    const Seen seen(graph::dot(total));
+    CHECK(seen.nodes_with("logits = linear") == 1);
+    CHECK(seen.nodes_with("average = mean") == 1);
+    CHECK(seen.nodes_with("shown = tanh") == 1);
+    CHECK(contains(seen.text, "first = select"));
 }
