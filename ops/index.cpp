@@ -160,8 +160,9 @@ Variable<T> scatter(const Variable<T>& x, std::ptrdiff_t axis, const Indices& in
 
 template <class T>
 Variable<T> masked_fill(const Variable<T>& x, const Mask& mask, double value, Op op) {
-    const Shape* const shapes[] = {&mask.shape(), &x.shape()};
-    broadcast(op, shapes, "mask x");
+    if (!broadcasts_to(mask.shape(), x.shape()))
+        fail(op, "the mask " + to_string(mask.shape()) + " does not broadcast to x " +
+                     to_string(x.shape()));
     const Composite composite(op);
     return detail::with_operand(where(mask, value, x, op), "mask", mask, &composite);
 }

@@ -41,7 +41,7 @@ template <class T>
 Variable<T> scatter(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices,
                     const std::type_identity_t<Variable<T>>& values, Op op = "scatter");
 
-// x with elements replaced by `value` where the mask, which broadcasts, is true; no gradient there.
+// x with `value` where the mask, which broadcasts to x, is true, and no gradient there.
 template <class T>
 Variable<T> masked_fill(const Variable<T>& x, const Mask& mask, double value,
                         Op op = "masked_fill");

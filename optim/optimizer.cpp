@@ -186,9 +186,11 @@ bool Optimizer<T>::step(Where where) {
         fail(op, "the optimiser holds no parameters: it was moved from or constructed from an "
                  "empty list");
     if (!any)
-        fail(op, "no parameter has a gradient. Was backward called on a loss that depends on the "
-                 "optimiser's parameters? Are they frozen, or was their layer replaced after the "
-                 "optimiser was constructed?");
+        fail(op, std::string("no parameter has a gradient. Was backward called on a loss that "
+                             "depends on the optimiser's parameters, computed while a Tape<") +
+                     (std::same_as<T, double> ? "double" : "float") +
+                     "> recorded? Are they frozen, or was their layer replaced after the "
+                     "optimiser was constructed?");
     ++steps_;
     for (Held& h : held_) {
         if (!h.parameter.has_gradient()) continue;

@@ -280,7 +280,11 @@ TEST_CASE("shapes that do not broadcast come with the names of the operands") {
     CHECK(contains(error_of([&] {
                        masked_fill(ones({2, 4}), mask, 0);
                    }),
-                   "mask [2, 3] and x [2, 4]"));
+                   "the mask [2, 3] does not broadcast to x [2, 4]"));
+    CHECK(contains(error_of([&] {
+                       masked_fill(ones({4, 3}), Mask::ones({2, 4, 3}), 0);
+                   }),
+                   "the mask [2, 4, 3] does not broadcast to x [4, 3]"));
     CHECK(contains(error_of([&] {
                        where(mask, ones({2, 4}), ones({2, 3}));
                    }),
