@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <system_error>
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -27,8 +28,12 @@ constexpr const char* name = "read_sounds";
 // a small file cannot exhaust the memory.
 class Budget {
 public:
-    explicit Budget(const std::string& path)
-        : path_(path), most_(std::max<std::uint64_t>(1 << 28, 32 * fs::file_size(path))) {}
+    // If the size is unknown, opening the file will say why.
+    explicit Budget(const std::string& path) : path_(path) {
+        std::error_code problem;
+        const std::uintmax_t size = fs::file_size(path, problem);
+        if (!problem) most_ = std::max<std::uint64_t>(most_, 32 * size);
+    }
 
     std::uint64_t most() const { return most_; }
     void take(std::uint64_t bytes) {
@@ -40,7 +45,7 @@ public:
 
 private:
     const std::string& path_;
-    std::uint64_t most_, taken_ = 0;
+    std::uint64_t most_ = 1 << 28, taken_ = 0;
 };
 
 // macOS adds files that begin with "._" to archives.
