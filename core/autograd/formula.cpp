@@ -5,13 +5,22 @@
 
 namespace unroll {
 
+namespace {
+
+// Of an operand that named() does not name.
+std::string default_name(std::size_t input) { return "x" + std::to_string(input + 1); }
+
+} // namespace
+
 template <class T>
 Formula Tape<T>::formula(NodeId operation) const {
     const Rule<T>* const rule = node(operation).rule;
     Formula found = rule != nullptr ? rule->formula() : Formula();
     if (found.empty()) return found;
     for (const ConstantUse& use : constants_of(operation)) {
-        if (!use.is_literal() || use.input >= found.terms.size()) continue;
+        if (!use.is_literal() || use.input >= found.terms.size() ||
+            found.terms[use.input].text != default_name(use.input))
+            continue;
         std::ostringstream number;
         number << use.number;
         found.terms[use.input] = {Formula::Kind::number, number.str(), number.str(), {}};
@@ -23,7 +32,8 @@ Formula Tape<T>::formula(NodeId operation) const {
             if (only != nullptr) return found;
             only = &term;
         }
-    if (only != nullptr && only->text == "x" + std::to_string(only - found.terms.data() + 1))
+    if (only != nullptr &&
+        only->text == default_name(static_cast<std::size_t>(only - found.terms.data())))
         only->text = only->latex = "x";
     return found;
 }
