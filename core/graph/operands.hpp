@@ -9,7 +9,7 @@
 
 namespace unroll::graph::detail {
 
-// The operands that a tape did not record: those that are drawn, with their names.
+// The operands that a tape did not record, constants, indices and masks, with their names.
 template <class T>
 class Operands {
 public:

@@ -1,7 +1,7 @@
 // usage: seeds [FOLDER]
 //
-// Runs every seed FOLDER/READER/NAME through its reader, which must read those whose names begin
-// with "good-" and refuse those that begin with "bad-". Without a folder, lists the readers.
+// Reads every seed FOLDER/READER/NAME. Its reader must accept a name that begins with "good-" and
+// refuse one that begins with "bad-". Without a folder, lists the readers.
 
 #include "readers.hpp"
 

@@ -120,7 +120,7 @@ TEST_CASE("an operation of several steps is one node with its own name and shape
     expect("matmul\\n[3, 2]", [&](V x) { return matmul(x, V(ones({4, 2}))); });
 }
 
-TEST_CASE("the steps of an operation are told apart from the same operation before it") {
+TEST_CASE("an operation made of steps is distinguished from the same operation before it") {
     // Two calls in one line, each of several nodes.
     const Seen seen = picture([](V x) { return softmax(softmax(x, 0), 0); });
     CHECK(seen.nodes_with("label=\"softmax\\n[3, 4]\"") == 2);
