@@ -139,7 +139,7 @@ struct Box {
     std::size_t count = 1;    // number of repetitions, drawn as "× T"
     double scale = -1;        // its colour value, from 0 to 1; negative: none
     std::uint32_t hue = none; // index of its top-level module, if coloured by module
-    std::string color;        // of a highlighted value; empty: none
+    std::string color = {};   // of a highlighted value; empty: none
     bool outside = false;     // outside the drawn module
     bool small = false;       // a copy of a shared parameter or constant
 };
