@@ -4,6 +4,8 @@
 #include <unroll/core/files/safetensors.hpp>
 #include <unroll/core/tensor/random.hpp>
 
+#include <golden.hpp>
+
 #include <cmath>
 #include <string>
 
@@ -50,7 +52,7 @@ inline bool contains(const std::string& text, const std::string& part) {
 }
 
 inline SafetensorsFile golden(const std::string& name) {
-    return SafetensorsFile::read(std::string(UNROLL_GOLDEN_FOLDER) + "/" + name + ".safetensors");
+    return SafetensorsFile::read(std::string(golden_folder) + "/" + name + ".safetensors");
 }
 
 } // namespace test

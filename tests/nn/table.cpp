@@ -346,7 +346,7 @@ TEST_CASE("the table of modules is complete") {
     const std::regex type("^(?:struct|class) (\\w+)"), members("^    void members\\("),
         function("^(?:Variable|CtcLoss|AttentionOutput|Frames)<T> (\\w+)\\("),
         internal("^namespace detail");
-    const std::filesystem::path folder = std::filesystem::path(UNROLL_GOLDEN_FOLDER) / "../../nn";
+    const std::filesystem::path folder = std::filesystem::path(test::golden_folder) / "../../nn";
     std::size_t found = 0;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
         if (entry.path().extension() != ".hpp") continue;

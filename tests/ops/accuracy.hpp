@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <golden.hpp>
+
 namespace test {
 
 // Largest error in ulp of value, first and second derivative, for float and double.
@@ -29,7 +31,7 @@ struct Row {
 };
 
 inline std::map<std::string, std::vector<Row>> golden_rows() {
-    std::ifstream in(std::string(UNROLL_GOLDEN_FOLDER) + "/functions.txt");
+    std::ifstream in(std::string(golden_folder) + "/functions.txt");
     std::map<std::string, std::vector<Row>> rows;
     for (std::string line; std::getline(in, line);) {
         std::istringstream words(line);

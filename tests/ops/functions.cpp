@@ -19,6 +19,8 @@
 
 #include <doctest/doctest.h>
 
+#include <golden.hpp>
+
 using namespace unroll;
 
 namespace {
@@ -132,7 +134,7 @@ TEST_CASE("docs/operations.md contains every function of the list") {
 #define UNROLL_BINARY(name, meaning, ...) rows.push_back(row(#name "(a, b)", meaning));
 #define UNROLL_CHOICE(name, meaning, ...) rows.push_back(row(#name "(a, b)", meaning));
 #include <unroll/ops/fuse/function_list.hpp>
-    std::ifstream in(UNROLL_GOLDEN_FOLDER "/../../docs/operations.md");
+    std::ifstream in(std::string(test::golden_folder) + "/../../docs/operations.md");
     std::stringstream page;
     page << in.rdbuf();
     for (const std::string& row : rows)

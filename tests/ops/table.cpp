@@ -128,7 +128,7 @@ TEST_CASE("the table is complete") {
     for (const Spec& spec : table()) known.insert(spec.name);
     const std::regex declaration(
         "^(?:Variable<T>|std::vector<Variable<T>>) (operator[-+*/]|\\w+)\\(");
-    const std::filesystem::path folder = std::filesystem::path(UNROLL_GOLDEN_FOLDER) / "../../ops";
+    const std::filesystem::path folder = std::filesystem::path(test::golden_folder) / "../../ops";
     std::size_t found = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         // xt.hpp has different names for the same operations, operand.hpp none.
