@@ -86,7 +86,7 @@ std::span<const ConstantUse> Tape<T>::constants_of(NodeId id) const {
 
 namespace {
 
-// What is noted for a node, in a list in the order of nodes; null if nothing is.
+// The entry of a node, in a list in the order of nodes; null if there is none.
 template <class Note>
 const Note* noted(const std::vector<std::pair<NodeId, Note>>& all, NodeId id) {
     const auto found = std::lower_bound(

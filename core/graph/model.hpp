@@ -32,7 +32,7 @@ struct Item {
     std::string name;
     std::string origin;                // the path of its module, and the user's line
     std::string result;                // name of its result, set by Tape::name
-    std::vector<std::string> literals; // by operand; empty for what an arrow brings
+    std::vector<std::string> literals; // by operand; empty for an operand with an arrow
     std::vector<std::string> shapes;   // of its results
     std::size_t elements = 0;          // of a parameter, summed over the nodes
     std::size_t count = 0;             // number of nodes that it represents

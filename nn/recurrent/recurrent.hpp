@@ -106,7 +106,7 @@ private:
 
 // ---- implementation ----
 
-// Of what is no cell: says what it lacks, and nothing else.
+// For a type that is not a cell: only reports what it lacks.
 template <class C>
 class Recurrent {
     static_assert(detail::require_cell<C>());

@@ -74,7 +74,7 @@ TEST_CASE("orders: a rule that adds a plain tensor") {
     }
 }
 
-TEST_CASE("orders: a tensor made before the rule runs is no constant either") {
+TEST_CASE("orders: a tensor created before the rule runs is not a constant either") {
     Tape<double> tape;
     const V x = tape.variable(Tensor<double>({2}, {1, 2}));
     const Tensor<double> v = x.value(), cubes({2}, {1, 8});

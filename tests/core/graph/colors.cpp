@@ -89,7 +89,7 @@ TEST_CASE("a value that cannot be highlighted is an error") {
         return error_of([&] { graph::dot(tape, {.highlight = {value}}); });
     };
     CHECK(contains(error(elsewhere), "another tape"));
-    CHECK(contains(error(ones({2})), "no operand of any operation"));
+    CHECK(contains(error(ones({2})), "not an operand of any operation"));
     CHECK(contains(error_of([&] { graph::Highlight(elsewhere, "rde"); }),
                    "unknown colour 'rde', expected red, "));
 }

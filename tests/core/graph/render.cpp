@@ -157,7 +157,7 @@ TEST_CASE("dot is stopped at the time limit") {
     CHECK_FALSE(has_children());
 }
 
-TEST_CASE("a slow start of dot is no failure") {
+TEST_CASE("a slow start of dot is not a failure") {
     const Path path("sleep 2; exec dot $1");
     CHECK(contains(graph::detail::render("a.svg", {small}, "svg", {.processor = 1s}).front(),
                    "</svg>"));

@@ -95,7 +95,7 @@ TEST_CASE("weights: every modification is detected") {
     check(x);
 }
 
-TEST_CASE("weights: parameters are packed, however they were made and changed") {
+TEST_CASE("weights: parameters are packed, however they were created and changed") {
     const auto packs = [](const Parameter<double>& p) {
         return is_packed(p.value()) == panels::available();
     };

@@ -64,7 +64,7 @@ TEST_CASE("the numbers of a stream are the words of its counters") {
     CHECK(far.next() == (std::uint64_t{words[1]} << 32 | words[0]));
 }
 
-TEST_CASE("a fill holds the same words as one number after the other") {
+TEST_CASE("a fill gives the same words as single draws") {
     for (const std::uint64_t start : {std::uint64_t{0}, (std::uint64_t{1} << 33) - 6}) {
         Random one = Random::restore({3, 9, start}), many = one;
         std::vector<double> filled(101);
@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("the i-th value of a fill does not depend on the fill's lengt
     }
 }
 
-TEST_CASE("what is drawn after a fill is not what the fill used") {
+TEST_CASE("numbers drawn after a fill differ from those of the fill") {
     std::set<float> seen;
     Random random(8);
     for (int i = 0; i < 200; ++i) {
@@ -114,7 +114,7 @@ TEST_CASE("what is drawn after a fill is not what the fill used") {
     CHECK(seen.size() >= 199);
 }
 
-TEST_CASE("state: three integers bring the numbers back") {
+TEST_CASE("state: three integers restore the numbers") {
     Random random(42);
     random.next();
     std::vector<float> x(13);

@@ -86,7 +86,7 @@ private:
 
 } // namespace
 
-TEST_CASE("storage comes back from the thread's cache") {
+TEST_CASE("storage is reused from the thread's cache") {
     const auto use = [] {
         const Tensor<float> x({1000}), y = Tensor<float>::zeros({33, 7});
         return x.copy().size() + y.copy().size();
@@ -103,7 +103,7 @@ TEST_CASE("storage comes back from the thread's cache") {
 #endif
 }
 
-TEST_CASE("adopted memory is given back once, with its last tensor") {
+TEST_CASE("adopted memory is released once, with its last tensor") {
     int released = 0;
     std::vector<double> numbers{1, 2, 3};
     {
@@ -132,7 +132,7 @@ TEST_CASE("threads: memory stays bounded over sequences of random lengths on a p
     });
 }
 
-TEST_CASE("threads: memory stays bounded when one thread makes tensors and another drops them") {
+TEST_CASE("threads: memory stays bounded when one thread creates tensors and another frees them") {
     const int steps = UNROLL_MEASURES_MEMORY ? 200'000 : 2'000;
     Queue queue;
     std::thread loader([&] {
@@ -143,7 +143,7 @@ TEST_CASE("threads: memory stays bounded when one thread makes tensors and anoth
     loader.join();
 }
 
-TEST_CASE("threads: blocks of fixed sizes return to the thread that makes them") {
+TEST_CASE("threads: blocks of fixed sizes return to the thread that allocated them") {
     Queue queue, back;
     std::size_t asked = 0;
     std::thread loader([&] {
@@ -162,7 +162,7 @@ TEST_CASE("threads: blocks of fixed sizes return to the thread that makes them")
     if (UNROLL_MEASURES_MEMORY) CHECK(asked == 0);
 }
 
-TEST_CASE("threads: what an ended thread has made goes to the system when it is dropped") {
+TEST_CASE("threads: blocks of an ended thread return to the system when they are freed") {
     std::vector<Tensor<float>> made;
     const std::size_t used = memory_use().bytes_in_use, free = memory_use().bytes_free;
     std::thread([&] {
@@ -208,7 +208,7 @@ TEST_CASE("a thread keeps at most its peak of free memory") {
     }).join();
 }
 
-TEST_CASE("threads: shards that come and go leave no memory behind") {
+TEST_CASE("threads: creating and destroying shards leaks no memory") {
     threads::set(2);
     Parameter<float> w("w", Tensor<float>::ones({4, 2}));
     const auto x = Tensor<float>::ones({3, 4});

@@ -133,7 +133,7 @@ TEST_CASE("xtensor: views of every kind are assigned to") {
     }
 }
 
-TEST_CASE("xtensor: an assignment reads what stood there before") {
+TEST_CASE("xtensor: an assignment reads the old elements") {
     Tensor<double> x = counted({3, 3});
     const Tensor<double> transposed = x.transpose().copy();
     array(x) = array(x.transpose());
@@ -146,7 +146,7 @@ TEST_CASE("xtensor: an assignment reads what stood there before") {
     CHECK(x.to_vector() == tensor(-array(x.transpose())).to_vector());
 }
 
-TEST_CASE("xtensor: what is assigned is broadcast, and never changes the shape") {
+TEST_CASE("xtensor: an assigned expression is broadcast, and never changes the shape") {
     Tensor<double> x = counted({2, 3});
     const xt::xtensor<double, 1> row{10, 20, 30};
     array(x) = row;
@@ -181,7 +181,7 @@ TEST_CASE("xtensor: what is assigned is broadcast, and never changes the shape")
     CHECK(x == before);
 }
 
-TEST_CASE("xtensor: an expression keeps the elements that it shows") {
+TEST_CASE("xtensor: an expression keeps its elements alive") {
     const auto make = [] { return counted({2, 2}); };
     auto shown = array(make().transpose());
     auto expression = array(make()) + array(make()) * 2;
@@ -304,7 +304,7 @@ TEST_CASE("printing") {
     CHECK(out.str().ends_with("}0.25"));
 }
 
-TEST_CASE("writes through an array that was made before the forward pass are noticed") {
+TEST_CASE("writes through an array that was created before the forward pass are detected") {
     const auto noticed = [](const auto& write) {
         Tensor<double> x({2, 3}, {1, 2, 3, 4, 5, 6});
         auto a = array(x);
