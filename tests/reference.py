@@ -75,7 +75,7 @@ INSIDE = {
     "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/operand",
     "optim/parameter_list",
 }
-# Pages all of whose functions have a line in names.txt; of others, those that PyTorch or xtensor has.
+# Pages on which every function has a line in names.txt; on others, only those that PyTorch or xtensor has.
 NAMED = ["pointwise", "reductions", "shape", "products", "indexing", "losses", "normalisation", "windows"]
 
 
@@ -232,7 +232,7 @@ def main(root, write):
             complaints.append(f"docs/reference/{name} is not what the headers say; run ./dev reference")
     for path in folder.glob("*.md"):
         if path.name not in pages:
-            complaints.append(f"docs/reference/{path.name} is no page")
+            complaints.append(f"docs/reference/{path.name} is not a page")
     print("\n".join(complaints) or f"{len(pages)} pages are up to date")
     return 1 if complaints else 0
 

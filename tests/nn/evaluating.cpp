@@ -94,7 +94,7 @@ TEST_CASE("evaluating: until the last guard of the thread is destroyed") {
         } catch (const std::runtime_error&) {
         }
         CHECK_FALSE(drops());
-        // Tapes that are made within, and of the other type.
+        // Tapes created in the scope, and of the other type.
         const Tape<double> nested;
         CHECK_FALSE(drops());
         Tape<float> other;

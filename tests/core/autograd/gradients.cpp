@@ -156,8 +156,8 @@ TEST_CASE("misuse of gradients") {
     CHECK(contains(error_of([&] { hessian_vector_product(sum(y), {x}, {random_tensor({2})}); }),
                    "v has shape [2] for a variable of shape [3]"));
     CHECK(contains(error_of([&] { hessian_vector_product(y, {x}, random_tensor({3})); }),
-                   "of one number, got shape [3]"));
-    // None of these has used anything up.
+                   "need a scalar, got shape [3]"));
+    // None of these has freed a rule.
     CHECK(distance(gradients(sum(y), {y})[0].value(), Tensor<double>::ones({3})) == 0);
 }
 

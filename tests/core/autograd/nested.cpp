@@ -25,7 +25,7 @@ Tensor<double> cube_gradient() {
     return tape.gradient(x);
 }
 
-// tanh(layer(x)), whose rule computes it again on a tape of its own.
+// tanh(layer(x)), whose rule computes it again on a separate tape.
 V checkpoint(const nn::Linear<double>& layer, const V& x) {
     Tensor<double> value;
     {

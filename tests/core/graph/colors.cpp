@@ -18,7 +18,7 @@ namespace {
 
 Tensor<float> ones(const Shape& shape) { return Tensor<float>::ones(shape); }
 
-// The fill colours of the nodes whose label begins so.
+// The fill colours of the nodes whose label begins with the text.
 std::set<std::string> fills(const Seen& seen, const std::string& label) {
     std::set<std::string> found;
     for (const auto& node : seen.nodes)

@@ -1,4 +1,4 @@
-// The labels of operations: where a literal stands, and operations that consist of several.
+// The labels of operations: the positions of literals, and operations that consist of several.
 
 #include "seen.hpp"
 
@@ -101,7 +101,7 @@ TEST_CASE("an operation of several steps is one node with its own name and shape
     const auto expect = [&](const char* text, auto f) {
         const Seen seen = picture(f);
         CHECK(label(seen) == text);
-        CHECK(seen.edges_with("label=") == 0); // of no view of its own
+        CHECK(seen.edges_with("label=") == 0); // no view inside it is shown
     };
     expect("gather\\n[3, 2]", [&](V x) { return gather(x, 1, columns); });
     expect("pick\\n[3]", [&](V x) { return pick(x, classes); });

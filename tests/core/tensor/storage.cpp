@@ -36,7 +36,7 @@ std::size_t resident() {
     return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Runs `step` so many times and expects the memory of the process to stop growing early on.
+// Runs `step` repeatedly and expects the memory of the process to stop growing early on.
 template <class F>
 void stays_flat(int steps, const F& step) {
     if (!UNROLL_MEASURES_MEMORY) steps /= 100;
@@ -201,7 +201,7 @@ TEST_CASE("threads: blocks change hands while threads begin and end") {
 TEST_CASE("a thread keeps at most its peak of free memory") {
     std::thread([] {
         const std::size_t before = memory_use().bytes_free;
-        // Each size in a class of its own.
+        // Each size in a different class.
         for (std::size_t size = 8 * megabyte; size > megabyte; size -= size / 8)
             const Tensor<float> x({size / 4});
         CHECK(memory_use().bytes_free - before < 2 * 8 * megabyte + 8 * megabyte);

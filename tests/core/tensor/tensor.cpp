@@ -221,7 +221,7 @@ TEST_CASE("reshape keeps a view where the strides allow it") {
     CHECK(x.slice(2, 0, 4).reshape({24, 2, 2, 1}).storage() == x.storage());
     CHECK(x.transpose().reshape({5, 6, 2, 2}).storage() == x.storage());
     CHECK(x.flip(0).reshape({2, 2, 6, 5}).storage() == x.storage());
-    // The unit axis lies by chance where a longer run would go on.
+    // By chance, the stride of the unit axis continues the run.
     const Tensor<double> y({4, 1, 12}, std::vector<double>(48, 1.0));
     Tensor<double> part = y.slice(2, 0, 6);
     for (std::size_t i = 0; i < 4; ++i)
