@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-MOST_LINES = 12  # of what the compiler says, besides the files that include the header
+MOST_LINES = 12  # of the compiler's output, without the list of including files
 
 
 def fuse(lambda_, operands="x"):
@@ -217,7 +217,7 @@ def main(include, *compiler):
             if problem:
                 failures += 1
                 print(f"{name}: {problem}", flush=True)
-    print(f"{len(CASES)} programs, {failures} with other errors than wanted")
+    print(f"{len(CASES)} programs, {failures} with unexpected errors")
     return 1 if failures else 0
 
 

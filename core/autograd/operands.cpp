@@ -1,4 +1,4 @@
-// What pictures show beside the recorded values: names, constants, indices and masks.
+// What pictures show in addition to recorded values: names, constants, indices and masks.
 #include <unroll/core/autograd/tape.hpp>
 
 #include <algorithm>

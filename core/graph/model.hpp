@@ -100,7 +100,7 @@ struct Model {
 template <class T>
 Model fold(const Tape<T>& tape, NodeId of, const Options& options);
 
-// What a model was made from.
+// Maps a tape to its model.
 struct Origin {
     const std::vector<std::uint32_t>& item_of; // per node; none: a view, or not selected
     std::vector<std::uint32_t> constant_of;    // per use of a constant; none: a literal

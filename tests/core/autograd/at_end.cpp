@@ -11,7 +11,7 @@ using namespace test;
 
 namespace {
 
-// Runs backward after main, where the objects of the main thread are gone.
+// Runs backward after main, when the objects of the main thread are destroyed.
 template <class T>
 struct AtEnd {
     nn::Linear<T> layer{{.input = 3, .output = 2}};

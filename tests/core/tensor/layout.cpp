@@ -11,7 +11,7 @@ using namespace unroll;
 
 namespace {
 
-// Empty tensors of shapes that no other test makes: as many as are asked for, times two layouts.
+// `count` empty tensors of shapes that no other test uses, each in two layouts.
 std::vector<Tensor<float>> of_many_layouts(std::size_t count) {
     std::vector<Tensor<float>> all;
     for (std::size_t i = 0; i < count; ++i) {

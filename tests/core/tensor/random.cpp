@@ -161,7 +161,7 @@ TEST_CASE_TEMPLATE("uniform numbers have the moments and the range", T, float, d
     CHECK(m.variance == doctest::Approx(1.0 / 12).epsilon(0.01));
     CHECK(*std::min_element(x.begin(), x.end()) >= 0);
     CHECK(*std::max_element(x.begin(), x.end()) < 1);
-    // Neighbours in the order of drawing, and those a lane apart, are not alike.
+    // Consecutive numbers, and numbers one lane apart, are uncorrelated.
     for (const std::size_t lag : {1u, 2u, 4u, 8u, 16u, 32u, 64u}) {
         double product = 0;
         for (std::size_t i = lag; i < x.size(); ++i) product += (x[i] - 0.5) * (x[i - lag] - 0.5);

@@ -126,7 +126,7 @@ TEST_CASE("threads: memory stays bounded over sequences of random lengths on a p
     threads::set(2);
     std::vector<Random> random{Random(3), Random(4), Random(5), Random(6)};
     std::vector<std::vector<Tensor<float>>> kept(4);
-    // Whichever thread runs a shard frees what another has made.
+    // The thread that runs a shard frees tensors that another has allocated.
     stays_flat(50'000, [&](int) {
         threads::for_shards(4, [&](std::size_t i) { kept[i] = sequence(random[i]); });
     });
