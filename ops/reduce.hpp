@@ -50,7 +50,7 @@ Variable<T> logsumexp(const Variable<T>& x, Axes axes, bool keep_dims = false, O
 
 // Position of the first largest or smallest element along an axis, or of the first NaN; the axis is
 // dropped; no gradient.
-// Throws Error where the axis is empty.
+// Throws Error if the axis is empty.
 template <class T>
 Indices argmax(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "argmax");
 template <class T>

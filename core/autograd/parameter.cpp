@@ -55,7 +55,7 @@ const Tensor<T>& ParameterRef<T>::gradient() const {
 
 namespace {
 
-// In separate memory and in row-major order.
+// x, or a copy, in separate memory and in row-major order.
 template <class T>
 Tensor<T> owned(Tensor<T> x) {
     const bool is_own = x.storage() && x.storage()->references() == 1 && x.is_contiguous();

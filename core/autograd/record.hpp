@@ -205,7 +205,7 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
 // must capture by value, and changes of what it captures are not detected. A rule that computes
 // with variables can be differentiated again. One that computes with plain tensors must be marked
 // by once(), or wrap the tensors that do not depend on the inputs in constant(). The result
-// must not share memory with an input. Without a tape, or where no input needs a gradient, nothing
+// must not share memory with an input. Without a tape, or if no input needs a gradient, nothing
 // is recorded.
 template <class T, class... Kept, class F>
 Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Tensor<T> value,

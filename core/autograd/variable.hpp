@@ -57,7 +57,7 @@ struct Value {
     NodeId node = no_node;
     TapeSlot<T>* slot = nullptr;
     std::uint64_t generation; // of the tape; of a constant: a unique number, for pictures
-    // Of a tensor that became a variable inside a recorded backward rule, and of results computed
+    // For a tensor that became a variable inside a recorded backward rule, and for results computed
     // from it: the number of that run of the rule. Otherwise 0.
     std::uint32_t rule_run = 0;
     bool is_parameter = false;

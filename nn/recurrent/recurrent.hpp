@@ -100,7 +100,7 @@ private:
     List<C> cells_;
     std::array<std::size_t, states> widths_{};
     List<Parameter<T>> initial_; // by state
-    List<Linear<T>> highways_;   // by layer; empty ones where widths differ
+    List<Linear<T>> highways_;   // by layer; empty ones if widths differ
     ModuleName module_name_{cell_name<C>()};
 };
 

@@ -120,7 +120,7 @@ void Recorded<T>::add_product(NodeId root, const StridedView& part, const Variab
         return;
     }
     const Op op = Op::unplaced(derivative_name_);
-    // Into a transposed part the transposed product, so that rows are added to rows.
+    // A transposed part receives the transposed product, so that rows are added to rows.
     if (plain && part.shape().size() == 2 && part.strides()[0] < part.strides()[1]) {
         const StridedView rows{part.offset, Shape{part.shape()[1], part.shape()[0]},
                                Strides{part.strides()[1], part.strides()[0]}};

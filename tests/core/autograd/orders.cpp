@@ -128,7 +128,7 @@ TEST_CASE("orders: derivatives of constants are zero, everywhere") {
     const V third = gradients(sum(gradients(sum(x * x), {x}, {.create_graph = true})[0]), {x},
                               {.create_graph = true})[0];
     CHECK(gradients(sum(third), {x})[0].value() == zeros);
-    // Of y that is recorded but does not depend on x.
+    // With y recorded but independent of x.
     const V y = tape.variable(Tensor<double>({2}, {5, 6}));
     CHECK(gradients(sum(y * y), {x})[0].value() == zeros);
     Parameter<double> w("w", Tensor<double>::ones({2}));

@@ -142,7 +142,7 @@ TEST_CASE("dot is stopped at the time limit") {
         return error_of([&] { graph::detail::render("a.svg", {small}, "svg", limits); });
     };
     {
-        // By the processor time, whatever else the machine does.
+        // The limit is processor time, whatever else the machine does.
         const Path path("echo 'many words' >&2; while :; do :; done");
         const std::string error = error_within({.processor = 1s});
         CHECK(contains(error, "'dot' did not finish within 1 s of processor time; draw fewer nodes "

@@ -211,7 +211,7 @@ TEST_CASE("below and permutation") {
     std::array<int, 6> counts{};
     for (int i = 0; i < 60'000; ++i) ++counts[random.below(6)];
     for (const int n : counts) CHECK(std::abs(n - 10'000) < 400);
-    // Where a remainder alone would favour the lower third.
+    // A remainder alone would favour the lower third.
     const std::size_t huge = std::size_t{3} << 62;
     int low = 0;
     for (int i = 0; i < 10'000; ++i) low += random.below(huge) < huge / 3;
