@@ -80,8 +80,8 @@ Tensor<T> orthogonal(const Shape& shape, Random random, std::size_t block) {
     if (shape.size() != 2) fail("orthogonal", "expected a matrix, got " + to_string(shape));
     const std::size_t rows = block == 0 ? shape[0] : block, width = shape[1];
     if (rows == 0 || shape[0] % rows != 0)
-        fail("orthogonal",
-             to_string(shape) + " has no blocks of " + std::to_string(rows) + " rows");
+        fail("orthogonal", to_string(shape) + " cannot be split into blocks of " +
+                               std::to_string(rows) + " rows");
     Tensor<T> values(shape);
     const bool wide = rows <= width;
     const std::size_t count = std::min(rows, width), length = std::max(rows, width);

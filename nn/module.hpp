@@ -59,10 +59,10 @@ consteval bool can_be_member() {
                    std::derived_from<M, Variable<float>> || std::derived_from<M, Variable<double>>;
     }();
     static_assert(!is_const, "modules and parameters that are named in members() or passed to "
-                             "parameters() must not be const, and members() is not a const "
-                             "function: the list is for changing them");
-    static_assert(!is_of_other_type, "a member is a Parameter<T> or a module of Parameter<T>, of "
-                                     "the same T as the Members<T>");
+                             "parameters() must not be const, and members() must not be a const "
+                             "function: they are listed to be changed");
+    static_assert(!is_of_other_type, "a member must be a Parameter<T> or a module of Parameter<T>, "
+                                     "with the T of the Members<T>");
     static_assert(is_listed || is_const || is_of_other_type,
                   "a module needs a public member function that names its parameters and children: "
                   "void members(nn::Members<T>& m) { m(\"weight\", weight)(\"child\", child); }");

@@ -28,9 +28,9 @@ Variable<T> gather(const Variable<T>& x, std::ptrdiff_t axis, const Indices& ind
                    Op op = "gather");
 
 // x with `values` added where gather would read: along axis 0, out[indices[i][j]][j] +=
-// values[i][j]. indices has as many axes as x and values, none longer than that of values, nor, but
-// for `axis`, than that of x; elements of values beyond it are not used. Throws Error as gather
-// does.
+// values[i][j]. indices has as many axes as x and values. None is longer than that of values or,
+// except for `axis`, than that of x; elements of values beyond indices are not used. Throws Error
+// as gather does.
 template <class T>
 Variable<T> scatter_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices,
                         const std::type_identity_t<Variable<T>>& values, Op op = "scatter_add");

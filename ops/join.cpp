@@ -49,7 +49,7 @@ Variable<T> stack(std::span<const Variable<T>> pieces, std::ptrdiff_t axis, Op o
     const std::size_t a = normal_axis(op, axis, shape.size() + 1);
     for (const auto& piece : pieces)
         if (piece.shape() != shape)
-            fail(op, "pieces of shapes " + to_string(shape) + " and " + to_string(piece.shape()));
+            fail(op, "shapes differ: " + to_string(shape) + " and " + to_string(piece.shape()));
     shape.insert(a, pieces.size());
     Tensor<T> value(shape);
     const auto along = static_cast<std::ptrdiff_t>(a);

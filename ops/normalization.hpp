@@ -32,7 +32,7 @@ BatchNormalized<T> batch_norm(const Variable<T>& x, const std::type_identity_t<V
                               Op op = "batch_norm");
 
 // The tape for which an operation on x behaves as in training: the tape of x, or the current one.
-// Null if nothing is recorded, while an Evaluating lives, and if the tape is_evaluating().
+// Null if nothing is recorded, in the scope of an Evaluating, and if the tape is_evaluating().
 template <class T>
 Tape<T>* training_tape(const Variable<T>& x) {
     Tape<T>* const tape = Tape<T>::recording(x);

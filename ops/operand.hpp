@@ -54,8 +54,8 @@ decltype(auto) operand(const X& x) {
         return Variable<T>(x);
 }
 
-// y, for whose operation pictures show a tensor that is not recorded as an operand: `role` says
-// what it is, "indices". Not within the Composite of another operation, which shows its own.
+// y; pictures then show an unrecorded tensor as an operand of its operation. `role`: what it is,
+// such as "indices". Not within the Composite of another operation, which shows its own operands.
 template <class T, class U>
 Variable<T> with_operand(Variable<T> y, const char* role, const Tensor<U>& operand,
                          const Composite* own = nullptr,

@@ -8,8 +8,8 @@ namespace unroll {
 // 1. Sums are pairwise: their error grows like the logarithm of the number of elements. The mean of
 // equal numbers is that number; variance and norm neither overflow nor underflow before their
 // result does. All propagate NaN. Negative axes count from the end. Names are xtensor's. Over no
-// elements a sum is 0 and a mean is NaN; amax, amin and logsumexp's maximum throw Error for amax
-// and amin, and give -inf. All throw Error for an axis out of range or listed twice.
+// elements a sum is 0, a mean NaN and logsumexp -inf; amax and amin throw Error. All throw Error
+// for an axis out of range or listed twice.
 
 using Axes = std::initializer_list<std::ptrdiff_t>;
 
@@ -50,7 +50,7 @@ Variable<T> logsumexp(const Variable<T>& x, Axes axes, bool keep_dims = false, O
 
 // Position of the first largest or smallest element along an axis, or of the first NaN; the axis is
 // dropped; no gradient.
-// Throws Error where the axis is empty.
+// Throws Error if the axis is empty.
 template <class T>
 Indices argmax(const Variable<T>& x, std::ptrdiff_t axis = -1, Op op = "argmax");
 template <class T>

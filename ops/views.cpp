@@ -75,8 +75,8 @@ template <class T>
 std::vector<Variable<T>> split(const Variable<T>& x, std::size_t n, std::ptrdiff_t axis, Op op) {
     const std::size_t extent = x.shape(normal_axis(op, axis, x.dimension()));
     if (n == 0 || extent % n != 0)
-        fail(op, "an axis of " + std::to_string(extent) + " elements has no " + as_written(n) +
-                     " equal parts");
+        fail(op, "an axis of " + std::to_string(extent) + " elements cannot be split into " +
+                     as_written(n) + " equal parts");
     std::vector<Variable<T>> parts;
     for (std::size_t i = 0; i < n; ++i)
         parts.push_back(slice(x, axis, i * (extent / n), (i + 1) * (extent / n), op));

@@ -39,7 +39,7 @@ std::vector<Variable<T>> split(const Variable<T>& x, std::size_t n, std::ptrdiff
 template <class T>
 std::vector<Variable<T>> unstack(const Variable<T>& x, std::ptrdiff_t axis = 0, Op op = "unstack");
 
-// The elements that slices select, one for each axis from the first on: view(x, 0, range(1, -1),
+// The elements that slices select, one per axis, beginning with the first: view(x, 0, range(1, -1),
 // newaxis()). The slices are all(), range(), newaxis(), ellipsis() or an index, which drops its
 // axis; axes without a slice are kept.
 template <class T>

@@ -13,7 +13,7 @@ Schedule constant(double learning_rate) {
 }
 
 Schedule stepwise(double learning_rate, double factor, std::uint64_t every) {
-    if (every == 0) fail("stepwise", "a step must last at least 1, got 0");
+    if (every == 0) fail("stepwise", "`every` must be at least 1, got 0");
     return [=](std::uint64_t step) {
         return learning_rate * std::pow(factor, static_cast<double>(step / every));
     };

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-MOST_LINES = 12  # of what the compiler says, besides the files that include the header
+MOST_LINES = 12  # of the compiler's output, without the list of including files
 
 
 def fuse(lambda_, operands="x"):
@@ -64,10 +64,10 @@ def attention(width=WIDTH, prepare=PREPARE, step=ATTEND, members=MEMBERS, cells=
             "net(Tensor<float>::ones({1, 1, 1}), Indices::zeros({1, 1})); parameters(net); }")
 
 
-NO_BOOL = "a comparison of many numbers at once is no bool; write where(a > 0, x, y)"
+NO_BOOL = "a comparison of many numbers at once is not a bool; write where(a > 0, x, y)"
 NO_NUMBER = "write tanh(a) for std::tanh(a), and `auto` for float or double"
 CAPTURES = "captures by reference or by `this`"
-NO_OPERAND = "pass it to fuse() as one more operand"
+NO_OPERAND = "pass it to fuse() as another operand"
 NO_AUTO = "write `auto` for the types of its parameters"
 NO_RESULT = "the lambda must return a number or outputs(a, b, ...)"
 NO_PROJECT = "a recurrent cell needs a public function Variable<T> project(const Variable<T>& x) const"
@@ -169,15 +169,15 @@ CASES = {
     "module: a vector of such": (module('void members(nn::Members<float>& m) { m("child", child); }', "std::vector<Child> child;"),
                                  NO_MEMBERS),
     "module: a child of another type": (module('void members(nn::Members<double>& m) { m("child", child); }'),
-                                        "of the same T as the Members<T>"),
+                                        "with the T of the Members<T>"),
     "module: a parameter of another type": (module('void members(nn::Members<double>& m) { m("child", child); }',
-                                                   "Parameter<float> child;"), "of the same T as the Members<T>"),
+                                                   "Parameter<float> child;"), "with the T of the Members<T>"),
     "module: members is const": (module('void members(nn::Members<float>& m) const { m("child", child); }'), "must not be const"),
     "module: is const": (module(MEMBERS, use="const Net net; parameters(net);"), "must not be const"),
     "module: of any type": (module('void members(auto& m) { m("child", child); }'), "add `using value_type = T;`", 22),
     "score: as it should be": (score(), ""),
     "score: no constants": (score(constants=""), "a score needs the types value_type and Options, and static constants"),
-    "score: cannot be made": (score(made="S() {}"), "a score is made from its Options"),
+    "score: cannot be constructed": (score(made="S() {}"), "a score is constructed from its Options"),
     "score: no keys": (score(keys=""), "a score needs a public function Variable<T> keys("),
     "score: keys without a result": (score(keys="void keys(const Variable<float>&) const {}"),
                                      "a score needs a public function Variable<T> keys("),
@@ -217,7 +217,7 @@ def main(include, *compiler):
             if problem:
                 failures += 1
                 print(f"{name}: {problem}", flush=True)
-    print(f"{len(CASES)} programs, {failures} with other errors than wanted")
+    print(f"{len(CASES)} programs, {failures} with unexpected errors")
     return 1 if failures else 0
 
 

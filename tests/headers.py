@@ -1,4 +1,4 @@
-"""Reads the public declarations of a header, well enough for this project's style."""
+"""Parses the public declarations of a header, as far as this project's style requires."""
 import re
 from dataclasses import dataclass, field
 

@@ -3,10 +3,10 @@
 
 usage: reference.py ROOT [--write]
 
-Each page lists what some headers declare: signatures, the comment above them (shapes, formula,
+Each page lists the declarations of some headers: signatures, the comment above them (shapes, formula,
 errors), and the names in PyTorch and xtensor from docs/reference/names.txt. Without --write, fails
-where a page is not what the headers say, where a header is on no page, and where names.txt lacks an
-operation or layer or lists one that is gone.
+if a page differs from the headers, if a header is on no page, and if names.txt lacks an operation or
+layer or lists one that does not exist.
 """
 import pathlib
 import re
@@ -75,7 +75,7 @@ INSIDE = {
     "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/operand",
     "optim/parameter_list",
 }
-# Pages all of whose functions have a line in names.txt; of others, those that PyTorch or xtensor has.
+# Pages on which every function has a line in names.txt; on others, only those that PyTorch or xtensor has.
 NAMED = ["pointwise", "reductions", "shape", "products", "indexing", "losses", "normalisation", "windows"]
 
 
@@ -110,7 +110,7 @@ def known_as(names, name):
 
 
 def page(root, title, headers, names):
-    lines = [f"# {title}", "", "Made from the headers by tests/reference.py.", ""]
+    lines = [f"# {title}", "", "Generated from the headers by tests/reference.py.", ""]
     found = {}
     for header in headers:
         parsed = Parser((root / (header + ".hpp")).read_text()).parse()
@@ -229,10 +229,10 @@ def main(root, write):
         if write:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
-            complaints.append(f"docs/reference/{name} is not what the headers say; run ./dev reference")
+            complaints.append(f"docs/reference/{name} differs from the headers; run ./dev reference")
     for path in folder.glob("*.md"):
         if path.name not in pages:
-            complaints.append(f"docs/reference/{path.name} is no page")
+            complaints.append(f"docs/reference/{path.name} is not a page")
     print("\n".join(complaints) or f"{len(pages)} pages are up to date")
     return 1 if complaints else 0
 

@@ -65,7 +65,7 @@ def main(root):
         for folder in sorted({path.parent for path in pathlib.Path(root, top).rglob("*.?pp")}):
             room = str(folder.relative_to(root))
             if room not in MAY_INCLUDE:
-                found.append(f"{room}/ is no room that this test knows")
+                found.append(f"{room}/ is not in MAY_INCLUDE")
                 continue
             units = {path.stem for path in folder.glob("*.?pp")}
             if len(units) > MOST_UNITS:

@@ -5,7 +5,7 @@ Whole programs (with `int main`) become functions; other blocks become the body 
 declarations that they may rely on. Blocks that begin with `// file` declare things for later ones.
 Blocks marked with a path, as ```cpp examples/first/newton.cpp, are files of the project, which
 tests/examples/first.py compares and runs. Blocks with a comment `// undefined` show a fault of
-xtensor and are left out under AddressSanitizer, which would end the program.
+xtensor and are omitted under AddressSanitizer, which would end the program.
 """
 import pathlib
 import re

@@ -12,9 +12,9 @@ namespace unroll {
 template <class T>
 struct Node;
 
-// Where the gradients of one backward pass add up. A gradient belongs to the root of a node: the
-// node itself, unless it is a view. There are two: InPlace adds into buffers, Recorded keeps what
-// is added as variables, so that the pass can be differentiated. Rules reach them through Adjoint.
+// Accumulates the gradients of one backward pass. A gradient belongs to the root of a node: the
+// node itself, unless it is a view. There are two: InPlace adds into buffers, Recorded keeps the
+// contributions as variables, so that the pass can be differentiated. Rules use Adjoint.
 template <class T>
 class Accumulator {
 public:
@@ -31,9 +31,9 @@ public:
     // Called around the rule of the operation `id`, which received `gradients`.
     virtual void begin_rule(NodeId id, std::span<const Variable<T>> gradients);
     virtual void end_rule() { running_ = nullptr; }
-    // The operation whose rule runs.
+    // The operation whose rule is running.
     Op operation() const;
-    // Throws Error about the rule that runs.
+    // Throws Error about the running rule.
     [[noreturn]] void refuse(const std::string& problem) const;
     // The name for operations that a rule records: "∂tanh".
     virtual const char* derivative_name() const { return ""; }
@@ -52,8 +52,8 @@ public:
     // In place only: announces that all of the part will be written.
     virtual OutputOperand<T> open(NodeId root, const StridedView& part) = 0;
 
-    // The accumulated gradient of a node; no storage if it received none. The last request for that
-    // of a root may take its buffer.
+    // The accumulated gradient of a node; no storage if it received none. The last request
+    // for a root's gradient may take its buffer.
     virtual Variable<T> arrived(NodeId id, bool is_last) = 0;
     // Frees the gradient of a root.
     virtual void release(NodeId root) = 0;

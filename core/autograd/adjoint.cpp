@@ -57,7 +57,7 @@ void Adjoint<T>::scatter_rows(const Indices& rows, const Variable<T>& x) const {
     Shape row(part_.shape().begin() + 1, part_.shape().end());
     if (x.size() != rows.size() * element_count(row))
         to_->refuse("adds " + std::to_string(rows.size()) + " rows of shape " + to_string(row) +
-                    ", but what it adds has shape " + to_string(x.shape()));
+                    ", but the contribution has shape " + to_string(x.shape()));
     to_->scatter_rows(root_, part_, rows, x);
 }
 
@@ -67,7 +67,7 @@ void Adjoint<T>::scatter_elements(const Indices& elements, const Variable<T>& x)
     require_inside(*to_, "element", elements, part_.size());
     if (x.size() != elements.size())
         to_->refuse("adds " + std::to_string(elements.size()) +
-                    " elements, but what it adds has shape " + to_string(x.shape()));
+                    " elements, but the contribution has shape " + to_string(x.shape()));
     to_->scatter_elements(root_, part_, elements, x);
 }
 

@@ -6,10 +6,10 @@
 
 namespace unroll {
 
-// Where a rule accumulates the gradient of one input. The first contribution is stored, later ones
-// are added in place. What was broadcast on the way forward is summed here and nowhere else.
-// Contributions are linear in the gradient that the rule received. Shapes and indices that do not
-// fit are an Error that names the operation.
+// Accumulates a rule's gradient of one input. The first contribution is stored, later ones are
+// added in place. Broadcasting in the forward pass is reversed here and nowhere else.
+// Contributions are linear in the gradient that the rule received. Throws Error, naming the
+// operation, if shapes or indices do not match.
 template <class T>
 class Adjoint {
 public:

@@ -13,7 +13,7 @@ struct OutputSlot {
     StridedView view;
     TapeSlot<T>* tape_slot = nullptr; // of the buffer's tape
     bool* is_taken = nullptr;         // set when an operation stores its result here
-    Lost* lost = nullptr;             // raised to that of a result which is not recorded
+    Lost* lost = nullptr;             // raised to that of an unrecorded result
 
     bool is_of_buffer() const { return lost != nullptr; }
     bool is_given() const { return static_cast<bool>(memory.storage()); }

@@ -7,7 +7,7 @@ namespace unroll {
 
 namespace {
 
-// Of an operand that named() does not name.
+// The name of an operand that named() does not name.
 std::string default_name(std::size_t input) { return "x" + std::to_string(input + 1); }
 
 } // namespace

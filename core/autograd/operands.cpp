@@ -1,4 +1,4 @@
-// What pictures show beside the recorded values: names, constants, indices and masks.
+// What pictures show in addition to recorded values: names, constants, indices and masks.
 #include <unroll/core/autograd/tape.hpp>
 
 #include <algorithm>
@@ -86,7 +86,7 @@ std::span<const ConstantUse> Tape<T>::constants_of(NodeId id) const {
 
 namespace {
 
-// What is noted for a node, in a list in the order of nodes; null if nothing is.
+// The entry of a node, in a list in the order of nodes; null if there is none.
 template <class Note>
 const Note* noted(const std::vector<std::pair<NodeId, Note>>& all, NodeId id) {
     const auto found = std::lower_bound(

@@ -15,7 +15,7 @@ ParameterBody<T>::ParameterBody(std::string name, Tensor<T> value)
 
 template <class T>
 void ParameterRef<T>::missing() {
-    fail("Parameter", "it has no value: it was moved from, or made without one");
+    fail("Parameter", "it has no value: it was moved from, or created without one");
 }
 
 // Compared first: another thread may be reading the same path.
@@ -55,7 +55,7 @@ const Tensor<T>& ParameterRef<T>::gradient() const {
 
 namespace {
 
-// In memory of its own and in row-major order.
+// x, or a copy, in separate memory and in row-major order.
 template <class T>
 Tensor<T> owned(Tensor<T> x) {
     const bool is_own = x.storage() && x.storage()->references() == 1 && x.is_contiguous();

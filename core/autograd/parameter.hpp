@@ -24,8 +24,8 @@ struct ParameterBody : Value<T> {
     std::string label;
     Tensor<T> gradient;
     bool has_gradient = false;
-    // Of the backward pass that adds up in `gradient` before it has succeeded: another one that
-    // runs in one of its rules uses memory of its own.
+    // Set while a backward pass accumulates directly in `gradient`: a nested pass, which runs in
+    // one of its rules, uses separate memory.
     const Gradient<T>* lent_to = nullptr;
     bool is_trainable = true;
     std::atomic<std::uint32_t> optimizers = 0; // that hold it
@@ -42,7 +42,7 @@ public:
 
     const std::string& name() const { return parameter().name(); }
     void rename(std::string name) { parameter().label = std::move(name); }
-    // Names it by its path in a model, unless it has a longer one that ends so.
+    // Sets its name to its path in a model, unless it has a longer path that ends with this one.
     void set_path(std::string_view path) const;
 
     // The elements, for writing. A tape that recorded the old values then refuses to run backward.

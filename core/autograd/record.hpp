@@ -39,8 +39,8 @@ Once<F> once(F f) {
 }
 
 // In a rule: a tensor that does not depend on the operation's inputs, such as weights of a loss.
-// Any other tensor that a recorded pass finds in a gradient is an error, whether the rule made,
-// captured or kept it.
+// Any other tensor that a recorded pass finds in a gradient is an error, whether the rule created,
+// captured or saved it.
 template <class T>
 Variable<T> constant(Tensor<T> x) {
     return Variable<T>(Value<T>::make(std::move(x)));
@@ -168,7 +168,7 @@ void require_own_memory(const Op& op, std::span<const Variable<T>* const> inputs
                      "write into a copy() of the input's value");
 }
 
-// Puts the results of one operation on the tape and returns the node of the first; no_node if
+// Appends the results of one operation to the tape and returns the node of the first; no_node if
 // nothing is recorded.
 template <class T>
 NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
@@ -201,11 +201,11 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
 // Records an operation on the tape of its inputs, or on the current tape, and returns its result.
 //   rule(const Adjoints<T>& to, const Variable<T>& gradient, const Variable<T>& kept...)
 // accumulates vector-Jacobian products into to[0], to[1], ... in the order of `inputs`. `saved`
-// lists the inputs (and `result`) that the rule reads, then tensors of other types; what the rule
-// captures, which must be by value, is kept, too, but changes of it are not noticed. A rule that
-// computes with variables is differentiable again. One that computes with plain tensors must be
-// marked by once(), or wrap the tensors that do not depend on the inputs in constant(). The result
-// must not share memory with an input. Without a tape, or where no input needs a gradient, nothing
+// lists the inputs (and `result`) that the rule reads, then tensors of other types; the rule
+// must capture by value, and changes of what it captures are not detected. A rule that computes
+// with variables can be differentiated again. One that computes with plain tensors must be marked
+// by once(), or wrap the tensors that do not depend on the inputs in constant(). The result
+// must not share memory with an input. Without a tape, or if no input needs a gradient, nothing
 // is recorded.
 template <class T, class... Kept, class F>
 Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Tensor<T> value,
@@ -257,7 +257,7 @@ Variable<T> record_view(const Op& op, const Variable<T>& x, Tensor<T> view) {
     const auto context = Tape<T>::of(op, inputs, false);
     if (context.tape == nullptr) {
         Variable<T> y = context.plain(std::move(view));
-        // To pictures, a view of a constant is that constant.
+        // Pictures show a view of a constant as that constant.
         if (!x.is_recorded() && x.body() != nullptr) y.body()->generation = x.body()->generation;
         return y;
     }

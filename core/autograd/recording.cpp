@@ -26,8 +26,8 @@ struct Recorder {
     friend bool operator==(const Recorder&, const Recorder&) = default;
 };
 
-// The tapes and NoRecordings of this thread, the innermost apart. A tape may be destroyed out of
-// order or by another thread: its entry is then dropped when it comes up.
+// The tapes and NoRecordings of this thread, except the innermost. A tape may be destroyed out of
+// order or by another thread: its entry is then dropped when it is reached.
 template <class T>
 struct Recorders {
     static thread_local constinit Recorder<T> innermost;
@@ -45,7 +45,7 @@ struct Recorders {
     static void drop_destroyed() {
         while (!innermost.is_none() && !innermost.is_alive()) pop();
     }
-    // Also one within which others were made that outlive it.
+    // Also one in whose scope others were created that outlive it.
     static void remove(Recorder<T> recorder) {
         if (innermost == recorder) return pop();
         auto& others = outer();
@@ -182,9 +182,9 @@ const char* Tape<T>::how_to_record() {
     constexpr bool is_double = std::same_as<T, double>;
     using Other = std::conditional_t<is_double, float, double>;
     if (current() != nullptr || Tape<Other>::current() == nullptr)
-        return "make a tape, on the thread that computes, before the value is computed";
-    return is_double ? "a Tape<float> records here, but the value is of double: make a Tape<double>"
-                     : "a Tape<double> records here, but the value is of float: make a Tape<float>";
+        return "create a tape, on the thread that computes, before the value is computed";
+    return is_double ? "a Tape<float> records here, but the value is double: create a Tape<double>"
+                     : "a Tape<double> records here, but the value is float: create a Tape<float>";
 }
 
 template <class T>

@@ -68,15 +68,15 @@ public:
     // means that this output received no gradient.
     virtual void run(const Adjoints<T>& to, std::span<const Variable<T>> gradients) = 0;
     virtual std::span<const Saved<T>> kept() const = 0;
-    // Whether a value that it keeps has changed, or was overwritten by a node after `last` of its
+    // Whether a saved value has changed, or was overwritten by a node after `last` of the
     // operation.
     virtual bool has_changed(const Tape<T>& tape, NodeId last) const {
         for (const Saved<T>& x : kept())
             if (x.has_changed(tape, last)) return true;
         return !changed().empty();
     }
-    // Which tensor that it keeps beside kept() has changed: "the indices of shape [3]". Empty:
-    // none.
+    // The changed one among the tensors saved in addition to kept(): "the indices of shape [3]".
+    // Empty: none.
     virtual std::string changed() const { return {}; }
     // Whether it computes with plain tensors, so that its result cannot be differentiated.
     virtual bool is_differentiable_once() const { return false; }

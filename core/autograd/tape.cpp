@@ -279,12 +279,12 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
     }
     if (context.lost == Lost::without_tape)
         fail(op, "an operand was computed from a parameter while no tape was recording, so its "
-                 "gradient would be lost; make the tape first, on the thread that computes, or "
+                 "gradient would be lost; create the tape first, on the thread that computes, or "
                  "detach() the operand");
     if (slot == nullptr && !parameters) return context;
     if (context.lost == Lost::in_gradient)
         fail(op, "an operand was computed from a gradient that was not recorded, so its derivative "
-                 "would be lost; call the gradients() before with {.create_graph = true}, or "
+                 "would be lost; call the earlier gradients() with {.create_graph = true}, or "
                  "detach() the operand if it is to be a constant");
     context.tape = tape;
     return context;

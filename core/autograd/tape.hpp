@@ -74,10 +74,10 @@ struct ConstantUse {
     double number;       // of a scalar
     const void* data;    // its first element
     std::uint32_t width; // of an element, in bytes
-    StorageRef storage;  // of a tensor, whose address stays its own
+    StorageRef storage;  // of a tensor, to keep its address in use
 
     static constexpr std::uint32_t not_an_input = ~std::uint32_t{0};
-    // A number that the program states, such as 2 in pow(x, 2).
+    // A number written in the program, such as 2 in pow(x, 2).
     bool is_literal() const { return name == nullptr && layout->shape.empty(); }
 };
 
@@ -88,7 +88,7 @@ struct NamedConstant {
     const char* name;
 };
 
-// The name of a tensor, and of its views, for the operations that use it from then on.
+// The name of a tensor, and of its views, for operations that use it later.
 struct TensorName {
     StorageRef storage;
     const void* first; // the lowest and the highest address of its elements
@@ -136,10 +136,10 @@ struct PassMemory {
 //       tape.backward(cross_entropy(model(x), y));
 //       adam.step();
 //   }
-// Of nested tapes the innermost records, whatever it is made within: a NoRecording or the rule of
-// another backward pass too. An operation on variables of another one is recorded there. Without a
-// tape the same calls only compute. The memory of a destroyed tape is used again
-// by the next one of the thread, so that a warm step allocates nothing.
+// Of nested tapes the innermost records, even if it was created in the scope of a NoRecording or in
+// a rule of another backward pass. An operation on variables of another tape is recorded there.
+// Without a tape the same calls only compute. The next tape of the thread reuses the memory of a
+// destroyed one, so that a warm step allocates nothing.
 template <class T>
 class Tape {
 public:
@@ -150,10 +150,10 @@ public:
 
     // The tape that records on this thread; null if none does.
     static Tape* current();
-    // Whether nothing is recorded because a NoRecording lives that was made after the last tape of
+    // Whether nothing is recorded because of a NoRecording that was created after the last tape of
     // this thread.
     static bool is_paused();
-    // For messages: what to write so that a tape records.
+    // For messages: how to make a tape record.
     static const char* how_to_record();
     // The tape that records operations on x: its own, or the current one; null if none does.
     static Tape* recording(const Variable<T>& x);
@@ -240,7 +240,7 @@ public:
     // Operands that were not recorded, in the order of their use.
     const std::vector<ConstantUse>& constants() const { return m_->constants; }
     std::span<const ConstantUse> constants_of(NodeId id) const;
-    // What a fused operation computes, with its literal operands; empty if the node is none, or its
+    // What a fused operation computes, with its literal operands; empty if it is not one, or if its
     // rule was freed.
     Formula formula(NodeId operation) const;
     // Names of operands and results of a fused operation, "i f g o c -> h c'"; null if it has none.
@@ -273,12 +273,12 @@ public:
     Variable<T> handle(Tensor<T> value, NodeId id, std::uint32_t rule_run = 0) const;
     Node<T>& node(NodeId id) { return m_->node(id); }
     Arena& arena() { return m_->arena; }
-    // Notes for pictures that a tensor which is not recorded is an operand of the operation that
-    // computed y: `role` says which, as "indices". `input`: the operand that it replaces, if any.
+    // Registers an unrecorded tensor, for pictures, as an operand of the operation that computed y.
+    // `role`: what it is, such as "indices". `input`: the operand that it replaces, if any.
     template <class U>
     void note_operand(const Variable<T>& y, const char* role, const Tensor<U>& operand,
                       std::uint32_t input = ConstantUse::not_an_input);
-    // Names of operands and results, as named() has them.
+    // Names of operands and results, in the form of named().
     void set_names(NodeId first, const char* names) {
         m_->fused_names.push_back({first, op_name(names)});
     }
@@ -365,7 +365,7 @@ private:
         PassMemory<T> pass;
         std::size_t rules = 0;            // not yet freed
         std::vector<std::uint32_t> twins; // by scope: the one for its backward operations
-        std::int64_t recorded_passes = 0; // each has a scope "backward" of its own
+        std::int64_t recorded_passes = 0; // each has a separate scope "backward"
     };
 
     enum class Idle { idle };
@@ -375,12 +375,12 @@ private:
         for (Monitor<T>* m = monitors_; m != nullptr; m = m->next_) f(*m);
     }
     NodeId leaf(const Variable<T>& parameter);
-    // Notes that the elements of a node are `part` of a root that is not its own.
+    // Records that the elements of a node are `part` of a root other than its own.
     void store_apart(NodeId id, NodeId root, const StridedView& part);
     void note_constant(NodeId id, std::uint32_t input, const Variable<T>& x);
     NodeId id_of(const Variable<T>& x); // no_node: a constant
     NodeId require(const Op& op, const Variable<T>& x) const;
-    // Whether a NoRecording lives that was made after the tape; after the last tape, for null.
+    // Whether a NoRecording was created after the tape and still exists; null: the last tape.
     static bool is_paused(const TapeSlot<T>* slot);
     // Fills m_->pass.starts with the nodes of y and their seeds; constants, whose gradients are
     // zero, are left out.
@@ -418,8 +418,8 @@ Random& current_random() {
     return tape != nullptr ? tape->random() : thread_random();
 }
 
-// While it lives, nothing is recorded on this thread but by tapes that are made after it. Without a
-// type it holds for all; with one, for variables of that type.
+// For its scope, only tapes that are created after it record on this thread. NoRecording<> applies
+// to variables of all types, NoRecording<T> to those of type T.
 template <class T = void>
 class NoRecording {
 public:
@@ -441,7 +441,7 @@ private:
     NoRecording<double> double_;
 };
 
-// What is recorded during its lifetime is one operation to users: pictures draw one node, and
+// Operations recorded during its lifetime appear to users as one: pictures draw one node, and
 // errors and reports have its name and line. Of nested ones the outermost counts.
 class Composite {
 public:
@@ -450,12 +450,12 @@ public:
     Composite(const Composite&) = delete;
     Composite& operator=(const Composite&) = delete;
 
-    // Null if none lives.
+    // Null if there is none.
     static const Composite* outermost() { return outermost_; }
     bool is_outermost() const { return outermost_ == this; }
     const Op& op() const { return op_; }
     std::uint64_t number() const { return number_; }
-    // Whether a constant, given by its number, was made during the lifetime by this thread.
+    // Whether this thread created a constant, given by its number, during the lifetime.
     bool made(std::uint64_t constant) const;
 
 private:

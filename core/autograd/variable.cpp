@@ -12,7 +12,7 @@ thread_local constinit const void* detail::rule_tape = nullptr;
 namespace {
 
 // Free bodies of one thread, at most as many as the thread had in use at once, so that a thread
-// which only drops what others make keeps few.
+// which only releases bodies that others create keeps few.
 template <class T>
 struct Bodies {
     static constexpr std::ptrdiff_t few = 1024;

@@ -29,18 +29,18 @@ inline constexpr NodeId no_node = ~NodeId{0};
 // Whether the gradient of a value that was not recorded is lost.
 enum class Lost : std::uint8_t {
     nothing,
-    // A gradient that was not recorded, or computed from one: a backward pass that begins with it,
-    // and an operation that joins it with what needs a gradient, are errors.
+    // An unrecorded gradient, or computed from one. A backward pass that begins with it is an
+    // error, as is an operation that combines it with an operand that needs a gradient.
     in_gradient,
-    // Computed, while a NoRecording lived, from what needs a gradient: a constant to operations,
-    // but a backward pass that begins with it is an error.
+    // Computed in the scope of a NoRecording from a value that needs a gradient: operations treat
+    // it as a constant, but a backward pass that begins with it is an error.
     where_paused,
     // Computed from a parameter while no tape recorded: an error as soon as a tape records.
     without_tape,
 };
 
-// The body that variables refer to: a value, and where it was recorded, in no more bytes than a
-// cache line has. A parameter's body is a ParameterBody.
+// The body that variables refer to: a value, and where it was recorded. Fits in a cache line. A
+// parameter's body is a ParameterBody.
 template <class T>
 struct Value {
     // Uses the thread's cache of bodies.
@@ -56,9 +56,9 @@ struct Value {
     std::atomic<std::uint32_t> references{1};
     NodeId node = no_node;
     TapeSlot<T>* slot = nullptr;
-    std::uint64_t generation; // of the tape; of a constant: a number of its own, for pictures
-    // Of a tensor that became a variable inside a recorded backward rule, and of what was computed
-    // from it: the number of that run of a rule. Else 0.
+    std::uint64_t generation; // of the tape; of a constant: a unique number, for pictures
+    // For a tensor that became a variable inside a recorded backward rule, and for results computed
+    // from it: the number of that run of the rule. Otherwise 0.
     std::uint32_t rule_run = 0;
     bool is_parameter = false;
     Lost lost = Lost::nothing;
@@ -76,7 +76,7 @@ namespace detail {
 // 0: none. And the slot of the tape that is differentiated.
 extern thread_local constinit std::uint32_t rule_run;
 extern thread_local constinit const void* rule_tape;
-// Numbers of constants. Threads take them by the block, in increasing order.
+// Numbers of constants. Threads reserve them in blocks, in increasing order.
 inline constexpr std::uint64_t number_block = std::uint64_t{1} << 20;
 std::uint64_t next_number();
 } // namespace detail

@@ -16,7 +16,7 @@ bool is_laid_out_as(const Tensor<T>& value, const StridedView& view) {
 }
 
 [[noreturn]] void refuse_view(const Op& op) {
-    fail(op, "its result is not a view of its operand: it has other memory. Operations that "
+    fail(op, "its result is not a view of its operand: the memory differs. Operations that "
              "compute a result are recorded by record()");
 }
 

@@ -16,7 +16,7 @@ using Where = std::source_location;
 // = "name"`, which captures the caller's line. The name must outlive every tape.
 struct Op {
     constexpr Op(const char* name, Where where = Where::current()) : name(name), where(where) {}
-    // 0 would be a null name, and sum(x, 0) the sum of all elements.
+    // Otherwise 0 would be a null name, and sum(x, 0) the sum of all elements.
     template <std::integral I>
     constexpr Op(I, Where = Where::current()) {
         static_assert(sizeof(I) == 0,

@@ -2,9 +2,9 @@
 
 namespace unroll {
 
-// While it lives, layers on this thread behave as they do after training, whether a tape records or
-// not: nothing is dropped, and BatchNorm uses its running statistics. Guards nest. It holds for
-// shards that run within it.
+// For its scope, layers on this thread behave as they do after training, whether a tape records or
+// not: nothing is dropped, and BatchNorm uses its running statistics. Guards nest, and apply to
+// shards that run in their scope.
 //   const Evaluating guard;
 //   tape.backward(loss(model(x)));
 class Evaluating {
@@ -14,7 +14,7 @@ public:
     Evaluating(const Evaluating&) = delete;
     Evaluating& operator=(const Evaluating&) = delete;
 
-    // Whether one lives on this thread.
+    // Whether this thread is in the scope of one.
     static bool is_on();
 };
 

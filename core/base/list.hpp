@@ -5,8 +5,8 @@
 
 namespace unroll {
 
-// A vector that keeps its elements on self-move, so that modules that contain one do, too. Empty
-// after it was moved from.
+// A vector that keeps its elements on self-move, so that modules that contain one do so, too. A
+// moved-from list is empty.
 template <class T>
 struct List : std::vector<T> {
     using std::vector<T>::vector;

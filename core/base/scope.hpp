@@ -51,7 +51,7 @@ public:
 
     [[nodiscard]] explicit Scope(std::string_view name, std::int64_t index = no_index);
     [[nodiscard]] Scope(const ModuleName& module, Where caller);
-    // Continues an earlier scope of the module, within the same one.
+    // Continues an earlier scope of the module in the same enclosing scope.
     [[nodiscard]] Scope(const ModuleName& module, Where caller, std::uint64_t serial)
         : Scope(module, caller) {
         serial_ = serial;
@@ -69,7 +69,7 @@ public:
     std::int64_t index() const { return index_; }
     const Scope* parent() const { return parent_; }
     Where caller() const { return caller_; }
-    // The module that opened it; null if none did. Distinguishes modules, also without paths.
+    // The module that opened it; null if none did. Distinguishes modules, even without paths.
     const ModuleName* module() const { return opener_; }
     // The number of enclosing scopes.
     std::uint32_t depth() const { return depth_; }

@@ -184,7 +184,7 @@ private:
         Variables from = {y}, seeds = {cotangent_};
         const auto plain = tape.gradients(from, seeds, x, {.retain = true});
         for (std::size_t i = 0; i < x.size(); ++i) {
-            // Of the magnitude of the gradient, to limit cancellation in the subtraction.
+            // Scaled like the gradient, to limit cancellation in the subtraction.
             const double size = root_mean_square(plain[i].value());
             Tensor<double> before(x[i].shape());
             random_.fill_uniform(before.data(), before.size(), -size, size);

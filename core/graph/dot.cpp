@@ -306,9 +306,9 @@ private:
                  "];\n";
     }
 
-    // An arrow with a label is drawn through a node that shows the label, so that it has a place of
-    // its own: Graphviz draws lines across the labels of edges, but not across nodes. `through`:
-    // unless a node more for every label is too many.
+    // An arrow with a label is drawn through a node that shows the label, which keeps it clear of
+    // lines: Graphviz draws lines across the labels of edges, but not across nodes. `through`:
+    // false if an extra node for every label would be too many.
     std::string arrow(const Arrow& a, bool through) {
         std::string attributes;
         const auto add = [&](const std::string& attribute) {

@@ -125,7 +125,7 @@ private:
             item.result = name->second;
     }
 
-    // The name of a view of all elements, such as a reshape, is that of what it views.
+    // The name of a view of all elements, such as a reshape, names the result that it views.
     void name_whole_view(NodeId id) {
         NodeId from = id;
         while (scopes_.is_view(from)) from = node(from).inputs[0];
@@ -210,7 +210,7 @@ private:
         item.name = scopes_.is_parameter(id) ? n.parameter->name() : n.op.name;
         item.literals = literals(tape_, id);
         item.origin = origin(id);
-        // The further results of a Composite are its own.
+        // The other results of an operation in a Composite are internal to it.
         for (NodeId out = id; out < id + (tape_.composite(id) == 0 ? n.outputs : 1); ++out)
             item.shapes.push_back(to_string(node(out).view.shape()));
         if (const auto name = names_.find(id);
@@ -320,7 +320,7 @@ private:
                     link({id, rows, input, to, number}, views);
                 return;
             }
-            // Rows of a buffer, the steps of a layer, are no operation of the user.
+            // Rows of a buffer, the steps of a layer, are not an operation of the user.
             const std::uint64_t composite = tape_.composite(from);
             if (composite == 0 && !scopes_.is_buffer(n.inputs[0])) views.push_back(view_name(from));
             if (composite != 0 && composite == tape_.composite(to))

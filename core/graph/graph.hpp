@@ -65,7 +65,7 @@ struct Options {
     bool edge_shapes = true;
     bool left_to_right = false;
     Color color = Color::kind;
-    // Values in colours of their own, whatever `color` says: {{loss, "red"}, {h, "#ffaa00"}}.
+    // Colours of single values, which override `color`: {{loss, "red"}, {h, "#ffaa00"}}.
     std::vector<Highlight> highlight = {};
     // Writes the figures of statistics and profile into the nodes.
     bool annotate = false;

@@ -72,7 +72,7 @@ std::vector<std::uint32_t> items_of(const Highlight& value, const Tape<T>& tape,
         is_used = true;
     }
     if (!is_used)
-        fail("graph::dot", "a highlighted value is no operand of any operation on the tape; "
+        fail("graph::dot", "a highlighted value is not an operand of any operation on the tape; "
                            "highlight the tensor or variable that was passed to the operation");
     return items;
 }

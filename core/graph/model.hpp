@@ -32,7 +32,7 @@ struct Item {
     std::string name;
     std::string origin;                // the path of its module, and the user's line
     std::string result;                // name of its result, set by Tape::name
-    std::vector<std::string> literals; // by operand; empty for what an arrow brings
+    std::vector<std::string> literals; // by operand; empty for an operand with an arrow
     std::vector<std::string> shapes;   // of its results
     std::size_t elements = 0;          // of a parameter, summed over the nodes
     std::size_t count = 0;             // number of nodes that it represents
@@ -100,7 +100,7 @@ struct Model {
 template <class T>
 Model fold(const Tape<T>& tape, NodeId of, const Options& options);
 
-// What a model was made from.
+// Maps a tape to its model.
 struct Origin {
     const std::vector<std::uint32_t>& item_of; // per node; none: a view, or not selected
     std::vector<std::uint32_t> constant_of;    // per use of a constant; none: a literal

@@ -36,7 +36,7 @@ private:
 template <class T>
 std::vector<std::string> literals(const Tape<T>& tape, NodeId id);
 
-// "1 − x", "maximum(x, 0)", "where(mask, x, 0)", with x for what an arrow brings.
+// "1 − x", "maximum(x, 0)", "where(mask, x, 0)", with x for an operand with an arrow.
 std::string call_text(const std::string& operation, const std::vector<std::string>& literals);
 
 } // namespace unroll::graph::detail

@@ -15,7 +15,7 @@ struct ProgramResult {
     std::string errors; // standard error, at most its first 2000 bytes
 };
 
-// The processor time is what counts, so that a busy machine changes nothing.
+// The main limit is processor time, so that the load of the machine has no effect.
 struct TimeLimits {
     std::chrono::seconds processor{20};
     std::chrono::milliseconds wall = std::chrono::minutes(10);

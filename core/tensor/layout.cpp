@@ -44,7 +44,7 @@ const Layout* find(const Shape& shape, const Strides* strides) {
     return fresh;
 }
 
-// For any shape, even one of more elements than can be counted.
+// For any shape, even if its number of elements overflows.
 bool is_row_major(const Shape& shape, const Strides& strides) {
     std::size_t step = 1;
     for (std::size_t i = shape.size(); i-- > 0; step *= shape[i])

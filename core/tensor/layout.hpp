@@ -7,30 +7,30 @@
 
 namespace unroll {
 
-// The shape of a tensor and its strides, with what follows from them. One layout serves all tensors
-// that are laid out alike, so that a tensor is three pointers. The process keeps the first
-// few thousand layouts that it meets for good, so that a reference to one costs nothing; those that
-// it meets later are counted and freed.
+// The shape and strides of a tensor, with derived properties. Tensors of the same layout share one,
+// so that a tensor is three pointers. The first few thousand layouts of the process are never
+// freed, so that copying a reference to one costs nothing; later ones are reference-counted and
+// freed.
 class LayoutRef {
 public:
     struct Layout {
-        // Of no elements.
+        // No elements: shape [0].
         constexpr Layout() : size(0), shape{0}, strides{1}, is_row_major(true) {}
-        // Row-major without strides.
+        // Row-major if `strides` is null.
         Layout(const Shape& shape, const Strides* strides, Storage* block = nullptr);
 
         const std::size_t size;
         const Shape shape;
         const Strides strides; // in elements
         const bool is_row_major;
-        Storage* const block = nullptr; // that it lies in and is counted by; null: never freed
+        Storage* const block = nullptr; // that holds and counts it; null: never freed
     };
 
     LayoutRef() : layout_(&empty) {}
-    // Row-major. Both throw Error for more elements than can be counted.
+    // Row-major. Both throw Error if the number of elements overflows.
     explicit LayoutRef(const Shape& shape);
     LayoutRef(const Shape& shape, const Strides& strides);
-    // One that is moved from stays as it was.
+    // A move copies: the source stays valid.
     LayoutRef(const LayoutRef& other) noexcept : layout_(other.layout_) {
         if (layout_->block != nullptr) [[unlikely]]
             layout_->block->retain();

@@ -4,8 +4,8 @@
 
 namespace unroll {
 
-// For its scope, this thread's tensors may take at most `bytes` from the system; one that would
-// take more throws std::bad_alloc. For models whose size an untrusted file says.
+// For its scope, this thread's tensors may take at most `bytes` from the system; beyond that they
+// throw std::bad_alloc. For models whose size is given by an untrusted file.
 class MemoryLimit {
 public:
     explicit MemoryLimit(std::size_t bytes);

@@ -37,7 +37,7 @@ std::optional<Selection> find(const Slice& slice, std::size_t extent) {
         return Selection{i, 1};
     }
     if (step == 0) return std::nullopt;
-    // Both ends as gaps between elements: begin is the gap ahead of the first element.
+    // Both ends as gaps between elements: begin is the gap before the first element.
     const bool backwards = step < 0;
     std::ptrdiff_t begin = slice.begin ? from_front(*slice.begin) + backwards : backwards ? n : 0;
     std::ptrdiff_t end = slice.end ? from_front(*slice.end) + backwards : backwards ? 0 : n;
@@ -83,7 +83,7 @@ Tensor<T> view(const Op& op, const Tensor<T>& x, std::span<const Slice> slices) 
         strides.push_back(stride * slice.step);
     }
     keep(x.dimension() - axis);
-    // Reading the address is no change of the elements.
+    // Reading the address does not change the elements.
     return Tensor<T>(x.storage(), const_cast<T*>(x.data()) + offset, shape, strides);
 }
 

@@ -26,18 +26,18 @@ struct Slice {
 
 // Every element.
 inline Slice all() { return {Slice::Kind::range}; }
-// Elements begin, begin + step, ... before `end`. Negative numbers count from the back;
-// std::nullopt is the first or the last element, as the sign of the step has it.
+// Elements begin, begin + step, ... before `end`. Negative numbers count from the end;
+// std::nullopt is the first or the last element, depending on the sign of the step.
 inline Slice range(std::optional<std::ptrdiff_t> begin, std::optional<std::ptrdiff_t> end,
                    std::ptrdiff_t step = 1) {
     return {Slice::Kind::range, begin, end, step};
 }
 // A new axis of extent 1.
 inline Slice newaxis() { return {Slice::Kind::new_axis}; }
-// As many all() as there are axes that no other slice is for. At most once.
+// all() for every axis that no other slice is for. At most once.
 inline Slice ellipsis() { return {Slice::Kind::ellipsis}; }
 
-// An index of a single element; counts from the back if negative.
+// An index of a single element; counts from the end if negative.
 struct ElementIndex {
     ElementIndex() = default;
     template <std::integral I>
@@ -47,8 +47,8 @@ struct ElementIndex {
     bool is_given = false;
 };
 
-// The elements that the slices select, one slice for each axis from the first on; axes without one
-// are kept whole. A view: no element is copied. Throws Error for an index or range outside its
+// The elements that the slices select, one slice per axis, beginning with the first; axes without
+// one are kept whole. A view: no element is copied. Throws Error for an index or range outside its
 // axis, a range whose ends are in the wrong order, a step of 0 and too many slices.
 template <class T>
 Tensor<T> view(const Op& op, const Tensor<T>& x, std::span<const Slice> slices);

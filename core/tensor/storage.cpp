@@ -33,8 +33,8 @@ namespace {
 constexpr std::size_t few = 40;
 constexpr std::size_t cache_line = 64;
 
-// Class 0 fills a block of malloc, whose own header is the rest of a cache line. Then eight classes
-// to a doubling, from 64 bytes on: at most a ninth of a block is unused.
+// Class 0 fills a cache line together with malloc's header. Then there are eight classes per
+// doubling, from 64 bytes on: at most a ninth of a block is unused.
 std::uint32_t class_of(std::size_t bytes) {
     if (bytes <= few) return 0;
     if (bytes <= cache_line) return 1;
@@ -287,7 +287,7 @@ Storage* Storage::allocate_from_system(std::size_t bytes) {
         if (size > allowed) throw std::bad_alloc();
         allowed -= size;
     }
-    // Without the cache, a sanitizer sees the end of what was asked for, to the byte.
+    // Without the cache, a sanitizer detects accesses beyond the requested size, to the byte.
     const std::size_t whole =
         (UNROLL_CACHE_BLOCKS ? size : bytes) + (size_class ? alignment : header);
     const auto get = [&]() -> void* {

@@ -33,7 +33,7 @@ public:
     // changes of one block may count as one.
     std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
     void changed() { version_.store(version() + 2, std::memory_order_relaxed); }
-    // Somebody may write at any time, through a pointer that was handed out.
+    // A mutable pointer was handed out, which may be written through at any time.
     void lend() { version_.store((version() + 2) | 1, std::memory_order_relaxed); }
     bool is_lent() const { return version() & 1; }
 
@@ -50,7 +50,7 @@ private:
     friend class BlockCache;
     struct Adopted;
     static constexpr std::uint32_t adopted_class = ~std::uint32_t{0};
-    static constexpr std::size_t alignment = 64; // of the data, but for class 0
+    static constexpr std::size_t alignment = 64; // of the data, except in class 0
     static constexpr std::size_t header = 16;
 
     Storage(std::uint32_t size_class, std::uint32_t cache)

@@ -134,7 +134,7 @@ std::string signed_text(std::size_t n) { return std::to_string(static_cast<std::
 
 template <class T>
 T Tensor<T>::item() const {
-    if (size() != 1) fail("item", "one element expected, the shape is " + to_string(shape()));
+    if (size() != 1) fail("item", "expected one element, got shape " + to_string(shape()));
     return *data_;
 }
 
@@ -254,7 +254,8 @@ Tensor<T> Tensor<T>::copy() const {
 template <class T>
 void Tensor<T>::assign(const Tensor& other) {
     if (shape() != other.shape())
-        fail("assign", to_string(other.shape()) + " to a tensor of shape " + to_string(shape()));
+        fail("assign",
+             "expected shape " + to_string(shape()) + ", got " + to_string(other.shape()));
     if (may_overlap(*this, other)) return assign(other.copy());
     overwrite();
     const std::size_t length = row_length(*this);

@@ -77,7 +77,7 @@ public:
     // The only element; throws Error unless there is exactly one.
     T item() const;
 
-    // Views: no element is copied. Negative axes count from the back.
+    // Views: no element is copied. Negative axes count from the end.
     // Elements [begin, end) of an axis.
     Tensor slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end, Op op = "slice") const;
     // One element of an axis, which is dropped.
@@ -101,14 +101,14 @@ public:
     friend bool operator==(const Tensor& a, const Tensor& b) { return a.equals(b); }
     std::vector<T> to_vector() const;
 
-    // The elements, to be written at once and not later.
+    // The elements, to be written immediately and not later.
     T* overwrite() {
         if (storage_) storage_->changed();
         return data_;
     }
 
 private:
-    // The same storage, laid out otherwise from data() + offset on.
+    // A view of the same storage with another layout, starting at data() + offset.
     Tensor view(std::ptrdiff_t offset, const Shape& shape, const Strides& strides) const {
         return Tensor(storage_, data_ + offset, LayoutRef(shape, strides));
     }

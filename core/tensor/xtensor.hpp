@@ -43,7 +43,7 @@ struct XtWindow {
         }
         if (x.size() == 0) offset = extent = 0;
         extent += offset + (x.size() > 0);
-        // xtensor takes elements in the order of memory where it is told that they are dense.
+        // xtensor reads elements in memory order if the layout declares them dense.
         layout = x.is_contiguous() ? ::xt::layout_type::row_major : ::xt::layout_type::dynamic;
     }
 
@@ -71,7 +71,7 @@ using XtElement = std::conditional_t<
 
 } // namespace detail
 
-// Not found by argument-dependent lookup, so that xtensor's own calls of sum or exp are not ours.
+// Hidden from argument-dependent lookup: xtensor's own calls of sum or exp must not find ours.
 namespace arrays {
 template <class T>
 class Array;
@@ -184,7 +184,7 @@ public:
     using View::size;
     using View::strides;
 
-    // Access for writing counts as a change of the elements each time.
+    // Every access for writing counts as a change of the elements.
 #define UNROLL_ACCESS(name)                                                                        \
     template <class... I>                                                                          \
     decltype(auto) name(I&&... i) {                                                                \
@@ -354,8 +354,8 @@ auto adopt(Container container) {
 
 } // namespace detail
 
-// An xarray or xtensor as a tensor, without a copy: the tensor owns the elements from now on. A
-// column-major one gives a tensor with its strides. Throws Error beyond 8 dimensions.
+// An xarray or xtensor as a tensor, without a copy: the tensor takes ownership of the elements. A
+// column-major array gives a tensor with its strides. Throws Error beyond 8 dimensions.
 template <class Elements, ::xt::layout_type layout, class S, class Tag>
 auto adopt(::xt::xarray_container<Elements, layout, S, Tag>&& container) {
     return detail::adopt(std::move(container));

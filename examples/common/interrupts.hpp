@@ -11,8 +11,8 @@ namespace example {
 void take_interrupts();
 
 // From now on the first interrupt only makes interrupted() true, so that training can save; a
-// second SIGINT or SIGTERM terminates the program at once with status 130. A closing terminal sends
-// several SIGHUPs, which never count as a second interrupt.
+// second SIGINT or SIGTERM terminates the program immediately with status 130. A closing terminal
+// sends several SIGHUPs, which never count as a second interrupt.
 void finish_on_interrupt();
 bool interrupted();
 

@@ -73,8 +73,8 @@ struct Model {
     void members(nn::Members<T>& m) { m("embed", embed)("net", net)("head", head); }
 };
 
-// Norms of the gradient of the loss at h_t by distance from the last step, and the course of the
-// training.
+// Norms of the gradient of the loss at h_t by distance from the last step, and the losses and the
+// result of the training.
 struct Run {
     std::string name, shown;
     std::vector<double> before, after, losses;

@@ -47,7 +47,7 @@ struct AttentionOutput {
 //   value_type, Options { query, memory, ... }, options, uses_previous, name, members(m),
 //   keys: memory [S, B, M] -> [S, B, ...], the part that does not depend on the queries
 //   operator(): queries [T, B, Q], keys [B, S, ...], previous [B, S] -> [B, T, S]
-// and is made from Options. `previous`, the weights of the previous step, is only passed if
+// and is constructed from Options. `previous`, the weights of the previous step, is only passed if
 // uses_previous is true.
 
 namespace detail {
@@ -75,14 +75,14 @@ inline constexpr bool has_scores = requires(const S& score, const V& queries, co
     { score(queries, keys, previous) } -> std::convertible_to<V>;
 };
 
-// Says in one static_assert what a type lacks that is to be a score.
+// Reports in one static_assert what a type lacks as a score.
 template <class S>
 consteval bool require_score() {
     static_assert(has_score_types<S>, "a score needs the types value_type and Options, and static "
                                       "constants `bool uses_previous` and `const char* name`");
     if constexpr (has_score_types<S>) {
         static_assert(has_score_options<S>,
-                      "a score is made from its Options and keeps them as a public member "
+                      "a score is constructed from its Options and keeps them as a public member "
                       "`options`, with the widths `query` and `memory`");
         static_assert(!has_score_options<S> || has_keys<S>,
                       "a score needs a public function Variable<T> keys(const Variable<T>& memory) "
@@ -267,7 +267,7 @@ using LocationAttention = Attention<LocationScore<T>>;
 
 // ---- implementation ----
 
-// Of what is no score: says what it lacks, and nothing else.
+// For a type that is not a score: only reports what it lacks.
 template <class S>
 class Attention {
     static_assert(detail::require_score<S>());

@@ -66,11 +66,11 @@ MultiHeadOptions completed(MultiHeadOptions options) {
                          std::to_string(options.width));
     options.query = options.width;
     if (options.heads == 0 || options.width == 0 || options.width % options.heads != 0)
-        fail(module, "a width of " + std::to_string(options.width) + " has no " +
+        fail(module, "a width of " + std::to_string(options.width) + " cannot be divided into " +
                          std::to_string(options.heads) + " equal heads");
     if (options.rotary && options.width / options.heads % 2 != 0)
-        fail(module, "heads of width " + std::to_string(options.width / options.heads) +
-                         " have no pairs of features to rotate");
+        fail(module, "rotary positions need heads of an even width, got " +
+                         std::to_string(options.width / options.heads));
     return options;
 }
 

@@ -33,8 +33,8 @@ struct AttentionMask {
 };
 
 // Attention with several heads, each over its own block of projected features. Weights have
-// PyTorch's names and shapes: in_proj_weight [3 E, E] of queries, keys and values, or where M is
-// not E q_proj_weight [E, E], k_proj_weight and v_proj_weight [E, M]; in_proj_bias [3 E],
+// PyTorch's names and shapes: in_proj_weight [3 E, E] of queries, keys and values, or if M is not
+// E q_proj_weight [E, E], k_proj_weight and v_proj_weight [E, M]; in_proj_bias [3 E],
 // out_proj.weight [E, E], out_proj.bias [E]. A fully masked query gets out_proj.bias. (Vaswani et
 // al. 2017)
 template <class T = float>

@@ -48,8 +48,8 @@ double linear_decay(std::size_t i, double start, double slope, double lowest = 0
 double exponential_decay(std::size_t i, double k);
 double inverse_sigmoid_decay(std::size_t i, double k);
 
-// A decoder attends by any class A that has
-//   Options { query, memory, ... }, from which it is made, members(m), context_width()
+// The attention of a decoder can be any class A that has
+//   Options { query, memory, ... }, from which it is constructed, members(m), context_width()
 //   prepare: memory [S, B, M], mask [B, S] -> KeyValues<T>
 //   step: query [B, Q], KeyValues<T>, previous [B, S] -> AttentionOutput<T>
 // With `static constexpr bool answers_all = true` it also takes the queries of all steps [T, B, Q]
@@ -66,7 +66,7 @@ concept AttentionLayer = detail::ListsMembers<A, T> &&
 
 namespace detail {
 
-// Says in one static_assert what a type lacks that a decoder is to attend by.
+// Reports in one static_assert what a type lacks as the attention of a decoder.
 template <class A, class T>
 consteval bool require_attention() {
     constexpr bool is_made = std::constructible_from<A, const typename OptionsOf<A>::type&> &&
@@ -84,7 +84,7 @@ consteval bool require_attention() {
         { attention.step(x, memory, x) } -> std::convertible_to<AttentionOutput<T>>;
     };
     static_assert(is_made,
-                  "an attention is made from its type Options, with the widths `query` and "
+                  "an attention is constructed from its type Options, with the widths `query` and "
                   "`memory`");
     static_assert(!is_made || has_width,
                   "an attention needs a public function std::size_t context_width() const");
@@ -160,11 +160,11 @@ public:
     DecoderState start(std::vector<cell_state<Cell>> cells, KeyValues<T> memory) const;
     Output step(const DecoderState& state, const Indices& tokens,
                 Where caller = Where::current()) const;
-    // Targets [T, B]: step t is fed with target t - 1, the first one with the start. Targets below
-    // 0, which losses ignore, are fed as the start.
+    // Targets [T, B]: step t receives target t - 1, the first step the start token. Targets below
+    // 0, which losses ignore, are replaced by the start token.
     Sequence operator()(DecoderState state, const Indices& targets, TeacherForcing forcing = {},
                         Where caller = Where::current()) const;
-    // The step function that decoders ask for.
+    // The step function that decoders call.
     Prediction<DecoderState, T> predict(const DecoderState& state, const Indices& tokens,
                                         Where caller = Where::current()) const {
         Output out = step(state, tokens, caller);
@@ -213,7 +213,7 @@ struct EncoderDecoderOptions {
 // A recurrent encoder reads x, a decoder generates tokens:
 //   model(x, targets, lengths).logits          to train
 //   beam_search(model.step(), model.start(x, lengths), model.starts(B), {...})
-// Attention: Attention<any score>, MultiHeadAttention, FixedContext, or an AttentionLayer of yours.
+// Attention: Attention<any score>, MultiHeadAttention, FixedContext, or your own AttentionLayer.
 template <class EncoderCell, class DecoderCell, class Attention>
 class EncoderDecoder {
 public:

@@ -21,8 +21,8 @@ Subsampling<T>::Subsampling(const SubsamplingOptions& options)
                        halved(halved(options.input / std::max<std::size_t>(options.channels, 1))),
               .output = options.width}) {
     if (options.channels == 0 || options.input == 0 || options.input % options.channels != 0)
-        fail(name, "frames of width " + std::to_string(options.input) + " have no " +
-                       std::to_string(options.channels) + " equal channels");
+        fail(name, "frames of width " + std::to_string(options.input) + " cannot be divided into " +
+                       std::to_string(options.channels) + " channels");
     if (options.filters == 0 || options.width == 0)
         fail(name, "filters and width must be at least 1");
     for (const std::size_t channels : {options.channels, options.filters})

@@ -209,7 +209,7 @@ concept Cell = detail::has_project<C> && detail::has_step<C>;
 
 namespace detail {
 
-// Says in one static_assert what a type lacks that is to be a cell.
+// Reports in one static_assert what a type lacks as a cell.
 template <class C>
 consteval bool require_cell() {
     using T = cell_scalar<C>;
@@ -241,7 +241,7 @@ consteval bool require_cell() {
                   "const State<T, N>& state) const; or Variable<T> for State<T, 1>");
     static_assert(!has_project<C> || !takes || has_step<C>,
                   "step() of a recurrent cell must return what it takes: the new State<T, N>, or a "
-                  "Variable<T> if it carries h alone");
+                  "Variable<T> if h is its only state");
     return true;
 }
 
@@ -322,7 +322,7 @@ State<T, N> step_into(const Buffer<T>& buffer, const OutputSlot<T>& slot, const 
 
 namespace detail {
 
-// While it lives, this thread runs a layer, whose scopes name its steps: cells open none.
+// For its scope, this thread runs a layer, which opens the scopes of its steps: cells open none.
 class LayerRuns {
 public:
     LayerRuns() : outer_(std::exchange(active_, true)) {}
@@ -336,7 +336,7 @@ private:
     bool outer_;
 };
 
-// The scope of a cell in a loop of the user's own: one for project() and the step() after it.
+// The scope of a cell in a user's loop: one for project() and the step() after it.
 class CellScope {
 public:
     enum class Part { project, step };

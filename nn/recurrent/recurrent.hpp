@@ -35,7 +35,7 @@ struct RecurrentOptions {
     // recurrent product, of the last layer's output  (Gal and Ghahramani 2016)
     double input_dropout = 0, state_dropout = 0, output_dropout = 0;
     double weight_dropout =
-        0;              // of the recurrent weights, drawn once per sequence  (Merity et al. 2018)
+        0;              // of the recurrent weights, one mask for all steps  (Merity et al. 2018)
     double zoneout = 0; // probability of keeping an element of the old state  (Krueger et al. 2017)
     bool learned_state = false; // the initial state is a parameter
     Connection connection = Connection::plain;
@@ -100,13 +100,13 @@ private:
     List<C> cells_;
     std::array<std::size_t, states> widths_{};
     List<Parameter<T>> initial_; // by state
-    List<Linear<T>> highways_;   // by layer; empty ones where widths differ
+    List<Linear<T>> highways_;   // by layer; empty ones if widths differ
     ModuleName module_name_{cell_name<C>()};
 };
 
 // ---- implementation ----
 
-// Of what is no cell: says what it lacks, and nothing else.
+// For a type that is not a cell: only reports what it lacks.
 template <class C>
 class Recurrent {
     static_assert(detail::require_cell<C>());

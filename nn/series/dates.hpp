@@ -31,7 +31,7 @@ struct Dates {
 // date.
 Dates read_dates(const Cells& cells, std::string& about);
 
-// The most frequent distance of adjacent times, in months, otherwise in seconds; and the number of
+// The most frequent interval of adjacent times, in months, otherwise in seconds; and the number of
 // decreasing, repeated and missing times.
 struct Step {
     std::int64_t months = 0, seconds = 0;

@@ -22,7 +22,7 @@ struct TimeSeries {
     std::vector<std::string> dates; // as written in the table
     std::vector<std::string> names;
     std::vector<std::vector<double>> columns;
-    // The most frequent distance of rows: in months, otherwise in seconds.
+    // The most frequent interval of rows: in months, otherwise in seconds.
     std::int64_t months = 0, seconds = 0;
     // The detected format: "8,760 hours, 2017-01-01 to 2017-12-31, ';', decimal comma, 1 gap".
     std::string about;

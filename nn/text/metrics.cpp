@@ -26,8 +26,8 @@ bool holds(std::span<const std::size_t> list, std::size_t n) {
 
 } // namespace
 
-Scores Scores::of(std::size_t right, std::size_t predicted, std::size_t there) {
-    return {ratio(right, predicted), ratio(right, there), ratio(2 * right, predicted + there)};
+Scores Scores::of(std::size_t right, std::size_t predicted, std::size_t actual) {
+    return {ratio(right, predicted), ratio(right, actual), ratio(2 * right, predicted + actual)};
 }
 
 ConfusionMatrix::ConfusionMatrix(std::size_t classes)
@@ -87,14 +87,14 @@ Scores ConfusionMatrix::of_class(std::size_t c) const {
 }
 
 Scores ConfusionMatrix::micro(std::span<const std::size_t> left_out) const {
-    std::size_t right = 0, predicted = 0, there = 0;
+    std::size_t right = 0, predicted = 0, actual = 0;
     for (std::size_t c = 0; c < classes_; ++c) {
         if (holds(left_out, c)) continue;
         right += count(c, c);
         predicted += column(c);
-        there += row(c);
+        actual += row(c);
     }
-    return Scores::of(right, predicted, there);
+    return Scores::of(right, predicted, actual);
 }
 
 Scores ConfusionMatrix::macro(std::span<const std::size_t> left_out) const {

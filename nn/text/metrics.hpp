@@ -14,7 +14,7 @@ struct Scores {
     double precision = 0, recall = 0, f1 = 0;
 
     // From the numbers of correct, predicted and actual items.
-    static Scores of(std::size_t right, std::size_t predicted, std::size_t there);
+    static Scores of(std::size_t right, std::size_t predicted, std::size_t actual);
 };
 
 // Counts of predicted classes for each actual class.

@@ -233,7 +233,7 @@ std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& t
             refuse_line("read_pairs", path, i + 1, problem + (", in " + quoted(lines[i])));
         };
         const Tokens columns = columns_of(lines[i], true);
-        if (columns.size() < 2) refuse("expected a sentence, a tab and another one");
+        if (columns.size() < 2) refuse("expected a sentence, a tab and another sentence");
         pairs.push_back({tokenizer(columns[0]), tokenizer(columns[1])});
         if (pairs.back().source.empty()) refuse("the text before the tab is empty");
         if (pairs.back().target.empty()) refuse("the text after the tab is empty");

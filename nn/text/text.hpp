@@ -46,7 +46,7 @@ struct LineOptions {
 // in a file without LF, CR. Throws Error with path and line for a file that is not text: it
 // contains a byte 0 or is not UTF-8.
 std::vector<std::string> read_lines(const std::string& path, const LineOptions& options = {});
-// A sentence a line; empty lines are left out.
+// One sentence per line; empty lines are skipped.
 std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tokenizer);
 
 struct SentencePair {

@@ -66,12 +66,12 @@ void EntityScores::add(std::span<const std::string> targets,
     if (targets.size() != predicted.size())
         fail("EntityScores", std::to_string(targets.size()) + " target tags and " +
                                  std::to_string(predicted.size()) + " predicted ones");
-    const auto there = entities(targets), guessed = entities(predicted);
-    for (const auto& entity : there) ++types_[entity.type].there;
+    const auto actual = entities(targets), guessed = entities(predicted);
+    for (const auto& entity : actual) ++types_[entity.type].actual;
     for (const auto& entity : guessed) {
         Count& count = types_[entity.type];
         ++count.predicted;
-        count.right += std::find(there.begin(), there.end(), entity) != there.end();
+        count.right += std::find(actual.begin(), actual.end(), entity) != actual.end();
     }
     tokens_ += targets.size();
     for (std::size_t i = 0; i < targets.size(); ++i) right_tokens_ += targets[i] == predicted[i];
@@ -82,7 +82,7 @@ EntityScores::Count EntityScores::sum() const {
     for (const auto& [type, count] : types_) {
         sum.right += count.right;
         sum.predicted += count.predicted;
-        sum.there += count.there;
+        sum.actual += count.actual;
     }
     return sum;
 }
@@ -105,10 +105,10 @@ double EntityScores::token_accuracy() const {
 }
 
 Table EntityScores::table() const {
-    Table table{{"type", "there", "predicted", "right", "precision", "recall", "F1"}, {}};
+    Table table{{"type", "actual", "predicted", "correct", "precision", "recall", "F1"}, {}};
     const auto add = [&](const std::string& type, const Count& count) {
         const Scores s = count.scores();
-        table.rows.push_back({type, std::to_string(count.there), std::to_string(count.predicted),
+        table.rows.push_back({type, std::to_string(count.actual), std::to_string(count.predicted),
                               std::to_string(count.right), format_fixed(100 * s.precision, 2),
                               format_fixed(100 * s.recall, 2), format_fixed(100 * s.f1, 2)});
     };

@@ -38,8 +38,8 @@ public:
 
 private:
     struct Count {
-        std::size_t right = 0, predicted = 0, there = 0;
-        Scores scores() const { return Scores::of(right, predicted, there); }
+        std::size_t right = 0, predicted = 0, actual = 0;
+        Scores scores() const { return Scores::of(right, predicted, actual); }
     };
     Count sum() const;
     std::map<std::string, Count> types_;

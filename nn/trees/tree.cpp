@@ -12,7 +12,7 @@ std::string name(std::size_t node) { return "node " + std::to_string(node); }
 
 std::size_t checked(const std::string& what, std::int64_t number, std::size_t nodes) {
     if (number < 0 || static_cast<std::uint64_t>(number) >= nodes)
-        fail("Tree", what + " is " + std::to_string(number) + ", which is none of the " +
+        fail("Tree", what + " is " + std::to_string(number) + ", which is not one of the " +
                          std::to_string(nodes) + " nodes");
     return static_cast<std::size_t>(number);
 }

@@ -100,7 +100,7 @@ UNROLL_SLOPE(curvature_of_gelu, ("gelu″", "\\operatorname{gelu}''"),
              kernels::times_normal_pdf(X(2) - kernels::within_bell(x) * kernels::within_bell(x), x),
              where(abs(x) > X(60), X(0), x * (x * x - X(4)) * normal_pdf(x)))
 
-UNROLL_BINARY(pow, "a^b; by b the derivative is that of e^(b log a), and 0 where a is 0",
+UNROLL_BINARY(pow, "a^b; the derivative by b is that of e^(b log a), and 0 where a is 0",
               ("^", "^", Formula::Kind::power), kernels::pow(a, b),
               where(b == X(0), X(0), b * pow(a, b - X(1))), where(a == X(0), X(0), y * log(a)))
 UNROLL_CHOICE(minimum, "the smaller one, the first of equals; NaN if either is", where(a <= b || a != a, a, b))

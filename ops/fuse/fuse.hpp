@@ -11,7 +11,7 @@ namespace unroll {
 
 namespace detail {
 
-// Of the result of a map over the operands, whose names are for messages.
+// The layout of the result of a map over the operands, whose names are for messages.
 template <class... V>
 LayoutRef common_layout(const Op& op, std::string_view names, const V&... x) {
     const std::array<const LayoutRef*, sizeof...(V)> all{&x.value().layout()...};

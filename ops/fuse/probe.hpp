@@ -17,8 +17,8 @@ struct primitive;
 
 namespace detail {
 
-// A reading of a lambda F before any other, for errors of one line: every use that the other
-// readings do not allow is a static_assert where it is selected.
+// The first reading of a lambda F, for one-line errors: each use that the other readings do not
+// allow selects a function with a static_assert.
 
 // Defines is_misused(Misuse<F>) once a static_assert has failed, so that the other readings, which
 // would fail at length, are left out. Nothing that compiles depends on it.
@@ -37,8 +37,8 @@ struct Misused {
 template <class F>
 consteval bool used_as_bool() {
     static_assert(sizeof(Misused<F>) == 0,
-                  "fuse: a comparison of many numbers at once is no bool; write where(a > 0, x, y) "
-                  "for `if` and `?:`, and maximum(a, b) for std::max(a, b)");
+                  "fuse: a comparison of many numbers at once is not a bool; write where(a > 0, "
+                  "x, y) for `if` and `?:`, and maximum(a, b) for std::max(a, b)");
     return true;
 }
 template <class F>
@@ -52,7 +52,7 @@ template <class F>
 consteval bool used_compound() {
     static_assert(sizeof(Misused<F>) == 0,
                   "fuse: numbers within the lambda have no +=, -=, *=, /=, since the type of the "
-                  "result may be another; write const auto z = x + y");
+                  "result may differ; write const auto z = x + y");
     return true;
 }
 
@@ -102,8 +102,8 @@ template <class F, Operand X>
 struct Probed<Probe<F>, X> : Probed<Probe<F>, Probe<F>> {
     static_assert(
         sizeof(Misused<F>) == 0,
-        "fuse: a variable, parameter or tensor is no number within the lambda; pass it to "
-        "fuse() as one more operand, for one more parameter");
+        "fuse: a variable, parameter or tensor is not a number within the lambda; pass it to "
+        "fuse() as another operand and add a parameter for it");
 };
 template <Operand X, class F>
 struct Probed<X, Probe<F>> : Probed<Probe<F>, X> {};
@@ -173,7 +173,7 @@ template <class F, class Operand>
 using probe_for = Probe<typename Within<F>::type>;
 
 // Whether a lambda that can be copied byte by byte captures a reference or a pointer, such as
-// `this`: std::bit_cast of such a type is no constant expression. False for other lambdas.
+// `this`: std::bit_cast of such a type is not a constant expression. False for other lambdas.
 template <class F>
 inline constexpr bool captures_address =
     std::is_trivially_copyable_v<F> && !std::is_empty_v<F> && !requires {
@@ -194,8 +194,8 @@ consteval bool can_be_read() {
     using Lambda = typename Within<F>::type;
     static_assert(!captures_address<Lambda>,
                   "fuse: the lambda captures by reference or by `this`, and is called again in the "
-                  "backward pass, when that may have changed or be gone; capture values: [a] for "
-                  "[&a], [a = this->a] for [this]");
+                  "backward pass, when the original may have changed or be gone; capture values: "
+                  "[a] for [&a], [a = this->a] for [this]");
     constexpr bool is_generic = !requires { &Lambda::operator(); };
     static_assert(is_generic,
                   "fuse: the lambda is called with vectors of numbers, dual numbers and "

@@ -2,7 +2,7 @@
 """Runs the programs on images as a user does, each on small generated input:
 training, evaluation, use, gradients, errors.
 
-usage: examples_pictures.py CAPTION MOVING_DIGITS
+usage: pictures.py CAPTION MOVING_DIGITS
 """
 
 import gzip

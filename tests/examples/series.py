@@ -2,7 +2,7 @@
 """Runs the programs on series as a user does, each on small generated input: training,
 evaluation, use, gradients, errors.
 
-usage: examples_series.py MNIST_ROWS LONG_MEMORY FORECAST MUSIC
+usage: series.py MNIST_ROWS LONG_MEMORY FORECAST MUSIC
 """
 
 import csv

@@ -2,7 +2,7 @@
 """Runs the recogniser of spoken digits on synthetic tones: training, every command, every model,
 gradients, errors.
 
-usage: examples_speech.py SPEECH
+usage: speech.py SPEECH
 """
 
 import math

@@ -2,7 +2,7 @@
 """Runs the sequence-to-sequence and the word model on built-in data: training, every command,
 gradients, errors.
 
-usage: examples_translate.py TRANSLATE WORD_LM
+usage: translate.py TRANSLATE WORD_LM
 """
 
 import pathlib

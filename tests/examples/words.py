@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the programs on text on small generated inputs.
 
-usage: examples_words.py SENTIMENT TREE_SENTIMENT NER NAMES EMBEDDINGS
+usage: words.py SENTIMENT TREE_SENTIMENT NER NAMES EMBEDDINGS
 """
 
 import pathlib

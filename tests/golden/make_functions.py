@@ -1,9 +1,9 @@
 """Writes functions.txt: values and first and second derivatives of the functions of
 ops/fuse/function_list.hpp to 40 digits, by mpmath (Debian: python3-mpmath).
 
-A line is: name, x as a hexadecimal float, f, f', f'', and what errors of the three are measured
-against: the magnitude of the exact value, or, near a zero that is not at x = 0, of its
-neighbourhood, since no rounded x meets the zero.
+A line is: name, x as a hexadecimal float, f, f', f'', and the scale of the errors of each of the
+three: the magnitude of the exact value or, near a zero that is not at x = 0, of the values around
+it, since no rounded x is exactly at the zero.
 """
 import random
 import struct

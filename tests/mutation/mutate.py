@@ -5,7 +5,7 @@
 A mutant is one fault in one file: a factor, a sign, a dropped addend, an overwrite instead of an
 addition, a swapped operand, a wrong axis. Only that file is compiled, and linked with the other
 objects of the build. A mutant that does not compile, or compiles to the same code, is replaced by
-another. One that passes all tests is a hole in the tests, or is listed with a reason in
+another. One that passes all tests shows a gap in the tests, or is listed with a reason in
 equivalent.txt. Results are kept in the build folder: an interrupted run continues, and survivors are
 run again after the tests have changed.
 """
@@ -238,7 +238,7 @@ def start(bench, plan, results, out):
     if known is None or known["tests"] != bench.fingerprint:
         failed = bench.judge(bench.originals(next(iter(plan))))
         if failed:
-            sys.exit(f"without any fault, '{failed}' fails; mend that first")
+            sys.exit(f"without any fault, '{failed}' fails; fix that first")
         known = {"key": "start", "tests": bench.fingerprint, "seconds": bench.seconds}
         out.write(json.dumps(known) + "\n")
     bench.seconds = known["seconds"]
@@ -340,7 +340,7 @@ def main():
         print("\nsurvived: " + describe(r))
     print_table(rows)
     if survivors:
-        sys.exit(f"{len(survivors)} mutants pass every test: mend the tests, or list them with a reason in "
+        sys.exit(f"{len(survivors)} mutants pass every test: extend the tests, or list them with a reason in "
                  "tests/mutation/equivalent.txt")
 
 

@@ -156,7 +156,7 @@ class Source:
 
 
 def errors(source, first, last):
-    """Indices of tokens of error messages and checks of arguments, which are no part of a rule."""
+    """Indices of tokens of error messages and checks of arguments, which are not part of a rule."""
     skipped = set()
     for i in range(first, last):
         if source.word(i) in ("fail", "refuse", "static_assert") and source.word(i + 1) == "(":

@@ -60,7 +60,7 @@ TEST_CASE("evaluating: nothing is dropped while a tape records") {
     same_as_without_tape([&](const V& x) { return norm(x); }, random_tensor({8, 3}));
 }
 
-TEST_CASE("evaluating: running statistics stay as they are") {
+TEST_CASE("evaluating: running statistics do not change") {
     const nn::BatchNorm<double> norm({.channels = 2});
     const auto x = random_tensor({6, 2});
     Tape<double> tape;
@@ -74,7 +74,7 @@ TEST_CASE("evaluating: running statistics stay as they are") {
     CHECK(norm.running_mean.value() != Tensor<double>::zeros({2}));
 }
 
-TEST_CASE("evaluating: until the last guard of the thread has gone") {
+TEST_CASE("evaluating: until the last guard of the thread is destroyed") {
     Tape<double> tape;
     const V x = tape.variable(Tensor<double>::ones({64}));
     const auto drops = [&] { return dropout(x, 0.5).value() != x.value(); };
@@ -94,7 +94,7 @@ TEST_CASE("evaluating: until the last guard of the thread has gone") {
         } catch (const std::runtime_error&) {
         }
         CHECK_FALSE(drops());
-        // Tapes that are made within, and of the other type.
+        // Tapes created in the scope, and of the other type.
         const Tape<double> nested;
         CHECK_FALSE(drops());
         Tape<float> other;

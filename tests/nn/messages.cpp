@@ -137,7 +137,7 @@ TEST_CASE("an index is printed as passed") {
     CHECK(contains(error_of([&] { slice(x, 0, 1, 5); }), "expected 0 <= begin <= end <= 2"));
     const auto minus_one = static_cast<std::size_t>(-1);
     CHECK(contains(error_of([&] { block(x, minus_one, 3); }), "block -1 of 3 on the last axis of"));
-    CHECK(contains(error_of([&] { split(x, minus_one); }), "no -1 equal parts"));
+    CHECK(contains(error_of([&] { split(x, minus_one); }), "cannot be split into -1 equal parts"));
     CHECK(contains(error_of([&] { topk(x, minus_one); }), "-1 elements requested of 3"));
     CHECK(contains(error_of([&] { pad(x, 0, minus_one, 0); }), "pad: -1 elements before x"));
     CHECK(contains(error_of([&] { view(x, -3); }), "view: index -3"));
@@ -179,7 +179,7 @@ TEST_CASE("a derivative of a gradient that was not recorded is an error with a h
     }
 }
 
-TEST_CASE("other layers say which they are and who called them, too") {
+TEST_CASE("errors in other layers name the layer and the calling line, too") {
     struct Words {
         nn::Embedding<float> embedding{{.vocabulary = 3, .width = 2}};
         nn::LayerNorm<float> norm{4};
@@ -207,7 +207,7 @@ TEST_CASE("other layers say which they are and who called them, too") {
     }
 }
 
-TEST_CASE("a state that is carried on is to be detached, whatever carries it") {
+TEST_CASE("a carried state must be detached, whatever carries it") {
     const nn::Gru<float> gru({.input = 2, .hidden = 2, .layers = 2});
     Tape<float> tape;
     const auto first = gru(ones({3, 1, 2}));
@@ -227,7 +227,7 @@ TEST_CASE("backward of an unrecorded value says what to change") {
     const auto y = sum(layer(ones({1, 2})));
     Tape<float> tape;
     const std::string message = error_of([&] { tape.backward(y); });
-    CHECK(contains(message, "make a tape, on the thread that computes, before the value is"));
+    CHECK(contains(message, "create a tape, on the thread that computes, before the value is"));
     CHECK(contains(message, "messages.cpp:"));
     const auto seeded = layer(ones({1, 2}));
     for (const std::string& other : {error_of([&] {
@@ -260,7 +260,7 @@ TEST_CASE("gradients of shards and of intermediate values name the line of the u
         CHECK(contains(message, "messages.cpp:"));
 }
 
-TEST_CASE("gradients without any tape say what to write") {
+TEST_CASE("gradients without any tape are an error with a hint") {
     const nn::Linear<float> layer({.input = 2, .output = 1});
     const auto y = sum(layer(ones({1, 2})));
     const std::string message = error_of([&] { gradients(y, {layer.weight}); });
@@ -268,11 +268,11 @@ TEST_CASE("gradients without any tape say what to write") {
     CHECK(contains(message, "messages.cpp:"));
 }
 
-TEST_CASE("a tape of the other type is said to be the wrong one") {
+TEST_CASE("a tape of the wrong type is reported") {
     const nn::Linear<double> layer({.input = 2, .output = 1});
     const Tape tape;
     const auto y = sum(layer(Tensor<double>::ones({1, 2})));
-    CHECK(contains(error_of([&] { gradients(y, {layer.weight}); }), "make a Tape<double>"));
+    CHECK(contains(error_of([&] { gradients(y, {layer.weight}); }), "create a Tape<double>"));
 }
 
 TEST_CASE("shapes that do not broadcast come with the names of the operands") {
@@ -294,17 +294,16 @@ TEST_CASE("shapes that do not broadcast come with the names of the operands") {
                    "gate [2] and state [3]"));
 }
 
-TEST_CASE("second derivatives of several numbers name the function that was called") {
+TEST_CASE("errors of second derivatives name the function that was called") {
     Tape<float> tape;
     const auto x = tape.variable(Tensor<float>::ones({3}));
-    CHECK(contains(error_of([&] { hessian(x * x, x); }), "hessian: second derivatives are those"));
+    CHECK(contains(error_of([&] { hessian(x * x, x); }), "hessian: second derivatives need"));
     CHECK(contains(error_of([&] { hessian(x * x, {x, x}); }), "hessian: "));
-    CHECK(contains(
-        error_of([&] { hessian_vector_product(x * x, {x}, Tensor<float>::ones({3})); }),
-        "hessian_vector_product: second derivatives are those of one number, got shape [3]"));
+    CHECK(contains(error_of([&] { hessian_vector_product(x * x, {x}, Tensor<float>::ones({3})); }),
+                   "hessian_vector_product: second derivatives need a scalar, got shape [3]"));
 }
 
-TEST_CASE("a pass over what was used up names the function that was called") {
+TEST_CASE("a second pass without retain names the function that was called") {
     Tape<float> tape;
     const auto x = tape.variable(Tensor<float>::ones({3}), "x");
     const auto y = sum(x * x);
@@ -390,7 +389,7 @@ TEST_CASE("a loss that is not finite has no gradients") {
     }
 }
 
-TEST_CASE("a changed value is called by its name") {
+TEST_CASE("a changed value is named in the error") {
     Tape<float> tape;
     auto x = tape.variable(Tensor<float>::ones({3}));
     tape.name(x, "speed");

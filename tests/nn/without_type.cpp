@@ -1,4 +1,4 @@
-// Modules and functions are of float where no type is written.
+// Modules and functions default to float.
 
 #include "support.hpp"
 
@@ -32,7 +32,7 @@ struct OwnCell {
 
 } // namespace
 
-TEST_CASE("modules without a type are of float") {
+TEST_CASE("modules default to float") {
     const nn::Linear linear({.input = 2, .output = 3});
     static_assert(are_same<decltype(linear), const nn::Linear<float>>);
     const nn::Embedding embedding({.vocabulary = 3, .width = 2});
@@ -72,7 +72,7 @@ TEST_CASE("modules without a type are of float") {
     static_assert(are_same<decltype(tagger), const nn::Tagger<float>>);
     const nn::SkipGram skip_gram({.vocabulary = 3, .width = 2});
     static_assert(are_same<decltype(skip_gram), const nn::SkipGram<float>>);
-    // Of aliases, C++20 compilers need the brackets.
+    // For aliases, C++20 requires the brackets.
     static_assert(are_same<nn::Lstm<>, nn::Lstm<float>> && are_same<nn::Gru<>, nn::Gru<float>> &&
                   are_same<nn::Rnn<>, nn::Rnn<float>>);
     static_assert(are_same<nn::AdditiveAttention<>, nn::AdditiveAttention<float>> &&
@@ -101,7 +101,7 @@ TEST_CASE("modules without a type are of float") {
     CHECK(linear(Tensor<float>::ones({1, 2})).shape() == Shape{1, 3});
 }
 
-TEST_CASE("functions and training without a type are of float") {
+TEST_CASE("functions and training default to float") {
     CHECK(one_hot(Indices({2}, {1, 0}), 2) == Tensor<float>({2, 2}, {0, 1, 1, 0}));
     CHECK(nn::xavier({2, 3}, Random(1)) == nn::xavier<float>({2, 3}, Random(1)));
     CHECK(nn::he({2, 3}, Random(1)) == nn::he<float>({2, 3}, Random(1)));

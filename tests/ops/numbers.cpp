@@ -174,7 +174,7 @@ TEST_CASE("variance and norm: squares neither overflow nor underflow") {
     CHECK(at_0.second(1) == doctest::Approx(-0.5));
 }
 
-TEST_CASE("normalisations refuse an epsilon that is negative or not finite") {
+TEST_CASE("normalisations reject an epsilon that is negative or not finite") {
     const F x = Floats({2, 2}, {1, 2, 3, 4}), two = Floats({2}, {1, 1});
     for (const double epsilon : {-1e-5, std::nan(""), std::numeric_limits<double>::infinity()})
         for (const std::string& message :
@@ -254,7 +254,7 @@ TEST_CASE("differences of logits of any magnitude are kept") {
 }
 
 // The numbers are exact at every offset, but their mean is not.
-TEST_CASE("derivatives of what depends on differences are the same far from 0, to second order") {
+TEST_CASE("derivatives of functions of differences are the same far from 0, to second order") {
     const Floats x({2, 5}, {0, 1.5f, -0.25f, 2, 0.5f, 1, -1, 0.75f, 0.125f, -2});
     Floats along({2, 5}), weights({2, 5});
     for (std::size_t i = 0; i < x.size(); ++i) {

@@ -47,7 +47,7 @@ std::vector<Spec> shape_specs() {
          {{{2, 3, 4}}},
          nullptr,
          [] { split(fixed({3}), 2); },
-         "no 2 equal parts"},
+         "cannot be split into 2 equal parts"},
         {"unstack", [](const Many& x) { return unstack(x[0])[1] * unstack(x[0])[0]; }, cube,
          nullptr, [] { unstack(fixed({}), 0); }, "axis 0 is out of range"},
         {"transpose",
@@ -99,7 +99,7 @@ std::vector<Spec> shape_specs() {
          [] {
              stack({fixed({2}), fixed({3})});
          },
-         "pieces of shapes [2] and [3]"},
+         "shapes differ: [2] and [3]"},
         {"pad", [](const Many& x) { return square(pad(x[0], 1, 2, 1, 0.5)); }, {{{2, 3}}}},
         {"take",
          [](const Many& x) {

@@ -20,7 +20,7 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
         to.push_back(id_of(x));
         if (to.back() == no_node)
             fail(op, x.is_parameter() ? "a frozen parameter has no gradient"
-                                      : "a constant has no gradient; make x by Tape::variable");
+                                      : "a constant has no gradient; create x with Tape::variable");
         const Node<T>& n = node(to.back());
         if (n.is_view && n.rule == nullptr && !n.is_used_up)
             fail(op, "'" + std::string(n.op.name) + "' of shape " + to_string(x.shape()) +
@@ -46,7 +46,7 @@ Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> 
         for (const auto& [node, gradient] : pass.found()) found[node] = gradient;
         if (!options.create_graph)
             for (auto& [node, gradient] : found) {
-                gradient = Variable<T>(gradient.value()); // a handle of its own to mark
+                gradient = Variable<T>(gradient.value()); // a separate handle, to mark
                 gradient.body()->lost = Lost::in_gradient;
             }
         if (!options.retain && !options.create_graph) pass.use_up();
@@ -78,7 +78,7 @@ std::size_t flat_size(const Wrt<T>& wrt) {
     for (const Variable<T>& x : wrt) n += x.size();
     return n;
 }
-// The n elements of all tensors, one after the other.
+// The n elements of all tensors, concatenated.
 template <class T>
 Tensor<T> flat(const std::vector<Tensor<T>>& all, std::size_t n) {
     Tensor<T> out({n});
@@ -117,7 +117,7 @@ namespace {
 template <class T>
 void require_scalar(const Op& op, const Variable<T>& y) {
     if (y.size() != 1)
-        fail(op, "second derivatives are those of one number, got shape " + to_string(y.shape()) +
+        fail(op, "second derivatives need a scalar, got shape " + to_string(y.shape()) +
                      "; reduce it, for example by sum()");
 }
 

@@ -39,7 +39,7 @@ std::vector<Tensor<T>> hessian_vector_product(const Variable<T>& y,
                                               const std::type_identity_t<std::vector<Tensor<T>>>& v,
                                               Where where = Where::current());
 
-// The same for the elements of all of `wrt`, one after the other, as one vector: [n] -> [n].
+// The same for the elements of all of `wrt`, concatenated into one vector: [n] -> [n].
 template <class T, std::same_as<Tensor<T>> V>
 Tensor<T> hessian_vector_product(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
                                  const V& v, Where where = Where::current());
@@ -49,7 +49,7 @@ template <class T>
 Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Variable<T>>& x,
                    Where where = Where::current());
 
-// The same with respect to the n elements of all of `wrt`, one after the other: [y..., n].
+// The same with respect to the n elements of all of `wrt`, concatenated: [y..., n].
 template <class T>
 Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
                    Where where = Where::current());

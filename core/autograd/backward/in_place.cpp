@@ -31,7 +31,7 @@ InPlace<T>::InPlace(Tape<T>& tape, bool whole, bool into_parameters)
 
 template <class T>
 InPlace<T>::~InPlace() {
-    // A pass that went through has released all of them.
+    // A pass that has finished has released all of them.
     for (NodeId id = 0; open_ != 0; ++id) release(id);
     deferred_.clear();
 }

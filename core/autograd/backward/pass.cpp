@@ -86,7 +86,7 @@ void BackwardPass<T>::restrict_to(std::span<const NodeId> wrt) {
         const Node<T>& n = tape_.node(id);
         for (std::uint32_t i = 0; i < n.input_count && (flags(id) & needed) == 0; ++i)
             if (n.inputs[i] != no_node) flags(id) |= flags(n.inputs[i]) & needed;
-        if ((flags(id) & needed) != 0) flags(n.root) |= needed; // a row that was written
+        if ((flags(id) & needed) != 0) flags(n.root) |= needed; // a row written in place
         flags(id) |= flags(n.operation) & needed;
     }
 }
@@ -220,7 +220,7 @@ void require_finite(const Op& op, T loss) {
                      (std::isnan(loss) ? "nan"
                       : loss > 0       ? "inf"
                                        : "-inf") +
-                     "; a Checking of the tape finds the operation that made it, and "
+                     "; a Checking of the tape finds the operation that produced it, and "
                      "{.allow_non_finite = true} lets it pass");
 }
 
@@ -250,7 +250,7 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
              std::to_string(seeds.size()) + " seeds for " + std::to_string(y.size()) + " values");
     if (in_pass_)
         fail(op, "a backward pass over this tape is running, and one of its rules or monitors "
-                 "began another; use a tape of its own there");
+                 "began another; use a separate tape there");
     m_->pass.clear();
     for (std::size_t i = 0; i < y.size(); ++i) {
         if (seeds[i].shape() != y[i].shape())
@@ -263,7 +263,7 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
                                      "recording; ") +
                              how_to_record());
             if (lost == Lost::where_paused)
-                fail(op, "the value was computed while a NoRecording lived, so no tape recorded "
+                fail(op, "the value was computed within a NoRecording, so no tape recorded "
                          "it; compute it outside of that scope, or detach() it if its gradients "
                          "are to be zero");
             if (lost == Lost::in_gradient)

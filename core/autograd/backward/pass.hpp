@@ -15,7 +15,7 @@ namespace unroll {
 template <class T>
 class BackwardPass {
 public:
-    // By node.
+    // Flags of a node.
     static constexpr unsigned char on_path = 1; // y depends on it
     static constexpr unsigned char needed = 2;  // a requested gradient depends on it
     static constexpr unsigned char target = 4;  // its gradient is requested

@@ -39,7 +39,7 @@ void Recorded<T>::begin_rule(NodeId id, std::span<const Variable<T>> gradients) 
             if (g.is_recorded()) read_.push_back(g);
         for (const auto& x : n.rule->kept())
             if (x.node != no_node) read_.push_back(x.variable);
-        // What it captured may depend on any input.
+        // Captured tensors may depend on any input.
         for (std::uint32_t i = 0; i < n.input_count; ++i)
             if (const NodeId in = n.inputs[i]; in != no_node && !this->tape_.overwritten(in, in))
                 read_.push_back(this->tape_.handle(Tensor<T>(), in));
@@ -120,7 +120,7 @@ void Recorded<T>::add_product(NodeId root, const StridedView& part, const Variab
         return;
     }
     const Op op = Op::unplaced(derivative_name_);
-    // Into a transposed part the transposed product, so that rows are added to rows.
+    // A transposed part receives the transposed product, so that rows are added to rows.
     if (plain && part.shape().size() == 2 && part.strides()[0] < part.strides()[1]) {
         const StridedView rows{part.offset, Shape{part.shape()[1], part.shape()[0]},
                                Strides{part.strides()[1], part.strides()[0]}};

@@ -50,9 +50,9 @@ private:
     void keep(NodeId root, const StridedView& part, Variable<T> x);
     // The sum of the products, as one product of concatenated factors.
     static Variable<T> joined(std::span<const Factors> products);
-    // x, what a rule adds. Throws Error where plain tensors are in it, which may depend on the
-    // inputs of the operation; of a rule that is differentiable once, a variable that cannot be
-    // differentiated.
+    // A rule's contribution x. Throws Error if plain tensors contributed to it, since they may
+    // depend on the inputs of the operation; for a rule that is differentiable once, returns a
+    // variable that cannot be differentiated.
     Variable<T> checked(const Variable<T>& x) const;
     bool is_once() const {
         return this->running_ != nullptr && this->running_->rule->is_differentiable_once();
@@ -62,8 +62,8 @@ private:
     std::unordered_map<NodeId, Root> roots_;
     std::vector<std::pair<const char*, const char*>> derivative_names_;
     const char* derivative_name_ = "";
-    std::vector<Variable<T>> read_; // by a rule marked by once(): what its result may depend on
-    std::uint32_t outer_run_;       // of a rule that this pass runs in
+    std::vector<Variable<T>> read_; // by a rule marked by once(): all that its result may depend on
+    std::uint32_t outer_run_;       // of the rule that runs this pass
     const void* outer_tape_;
     std::uint32_t outer_scope_;
 };

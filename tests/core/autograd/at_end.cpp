@@ -11,7 +11,7 @@ using namespace test;
 
 namespace {
 
-// Runs backward after main, where the objects of the main thread are gone.
+// Runs backward after main, when the objects of the main thread are destroyed.
 template <class T>
 struct AtEnd {
     nn::Linear<T> layer{{.input = 3, .output = 2}};
@@ -41,7 +41,7 @@ const AtEnd<double> in_double;
 
 } // namespace
 
-TEST_CASE("at the end of the program a static object may run backward") {
+TEST_CASE("a static object may run backward at the end of the program") {
     CHECK(in_float.works()); // and once more after main
     CHECK(in_double.works());
 }

@@ -36,7 +36,7 @@ std::string after(const std::function<V(const V& w, const Tensor<double>& x)>& f
 
 } // namespace
 
-TEST_CASE("changes: every way of writing is seen") {
+TEST_CASE("changes: every way of writing is detected") {
     const auto f = [](const V& w, const Tensor<double>& x) { return w * x; };
     const std::vector<std::pair<const char*, std::function<void(Tensor<double>&)>>> ways = {
         {"data", [](auto& x) { x.data()[0] = 100; }},
@@ -63,7 +63,7 @@ TEST_CASE("changes: every way of writing is seen") {
     CHECK(after(f, [](auto& x) { static_cast<void>(std::as_const(x).data()[0]); }).empty());
 }
 
-TEST_CASE("changes: every operation that keeps a value") {
+TEST_CASE("changes: every operation that saves a value") {
     const auto fill = [](Tensor<double>& x) { x.fill(7); };
     const std::vector<std::function<V(const V&, const Tensor<double>&)>> all = {
         [](const V& w, const auto& x) { return w * x; },
@@ -168,7 +168,7 @@ TEST_CASE("changes: a pass that throws changes nothing") {
     CHECK(distance(tape.gradient(x), (V(held_x) + other.gradient(again)).value()) < 1e-12);
 }
 
-TEST_CASE("changes: gradcheck leaves everything as it was, also where the function throws") {
+TEST_CASE("changes: gradcheck restores everything, even if the function throws") {
     struct Thrown {};
     Parameter<double> w("w", Tensor<double>({2}, {1, 2}));
     w.gradient_buffer().fill(7);
@@ -191,7 +191,7 @@ TEST_CASE("changes: gradcheck leaves everything as it was, also where the functi
         }
 }
 
-TEST_CASE("changes: gradcheck leaves running means as they were") {
+TEST_CASE("changes: gradcheck restores running means") {
     nn::BatchNorm<double> norm({.channels = 2});
     const auto x = random_tensor({4, 2});
     const auto f = [&](const std::vector<Variable<double>>& in) { return square(norm(in[0])); };

@@ -46,7 +46,7 @@ TEST_CASE("gradients of gradients") {
     CHECK(tape.gradient(x).item() == doctest::Approx(24));
 }
 
-TEST_CASE("first and second derivatives of a function that is known by hand") {
+TEST_CASE("first and second derivatives equal those derived by hand") {
     // f = x0^2 x1 + sin(x1): gradient (2 x0 x1, x0^2 + cos x1), Hessian ((2 x1, 2 x0), (2 x0, -sin
     // x1))
     Tape<double> tape;
@@ -126,7 +126,7 @@ TEST_CASE("a gradient penalty trains") {
     CHECK(last < first / 2);
 }
 
-TEST_CASE("what was not taken by a where has no second derivative either") {
+TEST_CASE("an operand that where does not select has no second derivative") {
     Tape<double> tape;
     const auto x = tape.variable(Tensor<double>({3}, {-1, 0, 2}));
     const auto y = sum(fuse(
@@ -156,12 +156,12 @@ TEST_CASE("misuse of gradients") {
     CHECK(contains(error_of([&] { hessian_vector_product(sum(y), {x}, {random_tensor({2})}); }),
                    "v has shape [2] for a variable of shape [3]"));
     CHECK(contains(error_of([&] { hessian_vector_product(y, {x}, random_tensor({3})); }),
-                   "of one number, got shape [3]"));
-    // None of these has used anything up.
+                   "need a scalar, got shape [3]"));
+    // None of these has freed a rule.
     CHECK(distance(gradients(sum(y), {y})[0].value(), Tensor<double>::ones({3})) == 0);
 }
 
-TEST_CASE("a gradient that was not recorded does not pass for a recorded one") {
+TEST_CASE("an unrecorded gradient is not mistaken for a recorded one") {
     Tape<double> tape;
     const auto x = tape.variable(random_tensor({3}));
     const nn::Linear<double> layer({.input = 3, .output = 1});
@@ -175,7 +175,7 @@ TEST_CASE("a gradient that was not recorded does not pass for a recorded one") {
               layer(reshape(2 * g, {1, 3}));
           }),
           error_of([&] { where(Mask::ones({3}), x, abs(g)); })})
-        CHECK(contains(message, "call the gradients() before with {.create_graph = true}, or "
+        CHECK(contains(message, "call the earlier gradients() with {.create_graph = true}, or "
                                 "detach()"));
     CHECK(contains(error_of([&] { tape.backward(sum(g)); }), "{.create_graph = true}"));
 

@@ -35,7 +35,7 @@ struct StoresTwice {
 
 } // namespace
 
-TEST_CASE("in place: add_linear is z + x weight^T, whatever its operands share") {
+TEST_CASE("in place: add_linear is z + x weight^T, whatever memory its operands share") {
     const auto weight = random_tensor({3, 3}, 2), value = random_tensor({2, 3});
     const auto check = [&](const char* what, const auto& add) {
         CAPTURE(what);

@@ -119,7 +119,7 @@ TEST_CASE("layouts: retaining a view changes no gradient") {
     CHECK(contains(error_of([&] { select(repeated, 0, 1); }), "retain() a copy"));
 }
 
-TEST_CASE("layouts: what overwrites the memory of a retained view is noticed") {
+TEST_CASE("layouts: overwriting the memory of a retained view is detected") {
     const auto weight = random_tensor({3, 3}, 2);
     for (const bool flipped : {false, true})
         for (const bool deep : {false, true}) {
@@ -147,7 +147,7 @@ TEST_CASE("layouts: what overwrites the memory of a retained view is noticed") {
         }
 }
 
-TEST_CASE("layouts: of a retained view only the rows that are overwritten have changed") {
+TEST_CASE("layouts: only the overwritten rows of a retained view have changed") {
     const auto weight = random_tensor({3, 3}, 2);
     Tape<double> tape;
     const V x = tape.variable(random_tensor({3, 3}));
@@ -160,7 +160,7 @@ TEST_CASE("layouts: of a retained view only the rows that are overwritten have c
     CHECK(contains(error_of([&] { square(second); }), "overwritten"));
 }
 
-TEST_CASE("layouts: what is recorded as a view must be one") {
+TEST_CASE("layouts: a result that is recorded as a view must be one") {
     Tape<double> tape;
     const V x = tape.variable(numbers);
     const auto view = [&](const Tensor<double>& value) {
@@ -181,7 +181,7 @@ TEST_CASE("layouts: what is recorded as a view must be one") {
     CHECK(tape.size() == size);
 }
 
-TEST_CASE("layouts: a parameter has memory of its own") {
+TEST_CASE("layouts: a parameter has separate memory") {
     const Tensor<double> init = Tensor<double>::ones({2, 2});
     Parameter<double> a("a", init), b("b", init);
     a.change().fill(5);

@@ -93,7 +93,7 @@ TEST_CASE("lifetimes: the optimiser outlives the module, and the tape both") {
     CHECK_FALSE(held[0].value() == before);
 }
 
-TEST_CASE("lifetimes: backward of what was recorded, whatever became of the layer") {
+TEST_CASE("lifetimes: backward differentiates what was recorded, whatever happened to the layer") {
     nn::Linear<double> layer({.input = 3, .output = 2});
     const auto x = random_tensor({4, 3});
     const auto old = parameters(layer);
@@ -113,7 +113,7 @@ TEST_CASE("lifetimes: backward of what was recorded, whatever became of the laye
         CHECK_FALSE(layer.weight.has_gradient());
 }
 
-TEST_CASE("lifetimes: a layer dies before backward") {
+TEST_CASE("lifetimes: a layer is destroyed before backward") {
     for (int round = 0; round < 3; ++round) {
         Tape<double> tape;
         auto lstm = std::make_unique<nn::Lstm<double>>(
@@ -126,7 +126,7 @@ TEST_CASE("lifetimes: a layer dies before backward") {
     }
 }
 
-TEST_CASE("lifetimes: a new parameter at the address of one that died is another parameter") {
+TEST_CASE("lifetimes: a new parameter at the address of a destroyed one is a different parameter") {
     Tape<double> tape;
     const auto x = tape.variable(Tensor<double>::ones({2}));
     alignas(Parameter<double>) std::byte memory[sizeof(Parameter<double>)];
@@ -144,7 +144,7 @@ TEST_CASE("lifetimes: a new parameter at the address of one that died is another
     CHECK(tape.gradient(x) == Tensor<double>::full({2}, 1.0 + 4.0 + 9.0));
 }
 
-TEST_CASE("lifetimes: a copy is another parameter, and copying back keeps the identity") {
+TEST_CASE("lifetimes: a copy is a different parameter, and copying back keeps the identity") {
     Net net, best = net;
     CHECK(net.in.weight.value() == best.in.weight.value());
     CHECK(net.in.weight.body() != best.in.weight.body());
@@ -239,7 +239,7 @@ TEST_CASE("lifetimes: without a tape the same calls only compute") {
     CHECK((stop_gradient(y) + z).is_recorded());
 }
 
-TEST_CASE("lifetimes: two tapes in turn share the scope that is open") {
+TEST_CASE("lifetimes: two tapes in turn share the open scope") {
     const Scope scope("train");
     Tape<double> a, b;
     const auto x = a.variable(Tensor<double>::ones({1})), y = b.variable(Tensor<double>::ones({1}));
@@ -253,7 +253,7 @@ TEST_CASE("lifetimes: two tapes in turn share the scope that is open") {
     CHECK(a.scopes().size() == 2 + 100);
 }
 
-TEST_CASE("lifetimes: a tape a step allocates nothing once warm") {
+TEST_CASE("lifetimes: with one tape per step, warm steps allocate nothing") {
     Net net;
     optim::Sgd<double> sgd(parameters(net), {});
     const auto x = random_tensor({5, 3});

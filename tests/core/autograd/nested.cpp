@@ -25,7 +25,7 @@ Tensor<double> cube_gradient() {
     return tape.gradient(x);
 }
 
-// tanh(layer(x)), whose rule computes it again on a tape of its own.
+// tanh(layer(x)), whose rule computes it again on a separate tape.
 V checkpoint(const nn::Linear<double>& layer, const V& x) {
     Tensor<double> value;
     {
@@ -43,7 +43,7 @@ V checkpoint(const nn::Linear<double>& layer, const V& x) {
 
 } // namespace
 
-TEST_CASE("nested: a tape records where recording is off around it") {
+TEST_CASE("nested: a tape records although recording is off around it") {
     SUBCASE("within a NoRecording") {
         const NoRecording<double> off;
         CHECK(cube_gradient() == slope);
@@ -80,7 +80,7 @@ TEST_CASE("nested: a tape records where recording is off around it") {
     }
 }
 
-TEST_CASE("nested: which tape records, around NoRecordings that end in any order") {
+TEST_CASE("nested: which tape records, with NoRecordings that end in any order") {
     Tape<double> outer;
     const V x = outer.variable(point);
     auto off = std::make_optional<NoRecording<double>>();

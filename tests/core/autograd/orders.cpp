@@ -74,7 +74,7 @@ TEST_CASE("orders: a rule that adds a plain tensor") {
     }
 }
 
-TEST_CASE("orders: a tensor made before the rule runs is no constant either") {
+TEST_CASE("orders: a tensor created before the rule runs is not a constant either") {
     Tape<double> tape;
     const V x = tape.variable(Tensor<double>({2}, {1, 2}));
     const Tensor<double> v = x.value(), cubes({2}, {1, 8});
@@ -128,7 +128,7 @@ TEST_CASE("orders: derivatives of constants are zero, everywhere") {
     const V third = gradients(sum(gradients(sum(x * x), {x}, {.create_graph = true})[0]), {x},
                               {.create_graph = true})[0];
     CHECK(gradients(sum(third), {x})[0].value() == zeros);
-    // Of y that is recorded but does not depend on x.
+    // With y recorded but independent of x.
     const V y = tape.variable(Tensor<double>({2}, {5, 6}));
     CHECK(gradients(sum(y * y), {x})[0].value() == zeros);
     Parameter<double> w("w", Tensor<double>::ones({2}));

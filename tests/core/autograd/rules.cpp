@@ -118,7 +118,7 @@ TEST_CASE("rules: every part of an adjoint, to second order") {
     }
 }
 
-TEST_CASE("rules: what does not fit the gradient is an error of the operation") {
+TEST_CASE("rules: a contribution that does not fit the gradient is an error of the operation") {
     using To = Adjoints<double>;
     CHECK(contains(refused([](const To& to, const V& g) { to[1].add(g); }),
                    "adds to the gradient of input 1, but the operation has 1"));
@@ -139,7 +139,7 @@ TEST_CASE("rules: what does not fit the gradient is an error of the operation") 
     CHECK(contains(refused([](const To& to, const V&) {
                        to[0].scatter_rows(Indices({2}, {0, 1}), ones({2, 2}));
                    }),
-                   "adds 2 rows of shape [3], but what it adds has shape [2, 2]"));
+                   "adds 2 rows of shape [3], but the contribution has shape [2, 2]"));
     CHECK(contains(refused([](const To& to, const V&) {
                        to[0].scatter_elements(Indices({1}, {6}), ones({1}));
                    }),
@@ -147,7 +147,7 @@ TEST_CASE("rules: what does not fit the gradient is an error of the operation") 
     CHECK(contains(refused([](const To& to, const V&) {
                        to[0].scatter_elements(Indices({1}, {5}), ones({2}));
                    }),
-                   "adds 1 elements, but what it adds has shape [2]"));
+                   "adds 1 elements, but the contribution has shape [2]"));
     CHECK(contains(refused([](const To& to, const V&) {
                        to[0].slice(1, 1, 5).add(ones({2, 4}));
                    }),
@@ -182,7 +182,7 @@ TEST_CASE("rules: a result in the memory of an input is an error") {
                    "two: its result"));
 }
 
-TEST_CASE("rules: of tensors that were kept, backward names the one that has changed") {
+TEST_CASE("rules: backward names the saved tensor that has changed") {
     Tape<double> tape;
     const V x = tape.variable(Tensor<double>::ones({2}));
     Indices indices({3}, {0, 1, 1});

@@ -134,7 +134,7 @@ TEST_CASE("messages carry the module path and the caller's line") {
     CHECK(contains(error, "tape.cpp:"));
 }
 
-TEST_CASE("operators know the line that they stand in") {
+TEST_CASE("operators know the line that they are on") {
     const Variable<double> a(Tensor<double>::ones({2})), b(Tensor<double>::ones({3}));
     const auto line = [](const std::string& message) {
         return contains(message, "tape.cpp:") ? std::stoi(message.substr(message.rfind(':') + 1))
@@ -226,7 +226,7 @@ Variable<double> forgetful(const Variable<double>& x) {
 
 } // namespace
 
-TEST_CASE("the gradient check passes what is right and catches planted faults") {
+TEST_CASE("the gradient check passes right rules and catches planted faults") {
     const auto x = random_tensor({5});
     CHECK(gradcheck([](const auto& x) { return cube(x); }, x).passed());
     const auto factor = gradcheck([](const auto& x) { return cube(x, 2); }, x);
@@ -240,7 +240,7 @@ TEST_CASE("the gradient check passes what is right and catches planted faults") 
     CHECK_FALSE(gradcheck([](const auto& x) { return cube(x, 2.9); }, large).passed());
 }
 
-TEST_CASE("a million nodes are built, run backwards and destroyed") {
+TEST_CASE("a million nodes are recorded, differentiated and destroyed") {
     Tape<float> tape;
     const auto x = tape.variable(Tensor<float>::ones({2}));
     Variable<float> y = x;
@@ -252,7 +252,7 @@ TEST_CASE("a million nodes are built, run backwards and destroyed") {
     CHECK(tape.size() > 1000000);
 }
 
-TEST_CASE("threads: tapes side by side share parameters that both read") {
+TEST_CASE("threads: concurrent tapes share parameters that both read") {
     Parameter<double> w("w", random_tensor({3, 3}));
     std::array<Tensor<double>, 2> found;
     const auto run = [&](std::size_t i) {
@@ -290,7 +290,7 @@ TEST_CASE("weight gradients of many steps equal those of one product") {
     }
 }
 
-TEST_CASE("values that no rule keeps die early") {
+TEST_CASE("values that no rule saves are freed early") {
     const auto before = memory_use().bytes_in_use;
     Tape<float> tape;
     const auto x = tape.variable(Tensor<float>::ones({1000}));
@@ -306,7 +306,7 @@ TEST_CASE("values that no rule keeps die early") {
     CHECK(memory_use().bytes_in_use <= before + 2 * 1024 * 1024);
 }
 
-TEST_CASE("products for the transpose of a vector, whose strides tell it not from the vector") {
+TEST_CASE("products with the transpose of a vector, which has the strides of the vector") {
     for (const Shape& shape : {Shape{3, 1}, Shape{1, 3}}) {
         Tape<double> tape;
         const auto w = tape.variable(random_tensor(shape, 2));

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Exchanges a file with Python's safetensors, in both directions.
 
-usage: check_safetensors.py [TESTS]    TESTS: the tests' binary, build/tests/unroll_tests if left out
+usage: check_safetensors.py [TESTS]    TESTS: the tests' binary, default: build/tests/unroll_tests
 needs: pip install safetensors numpy   (exit 77, "skipped", without them)
 """
 

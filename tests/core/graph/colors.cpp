@@ -18,7 +18,7 @@ namespace {
 
 Tensor<float> ones(const Shape& shape) { return Tensor<float>::ones(shape); }
 
-// The fill colours of the nodes whose label begins so.
+// The fill colours of the nodes whose label begins with the text.
 std::set<std::string> fills(const Seen& seen, const std::string& label) {
     std::set<std::string> found;
     for (const auto& node : seen.nodes)
@@ -89,7 +89,7 @@ TEST_CASE("a value that cannot be highlighted is an error") {
         return error_of([&] { graph::dot(tape, {.highlight = {value}}); });
     };
     CHECK(contains(error(elsewhere), "another tape"));
-    CHECK(contains(error(ones({2})), "no operand of any operation"));
+    CHECK(contains(error(ones({2})), "not an operand of any operation"));
     CHECK(contains(error_of([&] { graph::Highlight(elsewhere, "rde"); }),
                    "unknown colour 'rde', expected red, "));
 }

@@ -1,4 +1,4 @@
-// The labels of operations: where a literal stands, and operations that consist of several.
+// The labels of operations: the positions of literals, and operations that consist of several.
 
 #include "seen.hpp"
 
@@ -51,7 +51,7 @@ std::string title(F f) {
 
 } // namespace
 
-TEST_CASE("a label says where a literal stands") {
+TEST_CASE("a label shows the position of a literal") {
     CHECK(title([](V x) { return 1 - x; }) == "1 − x");
     CHECK(title([](V x) { return x - 1; }) == "x − 1");
     CHECK(title([](V x) { return x + -1; }) == "x + (−1)");
@@ -101,7 +101,7 @@ TEST_CASE("an operation of several steps is one node with its own name and shape
     const auto expect = [&](const char* text, auto f) {
         const Seen seen = picture(f);
         CHECK(label(seen) == text);
-        CHECK(seen.edges_with("label=") == 0); // of no view of its own
+        CHECK(seen.edges_with("label=") == 0); // no view inside it is shown
     };
     expect("gather\\n[3, 2]", [&](V x) { return gather(x, 1, columns); });
     expect("pick\\n[3]", [&](V x) { return pick(x, classes); });
@@ -120,7 +120,7 @@ TEST_CASE("an operation of several steps is one node with its own name and shape
     expect("matmul\\n[3, 2]", [&](V x) { return matmul(x, V(ones({4, 2}))); });
 }
 
-TEST_CASE("an operation made of steps is distinguished from the same operation before it") {
+TEST_CASE("an operation of several steps is distinguished from the same operation before it") {
     // Two calls in one line, each of several nodes.
     const Seen seen = picture([](V x) { return softmax(softmax(x, 0), 0); });
     CHECK(seen.nodes_with("label=\"softmax\\n[3, 4]\"") == 2);
@@ -160,14 +160,14 @@ TEST_CASE("a loop has the same name before and after a backward pass") {
           before.edges_with("label=\" h'\", class=carried"));
 }
 
-TEST_CASE("a cell of a layer has no cluster of its own") {
+TEST_CASE("a cell of a layer has no separate cluster") {
     const nn::Gru<float> gru({.input = 2, .hidden = 3});
     Tape<float> tape;
     static_cast<void>(gru(tape.variable(ones({4, 1, 2}), "x")));
     CHECK(Seen(graph::dot(tape)).clusters("GruCell") == 0);
 }
 
-TEST_CASE("names of results that are views, and of operations made of several") {
+TEST_CASE("names of results that are views, and of operations of several steps") {
     const nn::Linear<float> layer({.input = 3, .output = 2});
     Tape<float> tape;
     const V x = tape.variable(ones({2, 2, 3}), "x");

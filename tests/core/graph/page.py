@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Uses the interactive page of a graph in a headless browser, from disk.
 
-usage: graph_page.py CHAR_LM [SCREENSHOT]
-Skips (77) where no Chromium is found. Speaks the DevTools protocol through a pair of pipes.
+usage: page.py CHAR_LM [SCREENSHOT]
+Exits with 77, "skipped", if Chromium is not installed. Speaks the DevTools protocol through a pair of pipes.
 """
 
 import base64

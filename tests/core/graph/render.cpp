@@ -142,7 +142,7 @@ TEST_CASE("dot is stopped at the time limit") {
         return error_of([&] { graph::detail::render("a.svg", {small}, "svg", limits); });
     };
     {
-        // By the processor time, whatever else the machine does.
+        // The limit is processor time, whatever else the machine does.
         const Path path("echo 'many words' >&2; while :; do :; done");
         const std::string error = error_within({.processor = 1s});
         CHECK(contains(error, "'dot' did not finish within 1 s of processor time; draw fewer nodes "
@@ -157,7 +157,7 @@ TEST_CASE("dot is stopped at the time limit") {
     CHECK_FALSE(has_children());
 }
 
-TEST_CASE("a slow start of dot is no failure") {
+TEST_CASE("a slow start of dot is not a failure") {
     const Path path("sleep 2; exec dot $1");
     CHECK(contains(graph::detail::render("a.svg", {small}, "svg", {.processor = 1s}).front(),
                    "</svg>"));

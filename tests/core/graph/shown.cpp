@@ -206,5 +206,5 @@ TEST_CASE("labels of edges are in front of lines") {
     const auto front = svg.find("paint-order");
     REQUIRE(front != std::string::npos);
     CHECK(svg.find("<path", front) == std::string::npos);
-    CHECK(svg.find("block [1, 3]") != std::string::npos); // a label with a place of its own
+    CHECK(svg.find("block [1, 3]") != std::string::npos); // a label drawn as a node
 }

@@ -95,7 +95,7 @@ TEST_CASE("weights: every modification is detected") {
     check(x);
 }
 
-TEST_CASE("weights: parameters are packed, however they were made and changed") {
+TEST_CASE("weights: parameters are packed, however they were created and changed") {
     const auto packs = [](const Parameter<double>& p) {
         return is_packed(p.value()) == panels::available();
     };
@@ -125,7 +125,7 @@ TEST_CASE("weights: copies and moves of parameters") {
     check(b);
     const Parameter<double> c(std::move(a));
     check(c);
-    // A parameter does not share the tensor that it is made from.
+    // A parameter does not share the tensor that it is constructed from.
     auto tensor = random_tensor({20, 70});
     const Parameter<double> d("d", tensor);
     check(d);

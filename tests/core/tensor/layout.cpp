@@ -11,7 +11,7 @@ using namespace unroll;
 
 namespace {
 
-// Empty tensors of shapes that no other test makes: as many as are asked for, times two layouts.
+// `count` empty tensors of shapes that no other test uses, each in two layouts.
 std::vector<Tensor<float>> of_many_layouts(std::size_t count) {
     std::vector<Tensor<float>> all;
     for (std::size_t i = 0; i < count; ++i) {
@@ -37,14 +37,14 @@ bool are_as_made(const std::vector<Tensor<float>>& all) {
 
 TEST_CASE("a tensor is three pointers") { CHECK(sizeof(Tensor<float>) == 3 * sizeof(void*)); }
 
-TEST_CASE("a tensor that was moved from keeps its shape") {
+TEST_CASE("a moved-from tensor keeps its shape") {
     Tensor<float> a({2, 3});
     const Tensor<float> b = std::move(a);
     CHECK(a.shape() == Shape{2, 3});
     CHECK(b.shape() == Shape{2, 3});
 }
 
-TEST_CASE("more layouts than are kept") {
+TEST_CASE("more layouts than are kept forever") {
     const std::size_t before = memory_use().bytes_in_use;
     {
         auto all = of_many_layouts(20000);
@@ -68,7 +68,7 @@ TEST_CASE("threads find layouts at the same time") {
     for (const auto& all : made) CHECK(are_as_made(all));
 }
 
-TEST_CASE("a shape of too many elements is refused, however it is made") {
+TEST_CASE("a shape of too many elements is rejected, however it is created") {
     const std::size_t many = std::size_t{1} << 40;
     const Tensor<float> one = Tensor<float>::ones({1, 1});
     for (int i = 0; i < 2; ++i) {

@@ -64,7 +64,7 @@ TEST_CASE("the numbers of a stream are the words of its counters") {
     CHECK(far.next() == (std::uint64_t{words[1]} << 32 | words[0]));
 }
 
-TEST_CASE("a fill holds the same words as one number after the other") {
+TEST_CASE("a fill gives the same words as single draws") {
     for (const std::uint64_t start : {std::uint64_t{0}, (std::uint64_t{1} << 33) - 6}) {
         Random one = Random::restore({3, 9, start}), many = one;
         std::vector<double> filled(101);
@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("the i-th value of a fill does not depend on the fill's lengt
     }
 }
 
-TEST_CASE("what is drawn after a fill is not what the fill used") {
+TEST_CASE("numbers drawn after a fill differ from those of the fill") {
     std::set<float> seen;
     Random random(8);
     for (int i = 0; i < 200; ++i) {
@@ -114,7 +114,7 @@ TEST_CASE("what is drawn after a fill is not what the fill used") {
     CHECK(seen.size() >= 199);
 }
 
-TEST_CASE("state: three integers bring the numbers back") {
+TEST_CASE("state: three integers restore the numbers") {
     Random random(42);
     random.next();
     std::vector<float> x(13);
@@ -161,7 +161,7 @@ TEST_CASE_TEMPLATE("uniform numbers have the moments and the range", T, float, d
     CHECK(m.variance == doctest::Approx(1.0 / 12).epsilon(0.01));
     CHECK(*std::min_element(x.begin(), x.end()) >= 0);
     CHECK(*std::max_element(x.begin(), x.end()) < 1);
-    // Neighbours in the order of drawing, and those a lane apart, are not alike.
+    // Consecutive numbers, and numbers one lane apart, are uncorrelated.
     for (const std::size_t lag : {1u, 2u, 4u, 8u, 16u, 32u, 64u}) {
         double product = 0;
         for (std::size_t i = lag; i < x.size(); ++i) product += (x[i] - 0.5) * (x[i - lag] - 0.5);
@@ -211,7 +211,7 @@ TEST_CASE("below and permutation") {
     std::array<int, 6> counts{};
     for (int i = 0; i < 60'000; ++i) ++counts[random.below(6)];
     for (const int n : counts) CHECK(std::abs(n - 10'000) < 400);
-    // Where a remainder alone would favour the lower third.
+    // A remainder alone would favour the lower third.
     const std::size_t huge = std::size_t{3} << 62;
     int low = 0;
     for (int i = 0; i < 10'000; ++i) low += random.below(huge) < huge / 3;

@@ -36,7 +36,7 @@ std::size_t resident() {
     return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Runs `step` so many times and expects the memory of the process to stop growing early on.
+// Runs `step` repeatedly and expects the memory of the process to stop growing early on.
 template <class F>
 void stays_flat(int steps, const F& step) {
     if (!UNROLL_MEASURES_MEMORY) steps /= 100;
@@ -86,7 +86,7 @@ private:
 
 } // namespace
 
-TEST_CASE("storage comes back from the thread's cache") {
+TEST_CASE("storage is reused from the thread's cache") {
     const auto use = [] {
         const Tensor<float> x({1000}), y = Tensor<float>::zeros({33, 7});
         return x.copy().size() + y.copy().size();
@@ -103,7 +103,7 @@ TEST_CASE("storage comes back from the thread's cache") {
 #endif
 }
 
-TEST_CASE("adopted memory is given back once, with its last tensor") {
+TEST_CASE("adopted memory is released once, with its last tensor") {
     int released = 0;
     std::vector<double> numbers{1, 2, 3};
     {
@@ -126,13 +126,13 @@ TEST_CASE("threads: memory stays bounded over sequences of random lengths on a p
     threads::set(2);
     std::vector<Random> random{Random(3), Random(4), Random(5), Random(6)};
     std::vector<std::vector<Tensor<float>>> kept(4);
-    // Whichever thread runs a shard frees what another has made.
+    // The thread that runs a shard frees tensors that another has allocated.
     stays_flat(50'000, [&](int) {
         threads::for_shards(4, [&](std::size_t i) { kept[i] = sequence(random[i]); });
     });
 }
 
-TEST_CASE("threads: memory stays bounded when one thread makes tensors and another drops them") {
+TEST_CASE("threads: memory stays bounded when one thread creates tensors and another frees them") {
     const int steps = UNROLL_MEASURES_MEMORY ? 200'000 : 2'000;
     Queue queue;
     std::thread loader([&] {
@@ -143,7 +143,7 @@ TEST_CASE("threads: memory stays bounded when one thread makes tensors and anoth
     loader.join();
 }
 
-TEST_CASE("threads: blocks of fixed sizes return to the thread that makes them") {
+TEST_CASE("threads: blocks of fixed sizes return to the thread that allocated them") {
     Queue queue, back;
     std::size_t asked = 0;
     std::thread loader([&] {
@@ -162,7 +162,7 @@ TEST_CASE("threads: blocks of fixed sizes return to the thread that makes them")
     if (UNROLL_MEASURES_MEMORY) CHECK(asked == 0);
 }
 
-TEST_CASE("threads: what an ended thread has made goes to the system when it is dropped") {
+TEST_CASE("threads: blocks of an ended thread return to the system when they are freed") {
     std::vector<Tensor<float>> made;
     const std::size_t used = memory_use().bytes_in_use, free = memory_use().bytes_free;
     std::thread([&] {
@@ -201,14 +201,14 @@ TEST_CASE("threads: blocks change hands while threads begin and end") {
 TEST_CASE("a thread keeps at most its peak of free memory") {
     std::thread([] {
         const std::size_t before = memory_use().bytes_free;
-        // Each size in a class of its own.
+        // Each size in a different class.
         for (std::size_t size = 8 * megabyte; size > megabyte; size -= size / 8)
             const Tensor<float> x({size / 4});
         CHECK(memory_use().bytes_free - before < 2 * 8 * megabyte + 8 * megabyte);
     }).join();
 }
 
-TEST_CASE("threads: shards that come and go leave no memory behind") {
+TEST_CASE("threads: creating and destroying shards leaks no memory") {
     threads::set(2);
     Parameter<float> w("w", Tensor<float>::ones({4, 2}));
     const auto x = Tensor<float>::ones({3, 4});

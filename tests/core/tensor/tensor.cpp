@@ -197,7 +197,7 @@ void step(Random& random, Drawn& x) {
 
 } // namespace
 
-TEST_CASE("views in any sequence show the elements that an index-by-index model has") {
+TEST_CASE("views in any sequence have the elements of an index-by-index model") {
     Random random(1);
     for (int round = 0; round < 3000; ++round) {
         Drawn x = draw(random);
@@ -221,7 +221,7 @@ TEST_CASE("reshape keeps a view where the strides allow it") {
     CHECK(x.slice(2, 0, 4).reshape({24, 2, 2, 1}).storage() == x.storage());
     CHECK(x.transpose().reshape({5, 6, 2, 2}).storage() == x.storage());
     CHECK(x.flip(0).reshape({2, 2, 6, 5}).storage() == x.storage());
-    // The unit axis lies by chance where a longer run would go on.
+    // By chance, the stride of the unit axis continues the run.
     const Tensor<double> y({4, 1, 12}, std::vector<double>(48, 1.0));
     Tensor<double> part = y.slice(2, 0, 6);
     for (std::size_t i = 0; i < 4; ++i)
@@ -257,7 +257,7 @@ TEST_CASE("construction") {
     CHECK_THROWS_AS(Shape(9, 1), Error);
 }
 
-TEST_CASE("elements by index, from views that run backwards too") {
+TEST_CASE("elements by index, also of reversed views") {
     Tensor<float> x({2, 3}, {1, 2, 3, 4, 5, 6});
     CHECK(x(1, 2) == 6.f);
     Tensor<float> back = x.flip(0).flip(1);
@@ -326,7 +326,7 @@ TEST_CASE("equality") {
     CHECK(odd != odd);
 }
 
-TEST_CASE("views that make no sense are refused, with the shapes in the message") {
+TEST_CASE("invalid views are rejected, with the shapes in the message") {
     const Tensor<float> x = Tensor<float>::ones({2, 3});
     CHECK_THROWS_AS(x.slice(2, 0, 1), Error);
     CHECK_THROWS_AS(x.slice(-3, 0, 1), Error);

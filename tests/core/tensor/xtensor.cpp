@@ -86,7 +86,7 @@ TEST_CASE("xtensor: views of every kind in expressions") {
         REQUIRE(values_of<double>(2 * array(x) - array(dense)) == sum);
         REQUIRE(tensor(2 * array(x) - array(y)).to_vector() == sum);
         REQUIRE(tensor(2 * array(x) - array(y)).shape() == shape);
-        // Operands of one and the same strides must not be taken in the order of memory.
+        // Operands with the same strides must not be read in memory order.
         REQUIRE(values_of<double>(array(x) + array(x)) ==
                 mapped(x, x, [](double a, double b) { return a + b; }));
         const std::vector<double> iterated(array(x).begin(), array(x).end());
@@ -133,7 +133,7 @@ TEST_CASE("xtensor: views of every kind are assigned to") {
     }
 }
 
-TEST_CASE("xtensor: an assignment reads what stood there before") {
+TEST_CASE("xtensor: an assignment reads the old elements") {
     Tensor<double> x = counted({3, 3});
     const Tensor<double> transposed = x.transpose().copy();
     array(x) = array(x.transpose());
@@ -146,7 +146,7 @@ TEST_CASE("xtensor: an assignment reads what stood there before") {
     CHECK(x.to_vector() == tensor(-array(x.transpose())).to_vector());
 }
 
-TEST_CASE("xtensor: what is assigned is broadcast, and never changes the shape") {
+TEST_CASE("xtensor: an assigned expression is broadcast, and never changes the shape") {
     Tensor<double> x = counted({2, 3});
     const xt::xtensor<double, 1> row{10, 20, 30};
     array(x) = row;
@@ -181,7 +181,7 @@ TEST_CASE("xtensor: what is assigned is broadcast, and never changes the shape")
     CHECK(x == before);
 }
 
-TEST_CASE("xtensor: an expression keeps the elements that it shows") {
+TEST_CASE("xtensor: an expression keeps its elements alive") {
     const auto make = [] { return counted({2, 2}); };
     auto shown = array(make().transpose());
     auto expression = array(make()) + array(make()) * 2;
@@ -235,10 +235,10 @@ TEST_CASE("xtensor: any expression as a tensor") {
     const xt::xarray<float, xt::layout_type::column_major> columns = f;
     CHECK(tensor(columns).to_vector() == tensor(f).to_vector());
     CHECK(tensor(columns + f).to_vector() == std::vector<float>{2, 4, 6, 8});
-    // Ranks that xtensor knows only when running, mixed with ones that it knows when compiling.
+    // Ranks that are known at run time only, mixed with ranks that are known at compile time.
     CHECK(tensor(f + xt::xtensor<float, 1>{10, 20}).shape() == Shape{2, 2});
     CHECK_THROWS_AS(tensor(xt::ones<float>({1, 1, 1, 1, 1, 1, 1, 1, 1})), Error);
-    // Not a view of what it was made from.
+    // Not a view of its source.
     Tensor<double> x = counted({2});
     const Tensor<double> y = tensor(array(x));
     x.fill(0);
@@ -304,7 +304,7 @@ TEST_CASE("printing") {
     CHECK(out.str().ends_with("}0.25"));
 }
 
-TEST_CASE("writes through an array that was made before the forward pass are noticed") {
+TEST_CASE("writes through an array that was created before the forward pass are detected") {
     const auto noticed = [](const auto& write) {
         Tensor<double> x({2, 3}, {1, 2, 3, 4, 5, 6});
         auto a = array(x);

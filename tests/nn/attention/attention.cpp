@@ -392,7 +392,7 @@ TEST_CASE("attention reports shape errors") {
     const nn::MultiHeadAttention<double> heads({.width = 4, .heads = 2});
     const auto q = random_tensor({2, 3, 4}), k = random_tensor({5, 3, 4});
     CHECK(contains(error_of([] { nn::MultiHeadAttention<double>({.width = 4, .heads = 3}); }),
-                   "a width of 4 has no 3 equal heads"));
+                   "a width of 4 cannot be divided into 3 equal heads"));
     CHECK(contains(error_of([&] {
                        heads(q, k, random_tensor({4, 3, 4}));
                    }),

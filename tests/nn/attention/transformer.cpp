@@ -432,10 +432,11 @@ TEST_CASE("Transformers report shape errors") {
     const auto wrong = [](nn::TransformerOptions options) {
         return error_of([&] { nn::TransformerStack<double>{options}; });
     };
-    CHECK(contains(wrong({.width = 6, .heads = 4}), "a width of 6 has no 4 equal heads"));
-    CHECK(contains(wrong({}), "a width of 0 has no 1 equal heads"));
+    CHECK(contains(wrong({.width = 6, .heads = 4}),
+                   "a width of 6 cannot be divided into 4 equal heads"));
+    CHECK(contains(wrong({}), "a width of 0 cannot be divided into 1 equal heads"));
     CHECK(contains(wrong({.width = 6, .heads = 2, .positions = nn::Positions::rotary}),
-                   "heads of width 3 have no pairs of features to rotate"));
+                   "rotary positions need heads of an even width, got 3"));
     CHECK(contains(
         wrong({.width = 6, .positions = nn::Positions::learned}),
         "learned positions need a width and a number of steps of at least 1, got 6 and 0"));

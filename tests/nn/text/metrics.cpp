@@ -130,7 +130,7 @@ TEST_CASE("entity-level precision, recall and F1") {
     CHECK(scores.types() == Tokens{"loc", "misc", "org", "per"});
     CHECK(scores.token_accuracy() == doctest::Approx(5.0 / 9));
     CHECK(contains(scores.table().text(),
-                   "(all)      5          6      3      50.00   60.00  54.55"));
+                   "(all)       5          6        3      50.00   60.00  54.55"));
     CHECK(contains(error_of([&] { add("O O", "O"); }), "2 target tags and 1 predicted ones"));
     CHECK(contains(error_of([&] { add("O O", "O X"); }), "tag 'X' at position 1"));
     CHECK(scores.overall().recall == doctest::Approx(3.0 / 5));

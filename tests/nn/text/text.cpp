@@ -202,7 +202,7 @@ TEST_CASE("files of pairs") {
         return refusal(read);
     };
     CHECK(contains(refused("a\tb\nno tab\n"),
-                   "', line 2: expected a sentence, a tab and another one, in 'no tab'"));
+                   "', line 2: expected a sentence, a tab and another sentence, in 'no tab'"));
     CHECK(contains(refused("\tb\n"), "line 1: the text before the tab is empty"));
     CHECK(contains(refused("a\t \n"), "line 1: the text after the tab is empty"));
     CHECK(contains(refused("a\tb\n\xff\n"), "line 2: expected text in UTF-8"));
