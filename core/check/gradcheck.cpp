@@ -84,8 +84,13 @@ private:
     // Computes only as many differences as the verdict needs.
     void judge(Entry& e, Differences& line, double scale,
                const std::function<Differences()>& finer) const {
-        if (agrees(e, line.first(e.output), scale) || agrees(e, line.second(e.output), scale))
+        if (const auto first = line.first(e.output); agrees(e, first, scale)) {
+            // One-sided slopes that cancel, as those of |x|.
+            if (e.verdict == Verdict::zero && line.is_kink(e.output, first, 0, 0))
+                e.verdict = Verdict::kink;
             return;
+        }
+        if (agrees(e, line.second(e.output), scale)) return;
         const double accuracy =
             0.03 * options_.tolerance * (std::isfinite(e.analytic) ? std::abs(e.analytic) : 0.0);
         const auto estimate = line.best(e.output, accuracy);
@@ -121,7 +126,8 @@ private:
             e.verdict = Verdict::kink;
         else if (e.absolute > 3 * e.uncertainty)
             e.verdict = Verdict::failed;
-        else if (e.absolute <= options_.tolerance * options_.smallest * effects_[e.output] / scale)
+        else if (e.absolute <= options_.tolerance * options_.smallest *
+                                   std::max(effects_[e.output] / scale, estimate.largest))
             e.verdict = Verdict::passed;
         else
             e.verdict = Verdict::noisy;
