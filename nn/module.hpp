@@ -167,12 +167,18 @@ Parameters<scalar_of<First>> parameters(First& first, Rest&... rest) {
     return members.all();
 }
 
-// Throws Error for a module that was moved from.
-template <class M>
-void require_not_moved(const char* module, const List<M>& layers) {
-    if (layers.empty())
-        fail(module, "the module was moved from; use the module that it was moved to");
+namespace detail {
+
+// M(options...), and the line that constructs it for modules that take it.
+template <class M, class... Options>
+M construct(Where where, const Options&... options) {
+    if constexpr (std::is_constructible_v<M, const Options&..., Where>)
+        return M(options..., where);
+    else
+        return M(options...);
 }
+
+} // namespace detail
 
 // The number of elements of all parameters.
 template <class... M>

@@ -2,10 +2,33 @@
 
 #include <unroll/ops/operand.hpp>
 
+#include <concepts>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
 namespace unroll {
+
+namespace detail {
+
+// A piece in a braced list, which is of float or of double as its pieces are.
+template <class T>
+struct Piece {
+    template <class X>
+    requires(std::convertible_to<const X&, Variable<T>> && !OfOtherType<X, T>) Piece(const X& x)
+        : value(x) {}
+
+    Variable<T> value;
+};
+template <class T>
+std::vector<Variable<T>> variables(std::initializer_list<Piece<T>> pieces) {
+    std::vector<Variable<T>> all;
+    all.reserve(pieces.size());
+    for (const Piece<T>& piece : pieces) all.push_back(piece.value);
+    return all;
+}
+
+} // namespace detail
 
 // Joins pieces along an existing axis; their other extents must agree. Pieces may be empty, the
 // list may not. A braced list may mix variables, parameters and tensors. Throws Error if shapes do
@@ -13,13 +36,13 @@ namespace unroll {
 template <class T>
 Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis = 0,
                         Op op = "concatenate");
-inline Variable<float> concatenate(std::initializer_list<Variable<float>> pieces,
+inline Variable<float> concatenate(std::initializer_list<detail::Piece<float>> pieces,
                                    std::ptrdiff_t axis = 0, Op op = "concatenate") {
-    return concatenate(std::span<const Variable<float>>(pieces.begin(), pieces.size()), axis, op);
+    return concatenate(std::span<const Variable<float>>(detail::variables(pieces)), axis, op);
 }
-inline Variable<double> concatenate(std::initializer_list<Variable<double>> pieces,
+inline Variable<double> concatenate(std::initializer_list<detail::Piece<double>> pieces,
                                     std::ptrdiff_t axis = 0, Op op = "concatenate") {
-    return concatenate(std::span<const Variable<double>>(pieces.begin(), pieces.size()), axis, op);
+    return concatenate(std::span<const Variable<double>>(detail::variables(pieces)), axis, op);
 }
 template <class T>
 Variable<T> concatenate(const std::vector<Variable<T>>& pieces, std::ptrdiff_t axis = 0,
@@ -30,13 +53,13 @@ Variable<T> concatenate(const std::vector<Variable<T>>& pieces, std::ptrdiff_t a
 // Joins pieces of one shape along a new axis.
 template <class T>
 Variable<T> stack(std::span<const Variable<T>> pieces, std::ptrdiff_t axis = 0, Op op = "stack");
-inline Variable<float> stack(std::initializer_list<Variable<float>> pieces, std::ptrdiff_t axis = 0,
-                             Op op = "stack") {
-    return stack(std::span<const Variable<float>>(pieces.begin(), pieces.size()), axis, op);
+inline Variable<float> stack(std::initializer_list<detail::Piece<float>> pieces,
+                             std::ptrdiff_t axis = 0, Op op = "stack") {
+    return stack(std::span<const Variable<float>>(detail::variables(pieces)), axis, op);
 }
-inline Variable<double> stack(std::initializer_list<Variable<double>> pieces,
+inline Variable<double> stack(std::initializer_list<detail::Piece<double>> pieces,
                               std::ptrdiff_t axis = 0, Op op = "stack") {
-    return stack(std::span<const Variable<double>>(pieces.begin(), pieces.size()), axis, op);
+    return stack(std::span<const Variable<double>>(detail::variables(pieces)), axis, op);
 }
 template <class T>
 Variable<T> stack(const std::vector<Variable<T>>& pieces, std::ptrdiff_t axis = 0,

@@ -13,7 +13,7 @@ std::string as_written(std::size_t n) { return std::to_string(static_cast<std::p
 
 template <class T>
 Variable<T> reshape(const Variable<T>& x, const Shape& shape, Op op) {
-    Tensor<T> value = x.value().reshape(shape);
+    Tensor<T> value = x.value().reshape(shape, op);
     if (value.storage() == x.value().storage()) return record_view(op, x, std::move(value));
     return record<T>(op, {&x}, std::move(value), save_for_backward(),
                      [shape = x.shape()](const Adjoints<T>& to, const Variable<T>& g) {
@@ -121,7 +121,7 @@ Variable<T> transpose(const Variable<T>& x, Op op) {
 
 template <class T>
 Variable<T> transpose(const Variable<T>& x, std::initializer_list<std::size_t> order, Op op) {
-    return record_view(op, x, x.value().transpose({order.begin(), order.size()}));
+    return record_view(op, x, x.value().transpose({order.begin(), order.size()}, op));
 }
 
 template <class T>
@@ -135,22 +135,22 @@ Variable<T> swapaxes(const Variable<T>& x, std::ptrdiff_t axis1, std::ptrdiff_t 
 
 template <class T>
 Variable<T> flip(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
-    return record_view(op, x, x.value().flip(axis));
+    return record_view(op, x, x.value().flip(axis, op));
 }
 
 template <class T>
 Variable<T> expand_dims(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
-    return record_view(op, x, x.value().expand_dims(axis));
+    return record_view(op, x, x.value().expand_dims(axis, op));
 }
 
 template <class T>
 Variable<T> squeeze(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
-    return record_view(op, x, x.value().squeeze(axis));
+    return record_view(op, x, x.value().squeeze(axis, op));
 }
 
 template <class T>
 Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape, Op op) {
-    return record_view(op, x, x.value().broadcast_to(shape));
+    return record_view(op, x, x.value().broadcast_to(shape, op));
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

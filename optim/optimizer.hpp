@@ -4,6 +4,7 @@
 #include <unroll/core/base/error.hpp>
 #include <unroll/core/base/list.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -36,6 +37,23 @@ struct Update {
     bool decoupled;
     std::uint64_t count; // number of updates of this parameter, including this one
 };
+
+namespace detail {
+
+// In place of the parameters of T, for which something else was given.
+template <class T, class X>
+const Parameters<T>& no_parameters(const X&) {
+    static_assert(
+        sizeof(X) == 0,
+        "an optimiser takes the parameters of a model: optim::Adam adam(parameters(model)); "
+        "for a model of double, optim::Adam<double>");
+    static const Parameters<T> none;
+    return none;
+}
+template <class X, class T>
+concept NoParameters = !std::convertible_to<const X&, const Parameters<T>&>;
+
+} // namespace detail
 
 // Updates parameters from their gradients. A step reads the gradients, updates the values and
 // clears the gradients for the next backward pass; parameters without gradient are unchanged. It
@@ -154,6 +172,8 @@ class Sgd final : public Optimizer<T> {
 public:
     explicit Sgd(const Parameters<T>& parameters, const SgdOptions& options = {},
                  Where where = Where::current());
+    template <detail::NoParameters<T> X>
+    explicit Sgd(const X& model, const SgdOptions& = {}) : Sgd(detail::no_parameters<T>(model)) {}
 
 private:
     void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
@@ -175,6 +195,9 @@ class Adagrad final : public Optimizer<T> {
 public:
     explicit Adagrad(const Parameters<T>& parameters, const AdagradOptions& options = {},
                      Where where = Where::current());
+    template <detail::NoParameters<T> X>
+    explicit Adagrad(const X& model, const AdagradOptions& = {})
+        : Adagrad(detail::no_parameters<T>(model)) {}
 
 private:
     void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
@@ -199,6 +222,9 @@ class Rmsprop final : public Optimizer<T> {
 public:
     explicit Rmsprop(const Parameters<T>& parameters, const RmspropOptions& options = {},
                      Where where = Where::current());
+    template <detail::NoParameters<T> X>
+    explicit Rmsprop(const X& model, const RmspropOptions& = {})
+        : Rmsprop(detail::no_parameters<T>(model)) {}
 
 private:
     void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
@@ -224,6 +250,9 @@ class Adam : public Optimizer<T> {
 public:
     explicit Adam(const Parameters<T>& parameters, const AdamOptions& options = {},
                   Where where = Where::current());
+    template <detail::NoParameters<T> X>
+    explicit Adam(const X& model, const AdamOptions& = {})
+        : Adam(detail::no_parameters<T>(model)) {}
 
 private:
     void update(const Update&, ParameterRef<T>&, const Tensor<T>&,
@@ -250,6 +279,9 @@ public:
               parameters,
               {o.learning_rate, o.beta1, o.beta2, o.epsilon, o.weight_decay, true, o.decay_vectors},
               where) {}
+    template <detail::NoParameters<T> X>
+    explicit AdamW(const X& model, const AdamWOptions& = {})
+        : AdamW(detail::no_parameters<T>(model)) {}
 };
 
 } // namespace unroll::optim

@@ -64,10 +64,20 @@ def attention(width=WIDTH, prepare=PREPARE, step=ATTEND, members=MEMBERS, cells=
             "net(Tensor<float>::ones({1, 1, 1}), Indices::zeros({1, 1})); parameters(net); }")
 
 
+def mixture(code):
+    return ("nn/layers/layers", "#include <unroll/ops/loss.hpp>\n#include <unroll/ops/matrix.hpp>\n#include <unroll/ops/reduce.hpp>\n"
+            "#include <unroll/optim/optimizer.hpp>\nvoid f(Variable<float> x, Variable<double> y, Tensor<float> t, Tensor<double> u) "
+            f"{{ nn::Linear<double> l({{.input = 1, .output = 1}});\n{code} }}")
+
+
 NO_BOOL = "a comparison of many numbers at once is not a bool; write where(a > 0, x, y)"
 NO_NUMBER = "write tanh(a) for std::tanh(a), and `auto` for float or double"
 CAPTURES = "captures by reference or by `this`"
 NO_OPERAND = "pass it to fuse() as another operand"
+NO_REDUCTION = "so sum, mean, softmax, dot and the like have nothing to reduce"
+NO_MASK = "a Mask or Indices is no operand"
+NO_MIXTURE = "float and double do not mix: tape, layers, optimiser and tensors are of one type"
+NO_PARAMETERS = "an optimiser takes the parameters of a model: optim::Adam adam(parameters(model))"
 NO_AUTO = "write `auto` for the types of its parameters"
 NO_RESULT = "the lambda must return a number or outputs(a, b, ...)"
 NO_PROJECT = "a recurrent cell needs a public function Variable<T> project(const Variable<T>& x) const"
@@ -95,7 +105,7 @@ CASES = {
     "fuse: while": (fuse("[](auto a) { auto y = a; while (y > 1) y = y / 2; return y; }"), NO_BOOL),
     "fuse: a bool": (fuse("[](auto a) { const bool positive = a > 0; return positive * a; }"), NO_BOOL),
     "fuse: if in a named lambda": (fuse('named("a", [](auto a) { if (a > 0) return a; return -a; })'), NO_BOOL),
-    "fuse: std::max": (fuse("[](auto a, auto b) { return std::max(a, b); }", "x, x"), "maximum(a, b) for std::max(a, b)", 100),
+    "fuse: std::max": (fuse("[](auto a, auto b) { return std::max(a, b); }", "x, x"), "maximum(a, b) for std::max(a, b)"),
     "fuse: [](float a)": (fuse("[](float a) { return a; }"), NO_AUTO),
     "fuse: [](double a, double b)": (fuse("[](double a, double b) { return a * b; }", "x, x"), NO_AUTO),
     "fuse: [](auto a, float b)": (fuse("[](auto a, float b) { return a * b; }", "x, x"), NO_NUMBER),
@@ -107,6 +117,22 @@ CASES = {
     "fuse: std::abs": (fuse("[](auto a) { return std::abs(a); }"), NO_NUMBER),
     "fuse: +=": (fuse("[](auto a, auto b) { auto y = a; y += b; return y; }", "x, x"), "have no +=, -=, *=, /="),
     "fuse: too few parameters": (fuse("[](auto a) { return a; }", "x, x"), "must take one parameter for each operand"),
+    "fuse: std::max of a number": (fuse("[](auto a) { return std::max(a, 0.0); }"), "maximum(a, b) for std::max(a, b)"),
+    "fuse: std::min of a number": (fuse("[](auto a) { return a * std::min(1, a); }"), "maximum(a, b) for std::max(a, b)"),
+    "fuse: std::clamp": (fuse("[](auto a) { return std::clamp(a, 0.0, 1.0); }"), NO_BOOL),
+    "fuse: maximum, with `using namespace std`": (
+        ("ops/fuse/fuse", "using namespace std;\nvoid f(Variable<float> x) { fuse(\"f\", [](auto a, auto b) { "
+         "return max(a, 0.0) + min(1, b) * clamp(a, -1, 1); }, x, x); }"), ""),
+    "fuse: sum": (fuse("[](auto a) { return a / sum(a); }"), NO_REDUCTION),
+    "fuse: sum over an axis": (fuse("[](auto a) { return a / sum(a, {0}, true); }"), NO_REDUCTION),
+    "fuse: mean": (fuse("[](auto a, auto b) { return (a - mean(a)) * b; }", "x, x"), NO_REDUCTION),
+    "fuse: softmax": (fuse("[](auto a) { return softmax(a, -1); }"), NO_REDUCTION),
+    "fuse: logsumexp": (fuse('named("a", [](auto a) { return a - logsumexp(a, {-1}); })'), NO_REDUCTION),
+    "fuse: argmax": (fuse("[](auto a) { return a * argmax(a); }"), NO_REDUCTION),
+    "fuse: a Mask as an operand": (fuse("[](auto a, auto m) { return a * m; }", "x, Mask::ones({2})"), NO_MASK),
+    "fuse: a Mask as the first operand": (fuse("[](auto m, auto a) { return a * m; }", "Mask::ones({2}), x"), NO_MASK),
+    "fuse: Indices as an operand": (fuse("[](auto a, auto i) { return a * i; }", "x, Indices::ones({2})"), NO_MASK),
+    "fuse: captures a Mask": (fuse("[m = Mask::ones({2})](auto a) { return where(m, a, 0); }"), "write where(mask, a, b) outside"),
     "fuse: no result": (fuse("[](auto a) { a * 2; }"), NO_RESULT),
     "fuse: a comparison as the result": (fuse("[](auto a) { return a > 0; }"), NO_RESULT),
     "fuse: captures by value": (fuse("[n, k = std::array{1.0, 2.0}, m = n > 0](auto a) { return m ? a * n : a * k[1]; }"), ""),
@@ -144,7 +170,7 @@ CASES = {
     "cell: nothing": (cell("", "", ""), NO_PROJECT),
     "cell: no project": (cell(project=""), NO_PROJECT),
     "cell: project of another type": (cell(project="Variable<double> project(const Variable<double>& x) const { return x; }"),
-                                      NO_PROJECT),
+                                      "project() of a recurrent cell must return a Variable<T>, with the T of its x"),
     "cell: project without a result": (cell(project="void project(const Variable<float>&) const {}"),
                                        "project() of a recurrent cell must return a Variable<T>"),
     "cell: no step": (cell(step=""), NO_STEP),
@@ -188,6 +214,33 @@ CASES = {
     "attention: no prepare": (attention(prepare=""), "an attention needs a public function KeyValues<T> prepare("),
     "attention: no step": (attention(step=""), "an attention needs a public function AttentionOutput<T> step("),
     "attention: no members": (attention(members=""), NO_MEMBERS),
+    "types: as it should be": (mixture("Tape<double> tape; tape.backward(sum(l(y))); optim::Adam adam(parameters(l)); "
+                                       "auto all = parameters(l); optim::Adam<double>& same = *new optim::Adam(all); "
+                                       "optim::Adam copy(adam); y = 2 * y + 1.0f; u = y.value(); maximum(y, u);"), ""),
+    "types: a tape of float": (mixture("Tape<float> tape; tape.backward(y);"), NO_MIXTURE),
+    "types: a tape of float, with a seed": (mixture("Tape<float> tape; tape.backward(x, u);"), NO_MIXTURE),
+    "types: a tape of float, a leaf": (mixture("Tape<float> tape; tape.variable(u);"), NO_MIXTURE),
+    "types: a tape of float, a gradient": (mixture("Tape<float> tape; tape.gradient(y);"), NO_MIXTURE),
+    "types: a layer": (mixture("l(x);"), NO_MIXTURE),
+    "types: a layer of float": (mixture("nn::Linear<float> m({.input = 1, .output = 1}); m(y);"), NO_MIXTURE),
+    "types: a layer, of a tensor": (mixture("l(t);"), NO_MIXTURE),
+    "types: a parameter": (mixture("x * l.weight;"), NO_MIXTURE),
+    "types: an operator": (mixture("x + y;"), NO_MIXTURE),
+    "types: an operator, of a tensor": (mixture("x * u;"), NO_MIXTURE),
+    "types: an operator of tensors": (mixture("u - t;"), NO_MIXTURE),
+    "types: a comparison": (mixture("x < y;"), NO_MIXTURE),
+    "types: a function": (mixture("maximum(x, y);"), NO_MIXTURE),
+    "types: a product": (mixture("matmul(x, u);"), NO_MIXTURE),
+    "types: a loss": (mixture("mean_squared_error(x, y);"), NO_MIXTURE),
+    "types: initialisation of a variable": (mixture("Variable<float> v = u;"), NO_MIXTURE),
+    "types: assignment of a variable": (mixture("x = y;"), NO_MIXTURE),
+    "types: assignment of a tensor": (mixture("t.assign(u);"), NO_MIXTURE),
+    "types: a parameter's value": (mixture("l.weight.set(t);"), NO_MIXTURE),
+    "optimiser: of a model": (mixture("optim::Adam adam(l);"), NO_PARAMETERS),
+    "optimiser: of a model, with options": (mixture("optim::Sgd<double> sgd(l, optim::SgdOptions{.momentum = 0.9});"), NO_PARAMETERS),
+    "optimiser: of another type": (mixture("optim::AdamW<float> adam(parameters(l));"), NO_PARAMETERS),
+    "optimiser: of another type, by default": (mixture("optim::Rmsprop<float> r(parameters(l), {.momentum = 0.9});"),
+                                               NO_PARAMETERS),
     "decoder: no cell": (attention(cells="nn::LstmCell<>, Bad"), NO_PROJECT),
     "encoder: no cell": (attention(cells="Bad, nn::LstmCell<>"), NO_PROJECT),
 }

@@ -66,7 +66,7 @@ PAGES = {
 INSIDE = {
     "core/autograd/accumulator", "core/autograd/backward/in_place", "core/autograd/backward/linear_maps",
     "core/autograd/backward/pass", "core/autograd/backward/recorded", "core/autograd/rule",
-    "core/base/arena", "core/base/list", "core/base/per_thread", "core/check/difference", "core/check/locate", "core/graph/copies",
+    "core/base/arena", "core/base/list", "core/base/per_thread", "nn/options", "core/check/difference", "core/check/locate", "core/check/perturbed", "core/graph/copies",
     "core/kernels/panels", "core/kernels/sums", "core/kernels/weights", "core/tensor/layout",
     "core/tensor/memory_limit", "core/base/xsimd", "core/graph/model", "core/graph/operands", "core/graph/process", "core/graph/scopes",
     "core/graph/visibility", "core/kernels/gemm", "core/kernels/loops", "core/kernels/operands",

@@ -12,6 +12,12 @@ std::string default_name(std::size_t input) { return "x" + std::to_string(input 
 
 } // namespace
 
+Formula::Term Formula::Term::of_number(double value) {
+    std::ostringstream number;
+    number << value;
+    return {Kind::number, number.str(), number.str(), {}};
+}
+
 template <class T>
 Formula Tape<T>::formula(NodeId operation) const {
     const Rule<T>* const rule = node(operation).rule;
@@ -21,9 +27,7 @@ Formula Tape<T>::formula(NodeId operation) const {
         if (!use.is_literal() || use.input >= found.terms.size() ||
             found.terms[use.input].text != default_name(use.input))
             continue;
-        std::ostringstream number;
-        number << use.number;
-        found.terms[use.input] = {Formula::Kind::number, number.str(), number.str(), {}};
+        found.terms[use.input] = Formula::Term::of_number(use.number);
     }
     // The only operand needs no number.
     Formula::Term* only = nullptr;
@@ -39,22 +43,21 @@ Formula Tape<T>::formula(NodeId operation) const {
 }
 
 template <class T>
-Formula formula(const Variable<T>& x) {
+Formula formula(const Variable<T>& x, Op op) {
     const Tape<T>* tape = x.tape();
-    if (tape == nullptr || !x.is_recorded()) fail("formula", "a constant has no formula");
+    if (tape == nullptr || !x.is_recorded()) fail(op, "a constant has no formula");
     const NodeId operation = tape->node(x.node()).operation;
     const Node<T>& node = tape->node(operation);
     if (node.is_used_up)
-        fail("formula", "'" + std::string(node.op.name) +
-                            "' was used up by a backward pass without retain = true");
+        fail(op, "'" + std::string(node.op.name) +
+                     "' was used up by a backward pass without retain = true");
     Formula found = tape->formula(operation);
-    if (found.empty())
-        fail("formula", "'" + std::string(node.op.name) + "' is not a fused operation");
+    if (found.empty()) fail(op, "'" + std::string(node.op.name) + "' is not a fused operation");
     return found;
 }
 
-template Formula formula(const Variable<float>&);
-template Formula formula(const Variable<double>&);
+template Formula formula(const Variable<float>&, Op);
+template Formula formula(const Variable<double>&, Op);
 template Formula Tape<float>::formula(NodeId) const;
 template Formula Tape<double>::formula(NodeId) const;
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -29,6 +31,9 @@ struct Formula {
         std::string text;  // of an input, number or function: its name, for example "σ"
         std::string latex; // the same name in LaTeX: "\\sigma"
         std::vector<std::uint32_t> arguments; // indices of earlier terms
+
+        // A number as formulas print it, with six significant digits.
+        static Term of_number(double value);
     };
     struct Output {
         std::string name; // for example "h"; empty if the output is unnamed
@@ -44,6 +49,6 @@ struct Formula {
 // The formula of the fused operation that produced x. Throws Error if x is a constant, if another
 // kind of operation produced it, or after a backward pass without `retain`.
 template <class T>
-Formula formula(const Variable<T>& x);
+Formula formula(const Variable<T>& x, Op op = "formula");
 
 } // namespace unroll

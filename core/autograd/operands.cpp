@@ -44,7 +44,9 @@ void Tape<T>::note_constant(NodeId id, std::uint32_t input, const Variable<T>& x
     if (x.is_parameter())
         use.name = copy(static_cast<const ParameterBody<T>*>(x.body())->name());
     else if (x.dimension() == 0)
-        use.number = static_cast<double>(x.item());
+        use.number = static_cast<double>(x.value().item());
+    else
+        use.storage = x.value().storage();
     m_->constants.push_back(std::move(use));
 }
 

@@ -74,11 +74,13 @@ struct ConstantUse {
     double number;       // of a scalar
     const void* data;    // its first element
     std::uint32_t width; // of an element, in bytes
-    StorageRef storage;  // of a tensor, to keep its address in use
+    StorageRef storage;  // keeps its address in use; empty for a literal or parameter
 
     static constexpr std::uint32_t not_an_input = ~std::uint32_t{0};
     // A number written in the program, such as 2 in pow(x, 2).
     bool is_literal() const { return name == nullptr && layout->shape.empty(); }
+    // Indices, a mask or the like, which the operation reads beside its recorded inputs.
+    bool is_beside_inputs() const { return name != nullptr && storage; }
 };
 
 // The name of a constant, given by ConstantUse::value.
@@ -88,7 +90,8 @@ struct NamedConstant {
     const char* name;
 };
 
-// The name of a tensor, and of its views, for operations that use it later.
+// The name of a tensor and of its views. Of several names, an operation has the last one given
+// before it; if there is none, the first one given after it.
 struct TensorName {
     StorageRef storage;
     const void* first; // the lowest and the highest address of its elements
@@ -194,8 +197,8 @@ public:
     // Names a value for pictures: a state that a loop carries, a result, or a constant that is an
     // operand. The name is copied.
     void name(const Variable<T>& x, std::string_view name);
-    // The same for a tensor, such as indices, targets or a mask, and for its views. Must be called
-    // before the tensor is used.
+    // The same for a tensor, such as indices, targets or a mask, and for its views, before or after
+    // it is used.
     template <class U>
     void name(const Tensor<U>& x, std::string_view name);
 

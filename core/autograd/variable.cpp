@@ -102,11 +102,12 @@ const Tensor<T>& Variable<T>::empty() {
 }
 
 template <class T>
-void Variable<T>::require_no_rule() const {
+void Variable<T>::require_no_rule(Where where) const {
     if (is_recorded() && body_->slot == detail::rule_tape)
-        fail("item", "a number that is read in a recorded backward rule has no derivative. Compute "
-                     "with the variable; or read x.value().item() if the number only decides what "
-                     "is computed; or mark the rule by once()");
+        fail(Op("item", where),
+             "a number that is read in a recorded backward rule has no derivative. Compute "
+             "with the variable; or read x.value().item() if the number only decides what "
+             "is computed; or mark the rule by once()");
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <concepts>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -13,6 +14,8 @@ namespace unroll {
 
 template <class T = float>
 class Tape;
+template <class T = float>
+class Variable;
 
 // The address of a tape, or null if it is destroyed. Slots are never freed, so a variable that
 // outlives its tape can detect it.
@@ -81,10 +84,19 @@ inline constexpr std::uint64_t number_block = std::uint64_t{1} << 20;
 std::uint64_t next_number();
 } // namespace detail
 
+// A variable, parameter or tensor of floating-point numbers of another type than T.
+template <class X, class T>
+concept OfOtherType = requires {
+    typename X::value_type;
+}
+&&std::floating_point<typename X::value_type> && !std::same_as<typename X::value_type, T> &&
+    (std::derived_from<X, Tensor<typename X::value_type>> ||
+     std::derived_from<X, Variable<typename X::value_type>>);
+
 // A value, and its node on a tape if it was recorded; otherwise it is a constant. A small handle:
 // copies refer to the same value. Functions that take a variable accept parameters, which are
 // variables, and convert tensors and numbers.
-template <class T = float>
+template <class T>
 class Variable {
 public:
     using value_type = T;
@@ -94,6 +106,12 @@ public:
         body_->rule_run = detail::rule_run;
     }
     Variable(T constant) : body_(Value<T>::make(Tensor<T>::scalar(constant))) {}
+    template <OfOtherType<T> X>
+    Variable(const X&) {
+        static_assert(sizeof(X) == 0,
+                      "float and double do not mix: tape, layers, optimiser and tensors are of one "
+                      "type; for double write Tape<double>, nn::Linear<double>, Tensor<double>");
+    }
     // Takes over one reference.
     explicit Variable(Value<T>* body) : body_(body) {}
     Variable(const Variable& other) : body_(other.body_) {
@@ -128,10 +146,10 @@ public:
     std::size_t size() const { return value().size(); }
     // The only element, as a number without a gradient. Throws Error unless there is exactly one,
     // and in a recorded backward rule for a variable of its tape, whose derivative would be lost.
-    T item() const {
+    T item(Where where = Where::current()) const {
         if (detail::rule_run != 0) [[unlikely]]
-            require_no_rule();
-        return value().item();
+            require_no_rule(where);
+        return value().item(where);
     }
     // The element at x(i, j, ...) as a scalar variable; of a scalar, x() is x itself. Throws Error
     // unless there is an index for each axis, and for an index out of range.
@@ -152,7 +170,7 @@ public:
 
 protected:
     static const Tensor<T>& empty();
-    void require_no_rule() const;
+    void require_no_rule(Where where) const;
 
     Value<T>* body_ = nullptr;
 };

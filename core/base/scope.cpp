@@ -38,6 +38,11 @@ void ModuleName::set_path(std::string_view path) {
     if (!is_path_within(path_, path)) path_ = path;
 }
 
+void ModuleName::refuse_moved(Where caller) const {
+    fail(Op(std::string(type_).c_str(), caller),
+         "the module was moved from; use the module that it was moved to");
+}
+
 Scope::Scope(std::string_view name, std::int64_t index)
     : name_(name), index_(index), parent_(innermost),
       module_(innermost ? innermost->module_ : std::string_view()),
@@ -48,6 +53,7 @@ Scope::Scope(std::string_view name, std::int64_t index)
 
 Scope::Scope(const ModuleName& module, Where caller) : Scope(module.type()) {
     opener_ = &module;
+    module.require_not_moved(caller);
     if (caller_.line() == 0) caller_ = caller;
     if (module.path().empty()) return;
     std::string_view path = module.path();

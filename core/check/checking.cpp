@@ -86,9 +86,14 @@ void Checking<T>::throw_non_finite(const Node<T>& node, const std::string& probl
 template <class T>
 std::string Checking<T>::input_name(const Node<T>& node, std::size_t input) const {
     std::string text = "input " + std::to_string(input);
-    const NodeId id = node.inputs[input];
+    const Tape<T>& tape = *this->tape();
+    NodeId id = node.inputs[input];
     if (id == no_node) return text + ", a constant, of ";
-    const Node<T>& from = this->tape()->node(id);
+    // Views that are part of the same composite have its name.
+    const auto composite = tape.composite(node.operation);
+    while (composite != 0 && tape.composite(id) == composite && tape.node(id).is_view)
+        id = tape.node(id).inputs[0];
+    const Node<T>& from = tape.node(id);
     if (from.parameter != nullptr)
         return text + ", the parameter '" + from.parameter->name() + "', of ";
     if (from.input_count > 0) return text + ", from '" + from.op.name + "', of ";
@@ -140,6 +145,34 @@ bool Checking<T>::was_infinite(const Node<T>& node, Inputs inputs, Values result
     return false;
 }
 
+// The operations that passed on an accepted infinity, from the one that it came from.
+template <class T>
+std::string Checking<T>::origin_text(const Node<T>& node) {
+    const Tape<T>& tape = *this->tape();
+    const auto accepted = [&](const Node<T>& from) -> const Node<T>* {
+        for (std::uint32_t i = 0; i < from.input_count; ++i) {
+            if (from.inputs[i] == no_node) continue;
+            const Node<T>& input = tape.node(from.inputs[i]);
+            if ((mark(input.root) & (plus_infinity | minus_infinity)) != 0) return &input;
+        }
+        return nullptr;
+    };
+    std::string passed_on;
+    const Node<T>* origin = nullptr;
+    std::string_view last;
+    for (const Node<T>* next = accepted(node); next != nullptr; next = accepted(*next)) {
+        // A composite consists of several operations of one name.
+        if (origin != nullptr && origin->op.name != std::string_view(next->op.name))
+            passed_on = ", '" + std::string(origin->op.name) + "'" + passed_on;
+        origin = next;
+    }
+    if (origin == nullptr) return "";
+    std::string text = "; the infinity comes from '" + std::string(origin->op.name) + "'";
+    if (origin->op.where.line() != 0) text += " at " + to_string(origin->op.where);
+    if (!passed_on.empty()) text += ", by way of" + passed_on.substr(1);
+    return text;
+}
+
 template <class T>
 void Checking<T>::recorded(NodeId first, Inputs inputs, Values results) {
     const Node<T>& node = this->tape()->node(first);
@@ -159,7 +192,7 @@ void Checking<T>::recorded(NodeId first, Inputs inputs, Values results) {
         throw_non_finite(node,
                          among("the value", i, results.size()) + " is " +
                              where_not_finite(value, range, plus ? -infinity<T> : infinity<T>) +
-                             inputs_text(node, inputs, results));
+                             inputs_text(node, inputs, results) + origin_text(node));
     }
 }
 

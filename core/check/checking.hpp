@@ -9,7 +9,8 @@ namespace unroll {
 // Checks all values and gradients of its tape during its lifetime. The first value or gradient that
 // is not finite throws Error with the operation, position and shape, module path and time step, the
 // caller's line, and the ranges of the operands. An infinite value is accepted if an operand holds
-// an infinity of the same sign, as scores masked with -inf do. NaN, infinite gradients and infinite
+// an infinity of the same sign, as scores masked with -inf do; if a later result is not accepted,
+// the message names the operation that the infinity came from. NaN, infinite gradients and infinite
 // parameters are always errors. NaNs in a constant or variable that an operation masks out, as
 // where() does, are not reported. After an Error, clear the tape and the parameters' gradients.
 template <class T = float>
@@ -37,6 +38,7 @@ private:
     bool was_infinite(const Node<T>& node, Inputs inputs, Values results, Mark sign);
     std::string inputs_text(const Node<T>& node, Inputs inputs, Values results) const;
     std::string kept_text(const Node<T>& node) const;
+    std::string origin_text(const Node<T>& node);
     std::string input_name(const Node<T>& node, std::size_t input) const;
     [[noreturn]] void throw_non_finite(const Node<T>& node, const std::string& problem) const;
 

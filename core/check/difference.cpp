@@ -120,7 +120,11 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
         if (flat < h) rungs[i].error = std::max(rungs[i].error, std::abs(found) * (flat / h));
     }
     least = infinity;
-    for (const Rung& r : rungs) least = std::min(least, r.error);
+    double largest = 0;
+    for (const Rung& r : rungs) {
+        least = std::min(least, r.error);
+        if (r.number >= 0) largest = std::max(largest, std::abs(r.slope));
+    }
     if (!(least < infinity)) return first(output);
 
     const double enough = std::max(2 * least, accuracy);
@@ -137,6 +141,7 @@ Differences::Estimate Differences::best(std::size_t output, double accuracy) {
             .error = r.error,
             .step = step(r.number),
             .rounding = rounding(r.number, output),
+            .largest = largest,
             .rung = rungs[smallest].number,
             .is_reduced = !is_first_good,
             .is_flat = is_flat,

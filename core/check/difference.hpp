@@ -22,6 +22,7 @@ public:
         double value = 0, error = 0; // the derivative and its error
         double step = 0;
         double rounding = 0; // rounding error of `value` due to rounding of the function's value
+        double largest = 0;  // magnitude of the slope at the first and larger steps
         int rung = 0;        // of the smallest step that agrees with it
         bool is_reduced = false; // the first step and larger ones do not
         bool is_flat = false;    // at smaller steps nothing changes

@@ -41,7 +41,7 @@ struct GradcheckReport {
         zero, // analytic and numeric derivative are 0 at all checked elements
         // They agree within the tolerance; or they differ by no more than rounding, and by less
         // than tolerance * smallest times the largest effect of changing any element by its own
-        // magnitude.
+        // magnitude, or the slope of the function at large steps.
         passed,
         kink,  // the function has a kink here, and the derivative is between the one-sided ones
         noisy, // they disagree, but by no more than the error of the difference

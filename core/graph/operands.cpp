@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include <fmt/format.h>
-
 namespace unroll::graph::detail {
 
 namespace {
@@ -28,8 +26,15 @@ Operands<T>::Operands(const Tape<T>& tape) : tape_(tape) {
 }
 
 // The smallest named tensor that contains all elements of the operand; null if there are several.
+// Names given before the use come first.
 template <class T>
 const TensorName* Operands<T>::tensor_around(const ConstantUse& use) const {
+    const TensorName* const before = tensor_around(use, true);
+    return before != nullptr ? before : tensor_around(use, false);
+}
+
+template <class T>
+const TensorName* Operands<T>::tensor_around(const ConstantUse& use, bool is_before) const {
     const auto [low, high] = extent(use.layout->shape, use.layout->strides);
     const auto at = [&](std::ptrdiff_t element) {
         return address(use.data) + static_cast<std::uintptr_t>(element * use.width);
@@ -38,10 +43,13 @@ const TensorName* Operands<T>::tensor_around(const ConstantUse& use) const {
     std::uintptr_t smallest = ~std::uintptr_t{0};
     for (const TensorName& named : tape_.named_tensors()) {
         const std::uintptr_t begin = address(named.first), end = address(named.last);
-        if (use.node < named.since || at(low) < begin || at(high - 1) > end) continue;
+        if ((use.node >= named.since) != is_before || at(low) < begin || at(high - 1) > end)
+            continue;
+        // Memory that the use did not hold may have been another tensor's then.
+        if (!is_before && (!use.storage || use.storage != named.storage)) continue;
         const bool is_same = at(low) == begin && use.layout->shape == named.layout->shape;
         const std::uintptr_t size = is_same ? 0 : end - begin + 1;
-        if (size > smallest) continue;
+        if (size > smallest || (!is_before && is_same && smallest == 0)) continue;
         found = size < smallest || is_same ? &named : nullptr;
         smallest = size;
     }
@@ -69,8 +77,8 @@ std::vector<std::string> literals(const Tape<T>& tape, NodeId id) {
     for (const ConstantUse& use : tape.constants_of(id)) {
         if (use.input >= all.size()) continue;
         if (use.is_literal())
-            all[use.input] = fmt::format("{:.6g}", use.number), any = true;
-        else if (use.storage)
+            all[use.input] = Formula::Term::of_number(use.number).text, any = true;
+        else if (use.is_beside_inputs())
             all[use.input] = use.name;
     }
     if (!any) all.clear();

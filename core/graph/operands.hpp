@@ -27,6 +27,7 @@ public:
 
 private:
     const TensorName* tensor_around(const ConstantUse& use) const;
+    const TensorName* tensor_around(const ConstantUse& use, bool is_before) const;
 
     const Tape<T>& tape_;
     std::unordered_map<std::uint64_t, const NamedConstant*> names_;

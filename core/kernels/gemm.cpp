@@ -1,6 +1,7 @@
 #include <unroll/core/kernels/gemm.hpp>
 #include <unroll/core/kernels/panels.hpp>
 #include <unroll/core/kernels/threads.hpp>
+#include <unroll/core/tensor/storage.hpp>
 
 #include <algorithm>
 
@@ -63,14 +64,36 @@ void with_vector(const GemmCall<T>& p) {
                   p.beta, p.c, number(one_row ? 1 : p.ldc));
 }
 
+// Long sums in parts, as panels do.
+template <class T, class F>
+void in_parts(GemmCall<T> p, const F& run) {
+    constexpr std::size_t most = panels::terms_in_sequence;
+    const GemmCall<T> whole = p;
+    p.k = std::min(whole.k, most);
+    run(p);
+    if (p.k == whole.k) return;
+    const StorageRef storage(Storage::allocate(p.m * p.n * sizeof(T)));
+    p.beta = T(0);
+    p.c = static_cast<T*>(storage->data());
+    p.ldc = p.n;
+    for (std::size_t first = most; first < whole.k; first += most) {
+        p.k = std::min(most, whole.k - first);
+        p.a = whole.a + (p.transpose_a ? first * p.lda : first);
+        p.b = whole.b + (p.transpose_b ? first : first * p.ldb);
+        run(p);
+        for (std::size_t i = 0; i < p.m; ++i)
+            for (std::size_t j = 0; j < p.n; ++j) whole.c[i * whole.ldc + j] += p.c[i * p.ldc + j];
+    }
+}
+
 template <class T>
 void run(const GemmCall<T>& p) {
     one_thread_here();
-    if (p.m == 1 || p.n == 1) return with_vector(p);
+    if (p.m == 1 || p.n == 1) return in_parts(p, with_vector<T>);
     if (panels::available())
         return panels::multiply(p.transpose_a, p.transpose_b, p.m, p.n, p.k, p.alpha, p.a, p.lda,
                                 p.b, p.ldb, p.beta, p.c, p.ldc);
-    with_blas(p);
+    in_parts(p, with_blas<T>);
 }
 
 // Splits the longer side of C. Column ranges begin at multiples of 64, as panels do.

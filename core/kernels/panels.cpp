@@ -1,5 +1,6 @@
 #include <unroll/core/base/per_thread.hpp>
 #include <unroll/core/kernels/panels.hpp>
+#include <unroll/core/tensor/storage.hpp>
 
 #include <algorithm>
 #include <array>
@@ -217,11 +218,23 @@ void multiply_block(bool transpose_a, std::size_t m, T alpha, const T* a, std::s
 template <class T, class F>
 void multiply_blocks(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, T alpha,
                      const T* a, std::size_t lda, const F& block, T beta, T* c, std::size_t ldc) {
+    const StorageRef storage(
+        k > terms_in_sequence ? Storage::allocate(m * columns_in_cache * sizeof(T)) : nullptr);
     for_blocks(n, columns_in_cache, [&](std::size_t column, std::size_t columns) {
-        for_blocks(k, terms_at_once, [&](std::size_t term, std::size_t terms) {
-            multiply_block(transpose_a, m, alpha, a + (transpose_a ? term * lda : term), lda,
-                           block(term, terms, column, columns), term == 0 ? beta : T(1), c + column,
-                           ldc);
+        for_blocks(k, terms_in_sequence, [&](std::size_t first, std::size_t part_terms) {
+            T* const target = c + column;
+            T* const part = first == 0 ? target : static_cast<T*>(storage->data());
+            const std::size_t ld_part = first == 0 ? ldc : columns_in_cache;
+            for_blocks(part_terms, terms_at_once, [&](std::size_t from, std::size_t terms) {
+                const std::size_t term = first + from;
+                const T kept = term == 0 ? beta : from == 0 ? T(0) : T(1);
+                multiply_block(transpose_a, m, alpha, a + (transpose_a ? term * lda : term), lda,
+                               block(term, terms, column, columns), kept, part, ld_part);
+            });
+            if (first == 0) return;
+            for (std::size_t i = 0; i < m; ++i)
+                for (std::size_t j = 0; j < columns; ++j)
+                    target[i * ldc + j] += part[i * ld_part + j];
         });
     });
 }

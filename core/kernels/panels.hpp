@@ -7,6 +7,9 @@
 // use.
 namespace unroll::panels {
 
+// A sum of more terms is made of parts that are summed separately, to limit the rounding error.
+inline constexpr std::size_t terms_in_sequence = 4096;
+
 // Whether kernels for this processor exist.
 bool available();
 std::string name();
@@ -19,7 +22,8 @@ void pack(const T* b, std::size_t ldb, bool transposed, std::size_t k, std::size
 std::size_t packed_size(std::size_t k, std::size_t n); // size in elements
 
 // C = alpha op(A) B + beta C for A [m, k] (`transposed`: stored as [k, m]) and packed B [k, n].
-// beta = 0 does not read C. Every element is summed in the order of k, however C is partitioned.
+// beta = 0 does not read C. Every element is summed in the order of k, in parts of at most
+// terms_in_sequence, however C is partitioned.
 template <class T>
 void multiply(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, T alpha, const T* a,
               std::size_t lda, const T* packed, T beta, T* c, std::size_t ldc);

@@ -80,14 +80,14 @@ Tensor<T>::Tensor(const LayoutRef& row_major)
       data_(static_cast<T*>(storage_->data())) {}
 
 template <class T>
-Tensor<T>::Tensor(const Shape& shape, std::initializer_list<T> values)
-    : Tensor(shape, std::span<const T>(values.begin(), values.size())) {}
+Tensor<T>::Tensor(const Shape& shape, std::initializer_list<T> values, Where where)
+    : Tensor(shape, std::span<const T>(values.begin(), values.size()), where) {}
 
 template <class T>
-Tensor<T>::Tensor(const Shape& shape, std::span<const T> values) : Tensor(shape) {
+Tensor<T>::Tensor(const Shape& shape, std::span<const T> values, Where where) : Tensor(shape) {
     if (values.size() != size())
-        fail("Tensor", "shape " + to_string(shape) + " holds " + std::to_string(size()) +
-                           " values, got " + std::to_string(values.size()));
+        fail(Op("Tensor", where), "shape " + to_string(shape) + " holds " + std::to_string(size()) +
+                                      " values, got " + std::to_string(values.size()));
     std::copy(values.begin(), values.end(), data_);
 }
 
@@ -111,15 +111,16 @@ bool Tensor<T>::is_contiguous() const {
 }
 
 template <class T>
-std::ptrdiff_t Tensor<T>::offset(std::initializer_list<std::ptrdiff_t> indices) const {
+std::ptrdiff_t Tensor<T>::offset(std::initializer_list<std::ptrdiff_t> indices, Where where) const {
     if (indices.size() != dimension())
-        fail("Tensor", std::to_string(indices.size()) + " indices for shape " + to_string(shape()));
+        fail(Op("Tensor", where),
+             std::to_string(indices.size()) + " indices for shape " + to_string(shape()));
     std::ptrdiff_t at = 0;
     std::size_t axis = 0;
     for (const std::ptrdiff_t i : indices) {
         if (i < 0 || i >= static_cast<std::ptrdiff_t>(shape(axis)))
-            fail("Tensor", "index " + std::to_string(i) + " is out of range on axis " +
-                               std::to_string(axis) + " of shape " + to_string(shape()));
+            fail(Op("Tensor", where), "index " + std::to_string(i) + " is out of range on axis " +
+                                          std::to_string(axis) + " of shape " + to_string(shape()));
         at += i * strides()[axis++];
     }
     return at;
@@ -133,8 +134,9 @@ std::string signed_text(std::size_t n) { return std::to_string(static_cast<std::
 } // namespace
 
 template <class T>
-T Tensor<T>::item() const {
-    if (size() != 1) fail("item", "expected one element, got shape " + to_string(shape()));
+T Tensor<T>::item(Where where) const {
+    if (size() != 1)
+        fail(Op("item", where), "expected one element, got shape " + to_string(shape()));
     return *data_;
 }
 
@@ -164,7 +166,7 @@ Tensor<T> Tensor<T>::select(std::ptrdiff_t axis, std::size_t index, Op op) const
 }
 
 template <class T>
-Tensor<T> Tensor<T>::transpose(std::span<const std::size_t> order) const {
+Tensor<T> Tensor<T>::transpose(std::span<const std::size_t> order, Op op) const {
     bool valid = order.size() == dimension();
     std::array<bool, max_rank> seen{};
     for (const std::size_t axis : order) {
@@ -172,8 +174,8 @@ Tensor<T> Tensor<T>::transpose(std::span<const std::size_t> order) const {
         if (valid) seen[axis] = true;
     }
     if (!valid)
-        fail("transpose", "the order " + to_string(Shape(order.begin(), order.end())) +
-                              " is not a permutation of the axes of " + to_string(shape()));
+        fail(op, "the order " + to_string(Shape(order.begin(), order.end())) +
+                     " is not a permutation of the axes of " + to_string(shape()));
     Shape extents = shape();
     Strides steps = strides();
     for (std::size_t i = 0; i < order.size(); ++i) {
@@ -190,8 +192,8 @@ Tensor<T> Tensor<T>::transpose() const {
 }
 
 template <class T>
-Tensor<T> Tensor<T>::flip(std::ptrdiff_t axis) const {
-    const std::size_t a = normal_axis(Op::unplaced("flip"), axis, dimension());
+Tensor<T> Tensor<T>::flip(std::ptrdiff_t axis, Op op) const {
+    const std::size_t a = normal_axis(op, axis, dimension());
     const auto last = static_cast<std::ptrdiff_t>(shape(a)) - (shape(a) > 0);
     Strides steps = strides();
     steps[a] = -steps[a];
@@ -199,8 +201,8 @@ Tensor<T> Tensor<T>::flip(std::ptrdiff_t axis) const {
 }
 
 template <class T>
-Tensor<T> Tensor<T>::expand_dims(std::ptrdiff_t axis) const {
-    const std::size_t a = normal_axis(Op::unplaced("expand_dims"), axis, dimension() + 1);
+Tensor<T> Tensor<T>::expand_dims(std::ptrdiff_t axis, Op op) const {
+    const std::size_t a = normal_axis(op, axis, dimension() + 1);
     Shape extents = shape();
     Strides steps = strides();
     extents.insert(a, 1);
@@ -209,11 +211,11 @@ Tensor<T> Tensor<T>::expand_dims(std::ptrdiff_t axis) const {
 }
 
 template <class T>
-Tensor<T> Tensor<T>::squeeze(std::ptrdiff_t axis) const {
-    const std::size_t a = normal_axis(Op::unplaced("squeeze"), axis, dimension());
+Tensor<T> Tensor<T>::squeeze(std::ptrdiff_t axis, Op op) const {
+    const std::size_t a = normal_axis(op, axis, dimension());
     if (shape(a) != 1)
-        fail("squeeze", "axis " + std::to_string(a) + " of shape " + to_string(shape()) +
-                            " is not of extent 1");
+        fail(op, "axis " + std::to_string(a) + " of shape " + to_string(shape()) +
+                     " is not of extent 1");
     Shape rest = shape();
     Strides steps = strides();
     rest.erase(a);
@@ -222,10 +224,9 @@ Tensor<T> Tensor<T>::squeeze(std::ptrdiff_t axis) const {
 }
 
 template <class T>
-Tensor<T> Tensor<T>::broadcast_to(const Shape& shape) const {
+Tensor<T> Tensor<T>::broadcast_to(const Shape& shape, Op op) const {
     if (!broadcasts_to(this->shape(), shape))
-        fail("broadcast_to",
-             to_string(this->shape()) + " does not broadcast to " + to_string(shape));
+        fail(op, to_string(this->shape()) + " does not broadcast to " + to_string(shape));
     const std::size_t lead = shape.size() - dimension();
     Strides steps(shape.size(), 0);
     for (std::size_t i = 0; i < dimension(); ++i)
@@ -234,10 +235,10 @@ Tensor<T> Tensor<T>::broadcast_to(const Shape& shape) const {
 }
 
 template <class T>
-Tensor<T> Tensor<T>::reshape(const Shape& shape) const {
+Tensor<T> Tensor<T>::reshape(const Shape& shape, Op op) const {
     if (checked_count(shape) != size())
-        fail("reshape", to_string(this->shape()) + " has " + std::to_string(size()) +
-                            " elements, which do not fill " + to_string(shape));
+        fail(op, to_string(this->shape()) + " has " + std::to_string(size()) +
+                     " elements, which do not fill " + to_string(shape));
     Strides steps = row_major(shape);
     if (!is_contiguous() && size() > 0 && !split_runs(this->shape(), strides(), shape, steps))
         return copy().reshape(shape);
@@ -252,10 +253,9 @@ Tensor<T> Tensor<T>::copy() const {
 }
 
 template <class T>
-void Tensor<T>::assign(const Tensor& other) {
+void Tensor<T>::assign(const Tensor& other, Op op) {
     if (shape() != other.shape())
-        fail("assign",
-             "expected shape " + to_string(shape()) + ", got " + to_string(other.shape()));
+        fail(op, "expected shape " + to_string(shape()) + ", got " + to_string(other.shape()));
     if (may_overlap(*this, other)) return assign(other.copy());
     overwrite();
     const std::size_t length = row_length(*this);

@@ -3,12 +3,23 @@
 #include <unroll/core/tensor/layout.hpp>
 #include <unroll/core/tensor/storage.hpp>
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
 #include <vector>
 
 namespace unroll {
+
+// The first index of an element, with the source line of the access.
+struct FirstIndex {
+    template <std::integral I>
+    FirstIndex(I index, Where where = Where::current())
+        : value(static_cast<std::ptrdiff_t>(index)), where(where) {}
+
+    std::ptrdiff_t value;
+    Where where;
+};
 
 // A row-major block of numbers, or a strided view of one. Copying a tensor copies the handle; both
 // see the same elements. copy() copies the elements. T: float, double, std::int64_t or bool.
@@ -23,14 +34,21 @@ public:
     explicit Tensor(const Shape& shape) : Tensor(LayoutRef(shape)) {}
     explicit Tensor(const LayoutRef& row_major);
     // `values` in row-major order; throws Error if their number does not match the shape.
-    Tensor(const Shape& shape, std::initializer_list<T> values);
-    Tensor(const Shape& shape, std::span<const T> values);
+    Tensor(const Shape& shape, std::initializer_list<T> values, Where where = Where::current());
+    Tensor(const Shape& shape, std::span<const T> values, Where where = Where::current());
     // A view of memory that `storage` keeps alive.
     Tensor(StorageRef storage, T* data, const LayoutRef& layout)
         : layout_(layout), storage_(std::move(storage)), data_(data) {}
     Tensor(StorageRef storage, T* data, const Shape& shape, const Strides& strides)
         : Tensor(std::move(storage), data, LayoutRef(shape, strides)) {}
 
+    // Not to Indices or a Mask, by which functions are overloaded.
+    template <std::floating_point U>
+    requires(std::floating_point<T> && !std::same_as<U, T>) Tensor(const Tensor<U>&) {
+        static_assert(sizeof(U) == 0,
+                      "float and double do not mix: tape, layers, optimiser and tensors are of one "
+                      "type; for double write Tape<double>, nn::Linear<double>, Tensor<double>");
+    }
     Tensor(const Tensor&) = default;
     Tensor(Tensor&&) = default;
     Tensor& operator=(const Tensor&) & = default;
@@ -65,36 +83,46 @@ public:
     StorageRef storage() && { return std::move(storage_); }
 
     // An element by its indices; throws Error if one is out of range.
-    template <class... I>
-    T& operator()(I... i) {
+    template <std::integral... I>
+    T& operator()(FirstIndex first, I... i) {
         if (storage_) storage_->lend();
-        return data_[offset({static_cast<std::ptrdiff_t>(i)...})];
+        return data_[offset({first.value, static_cast<std::ptrdiff_t>(i)...}, first.where)];
     }
-    template <class... I>
-    const T& operator()(I... i) const {
-        return data_[offset({static_cast<std::ptrdiff_t>(i)...})];
+    template <std::integral... I>
+    const T& operator()(FirstIndex first, I... i) const {
+        return data_[offset({first.value, static_cast<std::ptrdiff_t>(i)...}, first.where)];
     }
+    // The element of a scalar.
+    T& operator()(Where where = Where::current()) {
+        if (storage_) storage_->lend();
+        return data_[offset({}, where)];
+    }
+    const T& operator()(Where where = Where::current()) const { return data_[offset({}, where)]; }
     // The only element; throws Error unless there is exactly one.
-    T item() const;
+    T item(Where where = Where::current()) const;
 
-    // Views: no element is copied. Negative axes count from the end.
+    // Views: no element is copied. Negative axes count from the end. (GCC takes the caller's line
+    // for a member of a template only if the default argument itself calls Where::current().)
     // Elements [begin, end) of an axis.
-    Tensor slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end, Op op = "slice") const;
+    Tensor slice(std::ptrdiff_t axis, std::size_t begin, std::size_t end,
+                 Op op = {"slice", Where::current()}) const;
     // One element of an axis, which is dropped.
-    Tensor select(std::ptrdiff_t axis, std::size_t index, Op op = "select") const;
-    Tensor transpose(std::span<const std::size_t> order) const;
+    Tensor select(std::ptrdiff_t axis, std::size_t index,
+                  Op op = {"select", Where::current()}) const;
+    Tensor transpose(std::span<const std::size_t> order,
+                     Op op = {"transpose", Where::current()}) const;
     Tensor transpose() const; // axes reversed
-    Tensor flip(std::ptrdiff_t axis) const;
-    Tensor expand_dims(std::ptrdiff_t axis) const;
-    Tensor squeeze(std::ptrdiff_t axis) const;
-    Tensor broadcast_to(const Shape& shape) const;
+    Tensor flip(std::ptrdiff_t axis, Op op = {"flip", Where::current()}) const;
+    Tensor expand_dims(std::ptrdiff_t axis, Op op = {"expand_dims", Where::current()}) const;
+    Tensor squeeze(std::ptrdiff_t axis, Op op = {"squeeze", Where::current()}) const;
+    Tensor broadcast_to(const Shape& shape, Op op = {"broadcast_to", Where::current()}) const;
     // A view if the strides allow it, otherwise a copy.
-    Tensor reshape(const Shape& shape) const;
+    Tensor reshape(const Shape& shape, Op op = {"reshape", Where::current()}) const;
 
     Tensor copy() const;
     Tensor contiguous() const { return is_contiguous() ? *this : copy(); }
     // Overwrites the elements; throws Error if shapes differ.
-    void assign(const Tensor& other);
+    void assign(const Tensor& other, Op op = {"assign", Where::current()});
     void fill(T value);
 
     // Equal shape and elements.
@@ -112,7 +140,7 @@ private:
     Tensor view(std::ptrdiff_t offset, const Shape& shape, const Strides& strides) const {
         return Tensor(storage_, data_ + offset, LayoutRef(shape, strides));
     }
-    std::ptrdiff_t offset(std::initializer_list<std::ptrdiff_t> indices) const;
+    std::ptrdiff_t offset(std::initializer_list<std::ptrdiff_t> indices, Where where) const;
     bool equals(const Tensor& other) const;
 
     LayoutRef layout_;

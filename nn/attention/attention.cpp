@@ -1,5 +1,6 @@
 #include <unroll/nn/attention/attention.hpp>
 #include <unroll/nn/initialize.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/pointwise.hpp>
@@ -8,23 +9,22 @@
 
 namespace unroll::nn {
 
-Mask length_mask(std::span<const std::size_t> lengths, std::size_t steps) {
+Mask length_mask(std::span<const std::size_t> lengths, std::size_t steps, Op op) {
     Mask mask(Shape{lengths.size(), steps});
     for (std::size_t b = 0; b < lengths.size(); ++b) {
         if (lengths[b] > steps)
-            fail("length_mask", "length " +
-                                    std::to_string(static_cast<std::ptrdiff_t>(lengths[b])) +
-                                    " of sequence " + std::to_string(b) + " is more than the " +
-                                    std::to_string(steps) + " steps");
+            fail(op, "length " + std::to_string(static_cast<std::ptrdiff_t>(lengths[b])) +
+                         " of sequence " + std::to_string(b) + " is more than the " +
+                         std::to_string(steps) + " steps");
         for (std::size_t t = 0; t < steps; ++t) mask.data()[b * steps + t] = t < lengths[b];
     }
     return mask;
 }
 
-Mask causal_mask(std::size_t queries, std::size_t keys) {
+Mask causal_mask(std::size_t queries, std::size_t keys, Op op) {
     if (queries > keys)
-        fail("causal_mask", std::to_string(queries) + " queries and " + std::to_string(keys) +
-                                " keys: the queries must be the last of the keys' steps");
+        fail(op, std::to_string(queries) + " queries and " + std::to_string(keys) +
+                     " keys: the queries must be the last of the keys' steps");
     Mask mask(Shape{queries, keys});
     for (std::size_t i = 0; i < queries; ++i)
         for (std::size_t j = 0; j < keys; ++j)
@@ -32,10 +32,10 @@ Mask causal_mask(std::size_t queries, std::size_t keys) {
     return mask;
 }
 
-Mask all_of(const Mask& a, const Mask& b) {
+Mask all_of(const Mask& a, const Mask& b, Op op) {
     if (!a.storage()) return b;
     if (!b.storage()) return a;
-    const Shape shape = broadcast(Op::unplaced("all_of"), a.shape(), b.shape());
+    const Shape shape = broadcast(op, a.shape(), b.shape());
     Mask both = a.broadcast_to(shape).copy();
     const Mask other = b.broadcast_to(shape).contiguous();
     for (std::size_t i = 0; i < both.size(); ++i) both.data()[i] &= other.data()[i];
@@ -74,9 +74,15 @@ Parameter<T> fresh(const char* name, const Shape& shape) {
     return Parameter<T>(name, uniform<T>(shape, bound, next_stream()));
 }
 
-void check_widths(const char* name, std::initializer_list<std::size_t> widths) {
-    for (const std::size_t width : widths)
-        if (width == 0) fail(name, "query, memory and every width must be at least 1");
+template <class Options>
+void require_widths(const Op& op, const Options& o) {
+    require_sizes(op, {{"query", o.query}, {"memory", o.memory}, {"width", o.width}});
+}
+
+LocationScoreOptions checked(const Op& op, const LocationScoreOptions& o) {
+    require_widths(op, o);
+    require_sizes(op, {{"filters", o.filters}, {"window", o.window}});
+    return o;
 }
 
 // queries [T, B, A], keys [B, S, A] -> q . k, [B, T, S]
@@ -98,11 +104,12 @@ Variable<T> energies(const Variable<T>& queries, const Variable<T>& keys, const 
 } // namespace
 
 template <class T>
-DotScore<T>::DotScore(const Options& options) : options(options) {
-    check_widths(name, {options.query, options.memory});
+DotScore<T>::DotScore(const Options& options, Where where) : options(options) {
+    require_sizes(Op(name, where), {{"query", options.query}, {"memory", options.memory}});
     if (options.query != options.memory)
-        fail(name, "queries of width " + std::to_string(options.query) + " and a memory of width " +
-                       std::to_string(options.memory) + ": their product needs equal widths");
+        fail(Op(name, where), "queries of width " + std::to_string(options.query) +
+                                  " and a memory of width " + std::to_string(options.memory) +
+                                  ": their product needs equal widths");
 }
 
 template <class T>
@@ -113,8 +120,8 @@ Variable<T> DotScore<T>::operator()(const Variable<T>& queries, const Variable<T
 }
 
 template <class T>
-GeneralScore<T>::GeneralScore(const Options& options) : options(options) {
-    check_widths(name, {options.query, options.memory});
+GeneralScore<T>::GeneralScore(const Options& options, Where where) : options(options) {
+    require_sizes(Op(name, where), {{"query", options.query}, {"memory", options.memory}});
     weight = fresh<T>("weight", {options.query, options.memory});
 }
 
@@ -130,8 +137,8 @@ Variable<T> GeneralScore<T>::operator()(const Variable<T>& queries, const Variab
 }
 
 template <class T>
-ConcatScore<T>::ConcatScore(const Options& options) : options(options) {
-    check_widths(name, {options.query, options.memory, options.width});
+ConcatScore<T>::ConcatScore(const Options& options, Where where) : options(options) {
+    require_widths(Op(name, where), options);
     weight = fresh<T>("weight", {options.width, options.query + options.memory});
     v = fresh<T>("v", {options.width});
 }
@@ -148,8 +155,8 @@ Variable<T> ConcatScore<T>::operator()(const Variable<T>& queries, const Variabl
 }
 
 template <class T>
-AdditiveScore<T>::AdditiveScore(const Options& options) : options(options) {
-    check_widths(name, {options.query, options.memory, options.width});
+AdditiveScore<T>::AdditiveScore(const Options& options, Where where) : options(options) {
+    require_widths(Op(name, where), options);
     query_weight = fresh<T>("query_weight", {options.width, options.query});
     memory_weight = fresh<T>("memory_weight", {options.width, options.memory});
     if (options.bias) bias = Parameter<T>("bias", Tensor<T>::zeros({options.width}));
@@ -175,9 +182,9 @@ void AdditiveScore<T>::members(Members<T>& m) {
 }
 
 template <class T>
-LocationScore<T>::LocationScore(const Options& options)
-    : options(options), content({options.query, options.memory, options.width}) {
-    check_widths(name, {options.filters, options.window});
+LocationScore<T>::LocationScore(const Options& options, Where where)
+    : options(checked(Op(name, where), options)),
+      content({options.query, options.memory, options.width}, where) {
     location_weight = fresh<T>("location_weight", {options.width, options.filters});
     filters = fresh<T>("filters", {options.filters, options.window});
 }

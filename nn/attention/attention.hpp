@@ -14,12 +14,12 @@ namespace unroll::nn {
 // Masks are true for elements that take part.
 
 // [B, steps]: true for the steps of each sequence. Throws Error for a length above `steps`.
-Mask length_mask(std::span<const std::size_t> lengths, std::size_t steps);
+Mask length_mask(std::span<const std::size_t> lengths, std::size_t steps, Op op = "length_mask");
 // [queries, keys]: the queries are the last steps of the keys, and each attends to the keys up to
 // its own step. Throws Error for more queries than keys.
-Mask causal_mask(std::size_t queries, std::size_t keys);
+Mask causal_mask(std::size_t queries, std::size_t keys, Op op = "causal_mask");
 // Logical and, with broadcasting. An empty mask is true everywhere.
-Mask all_of(const Mask& a, const Mask& b);
+Mask all_of(const Mask& a, const Mask& b, Op op = "all_of");
 // [..., S]: true for keys that at least one query may attend to; mask [..., queries, S].
 Mask seen_keys(const Mask& mask);
 
@@ -114,7 +114,7 @@ struct DotScore {
     static constexpr bool uses_previous = false;
     static constexpr const char* name = "DotScore";
 
-    explicit DotScore(const Options& options);
+    explicit DotScore(const Options& options, Where where = Where::current());
     Variable<T> keys(const Variable<T>& memory) const { return memory; }
     Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
                            const Variable<T>& previous) const;
@@ -134,7 +134,7 @@ struct GeneralScore {
     static constexpr bool uses_previous = false;
     static constexpr const char* name = "GeneralScore";
 
-    explicit GeneralScore(const Options& options);
+    explicit GeneralScore(const Options& options, Where where = Where::current());
     Variable<T> keys(const Variable<T>& memory) const;
     Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
                            const Variable<T>& previous) const;
@@ -155,7 +155,7 @@ struct ConcatScore {
     static constexpr bool uses_previous = false;
     static constexpr const char* name = "ConcatScore";
 
-    explicit ConcatScore(const Options& options);
+    explicit ConcatScore(const Options& options, Where where = Where::current());
     Variable<T> keys(const Variable<T>& memory) const;
     Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
                            const Variable<T>& previous) const;
@@ -178,7 +178,7 @@ struct AdditiveScore {
     static constexpr bool uses_previous = false;
     static constexpr const char* name = "AdditiveScore";
 
-    explicit AdditiveScore(const Options& options);
+    explicit AdditiveScore(const Options& options, Where where = Where::current());
     Variable<T> keys(const Variable<T>& memory) const;
     Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
                            const Variable<T>& previous) const;
@@ -204,7 +204,7 @@ struct LocationScore {
     static constexpr bool uses_previous = true;
     static constexpr const char* name = "LocationScore";
 
-    explicit LocationScore(const Options& options);
+    explicit LocationScore(const Options& options, Where where = Where::current());
     Variable<T> keys(const Variable<T>& memory) const { return content.keys(memory); }
     // One query, [1, B, Q], as the next one needs its weights.
     Variable<T> operator()(const Variable<T>& queries, const Variable<T>& keys,
@@ -232,7 +232,8 @@ public:
     using T = value_type;
     using Options = typename S::Options;
 
-    explicit Attention(const Options& options) : score(options) {}
+    explicit Attention(const Options& options, Where where = Where::current())
+        : score(detail::construct<S>(where, options)) {}
     std::size_t context_width() const { return score.options.memory; }
 
     // memory [S, B, M], mask [B, S] or none: once per sequence. Throws Error if shapes do not
@@ -273,7 +274,7 @@ class Attention {
     static_assert(detail::require_score<S>());
 
 public:
-    explicit Attention(const typename detail::OptionsOf<S>::type&) {}
+    explicit Attention(const typename detail::OptionsOf<S>::type&, Where = Where()) {}
     template <class... X>
     KeyValues<float> prepare(const X&...) const {
         return {};

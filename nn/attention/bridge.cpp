@@ -8,17 +8,17 @@
 namespace unroll::nn {
 
 template <class T>
-Bridge<T>::Bridge(const Options& options) : options(options) {
+Bridge<T>::Bridge(const Options& options, Where where) : options(options) {
     for (std::size_t s = 0; s < options.to.size(); ++s)
         if (options.kind == BridgeKind::copy && options.from[source(s)] != options.to[s])
-            fail("Bridge", "states of width " + std::to_string(options.from[source(s)]) +
-                               " cannot be copied to a decoder of " +
-                               std::to_string(options.to[s]));
+            fail(Op("Bridge", where), "states of width " + std::to_string(options.from[source(s)]) +
+                                          " cannot be copied to a decoder of " +
+                                          std::to_string(options.to[s]));
     if (options.kind != BridgeKind::project) return;
     for (std::size_t layer = 0; layer < options.layers; ++layer)
         for (std::size_t s = 0; s < options.to.size(); ++s)
             projections.push_back(
-                Linear<T>({.input = options.from[source(s)], .output = options.to[s]}));
+                Linear<T>({.input = options.from[source(s)], .output = options.to[s]}, where));
 }
 
 template <class T>
@@ -35,7 +35,6 @@ std::vector<std::vector<Variable<T>>> Bridge<T>::operator()(std::span<const Vari
                                                             std::size_t directions,
                                                             Where caller) const {
     const Scope scope(module_name, caller);
-    require_not_moved("Bridge", options.to);
     const Variable<T>& h = states[0];
     const std::size_t from_layers = h.shape(0) / directions, batch = h.shape(1);
     std::vector<std::vector<Variable<T>>> first(options.layers);

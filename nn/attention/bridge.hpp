@@ -25,7 +25,7 @@ public:
         std::size_t layers = 1; // of the decoder
     };
 
-    explicit Bridge(const Options& options);
+    explicit Bridge(const Options& options, Where where = Where::current());
     // Encoder states [layers * directions, B, H] -> for each decoder layer, each state [B, to].
     std::vector<std::vector<Variable<T>>> operator()(std::span<const Variable<T>> states,
                                                      std::size_t directions,

@@ -1,6 +1,7 @@
 #include <unroll/nn/attention/multi_head.hpp>
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/positions.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -58,28 +59,30 @@ void check(const char* what, const Shape& x, std::size_t batch, std::size_t widt
 // The second extent, B, or the expected one if it is missing.
 std::size_t batch_of(const Shape& x) { return x.size() > 1 ? x[1] : 1; }
 
-MultiHeadOptions completed(MultiHeadOptions options) {
+MultiHeadOptions completed(MultiHeadOptions options, Where where) {
+    const Op op(module, where);
     if (options.width == 0) options.width = options.query;
     if (options.memory == 0) options.memory = options.width;
     if (options.query != 0 && options.query != options.width)
-        fail(module, "queries of width " + std::to_string(options.query) + " for a width of " +
-                         std::to_string(options.width));
+        fail(op, "queries of width " + std::to_string(options.query) + " for a width of " +
+                     std::to_string(options.width));
     options.query = options.width;
     if (options.heads == 0 || options.width == 0 || options.width % options.heads != 0)
-        fail(module, "a width of " + std::to_string(options.width) + " cannot be divided into " +
-                         std::to_string(options.heads) + " equal heads");
+        fail(op, "a width of " + std::to_string(options.width) + " cannot be divided into " +
+                     std::to_string(options.heads) + " equal heads");
     if (options.rotary && options.width / options.heads % 2 != 0)
-        fail(module, "rotary positions need heads of an even width, got " +
-                         std::to_string(options.width / options.heads));
+        fail(op, "rotary positions need heads of an even width, got " +
+                     std::to_string(options.width / options.heads));
+    require_fraction(op, "dropout", options.dropout);
     return options;
 }
 
 } // namespace
 
 template <class T>
-MultiHeadAttention<T>::MultiHeadAttention(const MultiHeadOptions& given)
-    : options(completed(given)),
-      out_proj({.input = options.width, .output = options.width, .bias = options.bias}) {
+MultiHeadAttention<T>::MultiHeadAttention(const MultiHeadOptions& given, Where where)
+    : options(completed(given, where)),
+      out_proj({.input = options.width, .output = options.width, .bias = options.bias}, where) {
     const std::size_t width = options.width;
     const auto fresh = [](const char* name, const Shape& shape) {
         return Parameter<T>(name, xavier<T>(shape, next_stream()));

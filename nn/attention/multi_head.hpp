@@ -43,7 +43,7 @@ public:
     using value_type = T;
     using Options = MultiHeadOptions;
     // Throws Error for invalid widths.
-    explicit MultiHeadAttention(const MultiHeadOptions& options);
+    explicit MultiHeadAttention(const MultiHeadOptions& options, Where where = Where::current());
 
     // query [T, B, E], key and value [S, B, M] -> context [T, B, E], weights [B, heads, T, S].
     // Throws Error if shapes or masks do not match, and for more causal queries than keys; fewer

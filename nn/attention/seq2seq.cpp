@@ -75,15 +75,13 @@ Indices DecoderInputs<T>::operator()(std::size_t t, const Variable<T>& logits) c
     return tokens;
 }
 
-void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers, double dropout,
-                   std::int64_t start) {
-    if (vocabulary == 0 || width == 0 || layers == 0)
-        fail("Decoder", "vocabulary, width and layers must be at least 1");
-    if (!(dropout >= 0 && dropout <= 1))
-        fail("Decoder", "dropout must be in [0, 1], got " + std::to_string(dropout));
+void check_decoder(const Op& op, std::size_t vocabulary, std::size_t width, std::size_t layers,
+                   double dropout, std::int64_t start) {
+    require_sizes(op, {{"vocabulary", vocabulary}, {"width", width}, {"layers", layers}});
+    require_fraction(op, "dropout", dropout);
     if (start < 0 || static_cast<std::size_t>(start) >= vocabulary)
-        fail("Decoder", "the start token is " + std::to_string(start) + " of a vocabulary of " +
-                            std::to_string(vocabulary));
+        fail(op, "the start token is " + std::to_string(start) + " of a vocabulary of " +
+                     std::to_string(vocabulary));
 }
 
 } // namespace detail

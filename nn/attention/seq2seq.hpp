@@ -4,6 +4,7 @@
 #include <unroll/nn/attention/bridge.hpp>
 #include <unroll/nn/decoding/decode.hpp>
 #include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/nn/recurrent/recurrent.hpp>
 #include <unroll/ops/index.hpp>
 
@@ -154,7 +155,8 @@ public:
     };
 
     // Throws Error for invalid options.
-    explicit Decoder(const Options& options) : Decoder(options, state_widths(options)) {}
+    explicit Decoder(const Options& options, Where where = Where::current())
+        : Decoder(options, state_widths(options, where), where) {}
 
     // From the initial states of each layer and a memory prepared by the attention.
     DecoderState start(std::vector<cell_state<Cell>> cells, KeyValues<T> memory) const;
@@ -185,7 +187,7 @@ public:
     ModuleName module_name{"Decoder"};
 
 private:
-    Decoder(const Options& options, const Widths& widths);
+    Decoder(const Options& options, const Widths& widths, Where where);
     DecoderState advance(const DecoderState& state, const Indices& tokens, Where caller) const;
     Variable<T> dropped(const Variable<T>& x) const { return dropout(x, options_.dropout); }
     Variable<T> logits(const Variable<T>& readout, Where caller) const {
@@ -195,7 +197,7 @@ private:
     Sequence at_once(const DecoderState& state, const Indices& tokens, Where caller) const;
     bool before() const { return options_.attend == Options::Attend::before; }
     // Determined from a temporary cell.
-    static Widths state_widths(const Options& options);
+    static Widths state_widths(const Options& options, Where where);
     static typename detail::OptionsOf<Attention>::type attention_options(const Options& options,
                                                                          std::size_t h);
 
@@ -223,7 +225,7 @@ public:
     using Writer = Decoder<DecoderCell, Attention>;
     using DecoderState = typename Writer::DecoderState;
 
-    explicit EncoderDecoder(const Options& options);
+    explicit EncoderDecoder(const Options& options, Where where = Where::current());
 
     // x [S, B, in], targets [T, B] -> logits [T, B, V] and weights [T, B, S]. Throws Error if
     // shapes or lengths do not match.
@@ -285,17 +287,20 @@ private:
     TeacherForcing forcing_;
 };
 
-void check_decoder(std::size_t vocabulary, std::size_t width, std::size_t layers, double dropout,
-                   std::int64_t start);
+void check_decoder(const Op& op, std::size_t vocabulary, std::size_t width, std::size_t layers,
+                   double dropout, std::int64_t start);
 
 } // namespace detail
 
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::Widths
-Decoder<Cell, Attention>::state_widths(const Options& options) {
-    detail::check_decoder(options.vocabulary, options.width, options.layers, options.dropout,
+Decoder<Cell, Attention>::state_widths(const Options& options, Where where) {
+    const Op op("Decoder", where);
+    detail::check_decoder(op, options.vocabulary, options.width, options.layers, options.dropout,
                           options.start);
-    return detail::widths(detail::make_cell<Cell>(1, options.hidden, options.cell), options.hidden);
+    require_sizes(op, {{"hidden", options.hidden}});
+    return detail::widths(detail::make_cell<Cell>(1, options.hidden, options.cell, where),
+                          options.hidden);
 }
 
 template <class Cell, class Attention>
@@ -308,20 +313,21 @@ Decoder<Cell, Attention>::attention_options(const Options& options, std::size_t 
 }
 
 template <class Cell, class Attention>
-Decoder<Cell, Attention>::Decoder(const Options& options, const Widths& widths)
-    : attention(attention_options(options, widths[0])),
-      embedding(EmbeddingOptions{.vocabulary = options.vocabulary, .width = options.width}),
+Decoder<Cell, Attention>::Decoder(const Options& options, const Widths& widths, Where where)
+    : attention(detail::construct<Attention>(where, attention_options(options, widths[0]))),
+      embedding(EmbeddingOptions{.vocabulary = options.vocabulary, .width = options.width}, where),
       readout({.input = widths[0] + attention.context_width() +
                         (options.attend == Options::Attend::before ? options.width : 0),
                .output = options.hidden,
-               .bias = false}),
-      output({.input = options.hidden, .output = options.vocabulary}), options_(options),
+               .bias = false},
+              where),
+      output({.input = options.hidden, .output = options.vocabulary}, where), options_(options),
       widths_(widths) {
     const std::size_t in = options.width + (before() ? attention.context_width() : 0) +
                            (options.input_feeding ? options.hidden : 0);
     for (std::size_t layer = 0; layer < options.layers; ++layer)
-        cells.push_back(
-            detail::make_cell<Cell>(layer == 0 ? in : widths[0], options.hidden, options.cell));
+        cells.push_back(detail::make_cell<Cell>(layer == 0 ? in : widths[0], options.hidden,
+                                                options.cell, where));
 }
 
 template <class Cell, class Attention>
@@ -448,12 +454,14 @@ Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
 }
 
 template <class EncoderCell, class DecoderCell, class Attention>
-EncoderDecoder<EncoderCell, DecoderCell, Attention>::EncoderDecoder(const Options& options)
-    : encoder(options.encoder), decoder(decoder_options(encoder, options.decoder)),
+EncoderDecoder<EncoderCell, DecoderCell, Attention>::EncoderDecoder(const Options& options,
+                                                                    Where where)
+    : encoder(options.encoder, where), decoder(decoder_options(encoder, options.decoder), where),
       bridge({options.bridge,
               state_widths(encoder),
               {decoder.widths().begin(), decoder.widths().end()},
-              options.decoder.layers}) {}
+              options.decoder.layers},
+             where) {}
 
 template <class EncoderCell, class DecoderCell, class Attention>
 typename EncoderDecoder<EncoderCell, DecoderCell, Attention>::DecoderState

@@ -1,5 +1,6 @@
 #include <unroll/nn/attention/attention.hpp>
 #include <unroll/nn/attention/subsampling.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/nn/text/batches.hpp>
 
 #include <algorithm>
@@ -12,34 +13,41 @@ constexpr const char* name = "Subsampling";
 
 std::size_t halved(std::size_t n) { return (n + 1) / 2; }
 
+const SubsamplingOptions& checked(const SubsamplingOptions& options, Where where) {
+    const Op op(name, where);
+    if (options.channels == 0 || options.input == 0 || options.input % options.channels != 0)
+        fail(op, "frames of width " + std::to_string(options.input) + " cannot be divided into " +
+                     std::to_string(options.channels) + " equal channels");
+    require_sizes(op, {{"filters", options.filters}, {"width", options.width}});
+    return options;
+}
+
 } // namespace
 
 template <class T>
-Subsampling<T>::Subsampling(const SubsamplingOptions& options)
-    : options(options),
-      output({.input = options.filters *
-                       halved(halved(options.input / std::max<std::size_t>(options.channels, 1))),
-              .output = options.width}) {
-    if (options.channels == 0 || options.input == 0 || options.input % options.channels != 0)
-        fail(name, "frames of width " + std::to_string(options.input) + " cannot be divided into " +
-                       std::to_string(options.channels) + " channels");
-    if (options.filters == 0 || options.width == 0)
-        fail(name, "filters and width must be at least 1");
+Subsampling<T>::Subsampling(const SubsamplingOptions& given, Where where)
+    : options(checked(given, where)),
+      output({.input = options.filters * halved(halved(options.input / options.channels)),
+              .output = options.width},
+             where) {
     for (const std::size_t channels : {options.channels, options.filters})
-        convolutions.emplace_back(nn::ConvolutionLayerOptions{
-            .input = channels, .output = options.filters, .kernel = 3, .stride = 2, .padding = 1});
+        convolutions.emplace_back(nn::ConvolutionLayerOptions{.input = channels,
+                                                              .output = options.filters,
+                                                              .kernel = 3,
+                                                              .stride = 2,
+                                                              .padding = 1},
+                                  where);
 }
 
 template <class T>
 Frames<T> Subsampling<T>::operator()(const Variable<T>& x, std::span<const std::size_t> lengths,
                                      Where caller) const {
     const Scope scope(module_name, caller);
-    require_not_moved(name, convolutions);
     if (x.dimension() != 3 || x.shape(2) != options.input)
         fail(name, "x has shape " + to_string(x.shape()) + ", expected [T, B, " +
                        std::to_string(options.input) + "]");
     const std::size_t batch = x.shape(1), channels = options.channels;
-    Frames<T> frames{x, checked_lengths(name, x.shape(0), batch, lengths)};
+    Frames<T> frames{x, checked_lengths(Op::unplaced(name), x.shape(0), batch, lengths)};
     const Variable<T> apart =
         reshape(x, Shape{x.shape(0), batch, channels, options.input / channels});
     frames.x = transpose(apart, {1, 2, 0, 3}); // [B, channels, T, frequencies]

@@ -20,7 +20,7 @@ class Subsampling {
 public:
     using value_type = T;
     // Throws Error for invalid widths.
-    explicit Subsampling(const SubsamplingOptions& options);
+    explicit Subsampling(const SubsamplingOptions& options, Where where = Where::current());
     // x [T, B, input] -> [ceil(T / 4), B, width]. Throws Error if shapes or lengths do not match.
     Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths = {},
                          Where caller = Where::current()) const;

@@ -1,5 +1,6 @@
 #include <unroll/nn/attention/seq2seq.hpp>
 #include <unroll/nn/attention/transformer.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -11,10 +12,11 @@ namespace unroll::nn {
 
 namespace {
 
-TransformerOptions completed(TransformerOptions options) {
+TransformerOptions completed(const Op& op, TransformerOptions options) {
     if (options.hidden == 0) options.hidden = 4 * options.width;
-    if (!(options.dropout >= 0 && options.dropout <= 1))
-        fail("Transformer", "dropout must be in [0, 1], got " + std::to_string(options.dropout));
+    require_sizes(op,
+                  {{"width", options.width}, {"heads", options.heads}, {"layers", options.layers}});
+    require_fraction(op, "dropout", options.dropout);
     return options;
 }
 
@@ -25,26 +27,27 @@ MultiHeadOptions attention_options(const TransformerOptions& options) {
             .rotary = options.positions == Positions::rotary};
 }
 
-TransformerModelOptions completed(TransformerModelOptions options) {
+TransformerModelOptions completed(TransformerModelOptions options, Where where) {
     if (options.decoder.width == 0) options.decoder.width = options.encoder.width;
     options.decoder.memory = options.encoder.width;
     options.decoder.is_causal = true;
-    detail::check_decoder(options.vocabulary, options.decoder.width, options.decoder.layers,
-                          options.decoder.dropout, options.start);
+    detail::check_decoder(Op("Transformer", where), options.vocabulary, options.decoder.width,
+                          options.decoder.layers, options.decoder.dropout, options.start);
     return options;
 }
 
 } // namespace
 
 template <class T>
-TransformerLayer<T>::TransformerLayer(const TransformerOptions& given)
-    : options(completed(given)), self_attn(attention_options(options)),
-      linear1({.input = options.width, .output = options.hidden}),
-      linear2({.input = options.hidden, .output = options.width}) {
+TransformerLayer<T>::TransformerLayer(const TransformerOptions& given, Where where)
+    : options(completed(Op("TransformerLayer", where), given)),
+      self_attn(attention_options(options), where),
+      linear1({.input = options.width, .output = options.hidden}, where),
+      linear2({.input = options.hidden, .output = options.width}, where) {
     if (options.memory > 0) {
         MultiHeadOptions other = attention_options(options);
         other.memory = options.memory;
-        multihead_attn.emplace(other);
+        multihead_attn.emplace(other, where);
     }
     for (int part = options.memory > 0 ? 3 : 2; part > 0; --part) norms.emplace_back(options.width);
 }
@@ -112,11 +115,11 @@ TransformerState<T> TransformerState<T>::reordered(const Indices& parents) const
 }
 
 template <class T>
-TransformerStack<T>::TransformerStack(const TransformerOptions& given)
-    : options(completed(given)),
-      positions({.kind = options.positions, .width = options.width, .steps = options.steps}) {
-    if (options.layers == 0) fail("TransformerStack", "there must be at least 1 layer");
-    for (std::size_t i = 0; i < options.layers; ++i) layers.emplace_back(options);
+TransformerStack<T>::TransformerStack(const TransformerOptions& given, Where where)
+    : options(completed(Op("TransformerStack", where), given)),
+      positions({.kind = options.positions, .width = options.width, .steps = options.steps},
+                where) {
+    for (std::size_t i = 0; i < options.layers; ++i) layers.emplace_back(options, where);
     if (options.final_norm) norm.emplace(options.width);
 }
 
@@ -139,7 +142,6 @@ AttentionOutput<T> TransformerStack<T>::operator()(const Variable<T>& x, State& 
                                                    const AttentionMask& attention_mask,
                                                    Where caller) const {
     const Scope scope(module_name, caller);
-    require_not_moved("TransformerStack", layers);
     if (state.past.size() != layers.size() ||
         (!state.memory.empty() && state.memory.size() != layers.size()))
         fail("TransformerStack", "the state has " + std::to_string(state.past.size()) +
@@ -215,10 +217,11 @@ TransformerState<T> TransformerStack<T>::resume(const std::vector<Variable<T>>& 
 }
 
 template <class T>
-Transformer<T>::Transformer(const TransformerModelOptions& given)
-    : options(completed(given)), encoder(options.encoder), decoder(options.decoder),
-      embedding({.vocabulary = options.vocabulary, .width = options.decoder.width}),
-      output({.input = options.decoder.width, .output = options.vocabulary}) {}
+Transformer<T>::Transformer(const TransformerModelOptions& given, Where where)
+    : options(completed(given, where)), encoder(options.encoder, where),
+      decoder(options.decoder, where),
+      embedding({.vocabulary = options.vocabulary, .width = options.decoder.width}, where),
+      output({.input = options.decoder.width, .output = options.vocabulary}, where) {}
 
 template <class T>
 void Transformer<T>::members(Members<T>& m) {

@@ -35,7 +35,7 @@ public:
     using value_type = T;
     using Options = TransformerOptions;
     // Throws Error for invalid widths.
-    explicit TransformerLayer(const TransformerOptions& options);
+    explicit TransformerLayer(const TransformerOptions& options, Where where = Where::current());
 
     // x [T, B, E] -> [T, B, E] as the context; the weights are those of the cross-attention, [B,
     // heads, T, S]. x follows the steps in `past` and is appended to it. Throws Error if shapes do
@@ -80,7 +80,7 @@ public:
     using value_type = T;
     using Options = TransformerOptions;
     using State = TransformerState<T>;
-    explicit TransformerStack(const TransformerOptions& options);
+    explicit TransformerStack(const TransformerOptions& options, Where where = Where::current());
 
     // x [T, B, E] -> [T, B, E]. What attention_mask.key_padding_mask hides has no influence, and is
     // 0 in the result.
@@ -95,8 +95,8 @@ public:
     // Before the first step, with a memory [S, B, M], mask [B, S], or without one.
     State start(const Variable<T>& memory, const Mask& mask = {},
                 Where caller = Where::current()) const;
-    State start() const {
-        require_not_moved("TransformerStack", layers);
+    State start(Where caller = Where::current()) const {
+        module_name.require_not_moved(caller);
         return {std::vector<KeyValues<T>>(layers.size()), {}, {}};
     }
     // Segment-level recurrence: keys and values of each layer, [S, B, E], for the last `steps`
@@ -134,7 +134,7 @@ public:
         Variable<T> logits;  // [T, B, V]
         Variable<T> weights; // [T, B, S]: a mean over heads and layers
     };
-    explicit Transformer(const TransformerModelOptions& options);
+    explicit Transformer(const TransformerModelOptions& options, Where where = Where::current());
 
     // x [S, B, E], targets [T, B], of which those below 0 are ignored. Step t receives target t -
     // 1. Throws Error if shapes or lengths do not match.

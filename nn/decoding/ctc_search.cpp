@@ -197,7 +197,7 @@ std::vector<std::size_t> checked_search(const Shape& x, std::span<const std::siz
     if (!(options.language >= 0))
         fail(name, "the language model's weight must be at least 0, got " +
                        std::to_string(options.language));
-    return checked_ctc(name, x, lengths, options.blank);
+    return checked_ctc(Op::unplaced(name), x, lengths, options.blank);
 }
 
 } // namespace detail

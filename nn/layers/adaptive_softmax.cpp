@@ -1,5 +1,6 @@
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/adaptive_softmax.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/loss.hpp>
@@ -19,15 +20,14 @@ namespace {
 constexpr const char* name = "AdaptiveSoftmax";
 constexpr std::int64_t ignored = -100;
 
-std::vector<std::size_t> ends_of(const AdaptiveSoftmaxOptions& o) {
-    if (o.vocabulary == 0 || o.width == 0)
-        fail(name, "vocabulary and width must be at least 1, got " + std::to_string(o.vocabulary) +
-                       " and " + std::to_string(o.width));
+std::vector<std::size_t> ends_of(const AdaptiveSoftmaxOptions& o, Where where) {
+    const Op op(name, where);
+    require_sizes(op, {{"vocabulary", o.vocabulary}, {"width", o.width}});
     const std::size_t all = o.vocabulary;
     const std::size_t frequent = o.frequent == 0 ? all : std::min(o.frequent, all);
     const std::size_t groups = std::min(o.groups, all - frequent);
     if (frequent < all && groups == 0)
-        fail(name, std::to_string(all - frequent) + " rare words need at least one group");
+        fail(op, std::to_string(all - frequent) + " rare words need at least one group");
     const double growth = static_cast<double>(all) / static_cast<double>(frequent);
     std::vector<std::size_t> ends{frequent};
     for (std::size_t g = 1; g <= groups; ++g) {
@@ -48,7 +48,8 @@ Variable<T> rows_of(const Variable<T>& x) {
 } // namespace
 
 template <class T>
-AdaptiveSoftmax<T>::AdaptiveSoftmax(const Options& given) : options(given), ends_(ends_of(given)) {
+AdaptiveSoftmax<T>::AdaptiveSoftmax(const Options& given, Where where)
+    : options(given), ends_(ends_of(given, where)) {
     bias = Parameter<T>("bias", Tensor<T>::zeros({options.vocabulary}));
     if (groups() == 0) return;
     // Gives rows a norm of about 1.

@@ -27,7 +27,7 @@ public:
     using value_type = T;
     using Options = AdaptiveSoftmaxOptions;
     // Throws Error for invalid sizes.
-    explicit AdaptiveSoftmax(const Options& options);
+    explicit AdaptiveSoftmax(const Options& options, Where where = Where::current());
 
     // Initialises the biases from unigram frequencies; each word counts at least once. Throws Error
     // if the number of words differs.

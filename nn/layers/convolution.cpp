@@ -1,6 +1,7 @@
 #include <unroll/core/kernels/threads.hpp>
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/convolution.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/ops/normalization.hpp>
 
 #include <cmath>
@@ -8,20 +9,21 @@
 namespace unroll::nn {
 
 template <class T>
-Convolution<T>::Convolution(const ConvolutionLayerOptions& options) : options(options) {
+Convolution<T>::Convolution(const ConvolutionLayerOptions& options, Where where)
+    : options(options) {
+    const Op op("Convolution", where);
     const auto& o = options;
-    if (o.axes != 1 && o.axes != 2)
-        fail("Convolution", "axes must be 1 or 2, got " + std::to_string(o.axes));
+    if (o.axes != 1 && o.axes != 2) fail(op, "axes must be 1 or 2, got " + std::to_string(o.axes));
     if (o.groups == 0 || o.input == 0 || o.output == 0 || o.input % o.groups != 0 ||
         o.output % o.groups != 0)
-        fail("Convolution", "input and output must be multiples of groups and at least 1, got " +
-                                std::to_string(o.input) + ", " + std::to_string(o.output) +
-                                " and " + std::to_string(o.groups));
+        fail(op, "input and output must be multiples of groups and at least 1, got " +
+                     std::to_string(o.input) + ", " + std::to_string(o.output) + " and " +
+                     std::to_string(o.groups));
     Shape shape{o.output, o.input / o.groups};
     if (o.axes == 2) shape.push_back(o.kernel.height);
     shape.push_back(o.kernel.width);
     const std::size_t summed = element_count(shape) / o.output;
-    if (summed == 0) fail("Convolution", "the kernel is empty: weight " + to_string(shape));
+    if (summed == 0) fail(op, "the kernel is empty: weight " + to_string(shape));
     const double bound = 1 / std::sqrt(static_cast<double>(summed));
     weight = Parameter<T>("weight", uniform<T>(shape, bound, next_stream()));
     if (o.bias) bias = Parameter<T>("bias", uniform<T>({o.output}, bound, next_stream()));
@@ -42,13 +44,14 @@ void Convolution<T>::members(Members<T>& m) {
 }
 
 template <class T>
-BatchNorm<T>::BatchNorm(const BatchNormOptions& options)
+BatchNorm<T>::BatchNorm(const BatchNormOptions& options, Where where)
     : options(options), weight("weight", Tensor<T>::ones({options.channels})),
       bias("bias", Tensor<T>::zeros({options.channels})),
       running_mean("running_mean", Tensor<T>::zeros({options.channels})),
       running_var("running_var", Tensor<T>::ones({options.channels})) {
-    if (!(options.momentum >= 0 && options.momentum <= 1))
-        fail("BatchNorm", "momentum must be in [0, 1], got " + std::to_string(options.momentum));
+    const Op op("BatchNorm", where);
+    require_sizes(op, {{"channels", options.channels}});
+    require_fraction(op, "momentum", options.momentum);
     running_mean.set_trainable(false);
     running_var.set_trainable(false);
 }

@@ -19,7 +19,7 @@ template <class T = float>
 class Convolution {
 public:
     using value_type = T;
-    explicit Convolution(const ConvolutionLayerOptions& options);
+    explicit Convolution(const ConvolutionLayerOptions& options, Where where = Where::current());
     Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
     void members(Members<T>& m);
 
@@ -44,7 +44,7 @@ template <class T = float>
 class BatchNorm {
 public:
     using value_type = T;
-    explicit BatchNorm(const BatchNormOptions& options);
+    explicit BatchNorm(const BatchNormOptions& options, Where where = Where::current());
     Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
     void members(Members<T>& m);
 

@@ -1,5 +1,6 @@
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/normalization.hpp>
@@ -10,10 +11,8 @@
 namespace unroll::nn {
 
 template <class T>
-Linear<T>::Linear(const LinearOptions& options) : options(options) {
-    if (options.input == 0 || options.output == 0)
-        fail("Linear", "input and output must be at least 1, got " + std::to_string(options.input) +
-                           " and " + std::to_string(options.output));
+Linear<T>::Linear(const LinearOptions& options, Where where) : options(options) {
+    require_sizes(Op("Linear", where), {{"input", options.input}, {"output", options.output}});
     const double bound = 1 / std::sqrt(static_cast<double>(options.input));
     weight =
         Parameter<T>("weight", uniform<T>({options.output, options.input}, bound, next_stream()));
@@ -34,18 +33,20 @@ void Linear<T>::members(Members<T>& m) {
 }
 
 template <class T>
-Embedding<T>::Embedding(const EmbeddingOptions& options)
-    : Embedding(normal<T>({options.vocabulary, options.width}, 1.0, next_stream()),
-                options.padding) {}
+Embedding<T>::Embedding(const EmbeddingOptions& options, Where where)
+    : Embedding(normal<T>({options.vocabulary, options.width}, 1.0, next_stream()), options.padding,
+                where) {}
 
 template <class T>
-Embedding<T>::Embedding(Tensor<T> rows, std::int64_t padding) {
-    if (rows.dimension() != 2 || rows.size() == 0)
-        fail("Embedding", "expected rows [vocabulary, width], got " + to_string(rows.shape()));
+Embedding<T>::Embedding(Tensor<T> rows, std::int64_t padding, Where where) {
+    const Op op("Embedding", where);
+    if (rows.dimension() != 2)
+        fail(op, "expected rows [vocabulary, width], got " + to_string(rows.shape()));
     options = {rows.shape(0), rows.shape(1), padding};
+    require_sizes(op, {{"vocabulary", options.vocabulary}, {"width", options.width}});
     if (padding >= static_cast<std::int64_t>(options.vocabulary))
-        fail("Embedding", "padding row " + std::to_string(padding) + " of " +
-                              std::to_string(options.vocabulary));
+        fail(op, "the padding row is " + std::to_string(padding) + " of a vocabulary of " +
+                     std::to_string(options.vocabulary));
     if (padding >= 0) rows.select(0, static_cast<std::size_t>(padding)).fill(T(0));
     weight = Parameter<T>("weight", std::move(rows));
 }
@@ -68,15 +69,22 @@ void Embedding<T>::members(Members<T>& m) {
 }
 
 template <class T>
+Dropout<T>::Dropout(double p, Where where) : p(p) {
+    require_fraction(Op("Dropout", where), "the probability", p);
+}
+
+template <class T>
 Variable<T> Dropout<T>::operator()(const Variable<T>& x, Where caller) const {
     const Scope scope(module_name, caller);
     return dropout(x, p);
 }
 
 template <class T>
-LayerNorm<T>::LayerNorm(std::size_t width, double epsilon)
+LayerNorm<T>::LayerNorm(std::size_t width, double epsilon, Where where)
     : epsilon(epsilon), weight("weight", Tensor<T>::ones({width})),
-      bias("bias", Tensor<T>::zeros({width})) {}
+      bias("bias", Tensor<T>::zeros({width})) {
+    require_sizes(Op("LayerNorm", where), {{"width", width}});
+}
 
 template <class T>
 Variable<T> LayerNorm<T>::operator()(const Variable<T>& x, Where caller) const {

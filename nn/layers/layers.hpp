@@ -18,7 +18,7 @@ template <class T = float>
 class Linear {
 public:
     using value_type = T;
-    explicit Linear(const LinearOptions& options);
+    explicit Linear(const LinearOptions& options, Where where = Where::current());
     Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
     void members(Members<T>& m);
 
@@ -40,9 +40,9 @@ template <class T = float>
 class Embedding {
 public:
     using value_type = T;
-    explicit Embedding(const EmbeddingOptions& options);
+    explicit Embedding(const EmbeddingOptions& options, Where where = Where::current());
     // From pretrained rows [vocabulary, width].
-    explicit Embedding(Tensor<T> rows, std::int64_t padding = -1);
+    explicit Embedding(Tensor<T> rows, std::int64_t padding = -1, Where where = Where::current());
     Variable<T> operator()(const Indices& indices, Where caller = Where::current()) const;
     void members(Members<T>& m);
 
@@ -56,7 +56,8 @@ template <class T = float>
 class Dropout {
 public:
     using value_type = T;
-    explicit Dropout(double p) : p(p) {}
+    // Throws Error for a probability outside [0, 1].
+    explicit Dropout(double p, Where where = Where::current());
     Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
     void members(Members<T>& m) { m(module_name); }
 
@@ -69,7 +70,7 @@ template <class T = float>
 class LayerNorm {
 public:
     using value_type = T;
-    explicit LayerNorm(std::size_t width, double epsilon = 1e-5);
+    explicit LayerNorm(std::size_t width, double epsilon = 1e-5, Where where = Where::current());
     Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
     void members(Members<T>& m);
 

@@ -7,12 +7,11 @@
 namespace unroll::nn {
 
 template <class T>
-Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> lengths,
-                            const char* owner) {
+Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> lengths, Op op) {
     if (x.dimension() < 2)
-        fail(owner, "x has shape " + to_string(x.shape()) + ", expected [T, B, ...]");
+        fail(op, "x has shape " + to_string(x.shape()) + ", expected [T, B, ...]");
     const std::size_t steps = x.shape(0);
-    const auto ends = checked_lengths(owner, steps, x.shape(1), lengths);
+    const auto ends = checked_lengths(op, steps, x.shape(1), lengths);
     if (std::all_of(ends.begin(), ends.end(), [&](std::size_t n) { return n == steps; })) return x;
     Shape shape(x.dimension(), 1);
     shape[0] = steps;
@@ -20,13 +19,12 @@ Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> l
     const Composite composite(Op::unplaced("without_padding"));
     const std::vector<std::int64_t> shown(ends.begin(), ends.end());
     return unroll::detail::with_operand(
-        where(active_steps(owner, steps, x.shape(1), lengths).reshape(shape), x, 0), "lengths",
+        where(active_steps(op, steps, x.shape(1), lengths).reshape(shape), x, 0), "lengths",
         Indices({shown.size()}, std::span(shown)), &composite);
 }
 
-template Variable<float> without_padding(const Variable<float>&, std::span<const std::size_t>,
-                                         const char*);
+template Variable<float> without_padding(const Variable<float>&, std::span<const std::size_t>, Op);
 template Variable<double> without_padding(const Variable<double>&, std::span<const std::size_t>,
-                                          const char*);
+                                          Op);
 
 } // namespace unroll::nn

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/autograd/record.hpp>
+#include <unroll/ops/operand.hpp>
 
 #include <span>
 
@@ -9,9 +9,15 @@ namespace unroll::nn {
 // x [T, B, ...] with zeros after the end of each sequence, whatever x holds there, NaN included; no
 // gradient flows back from there. Layers then multiply by zeros, not by padding, since 0 * NaN
 // would reach the gradients of weights. x itself if no lengths are given or all are T. Throws
-// Error, naming `owner`, if lengths do not match.
+// Error if lengths do not match.
 template <class T>
 Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> lengths,
-                            const char* owner = "without_padding");
+                            Op op = "without_padding");
+
+// The same for tensors.
+auto without_padding(const TensorOperand auto& x, std::span<const std::size_t> lengths,
+                     Op op = "without_padding") {
+    return without_padding(unroll::detail::variable(x), lengths, op);
+}
 
 } // namespace unroll::nn

@@ -67,10 +67,11 @@ Variable<T> rotate(const Variable<T>& x, std::size_t first, Op op) {
 }
 
 template <class T>
-PositionEncoding<T>::PositionEncoding(const PositionOptions& options) : options(options) {
+PositionEncoding<T>::PositionEncoding(const PositionOptions& options, Where where)
+    : options(options) {
     if (options.kind != Positions::learned) return;
     if (options.steps == 0 || options.width == 0)
-        fail("PositionEncoding",
+        fail(Op("PositionEncoding", where),
              "learned positions need a width and a number of steps of at least 1, got " +
                  std::to_string(options.width) + " and " + std::to_string(options.steps));
     weight = Parameter<T>("weight", normal<T>({options.steps, options.width}, 0.02, next_stream()));

@@ -32,7 +32,7 @@ template <class T = float>
 class PositionEncoding {
 public:
     using value_type = T;
-    explicit PositionEncoding(const PositionOptions& options);
+    explicit PositionEncoding(const PositionOptions& options, Where where = Where::current());
     Variable<T> operator()(const Variable<T>& x, std::size_t first = 0,
                            Where caller = Where::current()) const;
     void members(Members<T>& m);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/nn/layers/layers.hpp>
+#include <unroll/ops/operand.hpp>
 
 #include <span>
 
@@ -10,14 +11,29 @@ namespace unroll::nn {
 // of a sequence is not read; a sequence without steps gives zeros. No lengths: all have T steps.
 // Throw Error if shape or lengths do not match.
 template <class T>
-Variable<T> mean_over_time(const Variable<T>& h, std::span<const std::size_t> lengths = {});
+Variable<T> mean_over_time(const Variable<T>& h, std::span<const std::size_t> lengths = {},
+                           Op op = "mean_over_time");
 template <class T>
-Variable<T> max_over_time(const Variable<T>& h, std::span<const std::size_t> lengths = {});
+Variable<T> max_over_time(const Variable<T>& h, std::span<const std::size_t> lengths = {},
+                          Op op = "max_over_time");
 
 // The last layer of the final state of a recurrent network, [layers * directions, B, H] -> [B,
 // directions * H], the directions concatenated.
 template <class T>
-Variable<T> last_layer(const Variable<T>& state, bool bidirectional);
+Variable<T> last_layer(const Variable<T>& state, bool bidirectional, Op op = "last_layer");
+
+// The same for tensors.
+auto mean_over_time(const TensorOperand auto& h, std::span<const std::size_t> lengths = {},
+                    Op op = "mean_over_time") {
+    return mean_over_time(unroll::detail::variable(h), lengths, op);
+}
+auto max_over_time(const TensorOperand auto& h, std::span<const std::size_t> lengths = {},
+                   Op op = "max_over_time") {
+    return max_over_time(unroll::detail::variable(h), lengths, op);
+}
+auto last_layer(const TensorOperand auto& state, bool bidirectional, Op op = "last_layer") {
+    return last_layer(unroll::detail::variable(state), bidirectional, op);
+}
 
 struct AttentionPoolingOptions {
     std::size_t input = 0;
@@ -30,9 +46,8 @@ template <class T = float>
 class AttentionPooling {
 public:
     using value_type = T;
-    explicit AttentionPooling(const AttentionPoolingOptions& options)
-        : attend({.input = options.input, .output = options.hidden}),
-          weigh({.input = options.hidden, .output = 1, .bias = false}) {}
+    explicit AttentionPooling(const AttentionPoolingOptions& options,
+                              Where where = Where::current());
 
     struct Pooled {
         Variable<T> context; // [B, input]

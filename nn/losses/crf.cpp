@@ -1,6 +1,7 @@
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/padding.hpp>
 #include <unroll/nn/losses/crf.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/nn/text/batches.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/loss.hpp>
@@ -63,13 +64,14 @@ TagConstraints bio_constraints(std::span<const std::string> tags) {
 }
 
 template <class T>
-Crf<T>::Crf(const CrfOptions& options) : options(options) {
+Crf<T>::Crf(const CrfOptions& options, Where where) : options(options) {
+    const Op op(name, where);
+    require_sizes(op, {{"tags", options.tags}});
     const std::size_t K = options.tags;
-    if (K == 0) fail(name, "at least one tag is needed");
     const auto fitting = [&](const char* which, const Mask& mask, const Shape& shape) {
         if (mask.storage() && mask.shape() != shape)
-            fail(name, std::string("allowed ") + which + " have shape " + to_string(mask.shape()) +
-                           ", expected " + to_string(shape));
+            fail(op, std::string("allowed ") + which + " have shape " + to_string(mask.shape()) +
+                         ", expected " + to_string(shape));
         return mask.storage() ? mask.copy() : Mask::ones(shape);
     };
     auto& c = this->options.constraints;
@@ -103,7 +105,7 @@ Mask Crf<T>::check(const Variable<T>& emissions, Lengths lengths) const {
     if (emissions.dimension() != 3 || emissions.shape(2) != options.tags)
         fail(name, "emissions have shape " + to_string(emissions.shape()) + ", expected [T, B, " +
                        std::to_string(options.tags) + "]");
-    return active_steps(name, emissions.shape(0), emissions.shape(1), lengths);
+    return active_steps(Op::unplaced(name), emissions.shape(0), emissions.shape(1), lengths);
 }
 
 template <class T>

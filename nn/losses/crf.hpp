@@ -42,7 +42,7 @@ public:
     using Lengths = std::span<const std::size_t>;
     // Initialised uniformly within 0.1. Throws Error if there are no tags or constraints have the
     // wrong shape.
-    explicit Crf(const CrfOptions& options);
+    explicit Crf(const CrfOptions& options, Where where = Where::current());
 
     // log Z, [B]; -inf if no path is possible.
     Variable<T> log_partition(const Variable<T>& emissions, Lengths lengths = {},

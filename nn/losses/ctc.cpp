@@ -25,13 +25,14 @@ constexpr T impossible = -std::numeric_limits<T>::infinity();
 // the first are, in memory, the unreachable states of the previous step.
 class States {
 public:
-    States(const PaddedBatch& targets, std::size_t batch, std::size_t symbols, std::int64_t blank)
-        : blank_(blank), batch_(batch), targets_(targets.numbers.contiguous()) {
+    States(const Op& op, const PaddedBatch& targets, std::size_t batch, std::size_t symbols,
+           std::int64_t blank)
+        : op_(op), blank_(blank), batch_(batch), targets_(targets.numbers.contiguous()) {
         if (targets_.dimension() != 2 || targets_.shape(1) != batch)
-            fail(name, "targets have shape " + to_string(targets_.shape()) + ", expected [L, " +
-                           std::to_string(batch) + "]");
+            fail(op, "targets have shape " + to_string(targets_.shape()) + ", expected [L, " +
+                         std::to_string(batch) + "]");
         const std::size_t longest = targets_.shape(0);
-        lengths_ = checked_lengths("Ctc: target", longest, batch, targets.lengths);
+        lengths_ = checked_lengths(Op("Ctc: target", op.where), longest, batch, targets.lengths);
         for (std::size_t b = 0; b < batch; ++b)
             for (std::size_t i = 0; i < lengths_[b]; ++i) check(i, b, symbols);
         count_ = 2 * longest + 1;
@@ -54,14 +55,15 @@ private:
     void check(std::size_t i, std::size_t b, std::size_t symbols) const {
         const std::int64_t symbol = targets_.data()[i * batch_ + b];
         const auto refuse = [&](const std::string& problem) {
-            fail(name, "symbol " + std::to_string(symbol) + " at position " + std::to_string(i) +
-                           " of target " + std::to_string(b) + " " + problem);
+            fail(op_, "symbol " + std::to_string(symbol) + " at position " + std::to_string(i) +
+                          " of target " + std::to_string(b) + " " + problem);
         };
         if (symbol < 0 || static_cast<std::uint64_t>(symbol) >= symbols)
             refuse("is outside [0, " + std::to_string(symbols) + ")");
         if (symbol == blank_) refuse("is the blank");
     }
 
+    Op op_;
     std::int64_t blank_;
     std::size_t batch_, count_ = 0;
     Indices targets_;
@@ -113,31 +115,32 @@ void forward_step(const OutputSlot<T>& slot, const Variable<T>& stay, const Vari
 
 } // namespace
 
-std::vector<std::size_t> detail::checked_ctc(const char* owner, const Shape& x,
+std::vector<std::size_t> detail::checked_ctc(const Op& op, const Shape& x,
                                              std::span<const std::size_t> lengths,
                                              std::int64_t blank) {
     if (x.size() != 3)
-        fail(owner, "log-probabilities have shape " + to_string(x) + ", expected [T, B, V]");
+        fail(op, "log-probabilities have shape " + to_string(x) + ", expected [T, B, V]");
     if (blank < 0 || static_cast<std::uint64_t>(blank) >= x[2])
-        fail(owner, "the blank symbol is " + std::to_string(blank) + ", outside [0, " +
-                        std::to_string(x[2]) + ")");
-    return checked_lengths(owner, x[0], x[1], lengths);
+        fail(op, "the blank symbol is " + std::to_string(blank) + ", outside [0, " +
+                     std::to_string(x[2]) + ")");
+    return checked_lengths(op, x[0], x[1], lengths);
 }
 
 template <class T>
 CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
-                    const PaddedBatch& targets, const CtcOptions& options) {
+                    const PaddedBatch& targets, const CtcOptions& options, Where caller) {
+    const Op op(name, caller);
     const Scope scope(name);
-    const auto ends = detail::checked_ctc(name, x.shape(), lengths, options.blank);
+    const auto ends = detail::checked_ctc(op, x.shape(), lengths, options.blank);
     const std::size_t steps = x.shape(0), B = x.shape(1);
-    const States states(targets, B, x.shape(2), options.blank);
+    const States states(op, targets, B, x.shape(2), options.blank);
     const std::size_t S = states.padded();
 
     const StateTables<T> tables(states, x.shape(2));
 
     // Before the first step a path is in state 0; row 0 precedes the states in memory.
     const Variable<T> emissions =
-        reshape(without_padding(x, lengths), Shape{steps, B * x.shape(2)});
+        reshape(without_padding(x, lengths, op), Shape{steps, B * x.shape(2)});
     const Buffer<T> alphas(emissions, {steps + 2, S, B});
     Tensor<T> start = Tensor<T>::full({S, B}, impossible<T>);
     detail::copy_to(alphas.row(0), Variable<T>(start));
@@ -183,11 +186,12 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
 }
 
 template <class T>
-std::vector<std::vector<std::int64_t>> ctc_align(const Tensor<T>& x,
-                                                 std::span<const std::size_t> lengths,
-                                                 const PaddedBatch& targets, std::int64_t blank) {
-    const auto ends = detail::checked_ctc(name, x.shape(), lengths, blank);
-    const States states(targets, x.shape(1), x.shape(2), blank);
+std::vector<std::vector<std::int64_t>>
+ctc_align(const Tensor<T>& x, std::span<const std::size_t> lengths, const PaddedBatch& targets,
+          std::int64_t blank, Where where) {
+    const Op op(name, where);
+    const auto ends = detail::checked_ctc(op, x.shape(), lengths, blank);
+    const States states(op, targets, x.shape(1), x.shape(2), blank);
     const Tensor<T> dense = x.contiguous();
     std::vector<std::vector<std::int64_t>> paths(x.shape(1));
     for (std::size_t b = 0; b < paths.size(); ++b) {
@@ -208,7 +212,7 @@ std::vector<std::vector<std::int64_t>> ctc_align(const Tensor<T>& x,
         }
         std::size_t s = S > 1 && scores[S - 2] > scores[S - 1] ? S - 2 : S - 1;
         if (!(scores[s] > impossible<T>))
-            fail(name, "no path of sequence " + std::to_string(b) + " is possible");
+            fail(op, "no path of sequence " + std::to_string(b) + " is possible");
         paths[b].resize(ends[b]);
         for (std::size_t t = ends[b]; t-- > 0; s -= back[t * S + s])
             paths[b][t] = states.symbol(s, b);
@@ -228,8 +232,8 @@ CtcSymbols ctc_collapse(std::span<const std::int64_t> path, std::int64_t blank) 
 
 template <class T>
 std::vector<CtcSymbols> ctc_greedy(const Tensor<T>& x, std::span<const std::size_t> lengths,
-                                   std::int64_t blank) {
-    const auto ends = detail::checked_ctc(name, x.shape(), lengths, blank);
+                                   std::int64_t blank, Where where) {
+    const auto ends = detail::checked_ctc(Op(name, where), x.shape(), lengths, blank);
     const Indices best = argmax(Variable<T>(x));
     std::vector<CtcSymbols> found;
     for (std::size_t b = 0; b < ends.size(); ++b) {
@@ -242,11 +246,11 @@ std::vector<CtcSymbols> ctc_greedy(const Tensor<T>& x, std::span<const std::size
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template CtcLoss<T> ctc_loss(const Variable<T>&, std::span<const std::size_t>,                 \
-                                 const PaddedBatch&, const CtcOptions&);                           \
+                                 const PaddedBatch&, const CtcOptions&, Where);                    \
     template std::vector<std::vector<std::int64_t>> ctc_align(                                     \
-        const Tensor<T>&, std::span<const std::size_t>, const PaddedBatch&, std::int64_t);         \
+        const Tensor<T>&, std::span<const std::size_t>, const PaddedBatch&, std::int64_t, Where);  \
     template std::vector<CtcSymbols> ctc_greedy(const Tensor<T>&, std::span<const std::size_t>,    \
-                                                std::int64_t);
+                                                std::int64_t, Where);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

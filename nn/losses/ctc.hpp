@@ -39,7 +39,8 @@ struct CtcLoss {
 // and for targets that contain the blank or an invalid symbol.
 template <class T>
 CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
-                    const PaddedBatch& targets, const CtcOptions& options = {});
+                    const PaddedBatch& targets, const CtcOptions& options = {},
+                    Where caller = Where::current());
 
 // The likeliest path of each target, a symbol or blank for each step (Viterbi 1967); ties go to the
 // path that has advanced further in the target. Throws Error as ctc_loss() does, and if no path is
@@ -47,7 +48,7 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
 template <class T>
 std::vector<std::vector<std::int64_t>>
 ctc_align(const Tensor<T>& x, std::span<const std::size_t> lengths, const PaddedBatch& targets,
-          std::int64_t blank = 0);
+          std::int64_t blank = 0, Where where = Where::current());
 
 // A collapsed path: repetitions removed, then blanks; and the first step of each symbol.
 struct CtcSymbols {
@@ -59,11 +60,11 @@ CtcSymbols ctc_collapse(std::span<const std::int64_t> path, std::int64_t blank =
 // The likeliest symbol of every step, collapsed. Throws Error if shapes or lengths do not match.
 template <class T>
 std::vector<CtcSymbols> ctc_greedy(const Tensor<T>& x, std::span<const std::size_t> lengths = {},
-                                   std::int64_t blank = 0);
+                                   std::int64_t blank = 0, Where where = Where::current());
 
 namespace detail {
-// The length of every sequence. Throws Error, naming `owner`, for invalid shapes, lengths or blank.
-std::vector<std::size_t> checked_ctc(const char* owner, const Shape& x,
+// The length of every sequence. Throws Error, naming `op`, for invalid shapes, lengths or blank.
+std::vector<std::size_t> checked_ctc(const Op& op, const Shape& x,
                                      std::span<const std::size_t> lengths, std::int64_t blank);
 } // namespace detail
 

@@ -1,5 +1,6 @@
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/losses/skip_gram.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -99,11 +100,19 @@ std::vector<std::int64_t> subsample(std::span<const std::int64_t> text,
     return kept;
 }
 
+namespace {
+
 template <class T>
-SkipGram<T>::SkipGram(const SkipGramOptions& options)
-    : centre(uniform<T>({options.vocabulary, options.width},
-                        0.5 / static_cast<double>(std::max<std::size_t>(options.width, 1)),
-                        next_stream())),
+Tensor<T> first_vectors(const SkipGramOptions& o, Where where) {
+    require_sizes(Op(name, where), {{"vocabulary", o.vocabulary}, {"width", o.width}});
+    return uniform<T>({o.vocabulary, o.width}, 0.5 / static_cast<double>(o.width), next_stream());
+}
+
+} // namespace
+
+template <class T>
+SkipGram<T>::SkipGram(const SkipGramOptions& options, Where where)
+    : centre(first_vectors<T>(options, where)),
       context(Tensor<T>::zeros({options.vocabulary, options.width})) {}
 
 template <class T>

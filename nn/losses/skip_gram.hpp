@@ -54,7 +54,7 @@ class SkipGram {
 public:
     using value_type = T;
     // Initialised as in word2vec: v uniform within 0.5 / width, u zero.
-    explicit SkipGram(const SkipGramOptions& options);
+    explicit SkipGram(const SkipGramOptions& options, Where where = Where::current());
 
     // Centres and contexts [N], negatives [N, K]. Throws Error if shapes do not match, and for a
     // number outside the vocabulary.

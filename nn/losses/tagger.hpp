@@ -22,7 +22,7 @@ class Tagger {
 public:
     using value_type = T;
     using Lengths = std::span<const std::size_t>;
-    explicit Tagger(const TaggerOptions& options);
+    explicit Tagger(const TaggerOptions& options, Where where = Where::current());
 
     // The mean over all steps of -log p, for tags [T, B].
     Variable<T> loss(const Variable<T>& h, const Indices& tags, Lengths lengths = {},

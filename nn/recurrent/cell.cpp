@@ -1,4 +1,5 @@
 #include <unroll/nn/initialize.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/nn/recurrent/cell.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/matrix.hpp>
@@ -10,12 +11,11 @@
 namespace unroll::nn {
 
 template <class T>
-CellParameters<T>::CellParameters(std::size_t input, std::size_t hidden, std::size_t gates,
-                                  bool layer_norm, std::size_t output)
-    : input(input), hidden(hidden), gates(gates), output(output > 0 ? output : hidden) {
-    if (input == 0 || hidden == 0)
-        fail("recurrent cell", "input and hidden must be at least 1, got " + std::to_string(input) +
-                                   " and " + std::to_string(hidden));
+CellParameters<T>::CellParameters(const Op& cell, std::size_t input, std::size_t hidden,
+                                  std::size_t gates, bool layer_norm, std::size_t output)
+    : input(input), hidden(hidden), gates(gates), output(output > 0 ? output : hidden),
+      module_name(cell.name) {
+    require_sizes(cell, {{"input", input}, {"hidden", hidden}});
     const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
     const auto fresh = [&](const char* name, const Shape& shape) {
         return Parameter<T>(name, uniform<T>(shape, bound, next_stream()));

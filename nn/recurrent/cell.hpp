@@ -190,6 +190,7 @@ auto call_step(const C& cell, const Variable<T>& z, const State<T, N>& state,
 template <class C, class T = cell_scalar<C>>
 inline constexpr bool has_project = requires(const C& cell, const Variable<T>& x) {
     { cell.project(x) } -> std::convertible_to<Variable<T>>;
+    requires !OfOtherType<std::remove_cvref_t<decltype(cell.project(x))>, T>;
 };
 template <class C, class T = cell_scalar<C>, class S = cell_state<C>>
 inline constexpr bool has_step = [] {
@@ -246,9 +247,9 @@ consteval bool require_cell() {
 }
 
 template <Cell C>
-C make_cell(std::size_t input, std::size_t hidden, const cell_options<C>& options) {
+C make_cell(std::size_t input, std::size_t hidden, const cell_options<C>& options, Where where) {
     if constexpr (std::is_constructible_v<C, std::size_t, std::size_t, cell_options<C>>) {
-        return C(input, hidden, options);
+        return construct<C>(where, input, hidden, options);
     } else {
         constexpr bool is_made = std::is_constructible_v<C, std::size_t, std::size_t> &&
                                  std::is_same_v<cell_options<C>, NoOptions>;
@@ -256,7 +257,7 @@ C make_cell(std::size_t input, std::size_t hidden, const cell_options<C>& option
             is_made,
             "a recurrent layer constructs its cells as Cell(input, hidden), or as Cell(input, "
             "hidden, options) if there is a type Cell::Options");
-        if constexpr (is_made) return C(input, hidden);
+        if constexpr (is_made) return construct<C>(where, input, hidden);
     }
 }
 
@@ -359,12 +360,13 @@ struct CellParameters {
     // With layer normalisation: LN(W_ih x) and LN(W_hh h) replace the products  (Ba et al. 2016)
     std::optional<LayerNorm<T>> norm_ih, norm_hh;
 
-    // Initialises uniformly within 1 / sqrt(hidden), as PyTorch does.
-    CellParameters(std::size_t input, std::size_t hidden, std::size_t gates, bool layer_norm,
-                   std::size_t output = 0);
+    // Initialises uniformly within 1 / sqrt(hidden), as PyTorch does. `cell`: the class, and the
+    // line that constructs it. Throws Error for an input or hidden width of 0.
+    CellParameters(const Op& cell, std::size_t input, std::size_t hidden, std::size_t gates,
+                   bool layer_norm, std::size_t output = 0);
     void members(Members<T>& m);
 
-    ModuleName module_name{"RecurrentCell"};
+    ModuleName module_name;
 
 protected:
     Variable<T> inputs(const Variable<T>& x, const Variable<T>& bias) const; // W_ih x + bias

@@ -1,4 +1,5 @@
 #include <unroll/nn/layers/time_pooling.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/nn/recurrent/character_lstm.hpp>
 #include <unroll/nn/text/batches.hpp>
 #include <unroll/nn/text/text.hpp>
@@ -9,12 +10,25 @@
 
 namespace unroll::nn {
 
+namespace {
+
+const CharacterLstmOptions& checked(const CharacterLstmOptions& o, Where where) {
+    const Op op("CharacterLstm", where);
+    require_sizes(op,
+                  {{"characters", o.characters.size()}, {"width", o.width}, {"hidden", o.hidden}});
+    require_fraction(op, "dropout", o.dropout);
+    return o;
+}
+
+} // namespace
+
 template <class T>
-CharacterLstm<T>::CharacterLstm(const CharacterLstmOptions& o)
-    : options(o),
+CharacterLstm<T>::CharacterLstm(const CharacterLstmOptions& o, Where where)
+    : options(checked(o, where)),
       characters(
-          {.vocabulary = o.characters.size(), .width = o.width, .padding = o.characters.padding()}),
-      read({.input = o.width, .hidden = o.hidden, .bidirectional = true}) {}
+          {.vocabulary = o.characters.size(), .width = o.width, .padding = o.characters.padding()},
+          where),
+      read({.input = o.width, .hidden = o.hidden, .bidirectional = true}, where) {}
 
 template <class T>
 Variable<T> CharacterLstm<T>::operator()(std::span<const Tokens> sentences, Where caller) const {

@@ -21,7 +21,7 @@ template <class T = float>
 class CharacterLstm {
 public:
     using value_type = T;
-    explicit CharacterLstm(const CharacterLstmOptions& options);
+    explicit CharacterLstm(const CharacterLstmOptions& options, Where where = Where::current());
     // B sentences -> [T, B, output_width()], T the length of the longest one, with zeros after the
     // end of a sentence and for an empty word. Throws Error for words that are not UTF-8, and for a
     // character outside the vocabulary.

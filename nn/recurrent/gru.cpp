@@ -7,11 +7,11 @@
 namespace unroll::nn {
 
 template <class T>
-GruCell<T>::GruCell(std::size_t input, std::size_t hidden, Options options)
-    : CellParameters<T>(input, hidden, 3, options.layer_norm), options(options) {
-    this->module_name = ModuleName("GruCell");
+GruCell<T>::GruCell(std::size_t input, std::size_t hidden, Options options, Where where)
+    : CellParameters<T>(Op("GruCell", where), input, hidden, 3, options.layer_norm),
+      options(options) {
     if (options.layer_norm && options.reset == GruOptions::Reset::before)
-        fail("Gru",
+        fail(Op("GruCell", where),
              "layer_norm normalises U h as a whole, which Reset::before does not compute; use "
              "Reset::after or none");
 }

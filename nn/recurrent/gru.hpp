@@ -26,7 +26,8 @@ struct GruCell : CellParameters<T> {
     static constexpr const char* name = "Gru";
 
     // Throws Error for layer normalisation with Reset::before.
-    GruCell(std::size_t input, std::size_t hidden, Options options = {});
+    GruCell(std::size_t input, std::size_t hidden, Options options = {},
+            Where where = Where::current());
     Variable<T> project(const Variable<T>& x, Where caller = Where::current()) const;
     State<T, 1> step(const Variable<T>& z, const State<T, 1>& state,
                      const StepContext<T>& context = {}, Where caller = Where::current()) const;

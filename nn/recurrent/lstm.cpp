@@ -10,11 +10,10 @@
 namespace unroll::nn {
 
 template <class T>
-LstmCell<T>::LstmCell(std::size_t input, std::size_t hidden, Options options)
-    : CellParameters<T>(input, hidden, options.coupled_gates ? 3 : 4, options.layer_norm,
-                        options.projection),
+LstmCell<T>::LstmCell(std::size_t input, std::size_t hidden, Options options, Where where)
+    : CellParameters<T>(Op("LstmCell", where), input, hidden, options.coupled_gates ? 3 : 4,
+                        options.layer_norm, options.projection),
       options(options) {
-    this->module_name = ModuleName("LstmCell");
     const std::size_t forget = (this->gates - 3) * hidden;
     for (std::size_t i = forget; i < forget + hidden; ++i)
         this->bias_ih.change().data()[i] += static_cast<T>(options.forget_bias);

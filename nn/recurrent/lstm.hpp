@@ -26,7 +26,8 @@ struct LstmCell : CellParameters<T> {
     static constexpr std::size_t states = 2; // h, c
     static constexpr const char* name = "Lstm";
 
-    LstmCell(std::size_t input, std::size_t hidden, Options options = {});
+    LstmCell(std::size_t input, std::size_t hidden, Options options = {},
+             Where where = Where::current());
     Variable<T> project(const Variable<T>& x, Where caller = Where::current()) const;
     State<T, 2> step(const Variable<T>& z, const State<T, 2>& state,
                      const StepContext<T>& context = {}, Where caller = Where::current()) const;

@@ -1,19 +1,18 @@
 #include <unroll/nn/layers/padding.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/nn/recurrent/pyramid.hpp>
 #include <unroll/nn/text/batches.hpp>
 
 namespace unroll::nn {
 
 template <class T>
-Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
-                     std::span<const std::size_t> lengths) {
-    constexpr const char* name = "join_steps";
-    if (factor == 0) fail(name, "the factor must be at least 1");
+Frames<T> join_steps(const Variable<T>& x, std::size_t factor, std::span<const std::size_t> lengths,
+                     Op op) {
+    if (factor == 0) fail(op, "the factor must be at least 1, got 0");
     if (x.dimension() != 3)
-        fail(name, "x has shape " + to_string(x.shape()) + ", expected [T, B, n]");
+        fail(op, "x has shape " + to_string(x.shape()) + ", expected [T, B, n]");
     const std::size_t steps = x.shape(0), batch = x.shape(1), width = x.shape(2);
-    Frames<T> joined{without_padding(x, lengths, name),
-                     checked_lengths(name, steps, batch, lengths)};
+    Frames<T> joined{without_padding(x, lengths, op), checked_lengths(op, steps, batch, lengths)};
     if (factor == 1) return joined;
     const std::size_t fewer = (steps + factor - 1) / factor;
     const Variable<T> filled = pad(joined.x, 0, 0, fewer * factor - steps);
@@ -24,14 +23,18 @@ Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
 }
 
 template <class Cell>
-Pyramid<Cell>::Pyramid(const PyramidOptions& options) : options(options) {
-    if (options.factors.empty()) fail("Pyramid", "at least one layer is needed");
+Pyramid<Cell>::Pyramid(const PyramidOptions& options, Where where) : options(options) {
+    const Op op("Pyramid", where);
+    if (options.factors.empty()) fail(op, "factors must name at least one layer, got none");
+    require_sizes(op, {{"input", options.input}, {"hidden", options.hidden}});
+    require_fraction(op, "dropout", options.dropout);
     std::size_t width = options.input;
     for (const std::size_t factor : options.factors) {
-        if (factor == 0) fail("Pyramid", "every factor must be at least 1");
+        if (factor == 0) fail(op, "every factor must be at least 1, got 0");
         layers.emplace_back(RecurrentOptions<Cell>{.input = width * factor,
                                                    .hidden = options.hidden,
-                                                   .bidirectional = options.bidirectional});
+                                                   .bidirectional = options.bidirectional},
+                            where);
         width = layers.back().output_width();
     }
 }
@@ -41,7 +44,6 @@ Frames<cell_scalar<Cell>> Pyramid<Cell>::operator()(const Variable<T>& x,
                                                     std::span<const std::size_t> lengths,
                                                     Where caller) const {
     const Scope scope(module_name, caller);
-    require_not_moved("Pyramid", layers);
     Frames<T> frames{x, {lengths.begin(), lengths.end()}};
     for (std::size_t i = 0; i < layers.size(); ++i) {
         const Scope layer_scope("layer", static_cast<std::int64_t>(i));
@@ -63,9 +65,9 @@ template class Pyramid<LstmCell<float>>;
 template class Pyramid<LstmCell<double>>;
 template class Pyramid<GruCell<float>>;
 template class Pyramid<GruCell<double>>;
-template Frames<float> join_steps(const Variable<float>&, std::size_t,
-                                  std::span<const std::size_t>);
+template Frames<float> join_steps(const Variable<float>&, std::size_t, std::span<const std::size_t>,
+                                  Op);
 template Frames<double> join_steps(const Variable<double>&, std::size_t,
-                                   std::span<const std::size_t>);
+                                   std::span<const std::size_t>, Op);
 
 } // namespace unroll::nn

@@ -20,7 +20,12 @@ struct Frames {
 // Throws Error for a factor of 0, and if shapes or lengths do not match.
 template <class T>
 Frames<T> join_steps(const Variable<T>& x, std::size_t factor,
-                     std::span<const std::size_t> lengths = {});
+                     std::span<const std::size_t> lengths = {}, Op op = "join_steps");
+// The same for tensors.
+auto join_steps(const TensorOperand auto& x, std::size_t factor,
+                std::span<const std::size_t> lengths = {}, Op op = "join_steps") {
+    return join_steps(unroll::detail::variable(x), factor, lengths, op);
+}
 
 struct PyramidOptions {
     std::size_t input = 0;
@@ -40,13 +45,13 @@ public:
     using T = value_type;
 
     // Throws Error if there are no layers, and for a factor of 0.
-    explicit Pyramid(const PyramidOptions& options);
+    explicit Pyramid(const PyramidOptions& options, Where where = Where::current());
     // x [T, B, input] -> [T', B, output_width()]. Throws Error if shapes or lengths do not match.
     Frames<T> operator()(const Variable<T>& x, std::span<const std::size_t> lengths = {},
                          Where caller = Where::current()) const;
 
-    std::size_t output_width() const {
-        require_not_moved("Pyramid", layers);
+    std::size_t output_width(Where where = Where::current()) const {
+        module_name.require_not_moved(where);
         return layers.back().output_width();
     }
     // The number of input steps per output step.

@@ -61,7 +61,7 @@ public:
     };
 
     // Throws Error for options that are inconsistent or not supported by the cell.
-    explicit Recurrent(const Options& options);
+    explicit Recurrent(const Options& options, Where where = Where::current());
 
     // x [T, B, input]. Without a state it starts from zeros or from learned states. `lengths`, one
     // for each of the B sequences, may be in any order and may be 0; x after the end of a sequence
@@ -87,8 +87,8 @@ public:
     void members(Members<T>& m);
 
 private:
-    [[noreturn]] static void refuse(const std::string& problem) {
-        fail(std::string(cell_name<C>()).c_str(), problem);
+    [[noreturn]] static void refuse(const std::string& problem, Where where = Where()) {
+        fail(Op(std::string(cell_name<C>()).c_str(), where), problem);
     }
     void check(const Variable<T>& x, const States& state,
                std::span<const std::size_t> lengths) const;
@@ -116,7 +116,7 @@ public:
         Variable<cell_scalar<C>> output;
         cell_state<C> state;
     };
-    explicit Recurrent(const RecurrentOptions<C>&) {}
+    explicit Recurrent(const RecurrentOptions<C>&, Where = Where()) {}
     template <class... X>
     Result operator()(const X&...) const {
         return {};
@@ -133,8 +133,8 @@ Variable<T> highway(const Variable<T>& gate, const Variable<T>& in, const Variab
 } // namespace detail
 
 template <Cell C>
-Recurrent<C>::Recurrent(const Options& options) : options_(options) {
-    if (options.layers == 0) refuse("at least one layer is needed");
+Recurrent<C>::Recurrent(const Options& options, Where where) : options_(options) {
+    if (options.layers == 0) refuse("layers must be at least 1, got 0", where);
     for (const auto& [what, p] :
          {std::pair("dropout", options.dropout), std::pair("input_dropout", options.input_dropout),
           std::pair("state_dropout", options.state_dropout),
@@ -142,13 +142,13 @@ Recurrent<C>::Recurrent(const Options& options) : options_(options) {
           std::pair("weight_dropout", options.weight_dropout),
           std::pair("zoneout", options.zoneout)})
         if (!(p >= 0 && p <= 1))
-            refuse(std::string(what) + " must be in [0, 1], got " + std::to_string(p));
+            refuse(std::string(what) + " must be in [0, 1], got " + std::to_string(p), where);
     if (!detail::has_recurrent_weight<C> && options.weight_dropout + options.state_dropout > 0)
-        refuse("weight_dropout and state_dropout need a cell derived from CellParameters");
+        refuse("weight_dropout and state_dropout need a cell derived from CellParameters", where);
     for (std::size_t layer = 0; layer < options.layers; ++layer)
         for (std::size_t d = 0; d < directions(); ++d) {
             cells_.push_back(detail::make_cell<C>(layer == 0 ? options.input : output_width(),
-                                                  options.hidden, options.cell));
+                                                  options.hidden, options.cell, where));
             widths_ = detail::widths(cells_.front(), options.hidden);
         }
     if (options.learned_state)
@@ -158,11 +158,12 @@ Recurrent<C>::Recurrent(const Options& options) : options_(options) {
     if (options.connection == Connection::plain) return;
     if (options.layers == 1 && options.input != output_width())
         refuse("the connection needs a layer with inputs and outputs of equal width, got " +
-               std::to_string(options.input) + " and " + std::to_string(output_width()));
+                   std::to_string(options.input) + " and " + std::to_string(output_width()),
+               where);
     if (options.connection != Connection::highway) return;
     for (std::size_t layer = 0; layer < options.layers; ++layer) {
         // The initial bias makes a layer pass on most of its input.
-        highways_.emplace_back(LinearOptions{output_width(), output_width()});
+        highways_.emplace_back(LinearOptions{output_width(), output_width()}, where);
         highways_.back().bias.change().fill(T(-1));
     }
 }
@@ -185,7 +186,6 @@ void Recurrent<C>::members(Members<T>& m) {
 template <Cell C>
 void Recurrent<C>::check(const Variable<T>& x, const States& state,
                          std::span<const std::size_t> lengths) const {
-    require_not_moved(std::string(cell_name<C>()).c_str(), cells_);
     if (x.dimension() != 3 || x.shape(2) != options_.input)
         refuse("x has shape " + to_string(x.shape()) + ", expected [T, B, " +
                std::to_string(options_.input) + "]");

@@ -17,10 +17,10 @@ struct RnnCell : CellParameters<T> {
     static constexpr std::size_t states = 1;
     static constexpr const char* name = "Rnn";
 
-    RnnCell(std::size_t input, std::size_t hidden, Options options = {})
-        : CellParameters<T>(input, hidden, 1, options.layer_norm), options(options) {
-        this->module_name = ModuleName("RnnCell");
-    }
+    RnnCell(std::size_t input, std::size_t hidden, Options options = {},
+            Where where = Where::current())
+        : CellParameters<T>(Op("RnnCell", where), input, hidden, 1, options.layer_norm),
+          options(options) {}
     Variable<T> project(const Variable<T>& x, Where caller = Where::current()) const;
     State<T, 1> step(const Variable<T>& z, const State<T, 1>& state,
                      const StepContext<T>& context = {}, Where caller = Where::current()) const;

@@ -31,12 +31,11 @@ PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
     return padded;
 }
 
-std::vector<std::vector<std::int64_t>> unpad_sequences(const Indices& numbers,
-                                                       std::span<const std::size_t> lengths) {
-    constexpr const char* name = "unpad_sequences";
+std::vector<std::vector<std::int64_t>>
+unpad_sequences(const Indices& numbers, std::span<const std::size_t> lengths, Op op) {
     if (numbers.dimension() != 2)
-        fail(name, "numbers have shape " + to_string(numbers.shape()) + ", expected [T, B]");
-    const auto ends = checked_lengths(name, numbers.shape(0), numbers.shape(1), lengths);
+        fail(op, "numbers have shape " + to_string(numbers.shape()) + ", expected [T, B]");
+    const auto ends = checked_lengths(op, numbers.shape(0), numbers.shape(1), lengths);
     std::vector<std::vector<std::int64_t>> sequences(ends.size());
     for (std::size_t b = 0; b < ends.size(); ++b)
         for (std::size_t t = 0; t < ends[b]; ++t) sequences[b].push_back(numbers(t, b));
@@ -111,23 +110,23 @@ std::vector<std::vector<std::size_t>> bucket_by_length(std::span<const std::size
     return shuffled;
 }
 
-std::vector<std::size_t> checked_lengths(const char* owner, std::size_t steps, std::size_t batch,
+std::vector<std::size_t> checked_lengths(const Op& op, std::size_t steps, std::size_t batch,
                                          std::span<const std::size_t> lengths) {
     if (lengths.empty()) return std::vector<std::size_t>(batch, steps);
     if (lengths.size() != batch)
-        fail(owner,
+        fail(op,
              std::to_string(lengths.size()) + " lengths for a batch of " + std::to_string(batch));
     for (std::size_t b = 0; b < batch; ++b)
         if (lengths[b] > steps)
-            fail(owner, "length " + std::to_string(static_cast<std::ptrdiff_t>(lengths[b])) +
-                            " of sequence " + std::to_string(b) + " is more than the " +
-                            std::to_string(steps) + " steps");
+            fail(op, "length " + std::to_string(static_cast<std::ptrdiff_t>(lengths[b])) +
+                         " of sequence " + std::to_string(b) + " is more than the " +
+                         std::to_string(steps) + " steps");
     return {lengths.begin(), lengths.end()};
 }
 
-Mask active_steps(const char* owner, std::size_t steps, std::size_t batch,
+Mask active_steps(const Op& op, std::size_t steps, std::size_t batch,
                   std::span<const std::size_t> lengths) {
-    const auto ends = checked_lengths(owner, steps, batch, lengths);
+    const auto ends = checked_lengths(op, steps, batch, lengths);
     Mask active(Shape{steps, batch});
     for (std::size_t t = 0; t < steps; ++t)
         for (std::size_t b = 0; b < batch; ++b) active.data()[t * batch + b] = t < ends[b];

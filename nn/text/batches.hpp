@@ -25,7 +25,8 @@ PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
 // The inverse: the sequences without padding. Throws Error if the lengths do not match numbers [T,
 // B].
 std::vector<std::vector<std::int64_t>> unpad_sequences(const Indices& numbers,
-                                                       std::span<const std::size_t> lengths);
+                                                       std::span<const std::size_t> lengths,
+                                                       Op op = "unpad_sequences");
 
 // A batch of series of vectors, padded with zeros to the length of the longest.
 template <class T = float>
@@ -64,12 +65,12 @@ std::vector<std::size_t> lengths_of(const Sequences& sequences) {
     return lengths;
 }
 
-// The length of every sequence; `steps` if none are given. Throws Error in the name of `owner` if
-// their number is not the batch size or one exceeds `steps`.
-std::vector<std::size_t> checked_lengths(const char* owner, std::size_t steps, std::size_t batch,
+// The length of every sequence; `steps` if none are given. Throws Error, naming `op`, if their
+// number is not the batch size or one exceeds `steps`.
+std::vector<std::size_t> checked_lengths(const Op& op, std::size_t steps, std::size_t batch,
                                          std::span<const std::size_t> lengths);
 // Whether step t of sequence b is before its end, [T, B]. Throws Error as checked_lengths() does.
-Mask active_steps(const char* owner, std::size_t steps, std::size_t batch,
+Mask active_steps(const Op& op, std::size_t steps, std::size_t batch,
                   std::span<const std::size_t> lengths);
 
 } // namespace unroll::nn

@@ -1,4 +1,5 @@
 #include <unroll/nn/initialize.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/nn/trees/recursive.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/join.hpp>
@@ -113,14 +114,12 @@ Variable<T> forget(const Variable<T>& f, const Variable<T>& c) {
 } // namespace
 
 template <class T>
-RecursiveParameters<T>::RecursiveParameters(const RecursiveOptions& options,
+RecursiveParameters<T>::RecursiveParameters(const Op& cell, const RecursiveOptions& options,
                                             std::size_t gates_of_leaves, std::size_t gates,
                                             std::size_t rows, std::size_t columns)
     : options(options) {
-    if (options.input == 0 || options.hidden == 0 || options.arity == 0)
-        fail("recursive cell",
-             "input, hidden and arity must be at least 1, got " + std::to_string(options.input) +
-                 ", " + std::to_string(options.hidden) + " and " + std::to_string(options.arity));
+    require_sizes(cell,
+                  {{"input", options.input}, {"hidden", options.hidden}, {"arity", options.arity}});
     const std::size_t H = options.hidden;
     weight_ih = fresh("weight_ih",
                       {(options.inputs_at_leaves ? gates_of_leaves : gates) * H, options.input});
@@ -182,8 +181,12 @@ private:
 };
 
 template <class T>
-RecursiveCell<T>::RecursiveCell(const RecursiveOptions& options)
-    : RecursiveParameters<T>(options, 1, 1, 1, options.arity) {}
+RecursiveCell<T>::RecursiveCell(const RecursiveOptions& options, Where where)
+    : RecursiveCell(Op(name, where), options) {}
+
+template <class T>
+RecursiveCell<T>::RecursiveCell(const Op& cell, const RecursiveOptions& options)
+    : RecursiveParameters<T>(cell, options, 1, 1, 1, options.arity) {}
 
 template <class T>
 void RecursiveCell<T>::members(Members<T>& m) {
@@ -197,7 +200,8 @@ std::pair<std::size_t, std::size_t> RecursiveCell<T>::arity() const {
 }
 
 template <class T>
-TensorCell<T>::TensorCell(const RecursiveOptions& options) : RecursiveCell<T>(options) {
+TensorCell<T>::TensorCell(const RecursiveOptions& options, Where where)
+    : RecursiveCell<T>(Op(name, where), options) {
     const std::size_t width = options.arity * options.hidden;
     // p^T V p has width^2 terms: scaled so that their sum is comparable to that of U p.
     this->weight_tensor.emplace(
@@ -252,8 +256,8 @@ private:
 };
 
 template <class T>
-ChildSumCell<T>::ChildSumCell(const RecursiveOptions& options)
-    : RecursiveParameters<T>(options, 3, 4, 3, 1),
+ChildSumCell<T>::ChildSumCell(const RecursiveOptions& options, Where where)
+    : RecursiveParameters<T>(Op(name, where), options, 3, 4, 3, 1),
       weight_hf(this->fresh("weight_hf", {options.hidden, options.hidden})) {}
 
 template <class T>
@@ -316,8 +320,8 @@ private:
 };
 
 template <class T>
-NaryCell<T>::NaryCell(const RecursiveOptions& options)
-    : RecursiveParameters<T>(options, 3, 4, 3 + options.arity, options.arity) {}
+NaryCell<T>::NaryCell(const RecursiveOptions& options, Where where)
+    : RecursiveParameters<T>(Op(name, where), options, 3, 4, 3 + options.arity, options.arity) {}
 
 template <class T>
 std::pair<std::size_t, std::size_t> NaryCell<T>::arity() const {

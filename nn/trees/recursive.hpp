@@ -40,9 +40,10 @@ struct RecursiveParameters {
     RecursiveOptions options;
     Parameter<T> weight_ih, weight_hh, bias;
 
-    // Throws Error for a width or an arity of 0.
-    RecursiveParameters(const RecursiveOptions& options, std::size_t gates_of_leaves,
-                        std::size_t gates, std::size_t rows, std::size_t columns);
+    // `cell`: its name, and the line that constructs it. Throws Error for a width or an arity of 0.
+    RecursiveParameters(const Op& cell, const RecursiveOptions& options,
+                        std::size_t gates_of_leaves, std::size_t gates, std::size_t rows,
+                        std::size_t columns);
     void members(Members<T>& m);
 
 protected:
@@ -58,18 +59,21 @@ struct RecursiveCell : RecursiveParameters<T> {
     static constexpr const char* name = "Recursive";
     class Pass;
 
-    explicit RecursiveCell(const RecursiveOptions& options);
+    explicit RecursiveCell(const RecursiveOptions& options, Where where = Where::current());
     void members(Members<T>& m);
     std::pair<std::size_t, std::size_t> arity() const;
 
     std::optional<Parameter<T>> weight_tensor; // only in TensorCell
+
+protected:
+    RecursiveCell(const Op& cell, const RecursiveOptions& options);
 };
 
 // V: weight_tensor [hidden, arity hidden, arity hidden].
 template <class T = float>
 struct TensorCell : RecursiveCell<T> {
     static constexpr const char* name = "Rntn";
-    explicit TensorCell(const RecursiveOptions& options);
+    explicit TensorCell(const RecursiveOptions& options, Where where = Where::current());
 };
 
 // U: weight_hh [3 hidden, hidden], gates i, o, u; U_f: weight_hf [hidden, hidden].
@@ -80,7 +84,7 @@ struct ChildSumCell : RecursiveParameters<T> {
     static constexpr const char* name = "ChildSumTreeLstm";
     class Pass;
 
-    explicit ChildSumCell(const RecursiveOptions& options);
+    explicit ChildSumCell(const RecursiveOptions& options, Where where = Where::current());
     void members(Members<T>& m);
     std::pair<std::size_t, std::size_t> arity() const;
 
@@ -95,7 +99,7 @@ struct NaryCell : RecursiveParameters<T> {
     static constexpr const char* name = "NaryTreeLstm";
     class Pass;
 
-    explicit NaryCell(const RecursiveOptions& options);
+    explicit NaryCell(const RecursiveOptions& options, Where where = Where::current());
     std::pair<std::size_t, std::size_t> arity() const;
 };
 
@@ -108,7 +112,8 @@ public:
     using T = value_type;
     using States = State<T, Cell::states>;
 
-    explicit Upward(const RecursiveOptions& options) : cell_(options) {}
+    explicit Upward(const RecursiveOptions& options, Where where = Where::current())
+        : cell_(detail::construct<Cell>(where, options)) {}
 
     // x: one row per node, in the order of trees.nodes(), or of trees.leaves() if only leaves have
     // inputs. Returns the states of trees.nodes(), [nodes, hidden]. Throws Error if the shape of x
@@ -142,8 +147,9 @@ public:
     using value_type = cell_scalar<C>;
     using T = value_type;
 
-    Downward(std::size_t input, std::size_t hidden, const cell_options<C>& options = {})
-        : cell_(detail::make_cell<C>(input, hidden, options)), input_(input),
+    Downward(std::size_t input, std::size_t hidden, const cell_options<C>& options = {},
+             Where where = Where::current())
+        : cell_(detail::make_cell<C>(input, hidden, options, where)), input_(input),
           widths_(detail::widths(cell_, hidden)) {}
 
     // x: the inputs of trees.nodes(), [nodes, input]. Returns their h. Throws Error if the shape of

@@ -411,14 +411,11 @@ Formula Expression::formula(const char* names) const {
     for (std::uint32_t t = 0; t < terms.size(); ++t) {
         if (!used[t] && t >= inputs) continue;
         const Function& what = function_of(terms[t]);
-        Formula::Term term{what.kind, what.text, latex_of(what), {}};
-        if (what.code == Code::input) {
+        Formula::Term term = what.code == Code::number
+                                 ? Formula::Term::of_number(terms[t].number)
+                                 : Formula::Term{what.kind, what.text, latex_of(what), {}};
+        if (what.code == Code::input)
             term.text = term.latex = name(t, inputs == 1 ? "x" : "x" + std::to_string(t + 1));
-        } else if (what.code == Code::number) {
-            std::ostringstream number;
-            number << terms[t].number;
-            term.text = term.latex = number.str();
-        }
         for (unsigned k = 0; k < what.arguments; ++k)
             term.arguments.push_back(moved[terms[t].arguments[k]]);
         moved[t] = static_cast<std::uint32_t>(f.terms.size());

@@ -184,11 +184,17 @@ struct primitive {
 // broadcast.
 template <class F, class... X>
 auto fuse(Op op, F f, const X&... x) {
+    constexpr bool has_mask = (detail::is_mask_or_indices<X> || ...);
+    static_assert(!has_mask,
+                  "fuse: a Mask or Indices is no operand, as its elements are no numbers of the "
+                  "type of the others; write where(mask, a, b) outside of fuse(), or pass a tensor "
+                  "of 1 and 0 for a parameter m, and where(m > 0, a, b) in the lambda");
     constexpr bool has_operand = (Operand<X> || ...);
-    static_assert(has_operand, "fuse: an operand must be a variable, parameter or tensor");
-    if constexpr (has_operand) {
+    static_assert(has_mask || has_operand,
+                  "fuse: an operand must be a variable, parameter or tensor");
+    if constexpr (has_operand && !has_mask) {
         using T = scalar_t<X...>;
-        constexpr bool has_one_type = (OperandOf<T, X> && ...);
+        constexpr bool has_one_type = ((OperandOf<T, X> && !OfOtherType<X, T>)&&...);
         static_assert(has_one_type, "fuse: operands of float and of double have no common type");
         if constexpr (has_one_type && detail::can_be_read<F, detail::probe_for<F, X>...>())
             return detail::fuse<T>(op, f, {}, static_cast<const Variable<T>&>(x)...);

@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <concepts>
+#include <initializer_list>
 #include <tuple>
 #include <type_traits>
 
@@ -53,6 +54,22 @@ consteval bool used_compound() {
     static_assert(sizeof(Misused<F>) == 0,
                   "fuse: numbers within the lambda have no +=, -=, *=, /=, since the type of the "
                   "result may differ; write const auto z = x + y");
+    return true;
+}
+template <class F>
+consteval bool used_as_tensor() {
+    static_assert(sizeof(Misused<F>) == 0,
+                  "fuse: the lambda is called for each element, so sum, mean, softmax, dot and the "
+                  "like have nothing to reduce; compute them before or after fuse(), and pass the "
+                  "result as one more operand");
+    return true;
+}
+template <class F>
+consteval bool used_with_mask() {
+    static_assert(sizeof(Misused<F>) == 0,
+                  "fuse: a Mask is no number within the lambda; write where(mask, a, b) outside of "
+                  "fuse(), or pass a tensor of 1 and 0 as one more operand m, for where(m > 0, a, "
+                  "b)");
     return true;
 }
 
@@ -144,6 +161,32 @@ requires std::constructible_from<Probe<F>, A> && std::constructible_from<Probe<F
     where(ProbeCondition<F>, A, B);
 template <class F, class A, class B>
 Probe<F> clamp(Probe<F>, A, B);
+template <class F, class B>
+Probe<F> where(const Mask&, Probe<F>, B) noexcept(detail::used_with_mask<F>());
+template <class F, class A>
+requires std::is_arithmetic_v<A> Probe<F> where(const Mask&, A, Probe<F>)
+noexcept(detail::used_with_mask<F>());
+#define UNROLL_REDUCTION(name)                                                                     \
+    template <class F, class... Rest>                                                              \
+    Probe<F> name(Probe<F>, const Rest&...) noexcept(detail::used_as_tensor<F>());                 \
+    template <class F, class... Rest>                                                              \
+    Probe<F> name(Probe<F>, std::initializer_list<std::ptrdiff_t>,                                 \
+                  const Rest&...) noexcept(detail::used_as_tensor<F>());
+UNROLL_REDUCTION(sum)
+UNROLL_REDUCTION(mean)
+UNROLL_REDUCTION(variance)
+UNROLL_REDUCTION(norm_l2)
+UNROLL_REDUCTION(amax)
+UNROLL_REDUCTION(amin)
+UNROLL_REDUCTION(logsumexp)
+UNROLL_REDUCTION(argmax)
+UNROLL_REDUCTION(argmin)
+UNROLL_REDUCTION(topk)
+UNROLL_REDUCTION(softmax)
+UNROLL_REDUCTION(log_softmax)
+UNROLL_REDUCTION(dot)
+UNROLL_REDUCTION(matmul)
+#undef UNROLL_REDUCTION
 #define UNROLL_UNARY(name, ...)                                                                    \
     template <class F>                                                                             \
     Probe<F> name(Probe<F>);
@@ -181,6 +224,10 @@ inline constexpr bool captures_address =
         static_cast<void>(std::bit_cast<F>(std::array<unsigned char, sizeof(F)>{})), true)>;
 };
 
+template <class X>
+inline constexpr bool is_mask_or_indices =
+    std::derived_from<X, Mask> || std::derived_from<X, Indices>;
+
 template <class R>
 inline constexpr bool is_result = std::is_arithmetic_v<R>;
 template <class F>
@@ -217,6 +264,41 @@ consteval bool can_be_read() {
     return false;
 }
 
+// The lambda whose probe is one of A and B, if the other one is a number.
+template <class A, class B>
+struct ProbedLambda {};
+template <class F, class S>
+requires std::is_arithmetic_v<S>
+struct ProbedLambda<Probe<F>, S> {
+    using type = F;
+};
+template <class F, class S>
+requires std::is_arithmetic_v<S>
+struct ProbedLambda<S, Probe<F>> {
+    using type = F;
+};
+
 } // namespace detail
 
 } // namespace unroll
+
+// For std::max(a, 0.0), which no template of the standard library takes, the error of one line that
+// std::max(a, b) has. Without std::, unroll's functions are found first even with `using namespace
+// std`, since these have one parameter more, an empty pack.
+namespace std {
+#define UNROLL_STD_CHOICE(name)                                                                    \
+    template <class F>                                                                             \
+    unroll::Probe<F> name(const unroll::Probe<F>&,                                                 \
+                          const unroll::Probe<F>&) noexcept(unroll::detail::used_as_bool<F>());    \
+    template <class A, class B, class... None,                                                     \
+              class F = typename unroll::detail::ProbedLambda<A, B>::type>                         \
+    requires(sizeof...(None) == 0) unroll::Probe<F> name(const A&, const B&, const None&...)       \
+    noexcept(unroll::detail::used_as_bool<F>());
+UNROLL_STD_CHOICE(max)
+UNROLL_STD_CHOICE(min)
+#undef UNROLL_STD_CHOICE
+template <class F, class A, class B, class... None>
+requires(sizeof...(None) == 0) unroll::Probe<F> clamp(const unroll::Probe<F>&, const A&, const B&,
+                                                      const None&...)
+noexcept(unroll::detail::used_as_bool<F>());
+} // namespace std

@@ -2,7 +2,11 @@
 
 #include <unroll/nn/attention/subsampling.hpp>
 #include <unroll/nn/attention/transformer.hpp>
+#include <unroll/nn/layers/convolution.hpp>
+#include <unroll/nn/layers/time_pooling.hpp>
+#include <unroll/nn/losses/crf.hpp>
 #include <unroll/nn/recurrent/pyramid.hpp>
+#include <unroll/nn/trees/recursive.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/optim/optimizer.hpp>
 
@@ -41,6 +45,50 @@ TEST_CASE("self-moved modules are unchanged; using moved-from modules is an erro
           [&](const auto& m) { return m(x).x.value(); });
     moves(nn::TransformerStack<double>({.width = 4, .heads = 2, .layers = 2}),
           [&](const auto& m) { return m(wide).value(); });
+    moves(nn::Linear<double>({.input = 3, .output = 2}),
+          [&](const auto& m) { return m(x).value(); });
+    moves(nn::LayerNorm<double>(3), [&](const auto& m) { return m(x).value(); });
+    moves(nn::Dropout<double>(0.5), [&](const auto& m) { return m(x).value(); });
+    moves(nn::BatchNorm<double>({.channels = 2}), [&](const auto& m) { return m(x).value(); });
+    moves(nn::Convolution<double>({.input = 2, .output = 1, .axes = 1}),
+          [&](const auto& m) { return m(x).value(); });
+    moves(nn::Embedding<double>({.vocabulary = 3, .width = 2}),
+          [&](const auto& m) { return m(Indices({1}, {2})).value(); });
+    moves(nn::MultiHeadAttention<double>({.width = 4, .heads = 2}),
+          [&](const auto& m) { return m(wide).context.value(); });
+    moves(nn::AttentionPooling<double>({.input = 3, .hidden = 2}),
+          [&](const auto& m) { return m(x).context.value(); });
+    moves(nn::Crf<double>({.tags = 3}), [&](const auto& m) { return m.log_partition(x).value(); });
+    moves(nn::GruCell<double>(3, 2), [&](const auto& m) { return m.project(x).value(); });
+    moves(nn::Rntn<double>({.input = 3, .hidden = 2}), [&](const auto& m) {
+        const auto leaf = nn::Tree::from_parents(std::vector<std::int64_t>{-1});
+        return m(nn::TreeBatch({&leaf, 1}), random_tensor({1, 3}))[0].value();
+    });
+}
+
+TEST_CASE("the error of a moved-from layer names its class and the calling line") {
+    struct Net {
+        nn::Linear<double> out{{.input = 3, .output = 2}};
+        void members(nn::Members<double>& m) { m("out", out); }
+    } net;
+    parameters(net);
+    const V x = random_tensor({2, 3});
+    const Net other = std::move(net);
+    CHECK(error_of([&] { other.out(x); }) == "");
+    const int line = __LINE__ + 1;
+    const std::string message = error_of([&] { net.out(x); });
+    CHECK(message.starts_with("Linear: the module was moved from; use the module that it was"));
+    CHECK(contains(message, "moved.cpp:" + std::to_string(line)));
+    // A copy of it is as empty; a vector that grows moves its elements on.
+    const Net copy = net;
+    CHECK(contains(error_of([&] { copy.out(x); }), "was moved from"));
+    std::vector<nn::Linear<double>> layers;
+    for (int i = 0; i < 5; ++i) layers.emplace_back(nn::LinearOptions{.input = 3, .output = 2});
+    for (const auto& layer : layers) CHECK(error_of([&] { layer(x); }) == "");
+    std::swap(layers[0], layers[1]);
+    for (const auto& layer : layers) CHECK(error_of([&] { layer(x); }) == "");
+    net.out = nn::Linear<double>({.input = 3, .output = 2});
+    CHECK(error_of([&] { net.out(x); }) == "");
 }
 
 TEST_CASE("a self-moved optimiser is unchanged; using a moved-from one is an error") {

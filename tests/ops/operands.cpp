@@ -122,9 +122,7 @@ template <class A, class B>
 concept Added = requires(const A& a, const B& b) {
     a + b;
 };
-static_assert(!Added<Variable<float>, Variable<double>>);
-static_assert(!Added<Variable<float>, Tensor<double>>);
-static_assert(!Added<Variable<float>, Mask>);
+static_assert(!Added<Variable<float>, Mask>); // float and double: compile_errors.py
 static_assert(!Added<Variable<float>, const char*>);
 template <class X>
 concept Exponential = requires(const X& x) {

@@ -1,10 +1,14 @@
 #include <unroll/core/autograd/backward/linear_maps.hpp>
+#include <unroll/core/base/per_thread.hpp>
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/core/kernels/product.hpp>
 #include <unroll/core/kernels/sums.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 namespace unroll {
 
@@ -59,6 +63,88 @@ Part<T> cut(const Part<T>& part, const StridedView& target) {
                                                  static_cast<std::size_t>(end)))};
 }
 
+// For each index of a list, the positions at which it occurs.
+class EqualIndices {
+public:
+    // `count`: above every index.
+    void find(const Indices& indices, std::size_t count) {
+        const std::int64_t* const all = std::as_const(indices).data();
+        if (first_.size() < count) first_.resize(count);
+        next_.resize(std::max(next_.size(), indices.size()));
+        for (std::size_t i = indices.size(); i-- > 0;)
+            first_[static_cast<std::size_t>(all[i])] = none;
+        for (std::size_t i = indices.size(); i-- > 0;) {
+            std::size_t& first = first_[static_cast<std::size_t>(all[i])];
+            next_[i] = std::exchange(first, i);
+        }
+    }
+    bool is_first(std::int64_t index, std::size_t position) const {
+        return first_[static_cast<std::size_t>(index)] == position;
+    }
+    // Whether there are more than `most` positions from `first` on.
+    bool is_longer(std::size_t first, std::size_t most) const {
+        for (std::size_t k = first; k != none; k = next_[k])
+            if (most-- == 0) return true;
+        return false;
+    }
+    template <class F>
+    void visit(std::size_t first, const F& f) const {
+        for (std::size_t k = first; k != none; k = next_[k]) f(k);
+    }
+
+private:
+    static constexpr std::size_t none = ~std::size_t{0};
+    std::vector<std::size_t> first_, next_; // by index, by position
+};
+
+// A pairwise sum of rows, as PairwiseSum adds numbers.
+template <class T>
+class RowSum {
+public:
+    static constexpr std::size_t block = 16;
+
+    // Of at most `most` rows.
+    RowSum(std::size_t width, std::size_t most)
+        : width_(width), levels_(static_cast<std::size_t>(std::bit_width(most / block)) + 1) {}
+
+    void add(const T* row) {
+        if (in_block_ == 0)
+            std::copy_n(row, width_, level(0));
+        else
+            add(level(0), row);
+        if (++in_block_ == block) carry();
+    }
+    // The sum, in the buffer, which begins anew.
+    const T* take() {
+        T* const sum = level(0);
+        if (in_block_ == 0) std::fill_n(sum, width_, T(0));
+        for (std::size_t l = 0; blocks_ >> l != 0; ++l)
+            if ((blocks_ >> l & 1) != 0) add(sum, level(l + 1));
+        in_block_ = blocks_ = 0;
+        return sum;
+    }
+
+private:
+    // Row 0: the current block; row l + 1: the sum of 2^l blocks.
+    T* level(std::size_t l) {
+        if (rows_.size() == 0) rows_ = Tensor<T>({levels_, width_});
+        return rows_.overwrite() + l * width_;
+    }
+    void add(T* to, const T* row) const {
+        for (std::size_t j = 0; j < width_; ++j) to[j] += row[j];
+    }
+    void carry() {
+        std::size_t l = 0;
+        for (; (blocks_ >> l & 1) != 0; ++l) add(level(0), level(l + 1));
+        std::copy_n(level(0), width_, level(l + 1));
+        ++blocks_;
+        in_block_ = 0;
+    }
+
+    std::size_t width_, levels_, in_block_ = 0, blocks_ = 0;
+    Tensor<T> rows_; // made when it is needed
+};
+
 } // namespace
 
 template <class T>
@@ -73,24 +159,40 @@ Variable<T> transposed(const Variable<T>& x) {
 template <class T>
 void add_rows(Tensor<T>& target, const Indices& indices, const Tensor<T>& rows) {
     const Indices flat = indices.contiguous();
+    const std::size_t n = flat.size();
+    if (n == 0 || target.size() == 0) return;
     Shape shape = target.shape();
-    shape[0] = flat.size();
-    const Tensor<T> shares = rows.reshape(shape);
-    if (flat.size() == 0) return;
-    if (target.select(0, 0).is_contiguous() && shares.select(0, 0).is_contiguous()) {
-        const std::size_t width = shares.size() / flat.size();
-        for (std::size_t i = 0; i < flat.size(); ++i) {
-            T* const to = target.data() + flat.data()[i] * target.strides()[0];
-            const T* const from =
-                shares.data() + static_cast<std::ptrdiff_t>(i) * shares.strides()[0];
+    shape[0] = n;
+    const Tensor<T> parts = rows.reshape(shape).contiguous();
+    const std::size_t width = parts.size() / n;
+    const bool is_dense = target.select(0, 0).is_contiguous();
+    const LayoutRef one(Shape(shape.begin() + 1, shape.end()));
+    const auto add = [&](std::int64_t row, const T* from) {
+        if (is_dense) {
+            T* const to = target.data() + row * target.strides()[0];
             for (std::size_t j = 0; j < width; ++j) to[j] += from[j];
+            return;
         }
+        Tensor<T> to = target.select(0, static_cast<std::size_t>(row));
+        add_into(to, Tensor<T>(StorageRef(), const_cast<T*>(from), one), T(1));
+    };
+    const T* const from = std::as_const(parts).data();
+    if (n <= RowSum<T>::block) {
+        for (std::size_t i = 0; i < n; ++i) add(flat.data()[i], from + i * width);
         return;
     }
-    Tensor<T> row;
-    for (std::size_t i = 0; i < flat.size(); ++i) {
-        row = target.select(0, static_cast<std::size_t>(flat.data()[i]));
-        add_into(row, shares.select(0, i), T(1));
+    EqualIndices& equal = per_thread<EqualIndices>();
+    equal.find(flat, target.shape(0));
+    RowSum<T> sum(width, n);
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto row = flat.data()[i];
+        if (!equal.is_first(row, i)) continue;
+        if (!equal.is_longer(i, RowSum<T>::block)) {
+            equal.visit(i, [&](std::size_t k) { add(row, from + k * width); });
+            continue;
+        }
+        equal.visit(i, [&](std::size_t k) { sum.add(from + k * width); });
+        add(row, sum.take());
     }
 }
 

@@ -94,9 +94,9 @@ TEST_CASE("the modes of a gradient check") {
 }
 
 TEST_CASE("kinks are distinguished from wrong derivatives") {
-    const auto verdict = [](auto f, double x) {
+    const auto verdict = [](auto f, double x, int order = 1) {
         return gradcheck([&](const std::vector<V>& in) { return f(in[0]); },
-                         {Tensor<double>({1}, {x})})
+                         {Tensor<double>({1}, {x})}, {}, {.order = order})
             .entries[0]
             .verdict;
     };
@@ -107,7 +107,22 @@ TEST_CASE("kinks are distinguished from wrong derivatives") {
     CHECK(verdict([](const V& x) { return abs(x - 1); }, 1 + 1e-7) == Verdict::passed);
     CHECK(verdict([](const V& x) { return maximum(x, x * 2); }, 0) == Verdict::kink);
     CHECK(verdict([](const V& x) { return clip(x, -1, 1); }, 1) == Verdict::kink);
+    // One-sided slopes that cancel.
+    CHECK(verdict([](const V& x) { return abs(x); }, 0) == Verdict::kink);
+    CHECK(verdict([](const V& x) { return square(x); }, 0) == Verdict::zero);
+    // Kinks of the gradient, which at order 1 are none.
+    const auto parabola = [](const V& x) { return square(relu(x)); };
+    CHECK(verdict(parabola, 0) == Verdict::passed);
+    CHECK(verdict(parabola, 0, 2) == Verdict::kink);
+    const auto parabolas = [](const V& x) { return abs(x) * x; };
+    CHECK(verdict(parabolas, 0) == Verdict::passed);
+    CHECK(verdict(parabolas, 0, 2) == Verdict::kink);
+    CHECK(verdict([](const V& x) { return square(maximum(x, 0.0)); }, 0, 2) == Verdict::kink);
+    CHECK(verdict([](const V& x) { return x * relu(x); }, 0, 2) == Verdict::kink);
+    CHECK(verdict([](const V& x) { return pow(abs(x), 3.0); }, 0, 2) == Verdict::passed);
     // A derivative that is not between the one-sided ones is wrong, not a kink.
+    const auto lost = [](const V& x) { return square(relu(x)) + x - stop_gradient(x); };
+    CHECK(verdict(lost, 0) == Verdict::failed);
     const auto wrong = [](const V& x) { return relu(x) + 2 * (x - stop_gradient(x)); };
     CHECK(verdict(wrong, 0) == Verdict::failed);
     CHECK(verdict([](const V& x) { return square(stop_gradient(x)) + x; }, 1) == Verdict::failed);

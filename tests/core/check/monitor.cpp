@@ -204,6 +204,45 @@ TEST_CASE("checking: intended infinities are accepted") {
     says(error_of([&] { 0.0 * scores; }), {"multiply: the value is nan at"});
 }
 
+TEST_CASE("checking: an infinity that reaches a result is traced to the operation it comes from") {
+    Tape<double> tape;
+    const Checking<double> checking(tape);
+    const auto x = tape.variable(random_tensor({2, 3}), "x");
+    const Mask mask({2, 3}, {true, false, false, false, false, true});
+    const Indices allowed({2}, {1, 0}), masked({2}, {0, 1});
+    const auto scores = masked_fill(x, mask, -inf);
+    const auto picked = pick(log_softmax(scores), masked);
+    tape.backward(-mean(pick(log_softmax(scores), allowed)) + cross_entropy(scores, allowed),
+                  {.retain = true});
+    says(error_of([&] { -mean(picked); }),
+         {"negative: the value is inf", "the infinity comes from 'masked_fill' at ",
+          "monitor.cpp:", "by way of 'log_softmax', 'pick', 'mean'"});
+    says(error_of([&] { cross_entropy(scores, masked); }),
+         {"cross_entropy: the value is inf", "the infinity comes from 'masked_fill' at "});
+    // What is masked out is not reported.
+    const Mask second({2}, {false, true});
+    tape.backward(-sum(where(second, picked, 0)) - sum(masked_select(picked, second)) +
+                  cross_entropy(scores, Indices({2}, {-100, 1})));
+    CHECK(std::isfinite(tape.gradient(x)(0, 1)));
+}
+
+TEST_CASE("checking: NaN in what a loss ignores is not reported, and is named where it is read") {
+    Tape<double> tape;
+    const Checking<double> checking(tape);
+    const double nan = std::nan("");
+    const auto x = tape.variable(Tensor<double>({2, 3}, {nan, nan, nan, 1, 2, 3}), "x");
+    const Indices targets({2}, {0, 1});
+    const Mask rows({2, 1}, {false, true}), all = rows.broadcast_to({2, 3});
+    tape.backward(
+        cross_entropy(x, Indices({2}, {-100, 1})) +
+        cross_entropy(x, Indices({2}, {-100, 1}), {.smoothing = 0.1}) +
+        cross_entropy(where(rows, x, 0), targets) + sum(masked_select(x, all)) +
+        sum(where(Mask({2}, {false, true}), pick(log_softmax(x, all.copy()), targets), 0)));
+    CHECK(std::isfinite(tape.gradient(x)(1, 0)));
+    says(error_of([&] { pick(x, targets); }),
+         {"pick: the value is nan at [0]", "input 0, 'x', of"});
+}
+
 TEST_CASE("checking: after an error the tape and the parameters can be used again") {
     nn::Lstm<float> lstm({.input = 3, .hidden = 4});
     optim::Sgd<float> sgd(parameters(lstm), {.learning_rate = 0.1});

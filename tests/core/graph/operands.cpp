@@ -107,3 +107,47 @@ TEST_CASE("a named input is drawn next to a collapsed module") {
     static_cast<void>(sum(embed(tokens)));
     CHECK(Seen(graph::dot(tape, {.depth = 0})).nodes_with("label=\"tokens") == 1);
 }
+
+TEST_CASE("a tensor may be named after its use") {
+    const nn::Embedding<float> embed({.vocabulary = 5, .width = 4});
+    const Indices tokens = Indices::ones({3, 2});
+    const Mask mask = Mask::ones({3, 2, 1});
+    const Tensor<float> noise = ones({3, 2, 4});
+    const Variable<float> start(ones({2, 4}));
+    Tape<float> tape;
+    const auto x = masked_fill(embed(tokens), mask, 0) + noise.select(0, 1) + start;
+    tape.name(tokens, "tokens");
+    tape.name(mask, "padding");
+    tape.name(noise, "noise");
+    tape.name(start, "start");
+    const Seen seen(graph::dot(tape));
+    for (const char* name : {"tokens\\n", "padding\\n", "noise\\n", "start\\n"})
+        CHECK(seen.nodes_with("label=\"" + std::string(name)) == 1);
+    static_cast<void>(x);
+}
+
+TEST_CASE("a tensor with two names has at each use the one given before it") {
+    const nn::Embedding<float> embed({.vocabulary = 5, .width = 4});
+    const Indices tokens = Indices::ones({3});
+    Tape<float> tape;
+    const auto first = embed(tokens); // named only afterwards
+    tape.name(tokens, "first");
+    const auto second = tanh(embed(tokens));
+    tape.name(tokens, "second");
+    const auto third = sigmoid(embed(tokens));
+    static_cast<void>(first + second + third);
+    const Seen seen(graph::dot(tape));
+    CHECK(seen.nodes_with("label=\"first") == 2);
+    CHECK(seen.nodes_with("label=\"second") == 1);
+}
+
+TEST_CASE("a name given after a use is not that of another tensor in the same memory") {
+    Tape<float> tape;
+    const auto x = tape.variable(ones({3, 4}), "x");
+    auto y = x + 1.f;
+    for (int i = 0; i < 3; ++i) {
+        y = y + Variable<float>(ones({3, 4}));
+        tape.name(ones({3, 4}), "later"); // not used
+    }
+    CHECK(Seen(graph::dot(tape)).nodes_with("label=\"later") == 0);
+}

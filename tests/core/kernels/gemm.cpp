@@ -48,6 +48,37 @@ TEST_CASE_TEMPLATE("gemm equals plain loops", T, float, double) {
     CHECK(!gemm_backend().empty());
 }
 
+TEST_CASE_TEMPLATE("a long inner dimension is summed in parts", T, float, double) {
+    const double tolerance = std::is_same_v<T, float> ? 1e-5 : 1e-14;
+    Random random(2);
+    for (const std::size_t k : {4095, 4096, 4097, 8192, 9001})
+        for (const auto& [m, n] : {std::pair(1, 3), std::pair(3, 1), std::pair(70, 530)}) {
+            const std::size_t rows = static_cast<std::size_t>(m),
+                              columns = static_cast<std::size_t>(n);
+            const bool ta = random.below(2), tb = random.below(2);
+            const T alpha = random.below(2) ? T(1) : T(0.5), beta = static_cast<T>(random.below(3));
+            const auto a = random_tensor<T>(ta ? Shape{k, rows} : Shape{rows, k}, 1),
+                       b = random_tensor<T>(tb ? Shape{columns, k} : Shape{k, columns}, 2);
+            auto c = Tensor<T>::ones({rows, columns + 2}); // the last columns are not written
+            gemm(ta, tb, rows, columns, k, alpha, a.data(), ta ? rows : k, b.data(),
+                 tb ? k : columns, beta, c.data(), columns + 2);
+            double worst = 0;
+            for (std::size_t i = 0; i < rows; i += 23)
+                for (std::size_t j = 0; j < columns; j += 101) {
+                    double sum = 0;
+                    for (std::size_t p = 0; p < k; ++p)
+                        sum += static_cast<double>(ta ? a(p, i) : a(i, p)) *
+                               static_cast<double>(tb ? b(j, p) : b(p, j));
+                    const double expected =
+                        static_cast<double>(alpha) * sum + static_cast<double>(beta);
+                    worst = std::max(worst, std::abs(static_cast<double>(c(i, j)) - expected) /
+                                                std::sqrt(static_cast<double>(k)));
+                }
+            CHECK(worst < tolerance);
+            CHECK(c(rows - 1, columns) == T(1));
+        }
+}
+
 TEST_CASE("products of any strides") {
     const auto a = random_tensor({5, 4}), b = random_tensor({4, 6});
     Tensor<double> plain({5, 6});

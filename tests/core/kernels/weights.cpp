@@ -48,7 +48,9 @@ TEST_CASE("weights: products with a parameter of any shape") {
                                         {5, 130},
                                         {130, 65},
                                         {300, 20},
-                                        {20, 1100}})
+                                        {20, 1100},
+                                        {4500, 70},
+                                        {33, 9000}})
         check(Parameter<double>("w", random_tensor({rows, columns})));
 }
 

@@ -434,13 +434,13 @@ TEST_CASE("Transformers report shape errors") {
     };
     CHECK(contains(wrong({.width = 6, .heads = 4}),
                    "a width of 6 cannot be divided into 4 equal heads"));
-    CHECK(contains(wrong({}), "a width of 0 cannot be divided into 1 equal heads"));
+    CHECK(contains(wrong({}), "TransformerStack: width, heads and layers must be at least 1"));
     CHECK(contains(wrong({.width = 6, .heads = 2, .positions = nn::Positions::rotary}),
                    "rotary positions need heads of an even width, got 3"));
     CHECK(contains(
         wrong({.width = 6, .positions = nn::Positions::learned}),
         "learned positions need a width and a number of steps of at least 1, got 6 and 0"));
-    CHECK(contains(wrong({.width = 6, .layers = 0}), "there must be at least 1 layer"));
+    CHECK(contains(wrong({.width = 6, .layers = 0}), "layers must be at least 1, got 6, 1 and 0"));
     CHECK(contains(wrong({.width = 6, .dropout = 1.5}), "dropout must be in [0, 1]"));
 
     nn::TransformerStack<double> stack(small<double>(nn::Positions::learned));

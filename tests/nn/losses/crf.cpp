@@ -274,7 +274,7 @@ TEST_CASE("a CRF rejects invalid input") {
     CHECK(contains(refused(tags, {}), "tag 1 at step 2 of sequence 1 must not follow tag 2"));
     tags(0, 0) = 1;
     CHECK(contains(refused(tags, {}), "tag 1 at step 0 of sequence 0 must not be the first"));
-    CHECK(contains(error_of([] { Crf({}); }), "at least one tag"));
+    CHECK(contains(error_of([] { Crf({}); }), "tags must be at least 1"));
     CHECK(contains(error_of([] { Crf({2, bio()}); }), "allowed transitions have shape [3, 3]"));
     const Crf ends({2, {.transitions = {}, .starts = {}, .ends = Mask({2}, {1, 0})}});
     CHECK(contains(error_of([&] {

@@ -219,7 +219,7 @@ TEST_CASE("edges of recurrent layers") {
         CHECK(
             contains(error_of([] { nn::Lstm<double>({.input = 0, .hidden = 1}); }), "at least 1"));
         CHECK(contains(error_of([] { nn::Lstm<double>({.input = 1, .hidden = 1, .layers = 0}); }),
-                       "at least one layer"));
+                       "layers must be at least 1"));
     }
     SUBCASE("a hundred thousand steps") {
         nn::Rnn<double> rnn({.input = 1, .hidden = 1});
