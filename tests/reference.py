@@ -17,9 +17,11 @@ from headers import Parser
 # page: (title, headers)
 PAGES = {
     "pointwise": ("Pointwise operations", ["ops/pointwise"]),
-    "reductions": ("Reductions", ["ops/reduce"]),
-    "shape": ("Shape, views and joining", ["ops/views", "core/tensor/slice", "ops/join"]),
-    "products": ("Products", ["ops/matrix"]),
+    "reductions": ("Reductions", ["ops/reduce", "ops/statistics/statistics", "ops/statistics/norms"]),
+    "order": ("Scans and sorting", ["ops/order/linear_scan", "ops/order/cumulative", "ops/order/sort"]),
+    "shape": ("Shape, views and joining", ["ops/views", "core/tensor/slice", "ops/join", "ops/rearrange/repeat",
+                                           "ops/rearrange/diagonal"]),
+    "products": ("Products and linear algebra", ["ops/matrix", "ops/linalg/einsum", "ops/linalg/solve"]),
     "indexing": ("Indexing", ["ops/index"]),
     "losses": ("Softmax and losses", ["ops/softmax", "ops/loss"]),
     "normalisation": ("Normalisation and dropout", ["ops/normalization"]),
@@ -72,11 +74,12 @@ INSIDE = {
     "core/graph/visibility", "core/kernels/gemm", "core/kernels/loops", "core/kernels/operands",
     "core/kernels/product", "core/kernels/simd", "core/tensor/dtype", "core/tensor/strided_view",
     "core/tensor/storage", "nn/series/cells", "nn/series/dates", "nn/series/numbers", "ops/fuse/dual", "ops/fuse/expression", "ops/fuse/function_list",
-    "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/operand",
+    "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/linalg/lapack", "ops/operand",
+    "ops/statistics/reduced_rows",
     "optim/parameter_list",
 }
 # Pages all of whose functions have a line in names.txt; of others, those that PyTorch or xtensor has.
-NAMED = ["pointwise", "reductions", "shape", "products", "indexing", "losses", "normalisation", "windows"]
+NAMED = ["pointwise", "reductions", "order", "shape", "products", "indexing", "losses", "normalisation", "windows"]
 
 
 def functions(root):
