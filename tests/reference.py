@@ -23,7 +23,7 @@ PAGES = {
                                            "ops/rearrange/diagonal"]),
     "products": ("Products and linear algebra", ["ops/matrix", "ops/linalg/einsum", "ops/linalg/solve"]),
     "indexing": ("Indexing", ["ops/index"]),
-    "losses": ("Softmax and losses", ["ops/softmax", "ops/loss"]),
+    "losses": ("Softmax and losses", ["ops/softmax", "ops/loss", "ops/losses/losses"]),
     "normalisation": ("Normalisation and dropout", ["ops/normalization"]),
     "windows": ("Convolution and pooling", ["ops/convolution", "ops/pooling", "ops/windows"]),
     "fuse": ("Fused operations", ["ops/fuse/fuse", "core/autograd/formula", "core/graph/formula_text"]),
@@ -132,7 +132,7 @@ def page(root, title, headers, names):
                 lines.append("")
         if header == "ops/xt":
             text = (root / "ops/xt.hpp").read_text()
-            reducers = re.findall(r"^UNROLL_REDUCER(?:_OF)?\((\w+)", text, re.M)
+            reducers = re.findall(r"^UNROLL_REDUCER\((\w+)", text, re.M)
             same = re.findall(r"^using unroll::(\w+);", text, re.M) + [name for name, *_ in functions(root)]
             lines += ["## Reductions", "", "`f(x)`, `f(x, axis)` or `f(x, {axes})`, each with `keep_dims` as a last argument:",
                       ", ".join(f"`xt::{name}`" for name in reducers) + ".", "", "## As without `xt`", "",

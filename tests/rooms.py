@@ -24,6 +24,7 @@ MAY_INCLUDE = {
     "ops/rearrange": "core/base core/tensor core/autograd core/autograd/backward",
     "ops/linalg": "core/base core/tensor core/autograd core/autograd/backward ops/rearrange",
     "ops/statistics": "core/base core/tensor core/kernels core/autograd ops/fuse ops/order",
+    "ops/losses": "core/base core/tensor core/autograd ops/fuse",
     "nn": "core ops",
     "nn/text": "core ops",
     "nn/layers": "core ops nn/text",

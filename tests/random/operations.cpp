@@ -161,6 +161,7 @@ void add_windows(std::vector<Operation>& all);
 void add_blocks(std::vector<Operation>& all);
 void add_orders(std::vector<Operation>& all);
 void add_matrices(std::vector<Operation>& all);
+void add_reduced_losses(std::vector<Operation>& all);
 
 const std::vector<Operation>& operations() {
     static const std::vector<Operation> all = [] {
@@ -173,6 +174,7 @@ const std::vector<Operation>& operations() {
         add_blocks(table);
         add_orders(table);
         add_matrices(table);
+        add_reduced_losses(table);
         return table;
     }();
     return all;
