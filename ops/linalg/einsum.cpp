@@ -118,6 +118,9 @@ Labelled<T> contracted(const Op& op, Labelled<T> a, Labelled<T> b, const std::st
     }
     for (const char c : b.letters)
         if (!has(a.letters, c)) columns += c;
+    if (batch.size() + rows.size() + columns.size() > max_rank)
+        fail(op, "the product of two operands has subscripts \"" + batch + rows + columns +
+                     "\"; a tensor has at most " + std::to_string(max_rank) + " axes");
     const Shape batches = a.extents(batch), of_rows = a.extents(rows),
                 of_columns = b.extents(columns);
     const std::size_t n = element_count(batches), m = element_count(of_rows),

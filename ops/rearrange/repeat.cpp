@@ -49,6 +49,9 @@ Variable<T> repeat(const Variable<T>& x, std::size_t n, std::ptrdiff_t axis, Op 
 
 template <class T>
 Variable<T> tile(const Variable<T>& x, std::initializer_list<std::size_t> counts, Op op) {
+    if (counts.size() > max_rank)
+        fail(op, std::to_string(counts.size()) + " counts; a tensor has at most " +
+                     std::to_string(max_rank) + " axes");
     const Composite composite(op);
     Variable<T> y = x;
     while (y.dimension() < counts.size()) y = expand_dims(y, 0);

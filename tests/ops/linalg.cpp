@@ -156,6 +156,9 @@ TEST_CASE("einsum: errors name the subscript") {
     CHECK(contains(error("", {}), "subscripts for 1 operands, but there are 0"));
     CHECK(contains(error("...j->j", {x}), "an ellipsis is not supported"));
     CHECK(contains(error("i1->i", {x}), "'1' is unexpected"));
+    const V five(Tensor<double>::ones({1, 1, 1, 1, 1}));
+    CHECK(contains(error("abcde,fghij->abcdefghij", {five, five}),
+                   "has subscripts \"abcdefghij\"; a tensor has at most 8 axes"));
     CHECK(contains(error("ij->i->j", {x}), "'-' is unexpected"));
     CHECK(contains(error("ij->i,j", {x}), "',' is unexpected"));
 }

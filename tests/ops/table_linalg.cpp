@@ -45,7 +45,7 @@ std::vector<Spec> rearranging() {
          [] {
              tile(fixed({2}), {1, 1, 1, 1, 1, 1, 1, 1, 1});
          },
-         "9"},
+         "tile: 9 counts; a tensor has at most 8 axes"},
         {"tile",
          [](const Many& x) {
              return square(tile(x[0], {2, 1, 3}));
