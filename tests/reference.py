@@ -27,7 +27,7 @@ PAGES = {
     "normalisation": ("Normalisation and dropout", ["ops/normalization"]),
     "windows": ("Convolution and pooling", ["ops/convolution", "ops/pooling", "ops/windows"]),
     "fuse": ("Fused operations", ["ops/fuse/fuse", "core/autograd/formula", "core/graph/formula_text"]),
-    "xt": ("xtensor's names", ["ops/xt"]),
+    "xt": ("xtensor's names", ["ops/xt/xt"]),
     "layers": ("Layers", ["nn/module", "nn/initialize", "nn/layers/layers", "nn/layers/convolution",
                           "nn/layers/padding", "nn/layers/positions", "nn/layers/time_pooling",
                           "nn/layers/adaptive_softmax"]),
@@ -130,8 +130,8 @@ def page(root, title, headers, names):
                     lines += [(f"`{name}` is " if len(entry.names) > 1 else "") + known_as(names, name) + "  "]
             if not lines[-1] == "":
                 lines.append("")
-        if header == "ops/xt":
-            text = (root / "ops/xt.hpp").read_text()
+        if header == "ops/xt/xt":
+            text = (root / "ops/xt/xt.hpp").read_text()
             reducers = re.findall(r"^UNROLL_REDUCER\((\w+)", text, re.M)
             same = re.findall(r"^using unroll::(\w+);", text, re.M) + [name for name, *_ in functions(root)]
             lines += ["## Reductions", "", "`f(x)`, `f(x, axis)` or `f(x, {axes})`, each with `keep_dims` as a last argument:",

@@ -25,6 +25,7 @@ MAY_INCLUDE = {
     "ops/linalg": "core/base core/tensor core/autograd core/autograd/backward ops/rearrange",
     "ops/statistics": "core/base core/tensor core/kernels core/autograd ops/fuse ops/order",
     "ops/losses": "core/base core/tensor core/autograd ops/fuse",
+    "ops/xt": "core/base ops/fuse ops/linalg ops/order ops/rearrange ops/statistics",
     "nn": "core ops",
     "nn/text": "core ops",
     "nn/layers": "core ops nn/text",
