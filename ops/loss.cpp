@@ -63,7 +63,8 @@ Variable<T> composed_cross_entropy(const Op& op, const Variable<T>& logits, cons
     }
     if (options.reduction == Reduction::none) return losses;
     const Variable<T> all = sum(losses);
-    return options.reduction == Reduction::sum || total == 0 ? all : all / static_cast<T>(total);
+    if (options.reduction == Reduction::sum) return all;
+    return total > 0 ? all / static_cast<T>(total) : all * T(0);
 }
 
 } // namespace

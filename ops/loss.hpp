@@ -34,8 +34,9 @@ struct CrossEntropyOptions {
 
 // -log p[target] for p = softmax(logits), from logits [..., C] and targets [...]. With class
 // weights w and label smoothing s it is -(1 - s) w[target] log p[target] - s / C sum(w log p), and
-// the mean is the sum of the losses divided by that of w[target], as in PyTorch. Throws Error for a
-// target outside [0, C), with its position, and for weights that are negative or not C numbers.
+// the mean is the sum of the losses divided by that of w[target], as in PyTorch, but 0 if that is
+// 0. Throws Error for a target outside [0, C), with its position, and for weights that are negative
+// or not C numbers.
 template <class T>
 Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
                           const CrossEntropyOptions& options = {}, Op op = "cross_entropy");

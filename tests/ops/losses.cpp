@@ -143,6 +143,9 @@ TEST_CASE("weighted losses where something is infinite, ignored or 0") {
               .item() == 0);
     CHECK(cross_entropy(V(Tensor<double>({1, 2}, {0, 1})), Indices({1}, {0}), {.weights = {0, 1}})
               .item() == 0);
+    CHECK(cross_entropy(V(Tensor<double>({1, 2}, {0, 1})), Indices({1}, {0}),
+                        {.smoothing = 0.5, .weights = {0, 1}})
+              .item() == 0);
     CHECK(binary_cross_entropy(V(Tensor<double>({2}, {inf, -inf})), V(Tensor<double>({2}, {1, 0})),
                                {.pos_weight = {3}})
               .item() == 0);
