@@ -10,7 +10,7 @@ namespace unroll {
 
 // A sum of products of elements of the operands, in Einstein's notation with a letter for each
 // axis, as in NumPy and PyTorch: "bij,bjk->bik" is a batched matrix product, "ii->i" a diagonal,
-// "ij->" a sum, "i,j->ij" an outer product. Letters that are not behind the arrow are summed over;
+// "ij->" a sum, "i,j->ij" an outer product. Letters that are not after the arrow are summed over;
 // without an arrow the result has the letters that occur once, in alphabetical order. Operands are
 // contracted from left to right, each by one matrix product. Throws Error, naming the subscript,
 // if a letter has two extents, a list does not fit its operand, or the subscripts are malformed;

@@ -70,22 +70,18 @@ struct Columns {
     }
     void run(std::size_t begin, std::size_t end) const {
         constexpr std::size_t W = Lanes<T>::width, in_cache = 16384 / sizeof(T);
-        if (width <= 4 * W) {
-            for (std::size_t i = begin; i < end; i += W) run_in_register(i, std::min(W, end - i));
-            return;
-        }
+        if (width <= W) return run_in_register();
         for (std::size_t i = begin; i < end; i += in_cache)
             run_in_cache(i, std::min(end, i + in_cache));
     }
 
 private:
-    // The state stays in a register.
-    void run_in_register(std::size_t i, std::size_t n) const {
-        const T* first = states + (backwards ? steps : 0) * width;
-        Lanes<T> h = load(first + i, false, n);
+    // A state of one vector stays in a register.
+    void run_in_register() const {
+        Lanes<T> h = load(states + (backwards ? steps : 0) * width, false, width);
         for_steps([&](std::size_t t, const T*, T* to) {
-            h = load(a.at(t, i), a.is_uniform, n) * h + load(b.at(t, i), b.is_uniform, n);
-            store(h, to + i, n);
+            h = load(a.at(t, 0), a.is_uniform, width) * h + load(b.at(t, 0), b.is_uniform, width);
+            store(h, to, width);
         });
     }
     // The row of the last step stays in the cache.
