@@ -17,15 +17,17 @@ from headers import Parser
 # page: (title, headers)
 PAGES = {
     "pointwise": ("Pointwise operations", ["ops/pointwise"]),
-    "reductions": ("Reductions", ["ops/reduce"]),
-    "shape": ("Shape, views and joining", ["ops/views", "core/tensor/slice", "ops/join"]),
-    "products": ("Products", ["ops/matrix"]),
+    "reductions": ("Reductions", ["ops/reduce", "ops/statistics/statistics", "ops/statistics/norms"]),
+    "order": ("Scans and sorting", ["ops/order/linear_scan", "ops/order/cumulative", "ops/order/sort"]),
+    "shape": ("Shape, views and joining", ["ops/views", "core/tensor/slice", "ops/join", "ops/rearrange/repeat",
+                                           "ops/rearrange/diagonal"]),
+    "products": ("Products and linear algebra", ["ops/matrix", "ops/linalg/einsum", "ops/linalg/solve"]),
     "indexing": ("Indexing", ["ops/index"]),
-    "losses": ("Softmax and losses", ["ops/softmax", "ops/loss"]),
+    "losses": ("Softmax and losses", ["ops/softmax", "ops/loss", "ops/losses/losses"]),
     "normalisation": ("Normalisation and dropout", ["ops/normalization"]),
     "windows": ("Convolution and pooling", ["ops/convolution", "ops/pooling", "ops/windows"]),
     "fuse": ("Fused operations", ["ops/fuse/fuse", "core/autograd/formula", "core/graph/formula_text"]),
-    "xt": ("xtensor's names", ["ops/xt"]),
+    "xt": ("xtensor's names", ["ops/xt/xt"]),
     "layers": ("Layers", ["nn/module", "nn/initialize", "nn/layers/layers", "nn/layers/convolution",
                           "nn/layers/padding", "nn/layers/positions", "nn/layers/time_pooling",
                           "nn/layers/adaptive_softmax"]),
@@ -72,11 +74,12 @@ INSIDE = {
     "core/graph/visibility", "core/kernels/gemm", "core/kernels/loops", "core/kernels/operands",
     "core/kernels/product", "core/kernels/simd", "core/tensor/dtype", "core/tensor/strided_view",
     "core/tensor/storage", "nn/series/cells", "nn/series/dates", "nn/series/numbers", "ops/fuse/dual", "ops/fuse/expression", "ops/fuse/function_list",
-    "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/operand",
+    "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/linalg/lapack", "ops/operand",
+    "ops/statistics/reduced_rows",
     "optim/parameter_list",
 }
 # Pages on which every function has a line in names.txt; on others, only those that PyTorch or xtensor has.
-NAMED = ["pointwise", "reductions", "shape", "products", "indexing", "losses", "normalisation", "windows"]
+NAMED = ["pointwise", "reductions", "order", "shape", "products", "indexing", "losses", "normalisation", "windows"]
 
 
 def functions(root):
@@ -127,9 +130,9 @@ def page(root, title, headers, names):
                     lines += [(f"`{name}` is " if len(entry.names) > 1 else "") + known_as(names, name) + "  "]
             if not lines[-1] == "":
                 lines.append("")
-        if header == "ops/xt":
-            text = (root / "ops/xt.hpp").read_text()
-            reducers = re.findall(r"^UNROLL_REDUCER(?:_OF)?\((\w+)", text, re.M)
+        if header == "ops/xt/xt":
+            text = (root / "ops/xt/xt.hpp").read_text()
+            reducers = re.findall(r"^UNROLL_REDUCER\((\w+)", text, re.M)
             same = re.findall(r"^using unroll::(\w+);", text, re.M) + [name for name, *_ in functions(root)]
             lines += ["## Reductions", "", "`f(x)`, `f(x, axis)` or `f(x, {axes})`, each with `keep_dims` as a last argument:",
                       ", ".join(f"`xt::{name}`" for name in reducers) + ".", "", "## As without `xt`", "",

@@ -2,20 +2,19 @@
 
 #include <unroll/core/autograd/record.hpp>
 #include <unroll/nn/text/batches.hpp>
+#include <unroll/ops/loss.hpp>
 
 #include <span>
 #include <vector>
 
 namespace unroll::nn {
 
-enum class Reduction {
-    none, // [B]
-    sum,
-    mean // mean of the losses, each divided by the length of its target, or by 1 if that is empty
-};
+using unroll::Reduction;
 
 struct CtcOptions {
     std::int64_t blank = 0;
+    // none: [B]; mean: of the losses, each divided by the length of its target, or by 1 if that is
+    // empty
     Reduction reduction = Reduction::mean;
     bool zero_impossible = false; // impossible targets give loss 0 instead of +inf
 };

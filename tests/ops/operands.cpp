@@ -108,6 +108,20 @@ constexpr bool everything() {
     TAKES_TWO(layer_norm(a, b, b));
     TAKES_TWO(batch_norm(a, b, b).y + batch_norm(a, b, b, b, b));
     TAKES_TWO(binary_cross_entropy(a, b) + mean_squared_error(a, b) + huber(a, b));
+    TAKES_TWO(linear_scan(a, b).output + linear_scan(a, b, b).state);
+    TAKES_ONE(cumsum(x) + cumsum(x, 0) + cumprod(x) + cumprod(x, 0));
+    TAKES_ONE(logcumsumexp(x) + logcumsumexp(x, 0));
+    TAKES_ONE(sort(x) + take(x, argsort(x)) + topk_values(x, 1));
+    TAKES_ONE(prod(x) + prod(x, {0}) + stddev(x) + stddev(x, {0}) + median(x) + median(x, {0}));
+    TAKES_ONE(norm_l1(x) + norm_l1(x, {0}) + norm_linf(x) + norm_linf(x, {0}));
+    TAKES_ONE(norm_sq(x) + norm_sq(x, {0}) + norm_lp(x, 3) + norm_lp(x, 3, {0}));
+    TAKES_TWO(cosine_similarity(a, b));
+    TAKES_ONE(roll(x, 1) + roll(x, 1, 0) + repeat(x, 2, 0) + tile(x, {2}));
+    TAKES_ONE(diagonal(x) + diag(x) + tril(x) + triu(x, 1));
+    TAKES_TWO(einsum("i,i", {a, b}) + outer(a, b) + solve(a, b));
+    TAKES_ONE(inverse(x) + cholesky(x) + log_determinant(x));
+    TAKES_TWO(l1_loss(a, b) + smooth_l1(a, b) + kl_divergence(a, b));
+    TAKES_TWO(gaussian_nll(a, b, b) + poisson_nll(a, b));
     TAKES_TWO(concatenate({a, b}) + stack({V<T>(a), V<T>(b)}));
     TAKES_ONE(concatenate(std::vector{x, x}) + stack(std::vector{x, x}));
 #undef TAKES_ONE
@@ -169,4 +183,16 @@ TEST_CASE("operands: an error names the user's line") {
     CHECK(test::contains(test::error_of([&] { sum(t, {7}); }), "operands.cpp"));
     CHECK(test::contains(test::error_of([&] { block(t, 5, 3); }), "operands.cpp"));
     CHECK(test::contains(test::error_of([&] { t + Tensor<double>(Shape{5}); }), "operands.cpp"));
+    const Tensor<double> square({2, 2}, {1, 2, 2, 4});
+    CHECK(test::contains(test::error_of([&] { solve(square, square); }), "operands.cpp"));
+    CHECK(test::contains(test::error_of([&] { inverse(square); }), "operands.cpp"));
+    CHECK(test::contains(test::error_of([&] { einsum("ij,kk", {t, t}); }), "operands.cpp"));
+    CHECK(test::contains(test::error_of([&] { linear_scan(t, t, t); }), "operands.cpp"));
+    CHECK(test::contains(test::error_of([&] { cumsum(t, 2); }), "operands.cpp"));
+    CHECK(test::contains(test::error_of([&] { median(t, {2}); }), "operands.cpp"));
+    CHECK(test::contains(test::error_of([&] { norm_linf(t, {2}); }), "operands.cpp"));
+    CHECK(test::contains(test::error_of([&] { sort(t, 2); }), "operands.cpp"));
+    CHECK(test::contains(test::error_of([&] { topk_values(t, 4); }), "operands.cpp"));
+    CHECK(test::contains(test::error_of([&] { diagonal(t, 0, 2); }), "operands.cpp"));
+    CHECK(test::contains(test::error_of([&] { l1_loss(t, square); }), "operands.cpp"));
 }

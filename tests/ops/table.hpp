@@ -27,6 +27,9 @@ struct Spec {
 std::vector<Spec> pointwise_specs();
 std::vector<Spec> shape_specs();
 std::vector<Spec> sum_specs();
+std::vector<Spec> order_specs();
+std::vector<Spec> linalg_specs();
+std::vector<Spec> loss_specs();
 
 inline V fixed(const Shape& shape) { return V(random_tensor(shape, 9)); }
 inline const std::vector<std::vector<Shape>> any{{{3, 5}}, {{}}, {{2, 3, 4}}, {{0, 3}}, {{17}}};

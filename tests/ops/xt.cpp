@@ -59,7 +59,12 @@ TEST_CASE("functions written for xtensor give its values, and gradients, with un
                        FUNCTION(chosen),
                        FUNCTION(halves),
                        FUNCTION(stacks),
-                       FUNCTION(flattened)};
+                       FUNCTION(flattened),
+                       FUNCTION(running),
+                       FUNCTION(rolled),
+                       FUNCTION(diagonals),
+                       FUNCTION(middles),
+                       FUNCTION(solved)};
 #undef FUNCTION
     for (const auto& [name, theirs, ours] : functions) {
         CAPTURE(std::string(name));

@@ -88,3 +88,25 @@ inline Array flattened(const Array& x) {
     Array row = xt::expand_dims(x, 0);
     return xt::ravel(x) + xt::flatten(xt::squeeze(row));
 }
+inline Array running(const Array& x) {
+    return xt::cumsum(x, 1) * xt::cumprod(x, 0) - xt::sort(x, 0);
+}
+inline Array rolled(const Array& x) {
+    Array lower = xt::tril(x), upper = xt::triu(x, 1), turned = xt::roll(x, 2, 1);
+    Array twice = xt::repeat(x, 2, 1);
+    return lower * turned - upper + xt::view(twice, xt::all(), xt::range(3, 9));
+}
+inline Array diagonals(const Array& x) {
+    Array of_x = xt::diagonal(x, 1);
+    return xt::diag(of_x) + xt::linalg::dot(x, xt::transpose(x));
+}
+inline Array middles(const Array& x) {
+    Array products = xt::prod(x, {1}), largest = xt::norm_linf(x, {1});
+    return products + largest * xt::prod(x)() + xt::norm_linf(x)();
+}
+inline Array solved(const Array& x) {
+    Array square = xt::linalg::dot(x, xt::transpose(x)) + 2.0 * xt::eye<double>(4);
+    Array lower = xt::linalg::cholesky(square);
+    return xt::linalg::dot(xt::linalg::inv(square), xt::linalg::solve(square, x)) +
+           xt::linalg::dot(lower, x);
+}

@@ -159,6 +159,9 @@ void add_reductions(std::vector<Operation>& all);
 void add_contractions(std::vector<Operation>& all);
 void add_windows(std::vector<Operation>& all);
 void add_blocks(std::vector<Operation>& all);
+void add_orders(std::vector<Operation>& all);
+void add_matrices(std::vector<Operation>& all);
+void add_reduced_losses(std::vector<Operation>& all);
 
 const std::vector<Operation>& operations() {
     static const std::vector<Operation> all = [] {
@@ -169,6 +172,9 @@ const std::vector<Operation>& operations() {
         add_contractions(table);
         add_windows(table);
         add_blocks(table);
+        add_orders(table);
+        add_matrices(table);
+        add_reduced_losses(table);
         return table;
     }();
     return all;

@@ -9,6 +9,7 @@
 #include <exception>
 #include <latch>
 #include <thread>
+#include <utility>
 
 namespace programs {
 
@@ -54,8 +55,8 @@ unroll::Variable<double> trapped(const unroll::Variable<double>& x, Trap& trap) 
 
 struct Passes {
     std::string problem;
-    Gradients found; // by every pass in turn
-    bool trap_ran = false;
+    Gradients found;       // by every pass in turn
+    bool trap_ran = false; // in backward(), and in gradients(), which skips what no leaf leads to
 };
 
 // Passes over a program with a trap at one value, optionally after passes that throw.
@@ -92,11 +93,12 @@ Passes run_passes(const Program& p, std::size_t place, bool throwing) {
     };
     throw_in_all();
     run.tape.backward(run.loss, {.retain = true});
-    passes.trap_ran = trap.runs > 0;
+    passes.trap_ran = std::exchange(trap.runs, 0) > 0;
     keep(run.gradients());
     throw_in_all();
     for (const auto& g : unroll::gradients(run.loss, run.leaves, {.create_graph = true}))
         passes.found.push_back(g.value());
+    passes.trap_ran = passes.trap_ran && trap.runs > 0;
     run.tape.backward(run.loss);
     keep(run.gradients());
     return passes;

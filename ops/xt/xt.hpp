@@ -2,9 +2,17 @@
 
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/join.hpp>
+#include <unroll/ops/linalg/einsum.hpp>
+#include <unroll/ops/linalg/solve.hpp>
 #include <unroll/ops/matrix.hpp>
+#include <unroll/ops/order/cumulative.hpp>
+#include <unroll/ops/order/sort.hpp>
 #include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/rearrange/diagonal.hpp>
+#include <unroll/ops/rearrange/repeat.hpp>
 #include <unroll/ops/reduce.hpp>
+#include <unroll/ops/statistics/norms.hpp>
+#include <unroll/ops/statistics/statistics.hpp>
 #include <unroll/ops/views.hpp>
 
 #include <algorithm>
@@ -112,6 +120,21 @@ auto col(const X& x, std::ptrdiff_t i, Op op = "col") {
     return unroll::view(x, all(), i, {}, {}, {}, {}, {}, {}, op);
 }
 
+using unroll::diag;
+using unroll::diagonal;
+using unroll::repeat;
+using unroll::roll;
+using unroll::tile;
+using unroll::tril;
+using unroll::triu;
+
+// ---- order ----
+
+using unroll::argsort;
+using unroll::cumprod;
+using unroll::cumsum;
+using unroll::sort;
+
 // ---- joining ----
 
 template <Operand X, class... Rest>
@@ -194,25 +217,13 @@ UNROLL_REDUCER(sum)
 UNROLL_REDUCER(mean)
 UNROLL_REDUCER(amax)
 UNROLL_REDUCER(amin)
+UNROLL_REDUCER(median)
+UNROLL_REDUCER(norm_l1)
 UNROLL_REDUCER(norm_l2)
-
-#define UNROLL_REDUCER_OF(name, reducer, f)                                                        \
-    template <Operand X>                                                                           \
-    auto name(const X& x, ReducerOptions options = ReducerOptions(), Op op = #name) {              \
-        return reducer(unroll::f(x, op), options, op);                                             \
-    }                                                                                              \
-    template <Operand X>                                                                           \
-    auto name(const X& x, Axes axes, ReducerOptions options = ReducerOptions(), Op op = #name) {   \
-        return reducer(unroll::f(x, op), axes, options, op);                                       \
-    }                                                                                              \
-    template <Operand X, std::integral Axis>                                                       \
-    auto name(const X& x, Axis axis, ReducerOptions options = ReducerOptions(), Op op = #name) {   \
-        return name(x, {static_cast<std::ptrdiff_t>(axis)}, options, op);                          \
-    }
-UNROLL_REDUCER_OF(norm_l1, sum, abs)
-UNROLL_REDUCER_OF(norm_sq, sum, square)
+UNROLL_REDUCER(norm_linf)
+UNROLL_REDUCER(norm_sq)
+UNROLL_REDUCER(prod)
 #undef UNROLL_REDUCER
-#undef UNROLL_REDUCER_OF
 
 // Squared distances from the mean, divided by the number of elements minus `ddof`.
 template <Operand X>
@@ -231,11 +242,11 @@ auto variance(const X& x, Axes axes, std::size_t ddof, ReducerOptions options = 
 }
 template <Operand X>
 auto stddev(const X& x, ReducerOptions options = ReducerOptions(), Op op = "stddev") {
-    return unroll::sqrt(xt::variance(x, options, op), op);
+    return detail::with_dims(unroll::stddev(x, op), x.dimension(), options, op);
 }
 template <Operand X>
 auto stddev(const X& x, Axes axes, ReducerOptions options = ReducerOptions(), Op op = "stddev") {
-    return unroll::sqrt(xt::variance(x, axes, options, op), op);
+    return unroll::stddev(x, axes, 0, options.keeps_dims, op);
 }
 
 // sum(weights * x) / sum(weights), over all elements or some axes.
@@ -325,12 +336,14 @@ Variable<T> eye(std::size_t n) {
 
 namespace linalg {
 
+using unroll::cholesky;
 using unroll::dot;
+using unroll::outer;
+using unroll::solve;
 
-// a_i b_j of all elements of both.
-template <Operand A, Operand B>
-auto outer(const A& a, const B& b, Op op = "outer") {
-    return unroll::matmul(unroll::reshape(a, {-1, 1}, op), unroll::reshape(b, {1, -1}, op), op);
+template <Operand X>
+auto inv(const X& x, Op op = "inv") {
+    return unroll::inverse(x, op);
 }
 // Euclidean, over all elements.
 template <Operand X>
