@@ -1,4 +1,4 @@
-#include <unroll/core/graph/visibility.hpp>
+#include <unroll/core/graph/drawing/visibility.hpp>
 
 #include <algorithm>
 #include <map>

@@ -1,4 +1,6 @@
-#include <unroll/core/graph/copies.hpp>
+#include <unroll/core/graph/drawing/copies.hpp>
+#include <unroll/core/graph/drawing/hues.hpp>
+#include <unroll/core/graph/drawing/text.hpp>
 #include <unroll/core/graph/formula_text.hpp>
 #include <unroll/core/graph/operands.hpp>
 
@@ -6,27 +8,8 @@
 #include <cmath>
 #include <map>
 #include <set>
-#include <sstream>
-
-#include <fmt/format.h>
 
 namespace unroll::graph::detail {
-
-std::string format_thousands(std::size_t n) {
-    std::string text = std::to_string(n);
-    for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
-    return text;
-}
-
-std::string format_with_unit(double value, const char* unit) {
-    if (*unit == '\0') return fmt::format("{:.3g}", value);
-    const bool bytes = *unit == 'B';
-    const char* const prefixes[] = {"n", "µ", "m", "", "k", "M", "G", "T"};
-    std::size_t prefix = 3;
-    for (; value >= 1000 && prefix < 7; ++prefix) value /= 1000;
-    for (; !bytes && value > 0 && value < 1 && prefix > 0; --prefix) value *= 1000;
-    return fmt::format("{:.3g} {}{}", value, prefixes[prefix], unit);
-}
 
 namespace {
 
@@ -35,9 +18,8 @@ public:
     Drawer(const Model& model, const Options& options, std::uint32_t root,
            const std::vector<bool>& open)
         : model_(model), options_(options), root_(root), visibility_(model, root, open, options),
-          copies_(model, options, visibility_), ids_(visibility_.ids()) {
+          copies_(model, options, visibility_), hues_(hues_of(model)), ids_(visibility_.ids()) {
         drawing_.left_to_right = options.left_to_right;
-        choose_hues();
         draw_groups();
         draw_boxes();
         using Fan = Visibility::Fan;
@@ -51,45 +33,6 @@ public:
 
 private:
     static constexpr std::size_t most_lines = 3;
-
-    // Each module of the outermost level with several modules has its own colour, wherever it is
-    // called. Scopes that no module opened, such as a loop's, count if there is no such level.
-    void choose_hues() {
-        hues_.assign(model_.modules.size(), none);
-        for (const bool only_modules : {true, false}) {
-            const auto paths = paths_of_modules(only_modules);
-            std::size_t longest = 0;
-            for (const auto& path : paths) longest = std::max(longest, path.size());
-            for (std::size_t level = 1; level <= longest; ++level) {
-                std::map<std::vector<std::string>, std::uint32_t> numbers;
-                for (std::size_t m = 0; m < paths.size(); ++m)
-                    if (paths[m].size() >= level)
-                        hues_[m] = numbers
-                                       .emplace(std::vector(paths[m].begin(),
-                                                            paths[m].begin() +
-                                                                static_cast<std::ptrdiff_t>(level)),
-                                                static_cast<std::uint32_t>(numbers.size()))
-                                       .first->second;
-                    else
-                        hues_[m] = none;
-                if (numbers.size() > 1) return;
-            }
-        }
-    }
-
-    // Per module: what distinguishes the modules around it and itself, outermost first.
-    std::vector<std::vector<std::string>> paths_of_modules(bool only_modules) const {
-        std::vector<std::vector<std::string>> paths(model_.modules.size());
-        for (std::size_t m = 1; m < paths.size(); ++m) {
-            const Module& module = model_.modules[m];
-            paths[m] = paths[module.parent];
-            if (module.opener != nullptr)
-                paths[m].push_back(fmt::format("{}", module.opener));
-            else if (!only_modules && module.name != "t")
-                paths[m].push_back(module.title);
-        }
-        return paths;
-    }
 
     void draw_groups() {
         const auto& modules = model_.modules;
@@ -154,54 +97,6 @@ private:
         return group_of_[module];
     }
 
-    // The name of a parameter: "weight" in its own module, otherwise its path.
-    std::string name_in(const Item& item, std::uint32_t module) const {
-        if (item.kind != Item::Kind::parameter) return item.name;
-        std::string path = model_.path(module), name = item.name;
-        std::replace(path.begin(), path.end(), ' ', '.'); // "Linear 0" has the parameter "0.weight"
-        for (std::size_t dot; (dot = name.find('.')) != std::string::npos;) {
-            const std::string first = name.substr(0, dot);
-            const auto at = ("." + path + ".").find("." + first + ".");
-            if (at == std::string::npos) break;
-            path.erase(0, at + first.size() + 1);
-            name.erase(0, dot + 1);
-        }
-        return name;
-    }
-
-    static std::vector<std::string> wrapped(const std::string& text) {
-        constexpr std::size_t width = 38, most = 8;
-        std::vector<std::string> lines(1);
-        std::istringstream words(text);
-        for (std::string word; words >> word;) {
-            if (!lines.back().empty() && lines.back().size() + word.size() >= width)
-                lines.emplace_back();
-            lines.back() += (lines.back().empty() ? "" : " ") + word;
-        }
-        if (lines.size() > most) lines.resize(most), lines.back() += " …";
-        return lines;
-    }
-
-    // One line for each shape; consecutive equal shapes share a line. A scalar has none.
-    static void list(std::vector<std::string> shapes, std::vector<std::string>& lines) {
-        if (shapes.size() == 1 && shapes[0] == "[]") return;
-        for (std::string& shape : shapes)
-            if (shape == "[]") shape = "scalar";
-        for (std::size_t s = 0, equal; s < shapes.size() && lines.size() <= most_lines;
-             s += equal) {
-            for (equal = 1; s + equal < shapes.size() && shapes[s + equal] == shapes[s];) ++equal;
-            lines.push_back(equal > 1 ? std::to_string(equal) + " × " + shapes[s] : shapes[s]);
-        }
-    }
-    static std::string some(const std::set<std::string>& shapes) {
-        std::string text;
-        for (auto s = shapes.begin(); s != shapes.end(); ++s) {
-            if (std::distance(shapes.begin(), s) == 2) return text + ", …";
-            text += (text.empty() ? "" : ", ") + (*s == "[]" ? "scalar" : *s);
-        }
-        return text;
-    }
-
     // Lines below the title and the shapes of a node.
     void annotate(const Measure& m, std::vector<std::string>& lines) const {
         if (!options_.annotate) return;
@@ -256,7 +151,7 @@ private:
         box.id = id;
         box.group = group;
         box.small = !copies_.of(i).empty();
-        std::string name = box.small ? item.name : name_in(item, item.module);
+        std::string name = box.small ? item.name : name_in(model_, item);
         if (!item.literals.empty()) name = call_text(name, item.literals);
         if (!item.result.empty()) name = item.result + " = " + name;
         box.lines.push_back(name);
@@ -492,8 +387,9 @@ private:
     const Visibility visibility_;
     const Copies copies_;
     Drawing drawing_;
-    std::vector<std::uint32_t> hues_, group_of_; // per module
-    std::vector<std::string> ids_;               // per item: the box that represents it
+    const std::vector<std::uint32_t> hues_; // per module
+    std::vector<std::uint32_t> group_of_;   // per module
+    std::vector<std::string> ids_;          // per item: the box that represents it
     std::size_t outside_nodes_ = 0;
     std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of expanded formulas
     std::map<std::tuple<std::string, std::string, bool>, std::size_t> arrow_of_;

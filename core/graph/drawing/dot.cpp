@@ -1,4 +1,4 @@
-#include <unroll/core/graph/model.hpp>
+#include <unroll/core/graph/drawing/drawing.hpp>
 
 #include <algorithm>
 #include <array>

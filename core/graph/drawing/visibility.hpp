@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/graph/model.hpp>
+#include <unroll/core/graph/drawing/drawing.hpp>
 
 namespace unroll::graph::detail {
 
