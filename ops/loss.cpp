@@ -107,7 +107,9 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
             }
             to[0].add(Variable<T>(std::move(gradient)));
         });
-    return detail::with_operand(std::move(loss), "targets", targets);
+    loss = detail::with_operand(std::move(loss), "targets", targets, nullptr, 1);
+    if (options.smoothing == 0) return loss;
+    return detail::with_literals(std::move(loss), 2, {options.smoothing});
 }
 
 template <class T>
@@ -130,7 +132,9 @@ Variable<T> mean_squared_error(const Variable<T>& x, const std::type_identity_t<
                                Op op) {
     same_shape(op, x, y);
     const Composite composite(op);
-    return mean_or_zero(fuse(op, primitive([](auto x, auto y) { return square(x - y); }), x, y));
+    const auto loss =
+        mean_or_zero(fuse(op, primitive([](auto x, auto y) { return square(x - y); }), x, y));
+    return detail::with_notation(loss, Notation::symmetric, &composite);
 }
 
 template <class T>
@@ -139,12 +143,13 @@ Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>&
     same_shape(op, x, y);
     if (!(delta > 0)) fail(op, "delta must be positive, got " + std::to_string(delta));
     const Composite composite(op);
-    return mean_or_zero(fuse(op, primitive([delta](auto x, auto y) {
-                                 const auto d = x - y;
-                                 return where(abs(d) < delta, 0.5 * d * d,
-                                              delta * (abs(d) - 0.5 * delta));
-                             }),
-                             x, y));
+    const auto loss = mean_or_zero(fuse(op, primitive([delta](auto x, auto y) {
+                                            const auto d = x - y;
+                                            return where(abs(d) < delta, 0.5 * d * d,
+                                                         delta * (abs(d) - 0.5 * delta));
+                                        }),
+                                        x, y));
+    return detail::with_literals(loss, 2, {delta}, &composite);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

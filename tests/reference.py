@@ -68,7 +68,7 @@ INSIDE = {
     "core/autograd/backward/pass", "core/autograd/backward/recorded", "core/autograd/rule",
     "core/base/arena", "core/base/list", "core/base/per_thread", "core/check/difference", "core/check/locate", "core/graph/drawing/copies",
     "core/graph/drawing/drawing", "core/graph/drawing/hues", "core/graph/drawing/process", "core/graph/drawing/text",
-    "core/graph/drawing/visibility", "core/graph/links",
+    "core/graph/drawing/visibility", "core/graph/buffers", "core/graph/highlights", "core/graph/links", "core/graph/parts",
     "core/kernels/panels", "core/kernels/sums", "core/kernels/weights", "core/tensor/layout",
     "core/tensor/memory_limit", "core/base/xsimd", "core/graph/model", "core/graph/operands", "core/graph/scopes", "core/kernels/gemm", "core/kernels/loops", "core/kernels/operands",
     "core/kernels/product", "core/kernels/simd", "core/tensor/dtype", "core/tensor/strided_view",

@@ -76,9 +76,6 @@ namespace detail {
 // 0: none. And the slot of the tape that is differentiated.
 extern thread_local constinit std::uint32_t rule_run;
 extern thread_local constinit const void* rule_tape;
-// Numbers of constants. Threads take them by the block, in increasing order.
-inline constexpr std::uint64_t number_block = std::uint64_t{1} << 20;
-std::uint64_t next_number();
 } // namespace detail
 
 // A value, and its node on a tape if it was recorded; otherwise it is a constant. A small handle:

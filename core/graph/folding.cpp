@@ -1,7 +1,10 @@
+#include <unroll/core/base/numbers.hpp>
 #include <unroll/core/graph/links.hpp>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <sstream>
 #include <unordered_map>
 
 namespace unroll::graph::detail {
@@ -12,13 +15,18 @@ template <class T>
 class Folding {
 public:
     Folding(const Tape<T>& tape, NodeId of, const Options& options)
-        : tape_(tape), options_(options), scopes_(tape, of, options), operands_(tape) {
+        : tape_(tape), options_(options), writers_(tape), highlights_(tape, options, writers_),
+          scopes_(tape, of, options, highlights_), operands_(tape) {
         for (const auto& [id, name] : tape.names()) names_[id] = name;
         make_items();
-        Links<T>(tape, options, scopes_, operands_, item_of_, constant_of_, names_).add_to(model);
+        move_inputs_out();
+        Links<T>({tape, options, scopes_, operands_, writers_, highlights_, item_of_, constant_of_,
+                  names_})
+            .add_to(model);
         make_modules();
         model.find_by_products();
-        mark(model, tape, options, {item_of_, constants_by_use(), modules_by_scope()});
+        model.find_ordered();
+        mark(model, tape, options, {item_of_, constants_by_use(), modules_by_scope()}, highlights_);
     }
     Model model;
 
@@ -85,7 +93,7 @@ private:
             const std::uint32_t number = is_new ? known.back() : same;
             note_operands(id, number);
             Item& item = model.items[number];
-            if (!is_new) merge_literals(item.literals, literals(tape_, id));
+            if (!is_new) merge_arguments(item, arguments_of(id, false));
             item_of_[id] = number;
             ++item.count;
             if (k == 1) item.elements += node(id).parameter->size();
@@ -105,11 +113,23 @@ private:
         if (is_new) model.items[number].shapes = {to_string(node(id).view.shape())};
         name_result(id, number);
         if (is_view) return;
-        model.items[number].formula = {};
+        Item& item = model.items[number];
+        item.formula = {};
+        if (node(id).notation != Notation::call) item.notation = node(id).notation;
+        if (is_new)
+            operands_.add_arguments(item, id, true);
+        else
+            merge_arguments(item, arguments_of(id, true));
         add_constants(id, is_new ? none : number);
         note_operands(id, number);
         item_of_[id] = number;
         model.items[number].measure.add(measure(id));
+    }
+
+    Item arguments_of(NodeId id, bool is_part) const {
+        Item item{};
+        operands_.add_arguments(item, id, is_part);
+        return item;
     }
 
     void name_result(NodeId id, std::uint32_t number) {
@@ -148,7 +168,7 @@ private:
             auto [known, is_new] = constant_of_.emplace(drawn->key, none);
             if (!is_new) continue;
             const auto before = operand_of_.find(operand_key(id, same, use.input));
-            if (same != none && before != operand_of_.end()) {
+            if (same != none && before != operand_of_.end() && !highlights_.has(use)) {
                 known->second = before->second;
                 ++model.items[before->second].count;
                 continue;
@@ -156,33 +176,62 @@ private:
             Item item{};
             item.kind = Item::Kind::constant;
             item.node = id;
-            // A named constant is an input of the whole graph.
-            item.module = drawn->is_named ? 0 : scopes_.parameter_scope_of(id);
-            item.is_named = drawn->is_named;
+            item.module = drawn->is_named ? 0 : scope_of_constant(use);
             item.name = drawn->name;
-            item.origin = origin(id);
+            item.is_frozen = use.name != nullptr && !use.storage;
+            item.origin = "used by " + std::string(node(id).op.name);
+            if (const std::string where = origin(id); !where.empty()) item.origin += ", " + where;
             item.shapes.push_back(to_string(drawn->layout->shape));
             item.count = 1;
             known->second = static_cast<std::uint32_t>(model.items.size());
+            if (use.storage && !drawn->is_named) tensors_.push_back({id, known->second});
             model.items.push_back(std::move(item));
         }
     }
 
+    // The scope in which it was made, outside of steps. Not known of tensors and frozen parameters.
+    std::uint32_t scope_of_constant(const ConstantUse& use) const {
+        std::uint32_t scope = node(use.node).scope;
+        while (use.name == nullptr && scope != 0 &&
+               !is_taken_after(use.value, tape_.scopes()[scope].serial))
+            scope = tape_.scopes()[scope].parent;
+        return scopes_.operand_scope(scope);
+    }
+
+    // A tensor, such as indices, that is the only one of its kind in a module is taken for an
+    // argument of the module, and drawn outside of it.
+    void move_inputs_out() {
+        std::map<std::pair<std::uint32_t, std::string>, std::vector<std::uint32_t>> kinds;
+        for (const auto& [node_id, item] : tensors_)
+            kinds[{outermost_module(node(node_id).scope), model.items[item].name}].push_back(item);
+        for (const auto& [kind, items] : kinds)
+            if (items.size() == 1 && kind.first != 0)
+                model.items[items[0]].module =
+                    scopes_.operand_scope(tape_.scopes()[kind.first].parent);
+    }
+    // The scope of a module that no other contains; 0: none.
+    std::uint32_t outermost_module(std::uint32_t scope) const {
+        std::uint32_t found = 0;
+        for (; scope != 0; scope = tape_.scopes()[scope].parent)
+            if (tape_.scopes()[scope].module != nullptr) found = scope;
+        return found;
+    }
+
+    // "i f g o c" of "i f g o c -> h c'".
+    static std::vector<std::string> operand_names(const char* names) {
+        std::vector<std::string> all;
+        std::istringstream words(names != nullptr ? names : "");
+        for (std::string word; words >> word && word != "->";) all.push_back(word);
+        return all;
+    }
+
     void note_operands(NodeId id, std::uint32_t item) {
         for (const ConstantUse& use : tape_.constants_of(id))
-            if (const auto drawn = operands_.find(use))
+            if (const auto drawn = operands_.find(use); drawn && !highlights_.has(use))
                 operand_of_.emplace(operand_key(id, item, use.input), constant_of_.at(drawn->key));
     }
     Key operand_key(NodeId id, std::uint32_t item, std::uint32_t input) const {
         return mix(mix(item, id - scopes_.representative(id)), input);
-    }
-
-    // The literals of operations that are folded; "…" where they differ.
-    static void merge_literals(std::vector<std::string>& known,
-                               const std::vector<std::string>& other) {
-        if (known.size() != other.size()) return;
-        for (std::size_t i = 0; i < known.size(); ++i)
-            if (known[i] != other[i]) known[i] = "…";
     }
 
     std::string origin(NodeId id) const {
@@ -203,7 +252,10 @@ private:
                     : n.input_count == 0     ? Item::Kind::source
                                              : Item::Kind::operation;
         item.name = scopes_.is_parameter(id) ? n.parameter->name() : n.op.name;
-        item.literals = literals(tape_, id);
+        item.notation = n.notation;
+        item.inputs = n.input_count;
+        operands_.add_arguments(item, id, false);
+        item.operands = operand_names(tape_.fused_names(id));
         item.origin = origin(id);
         // The further results of a Composite are its own.
         for (NodeId out = id; out < id + (tape_.composite(id) == 0 ? n.outputs : 1); ++out)
@@ -282,16 +334,28 @@ private:
         return name == "t" ? " = " : name.ends_with('.') ? "" : " ";
     }
 
+    // "t = 0 … 4, 6 … 29".
     static void name_series(Module& module, const std::set<std::int64_t>& indices) {
-        const auto first = *indices.begin(), last = *indices.rbegin();
-        const bool whole = static_cast<std::size_t>(last - first + 1) == indices.size();
-        const std::string next = std::to_string(*std::next(indices.begin()));
+        constexpr std::size_t most = 3;
+        std::vector<std::pair<std::int64_t, std::int64_t>> runs;
+        for (const std::int64_t index : indices)
+            if (!runs.empty() && runs.back().second + 1 == index)
+                runs.back().second = index;
+            else
+                runs.push_back({index, index});
+        // The last of many follows an ellipsis.
+        const auto last = runs.back().second;
+        const bool is_long = runs.size() > most;
+        if (is_long) runs.resize(most - 1);
+        std::string text;
+        for (const auto& [begin, end] : runs) {
+            text += (text.empty() ? "" : ", ") + std::to_string(begin);
+            if (end > begin) text += (end == begin + 1 ? ", " : " … ") + std::to_string(end);
+        }
         module.folded = true;
         module.count = indices.size();
-        module.title = module.name + separator(module.name) + std::to_string(first) +
-                       (indices.size() == 2 ? ", " + next
-                        : whole             ? " … " + std::to_string(last)
-                                            : ", " + next + ", … " + std::to_string(last));
+        module.title = module.name + separator(module.name) + text +
+                       (is_long ? ", … " + std::to_string(last) : "");
     }
 
     // Per scope of the tape: the module that draws it.
@@ -317,13 +381,16 @@ private:
 
     const Tape<T>& tape_;
     const Options& options_;
+    const Writers<T> writers_;
+    const Highlights<T> highlights_;
     const DrawnScopes<T> scopes_;
     const Operands<T> operands_;
     std::vector<std::uint32_t> item_of_; // per node
     std::unordered_map<NodeId, const char*> names_;
     std::unordered_map<std::uint64_t, std::uint32_t> constant_of_; // item, per value
     std::unordered_map<Key, std::uint32_t> operand_of_;            // item, by operand_key
-    std::vector<std::uint32_t> numbers_;                           // of modules, per scope
+    std::vector<std::pair<NodeId, std::uint32_t>> tensors_; // without a name: first user, and item
+    std::vector<std::uint32_t> numbers_;                    // of modules, per scope
 };
 
 } // namespace

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <sstream>
-#include <tuple>
-#include <unordered_set>
 
 namespace unroll::graph::detail {
 
@@ -24,177 +22,190 @@ std::string result_name(const char* names, std::uint32_t output) {
 template <class T>
 void Links<T>::add_to(Model& model) {
     model_ = &model;
-    find_writers();
-    for (NodeId id = 0; id < tape_.size(); ++id) {
-        if (item_of_[id] == none) continue;
+    for (NodeId id = 0; id < in_.tape.size(); ++id) {
+        if (in_.item_of[id] == none) continue;
         const Node<T>& n = node(id);
         for (std::uint32_t i = 0; i < n.input_count; ++i)
-            if (n.inputs[i] != no_node) trace(n.inputs[i], id, i);
-        for (const ConstantUse& use : tape_.constants_of(id)) link_constant(use);
+            if (n.inputs[i] != no_node) trace(n.inputs[i], no_node, {}, {n.inputs[i], id, i});
+        for (const ConstantUse& use : in_.tape.constants_of(id)) link_constant(use);
     }
-    label_distances();
-}
-
-template <class T>
-void Links<T>::find_writers() {
-    for (NodeId id = 0; id < tape_.size(); ++id) {
-        const NodeId root = node(id).root;
-        if (item_of_[id] == none || root == id || !scopes_.is_buffer(root)) continue;
-        const auto [low, high] = span_of(id);
-        writers_[root].push_back({id, low, high});
-    }
-    for (auto& [root, writers] : writers_)
-        std::sort(writers.begin(), writers.end(), [](const Writer& a, const Writer& b) {
-            return std::tie(a.low, a.node) < std::tie(b.low, b.node);
-        });
+    finish();
 }
 
 template <class T>
 void Links<T>::link_constant(const ConstantUse& use) {
-    const auto drawn = operands_.find(use);
+    const auto drawn = in_.operands.find(use);
     if (!drawn) return;
     Link link{};
-    link.from = constant_of_.at(drawn->key);
-    link.to = item_of_[use.node];
-    if (!model_->items[link.to].formula.empty() && use.input != ConstantUse::not_an_input)
-        link.input = use.input;
+    link.from = in_.constant_of.at(drawn->key);
+    link.to = in_.item_of[use.node];
+    note_receiver(use.node, link.to);
+    const bool is_operand = use.input != ConstantUse::not_an_input;
+    if (!model_->items[link.to].formula.empty() && is_operand) link.input = use.input;
     if (drawn->is_part) link.views = "part";
     const Key key = mix(mix(link.from, link.to), mix(0, link.input));
-    if (!link_of_.emplace(key, model_->links.size()).second) return;
-    link.shape = to_string(use.layout->shape);
-    link.whole = model_->items[link.from].shapes.front();
-    model_->items[link.from].is_sink = false;
-    farthest_.push_back(0);
-    reader_.push_back(use.node);
-    model_->links.push_back(std::move(link));
-}
-
-// The first and last element of the root storage that a value covers.
-template <class T>
-std::pair<std::size_t, std::size_t> Links<T>::span_of(NodeId id) const {
-    const StridedView& region = node(id).view;
-    std::size_t low = region.offset, high = region.offset;
-    for (std::size_t i = 0; i < region.shape().size(); ++i) {
-        const auto reach =
-            region.strides()[i] * (static_cast<std::ptrdiff_t>(region.shape()[i]) - 1);
-        (reach < 0 ? low : high) += static_cast<std::size_t>(reach);
+    const auto [found, is_new] = link_of_.emplace(key, model_->links.size());
+    if (is_new) {
+        link.shape = to_string(use.layout->shape);
+        link.whole = model_->items[link.from].shapes.front();
+        model_->items[link.from].is_sink = false;
+        found_.push_back({use.node, use.node, {}});
+        model_->links.push_back(std::move(link));
     }
-    return {low, high};
+    // What a tensor is to the operation, its name says.
+    if (is_operand && !use.storage && found_[found->second].first == use.node)
+        model_->links[found->second].operands.push_back(use.input);
 }
 
-// The nodes that wrote the elements that `input` covers, one per item.
+// Follows views back from the node `from` to the operation that computed it; for a part of a
+// buffer, to all operations that stored their results there. `rows`: the view of the buffer.
 template <class T>
-std::vector<NodeId> Links<T>::writers_of(NodeId buffer, NodeId input, NodeId to) const {
-    const auto found = writers_.find(buffer);
-    if (found == writers_.end()) return {};
-    const std::vector<Writer>& all = found->second;
-    const auto [low, high] = span_of(input);
-    auto begin = std::partition_point(all.begin(), all.end(),
-                                      [low = low](const Writer& w) { return w.high < low; });
-    std::vector<NodeId> writers;
-    std::unordered_set<std::uint32_t> seen;
-    for (; begin != all.end() && begin->low <= high; ++begin)
-        if (begin->node < to && seen.insert(item_of_[begin->node]).second)
-            writers.push_back(begin->node);
-    return writers;
-}
-
-// Follows views back to the operation that computed `input`; for rows of a buffer, to all
-// operations that wrote them.
-template <class T>
-void Links<T>::trace(NodeId input, NodeId to, std::uint32_t number) {
-    std::vector<std::string> views;
-    NodeId from = input, rows = no_node;
+void Links<T>::trace(NodeId from, NodeId rows, Chain views, const Reader& reader) {
+    NodeId part = from;      // whose elements are read
     NodeId inside = no_node; // the result of a Composite, if it is a view within it
-    while (item_of_[from] == none) {
+    while (in_.item_of[from] == none) {
         const Node<T>& n = node(from);
         if (n.operation != from) break;
-        if (scopes_.is_buffer(from)) {
-            for (const NodeId id : writers_of(from, input, to))
-                link({id, rows, input, to, number}, views);
-            return;
-        }
+        if (is_buffer(n)) return trace_writers(from, part, rows, views, reader);
+        const std::uint64_t composite = in_.tape.composite(from);
         // Rows of a buffer, the steps of a layer, are no operation of the user.
-        const std::uint64_t composite = tape_.composite(from);
-        if (composite == 0 && !scopes_.is_buffer(n.inputs[0])) views.push_back(view_name(from));
-        if (composite != 0 && composite == tape_.composite(to))
-            input = n.inputs[0];
+        if (composite == 0 && n.notation != Notation::same && !is_buffer(node(n.inputs[0])))
+            views.push_back({from, view_name(from), part_of(in_.tape, from)});
+        if (n.notation == Notation::same ||
+            (composite != 0 && composite == in_.tape.composite(reader.to)))
+            part = n.inputs[0];
         else if (composite != 0 && inside == no_node)
             inside = from;
         rows = from;
         from = n.inputs[0];
     }
-    link({from, inside, input, to, number}, views);
+    link(from, inside, views, reader);
+}
+
+template <class T>
+void Links<T>::trace_writers(NodeId buffer, NodeId part, NodeId rows, const Chain& views,
+                             const Reader& reader) {
+    std::unordered_set<std::uint32_t> seen; // one per item
+    for (const NodeId id : in_.writers.of(buffer, node(part).view, reader.to)) {
+        const std::uint32_t item = in_.item_of[node(id).operation];
+        if (node(id).notation == Notation::same)
+            trace(node(id).inputs[0], rows, views, reader);
+        else if (item != none && seen.insert(item).second)
+            link(id, rows, views, reader);
+    }
 }
 
 // "first = select" of a part that has a name, "select" otherwise.
 template <class T>
 std::string Links<T>::view_name(NodeId id) const {
-    const auto name = names_.find(id);
+    const auto name = in_.names.find(id);
     const std::string view = node(id).op.name;
     const bool is_part = element_count(node(id).view.shape()) !=
                          element_count(node(node(id).inputs[0]).view.shape());
-    return name != names_.end() && is_part ? std::string(name->second) + " = " + view : view;
+    return name != in_.names.end() && is_part ? std::string(name->second) + " = " + view : view;
+}
+
+// Operands of a Composite are known by number if one of its operations reads them all.
+template <class T>
+void Links<T>::note_receiver(NodeId to, std::uint32_t item) {
+    if (in_.tape.composite(to) == 0) return;
+    const NodeId first = receivers_.emplace(item, to).first->second;
+    if (first != to && in_.tape.composite(first) == in_.tape.composite(to))
+        has_several_receivers_.insert(item);
 }
 
 template <class T>
-void Links<T>::link(const End& end, const std::vector<std::string>& views) {
-    const NodeId from = end.from, to = end.to;
-    const NodeId first = node(from).operation;
+void Links<T>::link(NodeId from, NodeId whole, const Chain& views, const Reader& reader) {
+    const NodeId to = reader.to, first = node(from).operation;
     Link link{};
-    link.from = item_of_[first];
-    link.to = item_of_[to];
+    link.from = in_.item_of[first];
+    link.to = in_.item_of[to];
     if (link.from == none) return;
-    if (tape_.composite(to) != 0 && tape_.composite(from) == tape_.composite(to)) return;
+    if (in_.tape.composite(to) != 0 && in_.tape.composite(from) == in_.tape.composite(to)) return;
+    note_receiver(to, link.to);
     link.output = from - first;
-    if (!model_->items[link.to].formula.empty()) link.input = end.number;
+    if (!model_->items[link.to].formula.empty()) link.input = reader.number;
     const std::int64_t steps =
-        scopes_.is_parameter(from) ? 0 : scopes_.steps_between(from, to, link.series);
+        in_.scopes.is_parameter(from) ? 0 : in_.scopes.steps_between(from, to, link.series);
     link.carried = steps != 0;
     Key key = mix(mix(link.from, link.to), mix(link.output, link.input));
     key = mix(key, link.carried ? (steps > 0 ? 1 : 2) : 0);
-    const auto [found, fresh] = link_of_.emplace(key, model_->links.size());
-    if (fresh) {
-        for (const std::string& view : views)
-            link.views = view + (link.views.empty() ? "" : ", " + link.views);
-        link.shape = to_string(node(end.input).view.shape());
-        link.whole = to_string(node(end.rows == no_node ? from : end.rows).view.shape());
-        if (link.carried) link.state = state(from, end.input);
+    for (const View& view : views) key = mix(key, std::hash<std::string>()(view.name));
+    const auto [at, is_new] = link_of_.emplace(key, model_->links.size());
+    if (is_new) {
+        link.shape = to_string(node(reader.input).view.shape());
+        link.whole = to_string(node(whole == no_node ? from : whole).view.shape());
+        if (link.carried) link.state = state(from, reader.input);
         model_->items[link.from].is_sink = false;
-        farthest_.push_back(steps);
+        found_.push_back({to, to, {}, 0, false, steps});
         model_->links.push_back(std::move(link));
-        reader_.push_back(to);
-    } else if (reader_[found->second] == to) {
-        ++model_->links[found->second].parallel;
     }
-    Link& known = model_->links[found->second];
-    if (farthest_[found->second] != steps) farthest_[found->second] = 0;
-    if (options_.statistics != nullptr)
-        if (const Summary* s = options_.statistics->gradient(from))
+    Link& known = model_->links[at->second];
+    Found& found = found_[at->second];
+    if (to == found.first) {
+        found.chains.push_back(views);
+        known.operands.push_back(reader.number);
+    } else {
+        found.next = to == found.last ? found.next + 1 : 0;
+        if (found.next < found.chains.size())
+            found.varies = found.varies || !are_alike(found.chains[found.next], views);
+    }
+    found.last = to;
+    if (found.steps != steps) found.steps = 0;
+    for (const View& view : views)
+        if (const std::string* const color = in_.highlights.color_of_view(view.id))
+            known.color = *color;
+    if (in_.options.statistics != nullptr)
+        if (const Summary* s = in_.options.statistics->gradient(from))
             known.gradient_norm = std::max(known.gradient_norm, s->norm);
+}
+
+template <class T>
+bool Links<T>::are_alike(const Chain& a, const Chain& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const View& x, const View& y) { return x.part.axes == y.part.axes; });
 }
 
 template <class T>
 std::string Links<T>::state(NodeId from, NodeId view) const {
     for (const NodeId id : {view, from}) {
-        const auto name = names_.find(id);
-        if (name != names_.end()) return name->second;
+        const auto name = in_.names.find(id);
+        if (name != in_.names.end()) return name->second;
     }
     const Node<T>& n = node(node(from).operation);
     const std::uint32_t output = from - n.operation;
-    if (std::string name = result_name(tape_.fused_names(n.operation), output); !name.empty())
+    if (std::string name = result_name(in_.tape.fused_names(n.operation), output); !name.empty())
         return name;
     return n.op.name + (n.outputs > 1 ? " " + std::to_string(output) : std::string());
 }
 
-// Names the distance of tensors that skip steps, if it is constant.
+// "slice 2:4, transpose", the first view first.
 template <class T>
-void Links<T>::label_distances() {
+std::string Links<T>::text_of_views(const Found& found) {
+    std::string text;
+    if (found.chains.empty()) return text;
+    for (std::size_t v = found.chains[0].size(); v-- > 0;) {
+        text += (text.empty() ? "" : ", ") + found.chains[0][v].name;
+        std::vector<ViewPart> parts;
+        for (const Chain& chain : found.chains) parts.push_back(chain[v].part);
+        const std::string part = text_of(std::move(parts));
+        if (!part.empty()) text += found.varies ? " …" : " " + part;
+    }
+    return text;
+}
+
+template <class T>
+void Links<T>::finish() {
     for (std::size_t i = 0; i < model_->links.size(); ++i) {
         Link& l = model_->links[i];
-        if (!l.carried || std::abs(farthest_[i]) == 1) continue;
-        l.state += farthest_[i] == 0 ? ", earlier steps"
-                                     : ", " + std::to_string(std::abs(farthest_[i])) + " steps";
+        const Found& found = found_[i];
+        if (l.views.empty()) l.views = text_of_views(found);
+        l.parallel = std::max<std::size_t>(found.chains.size(), 1);
+        if (has_several_receivers_.contains(l.to)) l.operands.clear();
+        // The distance of tensors that skip steps, if it is constant.
+        if (l.carried && std::abs(found.steps) != 1)
+            l.state += found.steps == 0 ? ", earlier steps"
+                                        : ", " + std::to_string(std::abs(found.steps)) + " steps";
     }
 }
 

@@ -29,16 +29,23 @@ struct Item {
     NodeId node; // the first of the nodes that it represents or, for a constant, that use it
     std::uint32_t module;
     std::string name;
-    std::string origin;                // the path of its module, and the user's line
-    std::string result;                // name of its result, set by Tape::name
-    std::vector<std::string> literals; // by operand; empty for what an arrow brings
+    std::string origin; // the path of its module, and the user's line
+    std::string result; // name of its result, set by Tape::name
+    Notation notation = Notation::call;
+    // By position: a literal, what a tensor is to the operation, or empty for what an arrow brings.
+    std::vector<std::string> arguments;
+    bool has_literals = false;
+    std::vector<std::string> operands; // names of the arguments, if a fused operation has them
+    std::uint32_t inputs = 0;          // number of recorded or constant operands
+    bool names_operands = false;       // arrows to it say which operand they bring
     std::vector<std::string> shapes;   // of its results
     std::size_t elements = 0;          // of a parameter, summed over the nodes
     std::size_t count = 0;             // number of nodes that it represents
-    bool is_sink = true;   // nothing uses its results, and they are not a module's by-product
-    bool is_named = false; // a constant, by Tape::name
-    std::string color;     // of a highlighted value; empty: none
-    std::string failure;   // the error message; empty: no error
+    bool is_frozen = false;            // a constant that is a parameter
+    bool is_sink = true; // nothing uses its results, and they are not a module's by-product
+    std::string color;   // of a highlighted value; empty: none
+    std::string part;    // which elements of the result are highlighted; empty: all
+    std::string failure; // the error message; empty: no error
     Measure measure;
     Formula formula; // empty: drawn collapsed
 
@@ -49,16 +56,18 @@ struct Item {
 // A tensor that is an output of one item and an input of another.
 struct Link {
     std::uint32_t from, to;
-    std::uint32_t output = 0;    // number of the output, if the item has several
-    std::uint32_t input = 0;     // number of the input, if the item is drawn expanded
-    bool carried = false;        // from one step of a series to another
-    std::uint32_t series = none; // the module that represents these steps, if there is one
-    std::string views;           // applied in between, outermost last
-    std::string shape;           // at the input
-    std::string whole;           // shape at the output; if steps write rows of a buffer, its shape
-    std::string state;           // name of a carried tensor
-    std::size_t parallel = 1;    // number of such tensors between the same two nodes
-    double gradient_norm = -1;   // the largest
+    std::uint32_t output = 0;            // number of the output, if the item has several
+    std::uint32_t input = 0;             // number of the input, if the item is drawn expanded
+    std::vector<std::uint32_t> operands; // numbers of the arguments that it brings
+    bool carried = false;                // from one step of a series to another
+    std::uint32_t series = none;         // the module that represents these steps, if there is one
+    std::string views;                   // applied in between, outermost last
+    std::string shape;                   // at the input
+    std::string whole;         // shape at the output; if steps write rows of a buffer, its shape
+    std::string state;         // name of a carried tensor
+    std::size_t parallel = 1;  // number of such tensors between the same two nodes
+    double gradient_norm = -1; // the largest
+    std::string color;         // of a highlighted view; empty: none
 };
 
 // A scope, and all scopes that are folded into it. Module 0 is the whole tape.
@@ -87,12 +96,16 @@ struct Model {
     // The scope of a backward pass that the module is in; 0: none.
     std::uint32_t backward_pass(std::uint32_t module) const;
     std::string path(std::uint32_t module) const;
+    // Whether a module of the library or of the user, not only scopes, contains it.
+    bool is_in_module(std::uint32_t module) const;
 
     // Fills Module::parameters.
     void count_parameters();
     // An unused result of a module with other, used results is not shown as a result of the graph:
     // a final state, for instance.
     void find_by_products();
+    // Fills Item::names_operands: where literals do not show it, and the operands are alike.
+    void find_ordered();
 };
 
 // The model of a whole tape, or of the nodes from which `of` was computed.
@@ -106,9 +119,13 @@ struct Origin {
     std::vector<std::uint32_t> module_of;      // per scope of the tape
 };
 
+template <class T>
+class Highlights;
+
 // Marks the operation that failed, which is added if it was not recorded, and gives the chosen
 // values their colours.
 template <class T>
-void mark(Model& model, const Tape<T>& tape, const Options& options, const Origin& origin);
+void mark(Model& model, const Tape<T>& tape, const Options& options, const Origin& origin,
+          const Highlights<T>& highlights);
 
 } // namespace unroll::graph::detail

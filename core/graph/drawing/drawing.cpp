@@ -18,7 +18,8 @@ public:
     Drawer(const Model& model, const Options& options, std::uint32_t root,
            const std::vector<bool>& open)
         : model_(model), options_(options), root_(root), visibility_(model, root, open, options),
-          copies_(model, options, visibility_), hues_(hues_of(model)), ids_(visibility_.ids()) {
+          copies_(model, options, visibility_), hues_(hues_of(model)),
+          item_hues_(hues_of_items(model, hues_)), ids_(visibility_.ids()) {
         drawing_.left_to_right = options.left_to_right;
         draw_groups();
         draw_boxes();
@@ -64,14 +65,12 @@ private:
 
     void draw_boxes() {
         for (std::uint32_t i = 0; i < model_.items.size(); ++i) {
-            const Item& item = model_.items[i];
-            if (!visibility_.is_open(item.module) || visibility_.is_hidden(i) ||
-                visibility_.is_left_out(i))
-                continue;
+            const std::uint32_t home = visibility_.home(i);
+            if (home == none || visibility_.is_hidden(i) || visibility_.is_left_out(i)) continue;
             if (visibility_.is_opened(i))
                 open_formula(i);
             else if (copies_.of(i).empty())
-                box(i, ids_[i], group_of_[item.module]);
+                box(i, ids_[i], group_of_[home]);
             else
                 for (const Copies::Copy& copy : copies_.of(i))
                     box(i, copy.id, group_beside(copy.module));
@@ -152,22 +151,24 @@ private:
         box.group = group;
         box.small = !copies_.of(i).empty();
         std::string name = box.small ? item.name : name_in(model_, item);
-        if (!item.literals.empty()) name = call_text(name, item.literals);
+        name = call_text(item, name);
         if (!item.result.empty()) name = item.result + " = " + name;
         box.lines.push_back(name);
-        if (!box.small) list(item.shapes, box.lines);
+        if (!box.small || item.kind == Item::Kind::constant) list(item.shapes, box.lines);
+        if (!item.part.empty()) box.lines.push_back("coloured: " + item.part);
         for (const std::string& line : wrapped(item.failure))
             if (!line.empty()) box.lines.push_back(line);
         annotate(item.measure, box.lines);
         box.color = item.color;
         box.tooltip = item.name;
-        if (!item.literals.empty()) box.tooltip += ": " + call_text(item.name, item.literals);
+        if (const std::string call = call_text(item, item.name); call != item.name)
+            box.tooltip += ": " + call;
         if (box.small)
             for (const std::string& shape : item.shapes) box.tooltip += " " + shape;
         box.tooltip += "\n" + item.origin;
         if (!item.failure.empty()) box.tooltip += "\n" + item.failure;
         if (item.count > 1) box.tooltip += "\n× " + format_thousands(item.count);
-        if (options_.color == Color::module) box.hue = hues_[item.module];
+        if (options_.color == Color::module) box.hue = item_hues_[i];
         measure(metric(item.measure), box.scale);
         drawing_.boxes.push_back(std::move(box));
     }
@@ -188,9 +189,14 @@ private:
         std::set<std::string> in, out;
         for (const Link& l : model_.links) {
             const bool leaves = ids_[l.from] == box.id, enters = ids_[l.to] == box.id;
-            if (leaves != enters && !model_.items[l.from].is_operand())
+            const bool is_input =
+                model_.items[l.from].kind == Item::Kind::constant && !visibility_.is_hidden(l.from);
+            if (leaves != enters && (!model_.items[l.from].is_operand() || is_input))
                 (leaves ? out : in).insert(l.whole);
         }
+        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
+            if (ids_[i] == box.id && model_.items[i].is_sink && !model_.items[i].is_operand())
+                out.insert(model_.items[i].shapes.begin(), model_.items[i].shapes.end());
         if (!is_step && (!in.empty() || !out.empty()))
             box.lines.push_back(some(in) + " → " + some(out));
         if (!is_step) annotate(module.measure, box.lines);
@@ -234,10 +240,9 @@ private:
             box.group = group;
             box.lines.push_back(sign(term));
             box.tooltip = item.name;
-            if (options_.color == Color::module) box.hue = hues_[item.module];
+            if (options_.color == Color::module) box.hue = item_hues_[i];
             // The operands come first.
-            if (term.kind == Formula::Kind::input || t < item.literals.size())
-                inputs.push_back(box.id);
+            if (term.kind == Formula::Kind::input || t < item.inputs) inputs.push_back(box.id);
             for (const std::uint32_t argument : term.arguments)
                 drawing_.arrows.push_back({id + "_" + std::to_string(argument), box.id, {}});
             drawing_.boxes.push_back(std::move(box));
@@ -280,7 +285,25 @@ private:
         const std::uint32_t a = visibility_.side(from.module), b = visibility_.side(to.module);
         arrow.crosses = a != b && copy.empty();
         arrow.reversed = a == b && a != 0;
+        arrow.color = link.color;
+        if (arrow.to == "n" + std::to_string(link.to)) show_operands(arrow, link);
         label(arrow, link, for_all);
+    }
+
+    // Uses of one value by one operation are so many arrows, unless a text says so.
+    void show_operands(Arrow& arrow, const Link& link) const {
+        constexpr std::size_t most = 3;
+        const Item& to = model_.items[link.to];
+        if (!to.names_operands) {
+            if (link.views.empty() && link.parallel <= most) arrow.count = link.parallel;
+            return;
+        }
+        for (const std::uint32_t operand : link.operands)
+            arrow.operands += (arrow.operands.empty() ? "" : ", ") + operand_name(to, operand);
+        if (link.operands.size() > most && to.operands.empty())
+            arrow.operands = operand_name(to, link.operands.front()) + " … " +
+                             operand_name(to, link.operands.back());
+        if (arrow.operands == link.state) arrow.operands.clear(); // its label
     }
 
     bool is_step(const std::string& id) const {
@@ -295,20 +318,29 @@ private:
         std::string line = link.state;
         if (!link.carried) {
             line = link.views;
-            if (link.parallel > 1 && !line.empty())
-                line = std::to_string(link.parallel) + " × " + line;
+            const bool is_into_operation = arrow.to == "n" + std::to_string(link.to);
+            if (link.parallel > 1 && arrow.count == 1 &&
+                (!line.empty() || (is_into_operation && arrow.operands.empty())))
+                line = std::to_string(link.parallel) + " ×" + (line.empty() ? "" : " " + line);
         }
         // The shape of the whole buffer is shown in the box.
         if (options_.edge_shapes && !line.empty() && !link.carried && link.shape != "[]")
             line += " " + link.shape;
         if (for_all) line += (line.empty() ? "" : ", ") + std::string("for all");
+        // Each operand of an operation has its own arrow.
+        const std::uint32_t own = arrow.to == "n" + std::to_string(link.to) && !link.carried
+                                      ? static_cast<std::uint32_t>(&link - model_.links.data())
+                                      : none;
         const auto [found, fresh] = arrow_of_.emplace(
-            std::make_tuple(arrow.from, arrow.to, arrow.carried), drawing_.arrows.size());
+            std::make_tuple(arrow.from, arrow.to, arrow.carried, own), drawing_.arrows.size());
         if (fresh) {
-            if (options_.color == Color::module) arrow.hue = hues_[from.module];
+            if (options_.color == Color::module) arrow.hue = item_hues_[link.from];
             drawing_.arrows.push_back(arrow);
         }
         Arrow& drawn = drawing_.arrows[found->second];
+        if (!fresh && !arrow.operands.empty() && drawn.operands != arrow.operands)
+            drawn.operands += (drawn.operands.empty() ? "" : ", ") + arrow.operands;
+        if (drawn.color.empty()) drawn.color = arrow.color;
         if (options_.color == Color::gradient_norm)
             drawn.scale = std::max(drawn.scale, link.gradient_norm);
         else
@@ -387,12 +419,12 @@ private:
     const Visibility visibility_;
     const Copies copies_;
     Drawing drawing_;
-    const std::vector<std::uint32_t> hues_; // per module
-    std::vector<std::uint32_t> group_of_;   // per module
-    std::vector<std::string> ids_;          // per item: the box that represents it
+    const std::vector<std::uint32_t> hues_, item_hues_; // per module, per item
+    std::vector<std::uint32_t> group_of_;               // per module
+    std::vector<std::string> ids_;                      // per item: the box that represents it
     std::size_t outside_nodes_ = 0;
     std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of expanded formulas
-    std::map<std::tuple<std::string, std::string, bool>, std::size_t> arrow_of_;
+    std::map<std::tuple<std::string, std::string, bool, std::uint32_t>, std::size_t> arrow_of_;
     double least_ = 1e300, most_ = 0;
 };
 

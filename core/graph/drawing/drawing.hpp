@@ -37,12 +37,15 @@ struct Box {
 struct Arrow {
     std::string from, to;
     std::vector<std::string> lines;
+    std::string operands = {}; // which of the operands it brings, at its head: "x1"
+    std::size_t count = 1;     // of such arrows
     bool carried = false;
     bool against = false;  // directed against the order of the tape
     bool crosses = false;  // from the forward to the backward side
     bool reversed = false; // on the backward side, which is drawn bottom-up
     double scale = -1;
     std::uint32_t hue = none;
+    std::string color = {}; // of a highlighted view; empty: none
 };
 
 struct Group {

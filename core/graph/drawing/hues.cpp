@@ -1,6 +1,7 @@
 #include <unroll/core/graph/drawing/hues.hpp>
 
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -46,6 +47,20 @@ std::vector<std::uint32_t> hues_of(const Model& model) {
         }
     }
     return hues;
+}
+
+std::vector<std::uint32_t> hues_of_items(const Model& model,
+                                         const std::vector<std::uint32_t>& hues) {
+    std::vector<std::set<std::uint32_t>> of_users(model.items.size());
+    for (const Link& l : model.links) of_users[l.from].insert(hues[model.items[l.to].module]);
+    std::vector<std::uint32_t> found;
+    for (std::size_t i = 0; i < model.items.size(); ++i) {
+        const Item& item = model.items[i];
+        const std::uint32_t own = hues[item.module];
+        const bool has_users_hue = own == none && item.is_operand() && of_users[i].size() == 1;
+        found.push_back(has_users_hue ? *of_users[i].begin() : own);
+    }
+    return found;
 }
 
 } // namespace unroll::graph::detail

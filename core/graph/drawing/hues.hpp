@@ -8,5 +8,9 @@ namespace unroll::graph::detail {
 // modules has its own colour, wherever it is called. Scopes that no module opened, such as a
 // loop's, count if there is no such level.
 std::vector<std::uint32_t> hues_of(const Model& model);
+// Per item: the colour of its module. A parameter or constant outside of any has that of the
+// modules that use it, if it is one.
+std::vector<std::uint32_t> hues_of_items(const Model& model,
+                                         const std::vector<std::uint32_t>& hues);
 
 } // namespace unroll::graph::detail
