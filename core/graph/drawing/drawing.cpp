@@ -9,6 +9,8 @@
 #include <map>
 #include <set>
 
+#include <fmt/format.h>
+
 namespace unroll::graph::detail {
 
 namespace {
@@ -328,9 +330,11 @@ private:
             line += " " + link.shape;
         if (for_all) line += (line.empty() ? "" : ", ") + std::string("for all");
         // Each operand of an operation has its own arrow.
-        const std::uint32_t own = arrow.to == "n" + std::to_string(link.to) && !link.carried
-                                      ? static_cast<std::uint32_t>(&link - model_.links.data())
-                                      : none;
+        std::string own;
+        if (arrow.to == "n" + std::to_string(link.to) && !link.carried) {
+            own = link.views;
+            for (const std::uint32_t operand : link.operands) own += fmt::format(" {}", operand);
+        }
         const auto [found, fresh] = arrow_of_.emplace(
             std::make_tuple(arrow.from, arrow.to, arrow.carried, own), drawing_.arrows.size());
         if (fresh) {
@@ -424,7 +428,7 @@ private:
     std::vector<std::string> ids_;                      // per item: the box that represents it
     std::size_t outside_nodes_ = 0;
     std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of expanded formulas
-    std::map<std::tuple<std::string, std::string, bool, std::uint32_t>, std::size_t> arrow_of_;
+    std::map<std::tuple<std::string, std::string, bool, std::string>, std::size_t> arrow_of_;
     double least_ = 1e300, most_ = 0;
 };
 

@@ -124,8 +124,9 @@ TEST_CASE("arrows say which operand they bring where the order matters") {
     const V c(ones({2, 2}));
     const auto check = [&](const char* label, const V& y, const char* first, const char* second) {
         const Seen seen(graph::dot(y));
-        CHECK(seen.operands(seen.node("b"), seen.node(label)) == first);
-        CHECK(seen.operands(seen.node("a"), seen.node(label)) == second);
+        const std::string to = seen.node(label);
+        CHECK(seen.operands(seen.node("b\\n"), to) == first);
+        CHECK(seen.operands(seen.node("a\\n"), to) == second);
     };
     check("x1 − x2", b - a, "x1", "x2");
     check("x1 / x2", b / a, "x1", "x2");
@@ -211,7 +212,7 @@ TEST_CASE("an operation of several steps is one node with its own name and shape
     const auto expect = [&](const char* text, auto f) {
         const Seen seen = picture(f);
         CHECK(label(seen) == text);
-        CHECK(seen.edges_with("label=") == 0); // of no view of its own
+        CHECK(seen.edges_with("[label=") == 0); // of no view of its own
     };
     expect("gather\\n[3, 2]", [&](V x) { return gather(x, 1, columns); });
     expect("pick\\n[3]", [&](V x) { return pick(x, classes); });

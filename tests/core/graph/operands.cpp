@@ -97,7 +97,10 @@ TEST_CASE("sequence lengths are drawn") {
     Tape<float> tape;
     static_cast<void>(rnn(tape.variable(ones({4, 2, 2}), "x"), {}, std::vector<std::size_t>{4, 2}));
     const Seen seen(graph::dot(tape));
-    CHECK_FALSE(seen.edge(seen.node("lengths\\n[2]"), seen.node("without_padding")).empty());
+    // Next to each user: the input without padding, and the states in steps after an end.
+    CHECK(seen.nodes_with("label=\"lengths\\n[2]\"") == 3);
+    CHECK(seen.edges_with("-> " + seen.node("without_padding")) == 2);
+    CHECK(seen.nodes_with("label=\"where(lengths, x2, x3)") == 2);
 }
 
 TEST_CASE("inputs of a collapsed module are drawn next to it") {
@@ -108,13 +111,13 @@ TEST_CASE("inputs of a collapsed module are drawn next to it") {
     const auto y = sum(rnn(ones({4, 2, 2}), {}, lengths).output);
     for (const std::size_t depth : {0, 1, 2}) {
         const Seen seen(graph::dot(y, {.depth = depth}));
-        CHECK(seen.nodes_with("label=\"constant\\n[4, 2, 2]\"") == 1);
-        CHECK(seen.nodes_with("label=\"lengths\\n[2]\"") == 1);
-        CHECK(seen.nodes_with("class=\"constant\"") == (depth < 2 ? 2 : 7));
+        CHECK(seen.nodes_with("label=\"constant\\n[8, 2]\"") == (depth == 0 ? 1 : 2));
+        CHECK(seen.nodes_with("label=\"lengths\\n[2]\"") >= (depth == 0 ? 1 : 2));
+        if (depth < 2) CHECK(seen.nodes_with("class=\"constant\"") == (depth == 0 ? 2 : 4));
     }
     const Seen whole(graph::dot(y, {.depth = 0}));
     CHECK_FALSE(whole.edge(whole.node("lengths"), whole.node("Rnn")).empty());
-    CHECK(whole.nodes_with("[4, 2, 2] → [4, 2, 6]") == 1);
+    CHECK(whole.nodes_with("[2], [8, 2] → [4, 2, 6]") == 1);
     CHECK(Seen(graph::dot(embed(Indices::ones({3, 2})), {.depth = 0}))
               .nodes_with("label=\"indices\\n[3, 2]\"") == 1);
 }
@@ -151,7 +154,8 @@ TEST_CASE("an anonymous constant has its shape, and says what uses it") {
     }
     const Seen seen(graph::dot(y));
     CHECK(seen.nodes_with("label=\"constant\\n[3]\"") == 3); // the shared one next to each user
-    CHECK(seen.nodes_with("tooltip=\"constant\\nused by add, operands.cpp:") == 1);
+    CHECK(seen.nodes_with("tooltip=\"constant\\nused by add, ") == 1);
+    CHECK(seen.nodes_with("operands.cpp:") >= 4);
 }
 
 TEST_CASE("a named input is drawn next to a collapsed module") {
