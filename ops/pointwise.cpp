@@ -36,6 +36,13 @@ Mask combine(const char* name, const Mask& a, const Mask& b, F f) {
     return mask;
 }
 
+// As with_notation(), without the costs of a view: these operations may be small.
+template <class T>
+void note(const Variable<T>& y, Notation notation) {
+    if (y.is_recorded() && Composite::outermost() == nullptr)
+        y.body()->slot->tape.load(std::memory_order_relaxed)->node(y.node()).notation = notation;
+}
+
 // A name that the user gives is written instead of a sign.
 Notation own_notation(const Op& op, std::string_view name, Notation sign) {
     return op.name == name ? sign : Notation::ordered;
@@ -58,27 +65,31 @@ namespace detail {
 
 template <class T>
 Variable<T> Pointwise<T>::add(const V& a, const V& b, Op op) {
-    return with_notation(unroll::fuse(
-                             op, [](auto a, auto b) { return a + b; }, a, b),
-                         Notation::sum);
+    const V y = unroll::fuse(
+        op, [](auto a, auto b) { return a + b; }, a, b);
+    note(y, Notation::sum);
+    return y;
 }
 template <class T>
 Variable<T> Pointwise<T>::subtract(const V& a, const V& b, Op op) {
-    return with_notation(unroll::fuse(
-                             op, [](auto a, auto b) { return a - b; }, a, b),
-                         Notation::difference);
+    const V y = unroll::fuse(
+        op, [](auto a, auto b) { return a - b; }, a, b);
+    note(y, Notation::difference);
+    return y;
 }
 template <class T>
 Variable<T> Pointwise<T>::multiply(const V& a, const V& b, Op op) {
-    return with_notation(unroll::fuse(
-                             op, [](auto a, auto b) { return a * b; }, a, b),
-                         Notation::product);
+    const V y = unroll::fuse(
+        op, [](auto a, auto b) { return a * b; }, a, b);
+    note(y, Notation::product);
+    return y;
 }
 template <class T>
 Variable<T> Pointwise<T>::divide(const V& a, const V& b, Op op) {
-    return with_notation(unroll::fuse(
-                             op, [](auto a, auto b) { return a / b; }, a, b),
-                         Notation::quotient);
+    const V y = unroll::fuse(
+        op, [](auto a, auto b) { return a / b; }, a, b);
+    note(y, Notation::quotient);
+    return y;
 }
 template <class T>
 Variable<T> Pointwise<T>::negative(const V& a, Op op) {
@@ -88,9 +99,10 @@ Variable<T> Pointwise<T>::negative(const V& a, Op op) {
 #define UNROLL_TWO(name, how)                                                                      \
     template <class T>                                                                             \
     Variable<T> Pointwise<T>::name(const V& a, const V& b, Op op) {                                \
-        return with_notation(unroll::fuse(                                                         \
-                                 op, [](auto a, auto b) { return unroll::name(a, b); }, a, b),     \
-                             how);                                                                 \
+        const V y = unroll::fuse(                                                                  \
+            op, [](auto a, auto b) { return unroll::name(a, b); }, a, b);                          \
+        note(y, how);                                                                              \
+        return y;                                                                                  \
     }
 #define UNROLL_BINARY(name, meaning, notation, ...)                                                \
     UNROLL_TWO(name, own_notation(op, #name, notation_of notation))
