@@ -66,7 +66,7 @@ PAGES = {
 INSIDE = {
     "core/autograd/accumulator", "core/autograd/backward/in_place", "core/autograd/backward/linear_maps",
     "core/autograd/backward/pass", "core/autograd/backward/recorded", "core/autograd/rule",
-    "core/base/arena", "core/base/list", "core/base/per_thread", "core/check/difference", "core/check/locate", "core/graph/drawing/copies",
+    "core/base/arena", "core/base/list", "core/base/numbers", "core/base/per_thread", "core/check/difference", "core/check/locate", "core/graph/drawing/copies",
     "core/graph/drawing/drawing", "core/graph/drawing/hues", "core/graph/drawing/process", "core/graph/drawing/text",
     "core/graph/drawing/visibility", "core/graph/buffers", "core/graph/highlights", "core/graph/links", "core/graph/parts",
     "core/kernels/panels", "core/kernels/sums", "core/kernels/weights", "core/tensor/layout",

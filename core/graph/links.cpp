@@ -181,7 +181,7 @@ std::string Links<T>::state(NodeId from, NodeId view) const {
 
 // "slice 2:4, transpose", the first view first.
 template <class T>
-std::string Links<T>::text_of_views(const Found& found) {
+std::string Links<T>::text_of_views(const Found& found, bool varies) {
     std::string text;
     if (found.chains.empty()) return text;
     for (std::size_t v = found.chains[0].size(); v-- > 0;) {
@@ -189,7 +189,7 @@ std::string Links<T>::text_of_views(const Found& found) {
         std::vector<ViewPart> parts;
         for (const Chain& chain : found.chains) parts.push_back(chain[v].part);
         const std::string part = text_of(std::move(parts));
-        if (!part.empty()) text += found.varies ? " …" : " " + part;
+        if (!part.empty()) text += varies ? " …" : " " + part;
     }
     return text;
 }
@@ -199,7 +199,8 @@ void Links<T>::finish() {
     for (std::size_t i = 0; i < model_->links.size(); ++i) {
         Link& l = model_->links[i];
         const Found& found = found_[i];
-        if (l.views.empty()) l.views = text_of_views(found);
+        if (l.views.empty()) l.views = text_of_views(found, found.varies);
+        l.all_views = text_of_views(found, true);
         l.parallel = std::max<std::size_t>(found.chains.size(), 1);
         if (has_several_receivers_.contains(l.to)) l.operands.clear();
         // The distance of tensors that skip steps, if it is constant.

@@ -62,7 +62,7 @@ private:
     std::string view_name(NodeId id) const;
     std::string state(NodeId from, NodeId view) const;
     static bool are_alike(const Chain& a, const Chain& b);
-    static std::string text_of_views(const Found& found);
+    static std::string text_of_views(const Found& found, bool varies);
     void finish();
 
     const Sources in_;

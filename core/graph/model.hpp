@@ -62,6 +62,7 @@ struct Link {
     bool carried = false;                // from one step of a series to another
     std::uint32_t series = none;         // the module that represents these steps, if there is one
     std::string views;                   // applied in between, outermost last
+    std::string all_views;               // the same for many such tensors, whose parts differ
     std::string shape;                   // at the input
     std::string whole;         // shape at the output; if steps write rows of a buffer, its shape
     std::string state;         // name of a carried tensor

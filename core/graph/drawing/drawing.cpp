@@ -319,7 +319,7 @@ private:
         const bool is_short = is_step(arrow.from) && is_step(arrow.to);
         std::string line = link.state;
         if (!link.carried) {
-            line = link.views;
+            line = for_all ? link.all_views : link.views;
             const bool is_into_operation = arrow.to == "n" + std::to_string(link.to);
             if (link.parallel > 1 && arrow.count == 1 &&
                 (!line.empty() || (is_into_operation && arrow.operands.empty())))
