@@ -233,6 +233,36 @@ TEST_CASE("an operation of several steps is one node with its own name and shape
     expect("matmul\\n[3, 2]", [&](V x) { return matmul(x, V(ones({4, 2}))); });
 }
 
+TEST_CASE("views say which part of a value they are") {
+    const auto edge = [](const char* label, auto f) {
+        Tape<float> tape;
+        const V x = tape.variable(ones({4, 12}), "x");
+        CHECK(Seen(graph::dot(f(x))).edges_with(std::string("[label=\" ") + label + "\"") == 1);
+    };
+    edge("select 2 [12]", [](V x) { return exp(select(x, 0, 2)); });
+    edge("select :, 7 [4]", [](V x) { return exp(select(x, 1, 7)); });
+    edge("slice 1:3 [2, 12]", [](V x) { return exp(slice(x, 0, 1, 3)); });
+    edge("block :, 3:6 [4, 3]", [](V x) { return exp(block(x, 1, 4)); });
+    edge("element 1, 2", [](V x) { return exp(x(1, 2)); });
+    edge("transpose [12, 4]", [](V x) { return exp(transpose(x)); });
+    edge("reshape, slice …, 0:2 [4, 2, 2]", [](V x) {
+        return exp(slice(reshape(x, {4, 2, 6}), 2, 0, 2));
+    });
+    // Parts that one operation reads: their union.
+    edge("2 × block :, 0:6 [4, 3]", [](V x) { return block(x, 0, 4) * block(x, 1, 4); });
+    edge("2 × block :, 0:3 and :, 6:9 [4, 3]", [](V x) { return block(x, 2, 4) * block(x, 0, 4); });
+    edge("2 × block [4, 6]", [](V x) { return block(x, 0, 2) * block(x, 1, 2); });
+    // One for each step.
+    Tape<float> tape;
+    const V x = tape.variable(ones({5, 2}), "x");
+    V h = tape.variable(ones({2}), "h");
+    for (std::size_t t = 0; t < 5; ++t) {
+        const Scope step("t", static_cast<std::int64_t>(t));
+        h = tanh(h + select(x, 0, t));
+    }
+    CHECK(Seen(graph::dot(h)).edges_with("label=\" select … [2]\"") == 1);
+}
+
 TEST_CASE("an operation made of steps is distinguished from the same operation before it") {
     // Two calls in one line, each of several nodes.
     const Seen seen = picture([](V x) { return softmax(softmax(x, 0), 0); });
