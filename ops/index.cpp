@@ -164,7 +164,9 @@ Variable<T> masked_fill(const Variable<T>& x, const Mask& mask, double value, Op
         fail(op, "the mask " + to_string(mask.shape()) + " does not broadcast to x " +
                      to_string(x.shape()));
     const Composite composite(op);
-    return detail::with_operand(where(mask, value, x, op), "mask", mask, &composite);
+    const auto filled =
+        detail::with_operand(where(mask, value, x, op), "mask", mask, &composite, 1);
+    return detail::with_literals(filled, 2, {value}, &composite);
 }
 
 template <class T>

@@ -34,12 +34,13 @@ Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis
         value.slice(axis, ends.end()[-2], ends.back()).assign(piece.value());
     }
     const auto inputs = pointers(pieces);
-    return record<T>(op, std::span(inputs), std::move(value), save_for_backward(),
-                     [a, ends](const Adjoints<T>& to, const Variable<T>& g) {
-                         for (std::size_t i = 0; i + 1 < ends.size(); ++i)
-                             to[i].add(
-                                 slice(g, static_cast<std::ptrdiff_t>(a), ends[i], ends[i + 1]));
-                     });
+    return detail::with_notation(
+        record<T>(op, std::span(inputs), std::move(value), save_for_backward(),
+                  [a, ends](const Adjoints<T>& to, const Variable<T>& g) {
+                      for (std::size_t i = 0; i + 1 < ends.size(); ++i)
+                          to[i].add(slice(g, static_cast<std::ptrdiff_t>(a), ends[i], ends[i + 1]));
+                  }),
+        Notation::ordered);
 }
 
 template <class T>
@@ -56,10 +57,12 @@ Variable<T> stack(std::span<const Variable<T>> pieces, std::ptrdiff_t axis, Op o
     for (std::size_t i = 0; i < pieces.size(); ++i)
         value.select(along, i).assign(pieces[i].value());
     const auto inputs = pointers(pieces);
-    return record<T>(op, std::span(inputs), std::move(value), save_for_backward(),
-                     [along, count = inputs.size()](const Adjoints<T>& to, const Variable<T>& g) {
-                         for (std::size_t i = 0; i < count; ++i) to[i].add(select(g, along, i));
-                     });
+    return detail::with_notation(
+        record<T>(op, std::span(inputs), std::move(value), save_for_backward(),
+                  [along, count = inputs.size()](const Adjoints<T>& to, const Variable<T>& g) {
+                      for (std::size_t i = 0; i < count; ++i) to[i].add(select(g, along, i));
+                  }),
+        Notation::ordered);
 }
 
 template <class T>
@@ -77,7 +80,10 @@ Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, s
     const Variable<T> front(Tensor<T>::full(shape, static_cast<T>(value)));
     shape[a] = after;
     const Variable<T> back(Tensor<T>::full(shape, static_cast<T>(value)));
-    return concatenate({front, x, back}, axis, op);
+    return detail::with_literals(
+        concatenate({front, x, back}, axis, op), 1,
+        {static_cast<double>(a), static_cast<double>(before), static_cast<double>(after), value},
+        &composite);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

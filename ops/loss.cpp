@@ -170,7 +170,9 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
             }
             to[0].add(Variable<T>(std::move(gradient)));
         });
-    return detail::with_operand(std::move(loss), "targets", targets);
+    loss = detail::with_operand(std::move(loss), "targets", targets, nullptr, 1);
+    if (options.smoothing == 0) return loss;
+    return detail::with_literals(std::move(loss), 2, {options.smoothing});
 }
 
 template <class T>
@@ -213,8 +215,9 @@ Variable<T> mean_squared_error(const Variable<T>& x, const std::type_identity_t<
                                Reduction reduction, Op op) {
     same_shape(op, x, y);
     const Composite composite(op);
-    return detail::reduced(fuse(op, primitive([](auto x, auto y) { return square(x - y); }), x, y),
-                           reduction);
+    const auto loss = detail::reduced(
+        fuse(op, primitive([](auto x, auto y) { return square(x - y); }), x, y), reduction);
+    return detail::with_notation(loss, Notation::symmetric, &composite);
 }
 
 template <class T>
@@ -223,13 +226,14 @@ Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>&
     same_shape(op, x, y);
     if (!(delta > 0)) fail(op, "delta must be positive, got " + std::to_string(delta));
     const Composite composite(op);
-    return detail::reduced(fuse(op, primitive([delta](auto x, auto y) {
-                                    const auto d = x - y;
-                                    return where(abs(d) < delta, 0.5 * d * d,
-                                                 delta * (abs(d) - 0.5 * delta));
-                                }),
-                                x, y),
-                           reduction);
+    const auto loss = detail::reduced(fuse(op, primitive([delta](auto x, auto y) {
+                                               const auto d = x - y;
+                                               return where(abs(d) < delta, 0.5 * d * d,
+                                                            delta * (abs(d) - 0.5 * delta));
+                                           }),
+                                           x, y),
+                                      reduction);
+    return detail::with_literals(loss, 2, {delta}, &composite);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

@@ -30,15 +30,18 @@ Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>
     if (a.dimension() == 0 || b.dimension() == 0)
         fail(op, "a scalar has no rows: " + to_string(a.shape()) + " and " + to_string(b.shape()));
     const Composite composite(op);
+    const auto ordered = [&](Variable<T> y) {
+        return detail::with_notation(std::move(y), Notation::ordered, &composite);
+    };
     if (a.dimension() == 1)
-        return squeeze(matmul(expand_dims(a, 0), b, op), b.dimension() == 1 ? 0 : -2);
-    if (b.dimension() == 1) return squeeze(matmul(a, expand_dims(b, 1), op), -1);
+        return ordered(squeeze(matmul(expand_dims(a, 0), b, op), b.dimension() == 1 ? 0 : -2));
+    if (b.dimension() == 1) return ordered(squeeze(matmul(a, expand_dims(b, 1), op), -1));
     const std::size_t inner = a.shape().back();
     if (b.shape(b.dimension() - 2) != inner)
         fail(op, "inner extents differ: " + to_string(a.shape()) + " and " + to_string(b.shape()));
     if (a.dimension() > 2 && b.dimension() == 2)
-        return reshape(matmul(rows_of(a), b, op), with_last(a.shape(), b.shape(1)));
-    return product(op, a, b);
+        return ordered(reshape(matmul(rows_of(a), b, op), with_last(a.shape(), b.shape(1))));
+    return ordered(product(op, a, b));
 }
 
 template <class T>
@@ -47,7 +50,9 @@ Variable<T> scaled_matmul(const Variable<T>& a, const std::type_identity_t<Varia
     if (a.dimension() < 2 || b.dimension() < 2 || a.shape().back() != b.shape(b.dimension() - 2))
         fail(op, to_string(a.shape()) + " and " + to_string(b.shape()) +
                      "; expected [..., m, k] and [..., k, n]");
-    return product(op, a, b, static_cast<T>(scale));
+    const auto y =
+        detail::with_notation(product(op, a, b, static_cast<T>(scale)), Notation::ordered);
+    return detail::with_literals(y, 2, {scale});
 }
 
 template <class T>

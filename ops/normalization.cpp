@@ -247,9 +247,10 @@ Variable<T> dropout(const Variable<T>& x, double p, Op op) {
     Tensor<T> draws(x.shape());
     tape->random().fill_uniform(draws.data(), draws.size(), T(0), T(1));
     const double scale = p < 1 ? 1 / (1 - p) : 0;
-    return fuse(op,
-                primitive([p, scale](auto x, auto draw) { return where(draw < p, 0, x * scale); }),
-                x, draws);
+    const auto thinned =
+        fuse(op, primitive([p, scale](auto x, auto draw) { return where(draw < p, 0, x * scale); }),
+             x, draws);
+    return detail::with_literals(thinned, 1, {p}, &composite);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

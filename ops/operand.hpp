@@ -65,6 +65,24 @@ Variable<T> with_operand(Variable<T> y, const char* role, const Tensor<U>& opera
     return y;
 }
 
+// y, whose operation pictures write so. Not within the Composite of another operation.
+template <class T>
+Variable<T> with_notation(Variable<T> y, Notation notation, const Composite* own = nullptr) {
+    if (y.is_recorded() && Composite::outermost() == own)
+        y.tape()->set_notation(y.node(), notation);
+    return y;
+}
+
+// y, for whose operation pictures show numbers that it captured: the arguments of its call from
+// number `first` on.
+template <class T>
+Variable<T> with_literals(Variable<T> y, std::uint32_t first, std::initializer_list<double> numbers,
+                          const Composite* own = nullptr) {
+    if (y.is_recorded() && Composite::outermost() == own)
+        for (const double number : numbers) y.tape()->note_literal(y, first++, number);
+    return y;
+}
+
 } // namespace detail
 
 // The scalar type of operands of which at least one is not a number.

@@ -1,21 +1,22 @@
 // What pictures show in addition to recorded values: names, constants, indices and masks.
 #include <unroll/core/autograd/tape.hpp>
+#include <unroll/core/base/numbers.hpp>
 
 #include <algorithm>
+#include <string_view>
+#include <type_traits>
 
 namespace unroll {
 
 thread_local constinit const Composite* Composite::outermost_ = nullptr;
 
-Composite::Composite(const Op& op) : op_(op), number_(detail::next_number()) {
+Composite::Composite(const Op& op) : op_(op), number_(next_number()) {
     if (outermost_ == nullptr) outermost_ = this;
 }
 Composite::~Composite() {
     if (is_outermost()) outermost_ = nullptr;
 }
-bool Composite::made(std::uint64_t constant) const {
-    return constant > number_ && constant / detail::number_block == number_ / detail::number_block;
-}
+bool Composite::made(std::uint64_t constant) const { return is_taken_after(constant, number_); }
 
 template <class T>
 void Tape<T>::name(const Variable<T>& x, std::string_view name) {
@@ -50,25 +51,65 @@ void Tape<T>::note_constant(NodeId id, std::uint32_t input, const Variable<T>& x
     m_->constants.push_back(std::move(use));
 }
 
+namespace {
+
+// The same for each use of one tensor, and for short lists of equal numbers, such as the lengths of
+// sequences, of which every module has its own copy.
+template <class U>
+std::uint64_t identity(const Tensor<U>& x, const char* role) {
+    constexpr std::size_t most = 256;
+    std::uint64_t value = x.size();
+    const auto mix = [&](std::uint64_t part) {
+        value = (value ^ (value >> 29) ^ part) * 0x9e3779b97f4a7c15u;
+    };
+    mix(std::hash<std::string_view>()(role));
+    if (std::is_same_v<U, std::int64_t> && x.dimension() == 1 && x.size() <= most) {
+        const Tensor<U> dense = x.contiguous();
+        for (std::size_t i = 0; i < dense.size(); ++i)
+            mix(static_cast<std::uint64_t>(dense.data()[i]));
+        return value;
+    }
+    mix(std::hash<const void*>()(x.data()));
+    mix(x.storage() ? x.storage()->version() : 0);
+    return value;
+}
+
+} // namespace
+
 template <class T>
 template <class U>
 void Tape<T>::note_operand(const Variable<T>& y, const char* role, const Tensor<U>& operand,
                            std::uint32_t input) {
     if (!y.is_recorded() || y.body()->slot != m_->slot) return;
-    NodeId id = y.node();
-    while (node(id).is_view && node(id).input_count == 1 && node(id).rule == nullptr)
-        id = node(id).inputs[0];
-    const std::uint64_t value = std::hash<const void*>()(operand.data()) * 0x9e3779b97f4a7c15u +
-                                operand.size() * 0xff51afd7ed558ccdu +
-                                (operand.storage() ? operand.storage()->version() : 0);
-    ConstantUse use{id, input,          value,     operand.layout(), op_name(role),
-                    0,  operand.data(), sizeof(U), operand.storage()};
+    const NodeId id = operation_of(y.node());
+    ConstantUse use{id,
+                    input,
+                    identity(operand, role),
+                    operand.layout(),
+                    op_name(role),
+                    0,
+                    operand.data(),
+                    sizeof(U),
+                    operand.storage()};
+    note(std::move(use));
+}
+
+template <class T>
+void Tape<T>::note_literal(const Variable<T>& y, std::uint32_t position, double number) {
+    static const LayoutRef scalar{Shape{}};
+    note(
+        {operation_of(y.node()), position, next_number(), scalar, nullptr, number, nullptr, 0, {}});
+}
+
+// Keeps the list in the order of nodes. One that replaces an operand takes the place of its note.
+template <class T>
+void Tape<T>::note(ConstantUse use) {
     auto& all = m_->constants;
     const auto end =
-        std::upper_bound(all.begin(), all.end(), id,
+        std::upper_bound(all.begin(), all.end(), use.node,
                          [](NodeId node, const ConstantUse& known) { return node < known.node; });
-    for (auto known = end; known != all.begin() && std::prev(known)->node == id; --known)
-        if (input != ConstantUse::not_an_input && std::prev(known)->input == input) {
+    for (auto known = end; known != all.begin() && std::prev(known)->node == use.node; --known)
+        if (use.input != ConstantUse::not_an_input && std::prev(known)->input == use.input) {
             *std::prev(known) = std::move(use);
             return;
         }
@@ -117,6 +158,8 @@ std::uint64_t Tape<T>::composite(NodeId id) const {
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template void Tape<T>::name(const Variable<T>&, std::string_view);                             \
     template void Tape<T>::note_constant(NodeId, std::uint32_t, const Variable<T>&);               \
+    template void Tape<T>::note_literal(const Variable<T>&, std::uint32_t, double);                \
+    template void Tape<T>::note(ConstantUse);                                                      \
     template std::span<const ConstantUse> Tape<T>::constants_of(NodeId) const;                     \
     template const char* Tape<T>::fused_names(NodeId) const;                                       \
     template std::uint64_t Tape<T>::composite(NodeId) const;                                       \

@@ -109,7 +109,8 @@ std::uint32_t Tape<T>::scope_id(const Scope* scope) {
     const std::uint32_t parent = scope_id(scope->parent());
     const auto id = static_cast<std::uint32_t>(m_->scopes.size());
     const std::string_view name(copy(scope->name()), scope->name().size());
-    m_->scopes.push_back({parent, name, scope->index(), scope->caller(), scope->module()});
+    m_->scopes.push_back(
+        {parent, name, scope->index(), scope->caller(), scope->module(), scope->serial()});
     if (m_->marks.size() <= depth) m_->marks.resize(depth + 1);
     m_->marks[depth] = {scope->serial(), id};
     return id;

@@ -29,6 +29,19 @@ struct Gradient {
     }
 };
 
+// How pictures write an operation.
+enum class Notation : std::uint8_t {
+    call,      // by its name
+    ordered,   // the same; its operands are alike, and only their order tells them apart
+    symmetric, // the same; the order of its operands does not matter
+    sum,       // by a sign between two operands
+    difference,
+    product,
+    quotient,
+    power,
+    same // not at all: its result is its operand
+};
+
 // One recorded value. Read by pictures and reports; rules never access it.
 template <class T>
 struct Node {
@@ -45,7 +58,8 @@ struct Node {
     NodeId root = no_node;            // owner of the gradient: the node, or the base of a view
     std::uint32_t rows = no_node;     // index of the record of rows written in place
     std::uint32_t retained = no_node; // index of the gradient kept for the user
-    bool is_view = false;             // shares the gradient of `root`
+    Notation notation = Notation::call;
+    bool is_view = false; // shares the gradient of `root`
     bool is_used_up = false;
     bool is_apart =
         false; // it has a gradient of its own, but its elements are part of another root
@@ -59,16 +73,18 @@ struct ScopeEntry {
     std::int64_t index;
     Where caller = Where();       // of the outermost module; line 0: none
     const void* module = nullptr; // identifies the module that opened it; null if none did
+    std::uint64_t serial = 0;     // of the Scope; 0: of the whole tape
 
     // Time steps are scopes named "t" with an index.
     bool is_step() const { return index != Scope::no_index && name == "t"; }
 };
 
-// An operand that was not recorded, for pictures: a constant, or a tensor of indices or conditions.
+// An operand that was not recorded, for pictures: a constant, a tensor of indices or conditions, or
+// a number that the operation captured.
 struct ConstantUse {
     NodeId node;
-    std::uint32_t input; // its number among the operands, or not_an_input
-    std::uint64_t value; // the same for every use of one value
+    std::uint32_t input; // its number among the arguments of the call, or not_an_input
+    std::uint64_t value; // the same for every use of one value; of a constant, its next_number()
     LayoutRef layout;
     const char* name;    // of a frozen parameter, or what a tensor is to the operation; else null
     double number;       // of a scalar
@@ -281,6 +297,10 @@ public:
     template <class U>
     void note_operand(const Variable<T>& y, const char* role, const Tensor<U>& operand,
                       std::uint32_t input = ConstantUse::not_an_input);
+    // The same for a number that the operation captured, argument `position` of its call.
+    void note_literal(const Variable<T>& y, std::uint32_t position, double number);
+    // How pictures write the operation that computed a value, or what it views.
+    void set_notation(NodeId id, Notation notation) { node(operation_of(id)).notation = notation; }
     // Names of operands and results, in the form of named().
     void set_names(NodeId first, const char* names) {
         m_->fused_names.push_back({first, op_name(names)});
@@ -381,6 +401,12 @@ private:
     // Records that the elements of a node are `part` of a root other than its own.
     void store_apart(NodeId id, NodeId root, const StridedView& part);
     void note_constant(NodeId id, std::uint32_t input, const Variable<T>& x);
+    void note(ConstantUse use);
+    NodeId operation_of(NodeId id) const {
+        while (node(id).is_view && node(id).input_count == 1 && node(id).rule == nullptr)
+            id = node(id).inputs[0];
+        return node(id).operation;
+    }
     NodeId id_of(const Variable<T>& x); // no_node: a constant
     NodeId require(const Op& op, const Variable<T>& x) const;
     // Whether a NoRecording was created after the tape and still exists; null: the last tape.

@@ -1,5 +1,6 @@
 #include <unroll/core/autograd/parameter.hpp>
 #include <unroll/core/autograd/tape.hpp>
+#include <unroll/core/base/numbers.hpp>
 
 #include <algorithm>
 #include <new>
@@ -52,17 +53,10 @@ Bodies<T>* my_bodies() {
 
 } // namespace
 
-std::uint64_t detail::next_number() {
-    static std::atomic<std::uint64_t> blocks{0};
-    thread_local constinit std::uint64_t next = 0;
-    if (next % number_block == 0) next = number_block * blocks.fetch_add(1) + 1;
-    return next++;
-}
-
 static_assert(sizeof(Value<float>) == 56); // a block of malloc, whose header is the rest of 64
 
 template <class T>
-Value<T>::Value(Tensor<T> tensor) : generation(detail::next_number()), tensor(std::move(tensor)) {}
+Value<T>::Value(Tensor<T> tensor) : generation(next_number()), tensor(std::move(tensor)) {}
 
 template <class T>
 Value<T>* Value<T>::make(Tensor<T> tensor) {

@@ -79,9 +79,6 @@ namespace detail {
 // 0: none. And the slot of the tape that is differentiated.
 extern thread_local constinit std::uint32_t rule_run;
 extern thread_local constinit const void* rule_tape;
-// Numbers of constants. Threads reserve them in blocks, in increasing order.
-inline constexpr std::uint64_t number_block = std::uint64_t{1} << 20;
-std::uint64_t next_number();
 } // namespace detail
 
 // A variable, parameter or tensor of floating-point numbers of another type than T.

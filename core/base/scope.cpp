@@ -1,21 +1,11 @@
+#include <unroll/core/base/numbers.hpp>
 #include <unroll/core/base/scope.hpp>
-
-#include <atomic>
 
 namespace unroll {
 
 namespace {
 
 thread_local constinit const Scope* innermost = nullptr;
-
-// Each thread reserves serial numbers in blocks.
-std::uint64_t next_serial() {
-    constexpr std::uint64_t block = std::uint64_t{1} << 20;
-    static std::atomic<std::uint64_t> blocks{0};
-    thread_local constinit std::uint64_t next = 0;
-    if (next % block == 0) next = block * blocks.fetch_add(1) + 1;
-    return next++;
-}
 
 std::string path_of(const Scope* scope) {
     if (scope == nullptr) return {};
@@ -46,7 +36,7 @@ void ModuleName::refuse_moved(Where caller) const {
 Scope::Scope(std::string_view name, std::int64_t index)
     : name_(name), index_(index), parent_(innermost),
       module_(innermost ? innermost->module_ : std::string_view()),
-      caller_(innermost ? innermost->caller_ : Where()), serial_(next_serial()),
+      caller_(innermost ? innermost->caller_ : Where()), serial_(next_number()),
       depth_(innermost ? innermost->depth() + 1 : 0) {
     innermost = this;
 }

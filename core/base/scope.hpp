@@ -88,7 +88,7 @@ public:
     const ModuleName* module() const { return opener_; }
     // The number of enclosing scopes.
     std::uint32_t depth() const { return depth_; }
-    // Unique among the scopes of all threads.
+    // Its next_number().
     std::uint64_t serial() const { return serial_; }
 
 private:

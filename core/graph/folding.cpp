@@ -1,13 +1,11 @@
-#include <unroll/core/graph/operands.hpp>
-#include <unroll/core/graph/scopes.hpp>
+#include <unroll/core/base/numbers.hpp>
+#include <unroll/core/graph/links.hpp>
 
 #include <algorithm>
+#include <map>
 #include <set>
-#include <span>
 #include <sstream>
-#include <tuple>
 #include <unordered_map>
-#include <unordered_set>
 
 namespace unroll::graph::detail {
 
@@ -17,13 +15,18 @@ template <class T>
 class Folding {
 public:
     Folding(const Tape<T>& tape, NodeId of, const Options& options)
-        : tape_(tape), options_(options), scopes_(tape, of, options), operands_(tape) {
+        : tape_(tape), options_(options), writers_(tape), highlights_(tape, options, writers_),
+          scopes_(tape, of, options, highlights_), operands_(tape) {
         for (const auto& [id, name] : tape.names()) names_[id] = name;
         make_items();
-        make_links();
+        move_inputs_out();
+        Links<T>({tape, options, scopes_, operands_, writers_, highlights_, item_of_, constant_of_,
+                  names_})
+            .add_to(model);
         make_modules();
         model.find_by_products();
-        mark(model, tape, options, {item_of_, constants_by_use(), modules_by_scope()});
+        model.find_ordered();
+        mark(model, tape, options, {item_of_, constants_by_use(), modules_by_scope()}, highlights_);
     }
     Model model;
 
@@ -90,7 +93,7 @@ private:
             const std::uint32_t number = is_new ? known.back() : same;
             note_operands(id, number);
             Item& item = model.items[number];
-            if (!is_new) merge_literals(item.literals, literals(tape_, id));
+            if (!is_new) merge_arguments(item, arguments_of(id, false));
             item_of_[id] = number;
             ++item.count;
             if (k == 1) item.elements += node(id).parameter->size();
@@ -110,11 +113,23 @@ private:
         if (is_new) model.items[number].shapes = {to_string(node(id).view.shape())};
         name_result(id, number);
         if (is_view) return;
-        model.items[number].formula = {};
+        Item& item = model.items[number];
+        item.formula = {};
+        if (node(id).notation != Notation::call) item.notation = node(id).notation;
+        if (is_new)
+            operands_.add_arguments(item, id, true);
+        else
+            merge_arguments(item, arguments_of(id, true));
         add_constants(id, is_new ? none : number);
         note_operands(id, number);
         item_of_[id] = number;
         model.items[number].measure.add(measure(id));
+    }
+
+    Item arguments_of(NodeId id, bool is_part) const {
+        Item item{};
+        operands_.add_arguments(item, id, is_part);
+        return item;
     }
 
     void name_result(NodeId id, std::uint32_t number) {
@@ -153,7 +168,7 @@ private:
             auto [known, is_new] = constant_of_.emplace(drawn->key, none);
             if (!is_new) continue;
             const auto before = operand_of_.find(operand_key(id, same, use.input));
-            if (same != none && before != operand_of_.end()) {
+            if (same != none && before != operand_of_.end() && !highlights_.has(use)) {
                 known->second = before->second;
                 ++model.items[before->second].count;
                 continue;
@@ -161,33 +176,62 @@ private:
             Item item{};
             item.kind = Item::Kind::constant;
             item.node = id;
-            // A named constant is an input of the whole graph.
-            item.module = drawn->is_named ? 0 : scopes_.parameter_scope_of(id);
-            item.is_named = drawn->is_named;
+            item.module = drawn->is_named ? 0 : scope_of_constant(use);
             item.name = drawn->name;
-            item.origin = origin(id);
+            item.is_frozen = use.name != nullptr && !use.storage;
+            item.origin = "used by " + std::string(node(id).op.name);
+            if (const std::string where = origin(id); !where.empty()) item.origin += ", " + where;
             item.shapes.push_back(to_string(drawn->layout->shape));
             item.count = 1;
             known->second = static_cast<std::uint32_t>(model.items.size());
+            if (use.storage && !drawn->is_named) tensors_.push_back({id, known->second});
             model.items.push_back(std::move(item));
         }
     }
 
+    // The scope in which it was made, outside of steps. Not known of tensors and frozen parameters.
+    std::uint32_t scope_of_constant(const ConstantUse& use) const {
+        std::uint32_t scope = node(use.node).scope;
+        while (use.name == nullptr && scope != 0 &&
+               !is_taken_after(use.value, tape_.scopes()[scope].serial))
+            scope = tape_.scopes()[scope].parent;
+        return scopes_.operand_scope(scope);
+    }
+
+    // A tensor, such as indices, that is the only one of its kind in a module is taken for an
+    // argument of the module, and drawn outside of it.
+    void move_inputs_out() {
+        std::map<std::pair<std::uint32_t, std::string>, std::vector<std::uint32_t>> kinds;
+        for (const auto& [node_id, item] : tensors_)
+            kinds[{outermost_module(node(node_id).scope), model.items[item].name}].push_back(item);
+        for (const auto& [kind, items] : kinds)
+            if (items.size() == 1 && kind.first != 0)
+                model.items[items[0]].module =
+                    scopes_.operand_scope(tape_.scopes()[kind.first].parent);
+    }
+    // The scope of a module that no other contains; 0: none.
+    std::uint32_t outermost_module(std::uint32_t scope) const {
+        std::uint32_t found = 0;
+        for (; scope != 0; scope = tape_.scopes()[scope].parent)
+            if (tape_.scopes()[scope].module != nullptr) found = scope;
+        return found;
+    }
+
+    // "i f g o c" of "i f g o c -> h c'".
+    static std::vector<std::string> operand_names(const char* names) {
+        std::vector<std::string> all;
+        std::istringstream words(names != nullptr ? names : "");
+        for (std::string word; words >> word && word != "->";) all.push_back(word);
+        return all;
+    }
+
     void note_operands(NodeId id, std::uint32_t item) {
         for (const ConstantUse& use : tape_.constants_of(id))
-            if (const auto drawn = operands_.find(use))
+            if (const auto drawn = operands_.find(use); drawn && !highlights_.has(use))
                 operand_of_.emplace(operand_key(id, item, use.input), constant_of_.at(drawn->key));
     }
     Key operand_key(NodeId id, std::uint32_t item, std::uint32_t input) const {
         return mix(mix(item, id - scopes_.representative(id)), input);
-    }
-
-    // The literals of operations that are folded; "…" where they differ.
-    static void merge_literals(std::vector<std::string>& known,
-                               const std::vector<std::string>& other) {
-        if (known.size() != other.size()) return;
-        for (std::size_t i = 0; i < known.size(); ++i)
-            if (known[i] != other[i]) known[i] = "…";
     }
 
     std::string origin(NodeId id) const {
@@ -208,7 +252,10 @@ private:
                     : n.input_count == 0     ? Item::Kind::source
                                              : Item::Kind::operation;
         item.name = scopes_.is_parameter(id) ? n.parameter->name() : n.op.name;
-        item.literals = literals(tape_, id);
+        item.notation = n.notation;
+        item.inputs = n.input_count;
+        operands_.add_arguments(item, id, false);
+        item.operands = operand_names(tape_.fused_names(id));
         item.origin = origin(id);
         // The other results of an operation in a Composite are internal to it.
         for (NodeId out = id; out < id + (tape_.composite(id) == 0 ? n.outputs : 1); ++out)
@@ -229,189 +276,7 @@ private:
         return item;
     }
 
-    void make_links() {
-        for (NodeId id = 0; id < tape_.size(); ++id) {
-            const NodeId root = node(id).root;
-            if (item_of_[id] == none || root == id || !scopes_.is_buffer(root)) continue;
-            const auto [low, high] = span_of(id);
-            writers_[root].push_back({id, low, high});
-        }
-        for (auto& [root, writers] : writers_)
-            std::sort(writers.begin(), writers.end(), [](const Writer& a, const Writer& b) {
-                return std::tie(a.low, a.node) < std::tie(b.low, b.node);
-            });
-        for (NodeId id = 0; id < tape_.size(); ++id) {
-            if (item_of_[id] == none) continue;
-            const Node<T>& n = node(id);
-            for (std::uint32_t i = 0; i < n.input_count; ++i)
-                if (n.inputs[i] != no_node) trace(n.inputs[i], id, i);
-            for (const ConstantUse& use : tape_.constants_of(id)) link_constant(use);
-        }
-    }
-
-    void link_constant(const ConstantUse& use) {
-        const auto drawn = operands_.find(use);
-        if (!drawn) return;
-        Link link{};
-        link.from = constant_of_.at(drawn->key);
-        link.to = item_of_[use.node];
-        if (!model.items[link.to].formula.empty() && use.input != ConstantUse::not_an_input)
-            link.input = use.input;
-        if (drawn->is_part) link.views = "part";
-        const Key key = mix(mix(link.from, link.to), mix(0, link.input));
-        if (!link_of_.emplace(key, model.links.size()).second) return;
-        link.shape = to_string(use.layout->shape);
-        link.whole = model.items[link.from].shapes.front();
-        model.items[link.from].is_sink = false;
-        farthest_.push_back(0);
-        reader_.push_back(use.node);
-        model.links.push_back(std::move(link));
-    }
-
-    // The first and last element of the root storage that a value covers.
-    std::pair<std::size_t, std::size_t> span_of(NodeId id) const {
-        const StridedView& region = node(id).view;
-        std::size_t low = region.offset, high = region.offset;
-        for (std::size_t i = 0; i < region.shape().size(); ++i) {
-            const auto reach =
-                region.strides()[i] * (static_cast<std::ptrdiff_t>(region.shape()[i]) - 1);
-            (reach < 0 ? low : high) += static_cast<std::size_t>(reach);
-        }
-        return {low, high};
-    }
-
-    // The nodes that wrote the elements that `input` covers, one per item.
-    std::vector<NodeId> writers_of(NodeId buffer, NodeId input, NodeId to) const {
-        const auto found = writers_.find(buffer);
-        if (found == writers_.end()) return {};
-        const std::vector<Writer>& all = found->second;
-        const auto [low, high] = span_of(input);
-        auto begin = std::partition_point(all.begin(), all.end(),
-                                          [low = low](const Writer& w) { return w.high < low; });
-        std::vector<NodeId> writers;
-        std::unordered_set<std::uint32_t> seen;
-        for (; begin != all.end() && begin->low <= high; ++begin)
-            if (begin->node < to && seen.insert(item_of_[begin->node]).second)
-                writers.push_back(begin->node);
-        return writers;
-    }
-
-    struct Writer {
-        NodeId node;
-        std::size_t low, high;
-    };
-    struct End {
-        NodeId from, rows; // `rows`: the node that reads the whole, of a buffer for example
-        NodeId input, to;
-        std::uint32_t number;
-    };
-
-    // Follows views back to the operation that computed `input`; for rows of a buffer, to all
-    // operations that wrote them.
-    void trace(NodeId input, NodeId to, std::uint32_t number) {
-        std::vector<std::string> views;
-        NodeId from = input, rows = no_node;
-        NodeId inside = no_node; // the result of a Composite, if it is a view within it
-        while (item_of_[from] == none) {
-            const Node<T>& n = node(from);
-            if (n.operation != from) break;
-            if (scopes_.is_buffer(from)) {
-                for (const NodeId id : writers_of(from, input, to))
-                    link({id, rows, input, to, number}, views);
-                return;
-            }
-            // Rows of a buffer, the steps of a layer, are not an operation of the user.
-            const std::uint64_t composite = tape_.composite(from);
-            if (composite == 0 && !scopes_.is_buffer(n.inputs[0])) views.push_back(view_name(from));
-            if (composite != 0 && composite == tape_.composite(to))
-                input = n.inputs[0];
-            else if (composite != 0 && inside == no_node)
-                inside = from;
-            rows = from;
-            from = n.inputs[0];
-        }
-        link({from, inside, input, to, number}, views);
-    }
-
-    // "first = select" of a part that has a name, "select" otherwise.
-    std::string view_name(NodeId id) const {
-        const auto name = names_.find(id);
-        const std::string view = node(id).op.name;
-        const bool is_part = element_count(node(id).view.shape()) !=
-                             element_count(node(node(id).inputs[0]).view.shape());
-        return name != names_.end() && is_part ? std::string(name->second) + " = " + view : view;
-    }
-
-    void link(const End& end, const std::vector<std::string>& views) {
-        const NodeId from = end.from, to = end.to;
-        const NodeId first = node(from).operation;
-        Link link{};
-        link.from = item_of_[first];
-        link.to = item_of_[to];
-        if (link.from == none) return;
-        if (tape_.composite(to) != 0 && tape_.composite(from) == tape_.composite(to)) return;
-        link.output = from - first;
-        if (!model.items[link.to].formula.empty()) link.input = end.number;
-        const std::int64_t steps =
-            scopes_.is_parameter(from) ? 0 : scopes_.steps_between(from, to, link.series);
-        link.carried = steps != 0;
-        Key key = mix(mix(link.from, link.to), mix(link.output, link.input));
-        key = mix(key, link.carried ? (steps > 0 ? 1 : 2) : 0);
-        const auto [found, fresh] = link_of_.emplace(key, model.links.size());
-        if (fresh) {
-            for (const std::string& view : views)
-                link.views = view + (link.views.empty() ? "" : ", " + link.views);
-            link.shape = to_string(node(end.input).view.shape());
-            link.whole = to_string(node(end.rows == no_node ? from : end.rows).view.shape());
-            if (link.carried) link.state = state(from, end.input);
-            model.items[link.from].is_sink = false;
-            farthest_.push_back(steps);
-            model.links.push_back(std::move(link));
-            reader_.push_back(to);
-        } else if (reader_[found->second] == to) {
-            ++model.links[found->second].parallel;
-        }
-        Link& known = model.links[found->second];
-        if (farthest_[found->second] != steps) farthest_[found->second] = 0;
-        if (options_.statistics != nullptr)
-            if (const Summary* s = options_.statistics->gradient(from))
-                known.gradient_norm = std::max(known.gradient_norm, s->norm);
-    }
-
-    // "c'", the second result of "i f g o c -> h c'".
-    static std::string result_name(const char* names, std::uint32_t output) {
-        std::istringstream words(names != nullptr ? names : "");
-        std::string word;
-        while (words >> word && word != "->") continue;
-        for (std::uint32_t i = 0; i <= output; ++i)
-            if (!(words >> word)) return {};
-        return word;
-    }
-
-    std::string state(NodeId from, NodeId view) const {
-        for (const NodeId id : {view, from}) {
-            const auto name = names_.find(id);
-            if (name != names_.end()) return name->second;
-        }
-        const Node<T>& n = node(node(from).operation);
-        const std::uint32_t output = from - n.operation;
-        if (std::string name = result_name(tape_.fused_names(n.operation), output); !name.empty())
-            return name;
-        return n.op.name + (n.outputs > 1 ? " " + std::to_string(output) : std::string());
-    }
-
-    // Names the distance of tensors that skip steps, if it is constant.
-    void label_distances() {
-        for (std::size_t i = 0; i < model.links.size(); ++i) {
-            Link& l = model.links[i];
-            if (!l.carried || std::abs(farthest_[i]) == 1) continue;
-            l.state += farthest_[i] == 0 ? ", earlier steps"
-                                         : ", " + std::to_string(std::abs(farthest_[i])) + " steps";
-        }
-    }
-
     void make_modules() {
-        label_distances();
         std::vector<bool> used(scopes_.size(), false);
         used[0] = true;
         for (const Item& item : model.items)
@@ -469,16 +334,28 @@ private:
         return name == "t" ? " = " : name.ends_with('.') ? "" : " ";
     }
 
+    // "t = 0 … 4, 6 … 29".
     static void name_series(Module& module, const std::set<std::int64_t>& indices) {
-        const auto first = *indices.begin(), last = *indices.rbegin();
-        const bool whole = static_cast<std::size_t>(last - first + 1) == indices.size();
-        const std::string next = std::to_string(*std::next(indices.begin()));
+        constexpr std::size_t most = 3;
+        std::vector<std::pair<std::int64_t, std::int64_t>> runs;
+        for (const std::int64_t index : indices)
+            if (!runs.empty() && runs.back().second + 1 == index)
+                runs.back().second = index;
+            else
+                runs.push_back({index, index});
+        // The last of many follows an ellipsis.
+        const auto last = runs.back().second;
+        const bool is_long = runs.size() > most;
+        if (is_long) runs.resize(most - 1);
+        std::string text;
+        for (const auto& [begin, end] : runs) {
+            text += (text.empty() ? "" : ", ") + std::to_string(begin);
+            if (end > begin) text += (end == begin + 1 ? ", " : " … ") + std::to_string(end);
+        }
         module.folded = true;
         module.count = indices.size();
-        module.title = module.name + separator(module.name) + std::to_string(first) +
-                       (indices.size() == 2 ? ", " + next
-                        : whole             ? " … " + std::to_string(last)
-                                            : ", " + next + ", … " + std::to_string(last));
+        module.title = module.name + separator(module.name) + text +
+                       (is_long ? ", … " + std::to_string(last) : "");
     }
 
     // Per scope of the tape: the module that draws it.
@@ -504,17 +381,16 @@ private:
 
     const Tape<T>& tape_;
     const Options& options_;
+    const Writers<T> writers_;
+    const Highlights<T> highlights_;
     const DrawnScopes<T> scopes_;
     const Operands<T> operands_;
-    std::vector<std::uint32_t> item_of_;                      // per node
-    std::unordered_map<NodeId, std::vector<Writer>> writers_; // per buffer
+    std::vector<std::uint32_t> item_of_; // per node
     std::unordered_map<NodeId, const char*> names_;
     std::unordered_map<std::uint64_t, std::uint32_t> constant_of_; // item, per value
     std::unordered_map<Key, std::uint32_t> operand_of_;            // item, by operand_key
-    std::vector<std::uint32_t> numbers_;                           // of modules, per scope
-    std::unordered_map<Key, std::size_t> link_of_;
-    std::vector<NodeId> reader_;         // per link: its first reader
-    std::vector<std::int64_t> farthest_; // per link: number of steps; 0: varies
+    std::vector<std::pair<NodeId, std::uint32_t>> tensors_; // without a name: first user, and item
+    std::vector<std::uint32_t> numbers_;                    // of modules, per scope
 };
 
 } // namespace

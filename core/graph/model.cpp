@@ -1,3 +1,4 @@
+#include <unroll/core/graph/highlights.hpp>
 #include <unroll/core/graph/model.hpp>
 
 #include <algorithm>
@@ -44,20 +45,11 @@ void mark_failure(Model& model, const Tape<T>& tape, const Failure* failure, con
     model.items.push_back(std::move(item));
 }
 
-// The items that draw a value.
+// The items that draw a parameter, constant or tensor.
 template <class T>
 std::vector<std::uint32_t> items_of(const Highlight& value, const Tape<T>& tape,
                                     const Origin& origin) {
     std::vector<std::uint32_t> items;
-    if (value.node != no_node) {
-        if (value.tape != &tape)
-            fail("graph::dot", "a highlighted variable is recorded on another tape");
-        NodeId id = value.node;
-        while (origin.item_of[tape.node(id).operation] == none && tape.node(id).input_count == 1)
-            id = tape.node(id).inputs[0];
-        items.push_back(origin.item_of[tape.node(id).operation]);
-        return items;
-    }
     bool is_used = false;
     for (NodeId id = 0; id < tape.size(); ++id)
         if (value.parameter != nullptr && tape.node(id).parameter == value.parameter) {
@@ -65,9 +57,7 @@ std::vector<std::uint32_t> items_of(const Highlight& value, const Tape<T>& tape,
             is_used = true;
         }
     for (std::size_t u = 0; u < tape.constants().size(); ++u) {
-        const ConstantUse& use = tape.constants()[u];
-        if (use.value != value.constant && (value.data == nullptr || use.data != value.data))
-            continue;
+        if (!is_of(tape.constants()[u], value)) continue;
         items.push_back(origin.constant_of[u]);
         is_used = true;
     }
@@ -75,6 +65,19 @@ std::vector<std::uint32_t> items_of(const Highlight& value, const Tape<T>& tape,
         fail("graph::dot", "a highlighted value is not an operand of any operation on the tape; "
                            "highlight the tensor or variable that was passed to the operation");
     return items;
+}
+
+// A view of a part is drawn as an edge; if nothing uses it, its operation says which part it is.
+template <class T>
+void mark_operations(Model& model, const Tape<T>& tape, const Origin& origin,
+                     const Highlights<T>& highlights) {
+    for (const auto& operation : highlights.operations()) {
+        if (operation.is_drawn_as_edge) continue;
+        const std::uint32_t item = origin.item_of[tape.node(operation.node).operation];
+        if (item == none) continue;
+        model.items[item].color = *operation.color;
+        model.items[item].part = operation.part;
+    }
 }
 
 } // namespace
@@ -105,6 +108,11 @@ std::string Model::path(std::uint32_t module) const {
     return (outer.empty() ? "" : outer + ".") + modules[module].title;
 }
 
+bool Model::is_in_module(std::uint32_t module) const {
+    while (module != 0 && modules[module].opener == nullptr) module = modules[module].parent;
+    return module != 0;
+}
+
 void Model::count_parameters() {
     std::set<std::pair<std::uint32_t, std::uint32_t>> seen;
     const auto count = [&](std::uint32_t item, std::uint32_t module) {
@@ -131,16 +139,49 @@ void Model::find_by_products() {
             item.is_sink = !is_used[m];
 }
 
+// The operands of a layer, which has parameters, are clear, and those of derivatives as those of
+// the operations.
+void Model::find_ordered() {
+    std::vector<std::set<std::uint32_t>> brought(items.size());
+    std::vector<bool> is_layer(items.size(), false);
+    for (const Link& l : links) {
+        brought[l.to].insert(l.operands.begin(), l.operands.end());
+        if (items[l.from].kind == Item::Kind::parameter || items[l.from].is_frozen)
+            is_layer[l.to] = true;
+    }
+    for (std::uint32_t i = 0; i < items.size(); ++i) {
+        Item& item = items[i];
+        switch (item.notation) {
+        case Notation::call:
+            item.names_operands = brought[i].size() > 1 && backward_pass(item.module) == 0 &&
+                                  (!is_layer[i] || !item.operands.empty());
+            break;
+        case Notation::ordered:
+        case Notation::difference:
+        case Notation::quotient:
+        case Notation::power: item.names_operands = brought[i].size() > 1; break;
+        default: break;
+        }
+        // The label of an operation with literals has the others' names.
+        if (item.has_literals) item.names_operands = brought[i].size() > 1;
+    }
+}
+
 template <class T>
-void mark(Model& model, const Tape<T>& tape, const Options& options, const Origin& origin) {
+void mark(Model& model, const Tape<T>& tape, const Options& options, const Origin& origin,
+          const Highlights<T>& highlights) {
     for (const Highlight& value : options.highlight)
-        for (const std::uint32_t item : items_of(value, tape, origin))
-            if (item != none) model.items[item].color = value.color;
+        if (value.node == no_node)
+            for (const std::uint32_t item : items_of(value, tape, origin))
+                if (item != none) model.items[item].color = value.color;
+    mark_operations(model, tape, origin, highlights);
     mark_failure(model, tape, options.error != nullptr ? options.error->failure() : nullptr,
                  origin);
 }
 
-template void mark(Model&, const Tape<float>&, const Options&, const Origin&);
-template void mark(Model&, const Tape<double>&, const Options&, const Origin&);
+template void mark(Model&, const Tape<float>&, const Options&, const Origin&,
+                   const Highlights<float>&);
+template void mark(Model&, const Tape<double>&, const Options&, const Origin&,
+                   const Highlights<double>&);
 
 } // namespace unroll::graph::detail

@@ -9,13 +9,16 @@ namespace {
 
 std::uintptr_t address(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
 
-// C++'s operators, by the names of their operations.
-const char* operator_of(const std::string& operation) {
-    static constexpr std::pair<const char*, const char*> all[] = {
-        {"add", " + "}, {"subtract", " − "}, {"multiply", "·"}, {"divide", " / "}, {"pow", "^"}};
-    for (const auto& [name, text] : all)
-        if (operation == name) return text;
-    return nullptr;
+// Between two operands; null for an operation that is written by its name.
+const char* sign_of(Notation notation) {
+    switch (notation) {
+    case Notation::sum: return " + ";
+    case Notation::difference: return " − ";
+    case Notation::product: return "·";
+    case Notation::quotient: return " / ";
+    case Notation::power: return "^";
+    default: return nullptr;
+    }
 }
 
 } // namespace
@@ -71,37 +74,58 @@ std::optional<typename Operands<T>::Drawn> Operands<T>::find(const ConstantUse& 
 }
 
 template <class T>
-std::vector<std::string> literals(const Tape<T>& tape, NodeId id) {
-    std::vector<std::string> all(tape.node(id).input_count);
-    bool any = false;
-    for (const ConstantUse& use : tape.constants_of(id)) {
-        if (use.input >= all.size()) continue;
-        if (use.is_literal())
-            all[use.input] = Formula::Term::of_number(use.number).text, any = true;
+void Operands<T>::add_arguments(Item& item, NodeId id, bool is_part) const {
+    const auto at = [&](std::uint32_t position) -> std::string& {
+        if (position >= item.arguments.size()) item.arguments.resize(position + 1);
+        return item.arguments[position];
+    };
+    bool has_captured = false;
+    for (const ConstantUse& use : tape_.constants_of(id)) {
+        if (use.input == ConstantUse::not_an_input) continue;
+        const bool is_captured = use.data == nullptr;
+        has_captured = has_captured || is_captured;
+        if (!find(use) && (is_captured || !is_part))
+            at(use.input) = Formula::Term::of_number(use.number).text, item.has_literals = true;
         else if (use.is_beside_inputs())
-            all[use.input] = use.name;
+            at(use.input) = use.name;
     }
-    if (!any) all.clear();
-    return all;
+    // Those of a Composite may be others than those of its first operation.
+    const std::size_t count = tape_.node(id).input_count;
+    if (!is_part && !(has_captured && tape_.composite(id) != 0) && item.arguments.size() < count)
+        item.arguments.resize(count);
 }
 
-std::string call_text(const std::string& operation, const std::vector<std::string>& literals) {
-    if (literals.empty()) return operation;
-    std::vector<std::string> arguments = literals;
-    const auto brought = std::count(arguments.begin(), arguments.end(), "");
-    for (std::size_t i = 0; i < arguments.size(); ++i)
+void merge_arguments(Item& item, const Item& other) {
+    for (std::size_t i = 0; i < std::min(item.arguments.size(), other.arguments.size()); ++i)
+        if (item.arguments[i] != other.arguments[i] && !other.arguments[i].empty())
+            item.arguments[i] = "…";
+}
+
+std::string operand_name(const Item& item, std::uint32_t number) {
+    if (number < item.operands.size()) return item.operands[number];
+    return std::count(item.arguments.begin(), item.arguments.end(), "") == 1
+               ? "x"
+               : "x" + std::to_string(number + 1);
+}
+
+std::string call_text(const Item& item, const std::string& name) {
+    std::vector<std::string> arguments = item.arguments;
+    const char* const sign = arguments.size() == 2 ? sign_of(item.notation) : nullptr;
+    const bool has_roles = std::count(arguments.begin(), arguments.end(), "") !=
+                           static_cast<std::ptrdiff_t>(arguments.size());
+    if (!item.has_literals && !(item.names_operands && (sign != nullptr || has_roles))) return name;
+    for (std::uint32_t i = 0; i < arguments.size(); ++i)
         if (arguments[i].empty())
-            arguments[i] = brought == 1 ? "x" : "x" + std::to_string(i + 1);
+            arguments[i] = operand_name(item, i);
         else if (arguments[i][0] == '-')
             arguments[i].replace(0, 1, "−");
-    if (const char* const sign = operator_of(operation); sign != nullptr && arguments.size() == 2) {
-        const bool is_power = operation == "pow";
+    if (sign != nullptr) {
         for (const std::size_t i : {0, 1})
-            if (arguments[i].starts_with("−") && (i == 1 || is_power))
+            if (arguments[i].starts_with("−") && (i == 1 || item.notation == Notation::power))
                 arguments[i] = "(" + arguments[i] + ")";
         return arguments[0] + sign + arguments[1];
     }
-    std::string text = operation + "(";
+    std::string text = name + "(";
     for (const std::string& argument : arguments)
         text += (&argument == &arguments.front() ? "" : ", ") + argument;
     return text + ")";
@@ -109,7 +133,5 @@ std::string call_text(const std::string& operation, const std::vector<std::strin
 
 template class Operands<float>;
 template class Operands<double>;
-template std::vector<std::string> literals(const Tape<float>&, NodeId);
-template std::vector<std::string> literals(const Tape<double>&, NodeId);
 
 } // namespace unroll::graph::detail

@@ -24,6 +24,9 @@ public:
     };
     // Empty for a literal, which is written in the label of the operation.
     std::optional<Drawn> find(const ConstantUse& use) const;
+    // The arguments of a call, by position, as far as they were noted of one of its nodes.
+    // `is_part`: a later node of a Composite, whose operands are not those of the call.
+    void add_arguments(Item& item, NodeId id, bool is_part) const;
 
 private:
     const TensorName* tensor_around(const ConstantUse& use) const;
@@ -33,11 +36,13 @@ private:
     std::unordered_map<std::uint64_t, const NamedConstant*> names_;
 };
 
-// The literals among the operands of a node, by number; empty for the others.
-template <class T>
-std::vector<std::string> literals(const Tape<T>& tape, NodeId id);
+// Those of an item that is folded into it; "…" where they differ.
+void merge_arguments(Item& item, const Item& other);
 
-// "1 − x", "maximum(x, 0)", "where(mask, x, 0)", with x for an operand with an arrow.
-std::string call_text(const std::string& operation, const std::vector<std::string>& literals);
+// What an arrow brings as argument `number`: "x" if it is the only one, "x2", or its name.
+std::string operand_name(const Item& item, std::uint32_t number);
+// "1 − x", "maximum(x, 0)", "where(mask, x, 0)", "x1 − x2"; only the name if the order of the
+// operands does not matter and no number is to be shown.
+std::string call_text(const Item& item, const std::string& name);
 
 } // namespace unroll::graph::detail

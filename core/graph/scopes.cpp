@@ -13,25 +13,16 @@ Key hash(std::string_view text) { return std::hash<std::string_view>{}(text); }
 } // namespace
 
 template <class T>
-DrawnScopes<T>::DrawnScopes(const Tape<T>& tape, NodeId of, const Options& options)
+DrawnScopes<T>::DrawnScopes(const Tape<T>& tape, NodeId of, const Options& options,
+                            const Highlights<T>& highlights)
     : tape_(tape), options_(options) {
     select_nodes(of);
     find_composites();
     merge_scopes();
     choose_folded();
+    for (const NodeId id : highlights.apart()) draw_apart(id);
     hash_structure();
     find_representatives();
-}
-
-template <class T>
-bool DrawnScopes<T>::is_view(NodeId id) const {
-    const Node<T>& n = node(id);
-    return n.is_view && n.input_count == 1 && n.rule == nullptr && !n.is_used_up;
-}
-
-template <class T>
-bool DrawnScopes<T>::is_buffer(NodeId id) const {
-    return node(id).input_count == 0 && node(id).rows != no_node;
 }
 
 template <class T>
@@ -124,15 +115,17 @@ void DrawnScopes<T>::choose_folded() {
     }
 }
 
+// The steps around a node are not folded.
+template <class T>
+void DrawnScopes<T>::draw_apart(NodeId id) {
+    for (std::uint32_t s = scope_of_[node(id).scope]; s != 0; s = scopes_[s].parent)
+        scopes_[s].folds = false;
+}
+
 template <class T>
 std::uint32_t DrawnScopes<T>::scope_of(NodeId id) const {
     const std::uint32_t scope = scope_of_[node(id).scope];
     return is_parameter(id) ? scopes_[scope].parameter_scope : scope;
-}
-
-template <class T>
-std::uint32_t DrawnScopes<T>::parameter_scope_of(NodeId id) const {
-    return scopes_[scopes_[scope_of_[node(id).scope]].parameter_scope].representative;
 }
 
 // Two scopes have the same structure if the same operations were recorded in the same order in them

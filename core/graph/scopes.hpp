@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/graph/highlights.hpp>
 #include <unroll/core/graph/model.hpp>
 
 #include <unordered_map>
@@ -35,7 +36,8 @@ template <class T>
 class DrawnScopes {
 public:
     // The scopes of a whole tape, or of the nodes from which `of` was computed.
-    DrawnScopes(const Tape<T>& tape, NodeId of, const Options& options);
+    DrawnScopes(const Tape<T>& tape, NodeId of, const Options& options,
+                const Highlights<T>& highlights);
 
     std::size_t size() const { return scopes_.size(); }
     const DrawnScope& operator[](std::uint32_t scope) const { return scopes_[scope]; }
@@ -43,16 +45,20 @@ public:
     // The drawn scope that represents a scope of the tape.
     std::uint32_t drawn(std::uint32_t scope) const { return scope_of_[scope]; }
     // The scope in which a constant or parameter operand of the node is drawn: outside of steps.
-    std::uint32_t parameter_scope_of(NodeId id) const;
+    std::uint32_t parameter_scope_of(NodeId id) const { return operand_scope(node(id).scope); }
+    // The same for a scope of the tape.
+    std::uint32_t operand_scope(std::uint32_t scope) const {
+        return scopes_[scopes_[scope_of_[scope]].parameter_scope].representative;
+    }
 
-    // False for views, which are labels of edges, for all but the first output of an operation, and
-    // for all but the first operation of a Composite.
+    // False for what edges pass through, such as views, for all but the first output of an
+    // operation, and for all but the first operation of a Composite.
     bool is_drawn(NodeId id) const;
-    bool is_view(NodeId id) const;
+    bool is_view(NodeId id) const { return is_passed(node(id)); }
     bool is_selected(NodeId id) const { return selected_[id]; }
     // The node that is drawn for a part of a Composite; otherwise, the node itself.
     NodeId representative(NodeId id) const;
-    bool is_buffer(NodeId id) const;
+    bool is_buffer(NodeId id) const { return detail::is_buffer(node(id)); }
     bool is_parameter(NodeId id) const { return node(id).parameter != nullptr; }
     // The number of steps between two nodes of a series; 0 within one step and outside any series.
     // If one drawn scope represents all steps of the series, `series` receives it.
@@ -64,6 +70,7 @@ private:
     void find_composites();
     void merge_scopes();
     void choose_folded();
+    void draw_apart(NodeId id);
     void hash_structure();
     void find_representatives();
 

@@ -17,14 +17,28 @@ Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> l
     shape[0] = steps;
     shape[1] = x.shape(1);
     const Composite composite(Op::unplaced("without_padding"));
-    const std::vector<std::int64_t> shown(ends.begin(), ends.end());
-    return unroll::detail::with_operand(
-        where(active_steps(op, steps, x.shape(1), lengths).reshape(shape), x, 0), "lengths",
-        Indices({shown.size()}, std::span(shown)), &composite);
+    Variable<T> y = where(active_steps(op, steps, x.shape(1), lengths).reshape(shape), x, 0);
+    // To pictures, a constant with zeros is that constant.
+    if (!y.is_recorded() && x.body() != nullptr && !x.is_recorded())
+        y.body()->generation = x.body()->generation;
+    return with_lengths(std::move(y), ends, &composite);
+}
+
+template <class T>
+Variable<T> with_lengths(Variable<T> y, std::span<const std::size_t> lengths, const Composite* own,
+                         std::uint32_t input) {
+    if (!y.is_recorded()) return y;
+    const std::vector<std::int64_t> shown(lengths.begin(), lengths.end());
+    return unroll::detail::with_operand(std::move(y), "lengths",
+                                        Indices({shown.size()}, std::span(shown)), own, input);
 }
 
 template Variable<float> without_padding(const Variable<float>&, std::span<const std::size_t>, Op);
 template Variable<double> without_padding(const Variable<double>&, std::span<const std::size_t>,
                                           Op);
+template Variable<float> with_lengths(Variable<float>, std::span<const std::size_t>,
+                                      const Composite*, std::uint32_t);
+template Variable<double> with_lengths(Variable<double>, std::span<const std::size_t>,
+                                       const Composite*, std::uint32_t);
 
 } // namespace unroll::nn

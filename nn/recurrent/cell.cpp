@@ -99,8 +99,9 @@ void refuse_stored(std::string_view name) {
 
 template <class T>
 Variable<T> copy_to(const OutputSlot<T>& slot, const Variable<T>& x) {
-    return fuse_into(
-        slot, "copy", [](auto x) { return x; }, x);
+    return unroll::detail::with_notation(fuse_into(
+                                             slot, "copy", [](auto x) { return x; }, x),
+                                         Notation::same);
 }
 
 } // namespace detail

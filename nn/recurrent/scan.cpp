@@ -1,3 +1,4 @@
+#include <unroll/nn/layers/padding.hpp>
 #include <unroll/nn/recurrent/scan.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/pointwise.hpp>
@@ -13,10 +14,12 @@ Variable<T> active(std::span<const std::size_t> lengths, std::size_t t) {
 
 template <class T>
 Variable<T> choose_active(const OutputSlot<T>& slot, const Variable<T>& active,
-                          const Variable<T>& x, const Variable<T>& y) {
-    return fuse_into(slot, "where",
-                     primitive([](auto a, auto x, auto y) { return where(a > 0, x, y); }), active,
-                     x, y);
+                          const Variable<T>& x, const Variable<T>& y,
+                          std::span<const std::size_t> lengths) {
+    const auto chosen = fuse_into(
+        slot, "where", primitive([](auto a, auto x, auto y) { return where(a > 0, x, y); }), active,
+        x, y);
+    return with_lengths(chosen, lengths, nullptr, 0);
 }
 
 template <class T>
@@ -32,14 +35,20 @@ Variable<T> zone_out(const OutputSlot<T>& slot, const Variable<T>& old, const Va
                      double p) {
     Tape<T>* const tape = training_tape(next);
     if (tape == nullptr)
-        return fuse_into(
-            slot, "zoneout", [p](auto old, auto next) { return p * old + (1 - p) * next; }, old,
-            next);
+        return unroll::detail::with_literals(
+            fuse_into(slot, "zoneout",
+                      named("old next -> mixed",
+                            [p](auto old, auto next) { return p * old + (1 - p) * next; }),
+                      old, next),
+            2, {p});
     Tensor<T> draws(next.shape());
     tape->random().fill_uniform(draws.data(), draws.size(), T(0), T(1));
-    return fuse_into(
-        slot, "zoneout", [p](auto old, auto next, auto draw) { return where(draw < p, old, next); },
-        old, next, draws);
+    return unroll::detail::with_literals(
+        fuse_into(slot, "zoneout",
+                  named("old next draws -> mixed",
+                        [p](auto old, auto next, auto draw) { return where(draw < p, old, next); }),
+                  old, next, draws),
+        3, {p});
 }
 
 template <class T>
@@ -54,7 +63,8 @@ void check_projection(std::string_view name, const Variable<T>& z, std::size_t s
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> active(std::span<const std::size_t>, std::size_t);                        \
     template Variable<T> choose_active(const OutputSlot<T>&, const Variable<T>&,                   \
-                                       const Variable<T>&, const Variable<T>&);                    \
+                                       const Variable<T>&, const Variable<T>&,                     \
+                                       std::span<const std::size_t>);                              \
     template Variable<T> locked_dropout(const Variable<T>&, double);                               \
     template Variable<T> zone_out(const OutputSlot<T>&, const Variable<T>&, const Variable<T>&,    \
                                   double);                                                         \

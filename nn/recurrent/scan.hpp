@@ -65,7 +65,8 @@ Variable<T> active(std::span<const std::size_t> lengths, std::size_t t);
 // x for the active sequences, otherwise y; stored in `slot` if given.
 template <class T>
 Variable<T> choose_active(const OutputSlot<T>& slot, const Variable<T>& active,
-                          const Variable<T>& x, const Variable<T>& y);
+                          const Variable<T>& x, const Variable<T>& y,
+                          std::span<const std::size_t> lengths);
 // Variational dropout of x [T, B, n] or of a state [B, n]: the same elements in every step.
 template <class T>
 Variable<T> locked_dropout(const Variable<T>& x, double p);
@@ -143,9 +144,9 @@ typename Scan<C>::Result Scan<C>::run(const C& cell, const Variable<T>& x, State
             state = next;
         } else {
             const Variable<T> active = detail::active<T>(lengths, t);
-            detail::choose_active(output.row(t), active, next[0], zero);
+            detail::choose_active(output.row(t), active, next[0], zero, lengths);
             for (std::size_t s = 0; s < next.size(); ++s)
-                state[s] = detail::choose_active({}, active, next[s], state[s]);
+                state[s] = detail::choose_active({}, active, next[s], state[s], lengths);
         }
         name_states(state);
     }

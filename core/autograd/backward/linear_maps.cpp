@@ -310,13 +310,17 @@ Variable<T> assemble(const Op& op, std::span<const Part<T>> parts, const Strided
     covered.settle(buffer.data(), buffer.size());
     const Tensor<T> window(buffer.storage(), buffer.data() + (target.offset - low), target.layout);
     Tensor<T> value = window.contiguous();
-    return record<T>(op, std::span(inputs), std::move(value), save_for_backward(),
-                     [op, target, views](const Adjoints<T>& to, const Variable<T>& g) {
-                         const Part<T> all[] = {{target, g}};
-                         for (std::size_t i = 0; i < views.size(); ++i)
-                             if (to[i].needs_grad())
-                                 to[i].add(assemble(op, std::span<const Part<T>>(all), views[i]));
-                     });
+    const auto sum =
+        record<T>(op, std::span(inputs), std::move(value), save_for_backward(),
+                  [target, views](const Adjoints<T>& to, const Variable<T>& g) {
+                      const Op op = Op::unplaced("gradient of a part");
+                      const Part<T> all[] = {{target, g}};
+                      for (std::size_t i = 0; i < views.size(); ++i)
+                          if (to[i].needs_grad())
+                              to[i].add(assemble(op, std::span<const Part<T>>(all), views[i]));
+                  });
+    if (sum.is_recorded()) sum.tape()->set_notation(sum.node(), Notation::symmetric);
+    return sum;
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

@@ -191,7 +191,8 @@ Variable<T> Recorded<T>::arrived(NodeId id, bool) {
     if (begin == end && root.wide.empty()) return {};
     std::vector<Part<T>> near = root.wide;
     for (auto p = begin; p != end; ++p) near.push_back(p->second);
-    const Variable<T> sum = assemble(Op::unplaced("gather"), std::span<const Part<T>>(near), part);
+    const Op op = Op::unplaced(near.size() > 1 ? "sum of gradients" : "gradient of a part");
+    const Variable<T> sum = assemble(op, std::span<const Part<T>>(near), part);
     if (high - low != part.size()) return sum;
     // Cache the sum: later requests for the same part reuse it.
     const auto is_in = [&](const Part<T>& p) { return is_within(p.view, part); };

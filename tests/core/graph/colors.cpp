@@ -4,6 +4,7 @@
 
 #include <unroll/core/graph/graph.hpp>
 #include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/rnn.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>
@@ -49,6 +50,67 @@ TEST_CASE("a module has one colour, wherever it is called") {
         CHECK(fills(seen, "linear").size() == 1);
         CHECK(fills(seen, "layer_norm").size() == 1);
         CHECK(fills(seen, "linear") != fills(seen, "layer_norm"));
+    }
+}
+
+TEST_CASE("a parameter used in steps has the colour of its module") {
+    const nn::Linear<float> first({.input = 2, .output = 2}), second({.input = 2, .output = 2});
+    Tape<float> tape;
+    auto h = tape.variable(ones({1, 2}), "x");
+    for (int t = 0; t < 3; ++t) {
+        const Scope scope("t", t);
+        h = tanh(second(first(h)));
+    }
+    const Seen seen(graph::dot(h, {.color = graph::Color::module}));
+    CHECK(fills(seen, "weight") == fills(seen, "linear"));
+    CHECK(fills(seen, "weight").size() == 2);
+    CHECK(fills(seen, "bias") == fills(seen, "linear"));
+}
+
+TEST_CASE("of a loop, only the highlighted step is coloured") {
+    const std::set<std::string> red{"#e03131"}, white{"#ffffff"};
+    Tape<float> tape;
+    const auto x = tape.variable(ones({9, 2}), "x");
+    auto h = tape.variable(ones({2}), "start");
+    Variable<float> third, input, term;
+    for (int t = 0; t < 9; ++t) {
+        const Scope step("t", t);
+        const auto row = select(x, 0, static_cast<std::size_t>(t));
+        const Variable<float> constant(ones({2}));
+        h = tanh(h + row + constant);
+        if (t == 3) third = h, input = row, term = constant;
+    }
+    const auto loss = sum(h);
+    const auto draw = [&](const graph::Highlight& value) {
+        return Seen(graph::dot(loss, {.highlight = {value}}));
+    };
+    const Seen result = draw(third);
+    CHECK(result.clusters("t = 3") == 1);
+    CHECK(result.clusters("t = 0 … 2, 4 … 8    × 8") == 1);
+    CHECK(result.nodes_with("fillcolor=\"#e03131\"") == 1);
+    CHECK(fills(result, "tanh") == std::set<std::string>{"#e03131", "#ffffff"});
+    // A view of a part is an edge.
+    const Seen view = draw(input);
+    CHECK(view.nodes_with("fillcolor=\"#e03131\"") == 0);
+    CHECK(view.clusters("t = 3") == 1);
+    CHECK(view.edges_with("label=\" select 3 [2]\", color=\"#e03131\"") == 1);
+    CHECK(view.edges_with("#e03131") == 1);
+    // Of constants that are one operand in each step, only the one.
+    const Seen constant = draw(term);
+    CHECK(constant.nodes_with("label=\"constant") == 2);
+    CHECK(constant.nodes_with("fillcolor=\"#e03131\"") == 1);
+    // A part that nothing uses is named.
+    CHECK(draw(select(h, 0, 1)).nodes_with("coloured: select 1") == 1);
+
+    SUBCASE("the row of a layer's output is the step that computed it") {
+        const nn::Rnn<float> rnn({.input = 2, .hidden = 3});
+        Tape<float> other;
+        const auto output = rnn(other.variable(ones({6, 1, 2}), "x")).output;
+        const Seen seen(graph::dot(sum(output), {.highlight = {select(output, 0, 4)}}));
+        CHECK(seen.clusters("t = 4") == 1);
+        CHECK(seen.nodes_with("fillcolor=\"#e03131\"") == 1);
+        CHECK(Seen(graph::dot(sum(output), {.highlight = {output}})).clusters("t = 0 … 5    × 6") ==
+              1);
     }
 }
 

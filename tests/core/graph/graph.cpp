@@ -184,6 +184,10 @@ TEST_CASE("the budget is respected, and the caption says how") {
     }
     CHECK(contains(graph::dot(tape, {.fold = Fold::none}), "time steps are folded"));
     CHECK_FALSE(contains(graph::dot(tape), "To stay within"));
+    // The caption is below the picture, titles of modules are on top of them.
+    CHECK(contains(graph::dot(tape, {.budget = 40}), "label=\"Lstm\"; style=\"rounded,filled\"; "
+                                                     "color=\"#c3cfde\"; fillcolor=\"#f4f7fb\"; "
+                                                     "labeljust=l; fontsize=11; labelloc=t;"));
 
     Tape<float> flat;
     Variable<float> y = flat.variable(Tensor<float>::ones({2}), "x");

@@ -7,6 +7,7 @@
 #include <unroll/nn/recurrent/rnn.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/loss.hpp>
+#include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/softmax.hpp>
@@ -96,7 +97,65 @@ TEST_CASE("sequence lengths are drawn") {
     Tape<float> tape;
     static_cast<void>(rnn(tape.variable(ones({4, 2, 2}), "x"), {}, std::vector<std::size_t>{4, 2}));
     const Seen seen(graph::dot(tape));
-    CHECK_FALSE(seen.edge(seen.node("lengths\\n[2]"), seen.node("without_padding")).empty());
+    // Next to each user: the input without padding, and the states in steps after an end.
+    CHECK(seen.nodes_with("label=\"lengths\\n[2]\"") == 3);
+    CHECK(seen.edges_with("-> " + seen.node("without_padding")) == 2);
+    CHECK(seen.nodes_with("label=\"where(lengths, x2, x3)") == 2);
+}
+
+TEST_CASE("inputs of a collapsed module are drawn next to it") {
+    const nn::Rnn<float> rnn({.input = 2, .hidden = 3, .bidirectional = true});
+    const nn::Embedding<float> embed({.vocabulary = 5, .width = 4});
+    Tape<float> tape;
+    const std::vector<std::size_t> lengths{4, 2};
+    const auto y = sum(rnn(ones({4, 2, 2}), {}, lengths).output);
+    for (const std::size_t depth : {0, 1, 2}) {
+        const Seen seen(graph::dot(y, {.depth = depth}));
+        CHECK(seen.nodes_with("label=\"constant\\n[8, 2]\"") == (depth == 0 ? 1 : 2));
+        CHECK(seen.nodes_with("label=\"lengths\\n[2]\"") >= (depth == 0 ? 1 : 2));
+        if (depth < 2) CHECK(seen.nodes_with("class=\"constant\"") == (depth == 0 ? 2 : 4));
+    }
+    const Seen whole(graph::dot(y, {.depth = 0}));
+    CHECK_FALSE(whole.edge(whole.node("lengths"), whole.node("Rnn")).empty());
+    CHECK(whole.nodes_with("[2], [8, 2] → [4, 2, 6]") == 1);
+    CHECK(Seen(graph::dot(embed(Indices::ones({3, 2})), {.depth = 0}))
+              .nodes_with("label=\"indices\\n[3, 2]\"") == 1);
+}
+
+TEST_CASE("no edge joins modules that only have an operand in common") {
+    const nn::Rnn<float> rnn({.input = 2, .hidden = 3, .bidirectional = true});
+    nn::Embedding<float> embed({.vocabulary = 5, .width = 4});
+    Tape<float> tape;
+    const auto y = sum(rnn(ones({4, 2, 2})).output);
+    const Seen seen(graph::dot(y, {.depth = 1}));
+    const std::string forwards = seen.node("layer 0"), backwards = seen.node("backwards 0");
+    CHECK(seen.edge(forwards, backwards).empty());
+    CHECK(seen.edge(backwards, forwards).empty());
+    // A shared parameter.
+    const auto rows = embed(Indices::ones({3}));
+    Variable<float> scores;
+    {
+        const Scope head("head");
+        scores = matmul(tape.variable(ones({2, 4}), "h"), transpose(embed.weight));
+    }
+    const Seen tied(graph::dot(sum(rows) + sum(scores), {.depth = 0}));
+    CHECK(tied.edge(tied.node("Embedding"), tied.node("head")).empty());
+    CHECK(tied.nodes_with("label=\"weight") == 2);
+}
+
+TEST_CASE("an anonymous constant has its shape, and says what uses it") {
+    Tape<float> tape;
+    const auto x = tape.variable(ones({3}), "x");
+    Variable<float> shared(ones({3}));
+    Variable<float> y = x + ones({3});
+    for (const char* name : {"a", "b"}) {
+        const Scope scope(name);
+        y = y * shared;
+    }
+    const Seen seen(graph::dot(y));
+    CHECK(seen.nodes_with("label=\"constant\\n[3]\"") == 3); // the shared one next to each user
+    CHECK(seen.nodes_with("tooltip=\"constant\\nused by add, ") == 1);
+    CHECK(seen.nodes_with("operands.cpp:") >= 4);
 }
 
 TEST_CASE("a named input is drawn next to a collapsed module") {

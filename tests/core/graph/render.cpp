@@ -2,8 +2,8 @@
 
 #include "support.hpp"
 
-#include <unroll/core/graph/model.hpp>
-#include <unroll/core/graph/process.hpp>
+#include <unroll/core/graph/drawing/drawing.hpp>
+#include <unroll/core/graph/drawing/process.hpp>
 #include <unroll/ops/pointwise.hpp>
 
 #include <csignal>

@@ -26,6 +26,18 @@ struct Seen {
     }
     std::size_t nodes_with(const std::string& part) const { return count(nodes, part); }
     std::size_t edges_with(const std::string& part) const { return count(edges, part); }
+    // The number of edges, some of which may have the same ends.
+    std::size_t edges_between(const std::string& from, const std::string& to) const {
+        return count(edges, "  " + from + " -> " + to + " ") +
+               count(edges, "  " + from + " -> " + to + ";");
+    }
+    // The operands that the edges from the node bring to the other, "x1"; empty: none is named.
+    std::string operands(const std::string& from, const std::string& to) const {
+        const std::string line = edge(from, to);
+        const auto at = line.find("headlabel=\"");
+        return at == std::string::npos ? ""
+                                       : line.substr(at + 11, line.find('"', at + 11) - at - 11);
+    }
     std::size_t clusters(const std::string& title) const {
         std::size_t n = 0;
         for (auto at = text.find("label=\"" + title + "\";"); at != std::string::npos;
@@ -68,6 +80,12 @@ private:
         REQUIRE(first != edges.end());
         const auto second = std::next(first);
         const std::string from = first->substr(0, first->find(" -> "));
+        // Which operand it brings is at its end.
+        const auto named = std::min(second->find("headlabel"), second->find("taillabel"));
+        const std::string operand =
+            named == std::string::npos
+                ? ""
+                : ", " + second->substr(named, second->find_first_of(",]", named) - named);
         std::string to = second->substr(second->find(" -> ") + 4);
         to = to.substr(0, to.find_first_of(" ;"));
         std::string rest = first->substr(first->find('[') + 1);
@@ -75,7 +93,7 @@ private:
         if (const auto none = rest.find("dir=none"); none != std::string::npos)
             rest = rest.substr(0, none > 1 ? none - 2 : 0);
         *first = from + " -> " + to + " [label=\" " + text + "\"" +
-                 (rest.empty() ? "" : ", " + rest) + "];";
+                 (rest.empty() ? "" : ", " + rest) + operand + "];";
         edges.erase(second);
     }
     static std::size_t count(const std::vector<std::string>& lines, const std::string& part) {

@@ -1,4 +1,4 @@
-#include <unroll/core/graph/copies.hpp>
+#include <unroll/core/graph/drawing/copies.hpp>
 
 #include <set>
 

@@ -1,4 +1,5 @@
-#include <unroll/core/graph/model.hpp>
+#include <unroll/core/graph/drawing/drawing.hpp>
+#include <unroll/core/graph/drawing/text.hpp>
 
 #include <algorithm>
 #include <numeric>

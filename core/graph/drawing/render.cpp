@@ -1,5 +1,5 @@
-#include <unroll/core/graph/model.hpp>
-#include <unroll/core/graph/process.hpp>
+#include <unroll/core/graph/drawing/drawing.hpp>
+#include <unroll/core/graph/drawing/process.hpp>
 
 #include <algorithm>
 

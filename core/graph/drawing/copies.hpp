@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/graph/visibility.hpp>
+#include <unroll/core/graph/drawing/visibility.hpp>
 
 #include <map>
 

@@ -1,19 +1,21 @@
-#include <unroll/core/graph/visibility.hpp>
+#include <unroll/core/graph/drawing/visibility.hpp>
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace unroll::graph::detail {
 
 Visibility::Visibility(const Model& model, std::uint32_t root, const std::vector<bool>& open,
                        const Options& options)
-    : model_(model), options_(options), root_(root), ids_(model.items.size()) {
+    : model_(model), options_(options), root_(root), ids_(model.items.size()),
+      homes_(model.items.size(), none) {
     close_modules(open);
     shorten();
     for (std::uint32_t i = 0; i < model.items.size(); ++i)
         if (!is_outside(model.items[i].module)) choose_box(i);
-    hide_operands();
+    place_operands();
     find_fans();
 }
 
@@ -80,28 +82,50 @@ void Visibility::choose_box(std::uint32_t i) {
         ids_[i] = "more";
     else
         ids_[i] = closed == none ? "n" + std::to_string(i) : "m" + std::to_string(closed);
+    if (closed == none) homes_[i] = model_.items[i].module;
 }
 
-// A parameter or constant that only one collapsed module uses is drawn as part of it, unless the
-// user named it, and except in the picture of its own module, where readers expect it.
-void Visibility::hide_operands() {
-    std::map<std::uint32_t, std::string> user;
-    for (const Link& l : model_.links) {
-        if (!model_.items[l.from].is_operand() || ids_[l.from].empty() || ids_[l.from][0] != 'n')
-            continue;
-        const std::string& to = ids_[l.to];
-        const auto [found, fresh] = user.emplace(l.from, to);
-        if (!fresh && found->second != to) found->second = "";
-    }
+// A parameter or constant that only one collapsed module uses is drawn as part of it, unless it was
+// made outside of all modules, and except in the picture of its own module, where readers expect
+// it. One that several boxes use is drawn itself, so that no edge joins the boxes.
+void Visibility::place_operands() {
+    std::vector<std::set<std::string>> users(model_.items.size());
+    for (const Link& l : model_.links)
+        if (model_.items[l.from].is_operand() && !ids_[l.to].empty())
+            users[l.from].insert(ids_[l.to]);
     hidden_.assign(model_.items.size(), false);
-    for (const auto& [item, id] : user) {
-        const bool at_home = root_ != 0 && model_.items[item].module == root_;
-        if (id.empty() || id[0] == 'n' || at_home || model_.items[item].is_named) continue;
-        hidden_[item] = true;
-        ids_[item] = id;
+    std::size_t boxes = count_boxes();
+    for (std::uint32_t i = 0; i < model_.items.size(); ++i) {
+        const Item& item = model_.items[i];
+        if (!is_shown(item, options_)) hidden_[i] = true;
+        if (!item.is_operand() || is_outside(item.module) || is_left_out(i)) continue;
+        const bool is_open_here = is_open(item.module);
+        const bool has_one_user = users[i].size() == 1 && (*users[i].begin())[0] == 'm';
+        const bool is_part = item.kind == Item::Kind::parameter || item.is_frozen ||
+                             model_.is_in_module(item.module);
+        const bool at_home = root_ != 0 && item.module == root_;
+        if (has_one_user && is_part && !at_home) {
+            hidden_[i] = true;
+            ids_[i] = *users[i].begin();
+            homes_[i] = none;
+        } else if (!is_open_here && !hidden_[i]) {
+            const bool fits = ++boxes <= options_.budget;
+            hidden_[i] = !fits;
+            if (!fits) continue;
+            ids_[i] = "n" + std::to_string(i);
+            homes_[i] = item.module;
+            while (!is_open(homes_[i])) homes_[i] = model_.modules[homes_[i]].parent;
+        }
     }
-    for (std::uint32_t i = 0; i < model_.items.size(); ++i)
-        if (!is_shown(model_.items[i], options_)) hidden_[i] = true;
+}
+
+// Without operands of collapsed modules.
+std::size_t Visibility::count_boxes() const {
+    std::size_t boxes = left_out_ > 0;
+    for (const Item& item : model_.items)
+        if (is_open(item.module)) boxes += weight(item, options_);
+    for (std::uint32_t m = 0; m < model_.modules.size(); ++m) boxes += closed_[m] == m;
+    return boxes;
 }
 
 bool Visibility::all_left_out(std::uint32_t m) const {

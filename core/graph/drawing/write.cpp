@@ -1,5 +1,5 @@
 #include <unroll/core/files/file.hpp>
-#include <unroll/core/graph/model.hpp>
+#include <unroll/core/graph/drawing/drawing.hpp>
 
 #include <algorithm>
 

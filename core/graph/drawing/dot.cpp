@@ -1,4 +1,4 @@
-#include <unroll/core/graph/model.hpp>
+#include <unroll/core/graph/drawing/drawing.hpp>
 
 #include <algorithm>
 #include <array>
@@ -193,7 +193,7 @@ public:
                 "  node [shape=box, fontname=\"Helvetica\", fontsize=11, fontcolor=\"" +
                 ink + "\", color=\"" + quiet + "\", height=0.3, margin=\"0.11,0.06\"];\n" +
                 "  edge [fontname=\"Helvetica\", fontsize=8, fontcolor=\"" + quiet +
-                "\", color=\"" + quiet + "\", arrowsize=0.6];\n";
+                "\", color=\"" + quiet + "\", arrowsize=0.6, labeldistance=1.4, labelangle=-35];\n";
         const std::size_t length = total_length();
         const bool is_simplified = length > long_in_all || large;
         if (length > long_in_all)
@@ -282,7 +282,8 @@ private:
     static std::string attributes_of(const Group& g) {
         const char* fill = g.depth % 2 == 1 ? "#f4f7fb" : "#eaf0f7";
         std::string style = "rounded,filled", color = "#c3cfde", more = "labeljust=l; fontsize=11;",
-                    ink_color = ink;
+                    place = " labelloc=t;", // not the caption's
+            ink_color = ink;
         if (g.style == Group::Style::series) {
             style += ",dashed";
             color = carried;
@@ -291,13 +292,13 @@ private:
         } else if (g.style == Group::Style::formula) {
             fill = "#fdfbff";
             color = "#b9a8d6";
-            more += " labelloc=b;"; // most edges enter from above
+            place = " labelloc=b;"; // most edges enter from above
         } else if (g.style == Group::Style::side) {
             fill = "#fbfcfd";
             more += " margin=14;";
         }
         return "style=\"" + style + "\"; color=\"" + color + "\"; fillcolor=\"" + fill + "\"; " +
-               more + " fontcolor=\"" + ink_color + "\";";
+               more + place + " fontcolor=\"" + ink_color + "\";";
     }
 
     void box(const Box& b, const std::string& indent) {
@@ -314,7 +315,9 @@ private:
         const auto add = [&](const std::string& attribute) {
             attributes += (attributes.empty() ? "" : ", ") + attribute;
         };
-        const std::string label = joined(a.lines, 40), ink_color = a.carried ? carried : quiet;
+        const std::string label = joined(a.lines, 40), ink_color = !a.color.empty() ? a.color
+                                                                   : a.carried      ? carried
+                                                                                    : quiet;
         through = through && !label.empty() && a.from != a.to && !a.crosses;
         if (!label.empty() && !through) add("label=" + quoted(" " + label));
         if (a.carried)
@@ -323,27 +326,38 @@ private:
         if (a.crosses) add("constraint=false, style=dotted");
         if (a.hue != none)
             add("color=\"" + std::string(strong_hues[a.hue % strong_hues.size()]) + "\"");
-        if (a.scale >= 0)
+        if (!a.color.empty())
+            add("color=\"" + a.color + "\", penwidth=2");
+        else if (a.scale >= 0)
             add("color=\"" + shade(a.scale, 0.25) +
                 "\", penwidth=" + (a.scale > 0.5 ? "2" : "1.3"));
         std::string from = a.from, to = a.to;
         // Always downwards, so that labels get their own space.
         const bool is_back = a.reversed != a.against && !a.crosses && from != to;
         if (is_back) std::swap(from, to);
-        const auto line = [&](const std::string& from, const std::string& to,
-                              const std::string& direction) {
-            const std::string separator = attributes.empty() || direction.empty() ? "" : ", ";
-            const std::string all = attributes + separator + direction;
+        // `ends`: where the arrow ends, which says what it brings; a line into a label does not.
+        const auto line = [&](const std::string& from, const std::string& to, std::string more,
+                              bool ends) {
+            if (ends && !a.operands.empty())
+                more += (more.empty() ? "" : ", ") +
+                        std::string(is_back ? "taillabel=" : "headlabel=") + quoted(a.operands);
+            const std::string separator = attributes.empty() || more.empty() ? "" : ", ";
+            const std::string all = attributes + separator + more;
             return "  " + from + " -> " + to + (all.empty() ? "" : " [" + all + "]") + ";\n";
         };
-        if (!through) return line(from, to, is_back ? "dir=back" : "");
+        if (!through) {
+            std::string lines;
+            for (std::size_t i = 0; i < a.count; ++i)
+                lines += line(from, to, is_back ? "dir=back" : "", true);
+            return lines;
+        }
         const std::string id = "label" + std::to_string(++label_count_);
         labels_[group_around(group_of_[from], group_of_[to])].push_back(
             id + " [shape=plaintext, class=\"label\", tooltip=" + quoted(label) +
             ", label=" + quoted(label) + ", fontsize=" + (a.carried ? "10" : "8") +
             ", fontcolor=\"" + ink_color + "\", height=0.12, width=0, margin=\"0.02,0\"];\n");
-        return line(from, id, is_back ? "dir=back" : "dir=none") +
-               line(id, to, is_back ? "dir=none" : "");
+        return line(from, id, is_back ? "dir=back" : "dir=none", is_back) +
+               line(id, to, is_back ? "dir=none" : "", !is_back);
     }
 
     // The innermost group that contains both.

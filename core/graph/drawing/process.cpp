@@ -1,5 +1,5 @@
 #include <unroll/core/base/error.hpp>
-#include <unroll/core/graph/process.hpp>
+#include <unroll/core/graph/drawing/process.hpp>
 
 #include <algorithm>
 #include <csignal>

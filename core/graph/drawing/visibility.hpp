@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/core/graph/model.hpp>
+#include <unroll/core/graph/drawing/drawing.hpp>
 
 namespace unroll::graph::detail {
 
@@ -30,6 +30,8 @@ public:
 
     // Per item: the box that represents it; empty outside.
     const std::vector<std::string>& ids() const { return ids_; }
+    // The expanded module in which the item has its box; none if another box represents it.
+    std::uint32_t home(std::uint32_t item) const { return homes_[item]; }
     bool is_hidden(std::uint32_t item) const { return hidden_[item]; }
     // True if the item's formula is drawn.
     bool is_opened(std::uint32_t item) const;
@@ -43,7 +45,8 @@ private:
     void close_modules(const std::vector<bool>& open);
     void shorten();
     void choose_box(std::uint32_t item);
-    void hide_operands();
+    void place_operands();
+    std::size_t count_boxes() const;
     std::uint32_t member_apart(std::uint32_t module, std::uint32_t other) const;
     void find_fans();
 
@@ -53,6 +56,7 @@ private:
     bool has_backward_ = false;
     std::vector<std::uint32_t> closed_; // per module
     std::vector<std::string> ids_;      // per item
+    std::vector<std::uint32_t> homes_;  // per item
     std::vector<bool> hidden_, left_out_items_;
     std::vector<Fan> fans_; // per link
     std::size_t left_out_ = 0;

@@ -1,4 +1,6 @@
-#include <unroll/core/graph/copies.hpp>
+#include <unroll/core/graph/drawing/copies.hpp>
+#include <unroll/core/graph/drawing/hues.hpp>
+#include <unroll/core/graph/drawing/text.hpp>
 #include <unroll/core/graph/formula_text.hpp>
 #include <unroll/core/graph/operands.hpp>
 
@@ -6,27 +8,10 @@
 #include <cmath>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include <fmt/format.h>
 
 namespace unroll::graph::detail {
-
-std::string format_thousands(std::size_t n) {
-    std::string text = std::to_string(n);
-    for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
-    return text;
-}
-
-std::string format_with_unit(double value, const char* unit) {
-    if (*unit == '\0') return fmt::format("{:.3g}", value);
-    const bool bytes = *unit == 'B';
-    const char* const prefixes[] = {"n", "µ", "m", "", "k", "M", "G", "T"};
-    std::size_t prefix = 3;
-    for (; value >= 1000 && prefix < 7; ++prefix) value /= 1000;
-    for (; !bytes && value > 0 && value < 1 && prefix > 0; --prefix) value *= 1000;
-    return fmt::format("{:.3g} {}{}", value, prefixes[prefix], unit);
-}
 
 namespace {
 
@@ -35,9 +20,9 @@ public:
     Drawer(const Model& model, const Options& options, std::uint32_t root,
            const std::vector<bool>& open)
         : model_(model), options_(options), root_(root), visibility_(model, root, open, options),
-          copies_(model, options, visibility_), ids_(visibility_.ids()) {
+          copies_(model, options, visibility_), hues_(hues_of(model)),
+          item_hues_(hues_of_items(model, hues_)), ids_(visibility_.ids()) {
         drawing_.left_to_right = options.left_to_right;
-        choose_hues();
         draw_groups();
         draw_boxes();
         using Fan = Visibility::Fan;
@@ -51,45 +36,6 @@ public:
 
 private:
     static constexpr std::size_t most_lines = 3;
-
-    // Each module of the outermost level with several modules has its own colour, wherever it is
-    // called. Scopes that no module opened, such as a loop's, count if there is no such level.
-    void choose_hues() {
-        hues_.assign(model_.modules.size(), none);
-        for (const bool only_modules : {true, false}) {
-            const auto paths = paths_of_modules(only_modules);
-            std::size_t longest = 0;
-            for (const auto& path : paths) longest = std::max(longest, path.size());
-            for (std::size_t level = 1; level <= longest; ++level) {
-                std::map<std::vector<std::string>, std::uint32_t> numbers;
-                for (std::size_t m = 0; m < paths.size(); ++m)
-                    if (paths[m].size() >= level)
-                        hues_[m] = numbers
-                                       .emplace(std::vector(paths[m].begin(),
-                                                            paths[m].begin() +
-                                                                static_cast<std::ptrdiff_t>(level)),
-                                                static_cast<std::uint32_t>(numbers.size()))
-                                       .first->second;
-                    else
-                        hues_[m] = none;
-                if (numbers.size() > 1) return;
-            }
-        }
-    }
-
-    // Per module: what distinguishes the modules around it and itself, outermost first.
-    std::vector<std::vector<std::string>> paths_of_modules(bool only_modules) const {
-        std::vector<std::vector<std::string>> paths(model_.modules.size());
-        for (std::size_t m = 1; m < paths.size(); ++m) {
-            const Module& module = model_.modules[m];
-            paths[m] = paths[module.parent];
-            if (module.opener != nullptr)
-                paths[m].push_back(fmt::format("{}", module.opener));
-            else if (!only_modules && module.name != "t")
-                paths[m].push_back(module.title);
-        }
-        return paths;
-    }
 
     void draw_groups() {
         const auto& modules = model_.modules;
@@ -121,14 +67,12 @@ private:
 
     void draw_boxes() {
         for (std::uint32_t i = 0; i < model_.items.size(); ++i) {
-            const Item& item = model_.items[i];
-            if (!visibility_.is_open(item.module) || visibility_.is_hidden(i) ||
-                visibility_.is_left_out(i))
-                continue;
+            const std::uint32_t home = visibility_.home(i);
+            if (home == none || visibility_.is_hidden(i) || visibility_.is_left_out(i)) continue;
             if (visibility_.is_opened(i))
                 open_formula(i);
             else if (copies_.of(i).empty())
-                box(i, ids_[i], group_of_[item.module]);
+                box(i, ids_[i], group_of_[home]);
             else
                 for (const Copies::Copy& copy : copies_.of(i))
                     box(i, copy.id, group_beside(copy.module));
@@ -152,54 +96,6 @@ private:
         while (module != 0 && module != root_ && model_.modules[module].name == "t")
             module = model_.modules[module].parent;
         return group_of_[module];
-    }
-
-    // The name of a parameter: "weight" in its own module, otherwise its path.
-    std::string name_in(const Item& item, std::uint32_t module) const {
-        if (item.kind != Item::Kind::parameter) return item.name;
-        std::string path = model_.path(module), name = item.name;
-        std::replace(path.begin(), path.end(), ' ', '.'); // "Linear 0" has the parameter "0.weight"
-        for (std::size_t dot; (dot = name.find('.')) != std::string::npos;) {
-            const std::string first = name.substr(0, dot);
-            const auto at = ("." + path + ".").find("." + first + ".");
-            if (at == std::string::npos) break;
-            path.erase(0, at + first.size() + 1);
-            name.erase(0, dot + 1);
-        }
-        return name;
-    }
-
-    static std::vector<std::string> wrapped(const std::string& text) {
-        constexpr std::size_t width = 38, most = 8;
-        std::vector<std::string> lines(1);
-        std::istringstream words(text);
-        for (std::string word; words >> word;) {
-            if (!lines.back().empty() && lines.back().size() + word.size() >= width)
-                lines.emplace_back();
-            lines.back() += (lines.back().empty() ? "" : " ") + word;
-        }
-        if (lines.size() > most) lines.resize(most), lines.back() += " …";
-        return lines;
-    }
-
-    // One line for each shape; consecutive equal shapes share a line. A scalar has none.
-    static void list(std::vector<std::string> shapes, std::vector<std::string>& lines) {
-        if (shapes.size() == 1 && shapes[0] == "[]") return;
-        for (std::string& shape : shapes)
-            if (shape == "[]") shape = "scalar";
-        for (std::size_t s = 0, equal; s < shapes.size() && lines.size() <= most_lines;
-             s += equal) {
-            for (equal = 1; s + equal < shapes.size() && shapes[s + equal] == shapes[s];) ++equal;
-            lines.push_back(equal > 1 ? std::to_string(equal) + " × " + shapes[s] : shapes[s]);
-        }
-    }
-    static std::string some(const std::set<std::string>& shapes) {
-        std::string text;
-        for (auto s = shapes.begin(); s != shapes.end(); ++s) {
-            if (std::distance(shapes.begin(), s) == 2) return text + ", …";
-            text += (text.empty() ? "" : ", ") + (*s == "[]" ? "scalar" : *s);
-        }
-        return text;
     }
 
     // Lines below the title and the shapes of a node.
@@ -256,23 +152,25 @@ private:
         box.id = id;
         box.group = group;
         box.small = !copies_.of(i).empty();
-        std::string name = box.small ? item.name : name_in(item, item.module);
-        if (!item.literals.empty()) name = call_text(name, item.literals);
+        std::string name = box.small ? item.name : name_in(model_, item);
+        name = call_text(item, name);
         if (!item.result.empty()) name = item.result + " = " + name;
         box.lines.push_back(name);
-        if (!box.small) list(item.shapes, box.lines);
+        if (!box.small || item.kind == Item::Kind::constant) list(item.shapes, box.lines);
+        if (!item.part.empty()) box.lines.push_back("coloured: " + item.part);
         for (const std::string& line : wrapped(item.failure))
             if (!line.empty()) box.lines.push_back(line);
         annotate(item.measure, box.lines);
         box.color = item.color;
         box.tooltip = item.name;
-        if (!item.literals.empty()) box.tooltip += ": " + call_text(item.name, item.literals);
+        if (const std::string call = call_text(item, item.name); call != item.name)
+            box.tooltip += ": " + call;
         if (box.small)
             for (const std::string& shape : item.shapes) box.tooltip += " " + shape;
         box.tooltip += "\n" + item.origin;
         if (!item.failure.empty()) box.tooltip += "\n" + item.failure;
         if (item.count > 1) box.tooltip += "\n× " + format_thousands(item.count);
-        if (options_.color == Color::module) box.hue = hues_[item.module];
+        if (options_.color == Color::module) box.hue = item_hues_[i];
         measure(metric(item.measure), box.scale);
         drawing_.boxes.push_back(std::move(box));
     }
@@ -293,9 +191,14 @@ private:
         std::set<std::string> in, out;
         for (const Link& l : model_.links) {
             const bool leaves = ids_[l.from] == box.id, enters = ids_[l.to] == box.id;
-            if (leaves != enters && !model_.items[l.from].is_operand())
+            const bool is_input =
+                model_.items[l.from].kind == Item::Kind::constant && !visibility_.is_hidden(l.from);
+            if (leaves != enters && (!model_.items[l.from].is_operand() || is_input))
                 (leaves ? out : in).insert(l.whole);
         }
+        for (std::uint32_t i = 0; i < model_.items.size(); ++i)
+            if (ids_[i] == box.id && model_.items[i].is_sink && !model_.items[i].is_operand())
+                out.insert(model_.items[i].shapes.begin(), model_.items[i].shapes.end());
         if (!is_step && (!in.empty() || !out.empty()))
             box.lines.push_back(some(in) + " → " + some(out));
         if (!is_step) annotate(module.measure, box.lines);
@@ -339,10 +242,9 @@ private:
             box.group = group;
             box.lines.push_back(sign(term));
             box.tooltip = item.name;
-            if (options_.color == Color::module) box.hue = hues_[item.module];
+            if (options_.color == Color::module) box.hue = item_hues_[i];
             // The operands come first.
-            if (term.kind == Formula::Kind::input || t < item.literals.size())
-                inputs.push_back(box.id);
+            if (term.kind == Formula::Kind::input || t < item.inputs) inputs.push_back(box.id);
             for (const std::uint32_t argument : term.arguments)
                 drawing_.arrows.push_back({id + "_" + std::to_string(argument), box.id, {}});
             drawing_.boxes.push_back(std::move(box));
@@ -385,7 +287,25 @@ private:
         const std::uint32_t a = visibility_.side(from.module), b = visibility_.side(to.module);
         arrow.crosses = a != b && copy.empty();
         arrow.reversed = a == b && a != 0;
+        arrow.color = link.color;
+        if (arrow.to == "n" + std::to_string(link.to)) show_operands(arrow, link);
         label(arrow, link, for_all);
+    }
+
+    // Uses of one value by one operation are so many arrows, unless a text says so.
+    void show_operands(Arrow& arrow, const Link& link) const {
+        constexpr std::size_t most = 3;
+        const Item& to = model_.items[link.to];
+        if (!to.names_operands) {
+            if (link.views.empty() && link.parallel <= most) arrow.count = link.parallel;
+            return;
+        }
+        for (const std::uint32_t operand : link.operands)
+            arrow.operands += (arrow.operands.empty() ? "" : ", ") + operand_name(to, operand);
+        if (link.operands.size() > most && to.operands.empty())
+            arrow.operands = operand_name(to, link.operands.front()) + " … " +
+                             operand_name(to, link.operands.back());
+        if (arrow.operands == link.state) arrow.operands.clear(); // its label
     }
 
     bool is_step(const std::string& id) const {
@@ -399,21 +319,32 @@ private:
         const bool is_short = is_step(arrow.from) && is_step(arrow.to);
         std::string line = link.state;
         if (!link.carried) {
-            line = link.views;
-            if (link.parallel > 1 && !line.empty())
-                line = std::to_string(link.parallel) + " × " + line;
+            line = for_all ? link.all_views : link.views;
+            const bool is_into_operation = arrow.to == "n" + std::to_string(link.to);
+            if (link.parallel > 1 && arrow.count == 1 &&
+                (!line.empty() || (is_into_operation && arrow.operands.empty())))
+                line = std::to_string(link.parallel) + " ×" + (line.empty() ? "" : " " + line);
         }
         // The shape of the whole buffer is shown in the box.
         if (options_.edge_shapes && !line.empty() && !link.carried && link.shape != "[]")
             line += " " + link.shape;
         if (for_all) line += (line.empty() ? "" : ", ") + std::string("for all");
+        // Each operand of an operation has its own arrow.
+        std::string own;
+        if (arrow.to == "n" + std::to_string(link.to) && !link.carried) {
+            own = link.views;
+            for (const std::uint32_t operand : link.operands) own += fmt::format(" {}", operand);
+        }
         const auto [found, fresh] = arrow_of_.emplace(
-            std::make_tuple(arrow.from, arrow.to, arrow.carried), drawing_.arrows.size());
+            std::make_tuple(arrow.from, arrow.to, arrow.carried, own), drawing_.arrows.size());
         if (fresh) {
-            if (options_.color == Color::module) arrow.hue = hues_[from.module];
+            if (options_.color == Color::module) arrow.hue = item_hues_[link.from];
             drawing_.arrows.push_back(arrow);
         }
         Arrow& drawn = drawing_.arrows[found->second];
+        if (!fresh && !arrow.operands.empty() && drawn.operands != arrow.operands)
+            drawn.operands += (drawn.operands.empty() ? "" : ", ") + arrow.operands;
+        if (drawn.color.empty()) drawn.color = arrow.color;
         if (options_.color == Color::gradient_norm)
             drawn.scale = std::max(drawn.scale, link.gradient_norm);
         else
@@ -492,11 +423,12 @@ private:
     const Visibility visibility_;
     const Copies copies_;
     Drawing drawing_;
-    std::vector<std::uint32_t> hues_, group_of_; // per module
-    std::vector<std::string> ids_;               // per item: the box that represents it
+    const std::vector<std::uint32_t> hues_, item_hues_; // per module, per item
+    std::vector<std::uint32_t> group_of_;               // per module
+    std::vector<std::string> ids_;                      // per item: the box that represents it
     std::size_t outside_nodes_ = 0;
     std::map<std::uint32_t, std::vector<std::string>> inputs_, outputs_; // of expanded formulas
-    std::map<std::tuple<std::string, std::string, bool>, std::size_t> arrow_of_;
+    std::map<std::tuple<std::string, std::string, bool, std::string>, std::size_t> arrow_of_;
     double least_ = 1e300, most_ = 0;
 };
 
