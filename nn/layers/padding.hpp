@@ -14,10 +14,14 @@ template <class T>
 Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> lengths,
                             const char* owner = "without_padding");
 
+namespace detail {
+
 // y, for whose operation pictures show the lengths, as operand `input` if given.
 template <class T>
 Variable<T> with_lengths(Variable<T> y, std::span<const std::size_t> lengths,
                          const Composite* own = nullptr,
                          std::uint32_t input = ConstantUse::not_an_input);
+
+} // namespace detail
 
 } // namespace unroll::nn
