@@ -19,8 +19,9 @@ enum class Fold { none, time, layers };
 enum class Color { kind, module, gradient_norm, time, memory };
 
 // A value to draw in a colour: a recorded variable, a parameter, or a constant or tensor that is an
-// operand. The step of a loop that computed it is drawn separately; a view of a part of a value is
-// its edges. The colour is "#rrggbb" or a common name, such as "red"; throws Error for any other.
+// operand. The step of a loop that computed it is drawn separately; of a view of a part, the edges
+// are coloured. The colour is "#rrggbb" or a common name, such as "red"; throws Error for any
+// other.
 struct Highlight {
     template <class T>
     Highlight(const Variable<T>& x, const std::string& color = "red") : color(hex(color)) {

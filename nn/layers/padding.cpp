@@ -21,12 +21,12 @@ Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> l
     // To pictures, a constant with zeros is that constant.
     if (!y.is_recorded() && x.body() != nullptr && !x.is_recorded())
         y.body()->generation = x.body()->generation;
-    return with_lengths(std::move(y), ends, &composite);
+    return detail::with_lengths(std::move(y), ends, &composite);
 }
 
 template <class T>
-Variable<T> with_lengths(Variable<T> y, std::span<const std::size_t> lengths, const Composite* own,
-                         std::uint32_t input) {
+Variable<T> detail::with_lengths(Variable<T> y, std::span<const std::size_t> lengths,
+                                 const Composite* own, std::uint32_t input) {
     if (!y.is_recorded()) return y;
     const std::vector<std::int64_t> shown(lengths.begin(), lengths.end());
     return unroll::detail::with_operand(std::move(y), "lengths",
@@ -36,9 +36,9 @@ Variable<T> with_lengths(Variable<T> y, std::span<const std::size_t> lengths, co
 template Variable<float> without_padding(const Variable<float>&, std::span<const std::size_t>, Op);
 template Variable<double> without_padding(const Variable<double>&, std::span<const std::size_t>,
                                           Op);
-template Variable<float> with_lengths(Variable<float>, std::span<const std::size_t>,
-                                      const Composite*, std::uint32_t);
-template Variable<double> with_lengths(Variable<double>, std::span<const std::size_t>,
-                                       const Composite*, std::uint32_t);
+template Variable<float> detail::with_lengths(Variable<float>, std::span<const std::size_t>,
+                                              const Composite*, std::uint32_t);
+template Variable<double> detail::with_lengths(Variable<double>, std::span<const std::size_t>,
+                                               const Composite*, std::uint32_t);
 
 } // namespace unroll::nn

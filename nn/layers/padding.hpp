@@ -20,10 +20,14 @@ auto without_padding(const TensorOperand auto& x, std::span<const std::size_t> l
     return without_padding(unroll::detail::variable(x), lengths, op);
 }
 
+namespace detail {
+
 // y, for whose operation pictures show the lengths, as operand `input` if given.
 template <class T>
 Variable<T> with_lengths(Variable<T> y, std::span<const std::size_t> lengths,
                          const Composite* own = nullptr,
                          std::uint32_t input = ConstantUse::not_an_input);
+
+} // namespace detail
 
 } // namespace unroll::nn
