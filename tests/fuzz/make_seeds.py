@@ -60,7 +60,7 @@ def tensors(metadata=None, **all):
             size *= n
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}
         at += size
-    return safetensors(header, struct.pack(f"<{at // 4}f", *(i / 8 for i in range(at // 4))))
+    return safetensors(header, struct.pack(f"<{at // 4}f", *range(at // 4)))
 
 
 def idx(*shape, kind=8):
@@ -93,9 +93,12 @@ def arrays():
     put("weights", good_layer=tensors(**layer), bad_missing=tensors(weight=[3, 2]), bad_shape=tensors(weight=[2, 3], bias=[3]),
         bad_extra=tensors(**layer, more=[1]))
     state = {"unroll.checkpoint": "2", "unroll.steps": "3", "random": "1 2 3"}
-    moments = {f"optimizer.{name}.{i}": shape for name, shape in layer.items() for i in (0, 1)}
-    put("checkpoint", bad_weights=tensors(**layer), bad_version=tensors(state | {"unroll.checkpoint": "1"}, **layer),
-        bad_steps=tensors(state | {"unroll.steps": "-3"}, **layer, **moments))
+    moments = {f"optimizer.{name}.{slot}": shape for name, shape in layer.items() for slot in ("mean", "squares")}
+    counts = {f"optimizer.{name}.updates": [] for name in layer}
+    put("checkpoint", good_adam=tensors(state, **counts, **layer, **moments), good_more=tensors(state, **counts, **layer, **moments, **{"tensor.x": [2]}),
+        bad_weights=tensors(**layer), bad_version=tensors(state | {"unroll.checkpoint": "1"}, **layer),
+        bad_steps=tensors(state | {"unroll.steps": "-3"}, **counts, **layer, **moments), bad_state=tensors(state, **layer, **moments),
+        bad_slot=tensors(state, **counts, **layer, **(moments | {"optimizer.bias.mean": [2]})))
     put("idx", good_three=idx(2, 3, 4), good_packed=packed(idx(1, 2, 2)), good_empty=idx(0, 2, 2), bad_dimensions=idx(2, 3),
         bad_type=idx(1, 1, 1, kind=13), bad_short=idx(2, 3, 4)[:-1], bad_extents=bytes([0, 0, 8, 3]) + b"\xff" * 12)
     put("mnist", good_two=idx(2) + b"|" + idx(2, 28, 28), bad_label=idx(12)[:8] + bytes(range(12)) + b"|" + idx(12, 28, 28),
