@@ -214,7 +214,7 @@ def sounds():
     large.size = 300 << 20
     bomb = bz2.compress(large.tobuf()) + bz2.compress(bytes(30 << 20)) * 10
     put("archive", good_tar=tar(files), good_gzip=gz, good_xz=lzma.compress(tar(files)), good_bzip2=bz2.compress(tar(files)),
-        good_zip=zip_file, good_stored=zipped(files, zipfile.ZIP_STORED),
+        good_zip=zip_file, good_stored=zipped(files, zipfile.ZIP_STORED), good_lzma=zipped(files, zipfile.ZIP_LZMA),
         bad_sum=zipped(files, zipfile.ZIP_STORED).replace(sound[50:60], bytes(10), 1), bad_gzip_sum=gz[:-8] + bytes(4) + gz[-4:],
         bad_truncated=zip_file[:-30], bad_tar=tar(files)[:700], bad_none=tar({"notes.txt": b"hello"}), bad_wav=tar({"a.wav": sound[:-4]}),
         bad_rates=tar({"a.wav": sound, "b.wav": wav(400, 16000)}), bad_empty="", bad_mtree="#mtree\n./a.wav type=file contents=/etc/hostname\n",
