@@ -218,7 +218,7 @@ def sounds():
         bad_sum=zipped(files, zipfile.ZIP_STORED).replace(sound[50:60], bytes(10), 1), bad_gzip_sum=gz[:-8] + bytes(4) + gz[-4:],
         bad_truncated=zip_file[:-30], bad_tar=tar(files)[:700], bad_none=tar({"notes.txt": b"hello"}), bad_wav=tar({"a.wav": sound[:-4]}),
         bad_rates=tar({"a.wav": sound, "b.wav": wav(400, 16000)}), bad_empty="", bad_mtree="#mtree\n./a.wav type=file contents=/etc/hostname\n",
-        good_zeros=zipped({"a.wav": sound[:40] + bytes(4) + bytes(8 << 20)}), bad_skipped_bomb=bomb)
+        good_zeros=zipped({"a.wav": sound[:40] + bytes(4) + bytes(1 << 20)}), bad_skipped_bomb=bomb)
 
 
 def others():
