@@ -144,7 +144,12 @@ void Checkpoint<T>::load(const std::string& path, Where where) {
         const auto steps = file.metadata().find(steps_key);
         if (steps == file.metadata().end())
             fail(op, "'" + path + "' does not contain the optimiser's step");
-        optimizer->restore(state, whole_number(op, path, steps->second), where);
+        const std::uint64_t count = whole_number(op, path, steps->second);
+        try {
+            optimizer->restore(state, count, where);
+        } catch (const Error& error) {
+            fail(op, "'" + path + "': " + error.failure()->problem);
+        }
     }
     set_all(parameters, values);
     tensors = std::move(others);
@@ -161,7 +166,9 @@ std::string to_metadata(const Random::State& state) {
 Random::State random_state(const std::string& metadata) {
     std::istringstream in(metadata);
     Random::State state{};
-    if (!(in >> state.seed >> state.stream >> state.position) || !(in >> std::ws).eof())
+    const bool is_signed = metadata.find_first_of("+-") != metadata.npos; // >> would wrap around
+    if (is_signed || !(in >> state.seed >> state.stream >> state.position) ||
+        !(in >> std::ws).eof())
         fail("random_state", "'" + metadata + "' is not the state of a random generator");
     return state;
 }

@@ -76,7 +76,7 @@ public:
         try {
             checked_count(shape);
         } catch (const Error& error) {
-            refuse(error.what());
+            refuse(error.failure()->problem);
         }
         return shape;
     }

@@ -344,7 +344,13 @@ Tensor<T> SafetensorsFile::get(const std::string& name, Narrowing narrowing) con
                             " dimensions, at most " + std::to_string(max_rank) + " are supported");
     const auto dtype = find_dtype(stored.dtype)->dtype;
     if (!dtype) fail(operation, what + ": this element type is not supported");
-    Tensor<T> tensor(Shape(stored.shape.begin(), stored.shape.end()));
+    const Shape shape(stored.shape.begin(), stored.shape.end());
+    try {
+        checked_count(shape);
+    } catch (const Error& error) {
+        fail(operation, what + ": " + error.failure()->problem);
+    }
+    Tensor<T> tensor(shape);
     decode(operation, what, *dtype, false, stored.bytes, tensor.data(), narrowing);
     return tensor;
 }

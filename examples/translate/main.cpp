@@ -23,8 +23,9 @@ struct Pairs {
         for (const auto& [source, target] : pairs) all[source].push_back(target);
         most = std::min(most, pairs.size() / 10);
         if (most == 0 || most >= all.size())
-            fail("pairs",
-                 fmt::format("cannot hold out {1} of {0} distinct sources", all.size(), most));
+            fail("pairs", fmt::format("'{}': expected at least ten pairs, and more distinct "
+                                      "sources than a tenth of the pairs, got {} pairs of {}",
+                                      path, pairs.size(), all.size()));
         const std::vector<std::pair<nn::Tokens, Sentences>> listed(all.begin(), all.end());
         for (const std::size_t i : Random(1).permutation(listed.size())) {
             const auto& [source, becomes] = listed[i];

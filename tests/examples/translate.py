@@ -58,6 +58,7 @@ with tempfile.TemporaryDirectory() as name:
     refuses(TRANSLATE, "train", wrong(b"a\t \n"), naming=["wrong.txt", "line 1", "after the tab"])
     refuses(TRANSLATE, "train", wrong(b"a\tb\n\xff\xfe\0\n"), naming=["wrong.txt", "line 2"])
     refuses(TRANSLATE, "train", wrong(b""), naming=["wrong.txt", "empty"])
+    refuses(TRANSLATE, "train", wrong(b"a\tb\n" * 20), naming=["wrong.txt", "ten pairs", "of 1"])
     refuses(TRANSLATE, "train", folder / "none.txt", naming=["none.txt"])
     refuses(TRANSLATE, "translate", without, "A car.", "--alignment", picture, naming=["attention"])
     refuses(TRANSLATE, "translate", model, " ", naming=["sentence 1", "empty"])

@@ -72,6 +72,7 @@ TEST_CASE("a resumed run continues bit for bit") {
         const auto before = second.weight.value().copy();
         optim::Checkpoint<float> wrong{parameters(second), &sgd, {}, {}};
         const std::string error = error_of([&] { wrong.load(file.path); });
+        CHECK(contains(error, "'" + file.path + "': "));
         CHECK(contains(error, "missing: weight.momentum [2, 3]"));
         CHECK(contains(error, "unexpected: bias.squares [2]"));
         CHECK(second.weight.value() == before);
@@ -187,6 +188,6 @@ TEST_CASE("states of random generators as metadata") {
     random.next();
     const auto state = random.state();
     CHECK(optim::random_state(optim::to_metadata(state)) == state);
-    for (const char* bad : {"", "1 2", "1 2 x", "1 2 3 4", "1 2 3x"})
+    for (const char* bad : {"", "1 2", "1 2 x", "1 2 3 4", "1 2 3x", "1 -2 3"})
         CHECK(contains(error_of([&] { optim::random_state(bad); }), "is not the state"));
 }

@@ -195,6 +195,11 @@ TEST_CASE("safetensors: unusual valid headers") {
     const SafetensorsFile many =
         read_tensors(safetensors("{" + entry("d", "U8", deep + "]", "[0,1]") + "}", "x"));
     CHECK(says(refusal([&] { many.get<float>("d"); }), "255 dimensions"));
+    const SafetensorsFile wide =
+        read_tensors(safetensors("{" + entry("w", "U8", "[0,144115188075855872]", "[0,0]") + "}"));
+    const std::string message = refusal([&] { wide.get<float>("w"); });
+    CHECK(says(message, "tensor 'w' of type U8: [0, 144115188075855872] has too many elements"));
+    CHECK(says(message, wide.path()));
 }
 
 TEST_CASE("safetensors: invalid files are rejected with the file and the reason") {
