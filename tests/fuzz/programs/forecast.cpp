@@ -6,7 +6,7 @@
 namespace {
 
 const fuzz::AddModel model("forecast", [](const std::string& path) {
-    forecast::predict({.path = path, .steps = 2, .paths = 2});
+    forecast::predict({.path = path, .svg = "", .steps = 2, .paths = 2});
 });
 
 } // namespace

@@ -6,7 +6,8 @@
 namespace {
 
 const fuzz::AddModel model("music", [](const std::string& path) {
-    music::Sampling{.length = 3}.draw(example::load<music::Settings, music::Model>(path).model);
+    const auto model = example::load<music::Settings, music::Model>(path).model;
+    music::Sampling{.path = path, .length = 3}.draw(model);
 });
 
 } // namespace
