@@ -2,6 +2,7 @@
 
 #include "interrupts.hpp"
 
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -204,7 +205,11 @@ private:
                  fmt::format("the run in '{}' has {} batches per epoch, this one {}: resume "
                              "with the same data, or start again without --resume",
                              o_.out, batches, task_.batches));
-        if (!(std::istringstream(checkpoint_.metadata["position"]) >> batch_ >> earlier_))
+        const std::string& position = checkpoint_.metadata["position"];
+        std::istringstream in(position);
+        const bool is_signed =
+            position.find_first_of("+-") != position.npos; // >> would wrap around
+        if (is_signed || !(in >> batch_ >> earlier_) || !(in >> std::ws).eof())
             fail("train", fmt::format("'{}' does not contain the position of its run", o_.out));
         began_ = batch_;
         for (std::size_t s = 0; s < o_.shards; ++s)
@@ -260,8 +265,12 @@ void TrainingOptions::continue_order() {
     const auto saved = SafetensorsFile::read(out).metadata();
     for (const auto& [name, member] : order) {
         const auto found = saved.find(std::string("run.") + name);
+        const std::string text = found == saved.end() ? "" : found->second;
+        const char* const end = text.data() + text.size();
         std::uint64_t before = 0;
-        if (found == saved.end() || !(std::istringstream(found->second) >> before))
+        const auto [stop, error] = std::from_chars(text.data(), end, before);
+        const bool is_valid = before > 0 || member == &TrainingOptions::seed;
+        if (error != std::errc() || stop != end || !is_valid)
             fail("train", fmt::format("'{}' does not contain the --{} of its run", out, name));
         const auto* const option =
             command ? command->get_option_no_throw(fmt::format("--{}", name)) : nullptr;

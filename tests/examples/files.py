@@ -246,6 +246,11 @@ def outputs():
     for option, value in (("--seed", 4), ("--steps", 9), ("--shards", 4), ("--batch", 8)):
         refuses("char_lm", *resumed, option, value, naming=[option, str(value), "out.safetensors"])
     run("char_lm", *resumed)
+    saved = out.read_bytes()
+    for key, first in (("run.shards", b"0"), ("run.batch", b"x"), ("run.seed", b"-"), ("position", b"-")):
+        out.write_bytes(re.sub(b'(?<="%s":")[0-9]' % key.encode(), first, saved))
+        refuses("char_lm", *resumed, naming=["out.safetensors", key.removeprefix("run.") + " of its run"])
+    out.write_bytes(saved)
     text.write_text(text.read_text()[:9000])
     refuses("char_lm", *resumed, naming=["out.safetensors", "same data"])
 

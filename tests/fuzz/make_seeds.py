@@ -99,6 +99,9 @@ def arrays():
         bad_weights=tensors(**layer), bad_version=tensors(state | {"unroll.checkpoint": "1"}, **layer),
         bad_steps=tensors(state | {"unroll.steps": "-3"}, **counts, **layer, **moments), bad_state=tensors(state, **layer, **moments),
         bad_slot=tensors(state, **counts, **layer, **(moments | {"optimizer.bias.mean": [2]})))
+    run = {f"run.{option}": str(i) for i, option in enumerate(("seed", "batch", "shards", "steps"))}
+    put("run", good_four=safetensors({"__metadata__": run}), bad_none=safetensors({}), bad_shards=safetensors({"__metadata__": run | {"run.shards": "0"}}),
+        bad_batch=safetensors({"__metadata__": run | {"run.batch": "8abc"}}), bad_seed=safetensors({"__metadata__": run | {"run.seed": "-1"}}))
     put("idx", good_three=idx(2, 3, 4), good_packed=packed(idx(1, 2, 2)), good_empty=idx(0, 2, 2), bad_dimensions=idx(2, 3),
         bad_type=idx(1, 1, 1, kind=13), bad_short=idx(2, 3, 4)[:-1], bad_extents=bytes([0, 0, 8, 3]) + b"\xff" * 12)
     put("mnist", good_two=idx(2) + b"|" + idx(2, 28, 28), bad_label=idx(12)[:8] + bytes(range(12)) + b"|" + idx(12, 28, 28),
