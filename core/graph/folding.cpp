@@ -184,7 +184,7 @@ private:
             item.shapes.push_back(to_string(drawn->layout->shape));
             item.count = 1;
             known->second = static_cast<std::uint32_t>(model.items.size());
-            if (use.storage && !drawn->is_named) tensors_.push_back({id, known->second});
+            if (use.is_beside_inputs() && !drawn->is_named) tensors_.push_back({id, known->second});
             model.items.push_back(std::move(item));
         }
     }

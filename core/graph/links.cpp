@@ -53,7 +53,7 @@ void Links<T>::link_constant(const ConstantUse& use) {
         model_->links.push_back(std::move(link));
     }
     // What a tensor is to the operation, its name says.
-    if (is_operand && !use.storage && found_[found->second].first == use.node)
+    if (is_operand && !use.is_beside_inputs() && found_[found->second].first == use.node)
         model_->links[found->second].operands.push_back(use.input);
 }
 

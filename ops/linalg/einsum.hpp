@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unroll/ops/operand.hpp>
+#include <unroll/ops/join.hpp>
 
 #include <span>
 #include <string_view>
@@ -19,14 +19,14 @@ template <class T>
 Variable<T> einsum(std::string_view subscripts, std::span<const Variable<T>> operands,
                    Op op = "einsum");
 inline Variable<float> einsum(std::string_view subscripts,
-                              std::initializer_list<Variable<float>> operands, Op op = "einsum") {
-    return einsum(subscripts, std::span<const Variable<float>>(operands.begin(), operands.size()),
-                  op);
+                              std::initializer_list<detail::Piece<float>> operands,
+                              Op op = "einsum") {
+    return einsum(subscripts, std::span<const Variable<float>>(detail::variables(operands)), op);
 }
 inline Variable<double> einsum(std::string_view subscripts,
-                               std::initializer_list<Variable<double>> operands, Op op = "einsum") {
-    return einsum(subscripts, std::span<const Variable<double>>(operands.begin(), operands.size()),
-                  op);
+                               std::initializer_list<detail::Piece<double>> operands,
+                               Op op = "einsum") {
+    return einsum(subscripts, std::span<const Variable<double>>(detail::variables(operands)), op);
 }
 template <class T>
 Variable<T> einsum(std::string_view subscripts, const std::vector<Variable<T>>& operands,

@@ -150,7 +150,7 @@ TEST_CASE("subsampling processes each sequence of a batch independently") {
     check_gradients(net, random_tensor({5, 2, 6}), {5, 3});
     CHECK(
         contains(error_of([] { nn::Subsampling<float>({.input = 5, .channels = 2, .width = 1}); }),
-                 "cannot be divided into 2 channels"));
+                 "cannot be divided into 2 equal channels"));
     CHECK(contains(error_of([] { nn::Subsampling<float>({.input = 5}); }), "at least 1"));
     CHECK(contains(error_of([&] {
                        net(Variable<double>(random_tensor({2, 1, 5})));
