@@ -31,6 +31,7 @@ MAY_INCLUDE = {
     "nn/text": "core ops",
     "nn/layers": "core ops nn/text",
     "nn/recurrent": "core ops nn/text nn/layers",
+    "nn/scans": "core ops nn/text nn/layers nn/recurrent",
     "nn/series": "core ops nn/text",
     "nn/losses": "core ops nn/text nn/layers nn/recurrent",
     "nn/decoding": "core ops nn/text nn/layers nn/recurrent nn/losses",

@@ -2,6 +2,7 @@
 
 #include <unroll/core/autograd/record.hpp>
 #include <unroll/nn/layers/layers.hpp>
+#include <unroll/ops/order/linear_scan.hpp>
 
 #include <algorithm>
 #include <array>
@@ -29,12 +30,21 @@ namespace unroll::nn {
 //   widths()        the width of each state: default, RecurrentOptions::hidden
 //   members(m)      its parameters: default, none
 //   a third argument of step, a StepContext: default, the scan copies h to its slot
+//   scan(z, state, options)  all steps of z [T, B, ...] at once, as a Scanned: default, a loop over
+//                   step. For states that are a linear scan, which step() then is for T = 1
 // A layer constructs its cells as Cell(input, hidden, options), or without options if the cell has
 // no such type. See docs/recurrent.md.
 
 // h, and any other tensors that a cell carries from step to step.
 template <class T, std::size_t N>
 using State = std::array<Variable<T>, N>;
+
+// What a cell with scan() returns.
+template <class T, std::size_t N>
+struct Scanned {
+    Variable<T> output; // [T, B, width of h], 0 after the end of a sequence
+    State<T, N> state;  // after the last step, each [B, its width]
+};
 
 // Optional third argument of a step.
 template <class T = float>
@@ -200,6 +210,12 @@ inline constexpr bool has_step = [] {
     return std::is_convertible_v<Result, S> ||
            (cell_states<C>() == 1 && std::is_convertible_v<Result, Variable<T>>);
 }();
+
+template <class C, class T = cell_scalar<C>, class S = cell_state<C>>
+inline constexpr bool has_scan = requires(const C& cell, const Variable<T>& z, const S& state,
+                                          const LinearScanOptions& o) {
+    { cell.scan(z, state, o) } -> std::same_as<Scanned<T, cell_states<C>()>>;
+};
 
 } // namespace detail
 

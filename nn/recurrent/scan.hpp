@@ -25,10 +25,7 @@ class Scan {
 public:
     using T = cell_scalar<C>;
     using States = cell_state<C>;
-    struct Result {
-        Variable<T> output; // [T, B, width of h]
-        States state;       // each [B, its width]
-    };
+    using Result = Scanned<T, cell_states<C>()>;
 
     // Steps through x [T, B, input], optionally backward. After the end of a sequence the state is
     // unchanged and the output is 0, so a backward scan starts at the end of each sequence. x must
@@ -59,6 +56,12 @@ private:
 
 namespace detail {
 
+// A step of a cell with scan().
+template <class C, class T, std::size_t N>
+State<T, N> scan_step(const C& cell, const Variable<T>& z, const State<T, N>& state) {
+    return cell.scan(expand_dims(z, 0), state, {}).state;
+}
+
 // 1 for the sequences longer than t, otherwise 0: [B, 1].
 template <class T>
 Variable<T> active(std::span<const std::size_t> lengths, std::size_t t);
@@ -88,6 +91,14 @@ typename Scan<C>::Result Scan<C>::run(const C& cell, const Variable<T>& x, State
                                       const ScanOptions& options) {
     const detail::LayerRuns runs;
     const std::size_t steps = x.shape(0), batch = x.shape(1), width = state[0].shape().back();
+    if constexpr (detail::has_scan<C>)
+        if (steps > 0 && options.zoneout == 0) { // zoneout needs every state
+            const Variable<T> z = cell.project(x);
+            detail::check_projection(cell_name<C>(), z, steps, batch);
+            Result result = cell.scan(z, state, {.lengths = lengths, .backwards = backwards});
+            name_states(result.state);
+            return result;
+        }
     const std::size_t shortest =
         lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
     const std::size_t at_once = steps_at_once(state, batch);

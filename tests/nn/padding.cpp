@@ -16,6 +16,17 @@
 #include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/nn/recurrent/pyramid.hpp>
 #include <unroll/nn/recurrent/rnn.hpp>
+#include <unroll/nn/scans/ind_rnn.hpp>
+#include <unroll/nn/scans/lru.hpp>
+#include <unroll/nn/scans/mamba.hpp>
+#include <unroll/nn/scans/min_gru.hpp>
+#include <unroll/nn/scans/min_lstm.hpp>
+#include <unroll/nn/scans/mlstm.hpp>
+#include <unroll/nn/scans/qrnn.hpp>
+#include <unroll/nn/scans/rg_lru.hpp>
+#include <unroll/nn/scans/s5.hpp>
+#include <unroll/nn/scans/slstm.hpp>
+#include <unroll/nn/scans/sru.hpp>
 #include <unroll/nn/text/text.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -195,6 +206,26 @@ TEST_CASE("padding is not read: Gru") {
     check_cell<nn::GruCell<double>>();
     for (const auto reset : {nn::GruOptions::Reset::before, nn::GruOptions::Reset::none})
         check_recurrent<nn::GruCell<double>>({.cell = {.reset = reset}}, "resets");
+}
+
+template <class Cell>
+void check_scan(const nn::cell_options<Cell>& cell = {}) {
+    CAPTURE(Cell::name);
+    check_recurrent<Cell>({.layers = 2, .dropout = 0.3, .cell = cell}, "layers");
+    check_recurrent<Cell>({.cell = cell, .zoneout = 0.3}, "zoneout");
+}
+TEST_CASE("padding is not read: scans") {
+    check_scan<nn::MinGruCell<double>>();
+    check_scan<nn::MinLstmCell<double>>();
+    check_scan<nn::SruCell<double>>();
+    check_scan<nn::QrnnCell<double>>();
+    check_scan<nn::IndRnnCell<double>>();
+    check_scan<nn::LruCell<double>>();
+    check_scan<nn::RgLruCell<double>>();
+    check_scan<nn::S5Cell<double>>();
+    check_scan<nn::MambaCell<double>>({.states = 2, .window = 2, .expand = 1});
+    check_scan<nn::SLstmCell<double>>();
+    check_scan<nn::MLstmCell<double>>();
 }
 
 TEST_CASE("padding is not read: pyramids and joined steps") {

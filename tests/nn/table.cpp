@@ -26,6 +26,17 @@
 #include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/nn/recurrent/pyramid.hpp>
 #include <unroll/nn/recurrent/rnn.hpp>
+#include <unroll/nn/scans/ind_rnn.hpp>
+#include <unroll/nn/scans/lru.hpp>
+#include <unroll/nn/scans/mamba.hpp>
+#include <unroll/nn/scans/min_gru.hpp>
+#include <unroll/nn/scans/min_lstm.hpp>
+#include <unroll/nn/scans/mlstm.hpp>
+#include <unroll/nn/scans/qrnn.hpp>
+#include <unroll/nn/scans/rg_lru.hpp>
+#include <unroll/nn/scans/s5.hpp>
+#include <unroll/nn/scans/slstm.hpp>
+#include <unroll/nn/scans/sru.hpp>
 #include <unroll/nn/trees/recursive.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/pointwise.hpp>
@@ -137,22 +148,37 @@ void add_layers(std::vector<Entry>& all) {
 }
 
 template <class Cell>
-Entry recurrent(const std::string& names) {
-    return of(
-        names,
-        nn::Recurrent<Cell>(
-            {.input = 2, .hidden = 2, .layers = 2, .bidirectional = true, .learned_state = true}),
-        [](const auto& net, const Many& x) {
-            const auto result = net(x[0], {}, lengths);
-            return sum(square(result.output)) + sum(sin(result.state.back()));
-        },
-        {{3, 2, 2}});
+Entry recurrent(const std::string& names, const nn::cell_options<Cell>& cell = {},
+                std::size_t layers = 2) {
+    return of(names,
+              nn::Recurrent<Cell>({.input = 2,
+                                   .hidden = 2,
+                                   .layers = layers,
+                                   .bidirectional = true,
+                                   .cell = cell,
+                                   .learned_state = true}),
+              [](const auto& net, const Many& x) {
+                  const auto result = net(x[0], {}, lengths);
+                  return sum(square(result.output)) + sum(sin(result.state.back()));
+              },
+              {{3, 2, 2}});
 }
 
 void add_recurrent(std::vector<Entry>& all) {
     all.push_back(recurrent<nn::LstmCell<double>>("Recurrent LstmCell CellParameters"));
     all.push_back(recurrent<nn::GruCell<double>>("GruCell"));
     all.push_back(recurrent<nn::RnnCell<double>>("RnnCell"));
+    all.push_back(recurrent<nn::MinGruCell<double>>("MinGruCell"));
+    all.push_back(recurrent<nn::MinLstmCell<double>>("MinLstmCell"));
+    all.push_back(recurrent<nn::SruCell<double>>("SruCell"));
+    all.push_back(recurrent<nn::QrnnCell<double>>("QrnnCell"));
+    all.push_back(recurrent<nn::IndRnnCell<double>>("IndRnnCell"));
+    all.push_back(recurrent<nn::LruCell<double>>("LruCell"));
+    all.push_back(recurrent<nn::RgLruCell<double>>("RgLruCell"));
+    all.push_back(recurrent<nn::S5Cell<double>>("S5Cell"));
+    all.push_back(recurrent<nn::MambaCell<double>>("MambaCell", {.states = 2, .window = 2}, 1));
+    all.push_back(recurrent<nn::SLstmCell<double>>("SLstmCell"));
+    all.push_back(recurrent<nn::MLstmCell<double>>("MLstmCell", {.heads = 2}));
     all.push_back(of("Pyramid",
                      nn::Pyramid<nn::GruCell<double>>(
                          {.input = 2, .hidden = 2, .factors = {1, 2}, .bidirectional = false}),
