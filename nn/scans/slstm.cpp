@@ -5,9 +5,9 @@
 namespace unroll::nn {
 
 template <class T>
-SLstmCell<T>::SLstmCell(std::size_t input, std::size_t hidden, Options options, Where)
-    : CellParameters<T>(input, hidden, 4, options.layer_norm), options(options) {
-    this->module_name = ModuleName("SLstmCell");
+SLstmCell<T>::SLstmCell(std::size_t input, std::size_t hidden, Options options, Where where)
+    : CellParameters<T>(Op("SLstmCell", where), input, hidden, 4, options.layer_norm),
+      options(options) {
     for (std::size_t i = hidden; i < 2 * hidden; ++i)
         this->bias_ih.change().data()[i] += static_cast<T>(options.forget_bias);
 }
