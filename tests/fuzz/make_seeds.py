@@ -60,7 +60,7 @@ def tensors(metadata=None, **all):
             size *= n
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}
         at += size
-    return safetensors(header, struct.pack(f"<{at // 4}f", *(i / 8 for i in range(at // 4))))
+    return safetensors(header, struct.pack(f"<{at // 4}f", *range(at // 4)))
 
 
 def idx(*shape, kind=8):
@@ -93,9 +93,15 @@ def arrays():
     put("weights", good_layer=tensors(**layer), bad_missing=tensors(weight=[3, 2]), bad_shape=tensors(weight=[2, 3], bias=[3]),
         bad_extra=tensors(**layer, more=[1]))
     state = {"unroll.checkpoint": "2", "unroll.steps": "3", "random": "1 2 3"}
-    moments = {f"optimizer.{name}.{i}": shape for name, shape in layer.items() for i in (0, 1)}
-    put("checkpoint", bad_weights=tensors(**layer), bad_version=tensors(state | {"unroll.checkpoint": "1"}, **layer),
-        bad_steps=tensors(state | {"unroll.steps": "-3"}, **layer, **moments))
+    moments = {f"optimizer.{name}.{slot}": shape for name, shape in layer.items() for slot in ("mean", "squares")}
+    counts = {f"optimizer.{name}.updates": [] for name in layer}
+    put("checkpoint", good_adam=tensors(state, **counts, **layer, **moments), good_more=tensors(state, **counts, **layer, **moments, **{"tensor.x": [2]}),
+        bad_weights=tensors(**layer), bad_version=tensors(state | {"unroll.checkpoint": "1"}, **layer),
+        bad_steps=tensors(state | {"unroll.steps": "-3"}, **counts, **layer, **moments), bad_state=tensors(state, **layer, **moments),
+        bad_slot=tensors(state, **counts, **layer, **(moments | {"optimizer.bias.mean": [2]})))
+    run = {f"run.{option}": str(i) for i, option in enumerate(("seed", "batch", "shards", "steps"))}
+    put("run", good_four=safetensors({"__metadata__": run}), bad_none=safetensors({}), bad_shards=safetensors({"__metadata__": run | {"run.shards": "0"}}),
+        bad_batch=safetensors({"__metadata__": run | {"run.batch": "8abc"}}), bad_seed=safetensors({"__metadata__": run | {"run.seed": "-1"}}))
     put("idx", good_three=idx(2, 3, 4), good_packed=packed(idx(1, 2, 2)), good_empty=idx(0, 2, 2), bad_dimensions=idx(2, 3),
         bad_type=idx(1, 1, 1, kind=13), bad_short=idx(2, 3, 4)[:-1], bad_extents=bytes([0, 0, 8, 3]) + b"\xff" * 12)
     put("mnist", good_two=idx(2) + b"|" + idx(2, 28, 28), bad_label=idx(12)[:8] + bytes(range(12)) + b"|" + idx(12, 28, 28),
@@ -211,11 +217,11 @@ def sounds():
     large.size = 300 << 20
     bomb = bz2.compress(large.tobuf()) + bz2.compress(bytes(30 << 20)) * 10
     put("archive", good_tar=tar(files), good_gzip=gz, good_xz=lzma.compress(tar(files)), good_bzip2=bz2.compress(tar(files)),
-        good_zip=zip_file, good_stored=zipped(files, zipfile.ZIP_STORED),
+        good_zip=zip_file, good_stored=zipped(files, zipfile.ZIP_STORED), good_lzma=zipped(files, zipfile.ZIP_LZMA),
         bad_sum=zipped(files, zipfile.ZIP_STORED).replace(sound[50:60], bytes(10), 1), bad_gzip_sum=gz[:-8] + bytes(4) + gz[-4:],
         bad_truncated=zip_file[:-30], bad_tar=tar(files)[:700], bad_none=tar({"notes.txt": b"hello"}), bad_wav=tar({"a.wav": sound[:-4]}),
         bad_rates=tar({"a.wav": sound, "b.wav": wav(400, 16000)}), bad_empty="", bad_mtree="#mtree\n./a.wav type=file contents=/etc/hostname\n",
-        good_zeros=zipped({"a.wav": sound[:40] + bytes(4) + bytes(8 << 20)}), bad_skipped_bomb=bomb)
+        good_zeros=zipped({"a.wav": sound[:40] + bytes(4) + bytes(1 << 20)}), bad_skipped_bomb=bomb)
 
 
 def others():
