@@ -19,7 +19,7 @@ struct Written {
 // named output and a long shared term get a separate line; later lines refer to them by name.
 class Writer {
 public:
-    Writer(const Formula& formula, bool latex) : formula_(formula), latex_(latex) {
+    Writer(const Formula& formula, bool latex) : latex_(latex) {
         std::vector<int> uses(formula.terms.size(), 0);
         for (const auto& term : formula.terms)
             for (const std::uint32_t a : term.arguments) ++uses[a];
@@ -92,7 +92,6 @@ private:
     }
 
     static constexpr std::size_t longest = 24; // characters
-    const Formula& formula_;
     bool latex_;
     int shared_ = 0;
     std::vector<Written> written_;
