@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+HEADERS = "headers.hpp"  # all headers of the programs, precompiled
 MOST_LINES = 12  # of the compiler's output, without the list of including files
 
 
@@ -248,8 +249,7 @@ CASES = {
 
 def check(compiler, file, program, words, most_lines=MOST_LINES):
     header, code = program
-    file.write_text("#include <unroll/ops/pointwise.hpp>\n#include <algorithm>\n#include <cmath>\n"
-                    f"#include <unroll/{header}.hpp>\n"
+    file.write_text(f'#include "{HEADERS}"\n#include <unroll/{header}.hpp>\n'
                     f"{'' if 'unroll::' in code else 'using namespace unroll;'}\n{code}\n")
     run = subprocess.run([*compiler, "-std=c++20", "-fsyntax-only", file], capture_output=True, text=True)
     chain = ("In file included from", " " * 17 + "from")
@@ -262,11 +262,20 @@ def check(compiler, file, program, words, most_lines=MOST_LINES):
     return f"{len(lines)} lines, more than {most_lines}:\n{run.stderr}" if len(lines) > most_lines else ""
 
 
+def precompile(compiler, folder):
+    headers = ["ops/pointwise"] + sorted({case[0][0] for case in CASES.values()})
+    lines = ["#include <algorithm>", "#include <cmath>"] + [f"#include <unroll/{header}.hpp>" for header in headers]
+    pathlib.Path(folder, HEADERS).write_text("\n".join(lines) + "\n")
+    subprocess.run([*compiler, "-std=c++20", "-x", "c++-header", pathlib.Path(folder, HEADERS)], check=True)
+
+
 def main(include, *compiler):
     failures = 0
+    compiler = [*compiler, "-I", include]
     with tempfile.TemporaryDirectory() as folder:
+        precompile(compiler, folder)
         for name, case in CASES.items():
-            problem = check([*compiler, "-I", include], pathlib.Path(folder, "wrong.cpp"), *case)
+            problem = check(compiler, pathlib.Path(folder, "wrong.cpp"), *case)
             if problem:
                 failures += 1
                 print(f"{name}: {problem}", flush=True)
