@@ -66,7 +66,8 @@ Variable<T> block(const Variable<T>& x, std::size_t i, std::size_t n, Op op) {
     const std::size_t last = x.dimension() == 0 ? 0 : x.shape().back();
     if (x.dimension() == 0 || n == 0 || last % n != 0 || i >= n)
         fail(op, "block " + as_written(i) + " of " + as_written(n) + " on the last axis of " +
-                     to_string(x.shape()));
+                     to_string(x.shape()) +
+                     "; the number of blocks must divide its extent, and blocks count from 0");
     const std::size_t width = last / n;
     return record_view(op, x, x.value().slice(-1, i * width, (i + 1) * width));
 }

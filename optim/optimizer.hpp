@@ -46,7 +46,7 @@ const Parameters<T>& no_parameters(const X&) {
     static_assert(
         sizeof(X) == 0,
         "an optimiser takes the parameters of a model: optim::Adam adam(parameters(model)); "
-        "for a model of double, optim::Adam<double>");
+        "optim::Adam<float> is for parameters of float, optim::Adam<double> for those of double");
     static const Parameters<T> none;
     return none;
 }

@@ -157,8 +157,8 @@ def make(root):
     names = read_names(root / "docs/reference/names.txt")
     pages, complaints, listed = {}, [], set()
     index = ["# Reference", "", "Every public operation, layer and class, generated from the headers by",
-             "tests/reference.py. Where a signature has a `Variable`, a parameter, a tensor or, next to one of",
-             "them, a number is accepted. The last parameter of functions, their name in errors and drawings,",
+             "tests/reference.py. Where a signature has a `Variable`, a parameter or a tensor is accepted, and a",
+             "number in place of an operand that broadcasts. The last parameter of functions, their name in errors and drawings,",
              "is omitted here.", ""]
     for name, (title, headers) in PAGES.items():
         text, found = page(root, title, headers, names)

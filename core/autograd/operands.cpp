@@ -20,9 +20,12 @@ bool Composite::made(std::uint64_t constant) const { return is_taken_after(const
 
 template <class T>
 void Tape<T>::name(const Variable<T>& x, std::string_view name) {
-    if (x.is_recorded() && x.body()->slot == m_->slot)
+    if (x.is_recorded() && x.body()->slot != m_->slot)
+        fail("name",
+             "'" + std::string(name) + "' is a value of another tape; call name() of its tape");
+    if (x.is_recorded())
         m_->names.push_back({x.node(), copy(name)});
-    else if (x.body() != nullptr && !x.is_recorded())
+    else if (x.body() != nullptr)
         m_->named_constants.push_back({x.body()->generation, x.value().layout(), copy(name)});
 }
 

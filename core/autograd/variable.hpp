@@ -129,7 +129,7 @@ public:
     void operator=(const U&) && {
         static_assert(sizeof(U) == 0,
                       "an element or a view of a variable cannot be assigned: build "
-                      "the whole value, for example with stack, concat or where");
+                      "the whole value, for example with stack, concatenate or where");
     }
     ~Variable() {
         if (body_) body_->release();

@@ -113,8 +113,9 @@ bool Tensor<T>::is_contiguous() const {
 template <class T>
 std::ptrdiff_t Tensor<T>::offset(std::initializer_list<std::ptrdiff_t> indices, Where where) const {
     if (indices.size() != dimension())
-        fail(Op("Tensor", where),
-             std::to_string(indices.size()) + " indices for shape " + to_string(shape()));
+        fail(Op("Tensor", where), std::to_string(indices.size()) + " indices for shape " +
+                                      to_string(shape()) + ", expected " +
+                                      std::to_string(dimension()));
     std::ptrdiff_t at = 0;
     std::size_t axis = 0;
     for (const std::ptrdiff_t i : indices) {

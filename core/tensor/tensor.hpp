@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
+#include <utility>
 #include <vector>
 
 namespace unroll {
@@ -50,9 +51,18 @@ public:
                       "type; for double write Tape<double>, nn::Linear<double>, Tensor<double>");
     }
     Tensor(const Tensor&) = default;
-    Tensor(Tensor&&) = default;
+    // Leaves `other` empty: shape [0].
+    Tensor(Tensor&& other) noexcept
+        : layout_(std::exchange(other.layout_, LayoutRef())), storage_(std::move(other.storage_)),
+          data_(std::exchange(other.data_, nullptr)) {}
     Tensor& operator=(const Tensor&) & = default;
-    Tensor& operator=(Tensor&&) & = default;
+    Tensor& operator=(Tensor&& other) & noexcept {
+        Tensor taken(std::move(other));
+        std::swap(layout_, taken.layout_);
+        std::swap(storage_, taken.storage_);
+        std::swap(data_, taken.data_);
+        return *this;
+    }
     template <class U>
     void operator=(const U&) && {
         static_assert(sizeof(U) == 0, "a view is not assigned with =, which would only replace the "
@@ -74,7 +84,8 @@ public:
 
     const T* data() const { return data_; }
     // For writing: counts as a change of the elements, as do (), fill and assign on a non-const
-    // tensor. A tape that recorded the elements then refuses to run backward.
+    // tensor. A tape that recorded the elements then refuses to run backward. Later writes through
+    // the pointer, or a reference that () returned, are not detected.
     T* data() {
         if (storage_) storage_->lend();
         return data_;

@@ -82,10 +82,13 @@ template <class T>
 void check_step(std::string_view name, std::span<const char* const> names,
                 std::span<const Variable<T>> old, std::span<const Variable<T>> next) {
     for (std::size_t s = 0; s < old.size(); ++s) {
-        if (next[s].shape() == old[s].shape() && next[s].body() != nullptr) continue;
+        if (next[s].body() == nullptr)
+            fail(std::string(name).c_str(), std::string("step returned no ") + names[s] +
+                                                ": it must return all " +
+                                                std::to_string(old.size()) + " states");
+        if (next[s].shape() == old[s].shape()) continue;
         fail(std::string(name).c_str(),
-             std::string("step returned ") + names[s] + " of shape " +
-                 (next[s].body() == nullptr ? "nothing" : to_string(next[s].shape())) +
+             std::string("step returned ") + names[s] + " of shape " + to_string(next[s].shape()) +
                  ", expected " + to_string(old[s].shape()) +
                  "; a cell whose states are not `hidden` wide needs a member widths()");
     }

@@ -144,7 +144,9 @@ Recurrent<C>::Recurrent(const Options& options, Where where) : options_(options)
         if (!(p >= 0 && p <= 1))
             refuse(std::string(what) + " must be in [0, 1], got " + std::to_string(p), where);
     if (!detail::has_recurrent_weight<C> && options.weight_dropout + options.state_dropout > 0)
-        refuse("weight_dropout and state_dropout need a cell derived from CellParameters", where);
+        refuse(std::string(options.weight_dropout > 0 ? "weight_dropout" : "state_dropout") +
+                   " needs a cell with a recurrent weight matrix, one derived from CellParameters",
+               where);
     for (std::size_t layer = 0; layer < options.layers; ++layer)
         for (std::size_t d = 0; d < directions(); ++d) {
             cells_.push_back(detail::make_cell<C>(layer == 0 ? options.input : output_width(),

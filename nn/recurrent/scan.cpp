@@ -60,6 +60,23 @@ void check_projection(std::string_view name, const Variable<T>& z, std::size_t s
                                             std::to_string(batch) + ", ...]");
 }
 
+template <class T>
+void check_scanned(std::string_view name, const Variable<T>& output, std::size_t steps,
+                   std::size_t batch, std::span<const std::size_t> lengths) {
+    if (output.dimension() != 3 || output.shape(0) != steps || output.shape(1) != batch)
+        fail(std::string(name).c_str(),
+             "scan returned an output of shape " + to_string(output.shape()) + ", expected [" +
+                 std::to_string(steps) + ", " + std::to_string(batch) + ", width of h]");
+    const Tensor<T>& h = output.value();
+    for (std::size_t b = 0; b < lengths.size(); ++b)
+        for (std::size_t i = 0; lengths[b] < steps && i < h.shape(2); ++i)
+            if (h(lengths[b], b, i) != T(0))
+                fail(std::string(name).c_str(),
+                     "scan returned an output that is not 0 after the end of sequence " +
+                         std::to_string(b) +
+                         "; pass the options to linear_scan, which reads the lengths");
+}
+
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> active(std::span<const std::size_t>, std::size_t);                        \
     template Variable<T> choose_active(const OutputSlot<T>&, const Variable<T>&,                   \
@@ -68,7 +85,10 @@ void check_projection(std::string_view name, const Variable<T>& z, std::size_t s
     template Variable<T> locked_dropout(const Variable<T>&, double);                               \
     template Variable<T> zone_out(const OutputSlot<T>&, const Variable<T>&, const Variable<T>&,    \
                                   double);                                                         \
-    template void check_projection(std::string_view, const Variable<T>&, std::size_t, std::size_t);
+    template void check_projection(std::string_view, const Variable<T>&, std::size_t,              \
+                                   std::size_t);                                                   \
+    template void check_scanned(std::string_view, const Variable<T>&, std::size_t, std::size_t,    \
+                                std::span<const std::size_t>);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -82,6 +82,10 @@ Variable<T> zone_out(const OutputSlot<T>& slot, const Variable<T>& old, const Va
 template <class T>
 void check_projection(std::string_view name, const Variable<T>& z, std::size_t steps,
                       std::size_t batch);
+// Throws Error unless the outputs [T, B, H] of scan() are 0 in the step after each end.
+template <class T>
+void check_scanned(std::string_view name, const Variable<T>& output, std::size_t steps,
+                   std::size_t batch, std::span<const std::size_t> lengths);
 
 } // namespace detail
 
@@ -96,6 +100,7 @@ typename Scan<C>::Result Scan<C>::run(const C& cell, const Variable<T>& x, State
             const Variable<T> z = cell.project(x);
             detail::check_projection(cell_name<C>(), z, steps, batch);
             Result result = cell.scan(z, state, {.lengths = lengths, .backwards = backwards});
+            detail::check_scanned(cell_name<C>(), result.output, steps, batch, lengths);
             name_states(result.state);
             return result;
         }

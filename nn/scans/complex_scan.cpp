@@ -19,6 +19,7 @@ ComplexScan<T> complex_scan(const Complex<T>& a, const Complex<T>& b, const Comp
     std::vector<Variable<T>> re(steps), im(steps);
     for (std::size_t k = 0; k < steps; ++k) {
         const std::size_t t = options.backwards ? steps - 1 - k : k;
+        const Scope step("t", static_cast<std::int64_t>(t));
         const Variable<T> runs =
             options.lengths.empty() ? Variable<T>(T(1)) : active<T>(options.lengths, t);
         const auto next =

@@ -325,4 +325,7 @@ TEST_CASE("names of results that are views, and of operations of several steps")
     CHECK(seen.nodes_with("average = mean") == 1);
     CHECK(seen.nodes_with("shown = tanh") == 1);
     CHECK(contains(seen.text, "first = select"));
+    Tape<float> other;
+    CHECK(contains(test::error_of([&] { other.name(total, "total"); }),
+                   "name: 'total' is a value of another tape"));
 }

@@ -280,6 +280,36 @@ TEST_CASE("a copied handle shares elements, a copy does not") {
     CHECK(other(1) == 2.f);
 }
 
+TEST_CASE("a tensor that was moved from is empty") {
+    const auto check = [](auto x) {
+        decltype(x) assigned;
+        {
+            auto taken = std::move(x);
+            CHECK(x.shape() == Shape{0});
+            CHECK(std::as_const(x).data() == nullptr);
+            CHECK(taken.size() == 3);
+            assigned = std::move(taken);
+            CHECK(taken.size() == 0);
+        }
+        CHECK(assigned.to_vector().size() == 3);
+        auto& itself = assigned;
+        assigned = std::move(itself);
+        CHECK(assigned.size() == 3);
+        x = assigned;
+        CHECK(x == assigned);
+    };
+    check(Tensor<float>({3}, {1, 2, 3}));
+    check(Tensor<double>({3, 1}, {1, 2, 3}));
+    check(Indices({3}, {1, 2, 3}));
+    check(Mask({3}, {true, false, true}));
+    // A view of allocated memory for its layout.
+    Tensor<float> x({2, 3});
+    Tensor<float> view = x.transpose();
+    const Tensor<float> taken = std::move(view);
+    CHECK(view.size() == 0);
+    CHECK(taken.shape() == Shape{3, 2});
+}
+
 TEST_CASE("a view keeps the storage alive") {
     Tensor<double> row;
     {

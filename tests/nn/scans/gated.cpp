@@ -143,6 +143,30 @@ TEST_CASE("scans: the window of Qrnn is a causal convolution") {
     }
 }
 
+TEST_CASE("scans: a scan that ignores lengths is refused") {
+    struct Careless {
+        Careless(std::size_t, std::size_t) {}
+        Variable<double> project(const Variable<double>& x) const { return x; }
+        nn::Scanned<double, 1> scan(const Variable<double>& z, const nn::State<double, 1>& state,
+                                    const LinearScanOptions&) const {
+            const auto [output, h] = linear_scan(0.5 * z, z, state[0]);
+            return {output, {h}};
+        }
+        nn::State<double, 1> step(const Variable<double>& z,
+                                  const nn::State<double, 1>& state) const {
+            return nn::detail::scan_step(*this, z, state);
+        }
+    };
+    const nn::Recurrent<Careless> layer({.input = 2, .hidden = 2});
+    const auto x = random_tensor({4, 3, 2});
+    CHECK_NOTHROW(layer(x));
+    CHECK(contains(
+        error_of([&] {
+            layer(x, {}, std::vector<std::size_t>{4, 2, 4});
+        }),
+        "scan returned an output that is not 0 after the end of sequence 1; pass the options"));
+}
+
 TEST_CASE("scans: IndRnn") {
     for (const bool relu : {true, false}) {
         nn::IndRnnCell<double> cell(3, 2, {.relu = relu});
