@@ -151,7 +151,7 @@ public:
     template <class Requested>
     using simd_return_type = xt_simd::simd_return_type<value_type, Requested>;
 
-    explicit Array(Tensor<Own> tensor) : Array(detail::XtWindow<T>(tensor), std::move(tensor)) {}
+    explicit Array(Tensor<Own> tensor) : Array(detail::XtWindow<T>(tensor), tensor) {}
     Array(const Array&) = default;
 
     Array& operator=(const Array& other) {
