@@ -37,13 +37,6 @@ bool are_as_made(const std::vector<Tensor<float>>& all) {
 
 TEST_CASE("a tensor is three pointers") { CHECK(sizeof(Tensor<float>) == 3 * sizeof(void*)); }
 
-TEST_CASE("a moved-from tensor keeps its shape") {
-    Tensor<float> a({2, 3});
-    const Tensor<float> b = std::move(a);
-    CHECK(a.shape() == Shape{2, 3});
-    CHECK(b.shape() == Shape{2, 3});
-}
-
 TEST_CASE("more layouts than are kept forever") {
     const std::size_t before = memory_use().bytes_in_use;
     {

@@ -149,7 +149,7 @@ TEST_CASE("scans: a scan that ignores lengths is refused") {
         Variable<double> project(const Variable<double>& x) const { return x; }
         nn::Scanned<double, 1> scan(const Variable<double>& z, const nn::State<double, 1>& state,
                                     const LinearScanOptions&) const {
-            const auto [output, h] = linear_scan(0.5 * z, z, state[0]);
+            const auto [output, h] = linear_scan(0.5 + 0.0 * z, z, state[0]);
             return {output, {h}};
         }
         nn::State<double, 1> step(const Variable<double>& z,
