@@ -32,8 +32,8 @@ struct Gradient {
 // How pictures write an operation.
 enum class Notation : std::uint8_t {
     call,      // by its name
-    ordered,   // the same; its operands are alike, and only their order tells them apart
-    symmetric, // the same; the order of its operands does not matter
+    ordered,   // by its name; only the order distinguishes its operands, as in a - b
+    symmetric, // by its name; the order of its operands does not matter
     sum,       // by a sign between two operands
     difference,
     product,

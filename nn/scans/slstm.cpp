@@ -31,7 +31,8 @@ State<T, 4> SLstmCell<T>::step(const Variable<T>& z, const State<T, 4>& state,
                                const auto decay = log_sigmoid(f) + m;
                                const auto most = where(abs(c) + abs(n) > 0, maximum(decay, i), i);
                                const auto write = exp(i - most);
-                               const auto keep = exp(minimum(decay - most, 80 + 0 * most));
+                               const auto growth = decay - most;
+                               const auto keep = exp(where(growth > 80, 80, growth));
                                const auto cell = keep * c + write * tanh(z);
                                const auto sum = keep * n + write;
                                return outputs(sigmoid(o) * cell / sum, cell, sum, most);

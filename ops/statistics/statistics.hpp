@@ -22,8 +22,8 @@ template <class T>
 Variable<T> stddev(const Variable<T>& x, Axes axes, std::size_t ddof = 0, bool keep_dims = false,
                    Op op = "stddev");
 // The middle element in order of size, or the mean of the two middle ones, as NumPy does; the
-// gradient goes to these, of equals to those that are first in a stable order. NaN if an element
-// is, with the gradient to the first NaN. Throws Error over no elements.
+// gradient goes to these; among equals, to the first in a stable sort. If an element is NaN, so is
+// the median, and the gradient goes to the first NaN. Throws Error over no elements.
 template <class T>
 Variable<T> median(const Variable<T>& x, Op op = "median");
 template <class T>

@@ -107,7 +107,7 @@ TEST_CASE("a label has the numbers that an operation captured") {
     CHECK(title([](V x) { return cross_entropy(x, Indices::ones({3}), {.smoothing = 0.1}); }) ==
           "cross_entropy(x, targets, 0.1)");
     CHECK(title([](V x) { return cross_entropy(x, Indices::ones({3})); }) == "cross_entropy");
-    // In a loop, those that differ.
+    // An ellipsis replaces numbers that differ between the steps of a loop.
     Tape<float> tape;
     V h = tape.variable(ones({2}), "h");
     for (int t = 0; t < 5; ++t) {
