@@ -23,7 +23,7 @@ MAY_INCLUDE = {
     "ops/fuse": "core/base core/tensor core/kernels core/autograd",
     "ops/order": "core/base core/tensor core/kernels core/autograd ops/fuse",
     "ops/rearrange": "core/base core/tensor core/autograd core/autograd/backward",
-    "ops/linalg": "core/base core/tensor core/autograd core/autograd/backward ops/rearrange",
+    "ops/linalg": "core/base core/tensor core/kernels core/autograd core/autograd/backward ops/rearrange",
     "ops/statistics": "core/base core/tensor core/kernels core/autograd ops/fuse ops/order",
     "ops/losses": "core/base core/tensor core/autograd ops/fuse",
     "ops/xt": "core/base ops/fuse ops/linalg ops/order ops/rearrange ops/statistics",

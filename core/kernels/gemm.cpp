@@ -14,16 +14,15 @@ char* openblas_get_config() __attribute__((weak));
 
 namespace unroll {
 
-namespace {
-
-// The thread pool of BLAS, if it has one, would compete with ours.
-void one_thread_here() {
+void limit_blas_to_one_thread() {
     static const bool blas = [] {
         if (openblas_set_num_threads) openblas_set_num_threads(1);
         return true;
     }();
     static_cast<void>(blas);
 }
+
+namespace {
 
 template <class T>
 struct GemmCall {
@@ -88,7 +87,7 @@ void in_parts(GemmCall<T> p, const F& run) {
 
 template <class T>
 void run(const GemmCall<T>& p) {
-    one_thread_here();
+    limit_blas_to_one_thread();
     if (p.m == 1 || p.n == 1) return in_parts(p, with_vector<T>);
     if (panels::available())
         return panels::multiply(p.transpose_a, p.transpose_b, p.m, p.n, p.k, p.alpha, p.a, p.lda,

@@ -16,6 +16,10 @@ template <class T>
 void gemm(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, T alpha, const T* a,
           std::size_t lda, const T* packed, T beta, T* c, std::size_t ldc);
 
+// Stops OpenBLAS from starting threads: they would compete with ours, and results would depend on
+// their number. Call before other functions of BLAS or LAPACK.
+void limit_blas_to_one_thread();
+
 // A description of the implementation in use.
 std::string gemm_backend();
 

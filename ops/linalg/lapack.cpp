@@ -1,3 +1,4 @@
+#include <unroll/core/kernels/gemm.hpp>
 #include <unroll/ops/linalg/lapack.hpp>
 
 #include <algorithm>
@@ -5,7 +6,6 @@
 #include <limits>
 
 extern "C" {
-void openblas_set_num_threads(int) __attribute__((weak));
 void sgetrf_(const int* m, const int* n, float* a, const int* lda, int* pivots, int* info);
 void dgetrf_(const int* m, const int* n, double* a, const int* lda, int* pivots, int* info);
 void sgetrs_(const char* trans, const int* n, const int* columns, const float* a, const int* lda,
@@ -37,15 +37,6 @@ int integer(const Op& op, std::size_t n) {
     return static_cast<int>(n);
 }
 
-// Results must not depend on the number of threads.
-void one_thread() {
-    static const bool is_set = [] {
-        if (openblas_set_num_threads) openblas_set_num_threads(1);
-        return true;
-    }();
-    static_cast<void>(is_set);
-}
-
 } // namespace
 
 // LAPACK's matrices are column-major: it factors the transpose of A, and solves for A by asking for
@@ -54,7 +45,7 @@ template <class T>
 Lu<T>::Lu(const Op& op, const T* a, std::size_t n)
     : op_(op), n_(n), factors_(a, a + n * n), pivots_(n), is_singular_(false) {
     if (n == 0) return;
-    one_thread();
+    limit_blas_to_one_thread();
     int info = 0;
     getrf(integer(op, n), factors_.data(), pivots_.data(), &info);
     is_singular_ = info > 0;
@@ -77,7 +68,7 @@ void Lu<T>::solve(T* b, std::size_t m) const {
 template <class T>
 std::size_t cholesky(const Op& op, T* a, std::size_t n) {
     if (n == 0) return 0;
-    one_thread();
+    limit_blas_to_one_thread();
     int info = 0;
     potrf(integer(op, n), a, &info);
     if (info > 0) return static_cast<std::size_t>(info) - 1;
