@@ -95,11 +95,20 @@ void run(const GemmCall<T>& p) {
     in_parts(p, with_blas<T>);
 }
 
+// C = beta C: the product of matrices without an inner dimension is zero.
+template <class T>
+void scale(std::size_t m, std::size_t n, T beta, T* c, std::size_t ldc) {
+    for (std::size_t i = 0; i < m; ++i)
+        for (std::size_t j = 0; j < n; ++j)
+            c[i * ldc + j] = beta == T(0) ? T(0) : beta * c[i * ldc + j];
+}
+
 // Splits the longer side of C. Column ranges begin at multiples of 64, as panels do.
 template <class F>
 void for_pieces(std::size_t m, std::size_t n, std::size_t k, const F& rows_and_columns) {
     const double flops =
         2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+    if (m == 0 || n == 0) return;
     if (!threads::worth_splitting(flops)) return rows_and_columns(0, m, 0, n);
     if (n >= m)
         threads::for_pieces(
@@ -114,13 +123,7 @@ void for_pieces(std::size_t m, std::size_t n, std::size_t k, const F& rows_and_c
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
           const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc) {
-    if (m == 0 || n == 0) return;
-    if (k == 0) {
-        for (std::size_t i = 0; i < m; ++i)
-            for (std::size_t j = 0; j < n; ++j)
-                c[i * ldc + j] = beta == T(0) ? T(0) : beta * c[i * ldc + j];
-        return;
-    }
+    if (k == 0) return scale(m, n, beta, c, ldc);
     for_pieces(
         m, n, k,
         [&](std::size_t row, std::size_t rows_end, std::size_t column, std::size_t columns_end) {
@@ -134,6 +137,7 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
 template <class T>
 void gemm(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, T alpha, const T* a,
           std::size_t lda, const T* packed, T beta, T* c, std::size_t ldc) {
+    if (k == 0) return scale(m, n, beta, c, ldc);
     for_pieces(
         m, n, k,
         [&](std::size_t row, std::size_t rows_end, std::size_t column, std::size_t columns_end) {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -236,7 +237,11 @@ thread_local constinit BlockCache* cache = nullptr;
 BlockCache* my_cache() {
     if (cache != nullptr) [[likely]]
         return cache;
-    if (!UNROLL_CACHE_BLOCKS) return nullptr;
+    static const bool enabled = [] {
+        const char* const setting = std::getenv("UNROLL_BLOCK_CACHE");
+        return UNROLL_CACHE_BLOCKS && (setting == nullptr || std::string_view(setting) != "0");
+    }();
+    if (!enabled) return nullptr;
     thread_local constinit bool has_ended = false;
     if (has_ended) return nullptr;
     struct Owner {

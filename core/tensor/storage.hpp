@@ -11,7 +11,8 @@ class BlockCache;
 
 // A reference-counted block of memory. Blocks come from a per-thread cache and return to it,
 // whichever thread frees them, so that repeating a step with the same shapes allocates nothing. The
-// size of a cache is bounded by the thread's peak use.
+// size of a cache is bounded by the thread's peak use. With UNROLL_BLOCK_CACHE=0 in the environment
+// every block comes from malloc, for memory debuggers.
 class Storage {
 public:
     // Uninitialised and 64-byte aligned, except very small blocks, which directly follow their

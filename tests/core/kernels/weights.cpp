@@ -54,6 +54,15 @@ TEST_CASE("weights: products with a parameter of any shape") {
         check(Parameter<double>("w", random_tensor({rows, columns})));
 }
 
+TEST_CASE("weights: products without an inner dimension are zero") {
+    const Parameter<double> w("w", random_tensor({20, 70}));
+    const Tensor<double> weight = w.value().slice(0, 3, 3), x = Tensor<double>::zeros({4, 0});
+    CHECK(distance(product(x, weight), Tensor<double>::full({4, 70}, 0.5)) == 0);
+    Tensor<double> out = Tensor<double>::full({4, 70}, 7);
+    multiply(x, weight, 1.0, 0.0, out);
+    CHECK(distance(out, Tensor<double>::zeros({4, 70})) == 0);
+}
+
 TEST_CASE("weights: every modification is detected") {
     Parameter<double> w("w", random_tensor({20, 70}));
     check(w);
