@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace unroll::nn {
 
 void require_sizes(const Op& layer,
@@ -20,7 +22,7 @@ void require_sizes(const Op& layer,
 
 void require_fraction(const Op& layer, const char* name, double value) {
     if (!(value >= 0 && value <= 1))
-        fail(layer, std::string(name) + " must be in [0, 1], got " + std::to_string(value));
+        fail(layer, fmt::format("{} must be in [0, 1], got {}", name, value));
 }
 
 } // namespace unroll::nn

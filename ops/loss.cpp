@@ -10,6 +10,8 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/format.h>
+
 namespace unroll {
 
 namespace {
@@ -77,14 +79,14 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
         fail(op, "logits " + to_string(logits.shape()) + " and targets " +
                      to_string(targets.shape()) + "; expected [..., C] and [...]");
     if (!(options.smoothing >= 0 && options.smoothing < 1))
-        fail(op, "smoothing must be in [0, 1), got " + std::to_string(options.smoothing));
+        fail(op, "smoothing must be in [0, 1), got " + fmt::to_string(options.smoothing));
     const std::size_t classes = logits.shape().back();
     if (!options.weights.empty() && options.weights.size() != classes)
         fail(op, std::to_string(options.weights.size()) + " class weights for " +
                      std::to_string(classes) + " classes of logits " + to_string(logits.shape()));
     for (const double weight : options.weights)
         if (!(weight >= 0))
-            fail(op, "a class weight is " + std::to_string(weight) + "; expected 0 or more");
+            fail(op, "a class weight is " + fmt::to_string(weight) + "; expected 0 or more");
     const Indices target = targets.contiguous();
     const std::size_t rows = target.size();
     std::size_t counted = 0;
@@ -200,7 +202,7 @@ Variable<T> binary_cross_entropy(const Variable<T>& logits,
     Tensor<T> weight(weights.size() == 1 ? Shape{} : Shape{weights.size()});
     for (std::size_t i = 0; i < weights.size(); ++i) {
         if (!(weights[i] > 0))
-            fail(op, "a number in pos_weight is " + std::to_string(weights[i]) +
+            fail(op, "a number in pos_weight is " + fmt::to_string(weights[i]) +
                          "; expected more than 0");
         weight.data()[i] = static_cast<T>(weights[i]);
     }
@@ -224,7 +226,7 @@ template <class T>
 Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y, double delta,
                   Reduction reduction, Op op) {
     same_shape(op, x, y);
-    if (!(delta > 0)) fail(op, "delta must be positive, got " + std::to_string(delta));
+    if (!(delta > 0)) fail(op, "delta must be positive, got " + fmt::to_string(delta));
     const Composite composite(op);
     const auto loss = detail::reduced(fuse(op, primitive([delta](auto x, auto y) {
                                                const auto d = x - y;

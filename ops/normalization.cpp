@@ -11,6 +11,8 @@
 #include <limits>
 #include <optional>
 
+#include <fmt/format.h>
+
 namespace unroll {
 
 namespace {
@@ -24,8 +26,8 @@ struct NormRule {
                     const Variable<T>& x, const Variable<T>& gain, const Variable<T>& means,
                     const Variable<T>& scales) const {
         const auto size = static_cast<T>(x.shape().back());
-        if (gradients[1].value().storage()) to[0].add(gradients[1], T(1) / size);
-        if (gradients[2].value().storage())
+        if (gradients[1].has_value()) to[0].add(gradients[1], T(1) / size);
+        if (gradients[2].has_value())
             add_fused(
                 to[0],
                 [size](auto g, auto x, auto mean, auto rest, auto scale) {
@@ -33,7 +35,7 @@ struct NormRule {
                 },
                 gradients[2], x, means, constant(rests), scales);
         const Variable<T>& g = gradients[0];
-        if (!g.value().storage()) return;
+        if (!g.has_value()) return;
         if (!to.is_recording()) return by_rows(to, g, x, gain, means, scales);
         const auto normal = [](auto x, auto mean, auto rest, auto scale) {
             return (x - mean - rest) * scale;
@@ -88,7 +90,7 @@ struct NormRule {
 
 void require_epsilon(const Op& op, double epsilon) {
     if (!(epsilon >= 0 && std::isfinite(epsilon)))
-        fail(op, "epsilon must be at least 0 and finite, got " + std::to_string(epsilon));
+        fail(op, "epsilon must be at least 0 and finite, got " + fmt::to_string(epsilon));
 }
 
 // d / sqrt(variance + epsilon) * gain + bias, where `variance` is that of `unit` * d; units are
@@ -240,7 +242,7 @@ BatchNormalized<T> batch_norm(const Variable<T>& x, const std::type_identity_t<V
 template <class T>
 Variable<T> dropout(const Variable<T>& x, double p, Op op) {
     if (!(p >= 0 && p <= 1))
-        fail(op, "the probability must be in [0, 1], got " + std::to_string(p));
+        fail(op, "the probability must be in [0, 1], got " + fmt::to_string(p));
     Tape<T>* const tape = training_tape(x);
     if (p == 0 || tape == nullptr) return x;
     const Composite composite(op); // the draws are its own

@@ -184,7 +184,7 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
     const auto rule = [tops](const Adjoints<T>& to, std::span<const Variable<T>> g,
                              const Variable<T>& x, const Variable<T>& log_sums) {
         for (const Variable<T>& gradient : g) {
-            if (!gradient.value().storage()) continue;
+            if (!gradient.has_value()) continue;
             add_fused(
                 to[0],
                 [](auto g, auto x, auto top, auto log_sum) {

@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/optim/checkpoint.hpp>
 #include <unroll/optim/parameter_list.hpp>
 
@@ -93,18 +93,21 @@ std::uint64_t whole_number(const Op& op, const std::string& path, const std::str
 template <class T>
 void save_weights(const std::string& path, const Parameters<T>& parameters,
                   const std::map<std::string, std::string>& metadata, Where where) {
+    const Called here(where);
     write_safetensors(path, weights(Op("save_weights", where), parameters), metadata);
 }
 
 template <class T>
 void load_weights(const std::string& path, const Parameters<T>& parameters, Narrowing narrowing,
                   Where where) {
+    const Called here(where);
     const Op op("load_weights", where);
     set_all(parameters, matching(op, SafetensorsFile::read(path), parameters, narrowing));
 }
 
 template <class T>
 void Checkpoint<T>::save(const std::string& path, Where where) const {
+    const Called here(where);
     std::vector<NamedTensor> all = weights(Op("save", where), parameters);
     std::map<std::string, std::string> texts = metadata;
     texts[version_key] = version;
@@ -119,6 +122,7 @@ void Checkpoint<T>::save(const std::string& path, Where where) const {
 
 template <class T>
 void Checkpoint<T>::load(const std::string& path, Where where) {
+    const Called here(where);
     const Op op("load", where);
     const SafetensorsFile file = SafetensorsFile::read(path);
     const auto found = file.metadata().find(version_key);
@@ -163,13 +167,14 @@ std::string to_metadata(const Random::State& state) {
            std::to_string(state.position);
 }
 
-Random::State random_state(const std::string& metadata) {
+Random::State random_state(const std::string& metadata, Where where) {
     std::istringstream in(metadata);
     Random::State state{};
     const bool is_signed = metadata.find_first_of("+-") != metadata.npos; // >> would wrap around
     if (is_signed || !(in >> state.seed >> state.stream >> state.position) ||
         !(in >> std::ws).eof())
-        fail("random_state", "'" + metadata + "' is not the state of a random generator");
+        fail(Op("random_state", where),
+             "'" + metadata + "' is not the state of a random generator");
     return state;
 }
 

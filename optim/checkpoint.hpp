@@ -42,6 +42,6 @@ struct Checkpoint {
 
 std::string to_metadata(const Random::State& state);
 // Throws Error if the text is not a valid state.
-Random::State random_state(const std::string& metadata);
+Random::State random_state(const std::string& metadata, Where where = Where::current());
 
 } // namespace unroll::optim

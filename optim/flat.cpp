@@ -40,19 +40,19 @@ Tensor<T> gradients_to_vector(const Parameters<T>& parameters) {
 
 template <class T>
 void vector_to_parameters(const std::type_identity_t<Tensor<T>>& values,
-                          const Parameters<T>& parameters) {
+                          const Parameters<T>& parameters, Where where) {
     const std::size_t n = flat_size(parameters);
     if (values.shape() != Shape{n})
-        fail("vector_to_parameters", "values " + to_string(values.shape()) + " for parameters of " +
-                                         std::to_string(n) + " elements; expected [" +
-                                         std::to_string(n) + "]");
+        fail(Op("vector_to_parameters", where),
+             "values " + to_string(values.shape()) + " for parameters of " + std::to_string(n) +
+                 " elements; expected [" + std::to_string(n) + "]");
     for_parts<T>(values, parameters, [](ParameterRef<T> p, const Tensor<T>& part) { p.set(part); });
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Tensor<T> parameters_to_vector(const Parameters<T>&);                                 \
     template Tensor<T> gradients_to_vector(const Parameters<T>&);                                  \
-    template void vector_to_parameters(const Tensor<T>&, const Parameters<T>&);
+    template void vector_to_parameters(const Tensor<T>&, const Parameters<T>&, Where);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

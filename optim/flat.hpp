@@ -17,6 +17,6 @@ Tensor<T> gradients_to_vector(const Parameters<T>& parameters);
 // shape [n].
 template <class T>
 void vector_to_parameters(const std::type_identity_t<Tensor<T>>& values,
-                          const Parameters<T>& parameters);
+                          const Parameters<T>& parameters, Where where = Where::current());
 
 } // namespace unroll::optim

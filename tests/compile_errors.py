@@ -242,6 +242,11 @@ CASES = {
     "optimiser: of another type": (mixture("optim::AdamW<float> adam(parameters(l));"), NO_PARAMETERS),
     "optimiser: of another type, by default": (mixture("optim::Rmsprop<float> r(parameters(l), {.momentum = 0.9});"),
                                                NO_PARAMETERS),
+    "update: of a parameter": (mixture("l.weight -= u;"), "only a variable takes -="),
+    "update: of a parameter, by a number": (mixture("l.weight *= 2;"), "only a variable takes *="),
+    "update: of a tensor": (mixture("t += 1;"), "only a variable takes +="),
+    "gradcheck: of float": (("core/check/gradcheck", "void f(Tensor<float> x) { gradcheck([](auto a) { return a; }, x); }"),
+                            "gradients are checked in double"),
     "decoder: no cell": (attention(cells="nn::LstmCell<>, Bad"), NO_PROJECT),
     "encoder: no cell": (attention(cells="Bad, nn::LstmCell<>"), NO_PROJECT),
 }

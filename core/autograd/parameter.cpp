@@ -13,11 +13,6 @@ ParameterBody<T>::ParameterBody(std::string name, Tensor<T> value)
     weights::keep_packed(this->tensor);
 }
 
-template <class T>
-void ParameterRef<T>::missing() {
-    fail("Parameter", "it has no value: it was moved from, or created without one");
-}
-
 // Compared first: another thread may be reading the same path.
 template <class T>
 void ParameterRef<T>::set_path(std::string_view path) const {
@@ -32,10 +27,10 @@ Tensor<T>& ParameterRef<T>::change() {
 }
 
 template <class T>
-void ParameterRef<T>::set(const Tensor<T>& value) {
+void ParameterRef<T>::set(const Tensor<T>& value, Where where) {
     if (value.shape() != this->shape())
-        fail("Parameter", "'" + name() + "' has shape " + to_string(this->shape()) + ", got " +
-                              to_string(value.shape()));
+        fail(Op("Parameter", where), "'" + name() + "' has shape " + to_string(this->shape()) +
+                                         ", got " + to_string(value.shape()));
     change().assign(value);
 }
 

@@ -48,7 +48,7 @@ public:
     // The elements, for writing. A tape that recorded the old values then refuses to run backward.
     Tensor<T>& change();
     // Replaces the elements. Throws Error if the shape differs.
-    void set(const Tensor<T>& value);
+    void set(const Tensor<T>& value, Where where = Where::current());
 
     // Zeros until a backward pass has added to it.
     const Tensor<T>& gradient() const;
@@ -67,12 +67,9 @@ public:
         return a.body_ == b.body_;
     }
     ParameterBody<T>& parameter() const {
-        if (this->body_ == nullptr) missing();
+        this->require_value(Op::unplaced("Parameter"));
         return static_cast<ParameterBody<T>&>(*this->body_);
     }
-
-protected:
-    [[noreturn]] static void missing();
 };
 
 // A learned tensor, as a member of a module. A copy is a new parameter with the same value; a move

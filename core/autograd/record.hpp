@@ -235,7 +235,7 @@ Variable<T> record(const Op& op, std::initializer_list<const Variable<T>*> input
 }
 
 // The same for an operation with several results, the first of which may be stored in slots. The
-// rule receives a span of gradients; one without storage means that the result received none.
+// rule receives a span of gradients; one without a value means that the result got none.
 template <class T, std::size_t M, class... Kept, class F>
 std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* const> inputs,
                                   std::array<Tensor<T>, M> values, const std::tuple<Kept...>& saved,

@@ -225,11 +225,14 @@ NodeId Tape<T>::id_of(const Variable<T>& x) {
 
 template <class T>
 NodeId Tape<T>::require(const Op& op, const Variable<T>& x) const {
+    x.require_value(op);
     const Value<T>* const body = x.body();
-    if (body == nullptr) fail(op, "the variable is empty");
-    if (body->slot != m_->slot) fail(op, "the variable was recorded on another tape");
+    if (body->slot != m_->slot)
+        fail(op, "the variable was recorded on another tape; call the function of that tape, or "
+                 "record the value on this one");
     if (body->generation != m_->slot->generation)
-        fail(op, "the variable was recorded before its tape was cleared or destroyed");
+        fail(op, "the variable was recorded before its tape was cleared or destroyed; compute it "
+                 "again on the new tape");
     return body->node;
 }
 
@@ -248,8 +251,8 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
     bool parameters = false;
     Context context;
     for (const Variable<T>* x : inputs) {
+        x->require_value(op);
         const Value<T>* const body = x->body();
-        if (body == nullptr) continue;
         if (body->node == no_node) {
             parameters = parameters || wants_gradient(*x);
             context.lost = std::max(context.lost, body->lost);

@@ -201,8 +201,7 @@ public:
     std::vector<Variable<T>> gradients(std::span<const Variable<T>> y,
                                        std::span<const Variable<T>> seeds,
                                        std::span<const Variable<T>> wrt,
-                                       GradientOptions options = {},
-                                       Where where = Where::current());
+                                       GradientOptions options = {}, Op op = "gradients");
 
     // Requests the gradient of an intermediate value. Must be called before the value is used.
     void retain(const Variable<T>& x, Where where = Where::current());

@@ -96,6 +96,11 @@ const Tensor<T>& Variable<T>::empty() {
 }
 
 template <class T>
+void Variable<T>::missing(const Op& op) {
+    fail(op, "a variable has no value: it was moved from, or created without one");
+}
+
+template <class T>
 void Variable<T>::require_no_rule(Where where) const {
     if (is_recorded() && body_->slot == detail::rule_tape)
         fail(Op("item", where),
@@ -109,8 +114,9 @@ Tape<T>* Variable<T>::tape() const {
     if (!is_recorded()) return nullptr;
     Tape<T>* const tape = body_->slot->tape.load(std::memory_order_acquire);
     if (tape == nullptr || body_->slot->generation != body_->generation)
-        fail("Variable", "its tape was cleared or destroyed; detach() what is carried from one "
-                         "tape to the next");
+        fail("Variable", "the tape of a value of shape " + to_string(shape()) +
+                             " was cleared or destroyed; detach() what is carried from one tape "
+                             "to the next");
     return tape;
 }
 

@@ -135,12 +135,18 @@ public:
         if (body_) body_->release();
     }
 
-    const Tensor<T>& value() const& { return body_ ? body_->tensor : empty(); }
+    // Whether there are elements: not if it was default-constructed or moved from.
+    bool has_value() const { return body_ && body_->tensor.storage(); }
+    // Throws Error if it was default-constructed or moved from; its shape is then [0].
+    const Tensor<T>& value() const& {
+        require_value(Op::unplaced("Variable"));
+        return body_->tensor;
+    }
     Tensor<T> value() && { return std::as_const(*this).value(); }
-    const Shape& shape() const { return value().shape(); }
-    std::size_t shape(std::size_t axis) const { return value().shape(axis); }
-    std::size_t dimension() const { return value().dimension(); }
-    std::size_t size() const { return value().size(); }
+    const Shape& shape() const { return body_ ? body_->tensor.shape() : empty().shape(); }
+    std::size_t shape(std::size_t axis) const { return shape()[axis]; }
+    std::size_t dimension() const { return shape().size(); }
+    std::size_t size() const { return body_ ? body_->tensor.size() : 0; }
     // The only element, as a number without a gradient. Throws Error unless there is exactly one,
     // and in a recorded backward rule for a variable of its tape, whose derivative would be lost.
     T item(Where where = Where::current()) const {
@@ -164,9 +170,15 @@ public:
     Tape<T>* tape() const;
 
     Value<T>* body() const { return body_; }
+    // Throws Error, naming the operation, if it was default-constructed or moved from.
+    void require_value(const Op& op) const {
+        if (!body_) [[unlikely]]
+            missing(op);
+    }
 
 protected:
     static const Tensor<T>& empty();
+    [[noreturn]] static void missing(const Op& op);
     void require_no_rule(Where where) const;
 
     Value<T>* body_ = nullptr;
@@ -174,7 +186,7 @@ protected:
 
 template <class T>
 std::ostream& operator<<(std::ostream& out, const Variable<T>& x) {
-    return out << x.value();
+    return out << (x.body() != nullptr ? x.value() : Tensor<T>());
 }
 
 // The value without its history: no gradient flows back through it.

@@ -11,7 +11,8 @@ std::string compose(const Failure& f) {
     if (!f.path.empty()) found = "in " + f.path;
     if (f.caller.line() != 0)
         found += (found.empty() ? "called at " : ", called at ") + to_string(f.caller);
-    if (f.where.line() != 0) found += (found.empty() ? "at " : "; at ") + to_string(f.where);
+    if (f.where.line() != 0 && to_string(f.where) != to_string(f.caller))
+        found += (found.empty() ? "at " : "; at ") + to_string(f.where);
     return found.empty() ? message : message + " (" + found + ")";
 }
 

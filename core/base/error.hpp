@@ -39,7 +39,7 @@ struct Failure {
     std::string operation, problem;
     std::string path; // path of the running module
     Where where;      // the line that called the operation; line 0: unknown
-    Where caller;     // the line that called the outermost module; line 0: no module was running
+    Where caller;     // the line that called the outermost module or function; line 0: unknown
     bool is_recorded; // the operation is recorded on a tape
 };
 

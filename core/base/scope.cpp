@@ -6,6 +6,7 @@ namespace unroll {
 namespace {
 
 thread_local constinit const Scope* innermost = nullptr;
+thread_local constinit Where called;
 
 std::string path_of(const Scope* scope) {
     if (scope == nullptr) return {};
@@ -74,6 +75,14 @@ const Scope* Scope::current() { return innermost; }
 
 std::string Scope::current_path() { return path_of(innermost); }
 
-Where Scope::current_caller() { return innermost ? innermost->caller_ : Where(); }
+Where Scope::current_caller() {
+    return innermost != nullptr && innermost->caller_.line() != 0 ? innermost->caller_ : called;
+}
+
+Called::Called(Where where) : outer_(called) {
+    if (called.line() == 0) called = where;
+}
+
+Called::~Called() { called = outer_; }
 
 } // namespace unroll

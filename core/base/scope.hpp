@@ -77,7 +77,7 @@ public:
 
     static const Scope* current();
     static std::string current_path();
-    // The line that called the outermost module; line 0: no module is running.
+    // The line that called the outermost module, or else that of a Called; line 0: there is none.
     static Where current_caller();
 
     std::string_view name() const { return name_; }
@@ -100,6 +100,19 @@ private:
     Where caller_;
     std::uint64_t serial_;
     std::uint32_t depth_;
+};
+
+// The line that called a function, for the messages of everything that it calls on this thread
+// outside modules. The outermost one counts.
+class Called {
+public:
+    [[nodiscard]] explicit Called(Where where);
+    ~Called();
+    Called(const Called&) = delete;
+    Called& operator=(const Called&) = delete;
+
+private:
+    Where outer_;
 };
 
 } // namespace unroll

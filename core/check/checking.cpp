@@ -202,7 +202,8 @@ void Checking<T>::before_rule(NodeId first, Values gradients) {
     const Node<T>& node = tape.node(first);
     received_.clear();
     for (std::size_t i = 0; i < gradients.size(); ++i) {
-        const Tensor<T>& gradient = received_.emplace_back(gradients[i].value());
+        const Tensor<T>& gradient =
+            received_.emplace_back(gradients[i].has_value() ? gradients[i].value() : Tensor<T>());
         // Contributions are checked after each rule, so this gradient was passed to backward().
         if (gradient.storage() && !is_finite(gradient))
             throw_non_finite(node,

@@ -63,7 +63,7 @@ public:
         if (at == index_.end()) return;
         auto& results = operations[at->second].results;
         for (std::size_t i = 0; i < gradients.size(); ++i)
-            if (gradients[i].value().storage()) results[i].weight = gradients[i].value().copy();
+            if (gradients[i].has_value()) results[i].weight = gradients[i].value().copy();
     }
     void after_rule(NodeId) override { running_ = no_node; }
 

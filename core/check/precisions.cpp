@@ -29,7 +29,7 @@ public:
     }
     void before_rule(NodeId, std::span<const Variable<double>> gradients) override {
         for (const auto& g : gradients)
-            if (g.value().storage()) change(g.value(), true, g.size());
+            if (g.has_value()) change(g.value(), true, g.size());
     }
 
 private:

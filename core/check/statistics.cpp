@@ -134,7 +134,7 @@ void Statistics<T>::recorded(NodeId first, std::span<const Variable<T>* const>,
 template <class T>
 void Statistics<T>::before_rule(NodeId first, std::span<const Variable<T>> gradients) {
     for (std::size_t i = 0; i < gradients.size(); ++i)
-        if (gradients[i].value().storage())
+        if (gradients[i].has_value())
             see(gradients_, first + static_cast<NodeId>(i), gradients[i].value());
 }
 

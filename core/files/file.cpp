@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/files/file.hpp>
 
 #include <atomic>
@@ -144,7 +144,8 @@ void flush_directory(const std::string& path, const fs::path& directory) {
 
 } // namespace
 
-std::vector<std::byte> read_file(const std::string& path) {
+std::vector<std::byte> read_file(const std::string& path, Where where) {
+    const Called here(where);
     // Without O_NONBLOCK, opening a pipe would wait for its writer.
     const Descriptor file(
         retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
@@ -178,8 +179,9 @@ void FileWriter::write(Bytes bytes) {
     }
 }
 
-void write_file_atomically(const std::string& path,
-                           const std::function<void(FileWriter&)>& content) {
+void write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& content,
+                           Where where) {
+    const Called here(where);
     const fs::path target = behind_links(path);
     if (!target.has_filename()) refuse(writing, path, "the path does not name a file");
     const mode_t permissions = check_old(path, target);
@@ -199,7 +201,8 @@ void write_file_atomically(const std::string& path,
     flush_directory(path, directory);
 }
 
-void require_writable(const std::string& path, std::uint64_t bytes) {
+void require_writable(const std::string& path, std::uint64_t bytes, Where where) {
+    const Called here(where);
     const fs::path target = behind_links(path);
     if (!target.has_filename()) refuse(writing, path, "the path does not name a file");
     check_old(path, target);
@@ -220,7 +223,8 @@ void require_writable(const std::string& path, std::uint64_t bytes) {
                std::to_string(bytes) + " bytes cannot be reserved: " + std::strerror(error));
 }
 
-OutputLock::OutputLock(const std::string& path, std::uint64_t bytes) {
+OutputLock::OutputLock(const std::string& path, std::uint64_t bytes, Where where) {
+    const Called here(where);
     require_writable(path, bytes);
     const fs::path target = behind_links(path), directory = directory_of(target);
     lock_file_ = directory / (".unroll-" + target.filename().string() + ".lock");
@@ -248,12 +252,13 @@ OutputLock::~OutputLock() {
     ::close(descriptor_);
 }
 
-void write_file_atomically(const std::string& path, Bytes bytes) {
-    write_file_atomically(path, [bytes](FileWriter& file) { file.write(bytes); });
+void write_file_atomically(const std::string& path, Bytes bytes, Where where) {
+    write_file_atomically(
+        path, [bytes](FileWriter& file) { file.write(bytes); }, where);
 }
 
-void write_file_atomically(const std::string& path, std::string_view text) {
-    write_file_atomically(path, std::as_bytes(std::span(text)));
+void write_file_atomically(const std::string& path, std::string_view text, Where where) {
+    write_file_atomically(path, std::as_bytes(std::span(text)), where);
 }
 
 } // namespace unroll

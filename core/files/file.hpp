@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,12 +15,13 @@ namespace unroll {
 using Bytes = std::span<const std::byte>;
 
 // Reads a regular file. Throws Error with the path and the system's error message.
-std::vector<std::byte> read_file(const std::string& path);
+std::vector<std::byte> read_file(const std::string& path, Where where = Where::current());
 
 // The bytes of a file, decompressed if it has a gzip header, whatever its name. Throws Error with
 // the path for a damaged or truncated file, and if it decompresses to more than `most` bytes.
 std::vector<std::byte> read_unpacked(const std::string& path,
-                                     std::uint64_t most = std::uint64_t{1} << 30);
+                                     std::uint64_t most = std::uint64_t{1} << 30,
+                                     Where where = Where::current());
 
 // Receives the bytes of a file that is being written. Throws Error if they cannot be stored.
 class FileWriter {
@@ -38,20 +41,23 @@ private:
 // link, its target is replaced. Permissions of an existing file are kept. Only if the process is
 // killed, the temporary file .unroll-*.tmp remains; the next OutputLock in that directory removes
 // it. Throws Error with the path and the reason.
-void write_file_atomically(const std::string& path,
-                           const std::function<void(FileWriter&)>& content);
-void write_file_atomically(const std::string& path, Bytes bytes);
-void write_file_atomically(const std::string& path, std::string_view text);
+void write_file_atomically(const std::string& path, const std::function<void(FileWriter&)>& content,
+                           Where where = Where::current());
+void write_file_atomically(const std::string& path, Bytes bytes, Where where = Where::current());
+void write_file_atomically(const std::string& path, std::string_view text,
+                           Where where = Where::current());
 
 // Throws Error unless write_file_atomically(path) would succeed now, with `bytes` of free space.
 // Changes nothing.
-void require_writable(const std::string& path, std::uint64_t bytes = 0);
+void require_writable(const std::string& path, std::uint64_t bytes = 0,
+                      Where where = Where::current());
 
 // Reserves an output for one process: a second lock of the same path throws Error. The kernel
 // releases it when the process ends in any way. Throws as require_writable does.
 class OutputLock {
 public:
-    explicit OutputLock(const std::string& path, std::uint64_t bytes = 0);
+    explicit OutputLock(const std::string& path, std::uint64_t bytes = 0,
+                        Where where = Where::current());
     ~OutputLock();
     OutputLock(const OutputLock&) = delete;
     OutputLock& operator=(const OutputLock&) = delete;

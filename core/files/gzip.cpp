@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/files/file.hpp>
 
 #include <algorithm>
@@ -9,7 +9,8 @@
 
 namespace unroll {
 
-std::vector<std::byte> read_unpacked(const std::string& path, std::uint64_t most) {
+std::vector<std::byte> read_unpacked(const std::string& path, std::uint64_t most, Where where) {
+    const Called here(where);
     std::vector<std::byte> packed = read_file(path);
     const auto is_gzip = [&](std::size_t at) {
         return packed.size() - at >= 2 && packed[at] == std::byte{0x1f} &&

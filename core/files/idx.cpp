@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/files/file.hpp>
 #include <unroll/core/files/idx.hpp>
 
@@ -6,7 +6,8 @@
 
 namespace unroll {
 
-Idx read_idx(const std::string& path, std::size_t dimensions) {
+Idx read_idx(const std::string& path, std::size_t dimensions, Where where) {
+    const Called here(where);
     const auto file = read_unpacked(path);
     const auto* const begin = reinterpret_cast<const std::uint8_t*>(file.data());
     const std::span<const std::uint8_t> bytes(begin, file.size());

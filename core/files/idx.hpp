@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <unroll/core/base/error.hpp>
 #include <vector>
 
 namespace unroll {
@@ -20,6 +21,6 @@ struct Idx {
 
 // Reads a file, gzipped or not. Throws Error with path and offset for an invalid file, and if it
 // does not have `dimensions` dimensions.
-Idx read_idx(const std::string& path, std::size_t dimensions);
+Idx read_idx(const std::string& path, std::size_t dimensions, Where where = Where::current());
 
 } // namespace unroll

@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/files/idx.hpp>
 #include <unroll/core/files/mnist.hpp>
 
@@ -8,7 +8,8 @@
 
 namespace unroll {
 
-Mnist read_mnist(const std::string& folder, const std::string& prefix) {
+Mnist read_mnist(const std::string& folder, const std::string& prefix, Where where) {
+    const Called here(where);
     constexpr const char* name = "read_mnist";
     const auto path_of = [&](const std::string& what) {
         const std::string plain = folder + "/" + prefix + what;

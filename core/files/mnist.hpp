@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <unroll/core/base/error.hpp>
 #include <vector>
 
 namespace unroll {
@@ -20,6 +21,7 @@ struct Mnist {
 // Reads FOLDER/PREFIX-images-idx3-ubyte and FOLDER/PREFIX-labels-idx1-ubyte, or the same names with
 // .gz; the prefixes of MNIST are "train" and "t10k". Throws Error with the path for malformed
 // files, for images of another size, and for a label above 9.
-Mnist read_mnist(const std::string& folder, const std::string& prefix);
+Mnist read_mnist(const std::string& folder, const std::string& prefix,
+                 Where where = Where::current());
 
 } // namespace unroll

@@ -1,3 +1,4 @@
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/files/npy.hpp>
 
 #include <algorithm>
@@ -169,43 +170,45 @@ constexpr const char* dtype_of = std::is_same_v<T, bool>     ? "|b1"
 } // namespace
 
 template <class T>
-Tensor<T> read_npy(const std::string& path, Narrowing narrowing) {
+Tensor<T> read_npy(const std::string& path, Narrowing narrowing, Where where) {
+    const Called here(where);
     const std::vector<std::byte> file = read_file(path);
-    const std::string where = "'" + path + "': ";
+    const std::string in_file = "'" + path + "': ";
     const Bytes bytes(file);
     const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
-    if (!text.starts_with(magic)) fail(reading, where + "this is not an .npy file");
-    if (text.size() < 8) fail(reading, where + "the file ends within its first 8 bytes");
+    if (!text.starts_with(magic)) fail(reading, in_file + "this is not an .npy file");
+    if (text.size() < 8) fail(reading, in_file + "the file ends within its first 8 bytes");
     const int version = static_cast<unsigned char>(text[6]);
     if (version < 1 || version > 3 || text[7] != 0)
-        fail(reading, where + "format version " + std::to_string(version) + "." +
+        fail(reading, in_file + "format version " + std::to_string(version) + "." +
                           std::to_string(static_cast<unsigned char>(text[7])) +
                           " is not supported");
     const std::size_t begin = version == 1 ? 10 : 12;
-    if (text.size() < begin) fail(reading, where + "the file ends before its header");
+    if (text.size() < begin) fail(reading, in_file + "the file ends before its header");
     std::size_t length = 0;
     for (std::size_t i = begin; i-- > 8;)
         length = length << 8 | static_cast<unsigned char>(text[i]);
     if (length > text.size() - begin)
-        fail(reading, where + "a header of " + std::to_string(length) +
+        fail(reading, in_file + "a header of " + std::to_string(length) +
                           " bytes does not fit a file of " + std::to_string(text.size()));
 
     const Header header = read_header(text.substr(begin, length), path);
-    const Stored stored = read_dtype(header.dtype, where);
+    const Stored stored = read_dtype(header.dtype, in_file);
     const std::size_t count = checked_count(header.shape);
     const std::size_t have = text.size() - begin - length;
     if (count * bytes_of(stored.format) != have)
-        fail(reading, where + "shape " + to_string(header.shape) + " of '" + header.dtype +
+        fail(reading, in_file + "shape " + to_string(header.shape) + " of '" + header.dtype +
                           "' takes " + std::to_string(count * bytes_of(stored.format)) +
                           " bytes of data, the file has " + std::to_string(have));
     Tensor<T> tensor(header.fortran_order ? Shape{count} : header.shape);
-    decode(reading, where + "type '" + header.dtype + "'", stored.format, stored.swapped,
+    decode(reading, in_file + "type '" + header.dtype + "'", stored.format, stored.swapped,
            bytes.subspan(begin + length), tensor.data(), narrowing);
     return header.fortran_order ? from_fortran_order(tensor, header.shape) : tensor;
 }
 
 template <class T>
-void write_npy(const std::string& path, const Tensor<T>& tensor) {
+void write_npy(const std::string& path, const Tensor<T>& tensor, Where where) {
+    const Called here(where);
     std::string shape = "(";
     for (std::size_t i = 0; i < tensor.dimension(); ++i)
         shape += (i > 0 ? ", " : "") + std::to_string(tensor.shape(i));
@@ -226,13 +229,13 @@ void write_npy(const std::string& path, const Tensor<T>& tensor) {
     });
 }
 
-template Tensor<float> read_npy(const std::string&, Narrowing);
-template Tensor<double> read_npy(const std::string&, Narrowing);
-template Tensor<std::int64_t> read_npy(const std::string&, Narrowing);
-template Tensor<bool> read_npy(const std::string&, Narrowing);
-template void write_npy(const std::string&, const Tensor<float>&);
-template void write_npy(const std::string&, const Tensor<double>&);
-template void write_npy(const std::string&, const Tensor<std::int64_t>&);
-template void write_npy(const std::string&, const Tensor<bool>&);
+template Tensor<float> read_npy(const std::string&, Narrowing, Where);
+template Tensor<double> read_npy(const std::string&, Narrowing, Where);
+template Tensor<std::int64_t> read_npy(const std::string&, Narrowing, Where);
+template Tensor<bool> read_npy(const std::string&, Narrowing, Where);
+template void write_npy(const std::string&, const Tensor<float>&, Where);
+template void write_npy(const std::string&, const Tensor<double>&, Where);
+template void write_npy(const std::string&, const Tensor<std::int64_t>&, Where);
+template void write_npy(const std::string&, const Tensor<bool>&, Where);
 
 } // namespace unroll

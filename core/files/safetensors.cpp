@@ -1,3 +1,4 @@
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/files/safetensors.hpp>
 
 #include <algorithm>
@@ -280,29 +281,30 @@ std::string compose_header(const std::vector<NamedTensor>& tensors,
 
 } // namespace
 
-SafetensorsFile SafetensorsFile::read(const std::string& path) {
+SafetensorsFile SafetensorsFile::read(const std::string& path, Where where) {
+    const Called here(where);
     SafetensorsFile read;
     read.path_ = path;
     read.file_ = std::make_shared<const std::vector<std::byte>>(read_file(path));
-    const std::string where = "'" + path + "': ";
+    const std::string in_file = "'" + path + "': ";
     const Bytes file(*read.file_);
     std::uint64_t length = 0;
     if (file.size() < sizeof(length))
-        fail(reading, where + std::to_string(file.size()) + " bytes are not a safetensors file");
+        fail(reading, in_file + std::to_string(file.size()) + " bytes are not a safetensors file");
     std::memcpy(&length, file.data(), sizeof(length));
     const std::uint64_t rest = file.size() - sizeof(length);
     if (length > longest_header || length > rest)
-        fail(reading, where + "a header of " + std::to_string(length) +
+        fail(reading, in_file + "a header of " + std::to_string(length) +
                           " bytes does not fit a file of " + std::to_string(file.size()) +
                           ", or is longer than " + std::to_string(longest_header));
     const std::string_view text(reinterpret_cast<const char*>(file.data()) + sizeof(length),
                                 length);
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     if (first == text.npos || text[first] != '{')
-        fail(reading, where + "the header does not begin with '{'");
+        fail(reading, in_file + "the header does not begin with '{'");
     // The parser would stop at a zero byte and ignore the rest.
     if (text.find('\0') != text.npos)
-        fail(reading, where + "the header is not valid JSON: it contains a zero byte");
+        fail(reading, in_file + "the header is not valid JSON: it contains a zero byte");
 
     HeaderSax header(path);
     Json::sax_parse(text.begin(), text.end(), &header);
@@ -310,8 +312,8 @@ SafetensorsFile SafetensorsFile::read(const std::string& path) {
     const Bytes data = file.subspan(sizeof(length) + length);
     std::vector<Span> spans;
     for (const auto& [name, entry] : header.entries)
-        spans.push_back(check_entry(where, name, entry, data.size()));
-    check_coverage(where, spans, data.size());
+        spans.push_back(check_entry(in_file, name, entry, data.size()));
+    check_coverage(in_file, spans, data.size());
     read.metadata_ = std::move(header.metadata);
     for (auto& [name, entry] : header.entries) {
         const auto begin = (*entry.offsets)[0], end = (*entry.offsets)[1];
@@ -361,7 +363,8 @@ template Tensor<std::int64_t> SafetensorsFile::get(const std::string&, Narrowing
 template Tensor<bool> SafetensorsFile::get(const std::string&, Narrowing) const;
 
 void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors,
-                       const std::map<std::string, std::string>& metadata) {
+                       const std::map<std::string, std::string>& metadata, Where where) {
+    const Called here(where);
     std::set<std::string_view> names;
     for (const NamedTensor& named : tensors) {
         if (named.name == metadata_key)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
 #include <unroll/core/files/file.hpp>
 #include <unroll/core/tensor/dtype.hpp>
 #include <unroll/core/tensor/tensor.hpp>
@@ -25,7 +26,7 @@ struct StoredTensor {
 class SafetensorsFile {
 public:
     // Throws Error naming the file and the reason.
-    static SafetensorsFile read(const std::string& path);
+    static SafetensorsFile read(const std::string& path, Where where = Where::current());
 
     const std::string& path() const { return path_; }
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
@@ -58,6 +59,7 @@ struct NamedTensor {
 // are sorted by element size, 8 bytes first, so that each is aligned, then by name. Throws Error
 // for a name that is repeated, reserved (__metadata__) or not UTF-8.
 void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors,
-                       const std::map<std::string, std::string>& metadata = {});
+                       const std::map<std::string, std::string>& metadata = {},
+                       Where where = Where::current());
 
 } // namespace unroll

@@ -24,7 +24,9 @@ enum class Color { kind, module, gradient_norm, time, memory };
 // other.
 struct Highlight {
     template <class T>
-    Highlight(const Variable<T>& x, const std::string& color = "red") : color(hex(color)) {
+    Highlight(const Variable<T>& x, const std::string& color = "red",
+              Where where = Where::current())
+        : color(hex(color, where)) {
         if (x.is_recorded()) {
             tape = x.tape();
             node = x.node();
@@ -34,11 +36,11 @@ struct Highlight {
         }
     }
     template <class U>
-    Highlight(const Tensor<U>& x, const std::string& color = "red")
-        : data(x.data()), color(hex(color)) {}
+    Highlight(const Tensor<U>& x, const std::string& color = "red", Where where = Where::current())
+        : data(x.data()), color(hex(color, where)) {}
 
     // The colour in the form "#rrggbb".
-    static std::string hex(const std::string& color);
+    static std::string hex(const std::string& color, Where where = Where::current());
 
     const void* tape = nullptr;
     NodeId node = no_node;           // of a recorded variable
@@ -84,21 +86,24 @@ struct Options {
 // Error if `budget` is 0, if `color` needs statistics or a profile and none was given, and for a
 // highlighted value that the tape does not have.
 template <class T>
-std::string dot(const Tape<T>& tape, const Options& options = {});
+std::string dot(const Tape<T>& tape, const Options& options = {}, Where where = Where::current());
 // The nodes from which a variable was computed.
 template <class T>
-std::string dot(const Variable<T>& variable, const Options& options = {});
+std::string dot(const Variable<T>& variable, const Options& options = {},
+                Where where = Where::current());
 
 // Draws into a file. Its extension selects the format: .dot is the text above; .svg, .png and .pdf
 // are drawn by Graphviz's program dot; .html is an interactive page, also drawn by dot, in which
 // modules expand on a click. Throws Error for any other extension, if the file cannot be written,
 // and if dot is missing, fails or exceeds its time limit.
 template <class T>
-void write(const std::string& path, const Tape<T>& tape, const Options& options = {});
+void write(const std::string& path, const Tape<T>& tape, const Options& options = {},
+           Where where = Where::current());
 template <class T>
-void write(const std::string& path, const Variable<T>& variable, const Options& options = {});
+void write(const std::string& path, const Variable<T>& variable, const Options& options = {},
+           Where where = Where::current());
 
 // Draws any graph in the DOT language. Not as .html.
-void write(const std::string& path, const std::string& dot);
+void write(const std::string& path, const std::string& dot, Where where = Where::current());
 
 } // namespace unroll::graph

@@ -11,6 +11,8 @@
 #include <numbers>
 #include <numeric>
 
+#include <fmt/format.h>
+
 // Internal linkage: the vector ABI warning does not apply.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
@@ -255,7 +257,7 @@ template <class T>
 void Random::fill_bernoulli(T* to, std::size_t n, double probability, T value) {
     if (!(probability >= 0 && probability <= 1))
         fail("Random::fill_bernoulli",
-             "the probability is " + std::to_string(probability) + ", not in [0, 1]");
+             "the probability is " + fmt::to_string(probability) + ", not in [0, 1]");
     const auto words = static_cast<std::uint64_t>(std::llround(probability * 0x1p32));
     // Probability 0: the value is 0 everywhere.
     const auto last = static_cast<std::uint32_t>(words - (words > 0));

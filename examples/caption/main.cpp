@@ -17,7 +17,7 @@ example::Figures figures(const Model<float>& model, const nn::Vocabulary& vocabu
     double right = 0;
     for (std::size_t i = 0; i < written.size(); ++i) {
         for (auto& score : scores) score.add(written[i].words, std::span(&images[i].caption, 1));
-        right += written[i].words == images[i].caption;
+        correct += written[i].words == images[i].caption;
     }
     example::Figures all;
     for (std::size_t n = 0; n < 4; ++n)
@@ -105,15 +105,15 @@ void run_caption(const std::string& path, const std::string& data, std::size_t f
     if (!svg.empty() && settings.attention == "none")
         fail("caption", "a model without attention has no weights to draw");
     const auto written = describe(model, settings.words, some, beam);
-    std::size_t right = 0;
+    std::size_t correct = 0;
     for (std::size_t i = 0; i < some.size(); ++i) {
-        right += written[i].words == some[i].caption;
+        correct += written[i].words == some[i].caption;
         std::printf("image %zu: %s (correct: %s)\n", first + i,
                     sentence_of(written[i].words).c_str(), sentence_of(some[i].caption).c_str());
     }
     if (!svg.empty())
         write_file_atomically(svg, attention_svg(some[0], written[0].words, written[0].weights));
-    example::print_result({{"right", right}, {"images", some.size()}});
+    example::print_result({{"correct", correct}, {"images", some.size()}});
 }
 
 } // namespace caption

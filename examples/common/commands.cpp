@@ -95,8 +95,14 @@ int Commands::run(int argc, char** argv) {
                      app_.get_name().c_str());
         return 1;
     } catch (const std::exception& error) {
-        // A program's own errors already begin with its name.
-        const std::string name = app_.get_name() + ": ", message = error.what();
+        // A program's own errors already begin with its name; the line that called a function is
+        // of no use to those who run it.
+        const std::string name = app_.get_name() + ": ";
+        const auto* const known = dynamic_cast<const Error*>(&error);
+        const Failure* const failure = known != nullptr ? known->failure() : nullptr;
+        const std::string message = failure != nullptr && failure->path.empty()
+                                        ? failure->operation + ": " + failure->problem
+                                        : error.what();
         std::fprintf(stderr, "%s%s\n", message.starts_with(name) ? "" : name.c_str(),
                      message.c_str());
         return 1;

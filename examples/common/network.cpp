@@ -26,7 +26,7 @@ nn::Recurrent<Cell> layers(const NetworkOptions& o, std::size_t input,
     return nn::Recurrent<Cell>({.input = input,
                                 .hidden = o.hidden,
                                 .layers = o.layers,
-                                .dropout = o.dropout,
+                                .dropout = o.layers > 1 ? o.dropout : 0,
                                 .bidirectional = o.bidirectional,
                                 .cell = cell});
 }

@@ -123,8 +123,10 @@ example::Figures figures(const Model<float>& model, const Settings& s, std::uint
         }
     });
     const auto n = static_cast<double>(sequences);
-    if (s.adds()) return {{"mean_error", error / n}, {"right", near / n}, {"loss", loss / n}};
-    return {{"wrong", 1 - symbols.accuracy()}, {"right", symbols.accuracy()}, {"loss", loss / n}};
+    if (s.adds()) return {{"mean_error", error / n}, {"accuracy", near / n}, {"loss", loss / n}};
+    return {{"error_rate", 1 - symbols.accuracy()},
+            {"accuracy", symbols.accuracy()},
+            {"loss", loss / n}};
 }
 
 struct Training : example::TrainingOptions {

@@ -102,15 +102,15 @@ void predict(const std::string& path, const std::string& data, std::size_t first
     const auto test = example::digits_of(data, false);
     const auto which = example::some_of("digits", test.size(), first, count);
     const auto likely = topk(softmax(model(test, which)), 1);
-    std::size_t right = 0;
+    std::size_t correct = 0;
     for (std::size_t b = 0; b < which.size(); ++b) {
         const auto predicted_class = likely.indices(b, 0), label = test.labels[which[b]];
-        right += predicted_class == label;
+        correct += predicted_class == label;
         std::printf("%sdigit %zu: %ld with probability %.4f; correct: %ld\n",
                     example::drawn(test, which[b]).c_str(), which[b], predicted_class,
                     static_cast<double>(likely.values(b, 0)), label);
     }
-    example::print_result({{"right", right}, {"digits", which.size()}});
+    example::print_result({{"correct", correct}, {"digits", which.size()}});
 }
 
 } // namespace mnist_rows

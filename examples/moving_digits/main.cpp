@@ -62,17 +62,17 @@ void watch(const std::string& path, const std::string& data, std::size_t first, 
     const auto logits = model(Variable(clips.frames));
     const auto digits = topk(softmax(logits.digits), 1),
                directions = topk(softmax(logits.directions), 1);
-    std::size_t right = 0;
+    std::size_t correct = 0;
     for (std::size_t b = 0; b < which.size(); ++b) {
         show(clips, b);
         const auto digit = digits.indices(b, 0), direction = directions.indices(b, 0);
-        right += digit == clips.digits(b) && direction == clips.directions(b);
+        correct += digit == clips.digits(b) && direction == clips.directions(b);
         std::printf("clip %zu: digit %ld (%.2f), direction %s (%.2f); correct: %ld, %s\n", which[b],
                     digit, static_cast<double>(digits.values(b, 0)), names[direction],
                     static_cast<double>(directions.values(b, 0)), clips.digits(b),
                     names[clips.directions(b)]);
     }
-    example::print_result({{"right", right}, {"clips", which.size()}});
+    example::print_result({{"correct", correct}, {"clips", which.size()}});
 }
 
 } // namespace moving_digits

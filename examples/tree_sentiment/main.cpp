@@ -103,17 +103,17 @@ void draw(const std::string& path, const std::string& file, std::size_t which,
     const Batch batch(Numbered({tree}, settings.words), std::vector<std::size_t>{0});
     const auto classes = argmax(model(batch));
     std::vector<std::int64_t> predicted;
-    std::size_t right = 0;
+    std::size_t correct = 0;
     for (std::size_t n = 0; n < tree.nodes.size(); ++n) {
         predicted.push_back(classes.data()[batch.trees.row(0, n)]);
-        right += predicted[n] == tree.nodes[n].label;
+        correct += predicted[n] == tree.nodes[n].label;
         std::printf("%d (%d)  %s\n", static_cast<int>(predicted[n]),
                     static_cast<int>(tree.nodes[n].label),
                     fmt::format("{}", fmt::join(tree.phrase(n), " ")).c_str());
     }
     graph::write(to, picture(tree, predicted));
     example::print_result({{"root", predicted.back()},
-                           {"right", right},
+                           {"correct", correct},
                            {"nodes", predicted.size()},
                            {"picture", to}});
 }

@@ -351,7 +351,7 @@ Attention<S>::step(const Variable<T>& query, const KeyValues<T>& memory,
     const Variable<T> queries = query.dimension() == 2 ? expand_dims(query, 0) : query;
     detail::check_queries(S::name, queries.shape(), score.options.query, memory.keys.shape());
     Variable<T> before = previous;
-    if (S::uses_previous && !before.value().storage())
+    if (S::uses_previous && !before.has_value())
         before = Tensor<T>::zeros({query.shape(0), memory.steps()});
     if (S::uses_previous) detail::check_previous(S::name, before.shape(), memory.keys.shape());
     const AttentionOutput<T> found = detail::attend(score(queries, memory.keys, before), memory);

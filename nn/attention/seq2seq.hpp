@@ -341,7 +341,7 @@ template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::DecoderState
 Decoder<Cell, Attention>::DecoderState::reordered(const Indices& parents) const {
     DecoderState next{reorder(cells, parents), reorder(readout, parents), weights, memory, sources};
-    if (weights.value().storage()) next.weights = reorder(weights, parents);
+    if (weights.has_value()) next.weights = reorder(weights, parents);
     if (detail::reorder_sources(next.sources, parents)) next.memory = memory.reordered(parents);
     return next;
 }

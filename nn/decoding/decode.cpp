@@ -8,6 +8,8 @@
 #include <limits>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace unroll::nn {
 
 namespace {
@@ -22,7 +24,7 @@ void check(const char* name, const SampleOptions& options) {
         fail(name,
              "the temperature must be at least 0, got " + std::to_string(options.temperature));
     if (!(options.top_p >= 0 && options.top_p <= 1))
-        fail(name, "top_p must be in [0, 1], got " + std::to_string(options.top_p));
+        fail(name, "top_p must be in [0, 1], got " + fmt::to_string(options.top_p));
 }
 
 // The tokens that may be drawn, likeliest first, with their probabilities; empty if no token is
@@ -178,7 +180,7 @@ bool Search<T>::keeps_order() const {
 template <class T>
 Tensor<T> Search<T>::checked(const Variable<T>& log_probabilities,
                              const Variable<T>& weights) const {
-    if (weights.value().storage() && (weights.dimension() != 2 || weights.shape(0) != rows_.size()))
+    if (weights.has_value() && (weights.dimension() != 2 || weights.shape(0) != rows_.size()))
         fail(name_, "attention weights have shape " + to_string(weights.shape()) + ", expected [" +
                         std::to_string(rows_.size()) + ", S]");
     const Tensor<T> rows = checked_rows(name_, log_probabilities.value(), rows_.size());
@@ -202,7 +204,7 @@ void Search<T>::continue_with(std::vector<Row> chosen, const Variable<T>& weight
     ++length_;
     for (Row& row : chosen) {
         Tensor<T> weights_row;
-        if (weights.value().storage()) weights_row = weights.value().select(0, row.parent);
+        if (weights.has_value()) weights_row = weights.value().select(0, row.parent);
         traces_.push_back({before[row.parent].trace, row.token, weights_row});
         row.trace = static_cast<std::ptrdiff_t>(traces_.size()) - 1;
         if (row.token == limits_.end || length_ == limits_.max_length)

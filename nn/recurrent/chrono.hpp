@@ -10,8 +10,8 @@ namespace unroll::nn {
 // and subtracted from the bias of an LSTM's i. Call it on a new layer, before training. Throws
 // Error for a `longest` of 0 and for a GRU with Update::lets_new.
 template <class T>
-void initialize_chrono(Lstm<T>& lstm, std::size_t longest);
+void initialize_chrono(Lstm<T>& lstm, std::size_t longest, Where where = Where::current());
 template <class T>
-void initialize_chrono(Gru<T>& gru, std::size_t longest);
+void initialize_chrono(Gru<T>& gru, std::size_t longest, Where where = Where::current());
 
 } // namespace unroll::nn

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/nn/layers/padding.hpp>
+#include <unroll/nn/options.hpp>
 #include <unroll/nn/recurrent/scan.hpp>
 #include <unroll/ops/join.hpp>
 #include <unroll/ops/pointwise.hpp>
@@ -26,7 +27,7 @@ struct RecurrentOptions {
     std::size_t input = 0;
     std::size_t hidden = 0;
     std::size_t layers = 1;
-    double dropout = 0; // between layers
+    double dropout = 0; // between layers, of which there must be several
     bool bidirectional = false;
     Merge merge = Merge::concatenate;
     cell_options<C> cell = {};
@@ -141,8 +142,11 @@ Recurrent<C>::Recurrent(const Options& options, Where where) : options_(options)
           std::pair("output_dropout", options.output_dropout),
           std::pair("weight_dropout", options.weight_dropout),
           std::pair("zoneout", options.zoneout)})
-        if (!(p >= 0 && p <= 1))
-            refuse(std::string(what) + " must be in [0, 1], got " + std::to_string(p), where);
+        require_fraction(Op(std::string(cell_name<C>()).c_str(), where), what, p);
+    if (options.dropout > 0 && options.layers == 1)
+        refuse("dropout is between layers, but there is one layer; use output_dropout", where);
+    if (options.merge != Merge::concatenate && !options.bidirectional)
+        refuse("merge needs bidirectional: there is one direction", where);
     if (!detail::has_recurrent_weight<C> && options.weight_dropout + options.state_dropout > 0)
         refuse(std::string(options.weight_dropout > 0 ? "weight_dropout" : "state_dropout") +
                    " needs a cell with a recurrent weight matrix, one derived from CellParameters",
@@ -193,7 +197,7 @@ void Recurrent<C>::check(const Variable<T>& x, const States& state,
                std::to_string(options_.input) + "]");
     for (std::size_t s = 0; s < states; ++s) {
         const Shape expected{cells_.size(), x.shape(1), widths_[s]};
-        if (state[s].value().storage() && state[s].shape() != expected)
+        if (state[s].has_value() && state[s].shape() != expected)
             refuse(std::string("the state ") + cell_state_names<C>()[s] + " has shape " +
                    to_string(state[s].shape()) + ", expected " + to_string(expected));
     }
@@ -233,7 +237,7 @@ cell_state<C> Recurrent<C>::initial(const Variable<T>& x, const States& given,
     States state;
     for (std::size_t s = 0; s < states; ++s) {
         const Shape shape{x.shape(1), widths_[s]};
-        if (given[s].value().storage())
+        if (given[s].has_value())
             state[s] = select(given[s], 0, number);
         else if (options_.learned_state)
             state[s] = broadcast_to(select(initial_[s], 0, number), shape);

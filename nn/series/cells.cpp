@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/series/cells.hpp>
 #include <unroll/nn/series/dates.hpp>
 #include <unroll/nn/text/text.hpp>
@@ -64,7 +64,8 @@ void Cells::refuse(std::size_t row, const std::string& problem) const {
     refuse_line(series_reader, path, rows[row].line, problem);
 }
 
-Cells read_cells(const std::string& path) {
+Cells read_cells(const std::string& path, Where where) {
+    const Called here(where);
     Cells cells{path, "", {}, {}};
     bool latin1 = false;
     const auto lines = read_lines(path, {.latin1 = &latin1});

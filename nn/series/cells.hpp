@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <unroll/core/base/error.hpp>
 #include <vector>
 
 namespace unroll::nn::detail {
@@ -28,7 +29,7 @@ struct Cells {
 
 // Cells separated by semicolons, tabs or commas: the first of these that occurs in the first line.
 // A first line without dates and numbers is the header; the last cells of a row may be missing.
-Cells read_cells(const std::string& path);
+Cells read_cells(const std::string& path, Where where = Where::current());
 
 bool is_digit(char c);
 // Only digits and separators: "1.352,5".

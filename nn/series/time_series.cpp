@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/series/dates.hpp>
 #include <unroll/nn/series/numbers.hpp>
 #include <unroll/nn/series/time_series.hpp>
@@ -97,7 +97,9 @@ std::string TimeSeries::date(std::size_t step) const {
                        seconds_of_day / 60 % 60);
 }
 
-TimeSeries read_time_series(const std::string& path, const TimeSeriesOptions& options) {
+TimeSeries read_time_series(const std::string& path, const TimeSeriesOptions& options,
+                            Where where) {
+    const Called here(where);
     const Cells cells = read_cells(path);
     std::string about = cells.about;
     TimeSeries series;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -43,6 +45,7 @@ struct TimeSeries {
 // whole column. Rows in descending order are reversed; missing values are interpolated; gaps and
 // repeats are kept; `about` reports all of this. Throws Error with path and line for any other
 // input.
-TimeSeries read_time_series(const std::string& path, const TimeSeriesOptions& options = {});
+TimeSeries read_time_series(const std::string& path, const TimeSeriesOptions& options = {},
+                            Where where = Where::current());
 
 } // namespace unroll::nn

@@ -1,3 +1,4 @@
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/text/entity_tags.hpp>
 
 #include <algorithm>
@@ -76,7 +77,8 @@ void convert(TaggedSentence& sentence, const Scheme& scheme, const std::string& 
 
 } // namespace
 
-std::vector<TaggedSentence> read_entities(const std::string& path) {
+std::vector<TaggedSentence> read_entities(const std::string& path, Where where) {
+    const Called here(where);
     auto sentences = read_columns(path);
     const Scheme scheme(sentences);
     for (auto& sentence : sentences) convert(sentence, scheme, path);

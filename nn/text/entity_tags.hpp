@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
 #include <unroll/nn/text/text.hpp>
 
 #include <string>
@@ -13,6 +14,6 @@ namespace unroll::nn {
 // without a type, for which the type is "entity"; and plain types, where adjacent words of the same
 // type are one entity. Throws Error with path and line for a mixture, and for entities without a
 // beginning or an end in BIOES or BILOU.
-std::vector<TaggedSentence> read_entities(const std::string& path);
+std::vector<TaggedSentence> read_entities(const std::string& path, Where where = Where::current());
 
 } // namespace unroll::nn

@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/files/file.hpp>
 #include <unroll/nn/text/text.hpp>
 
@@ -180,7 +180,9 @@ std::string quoted(std::string_view text) {
     return "'" + shown + (text.size() > enough ? "...'" : "'");
 }
 
-std::vector<std::string> read_lines(const std::string& path, const LineOptions& options) {
+std::vector<std::string> read_lines(const std::string& path, const LineOptions& options,
+                                    Where where) {
+    const Called here(where);
     const auto bytes = read_unpacked(path);
     std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
@@ -216,7 +218,9 @@ std::vector<std::string> read_lines(const std::string& path, const LineOptions& 
     return lines;
 }
 
-std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tokenizer) {
+std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tokenizer,
+                                   Where where) {
+    const Called here(where);
     std::vector<Tokens> sentences;
     for (const auto& line : read_lines(path)) {
         Tokens tokens = tokenizer(line);
@@ -225,7 +229,9 @@ std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tok
     return sentences;
 }
 
-std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& tokenizer) {
+std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& tokenizer,
+                                     Where where) {
+    const Called here(where);
     std::vector<SentencePair> pairs;
     const auto lines = read_lines(path);
     for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -242,7 +248,9 @@ std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& t
     return pairs;
 }
 
-std::vector<TaggedSentence> read_columns(const std::string& path, const ColumnOptions& options) {
+std::vector<TaggedSentence> read_columns(const std::string& path, const ColumnOptions& options,
+                                         Where where) {
+    const Called here(where);
     constexpr const char* name = "read_columns";
     const auto lines = read_lines(path);
     std::vector<TaggedSentence> sentences;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
 #include <unroll/nn/text/vocabulary.hpp>
 
 #include <cstdint>
@@ -45,9 +46,11 @@ struct LineOptions {
 // The lines of a text file, gzipped or not, without a byte order mark; they end with LF, CR LF or,
 // in a file without LF, CR. Throws Error with path and line for a file that is not text: it
 // contains a byte 0 or is not UTF-8.
-std::vector<std::string> read_lines(const std::string& path, const LineOptions& options = {});
+std::vector<std::string> read_lines(const std::string& path, const LineOptions& options = {},
+                                    Where where = Where::current());
 // One sentence per line; empty lines are skipped.
-std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tokenizer);
+std::vector<Tokens> read_sentences(const std::string& path, const Tokenizer& tokenizer,
+                                   Where where = Where::current());
 
 struct SentencePair {
     Tokens source, target;
@@ -55,7 +58,8 @@ struct SentencePair {
 // Each line: a sentence, a tab and its target, such as a translation; further columns are ignored.
 // Throws Error with path and line for a file that is not text, a line without a tab, a sentence
 // without words, and an empty file.
-std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& tokenizer);
+std::vector<SentencePair> read_pairs(const std::string& path, const Tokenizer& tokenizer,
+                                     Where where = Where::current());
 
 struct TaggedSentence {
     Tokens words, tags; // of the same length
@@ -75,8 +79,8 @@ struct ColumnOptions {
 // lines between sentences; lines that begin with -DOCSTART- are skipped. Throws Error with path and
 // line for a file that is not text, a missing or empty column, a line with a different number of
 // columns than the first, a tag that is not allowed, and a file without sentences.
-std::vector<TaggedSentence> read_columns(const std::string& path,
-                                         const ColumnOptions& options = {});
+std::vector<TaggedSentence> read_columns(const std::string& path, const ColumnOptions& options = {},
+                                         Where where = Where::current());
 
 // Throws Error: "reader: 'path', line 3: problem".
 [[noreturn]] void refuse_line(const char* reader, const std::string& path, std::size_t line,

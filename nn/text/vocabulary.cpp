@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/files/file.hpp>
 #include <unroll/nn/text/text.hpp>
 #include <unroll/nn/text/vocabulary.hpp>
@@ -50,7 +50,8 @@ std::string unescaped(const std::string& line) {
 
 } // namespace
 
-Vocabulary::Vocabulary(const SpecialSymbols& special) {
+Vocabulary::Vocabulary(const SpecialSymbols& special, Where where) {
+    const Called here(where);
     const auto add = [this](const std::string& symbol) {
         return symbol.empty() ? -1 : append(symbol, 0);
     };
@@ -60,11 +61,13 @@ Vocabulary::Vocabulary(const SpecialSymbols& special) {
     end_ = add(special.end);
 }
 
-Vocabulary::Vocabulary(std::span<const Tokens> sentences, const VocabularyOptions& options)
-    : Vocabulary(counted(sentences), options) {}
+Vocabulary::Vocabulary(std::span<const Tokens> sentences, const VocabularyOptions& options,
+                       Where where)
+    : Vocabulary(counted(sentences), options, where) {}
 
-Vocabulary::Vocabulary(const Counts& counts, const VocabularyOptions& options)
-    : Vocabulary(options.special) {
+Vocabulary::Vocabulary(const Counts& counts, const VocabularyOptions& options, Where where)
+    : Vocabulary(options.special, where) {
+    const Called here(where);
     if (options.max_size > 0 && options.max_size < size())
         fail(name, "max_size " + std::to_string(options.max_size) + " has no room for " +
                        std::to_string(size()) + " special symbols");
@@ -89,8 +92,10 @@ Vocabulary::Vocabulary(const Counts& counts, const VocabularyOptions& options)
         fail(name, "no symbol is left of " + std::to_string(counts.size()) + " that occur");
 }
 
-Vocabulary Vocabulary::of(std::span<const std::string> symbols, const SpecialSymbols& special) {
-    Vocabulary vocabulary(special);
+Vocabulary Vocabulary::of(std::span<const std::string> symbols, const SpecialSymbols& special,
+                          Where where) {
+    const Called here(where);
+    Vocabulary vocabulary(special, where);
     for (const auto& symbol : symbols) vocabulary.append(symbol, 0);
     if (vocabulary.size() == 0) fail(name, "no symbols are given");
     return vocabulary;
@@ -113,12 +118,12 @@ bool Vocabulary::contains(std::string_view symbol) const {
     return numbers_.find(symbol) != numbers_.end();
 }
 
-std::int64_t Vocabulary::number(std::string_view symbol) const {
-    return number(symbol, std::nullopt);
+std::int64_t Vocabulary::number(std::string_view symbol, Where where) const {
+    const Called here(where);
+    return find(symbol, std::nullopt);
 }
 
-std::int64_t Vocabulary::number(std::string_view symbol,
-                                std::optional<std::size_t> position) const {
+std::int64_t Vocabulary::find(std::string_view symbol, std::optional<std::size_t> position) const {
     const auto found = numbers_.find(symbol);
     if (found != numbers_.end()) return found->second;
     if (unknown_ < 0)
@@ -129,15 +134,17 @@ std::int64_t Vocabulary::number(std::string_view symbol,
     return unknown_;
 }
 
-const std::string& Vocabulary::symbol(std::int64_t number) const {
+const std::string& Vocabulary::symbol(std::int64_t number, Where where) const {
+    const Called here(where);
     if (number < 0 || static_cast<std::uint64_t>(number) >= size())
         fail(name, "number " + std::to_string(number) + " is outside [0, " +
                        std::to_string(size()) + ")");
     return symbols_[static_cast<std::size_t>(number)];
 }
 
-std::vector<std::int64_t> Vocabulary::encode(std::span<const std::string> symbols,
-                                             Ends ends) const {
+std::vector<std::int64_t> Vocabulary::encode(std::span<const std::string> symbols, Ends ends,
+                                             Where where) const {
+    const Called here(where);
     const bool with_start = ends == Ends::start || ends == Ends::both;
     const bool with_end = ends == Ends::end || ends == Ends::both;
     if ((with_start && start_ < 0) || (with_end && end_ < 0))
@@ -146,19 +153,21 @@ std::vector<std::int64_t> Vocabulary::encode(std::span<const std::string> symbol
     std::vector<std::int64_t> numbers;
     numbers.reserve(symbols.size() + 2);
     if (with_start) numbers.push_back(start_);
-    for (std::size_t i = 0; i < symbols.size(); ++i) numbers.push_back(number(symbols[i], i));
+    for (std::size_t i = 0; i < symbols.size(); ++i) numbers.push_back(find(symbols[i], i));
     if (with_end) numbers.push_back(end_);
     return numbers;
 }
 
 std::vector<std::vector<std::int64_t>> Vocabulary::encode_all(std::span<const Tokens> sentences,
-                                                              Ends ends) const {
+                                                              Ends ends, Where where) const {
+    const Called here(where);
     std::vector<std::vector<std::int64_t>> all;
     for (const Tokens& sentence : sentences) all.push_back(encode(sentence, ends));
     return all;
 }
 
-Tokens Vocabulary::decode(std::span<const std::int64_t> numbers) const {
+Tokens Vocabulary::decode(std::span<const std::int64_t> numbers, Where where) const {
+    const Called here(where);
     Tokens symbols;
     for (const std::int64_t number : numbers) {
         if (number == end_ && end_ >= 0) break;
@@ -168,7 +177,8 @@ Tokens Vocabulary::decode(std::span<const std::int64_t> numbers) const {
     return symbols;
 }
 
-void Vocabulary::save(const std::string& path) const {
+void Vocabulary::save(const std::string& path, Where where) const {
+    const Called here(where);
     std::string text;
     std::size_t special = 0;
     for (const std::int64_t number : {padding_, unknown_, start_, end_}) {
@@ -179,7 +189,8 @@ void Vocabulary::save(const std::string& path) const {
     write_file_atomically(path, text);
 }
 
-Vocabulary Vocabulary::load(const std::string& path) {
+Vocabulary Vocabulary::load(const std::string& path, Where where) {
+    const Called here(where);
     const auto lines = read_lines(path, {.blank_end = true});
     if (lines.size() < 4)
         refuse_line(name, path, lines.size() + 1,
@@ -187,12 +198,12 @@ Vocabulary Vocabulary::load(const std::string& path) {
     const auto symbol = [&](std::size_t at) { return unescaped(lines[at]); };
     std::size_t i = 3;
     try {
-        Vocabulary vocabulary(SpecialSymbols{symbol(0), symbol(1), symbol(2), symbol(3)});
+        Vocabulary vocabulary({symbol(0), symbol(1), symbol(2), symbol(3)}, where);
         for (i = 4; i < lines.size(); ++i) vocabulary.append(symbol(i), 0);
         if (vocabulary.size() == 0) fail(name, "the file ends; expected a symbol");
         return vocabulary;
     } catch (const Error& error) {
-        refuse_line(name, path, i + 1, error.what());
+        refuse_line(name, path, i + 1, error.failure()->problem);
     }
 }
 

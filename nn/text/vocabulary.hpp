@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unroll/core/base/error.hpp>
 #include <vector>
 
 namespace unroll::nn {
@@ -35,11 +36,14 @@ public:
     // The symbols of sentences by decreasing frequency, ties sorted by bytes. Occurrences of a
     // special symbol's name count as that symbol. Throws Error if no symbol is left, and for a
     // max_size below the number of special symbols.
-    explicit Vocabulary(std::span<const Tokens> sentences, const VocabularyOptions& options = {});
-    explicit Vocabulary(const Counts& counts, const VocabularyOptions& options = {});
+    explicit Vocabulary(std::span<const Tokens> sentences, const VocabularyOptions& options = {},
+                        Where where = Where::current());
+    explicit Vocabulary(const Counts& counts, const VocabularyOptions& options = {},
+                        Where where = Where::current());
     // Symbols in the given order, with counts of 0. Throws Error for an empty or repeated one.
     static Vocabulary of(std::span<const std::string> symbols,
-                         const SpecialSymbols& special = SpecialSymbols::none());
+                         const SpecialSymbols& special = SpecialSymbols::none(),
+                         Where where = Where::current());
 
     std::size_t size() const { return symbols_.size(); }
     const Tokens& symbols() const { return symbols_; }
@@ -49,9 +53,9 @@ public:
     bool contains(std::string_view symbol) const;
     // The number of a symbol; that of the unknown symbol if it is not in the vocabulary. Throws
     // Error if there is no unknown symbol.
-    std::int64_t number(std::string_view symbol) const;
+    std::int64_t number(std::string_view symbol, Where where = Where::current()) const;
     // Throws Error for a number outside the vocabulary.
-    const std::string& symbol(std::int64_t number) const;
+    const std::string& symbol(std::int64_t number, Where where = Where::current()) const;
 
     // Numbers of special symbols, or -1.
     std::int64_t padding() const { return padding_; }
@@ -63,19 +67,20 @@ public:
     // Numbers of symbols, optionally enclosed by start and end symbols. Throws Error, with the
     // position, for a symbol outside a vocabulary without unknown symbol, and for missing start or
     // end symbols.
-    std::vector<std::int64_t> encode(std::span<const std::string> symbols,
-                                     Ends ends = Ends::none) const;
+    std::vector<std::int64_t> encode(std::span<const std::string> symbols, Ends ends = Ends::none,
+                                     Where where = Where::current()) const;
     std::vector<std::vector<std::int64_t>> encode_all(std::span<const Tokens> sentences,
-                                                      Ends ends = Ends::none) const;
+                                                      Ends ends = Ends::none,
+                                                      Where where = Where::current()) const;
     // Symbols of numbers up to the first end symbol, without start and padding symbols. Throws
     // Error for a number outside the vocabulary.
-    Tokens decode(std::span<const std::int64_t> numbers) const;
+    Tokens decode(std::span<const std::int64_t> numbers, Where where = Where::current()) const;
 
     // A text file: four lines with the special symbols, which may be empty, then one symbol per
     // line; with the C escapes \n, \r and \\. Counts are not stored. load throws Error with path
     // and line.
-    void save(const std::string& path) const;
-    static Vocabulary load(const std::string& path);
+    void save(const std::string& path, Where where = Where::current()) const;
+    static Vocabulary load(const std::string& path, Where where = Where::current());
 
 private:
     struct Hash {
@@ -85,8 +90,8 @@ private:
         }
     };
 
-    explicit Vocabulary(const SpecialSymbols& special);
-    std::int64_t number(std::string_view symbol, std::optional<std::size_t> position) const;
+    Vocabulary(const SpecialSymbols& special, Where where);
+    std::int64_t find(std::string_view symbol, std::optional<std::size_t> position) const;
     std::int64_t append(const std::string& symbol, std::size_t count);
 
     Tokens symbols_;

@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/files/file.hpp>
 #include <unroll/nn/text/text.hpp>
 #include <unroll/nn/text/word_vectors.hpp>
@@ -124,8 +124,9 @@ WordVectors<T>::WordVectors(Tokens words, Tensor<T> vectors)
 }
 
 template <class T>
-WordVectors<T> WordVectors<T>::read_text(const std::string& path,
-                                         const WordVectorOptions& options) {
+WordVectors<T> WordVectors<T>::read_text(const std::string& path, const WordVectorOptions& options,
+                                         Where where) {
+    const Called here(where);
     Reader reader(path, options);
     std::string_view rest = reader.text;
     std::optional<Counts> header;
@@ -181,7 +182,8 @@ WordVectors<T> WordVectors<T>::read_text(const std::string& path,
 
 template <class T>
 WordVectors<T> WordVectors<T>::read_binary(const std::string& path,
-                                           const WordVectorOptions& options) {
+                                           const WordVectorOptions& options, Where where) {
+    const Called here(where);
     constexpr const char* owner = "read_binary";
     constexpr std::size_t longest_word = 4096;
     Reader reader(path, options);
@@ -230,7 +232,8 @@ WordVectors<T> WordVectors<T>::read_binary(const std::string& path,
 }
 
 template <class T>
-void WordVectors<T>::write_text(const std::string& path) const {
+void WordVectors<T>::write_text(const std::string& path, Where where) const {
+    const Called here(where);
     check_writable(words());
     write_file_atomically(path, [&](FileWriter& file) {
         file.write(first_line(size(), width()));
@@ -249,7 +252,8 @@ void WordVectors<T>::write_text(const std::string& path) const {
 }
 
 template <class T>
-void WordVectors<T>::write_binary(const std::string& path) const {
+void WordVectors<T>::write_binary(const std::string& path, Where where) const {
+    const Called here(where);
     check_writable(words());
     write_file_atomically(path, [&](FileWriter& file) {
         file.write(first_line(size(), width()));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
 #include <unroll/core/tensor/random.hpp>
 #include <unroll/core/tensor/tensor.hpp>
 #include <unroll/nn/text/vocabulary.hpp>
@@ -28,15 +29,17 @@ public:
     // header line with the number of words and the width. Throws Error with path and line for a
     // line of a different width, anything but finite numbers, an empty line, a repeated word, and a
     // header that does not match the content.
-    static WordVectors read_text(const std::string& path, const WordVectorOptions& options = {});
+    static WordVectors read_text(const std::string& path, const WordVectorOptions& options = {},
+                                 Where where = Where::current());
     // word2vec's binary format: a header line, then for each word its bytes, a space, the numbers
     // as 32-bit floats, and a newline (for all words or none). Throws Error with path, word number
     // and byte as read_text does, and for a truncated file or trailing data.
-    static WordVectors read_binary(const std::string& path, const WordVectorOptions& options = {});
+    static WordVectors read_binary(const std::string& path, const WordVectorOptions& options = {},
+                                   Where where = Where::current());
     // word2vec's formats. Throw Error for a word that the format cannot represent: with white space
     // or control characters.
-    void write_text(const std::string& path) const;
-    void write_binary(const std::string& path) const;
+    void write_text(const std::string& path, Where where = Where::current()) const;
+    void write_binary(const std::string& path, Where where = Where::current()) const;
 
     std::size_t size() const { return words_.size(); }
     std::size_t width() const { return vectors_.shape(1); }

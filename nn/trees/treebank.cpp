@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/text/text.hpp>
 #include <unroll/nn/trees/treebank.hpp>
 
@@ -69,7 +69,8 @@ LabelledTree parse_tree(const std::string& text, const std::string& path, std::s
     return tree;
 }
 
-std::vector<LabelledTree> read_trees(const std::string& path) {
+std::vector<LabelledTree> read_trees(const std::string& path, Where where) {
+    const Called here(where);
     std::vector<LabelledTree> all;
     const auto lines = read_lines(path);
     for (std::size_t i = 0; i < lines.size(); ++i) all.push_back(parse_tree(lines[i], path, i + 1));

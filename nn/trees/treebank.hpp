@@ -1,5 +1,6 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
 #include <unroll/nn/text/vocabulary.hpp>
 #include <unroll/nn/trees/tree.hpp>
 
@@ -32,7 +33,7 @@ struct LabelledTree {
 LabelledTree parse_tree(const std::string& text, const std::string& path, std::size_t line);
 
 // Reads a file with one tree per line. Throws Error for an empty file.
-std::vector<LabelledTree> read_trees(const std::string& path);
+std::vector<LabelledTree> read_trees(const std::string& path, Where where = Where::current());
 
 // Tokens as in treebanks, in lower case: don't -> do n't, film's -> film 's.
 Tokens treebank_words(std::string_view text);

@@ -358,7 +358,7 @@ void add_pulled_back(const Expression& expression, const Adjoints<T>& to,
     std::vector<bool> needs_grad, received;
     std::vector<Variable<T>> operands;
     for (std::size_t i = 0; i < x.size(); ++i) needs_grad.push_back(to[i].needs_grad());
-    for (const auto& g : gradients) received.push_back(static_cast<bool>(g.value().storage()));
+    for (const auto& g : gradients) received.push_back(g.has_value());
     if (std::find(needs_grad.begin(), needs_grad.end(), true) == needs_grad.end()) return;
     const auto pullback = pull_back(expression, needs_grad, received);
     for (const std::uint32_t r : pullback->reads)

@@ -74,8 +74,8 @@ struct FusedRule {
         const LayoutRef layout = common_layout(Op::unplaced("fuse"), {}, x...);
         std::array<InputOperand<T>, N + M> sources{x.value()...};
         for (std::size_t i = 0; i < M; ++i)
-            sources[N + i] = gradients[i].value().storage() ? InputOperand<T>(gradients[i].value())
-                                                            : operand_of_zeros<T>();
+            sources[N + i] = gradients[i].has_value() ? InputOperand<T>(gradients[i].value())
+                                                      : operand_of_zeros<T>();
         const auto targets = [&]<std::size_t... I>(std::index_sequence<I...>) {
             return std::array<Adjoint<T>, N>{to[I]...};
         }

@@ -5,6 +5,8 @@
 #include <limits>
 #include <numbers>
 
+#include <fmt/format.h>
+
 namespace unroll {
 
 namespace {
@@ -33,7 +35,7 @@ Variable<T> l1_loss(const Variable<T>& x, const std::type_identity_t<Variable<T>
 template <class T>
 Variable<T> smooth_l1(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y, double beta,
                       Reduction reduction, Op op) {
-    if (!(beta > 0)) fail(op, "beta must be positive, got " + std::to_string(beta));
+    if (!(beta > 0)) fail(op, "beta must be positive, got " + fmt::to_string(beta));
     return loss(op, x, y, reduction, [beta](auto x, auto y) {
         const auto d = x - y;
         return where(abs(d) < beta, 0.5 * d * (d / beta), abs(d) - 0.5 * beta);
@@ -60,11 +62,11 @@ Variable<T> gaussian_nll(const Variable<T>& x, const std::type_identity_t<Variab
                      "; expected x and y of one shape, to which the "
                      "variance broadcasts");
     if (!(options.epsilon > 0))
-        fail(op, "epsilon must be positive, got " + std::to_string(options.epsilon));
+        fail(op, "epsilon must be positive, got " + fmt::to_string(options.epsilon));
     const Tensor<T> variances = variance.value().contiguous();
     for (std::size_t i = 0; i < variances.size(); ++i)
         if (variances.data()[i] < 0)
-            fail(op, "variance " + std::to_string(variances.data()[i]) + " at position " +
+            fail(op, "variance " + fmt::to_string(variances.data()[i]) + " at position " +
                          std::to_string(i) + " is negative");
     const double added = options.full ? 0.5 * std::log(2 * std::numbers::pi) : 0;
     const Composite composite(op);

@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
 namespace unroll {
 
 namespace {
@@ -46,7 +48,7 @@ Variable<T> norm_lp_of(const Op& op, const ReducedRows<T>& x, double p, bool kee
 }
 
 void check_order(const Op& op, double p) {
-    if (!(p >= 1)) fail(op, "the order p is " + std::to_string(p) + "; expected 1 or more");
+    if (!(p >= 1)) fail(op, "the order p is " + fmt::to_string(p) + "; expected 1 or more");
 }
 
 // x / norm_l2(x), or 0.

@@ -3,11 +3,19 @@
 #include "support.hpp"
 
 #include <unroll/core/autograd/backward/gradients.hpp>
+#include <unroll/core/files/idx.hpp>
+#include <unroll/core/files/npy.hpp>
+#include <unroll/core/graph/graph.hpp>
 #include <unroll/nn/attention/transformer.hpp>
 #include <unroll/nn/layers/layers.hpp>
 #include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/nn/recurrent/rnn.hpp>
+#include <unroll/nn/series/time_series.hpp>
+#include <unroll/nn/text/text.hpp>
+#include <unroll/nn/text/vocabulary.hpp>
+#include <unroll/nn/text/word_vectors.hpp>
+#include <unroll/nn/trees/treebank.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/join.hpp>
@@ -17,6 +25,7 @@
 #include <unroll/ops/views.hpp>
 #include <unroll/optim/checkpoint.hpp>
 #include <unroll/optim/clip.hpp>
+#include <unroll/optim/flat.hpp>
 #include <unroll/optim/optimizer.hpp>
 #include <unroll/optim/parallel.hpp>
 
@@ -299,6 +308,13 @@ TEST_CASE("errors of second derivatives name the function that was called") {
     const auto x = tape.variable(Tensor<float>::ones({3}));
     CHECK(contains(error_of([&] { hessian(x * x, x); }), "hessian: second derivatives need"));
     CHECK(contains(error_of([&] { hessian(x * x, {x, x}); }), "hessian: "));
+    const auto y = sum(x * x);
+    const auto constant = ones({4});
+    CHECK(contains(error_of([&] { hessian(y, constant); }), "hessian: a constant of shape [4]"));
+    CHECK(contains(error_of([&] {
+                       gradients(y, {x, constant});
+                   }),
+                   "gradients: a constant of shape [4], number 1 of wrt, has no gradient"));
     CHECK(contains(error_of([&] { hessian_vector_product(x * x, {x}, Tensor<float>::ones({3})); }),
                    "hessian_vector_product: second derivatives need a scalar, got shape [3]"));
 }
@@ -323,11 +339,68 @@ TEST_CASE("errors of optimisers and files name the line of the user") {
           error_of([&] { optim::Sgd<float>(all, {.momentum = 1}); }),
           error_of([&] { adam.set_learning_rate(-1); }),
           error_of([&] { adam.add_group(all, {.weight_decay = -1}); }),
-          error_of([&] { adam.restore({}, 0); }), error_of([&] { adam.step(); }),
+          error_of([&] { adam.restore({}, 0); }),
+          error_of([&] { adam.step(); }),
           error_of([&] { optim::clip_norm(all, -1); }),
           error_of([&] { optim::clip_value(all, 0); }),
-          error_of([&] { optim::save_weights(none, Parameters<float>()); })})
+          error_of([&] { optim::save_weights(none, Parameters<float>()); }),
+          error_of([&] { optim::save_weights(none, all); }),
+          error_of([&] { optim::load_weights(none, all); }),
+          error_of([&] { optim::Checkpoint<float>{.parameters = all}.save(none); }),
+          error_of([&] { optim::Checkpoint<float>{.parameters = all}.load(none); }),
+          error_of([&] { optim::random_state("x"); }),
+          error_of([&] { optim::vector_to_parameters(Tensor<float>::ones({7}), all); }),
+          error_of([&] { layer.weight.set(Tensor<float>::ones({7})); }),
+          error_of([&] { read_file(none); }),
+          error_of([&] { read_unpacked(none); }),
+          error_of([&] { write_file_atomically(none, "text"); }),
+          error_of([&] { require_writable(none); }),
+          error_of([&] { OutputLock lock(none); }),
+          error_of([&] { read_npy<float>(none); }),
+          error_of([&] { read_idx(none, 1); }),
+          error_of([&] { SafetensorsFile::read(none); }),
+          error_of([&] { nn::Vocabulary::load(none); }),
+          error_of([&] { nn::Vocabulary(nn::Vocabulary::Counts()).symbol(-1); }),
+          error_of([&] { nn::read_lines(none); }),
+          error_of([&] { nn::read_columns(none); }),
+          error_of([&] { nn::read_trees(none); }),
+          error_of([&] { nn::read_time_series(none); }),
+          error_of([&] { nn::WordVectors<float>::read_text(none); }),
+          error_of([&] { graph::write("graph.bmp", Tape<float>()); }),
+          error_of([&] { graph::dot(Tape<float>(), {.budget = 0}); }),
+          error_of([&] { graph::dot(ones({2})); })}) {
         CHECK(contains(message, "messages.cpp:"));
+        CHECK(!contains(message, "../core"));
+        CHECK(!contains(message, "../nn"));
+    }
+}
+
+TEST_CASE("values that were moved from or never created are errors") {
+    Tape<float> tape;
+    Variable<float> x = tape.variable(Tensor<float>::ones({2})), y = x;
+    const Variable<float> kept = std::move(x), none;
+    const auto missing = [](const auto& f) { return contains(error_of(f), "no value"); };
+    CHECK(missing([&] { sum(x); }));
+    CHECK(missing([&] { y + x; }));
+    CHECK(missing([&] { mean(none); }));
+    CHECK(missing([&] { exp(none); }));
+    CHECK(missing([&] { matmul(none, none); }));
+    CHECK(missing([&] { concatenate({y, none}, 0); }));
+    CHECK(missing([&] { stack({none, none}, 0); }));
+    CHECK(missing([&] { reshape(none, {0}); }));
+    CHECK(missing([&] { stop_gradient(none); }));
+    CHECK(missing([&] { none.item(); }));
+    CHECK(missing([&] { tape.backward(none); }));
+    CHECK(missing([&] { gradients(sum(y), {none}); }));
+    Parameter<float> w("w", Tensor<float>::ones({2}));
+    const Parameter<float> moved = std::move(w);
+    CHECK(missing([&] { sum(w); }));
+    CHECK(missing([&] { w.change(); }));
+    CHECK(none.shape() == Shape{0});
+    CHECK(none.size() == 0);
+    CHECK(!none.has_value());
+    CHECK(kept.has_value());
+    CHECK(!detach(none).has_value());
 }
 
 TEST_CASE("an error in a cell that no layer runs names the cell and the calling line") {

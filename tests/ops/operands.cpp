@@ -143,11 +143,6 @@ concept Exponential = requires(const X& x) {
     exp(x);
 };
 static_assert(Exponential<Tensor<float>> && !Exponential<Mask> && !Exponential<Indices>);
-template <class X>
-concept Incremented = requires(X& x) {
-    x += 1;
-};
-static_assert(Incremented<Variable<float>> && !Incremented<Parameter<float>>);
 
 } // namespace
 

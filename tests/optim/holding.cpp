@@ -51,7 +51,7 @@ TEST_CASE("two parameters with the same path are an error") {
     CHECK(contains(error_of([&] {
                        optim::Sgd<double>(Parameters<double>{{"w", w}});
                    }),
-                   "it has no value"));
+                   "a variable has no value"));
 }
 
 TEST_CASE("optimisers count themselves in the parameters that they hold") {

@@ -11,16 +11,19 @@ namespace unroll {
 template <class T>
 std::vector<Variable<T>>
 Tape<T>::gradients(std::span<const Variable<T>> y, std::span<const Variable<T>> seeds,
-                   std::span<const Variable<T>> wrt, GradientOptions options, Where where) {
-    const Op op("gradients", where);
+                   std::span<const Variable<T>> wrt, GradientOptions options, Op op) {
     find_starts(op, y, seeds);
     std::vector<NodeId> to;
-    for (const Variable<T>& x : wrt) {
+    for (std::size_t i = 0; i < wrt.size(); ++i) {
+        const Variable<T>& x = wrt[i];
+        x.require_value(op);
         if (x.is_recorded()) require(op, x);
         to.push_back(id_of(x));
         if (to.back() == no_node)
-            fail(op, x.is_parameter() ? "a frozen parameter has no gradient"
-                                      : "a constant has no gradient; create x with Tape::variable");
+            fail(op, (x.is_parameter() ? "a frozen parameter" : "a constant") +
+                         (" of shape " + to_string(x.shape())) + ", number " + std::to_string(i) +
+                         " of wrt, has no gradient" +
+                         (x.is_parameter() ? "" : "; create it with Tape::variable"));
         const Node<T>& n = node(to.back());
         if (n.is_view && n.rule == nullptr && !n.is_used_up)
             fail(op, "'" + std::string(n.op.name) + "' of shape " + to_string(x.shape()) +
@@ -95,21 +98,21 @@ Tensor<T> flat(const std::vector<Tensor<T>>& all, std::size_t n) {
 template <class T>
 std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
                                    const std::type_identity_t<Variable<T>>& seed,
-                                   GradientOptions options, Where where) {
+                                   GradientOptions options, Op op) {
     Tape<T>* tape = tape_of(y, wrt);
     if (tape == nullptr)
-        fail(Op("gradients", where),
-             std::string("no tape recorded the value; ") + Tape<T>::how_to_record());
-    return tape->gradients({&y, 1}, {&seed, 1}, wrt, options, where);
+        fail(op, std::string("no tape recorded the value; ") + Tape<T>::how_to_record());
+    return tape->gradients({&y, 1}, {&seed, 1}, wrt, options, op);
 }
 
 template <class T>
 std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
-                                   GradientOptions options, Where where) {
+                                   GradientOptions options, Op op) {
+    y.require_value(op);
     if (y.size() != 1)
-        fail(Op("gradients", where),
+        fail(op,
              "from a tensor of shape " + to_string(y.shape()) + " a seed of that shape is needed");
-    return gradients(y, wrt, Variable<T>(Tensor<T>::ones(y.shape())), options, where);
+    return gradients(y, wrt, Variable<T>(Tensor<T>::ones(y.shape())), options, op);
 }
 
 namespace {
@@ -132,7 +135,7 @@ hessian_vector_product(const Variable<T>& y, const std::type_identity_t<Wrt<T>>&
     if (v.size() != wrt.size())
         fail(op, std::to_string(v.size()) + " tensors for " + std::to_string(wrt.size()) +
                      " variables");
-    const auto first = gradients(y, wrt, {.create_graph = true}, where);
+    const auto first = gradients(y, wrt, {.create_graph = true}, op);
     std::vector<Variable<T>> seeds;
     for (std::size_t i = 0; i < first.size(); ++i) {
         if (v[i].shape() != first[i].shape())
@@ -141,7 +144,7 @@ hessian_vector_product(const Variable<T>& y, const std::type_identity_t<Wrt<T>>&
         seeds.emplace_back(v[i]);
     }
     std::vector<Tensor<T>> product;
-    const auto second = tape_of(y, wrt)->gradients(first, seeds, wrt, {.retain = true}, where);
+    const auto second = tape_of(y, wrt)->gradients(first, seeds, wrt, {.retain = true}, op);
     for (const auto& g : second) product.push_back(g.value());
     return product;
 }
@@ -163,15 +166,17 @@ Tensor<T> hessian_vector_product(const Variable<T>& y, const std::type_identity_
     return flat(hessian_vector_product(y, wrt, parts, where), n);
 }
 
+namespace {
+
 template <class T>
-Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt, Where where) {
+Tensor<T> jacobian(const Op& op, const Variable<T>& y, const Wrt<T>& wrt) {
     const std::size_t columns = flat_size(wrt);
     Tensor<T> rows({y.size(), columns});
     for (std::size_t i = 0; i < y.size(); ++i) {
         Tensor<T> seed = Tensor<T>::zeros(y.shape());
         seed.data()[i] = 1;
         std::vector<Tensor<T>> row;
-        for (const auto& g : gradients(y, wrt, Variable<T>(seed), {.retain = true}, where))
+        for (const auto& g : gradients(y, wrt, Variable<T>(seed), {.retain = true}, op))
             row.push_back(g.value());
         rows.select(0, i).assign(flat(row, columns));
     }
@@ -181,21 +186,33 @@ Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt
 }
 
 template <class T>
-Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Variable<T>>& x, Where where) {
+Tensor<T> jacobian(const Op& op, const Variable<T>& y, const Variable<T>& x) {
     Shape shape = y.shape();
     for (const std::size_t n : x.shape()) shape.push_back(n);
-    return jacobian(y, Wrt<T>{x}, where).reshape(shape);
+    return jacobian(op, y, Wrt<T>{x}).reshape(shape);
+}
+
+} // namespace
+
+template <class T>
+Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt, Where where) {
+    return jacobian(Op("jacobian", where), y, wrt);
+}
+
+template <class T>
+Tensor<T> jacobian(const Variable<T>& y, const std::type_identity_t<Variable<T>>& x, Where where) {
+    return jacobian(Op("jacobian", where), y, x);
 }
 
 template <class T>
 Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt, Where where) {
-    require_scalar(Op("hessian", where), y);
+    const Op op("hessian", where);
+    require_scalar(op, y);
     const std::size_t n = flat_size(wrt);
     Tensor<T> rows({n, n});
     std::size_t begin = 0;
-    for (const Variable<T>& g : gradients(y, wrt, {.create_graph = true}, where)) {
-        rows.slice(0, begin, begin + g.size())
-            .assign(jacobian(g, wrt, where).reshape({g.size(), n}));
+    for (const Variable<T>& g : gradients(y, wrt, {.create_graph = true}, op)) {
+        rows.slice(0, begin, begin + g.size()).assign(jacobian(op, g, wrt).reshape({g.size(), n}));
         begin += g.size();
     }
     return rows;
@@ -203,18 +220,19 @@ Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
 
 template <class T>
 Tensor<T> hessian(const Variable<T>& y, const std::type_identity_t<Variable<T>>& x, Where where) {
-    require_scalar(Op("hessian", where), y);
-    return jacobian(gradients(y, {x}, {.create_graph = true}, where)[0], x, where);
+    const Op op("hessian", where);
+    require_scalar(op, y);
+    return jacobian(op, gradients(y, {x}, {.create_graph = true}, op)[0], x);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template std::vector<Variable<T>> Tape<T>::gradients(                                          \
         std::span<const Variable<T>>, std::span<const Variable<T>>, std::span<const Variable<T>>,  \
-        GradientOptions, Where);                                                                   \
+        GradientOptions, Op);                                                                      \
     template std::vector<Variable<T>> gradients(const Variable<T>&, const Wrt<T>&,                 \
-                                                const Variable<T>&, GradientOptions, Where);       \
+                                                const Variable<T>&, GradientOptions, Op);          \
     template std::vector<Variable<T>> gradients(const Variable<T>&, const Wrt<T>&,                 \
-                                                GradientOptions, Where);                           \
+                                                GradientOptions, Op);                              \
     template std::vector<Tensor<T>> hessian_vector_product(const Variable<T>&, const Wrt<T>&,      \
                                                            const std::vector<Tensor<T>>&, Where);  \
     template Tensor<T> hessian_vector_product(const Variable<T>&, const Wrt<T>&, const Tensor<T>&, \

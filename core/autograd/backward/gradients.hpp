@@ -25,11 +25,11 @@ struct Wrt : std::vector<Variable<T>> {
 //   tape.backward(loss + 0.1 * sum(square(g)));
 template <class T>
 std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
-                                   GradientOptions options = {}, Where where = Where::current());
+                                   GradientOptions options = {}, Op op = "gradients");
 template <class T>
 std::vector<Variable<T>> gradients(const Variable<T>& y, const std::type_identity_t<Wrt<T>>& wrt,
                                    const std::type_identity_t<Variable<T>>& seed,
-                                   GradientOptions options = {}, Where where = Where::current());
+                                   GradientOptions options = {}, Op op = "gradients");
 
 // Hessian-vector product H v. H: second derivatives of a scalar with respect to all of `wrt`; v:
 // one tensor of the same shape for each. Does not form H (Pearlmutter 1994).

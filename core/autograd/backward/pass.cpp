@@ -114,7 +114,7 @@ void BackwardPass<T>::sweep() {
         const bool is_leaf = n.is_leaf() && n.rule == nullptr;
         if (restricted_ ? (flags(id) & target) != 0 : is_leaf || n.retained != no_node) {
             Variable<T> gradient = to_.arrived(id, false);
-            if (gradient.value().storage()) {
+            if (gradient.has_value()) {
                 if (is_leaf)
                     tape_.for_monitors([&](Monitor<T>& m) { m.leaf(id, gradient.value()); });
                 // Later contributions still change the memory of a view.
@@ -136,7 +136,7 @@ template <class T>
 std::uint64_t changes(std::span<const Variable<T>> gradients) {
     std::uint64_t sum = 0;
     for (const auto& g : gradients)
-        if (g.value().storage()) sum += g.value().storage()->version();
+        if (g.has_value()) sum += g.value().storage()->version();
     return sum;
 }
 
@@ -151,7 +151,7 @@ void BackwardPass<T>::run_rule(NodeId id) {
     bool arrived = false;
     for (NodeId out = id; out < id + n.outputs; ++out) {
         incoming.push_back(to_.arrived(out, true));
-        arrived = arrived || incoming.back().value().storage();
+        arrived = arrived || incoming.back().has_value();
     }
     if (arrived) {
         tape_.for_monitors([&](Monitor<T>& m) { m.before_rule(id, incoming); });
@@ -228,10 +228,11 @@ void require_finite(const Op& op, T loss) {
 
 template <class T>
 void Tape<T>::backward(const Variable<T>& y, BackwardOptions options, Where where) {
+    const Op op("backward", where);
+    y.require_value(op);
     if (y.size() != 1)
-        fail(Op("backward", where),
-             "from a tensor of shape " + to_string(y.shape()) +
-                 " a seed of that shape is needed: backward(y, seed), or backward(sum(y))");
+        fail(op, "from a tensor of shape " + to_string(y.shape()) +
+                     " a seed of that shape is needed: backward(y, seed), or backward(sum(y))");
     backward(y, Tensor<T>::ones(y.shape()), options, where);
 }
 
@@ -253,11 +254,12 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
                  "began another; use a separate tape there");
     m_->pass.clear();
     for (std::size_t i = 0; i < y.size(); ++i) {
+        y[i].require_value(op);
         if (seeds[i].shape() != y[i].shape())
             fail(op, "the seed has shape " + to_string(seeds[i].shape()) + ", the value " +
                          to_string(y[i].shape()));
         if (!y[i].is_recorded() && !y[i].is_parameter()) {
-            const Lost lost = y[i].body() != nullptr ? y[i].body()->lost : Lost::nothing;
+            const Lost lost = y[i].body()->lost;
             if (lost == Lost::without_tape)
                 fail(op, std::string("the value was computed from a parameter while no tape was "
                                      "recording; ") +

@@ -1,3 +1,4 @@
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/files/file.hpp>
 #include <unroll/core/graph/drawing/drawing.hpp>
 
@@ -26,7 +27,7 @@ void write(const std::string& path, const Tape<T>& tape, NodeId of, const Option
 
 } // namespace
 
-std::string Highlight::hex(const std::string& color) {
+std::string Highlight::hex(const std::string& color, Where where) {
     static constexpr std::pair<const char*, const char*> names[] = {
         {"red", "#e03131"},   {"orange", "#f08c00"}, {"yellow", "#ffd43b"}, {"green", "#2f9e44"},
         {"cyan", "#22b8cf"},  {"blue", "#1971c2"},   {"purple", "#9c36b5"}, {"pink", "#f783ac"},
@@ -42,11 +43,12 @@ std::string Highlight::hex(const std::string& color) {
         if (color == name) return hex;
         known += std::string(name) + ", ";
     }
-    fail("graph::Highlight",
+    fail(Op("graph::Highlight", where),
          "unknown colour '" + color + "', expected " + known + "or \"#rrggbb\"");
 }
 
-void write(const std::string& path, const std::string& dot) {
+void write(const std::string& path, const std::string& dot, Where where) {
+    const Called here(where);
     const auto at = path.rfind('.');
     const std::string ending = at == std::string::npos ? "" : path.substr(at + 1);
     if (ending != "dot" && ending != "svg" && ending != "png" && ending != "pdf")
@@ -56,31 +58,36 @@ void write(const std::string& path, const std::string& dot) {
 }
 
 template <class T>
-std::string dot(const Tape<T>& tape, const Options& options) {
+std::string dot(const Tape<T>& tape, const Options& options, Where where) {
+    const Called here(where);
     return detail::to_dot(detail::picture(tape, no_node, options));
 }
 
 template <class T>
-std::string dot(const Variable<T>& variable, const Options& options) {
+std::string dot(const Variable<T>& variable, const Options& options, Where where) {
+    const Called here(where);
     const Tape<T>& tape = tape_of(variable, "graph::dot");
     return detail::to_dot(detail::picture(tape, variable.node(), options));
 }
 
 template <class T>
-void write(const std::string& path, const Tape<T>& tape, const Options& options) {
+void write(const std::string& path, const Tape<T>& tape, const Options& options, Where where) {
+    const Called here(where);
     write(path, tape, no_node, options);
 }
 
 template <class T>
-void write(const std::string& path, const Variable<T>& variable, const Options& options) {
+void write(const std::string& path, const Variable<T>& variable, const Options& options,
+           Where where) {
+    const Called here(where);
     write(path, tape_of(variable, "graph::write"), variable.node(), options);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template std::string dot(const Tape<T>&, const Options&);                                      \
-    template std::string dot(const Variable<T>&, const Options&);                                  \
-    template void write(const std::string&, const Tape<T>&, const Options&);                       \
-    template void write(const std::string&, const Variable<T>&, const Options&);
+    template std::string dot(const Tape<T>&, const Options&, Where);                               \
+    template std::string dot(const Variable<T>&, const Options&, Where);                           \
+    template void write(const std::string&, const Tape<T>&, const Options&, Where);                \
+    template void write(const std::string&, const Variable<T>&, const Options&, Where);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -115,8 +115,10 @@ void compare_all(const typename Built::Options& cell = {}) {
     const Lengths lengths{4, 0, 2};
     const auto all = [&](const char* what, Options o, const Shape& shape) {
         CAPTURE(what);
-        compare<Built, Plain>(with(o), shape);
-        compare<Built, Plain>(with(o), shape, lengths);
+        Options one = o;
+        one.merge = nn::Merge::concatenate;
+        compare<Built, Plain>(with(one), shape);
+        compare<Built, Plain>(with(one), shape, lengths);
         o.bidirectional = true;
         compare<Built, Plain>(with(o), shape, lengths, !o.learned_state);
     };

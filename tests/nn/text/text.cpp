@@ -116,11 +116,11 @@ TEST_CASE("vocabularies are saved and loaded") {
     };
     CHECK(contains(refused("\n\n\n"), "line 4: the file ends; expected four lines"));
     CHECK(contains(refused("\n\n\n\na\n\nb\n"), "line 6: "));
-    CHECK(contains(refused("\n\n\n\na\nb\na\n"), "line 7: Vocabulary: 'a' occurs twice"));
+    CHECK(contains(refused("\n\n\n\na\nb\na\n"), "line 7: 'a' occurs twice"));
     CHECK(contains(refused("<p>\n<p>\n\n\na\n"), "'<p>' occurs twice"));
-    CHECK(contains(refused("\n\n\n\n\\x\n"), "line 5: Vocabulary: expected n, r or \\"));
+    CHECK(contains(refused("\n\n\n\n\\x\n"), "line 5: expected n, r or \\"));
     CHECK(contains(refused("\n\n\n\na\nb\xff\n"), "line 6: expected text in UTF-8, got byte 255"));
-    CHECK(contains(refused("\n\n\n\n"), "line 5: Vocabulary: the file ends; expected a symbol"));
+    CHECK(contains(refused("\n\n\n\n"), "line 5: the file ends; expected a symbol"));
 }
 
 TEST_CASE("tokenisers") {

@@ -31,7 +31,7 @@ std::string refused(const Read& read, const std::string& content,
     const Folder folder;
     const std::string path = (folder / "x").string();
     put(path, content);
-    const std::string message = refusal([&] { read(path, options); });
+    const std::string message = refusal([&] { read(path, options, Where::current()); });
     says(message, path);
     return message;
 }
