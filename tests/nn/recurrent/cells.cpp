@@ -291,7 +291,8 @@ TEST_CASE("wrong shapes name the cell, the function, and what was expected") {
         any<1>([](const V& z, const S1&, const C&) { return S1{sum(z, {0}, true)}; });
     CHECK(contains(error_of([&] { one_row(x); }), "h of shape [1, 3], expected [3, 3]"));
     const auto nothing = any<1>([](const V&, const S1&, const C&) { return S1(); });
-    CHECK(contains(error_of([&] { nothing(x); }), "AnyCell: step returned no h: it must return all 1 states"));
+    CHECK(contains(error_of([&] { nothing(x); }),
+                   "AnyCell: step returned no h: it must return all 1 states"));
     const auto padded = [&] { of_c(x, {}, Lengths{1, 2, 3}); };
     CHECK(contains(error_of(padded), "c of shape [3, 6], expected [3, 3]"));
 
