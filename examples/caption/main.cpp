@@ -14,7 +14,7 @@ example::Figures figures(const Model<float>& model, const nn::Vocabulary& vocabu
                          const std::vector<Image>& images, std::size_t beam) {
     const auto written = describe(model, vocabulary, images, beam);
     nn::Bleu scores[] = {nn::Bleu(1), nn::Bleu(2), nn::Bleu(3), nn::Bleu(4)};
-    double right = 0;
+    double correct = 0;
     for (std::size_t i = 0; i < written.size(); ++i) {
         for (auto& score : scores) score.add(written[i].words, std::span(&images[i].caption, 1));
         correct += written[i].words == images[i].caption;
@@ -22,7 +22,7 @@ example::Figures figures(const Model<float>& model, const nn::Vocabulary& vocabu
     example::Figures all;
     for (std::size_t n = 0; n < 4; ++n)
         all.emplace_back("bleu" + std::to_string(n + 1), 100 * scores[n].score());
-    all.emplace_back("exact", 100 * right / static_cast<double>(images.size()));
+    all.emplace_back("exact", 100 * correct / static_cast<double>(images.size()));
     return all;
 }
 
