@@ -114,18 +114,32 @@ template <class V, class T = typename V::value_type>
 requires std::same_as<V, Variable<T>> V& operator/=(V& a, const detail::AnyPlaced<T>& b) {
     return a = detail::Pointwise<T>::divide(a, *b, b.op("divide"));
 }
-#define UNROLL_UNCHANGED(op)                                                                       \
-    template <Operand V, class B>                                                                  \
-    requires(!std::same_as<V, Variable<typename V::value_type>>) V& operator op(V& a, const B&) {  \
-        static_assert(sizeof(V) == 0, "only a variable takes " #op "; for a parameter write "      \
-                                      "w.set((w - x).value()), for a tensor t = (t - x).value()"); \
-        return a;                                                                                  \
-    }
-UNROLL_UNCHANGED(+=)
-UNROLL_UNCHANGED(-=)
-UNROLL_UNCHANGED(*=)
-UNROLL_UNCHANGED(/=)
-#undef UNROLL_UNCHANGED
+namespace detail {
+template <class V>
+concept OtherThanVariable = Operand<V> && !std::same_as<V, Variable<typename V::value_type>>;
+template <class V>
+V& not_assignable(V& x) {
+    static_assert(sizeof(V) == 0, "only variables take +=, -=, *= and /=; for a parameter write "
+                                  "w.set((w - x).value()), for a tensor t = (t - x).value()");
+    return x;
+}
+} // namespace detail
+template <detail::OtherThanVariable V, class B>
+V& operator+=(V& a, const B&) {
+    return detail::not_assignable(a);
+}
+template <detail::OtherThanVariable V, class B>
+V& operator-=(V& a, const B&) {
+    return detail::not_assignable(a);
+}
+template <detail::OtherThanVariable V, class B>
+V& operator*=(V& a, const B&) {
+    return detail::not_assignable(a);
+}
+template <detail::OtherThanVariable V, class B>
+V& operator/=(V& a, const B&) {
+    return detail::not_assignable(a);
+}
 
 // pow, minimum, maximum: docs/operations.md.
 #define UNROLL_BINARY(name, ...)                                                                   \
