@@ -27,6 +27,8 @@ Shape with_last(const Shape& shape, std::size_t last) {
 
 template <class T>
 Variable<T> matmul(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b, Op op) {
+    a.require_value(op);
+    b.require_value(op);
     if (a.dimension() == 0 || b.dimension() == 0)
         fail(op, "a scalar has no rows: " + to_string(a.shape()) + " and " + to_string(b.shape()));
     const Composite composite(op);

@@ -32,7 +32,7 @@ namespace detail {
 
 template <Operand X>
 Variable<typename X::value_type> variable(const X& x) {
-    return x;
+    return {x, Where()};
 }
 
 template <class... X>
@@ -50,6 +50,8 @@ decltype(auto) operand(const X& x) {
         return static_cast<const Variable<T>&>(x);
     else if constexpr (Number<X>)
         return Variable<T>(static_cast<T>(x));
+    else if constexpr (std::same_as<X, Tensor<T>>)
+        return Variable<T>(x, Where());
     else
         return Variable<T>(x);
 }
@@ -60,6 +62,7 @@ template <class T, class U>
 Variable<T> with_operand(Variable<T> y, const char* role, const Tensor<U>& operand,
                          const Composite* own = nullptr,
                          std::uint32_t input = ConstantUse::not_an_input) {
+    operand.require_not_moved(Op::unplaced(role));
     if (y.is_recorded() && Composite::outermost() == own)
         y.tape()->note_operand(y, role, operand, input);
     return y;

@@ -50,12 +50,14 @@ Variable<T> shaped(const Variable<T>& kept, const Reduction& r, bool keep_dims) 
 
 template <class T>
 Variable<T> sum_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
+    x.require_value(op);
     const Composite composite(op);
     return shaped(sum_to(op, x, r.kept), r, keep_dims);
 }
 
 template <class T>
 Variable<T> mean_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
+    x.require_value(op);
     const T part = T(1) / static_cast<T>(std::max<std::size_t>(r.count, 1));
     const auto rule = [part](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(g, part); };
     const Composite composite(op);

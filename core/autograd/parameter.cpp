@@ -61,6 +61,7 @@ Tensor<T> owned(Tensor<T> x) {
 
 template <class T>
 Parameter<T>::Parameter(std::string name, Tensor<T> value) {
+    value.require_not_moved(Op::unplaced("Parameter"));
     this->body_ = new ParameterBody<T>(std::move(name), owned(std::move(value)));
 }
 

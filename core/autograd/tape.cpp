@@ -178,6 +178,7 @@ Variable<T> Tape<T>::handle(Tensor<T> value, NodeId id, std::uint32_t rule_run) 
 
 template <class T>
 Variable<T> Tape<T>::variable(Tensor<T> value, std::string_view name, Where where) {
+    value.require_not_moved(Op("variable", where));
     value = value.contiguous();
     append_node(Op("variable", where)).view = whole(value);
     const auto id = static_cast<NodeId>(m_->size - 1);

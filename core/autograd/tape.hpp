@@ -157,6 +157,7 @@ struct PassMemory {
 //   }
 // Of nested tapes the innermost records, even if it was created in the scope of a NoRecording or in
 // a rule of another backward pass. An operation on variables of another tape is recorded there.
+// Several threads may use a tape in turn, but not at once.
 // Without a tape the same calls only compute. The next tape of the thread reuses the memory of a
 // destroyed one, so that a warm step allocates nothing.
 template <class T>

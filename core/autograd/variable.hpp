@@ -99,7 +99,10 @@ public:
     using value_type = T;
 
     Variable() = default;
-    Variable(Tensor<T> constant) : body_(Value<T>::make(std::move(constant))) {
+    // Throws Error for a tensor that was moved from.
+    Variable(Tensor<T> constant, Where where = Where::current())
+        : body_(Value<T>::make(std::move(constant))) {
+        value().require_not_moved(Op("Variable", where));
         body_->rule_run = detail::rule_run;
     }
     Variable(T constant) : body_(Value<T>::make(Tensor<T>::scalar(constant))) {}

@@ -130,6 +130,7 @@ void Tape<T>::retain(const Variable<T>& x, Where where) {
     if (!x.is_recorded()) fail(op, "a constant has no gradient");
     const NodeId id = require(op, x);
     Node<T>& n = node(id);
+    if (node(n.operation).is_used_up) fail(op, "backward has already run; call retain before it");
     if (n.is_view && n.rule == nullptr) {
         // A view has no gradient of its own; this rule turns it into a node with one.
         class PassOn final : public Rule<T> {

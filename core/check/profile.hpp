@@ -29,12 +29,15 @@ Table table(const std::vector<ProfileRow>& rows);
 // The costs of a tape's operations.
 class Costs {
 public:
+    // Whether it was constructed on this tape, which has not been destroyed since.
+    virtual bool is_of(const void* tape) const = 0;
     // The cost of an operation, by its first node, or of a leaf; null if it was not measured.
     const Cost* cost(NodeId first) const {
         return first < costs_.size() && costs_[first].bytes != unseen ? &costs_[first] : nullptr;
     }
 
 protected:
+    ~Costs() = default;
     static constexpr std::size_t unseen = ~std::size_t{0};
     std::vector<Cost> costs_;
 };
@@ -46,6 +49,8 @@ template <class T = float>
 class Profile final : public Monitor<T>, public Costs {
 public:
     explicit Profile(Tape<T>& tape) : Monitor<T>(tape), last_(Clock::now()) {}
+
+    bool is_of(const void* tape) const override { return this->tape() == tape; }
 
     // In order of decreasing time. Modules are paths without the indices of time steps, such as
     // "encoder.t", or "(outside)".

@@ -44,11 +44,14 @@ Table table(const std::vector<GradientRow>& rows);
 // Summaries of the values and gradients of a tape's nodes.
 class Summaries {
 public:
+    // Whether it was constructed on this tape, which has not been destroyed since.
+    virtual bool is_of(const void* tape) const = 0;
     // The summary of a node; null if there is none.
     const Summary* value(NodeId id) const { return found(values_, id); }
     const Summary* gradient(NodeId id) const { return found(gradients_, id); }
 
 protected:
+    ~Summaries() = default;
     struct Seen {
         Summary summary;
         bool is_there = false;
@@ -66,6 +69,8 @@ template <class T = float>
 class Statistics final : public Monitor<T>, public Summaries {
 public:
     explicit Statistics(Tape<T>& tape) : Monitor<T>(tape) {}
+
+    bool is_of(const void* tape) const override { return this->tape() == tape; }
 
     // Parameters that received a gradient, in order of first use. A gradient is the sum over all
     // backward passes.

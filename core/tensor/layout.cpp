@@ -55,6 +55,7 @@ bool is_row_major(const Shape& shape, const Strides& strides) {
 } // namespace
 
 constinit const Layout LayoutRef::empty;
+constinit const Layout LayoutRef::moved;
 
 LayoutRef::Layout::Layout(const Shape& shape, const Strides* strides, Storage* block)
     : size(checked_count(shape)), shape(shape),

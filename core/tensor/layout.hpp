@@ -27,6 +27,9 @@ public:
     };
 
     LayoutRef() : layout_(&empty) {}
+    // That of a tensor that was moved from, which has no elements.
+    static LayoutRef moved_from() { return LayoutRef(&moved); }
+    bool is_moved_from() const { return layout_ == &moved; }
     // Row-major. Both throw Error if the number of elements overflows.
     explicit LayoutRef(const Shape& shape);
     LayoutRef(const Shape& shape, const Strides& strides);
@@ -52,7 +55,8 @@ public:
     }
 
 private:
-    static const Layout empty;
+    static const Layout empty, moved;
+    explicit LayoutRef(const Layout* layout) : layout_(layout) {}
 
     const Layout* layout_;
 };

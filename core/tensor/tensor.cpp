@@ -92,6 +92,11 @@ Tensor<T>::Tensor(const Shape& shape, std::span<const T> values, Where where) : 
 }
 
 template <class T>
+void Tensor<T>::refuse_moved(const Op& op) {
+    fail(op, "the tensor was moved from; use the one that it was moved to");
+}
+
+template <class T>
 Tensor<T> Tensor<T>::full(const Shape& shape, T value) {
     Tensor tensor(shape);
     std::fill_n(tensor.data_, tensor.size(), value);

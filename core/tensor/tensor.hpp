@@ -53,8 +53,8 @@ public:
     Tensor(const Tensor&) = default;
     // Leaves `other` empty: shape [0].
     Tensor(Tensor&& other) noexcept
-        : layout_(std::exchange(other.layout_, LayoutRef())), storage_(std::move(other.storage_)),
-          data_(std::exchange(other.data_, nullptr)) {}
+        : layout_(std::exchange(other.layout_, LayoutRef::moved_from())),
+          storage_(std::move(other.storage_)), data_(std::exchange(other.data_, nullptr)) {}
     Tensor& operator=(const Tensor&) & = default;
     Tensor& operator=(Tensor&& other) & noexcept {
         Tensor taken(std::move(other));
@@ -76,6 +76,12 @@ public:
 
     const Shape& shape() const { return layout_->shape; }
     std::size_t shape(std::size_t axis) const { return shape()[axis]; }
+    // Throws Error if it was moved from, where an empty tensor would be taken for one without
+    // elements or for "none".
+    void require_not_moved(const Op& op) const {
+        if (layout_.is_moved_from()) [[unlikely]]
+            refuse_moved(op);
+    }
     const Strides& strides() const { return layout_->strides; }
     const LayoutRef& layout() const { return layout_; }
     std::size_t dimension() const { return shape().size(); }
@@ -147,6 +153,7 @@ public:
     }
 
 private:
+    [[noreturn]] static void refuse_moved(const Op& op);
     // A view of the same storage with another layout, starting at data() + offset.
     Tensor view(std::ptrdiff_t offset, const Shape& shape, const Strides& strides) const {
         return Tensor(storage_, data_ + offset, LayoutRef(shape, strides));

@@ -213,6 +213,7 @@ void check_memory(const char* name, const Shape& memory, std::size_t width, cons
         fail(name, "the memory has shape " + to_string(memory) + ", expected [S, B, " +
                        std::to_string(width) + "]");
     const Shape expected{memory[1], memory[0]};
+    mask.require_not_moved(Op::unplaced(name));
     if (mask.storage() && mask.shape() != expected)
         fail(name, "the mask has shape " + to_string(mask.shape()) +
                        ", expected [B, S] = " + to_string(expected));
@@ -233,6 +234,7 @@ void check_previous(const char* name, const Shape& previous, const Shape& keys) 
 
 template <class T>
 Variable<T> without_hidden(const Variable<T>& x, const Mask& keys) {
+    keys.require_not_moved(Op::unplaced("key_padding_mask"));
     if (!keys.storage() || keys.dimension() != 2 || x.dimension() < 2 ||
         keys.shape(0) != x.shape(1) || keys.shape(1) < x.shape(0))
         return x;

@@ -29,6 +29,7 @@ AttentionOutput<T> scaled_dot_product_attention(const Variable<T>& q, const Vari
     const auto weigh = [&](const Variable<T>& weights, const Variable<T>& v) {
         return AttentionOutput<T>{matmul(unroll::dropout(weights, dropout), v), weights};
     };
+    mask.require_not_moved(Op::unplaced(name));
     if (!mask.storage()) return weigh(softmax(scores_of(k)), v);
     // A weight of 0 times a NaN would be NaN.
     const auto without_masked = [keys = seen_keys(mask).expand_dims(-1)](const Variable<T>& x) {
@@ -153,6 +154,7 @@ AttentionOutput<T> MultiHeadAttention<T>::attend(const Variable<T>& queries,
     const std::size_t batch = memory.keys.shape(0), steps = memory.steps(),
                       count = queries.shape(1);
     const Shape all{batch, options.heads, count, steps};
+    attention_mask.attn_mask.require_not_moved(Op::unplaced(module));
     if (attention_mask.attn_mask.storage() && !broadcasts_to(attention_mask.attn_mask.shape(), all))
         fail(module, "the mask " + to_string(attention_mask.attn_mask.shape()) +
                          " does not broadcast to [B, heads, T, S] = " + to_string(all));

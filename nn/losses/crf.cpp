@@ -69,6 +69,7 @@ Crf<T>::Crf(const CrfOptions& options, Where where) : options(options) {
     require_sizes(op, {{"tags", options.tags}});
     const std::size_t K = options.tags;
     const auto fitting = [&](const char* which, const Mask& mask, const Shape& shape) {
+        mask.require_not_moved(op);
         if (mask.storage() && mask.shape() != shape)
             fail(op, std::string("allowed ") + which + " have shape " + to_string(mask.shape()) +
                          ", expected " + to_string(shape));

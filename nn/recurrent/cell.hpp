@@ -396,8 +396,19 @@ protected:
 namespace detail {
 
 // Whether a cell supports StepContext::weight_hh and StepContext::mask.
-template <class C>
-inline constexpr bool has_recurrent_weight = std::is_base_of_v<CellParameters<cell_scalar<C>>, C>;
+template <class C, class T = cell_scalar<C>, class S = cell_state<C>>
+inline constexpr bool has_recurrent_weight = [] {
+    if constexpr (!std::is_base_of_v<CellParameters<T>, C>)
+        return false;
+    else
+        return requires(const C& cell, const Variable<T>& z, const S& state,
+                        const StepContext<T>& context) {
+            cell.step(z, state, context);
+        }
+    || requires(const C& cell, const Variable<T>& z, const StepContext<T>& context) {
+        cell.step(z, z, context);
+    };
+}();
 
 } // namespace detail
 

@@ -149,7 +149,8 @@ Recurrent<C>::Recurrent(const Options& options, Where where) : options_(options)
         refuse("merge needs bidirectional: there is one direction", where);
     if (!detail::has_recurrent_weight<C> && options.weight_dropout + options.state_dropout > 0)
         refuse(std::string(options.weight_dropout > 0 ? "weight_dropout" : "state_dropout") +
-                   " needs a cell with a recurrent weight matrix, one derived from CellParameters",
+                   " needs a cell with a recurrent weight matrix: one derived from "
+                   "CellParameters whose step takes a StepContext and passes it to add_recurrent",
                where);
     for (std::size_t layer = 0; layer < options.layers; ++layer)
         for (std::size_t d = 0; d < directions(); ++d) {

@@ -14,6 +14,7 @@ namespace detail {
 // The layout of the result of a map over the operands, whose names are for messages.
 template <class... V>
 LayoutRef common_layout(const Op& op, std::string_view names, const V&... x) {
+    (x.require_value(op), ...);
     const std::array<const LayoutRef*, sizeof...(V)> all{&x.value().layout()...};
     bool alike = (*all[0])->is_row_major;
     for (const LayoutRef* layout : all) alike = alike && &**layout == &**all[0];

@@ -3,11 +3,14 @@
 #include "support.hpp"
 
 #include <unroll/core/autograd/backward/gradients.hpp>
+#include <unroll/core/check/profile.hpp>
+#include <unroll/core/check/statistics.hpp>
 #include <unroll/core/files/idx.hpp>
 #include <unroll/core/files/npy.hpp>
 #include <unroll/core/graph/graph.hpp>
 #include <unroll/nn/attention/transformer.hpp>
 #include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/losses/crf.hpp>
 #include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/nn/recurrent/rnn.hpp>
@@ -396,11 +399,59 @@ TEST_CASE("values that were moved from or never created are errors") {
     const Parameter<float> moved = std::move(w);
     CHECK(missing([&] { sum(w); }));
     CHECK(missing([&] { w.change(); }));
+    CHECK(contains(error_of([&] { tanh(x); }), "tanh: a variable has no value"));
+    CHECK(contains(error_of([&] { matmul(y, none); }), "messages.cpp:"));
     CHECK(none.shape() == Shape{0});
     CHECK(none.size() == 0);
     CHECK(!none.has_value());
     CHECK(kept.has_value());
     CHECK(!detach(none).has_value());
+}
+
+TEST_CASE("tensors and masks that were moved from are errors") {
+    const auto moved = [](auto x) {
+        const auto other = std::move(x);
+        return x;
+    };
+    const auto refused = [](const auto& f) { return contains(error_of(f), "was moved from"); };
+    const auto t = moved(Tensor<float>::ones({2}));
+    const auto mask = moved(Mask::ones({2, 3}));
+    const auto indices = moved(Indices({2}, {0, 1}));
+    const auto x = ones({3, 2, 4});
+    Tape<float> tape;
+    CHECK(refused([&] { sum(square(Variable(t))); }));
+    CHECK(refused([&] { mean(t); }));
+    CHECK(refused([&] { mean_squared_error(t, t); }));
+    CHECK(refused([&] { concatenate({Variable(t), ones({2})}, 0); }));
+    CHECK(refused([&] { ones({2}) * t; }));
+    CHECK(refused([&] { tape.variable(t); }));
+    CHECK(refused([&] { Parameter<float>("w", t); }));
+    CHECK(refused([&] { nn::Embedding<float>({.vocabulary = 3, .width = 2})(indices); }));
+    CHECK(refused([&] { nn::scaled_dot_product_attention(x, x, x, mask); }));
+    nn::MultiHeadAttention<float> attention({.width = 4, .heads = 2});
+    CHECK(refused([&] { attention(x, nn::AttentionMask{.key_padding_mask = mask}); }));
+    CHECK(refused([&] { attention(x, nn::AttentionMask{.attn_mask = mask}); }));
+    CHECK(refused([&] { nn::DotAttention<float>({.query = 4, .memory = 4}).prepare(x, mask); }));
+    nn::TagConstraints constraints;
+    constraints.starts = mask;
+    CHECK(refused([&] { nn::Crf<float>({.tags = 2, .constraints = constraints}); }));
+    CHECK(sum(Tensor<float>()).item() == 0);
+}
+
+TEST_CASE("retain after backward, and statistics of another tape, are errors") {
+    Tape<float> other;
+    const Statistics<float> statistics(other);
+    const Profile<float> profile(other);
+    Tape<float> tape;
+    const auto x = tape.variable(Tensor<float>::ones({1}));
+    const auto y = x * 2.f, loss = sum(y * y);
+    CHECK(
+        contains(error_of([&] { graph::dot(loss, {.annotate = true, .statistics = &statistics}); }),
+                 "another tape"));
+    CHECK(contains(error_of([&] { graph::dot(loss, {.profile = &profile}); }), "another tape"));
+    CHECK(contains(error_of([&] { graph::dot(loss, {.annotate = true}); }), "annotate needs"));
+    tape.backward(loss);
+    CHECK(contains(error_of([&] { tape.retain(y); }), "call retain before it"));
 }
 
 TEST_CASE("an error in a cell that no layer runs names the cell and the calling line") {

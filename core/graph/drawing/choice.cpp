@@ -56,7 +56,7 @@ Choice choose(const Model& model, const Options& options) {
     return choice;
 }
 
-void check(const Options& options) {
+void check(const Options& options, const void* tape) {
     if (options.budget == 0) fail("graph::dot", "budget must be at least 1 node, got 0");
     if (options.color == Color::gradient_norm && options.statistics == nullptr)
         fail("graph::dot", "Color::gradient_norm needs Options::statistics, got none; set it to a "
@@ -64,6 +64,12 @@ void check(const Options& options) {
     if (options.color == Color::time && options.profile == nullptr)
         fail("graph::dot",
              "Color::time needs Options::profile, got none; set it to a Profile<T> of the tape");
+    if (options.statistics != nullptr && !options.statistics->is_of(tape))
+        fail("graph::dot", "Options::statistics is of another tape, or of one that was destroyed");
+    if (options.profile != nullptr && !options.profile->is_of(tape))
+        fail("graph::dot", "Options::profile is of another tape, or of one that was destroyed");
+    if (options.annotate && options.statistics == nullptr && options.profile == nullptr)
+        fail("graph::dot", "Options::annotate needs Options::statistics or Options::profile");
 }
 
 // Options with increasing folding, starting with the requested ones.
@@ -100,7 +106,7 @@ std::string describe(const Options& requested, const Options& used, const Choice
 
 template <class T>
 Drawing picture(const Tape<T>& tape, NodeId of, const Options& options) {
-    check(options);
+    check(options, &tape);
     Model model;
     Choice choice;
     const Options* used = &options;
@@ -127,7 +133,7 @@ Drawing picture(const Tape<T>& tape, NodeId of, const Options& options) {
 
 template <class T>
 Model interactive_model(const Tape<T>& tape, NodeId of, const Options& options) {
-    check(options);
+    check(options, &tape);
     constexpr std::size_t most_modules = 200;
     Model model;
     for (const Options& folding : foldings(options)) {
