@@ -38,6 +38,7 @@ PAGES = {
     "scans": ("Recurrences by scans", ["nn/scans/min_gru", "nn/scans/min_lstm", "nn/scans/sru", "nn/scans/qrnn",
                                        "nn/scans/ind_rnn", "nn/scans/state_space", "nn/scans/lru", "nn/scans/s5",
                                        "nn/scans/rg_lru", "nn/scans/mamba", "nn/scans/slstm", "nn/scans/mlstm"]),
+    "ode": ("Differential equations", ["nn/ode/ode"]),
     "attention": ("Attention and Transformers", ["nn/attention/attention", "nn/attention/multi_head",
                                                  "nn/attention/transformer", "nn/attention/seq2seq",
                                                  "nn/attention/bridge", "nn/attention/subsampling"]),
