@@ -33,6 +33,7 @@ MAY_INCLUDE = {
     "nn/recurrent": "core ops nn/text nn/layers",
     "nn/scans": "core ops nn/text nn/layers nn/recurrent",
     "nn/series": "core ops nn/text",
+    "nn/ode": "core ops",
     "nn/losses": "core ops nn/text nn/layers nn/recurrent",
     "nn/decoding": "core ops nn/text nn/layers nn/recurrent nn/losses",
     "nn/attention": "core ops nn/text nn/layers nn/recurrent nn/decoding",

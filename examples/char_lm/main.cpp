@@ -11,8 +11,8 @@ using Paths = std::vector<std::string>;
 
 struct Settings {
     static constexpr const char* program = "char_lm";
-    std::string model = "recurrent", cell = "gru";
-    std::size_t layers = 0, hidden = 0; // 0: the defaults set by complete()
+    std::string model = "recurrent", cell;
+    std::size_t layers = 0, hidden = 0; // 0, or an empty cell: the defaults set by complete()
     std::size_t embedding = 64, heads = 4, context = 64;
     double dropout = 0;
     std::string vocabulary; // ByteVocabulary::hex
@@ -21,7 +21,8 @@ struct Settings {
         const CLI::Range size(1, 65536);
         f("--model", model)->check(CLI::IsMember({"recurrent", "transformer"}));
         f("--cell", cell, "cell of a recurrent model")
-            ->check(CLI::IsMember({"rnn", "lstm", "gru"}));
+            ->check(CLI::IsMember(example::all_cells))
+            ->default_str("gru");
         f("--layers", layers)->check(CLI::Range(1, 64))->default_str("2, transformer 4");
         f("--hidden", hidden, "width of a layer")->check(size)->default_str("256, transformer 128");
         f("--embedding", embedding, "width of the byte embedding in a recurrent model")
@@ -36,6 +37,11 @@ struct Settings {
         f.stored("vocabulary", vocabulary, CLI::Validator(is_hex, ""));
     }
     void complete(const std::string& text) {
+        if (attends() && !cell.empty())
+            fail("char_lm", fmt::format("--cell {} is for --model recurrent; a transformer has no "
+                                        "recurrent cell, omit one of the options",
+                                        cell));
+        if (cell.empty()) cell = "gru";
         vocabulary = ByteVocabulary(text).hex();
         if (layers == 0) layers = attends() ? 4 : 2;
         if (hidden == 0) hidden = attends() ? 128 : 256;

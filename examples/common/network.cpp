@@ -22,22 +22,44 @@ namespace {
 
 template <class Cell>
 nn::Recurrent<Cell> layers(const NetworkOptions& o, std::size_t input,
-                           typename Cell::Options cell = {}) {
+                           const nn::cell_options<Cell>& cell = {}) {
     return nn::Recurrent<Cell>({.input = input,
                                 .hidden = o.hidden,
                                 .layers = o.layers,
                                 .dropout = o.layers > 1 ? o.dropout : 0,
                                 .bidirectional = o.bidirectional,
-                                .cell = cell});
+                                .cell = cell,
+                                .input_dropout = o.input_dropout,
+                                .output_dropout = o.output_dropout,
+                                .weight_dropout = o.weight_dropout});
 }
 
 template <class T>
-std::variant<nn::Rnn<T>, nn::Lstm<T>, nn::Gru<T>> chosen(const NetworkOptions& o,
-                                                         std::size_t input) {
-    if (o.cell == "lstm") return layers<nn::LstmCell<T>>(o, input, {.forget_bias = o.forget_bias});
+typename Network<T>::Any chosen(const NetworkOptions& o, std::size_t input) {
+    if (o.memory > 0 && o.cell != "lstm" && o.cell != "gru")
+        fail("network", fmt::format("--memory sets the gates of an lstm or gru; {} has none of "
+                                    "these, omit the option",
+                                    o.cell));
+    const double open = o.forget_bias;
+    if (o.cell == "lstm") return layers<nn::LstmCell<T>>(o, input, {.forget_bias = open});
     if (o.cell == "gru") return layers<nn::GruCell<T>>(o, input);
     if (o.cell == "rnn") return layers<nn::RnnCell<T>>(o, input);
-    fail("network", fmt::format("expected a cell rnn, lstm or gru, got '{}'", o.cell));
+    if (o.cell == "mingru") return layers<nn::MinGruCell<T>>(o, input);
+    if (o.cell == "minlstm") return layers<nn::MinLstmCell<T>>(o, input);
+    if (o.cell == "sru") return layers<nn::SruCell<T>>(o, input);
+    if (o.cell == "qrnn") return layers<nn::QrnnCell<T>>(o, input);
+    if (o.cell == "indrnn") return layers<nn::IndRnnCell<T>>(o, input);
+    if (o.cell == "lru") return layers<nn::LruCell<T>>(o, input);
+    if (o.cell == "rglru") return layers<nn::RgLruCell<T>>(o, input);
+    if (o.cell == "s5") return layers<nn::S5Cell<T>>(o, input);
+    if (o.cell == "mamba") return layers<nn::MambaCell<T>>(o, input);
+    if (o.cell == "slstm") return layers<nn::SLstmCell<T>>(o, input, {.forget_bias = open});
+    if (o.cell == "mlstm") { // heads of width 64, where that divides --hidden
+        const std::size_t heads = o.hidden % 64 == 0 ? o.hidden / 64 : 1;
+        return layers<nn::MLstmCell<T>>(o, input, {.heads = heads, .forget_bias = open});
+    }
+    fail("network", fmt::format("there is no cell '{}'; expected one of {}", o.cell,
+                                fmt::join(all_cells, ", ")));
 }
 
 } // namespace

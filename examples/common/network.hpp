@@ -9,16 +9,23 @@
 
 namespace example {
 
+// The values of --cell: those of most programs, and all.
+inline const std::vector<std::string> common_cells{"rnn", "lstm", "gru"};
+inline const std::vector<std::string> all_cells{"rnn", "lstm",  "gru",    "mingru", "minlstm",
+                                                "sru", "qrnn",  "indrnn", "lru",    "rglru",
+                                                "s5",  "mamba", "slstm",  "mlstm"};
+
 // Recurrent layers whose cell is selected at run time.
 struct NetworkOptions {
     std::string cell = "lstm";
     std::size_t layers = 1, hidden = 128;
     bool bidirectional = false;
     double dropout = 0;     // between layers
-    double forget_bias = 1; // of an LSTM
+    double forget_bias = 1; // of an LSTM, sLSTM or mLSTM
     std::size_t memory = 0; // for nn::initialize_chrono of an LSTM or GRU; 0: none
+    double input_dropout = 0, output_dropout = 0, weight_dropout = 0; // not options of a command
 
-    void fields(Fields f, const std::vector<std::string>& cells = {"rnn", "lstm", "gru"});
+    void fields(Fields f, const std::vector<std::string>& cells = common_cells);
     std::size_t width() const { return bidirectional ? 2 * hidden : hidden; }
 };
 
@@ -47,8 +54,13 @@ public:
     using Lengths = std::span<const std::size_t>;
     using Carried = example::Carried<T>;
     using V = unroll::Variable<T>;
+    using Any = std::variant<unroll::nn::Rnn<T>, unroll::nn::Lstm<T>, unroll::nn::Gru<T>,
+                             unroll::nn::MinGru<T>, unroll::nn::MinLstm<T>, unroll::nn::Sru<T>,
+                             unroll::nn::Qrnn<T>, unroll::nn::IndRnn<T>, unroll::nn::Lru<T>,
+                             unroll::nn::RgLru<T>, unroll::nn::S5<T>, unroll::nn::Mamba<T>,
+                             unroll::nn::SLstm<T>, unroll::nn::MLstm<T>>;
 
-    // Throws unroll::Error for an unknown cell.
+    // Throws unroll::Error for an unknown cell, or options that it does not have.
     Network(const NetworkOptions& options, std::size_t input);
 
     // Outputs [T, B, width] of inputs [T, B, input].
@@ -58,7 +70,7 @@ public:
     void members(unroll::nn::Members<T>& m);
 
 private:
-    std::variant<unroll::nn::Rnn<T>, unroll::nn::Lstm<T>, unroll::nn::Gru<T>> net_;
+    Any net_;
     bool bidirectional_;
 };
 

@@ -25,7 +25,7 @@ struct Settings : example::NetworkOptions {
     // Without --memory, gates are initialised for memories up to the lag.
     NetworkOptions network() const {
         NetworkOptions options = *this;
-        if (memory == 0) options.memory = lag;
+        if (memory == 0 && cell != "rnn") options.memory = lag;
         return options;
     }
     bool adds() const { return problem == "adding"; }

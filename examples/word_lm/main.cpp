@@ -23,41 +23,45 @@ Lines read_words(const std::string& path) {
 
 struct Settings {
     static constexpr const char* program = "word_lm";
+    std::string cell = "lstm";
     std::size_t width = 256, layers = 2, frequent = 2000, groups = 3;
     double dropout = 0.2, weight_dropout = 0;
     nn::Vocabulary words = example::empty_vocabulary();
 
     void fields(example::Fields f) {
         const CLI::Range size(1, 65536), share(0.0, 0.99);
-        f("--width", width, "width of the word embedding and of the LSTM")->check(size);
-        f("--layers", layers, "layers of the LSTM")->check(CLI::Range(1, 64));
+        f("--cell", cell, "recurrent cell")->check(CLI::IsMember(example::all_cells));
+        f("--width", width, "width of the word embedding and of a layer")->check(size);
+        f("--layers", layers, "recurrent layers")->check(CLI::Range(1, 64));
         f("--frequent", frequent, "words scored in the first step of the softmax; 0: all");
         f("--groups", groups, "groups of rare words")->check(size);
         f("--dropout", dropout, "dropout probability between layers")->check(share);
-        f("--weight-dropout", weight_dropout, "dropout probability of recurrent weights")
+        f("--weight-dropout", weight_dropout,
+          "dropout probability of the recurrent weights of an rnn, lstm, gru or slstm")
             ->check(share);
         f.stored("vocabulary", words, special);
     }
 };
 
-// An LSTM with tied embedding and output weights (Press and Wolf 2017).
+// Recurrent layers with tied embedding and output weights (Press and Wolf 2017).
 template <class T>
 struct Model {
     using value_type = T;
     nn::Embedding<T> embed;
-    nn::Lstm<T> lstm;
+    std::string cell;
+    example::Network<T> net;
     nn::AdaptiveSoftmax<T> output;
 
     explicit Model(const Settings& s)
         : embed(nn::uniform<T>({s.words.size(), s.width},
                                std::sqrt(3 / static_cast<double>(s.width)), nn::next_stream())),
-          lstm({.input = s.width,
-                .hidden = s.width,
-                .layers = s.layers,
-                .cell = {.forget_bias = 1},
-                .input_dropout = s.dropout,
-                .output_dropout = s.dropout,
-                .weight_dropout = s.weight_dropout}),
+          cell(s.cell), net({.cell = s.cell,
+                             .layers = s.layers,
+                             .hidden = s.width,
+                             .input_dropout = s.dropout,
+                             .output_dropout = s.dropout,
+                             .weight_dropout = s.weight_dropout},
+                            s.width),
           output({s.words.size(), s.width, s.frequent, s.groups}) {
         // Otherwise cells saturate early in training, to fit the unigram frequencies, and remain
         // saturated.
@@ -66,9 +70,9 @@ struct Model {
     // The mean of -log p of the words y [T, B] that follow x, starting from `state`.
     Variable<T> loss(const Indices& x, const Indices& y,
                      example::Carried<T>* state = nullptr) const {
-        return output.loss(example::read_on(lstm, embed(x), state), embed.weight, y);
+        return output.loss(net(embed(x), {}, state), embed.weight, y);
     }
-    void members(nn::Members<T>& m) { m("embed", embed)("lstm", lstm)("", output); }
+    void members(nn::Members<T>& m) { m("embed", embed)(cell, net)("", output); }
 };
 
 Text encode(const nn::Vocabulary& words, const Lines& lines) {
@@ -184,7 +188,7 @@ void run_next(const std::string& path, const std::string& text, std::size_t coun
     const auto& words = settings.words;
     Text read = words.encode(nn::split_whitespace(text));
     read.insert(read.begin(), words.end());
-    const auto h = model.lstm(model.embed(Indices({read.size(), 1}, std::span(read)))).output;
+    const auto h = model.net(model.embed(Indices({read.size(), 1}, std::span(read))));
     const auto p =
         exp(model.output.log_probabilities(select(h, 0, read.size() - 1), model.embed.weight));
     const auto likely = topk(p, std::min(count, words.size()));

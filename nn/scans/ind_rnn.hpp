@@ -6,8 +6,8 @@ namespace unroll::nn {
 
 // Units that read only their own state (Li et al. 2018, arXiv:1803.04831):
 //   h' = relu(W x + u h + b), or tanh
-// u is initialised uniformly in [0, 1). To read `steps` steps by ReLUs without explosion, bound |u|
-// by 2^(1 / steps), as the paper does.
+// W and b are initialised as in Linear, u uniformly in [0, 1). To read `steps` steps by ReLUs
+// without explosion, bound |u| by 2^(1 / steps), as the paper does.
 struct IndRnnOptions {
     bool relu = true;
 };

@@ -1,6 +1,4 @@
 #include <unroll/nn/initialize.hpp>
-#include <unroll/nn/options.hpp>
-#include <unroll/nn/scans/complex_scan.hpp>
 #include <unroll/nn/scans/lru.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 
@@ -8,63 +6,34 @@
 
 namespace unroll::nn {
 
-namespace {
-
-std::size_t checked(std::size_t input, std::size_t hidden, const LruOptions& o, Where where) {
-    const Op op("LruCell", where);
-    require_sizes(op, {{"input", input}, {"hidden", hidden}});
-    if (!(o.smallest >= 0 && o.smallest < o.largest && o.largest <= 1 && o.phase > 0))
-        fail(op, "expected 0 <= smallest < largest <= 1 and phase > 0, got smallest " +
-                     std::to_string(o.smallest) + ", largest " + std::to_string(o.largest) +
-                     " and phase " + std::to_string(o.phase));
-    return hidden;
-}
-
-} // namespace
-
 template <class T>
-LruCell<T>::LruCell(std::size_t input, std::size_t hidden, Options options, Where where)
-    : options(options), hidden(checked(input, hidden, options, where)),
-      width(options.width > 0 ? options.width : hidden),
-      input_matrix({.input = input, .output = 2 * width, .bias = false}),
-      output_matrix({.input = 2 * width, .output = hidden, .bias = false}),
-      skip({.input = input, .output = hidden, .bias = false}) {
+LruDynamics<T>::LruDynamics(std::size_t width, const Options& o, const Op& cell)
+    : options(o), width(width) {
+    if (!(o.smallest >= 0 && o.smallest < o.largest && o.largest <= 1 && o.phase > 0))
+        fail(cell, "expected 0 <= smallest < largest <= 1 and phase > 0, got smallest " +
+                       std::to_string(o.smallest) + ", largest " + std::to_string(o.largest) +
+                       " and phase " + std::to_string(o.phase));
     Tensor<double> draws({2, width});
     next_stream().fill_uniform(draws.data(), draws.size(), 0.0, 1.0);
     Tensor<T> log_decays({width}), log_angles({width});
-    const double low = options.smallest * options.smallest,
-                 high = options.largest * options.largest;
+    const double low = o.smallest * o.smallest, high = o.largest * o.largest;
     for (std::size_t i = 0; i < width; ++i) {
         // Draws in (0, 1): the logarithms are finite.
         const double u = std::max(draws(0, i), 1e-12), v = std::max(draws(1, i), 1e-12);
         log_decays.data()[i] = static_cast<T>(std::log(-0.5 * std::log(low + u * (high - low))));
-        log_angles.data()[i] = static_cast<T>(std::log(v * options.phase));
+        log_angles.data()[i] = static_cast<T>(std::log(v * o.phase));
     }
     nu = Parameter<T>("nu", log_decays);
     theta = Parameter<T>("theta", log_angles);
-    detail::initialise_state_space(input_matrix, output_matrix, skip);
 }
 
 template <class T>
-void LruCell<T>::members(Members<T>& m) {
-    m(module_name)("nu", nu)("theta", theta)("input_matrix", input_matrix)(
-        "output_matrix", output_matrix)("skip", skip);
+void LruDynamics<T>::members(Members<T>& m) {
+    m("nu", nu)("theta", theta);
 }
 
 template <class T>
-std::array<std::size_t, 3> LruCell<T>::widths() const {
-    return {hidden, width, width};
-}
-
-template <class T>
-Variable<T> LruCell<T>::project(const Variable<T>& x, Where caller) const {
-    const detail::CellScope scope(module_name, detail::CellScope::Part::project, caller);
-    return concatenate({input_matrix(x), skip(x)}, -1);
-}
-
-template <class T>
-Scanned<T, 3> LruCell<T>::scan(const Variable<T>& z, const State<T, 3>& state,
-                               const LinearScanOptions& options) const {
+StateSpaceCoefficients<T> LruDynamics<T>::coefficients() const {
     const auto [re, im, gamma] =
         fuse("lru",
              named("ν θ -> Λ Λ' γ",
@@ -74,20 +43,12 @@ Scanned<T, 3> LruCell<T>::scan(const Variable<T>& z, const State<T, 3>& state,
                                       sqrt(-expm1(-2 * decay)));
                    }),
              nu, theta);
-    const detail::Complex<T> added{slice(z, -1, 0, width) * gamma,
-                                   slice(z, -1, width, 2 * width) * gamma};
-    return detail::read_states<T>({re, im}, added, slice(z, -1, 2 * width, 2 * width + hidden),
-                                  output_matrix, state, options);
-}
-
-template <class T>
-State<T, 3> LruCell<T>::step(const Variable<T>& z, const State<T, 3>& state, Where caller) const {
-    const detail::CellScope scope(module_name, detail::CellScope::Part::step, caller);
-    return detail::scan_step(*this, z, state);
+    return {{re, im}, {gamma, T(0)}};
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template struct LruCell<T>;                                                                    \
+    template struct LruDynamics<T>;                                                                \
+    template struct StateSpaceCell<LruDynamics<T>>;                                                \
     template class Recurrent<LruCell<T>>;
 
 UNROLL_INSTANTIATE(float)

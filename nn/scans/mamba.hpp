@@ -8,7 +8,9 @@ namespace unroll::nn {
 //   u, g = W x;  v = silu(causal convolution of u, by channel);  δ, B, C = W_v v
 //   Δ = softplus(W_δ δ + b);  A = -exp(log_decay);  s' = exp(Δ A) s + Δ B v
 //   h' = W_o ((C s' + D v) silu(g))
-// A is initialised as -1, ..., -states, Δ log-uniformly within 0.001 and 0.1, D as 1.
+// A is initialised as -1, ..., -states (S4D-Real), b so that softplus(b) is log-uniform within
+// 0.001 and 0.1, W_δ uniformly within 1 / sqrt(rank), D as 1; W, W_v and W_o as in Linear, the
+// convolution as Convolution is.
 struct MambaOptions {
     std::size_t states = 16; // of each channel
     std::size_t window = 4;  // of the convolution

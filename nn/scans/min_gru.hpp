@@ -6,6 +6,7 @@ namespace unroll::nn {
 
 // A GRU whose gate does not depend on the state (Feng et al. 2024, arXiv:2410.01201):
 //   z = sigmoid(W_z x + b_z);  h' = (1 - z) h + z (W_h x + b_h)
+// Initialised as Linear is.
 template <class T = float>
 struct MinGruCell {
     using value_type = T;

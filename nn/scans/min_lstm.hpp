@@ -7,6 +7,7 @@ namespace unroll::nn {
 // An LSTM whose gates do not depend on the state (Feng et al. 2024, arXiv:2410.01201):
 //   f = sigmoid(W_f x + b_f);  i = sigmoid(W_i x + b_i)
 //   h' = f / (f + i) h + i / (f + i) (W_h x + b_h)
+// Initialised as Linear is.
 template <class T = float>
 struct MinLstmCell {
     using value_type = T;

@@ -8,7 +8,8 @@ namespace unroll::nn {
 // head. With q, k, v, o [heads, d] and the gates i, f [heads] of W x + b, and k divided by √d:
 //   m' = max(log sigmoid(f) + m, i);  i' = exp(i - m');  f' = exp(log sigmoid(f) + m - m')
 //   C' = f' C + i' v k^T;  n' = f' n + i' k;  h' = sigmoid(o) C' q / max(|n' q|, exp(-m'))
-// C and n are stored divided by exp(m).
+// C and n are stored divided by exp(m). Initialised as Linear is; the paper recommends forget
+// biases of 3 to 6.
 struct MLstmOptions {
     std::size_t heads = 1;  // a divisor of hidden
     double forget_bias = 0; // added to the initial bias of the forget gates

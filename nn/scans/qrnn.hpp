@@ -8,6 +8,7 @@ namespace unroll::nn {
 // over the last `window` inputs, and fo-pooling:
 //   z = tanh(W_z * x);  f = sigmoid(W_f * x);  o = sigmoid(W_o * x)
 //   c' = f c + (1 - f) z;  h' = o c'
+// Initialised uniformly within 1 / sqrt(window input), as Convolution is.
 struct QrnnOptions {
     std::size_t window = 2;
 };

@@ -7,8 +7,8 @@ namespace unroll::nn {
 // The real-gated linear recurrent unit of Griffin (De et al. 2024, arXiv:2402.19427), with c = 8:
 //   r = sigmoid(W_a x + b_a);  i = sigmoid(W_x x + b_x);  a = exp(-c softplus(decay) r)
 //   h' = a h + sqrt(1 - a^2) i x
-// If input and hidden differ, W x + b replaces x. a is initialised uniformly within 0.9 and 0.999
-// for r = 1.
+// If input and hidden differ, W x + b replaces x. Weights are initialised as in Linear, decay so
+// that a is uniform within 0.9 and 0.999 for r = 1, as in the paper.
 template <class T = float>
 struct RgLruCell {
     using value_type = T;

@@ -8,7 +8,8 @@ namespace unroll::nn {
 // Gates i, f, z, o, each of W x + U h + b:
 //   m' = max(log sigmoid(f) + m, i);  i' = exp(i - m');  f' = exp(log sigmoid(f) + m - m')
 //   c' = f' c + i' tanh(z);  n' = f' n + i';  h' = sigmoid(o) c' / n'
-// c and n are stored divided by exp(m). From zeros, m' = i.
+// c and n are stored divided by exp(m). From zeros, m' = i. Initialised as Lstm is; the paper
+// recommends forget biases of 3 to 6.
 struct SLstmOptions {
     double forget_bias = 0; // added to the initial bias of the forget gate
     bool layer_norm = false;

@@ -9,28 +9,33 @@ namespace unroll::nn {
 
 namespace {
 
-std::size_t checked(std::size_t input, std::size_t hidden, Where where) {
-    require_sizes(Op("SruCell", where), {{"input", input}, {"hidden", hidden}});
+std::size_t checked(std::size_t input, std::size_t hidden, const SruOptions& o, Where where) {
+    const Op op("SruCell", where);
+    require_sizes(op, {{"input", input}, {"hidden", hidden}});
+    if (!std::isfinite(o.highway_bias))
+        fail(op, "expected a finite highway_bias, got " + std::to_string(o.highway_bias));
     return input;
 }
 
 } // namespace
 
 template <class T>
-SruCell<T>::SruCell(std::size_t input, std::size_t hidden, Where where)
-    : input(checked(input, hidden, where)), hidden(hidden),
+SruCell<T>::SruCell(std::size_t input, std::size_t hidden, Options options, Where where)
+    : options(options), input(checked(input, hidden, options, where)), hidden(hidden),
+      alpha(options.rescale ? std::sqrt(1 + 2 * std::exp(options.highway_bias)) : 1.0),
       gates({.input = input, .output = 2 * hidden}),
       candidate({.input = input, .output = hidden, .bias = false}),
-      peephole("peephole", uniform<T>({2, hidden}, std::sqrt(3.0), next_stream())) {
+      peephole("peephole", uniform<T>({2, hidden}, std::sqrt(1.5), next_stream())) {
     if (input != hidden) skip.emplace(LinearOptions{input, hidden, false});
-    const double bound = std::sqrt(3.0 / static_cast<double>(input));
-    const auto initialise = [&](Linear<T>& part) {
-        part.weight.set(uniform<T>(part.weight.shape(), bound, next_stream()));
+    const auto initialise = [&](Linear<T>& part, double variance) {
+        part.weight.set(uniform<T>(part.weight.shape(), std::sqrt(3 * variance), next_stream()));
     };
-    initialise(gates);
-    initialise(candidate);
-    if (skip) initialise(*skip);
+    const double variance = 1 / static_cast<double>(input);
+    initialise(gates, variance / 2);
+    initialise(candidate, variance);
+    if (skip) initialise(*skip, variance);
     gates.bias.change().fill(T(0));
+    gates.bias.change().slice(0, hidden, 2 * hidden).fill(static_cast<T>(options.highway_bias));
 }
 
 template <class T>
@@ -49,15 +54,16 @@ template <class T>
 State<T, 2> SruCell<T>::step(const Variable<T>& z, const State<T, 2>& state,
                              const StepContext<T>& context, Where caller) const {
     const detail::CellScope scope(module_name, detail::CellScope::Part::step, caller);
-    return fuse_into(context.h, "sru",
-                     named("f r g x vf vr c -> h c'",
-                           [](auto f, auto r, auto g, auto x, auto vf, auto vr, auto c) {
-                               const auto keep = sigmoid(f + vf * c), read = sigmoid(r + vr * c);
-                               const auto next = keep * c + (1 - keep) * g;
-                               return outputs(read * next + (1 - read) * x, next);
-                           }),
-                     block(z, 0, 4), block(z, 1, 4), block(z, 2, 4), block(z, 3, 4),
-                     select(peephole, 0, 0), select(peephole, 0, 1), state[1]);
+    return fuse_into(
+        context.h, "sru",
+        named("f r g x vf vr c -> h c'",
+              [alpha = alpha](auto f, auto r, auto g, auto x, auto vf, auto vr, auto c) {
+                  const auto keep = sigmoid(f + vf * c), read = sigmoid(r + vr * c);
+                  const auto next = keep * c + (1 - keep) * g;
+                  return outputs(read * next + (1 - read) * (alpha * x), next);
+              }),
+        block(z, 0, 4), block(z, 1, 4), block(z, 2, 4), block(z, 3, 4), select(peephole, 0, 0),
+        select(peephole, 0, 1), state[1]);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \

@@ -5,8 +5,9 @@
 namespace unroll {
 
 // Running results along an axis, or over all elements in row-major order as a vector, in x's shape.
-// Computed one element after the other, as NumPy does; they propagate NaN to all later elements.
-// Negative axes count from the end. Throw Error for an axis out of range.
+// Their rounding errors, and those of their derivatives, do not grow with the number of elements.
+// They propagate NaN to all later elements. Negative axes count from the end. Throw Error for an
+// axis out of range.
 
 template <class T>
 Variable<T> cumsum(const Variable<T>& x, Op op = "cumsum");

@@ -1,121 +1,135 @@
-#include <unroll/core/kernels/simd.hpp>
-#include <unroll/core/kernels/threads.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
+#include <unroll/ops/order/columns.hpp>
+#include <unroll/ops/order/compensated.hpp>
 #include <unroll/ops/order/linear_scan.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/views.hpp>
-
-#include <algorithm>
 
 namespace unroll {
 
 namespace {
 
-// The steps [T, ...] of an operand as rows: dense, or one number in each.
-template <class T>
-struct Steps {
-    Tensor<T> memory;
-    const T* data;
-    std::ptrdiff_t step;
-    bool is_uniform;
+using detail::StepRows;
 
-    explicit Steps(const Tensor<T>& x) : memory(x) {
-        const Strides& strides = x.strides();
-        const Strides dense = row_major(x.shape());
-        bool is_dense = true;
-        is_uniform = true;
-        for (std::size_t a = 1; a < x.dimension(); ++a) {
-            is_dense = is_dense && (strides[a] == dense[a] || x.shape(a) == 1);
-            is_uniform = is_uniform && (strides[a] == 0 || x.shape(a) == 1);
-        }
-        if (!is_dense && !is_uniform) memory = x.contiguous();
-        data = std::as_const(memory).data();
-        step = memory.strides()[0];
-    }
-    // The numbers of step t from column i on.
-    const T* at(std::size_t t, std::size_t i) const {
-        return data + static_cast<std::ptrdiff_t>(t) * step +
-               (is_uniform ? 0 : static_cast<std::ptrdiff_t>(i));
-    }
-};
-
+// The states [T + 1, ...] of a scan as rows: that of the start, and those of the steps.
 template <class T>
-Lanes<T> load(const T* from, bool is_uniform, std::size_t n) {
-    if (is_uniform) return Lanes<T>(*from);
-    return n == Lanes<T>::width ? Lanes<T>::load(from) : Lanes<T>::load_part(from, n);
-}
-template <class T>
-void store(Lanes<T> x, T* to, std::size_t n) {
-    n == Lanes<T>::width ? x.store(to) : x.store_part(to, n);
-}
-
-// The scan of columns [begin, end) of a matrix of states [T + 1, width], whose first row, or last
-// if backwards, is set.
-template <class T>
-struct Columns {
-    const Steps<T>&a, &b;
-    T* states;
+struct StateRows {
+    T* data;
     std::size_t steps, width;
     bool backwards;
 
-    // Steps in the order of the scan, from the state in row `from` to that in row `to`.
-    template <class F>
-    void for_steps(const F& f) const {
-        for (std::size_t k = 0; k < steps; ++k) {
-            const std::size_t t = backwards ? steps - 1 - k : k;
-            f(t, states + (backwards ? t + 1 : t) * width,
-              states + (backwards ? t : t + 1) * width);
-        }
+    // The first row is h0, or the last one if backwards.
+    StateRows(Tensor<T> states, const Tensor<T>& h0, bool backwards)
+        : data(states.overwrite()), steps(states.shape(0) - 1),
+          width(states.size() / states.shape(0)), backwards(backwards) {
+        Tensor<T> start = states.select(0, backwards ? steps : 0);
+        start.assign(h0.broadcast_to(start.shape()));
     }
-    void run(std::size_t begin, std::size_t end) const {
-        constexpr std::size_t W = Lanes<T>::width, in_cache = 16384 / sizeof(T);
-        if (width <= W) return run_in_register();
-        for (std::size_t i = begin; i < end; i += in_cache)
-            run_in_cache(i, std::min(end, i + in_cache));
+    Lanes<T> start(std::size_t i, std::size_t n) const {
+        return detail::load<T>(data + (backwards ? steps : 0) * width + i, n);
     }
+    // The states before and after step t.
+    const T* before(std::size_t t) const { return data + (backwards ? t + 1 : t) * width; }
+    T* after(std::size_t t) const { return data + (backwards ? t : t + 1) * width; }
+};
 
-private:
-    // A state of one vector stays in a register.
-    void run_in_register() const {
-        Lanes<T> h = load(states + (backwards ? steps : 0) * width, false, width);
-        for_steps([&](std::size_t t, const T*, T* to) {
-            h = load(a.at(t, 0), a.is_uniform, width) * h + load(b.at(t, 0), b.is_uniform, width);
-            store(h, to, width);
-        });
-    }
-    // The row of the last step stays in the cache.
-    void run_in_cache(std::size_t begin, std::size_t end) const {
-        constexpr std::size_t W = Lanes<T>::width;
-        for_steps([&](std::size_t t, const T* from, T* to) {
-            for (std::size_t i = begin; i < end; i += W) {
-                const std::size_t n = std::min(W, end - i);
-                const Lanes<T> h = load(from + i, false, n);
-                store(load(a.at(t, i), a.is_uniform, n) * h + load(b.at(t, i), b.is_uniform, n),
-                      to + i, n);
-            }
-        });
+// h = a h + b in each column.
+template <class T>
+struct RealSteps {
+    using State = Lanes<T>;
+    StepRows<T> a, b;
+    StateRows<T> h;
+
+    struct Step {
+        typename StepRows<T>::Row a, b;
+        const T* from;
+        T* to;
+
+        State before(std::size_t i, std::size_t n) const { return detail::load(from + i, n); }
+        void operator()(State& state, std::size_t i, std::size_t n) const {
+            state = state * a(i, n) + b(i, n);
+            detail::store(state, to + i, n);
+        }
+    };
+    State first(std::size_t i, std::size_t n) const { return h.start(i, n); }
+    Step step(std::size_t t) const { return {a[t], b[t], h.before(t), h.after(t)}; }
+};
+
+// The same with the rounding error of h.
+template <class T>
+struct CompensatedSteps {
+    using State = detail::Compensated<T>;
+    StepRows<T> a, b;
+    StateRows<T> h;
+
+    State first(std::size_t i, std::size_t n) const { return h.start(i, n); }
+    auto step(std::size_t t) const {
+        return [a = a[t], b = b[t], to = h.after(t)](State& state, std::size_t i, std::size_t n) {
+            state = state * a(i, n) + b(i, n);
+            detail::store(state.value, to + i, n);
+        };
     }
 };
 
 template <class T>
-Tensor<T> states_of(const Tensor<T>& a, const Tensor<T>& b, const Tensor<T>& h0, bool backwards) {
-    Shape shape = b.shape();
-    const std::size_t steps = shape[0];
+struct ComplexSteps {
+    struct State {
+        Lanes<T> re, im;
+    };
+    StepRows<T> a, ai, b, bi;
+    StateRows<T> h, hi;
+    T sign; // -1: the conjugate of a
+
+    struct Step {
+        typename StepRows<T>::Row a, ai, b, bi;
+        const T *from, *fromi;
+        T *to, *toi;
+        T sign;
+
+        State before(std::size_t i, std::size_t n) const {
+            return {detail::load(from + i, n), detail::load(fromi + i, n)};
+        }
+        void operator()(State& state, std::size_t i, std::size_t n) const {
+            const Lanes<T> re = a(i, n), im = ai(i, n) * sign;
+            state = {re * state.re - im * state.im + b(i, n),
+                     re * state.im + im * state.re + bi(i, n)};
+            detail::store(state.re, to + i, n);
+            detail::store(state.im, toi + i, n);
+        }
+    };
+    State first(std::size_t i, std::size_t n) const { return {h.start(i, n), hi.start(i, n)}; }
+    Step step(std::size_t t) const {
+        return {a[t], ai[t], b[t], bi[t], h.before(t), hi.before(t), h.after(t), hi.after(t), sign};
+    }
+};
+
+Shape with_start(Shape shape) {
     ++shape[0];
-    Tensor<T> states(shape);
-    states.select(0, backwards ? steps : 0)
-        .assign(h0.broadcast_to(Shape(shape.begin() + 1, shape.end())));
-    const std::size_t width = states.size() / shape[0];
-    if (width == 0 || steps == 0) return states;
-    const Steps<T> factors(a), terms(b);
-    const Columns<T> columns{factors, terms, states.data(), steps, width, backwards};
-    if (threads::worth_splitting(2.0 * static_cast<double>(b.size())))
-        threads::for_pieces(width, 64,
-                            [&](std::size_t begin, std::size_t end) { columns.run(begin, end); });
-    else
-        columns.run(0, width);
-    return states;
+    return shape;
+}
+
+// x without the state of the start, or without the last state in the order of the scan.
+template <class T>
+Variable<T> after(const Variable<T>& x, bool backwards) {
+    return backwards ? slice(x, 0, 0, x.shape(0) - 1) : slice(x, 0, 1, x.shape(0));
+}
+template <class T>
+Variable<T> before(const Variable<T>& x, bool backwards) {
+    return after(x, !backwards);
+}
+template <class T>
+Variable<T> first(const Variable<T>& x, bool backwards) {
+    return select(x, 0, backwards ? x.shape(0) - 1 : 0);
+}
+template <class T>
+Variable<T> last(const Variable<T>& x, bool backwards) {
+    return first(x, !backwards);
+}
+
+template <class T, class F>
+Complex<T> parts(const Variable<T>& x, const F& f, bool backwards) {
+    return {f(select(x, 0, 0), backwards), f(select(x, 0, 1), backwards)};
 }
 
 // True for the steps before the end of each sequence: [T, B, 1, ...], of the given rank.
@@ -138,30 +152,110 @@ Mask before_end(const Op& op, const Shape& shape, std::span<const std::size_t> l
     return mask;
 }
 
+// Checks and broadcasts the operands of a scan.
+struct Operands {
+    Shape shape, of_state; // [T, ...] and [...]
+    Mask mask;             // empty without lengths
+    const Op& op;
+
+    Operands(const Op& op, std::initializer_list<const Shape*> steps,
+             std::initializer_list<const Shape*> starts, const LinearScanOptions& options)
+        : shape(broadcast(op, std::span(steps.begin(), steps.size()))), op(op) {
+        if (shape.empty()) fail(op, "a and b are scalars; expected [T, ...]");
+        of_state = Shape(shape.begin() + 1, shape.end());
+        for (const Shape* start : starts)
+            if (!broadcasts_to(*start, of_state))
+                fail(op, "h0 " + to_string(*start) + " does not broadcast to a state " +
+                             to_string(of_state) + " of " + to_string(shape));
+        if (!options.lengths.empty()) mask = before_end(op, shape, options.lengths);
+    }
+    template <class T>
+    static Variable<T> as(const Shape& shape, const Variable<T>& x) {
+        return x.shape() == shape ? x : broadcast_to(x, shape);
+    }
+    template <class T>
+    Variable<T> start(const Variable<T>& h0) const {
+        return as(of_state, h0);
+    }
+    // x, and `padding` after the end of a sequence.
+    template <class T>
+    Variable<T> steps(const Variable<T>& x, T padding) const {
+        const Variable<T> all = as(shape, x);
+        return mask.storage() ? where(mask, all, padding, op) : all;
+    }
+};
+
 } // namespace
 
 template <class T>
 Variable<T> detail::scan_states(const Op& op, const Variable<T>& a, const Variable<T>& b,
-                                const Variable<T>& h0, bool backwards) {
+                                const Variable<T>& h0, bool backwards, bool compensated) {
+    Tensor<T> states(with_start(b.shape()));
+    const StateRows<T> rows(states, h0.value(), backwards);
+    const auto run = [&](double work, const auto& step) {
+        if (states.size() > 0) for_columns<T>(rows.steps, rows.width, backwards, work, step);
+    };
+    Tensor<T> of_a = a.value(), of_b = b.value();
+    const StepRows<T> factors(of_a), terms(of_b);
+    if (compensated)
+        run(40, CompensatedSteps<T>{factors, terms, rows});
+    else
+        run(2, RealSteps<T>{factors, terms, rows});
     return record<T>(
-        op, {&a, &b, &h0}, states_of(a.value(), b.value(), h0.value(), backwards),
-        save_for_backward(a, result),
+        op, {&a, &b, &h0}, std::move(states), save_for_backward(a, result),
         // The gradients of the states are the same scan in the other direction.
-        [backwards](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
-                    const Variable<T>& states) {
-            const std::size_t steps = a.shape(0), first = backwards ? 1 : 0;
-            const auto after = [=](const Variable<T>& x) { // the results of the steps
-                return slice(x, 0, 1 - first, steps + 1 - first);
-            };
-            const auto before = [=](const Variable<T>& x) {
-                return slice(x, 0, first, steps + first);
-            };
-            const Variable<T> gradients = scan_states(
-                to[0].operation(), a, before(g), select(g, 0, backwards ? 0 : steps), !backwards);
-            to[2].add(select(gradients, 0, backwards ? steps : 0));
-            to[1].add(after(gradients));
+        [backwards, compensated](const Adjoints<T>& to, const Variable<T>& g, const Variable<T>& a,
+                                 const Variable<T>& states) {
+            const Variable<T> gradients = scan_states(to[0].operation(), a, before(g, backwards),
+                                                      last(g, backwards), !backwards, compensated);
+            to[2].add(first(gradients, backwards));
+            const Variable<T> of_steps = after(gradients, backwards);
+            to[1].add(of_steps);
             add_fused(
-                to[0], [](auto g, auto h) { return g * h; }, after(gradients), before(states));
+                to[0], [](auto g, auto h) { return g * h; }, of_steps, before(states, backwards));
+        });
+}
+
+template <class T>
+Variable<T> detail::complex_scan_states(const Op& op, const Complex<T>& a, const Complex<T>& b,
+                                        const Complex<T>& h0, bool backwards, bool conjugate) {
+    Shape shape = with_start(b.re.shape());
+    shape.insert(0, 2);
+    Tensor<T> states(shape);
+    const T sign = conjugate ? T(-1) : T(1);
+    std::array<Tensor<T>, 4> of{a.re.value(), a.im.value(), b.re.value(), b.im.value()};
+    const ComplexSteps<T> step{StepRows<T>(of[0]),
+                               StepRows<T>(of[1]),
+                               StepRows<T>(of[2]),
+                               StepRows<T>(of[3]),
+                               StateRows<T>(states.select(0, 0), h0.re.value(), backwards),
+                               StateRows<T>(states.select(0, 1), h0.im.value(), backwards),
+                               sign};
+    if (states.size() > 0) for_columns<T>(step.h.steps, step.h.width, backwards, 8, step);
+    return record<T>(
+        op, {&a.re, &a.im, &b.re, &b.im, &h0.re, &h0.im}, std::move(states),
+        save_for_backward(a.re, a.im, result),
+        // As for real numbers, with the conjugate of a.
+        [backwards, conjugate, sign](const Adjoints<T>& to, const Variable<T>& g,
+                                     const Variable<T>& re, const Variable<T>& im,
+                                     const Variable<T>& states) {
+            const Variable<T> gradients =
+                complex_scan_states<T>(to[0].operation(), {re, im}, parts(g, before<T>, backwards),
+                                       parts(g, last<T>, backwards), !backwards, !conjugate);
+            const auto [start, starti] = parts(gradients, first<T>, backwards);
+            to[4].add(start);
+            to[5].add(starti);
+            const auto [d, di] = parts(gradients, after<T>, backwards);
+            to[2].add(d);
+            to[3].add(di);
+            const auto [h, hi] = parts(states, before<T>, backwards);
+            add_fused(
+                to[0], [](auto d, auto di, auto h, auto hi) { return d * h + di * hi; }, d, di, h,
+                hi);
+            add_fused(
+                to[1],
+                [sign](auto d, auto di, auto h, auto hi) { return sign * (di * h - d * hi); }, d,
+                di, h, hi);
         });
 }
 
@@ -169,36 +263,39 @@ template <class T>
 LinearScan<T> linear_scan(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b,
                           const std::type_identity_t<Variable<T>>& h0,
                           const LinearScanOptions& options, Op op) {
-    const Shape shape = broadcast(op, a.shape(), b.shape());
-    if (shape.empty()) fail(op, "a and b are scalars; expected [T, ...]");
-    const Shape of_state(shape.begin() + 1, shape.end());
-    if (!broadcasts_to(h0.shape(), of_state))
-        fail(op, "h0 " + to_string(h0.shape()) + " does not broadcast to a state " +
-                     to_string(of_state) + " of " + to_string(shape));
+    const Operands all(op, {&a.shape(), &b.shape()}, {&h0.shape()}, options);
     const Composite composite(op);
-    const std::size_t steps = shape[0];
-    Variable<T> factors = a.shape() == shape ? a : broadcast_to(a, shape);
-    Variable<T> terms = b.shape() == shape ? b : broadcast_to(b, shape);
-    const Variable<T> start = h0.shape() == of_state ? h0 : broadcast_to(h0, of_state);
-    Mask mask;
-    if (!options.lengths.empty()) {
-        mask = before_end(op, shape, options.lengths);
-        factors = where(mask, factors, 1, op);
-        terms = where(mask, terms, 0, op);
-    }
-    const Variable<T> states = detail::scan_states(op, factors, terms, start, options.backwards);
-    const Variable<T> output =
-        options.backwards ? slice(states, 0, 0, steps) : slice(states, 0, 1, steps + 1);
-    const Variable<T> state = select(states, 0, options.backwards ? 0 : steps);
-    if (options.lengths.empty()) return {output, state};
-    return {where(mask, output, 0, op), state};
+    const Variable<T> states = detail::scan_states(op, all.steps(a, T(1)), all.steps(b, T(0)),
+                                                   all.start(h0), options.backwards);
+    const Variable<T> output = after(states, options.backwards);
+    return {all.steps(output, T(0)), last(states, options.backwards)};
+}
+
+template <class T>
+ComplexLinearScan<T> complex_linear_scan(const Complex<T>& a,
+                                         const std::type_identity_t<Complex<T>>& b,
+                                         const std::type_identity_t<Complex<T>>& h0,
+                                         const LinearScanOptions& options, Op op) {
+    const Operands all(op, {&a.re.shape(), &a.im.shape(), &b.re.shape(), &b.im.shape()},
+                       {&h0.re.shape(), &h0.im.shape()}, options);
+    const Composite composite(op);
+    const Variable<T> states =
+        detail::complex_scan_states<T>(op, {all.steps(a.re, T(1)), all.steps(a.im, T(0))},
+                                       {all.steps(b.re, T(0)), all.steps(b.im, T(0))},
+                                       {all.start(h0.re), all.start(h0.im)}, options.backwards);
+    const auto [re, im] = parts(states, after<T>, options.backwards);
+    return {{all.steps(re, T(0)), all.steps(im, T(0))}, parts(states, last<T>, options.backwards)};
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> detail::scan_states(const Op&, const Variable<T>&, const Variable<T>&,    \
-                                             const Variable<T>&, bool);                            \
+                                             const Variable<T>&, bool, bool);                      \
+    template Variable<T> detail::complex_scan_states(                                              \
+        const Op&, const Complex<T>&, const Complex<T>&, const Complex<T>&, bool, bool);           \
     template LinearScan<T> linear_scan(const Variable<T>&, const Variable<T>&, const Variable<T>&, \
-                                       const LinearScanOptions&, Op);
+                                       const LinearScanOptions&, Op);                              \
+    template ComplexLinearScan<T> complex_linear_scan(                                             \
+        const Complex<T>&, const Complex<T>&, const Complex<T>&, const LinearScanOptions&, Op);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

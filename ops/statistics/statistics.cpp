@@ -21,7 +21,8 @@ template <class T>
 Variable<T> prod_of(const Op& op, const ReducedRows<T>& x, bool keep_dims) {
     const Variable<T> factors = transpose(x.rows);
     const Variable<T> zeros = constant(Tensor<T>::scalar(0).broadcast_to(factors.shape()));
-    const Variable<T> products = detail::scan_states(op, factors, zeros, Variable<T>(T(1)), false);
+    const Variable<T> products =
+        detail::scan_states(op, factors, zeros, Variable<T>(T(1)), false, true);
     return x.shaped(select(products, 0, x.count()), keep_dims);
 }
 

@@ -7,6 +7,8 @@ usage: char_lm.py PROGRAM
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,6 +90,24 @@ with tempfile.TemporaryDirectory() as name:
         assert found["passed"] == "yes" and json.loads(report.read_text())["passed"] is True
     run("train", "--cell", "lstm", "--layers", 1, "--check-gradients", "--check-order", 2)
 
+    # Every other cell trains, is drawn, resumes bit for bit, and samples one character at a time.
+    cells = re.search(r"--cell [^{]*{([\w,]+)}", run("train", "--help"))[1].split(",")
+    assert len(cells) == 14 and "mamba" in cells, cells
+    for cell in sorted(set(cells) - {"rnn", "lstm", "gru"}):
+        small = [*train[:-2], "--cell", cell, "--learning-rate", 0.01]
+        one, two = folder / "cell.safetensors", folder / "parts.safetensors"
+        learned = result(run(*small, "--epochs", 2, "--out", one))
+        assert float(learned["validation_nats"]) < 3.0, (cell, learned)
+        shutil.copy(one, two)
+        run("eval", one, text)
+        sample = ["--prompt", "line ", "--length", 20, "--seed", 1]
+        assert run("sample", one, *sample) == run("sample", two, *sample), cell
+        for out in (one, two):
+            run(*small, "--epochs", 3, "--out", out, "--resume")
+        assert tensors(one) == tensors(two), cell
+        assert int(result(run(*draw, folder / "cell.dot", "--cell", cell))["nodes"]) > 10
+        assert result(run("train", "--cell", cell, "--check-gradients"))["passed"] == "yes", cell
+
     # A transformer carries keys and values from batch to batch, and into a resumed run.
     attends = ["--model", "transformer", "--layers", 2, "--heads", 2, "--context", 6]
     one = folder / "transformer.safetensors"
@@ -127,6 +147,7 @@ with tempfile.TemporaryDirectory() as name:
     refuses("train", folder / "none.txt", naming=["none.txt"])
     refuses("train", text, "--cell", "transformer", naming=["--cell"])
     refuses("train", text, "--model", "elman", naming=["--model"])
+    refuses("train", text, "--model", "transformer", "--cell", "mamba", naming=["--cell mamba", "no recurrent cell"])
     refuses("train", text, *SMALL, "--model", "transformer", "--heads", 3, naming=["16", "3"])
     refuses("train", text, "--batch", 5, naming=["5", "2"])
     refuses("train", text, "--epochs", -1, naming=["--epochs"])

@@ -87,6 +87,8 @@ def main():
         assert "gradient check passed" in loss and values[-1] < values[0], loss
         error = numbers(r"largest error (\S+)", run("physics", folder=folder))
         assert error[0] < 0.01, error
+        error = numbers(r"largest error (\S+)", run("neural_ode", folder=folder))
+        assert error[0] < 0.1, error
         gradients = numbers(r"gradient (\S+)", run("newton", folder=folder))
         assert gradients[-1] < 1e-9 < 1e-5 < gradients[-3], gradients # quadratic at the end
         drawn = run("drawing", folder=folder)

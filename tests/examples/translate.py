@@ -6,6 +6,7 @@ usage: translate.py TRANSLATE WORD_LM
 """
 
 import pathlib
+import re
 import tempfile
 
 from programs import learns, refuses, result, run
@@ -78,6 +79,15 @@ with tempfile.TemporaryDirectory() as name:
     assert abs(sum(shares) - 1) < 1e-2 and len(shares) == 38, guessed
     assert result(guessed)["next"] in ("shoes", "gloves", "socks", "boots"), guessed
     assert result(run(WORD_LM, "train", "--check-gradients"))["passed"] == "yes"
+    cells = re.search(r"--cell [^{]*{([\w,]+)}", run(WORD_LM, "train", "--help"))[1].split(",")
+    other = folder / "other.safetensors"
+    for cell in sorted(set(cells) - {"lstm"}):
+        run(WORD_LM, "train", *small, "--cell", cell, "--epochs", 1, "--out", other)
+        run(WORD_LM, "train", "--epochs", 2, "--resume", "--out", other)
+        assert 0 < float(result(run(WORD_LM, "next", other, "he wears a pair of"))["p"]) <= 1
+        run(WORD_LM, "train", *small, "--cell", cell, "--dump-graph", folder / "graph.dot")
+        assert result(run(WORD_LM, "train", "--cell", cell, "--check-gradients"))["passed"] == "yes", cell
+    refuses(WORD_LM, "train", "--cell", "mamba", "--weight-dropout", 0.1, naming=["Mamba", "weight_dropout", "recurrent weight"])
     text = wrong(b"one two three\n\ntwo one\n" * 200, folder / "text.txt")
     run(WORD_LM, "train", text, "--valid", text, *small[:-2], "--epochs", 1,
         "--frequent", 0, "--out", folder / "text.safetensors")

@@ -173,9 +173,9 @@ void add_recurrent(std::vector<Entry>& all) {
     all.push_back(recurrent<nn::SruCell<double>>("SruCell"));
     all.push_back(recurrent<nn::QrnnCell<double>>("QrnnCell"));
     all.push_back(recurrent<nn::IndRnnCell<double>>("IndRnnCell"));
-    all.push_back(recurrent<nn::LruCell<double>>("LruCell"));
+    all.push_back(recurrent<nn::LruCell<double>>("StateSpaceCell LruDynamics"));
     all.push_back(recurrent<nn::RgLruCell<double>>("RgLruCell"));
-    all.push_back(recurrent<nn::S5Cell<double>>("S5Cell"));
+    all.push_back(recurrent<nn::S5Cell<double>>("S5Dynamics"));
     all.push_back(recurrent<nn::MambaCell<double>>("MambaCell", {.states = 2, .window = 2}, 1));
     all.push_back(recurrent<nn::SLstmCell<double>>("SLstmCell"));
     all.push_back(recurrent<nn::MLstmCell<double>>("MLstmCell", {.heads = 2}));

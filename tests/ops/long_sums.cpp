@@ -6,9 +6,14 @@
 #include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/matrix.hpp>
+#include <unroll/ops/order/cumulative.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
+
+#include <algorithm>
+#include <array>
+#include <limits>
 
 using namespace test;
 
@@ -20,6 +25,53 @@ using F = Variable<float>;
 constexpr std::size_t many = 1'000'000;
 constexpr float term = 0.1f;
 const double total = static_cast<double>(term) * static_cast<double>(many);
+
+// x in the first column of [many, 2], and the reverse in the second.
+Floats both_ways(const std::vector<float>& x) {
+    Floats table({many, 2});
+    for (std::size_t i = 0; i < many; ++i) {
+        table.data()[2 * i] = x[i];
+        table.data()[2 * i + 1] = x[many - 1 - i];
+    }
+    return table;
+}
+std::vector<float> random_terms(float mean, float deviation) {
+    std::vector<float> x(many);
+    Random(4).fill_normal(x.data(), many, mean, deviation);
+    return x;
+}
+
+using Exact = std::vector<double>;
+
+// The largest error of cumulative results of x and of the gradient of their sum, relative to the
+// exact values, or to `least` if that is larger. `values` and `slopes` are of a vector.
+template <class F, class Values, class Slopes>
+std::array<double, 2> cumulative_errors(const std::vector<float>& x, const F& f,
+                                        const Values& values, const Slopes& slopes,
+                                        const std::array<double, 2>& least) {
+    Tape<float> tape;
+    const auto table = tape.variable(both_ways(x));
+    const auto y = f(table);
+    tape.backward(sum(y));
+    const Floats gradient = tape.gradient(table);
+    std::array<double, 2> worst{};
+    for (std::size_t column = 0; column < 2; ++column) {
+        Exact in(x.begin(), x.end());
+        if (column == 1) std::reverse(in.begin(), in.end());
+        const Exact exact = values(in), slope = slopes(in, exact);
+        for (std::size_t i = 0; i < many; ++i) {
+            const auto note = [&](std::size_t which, const Floats& found, double exact) {
+                const double error =
+                    std::abs(static_cast<double>(found.data()[2 * i + column]) - exact);
+                worst[which] =
+                    std::max(worst[which], error / std::max(std::abs(exact), least[which]));
+            };
+            note(0, y.value(), exact[i]);
+            note(1, gradient, slope[i]);
+        }
+    }
+    return worst;
+}
 
 // The largest relative error of the elements.
 double error(const Floats& x, double exact) {
@@ -104,4 +156,81 @@ TEST_CASE("products with an inner dimension of a million") {
     const auto weight = tape.variable(Floats::ones({3, 2}));
     tape.backward(sum(linear(Floats::full({many, 2}, term), weight)));
     CHECK(error(tape.gradient(weight), total) < 1e-4);
+}
+
+TEST_CASE("cumsum of a million terms") {
+    const auto values = [](Exact x) {
+        long double sum = 0;
+        for (double& v : x) v = static_cast<double>(sum += static_cast<long double>(v));
+        return x;
+    };
+    const auto slopes = [](Exact x, const Exact&) {
+        for (std::size_t i = 0; i < many; ++i) x[i] = static_cast<double>(many - i);
+        return x;
+    };
+    const auto f = [](const F& x) { return cumsum(x, 0); };
+    for (const auto& x : {std::vector<float>(many, term), random_terms(0, 1), random_terms(1, 3)}) {
+        const auto [value, slope] = cumulative_errors(x, f, values, slopes, {1e-3, 1});
+        CHECK(value < 1.2e-7);
+        CHECK(slope < 1.2e-7);
+    }
+    // Along the last axis, and of infinite terms.
+    CHECK(cumsum(Floats::full({2, many}, term), 1).value().select(1, many - 1)(1) ==
+          static_cast<float>(total));
+    constexpr float inf = std::numeric_limits<float>::infinity();
+    CHECK(cumsum(Floats({4}, {1, inf, 2, 3}), 0).value() == Floats({4}, {1, inf, inf, inf}));
+    CHECK(cumsum(Floats({3}, {3e38f, 3e38f, 1}), 0).value() == Floats({3}, {3e38f, inf, inf}));
+}
+
+TEST_CASE("cumprod of a million factors") {
+    const auto values = [](Exact x) {
+        long double product = 1;
+        for (double& v : x) v = static_cast<double>(product *= static_cast<long double>(v));
+        return x;
+    };
+    const auto slopes = [](Exact x, const Exact& y) {
+        long double sum = 0;
+        for (std::size_t i = many; i-- > 0;) {
+            sum += static_cast<long double>(y[i]);
+            x[i] = static_cast<double>(sum / static_cast<long double>(x[i]));
+        }
+        return x;
+    };
+    const auto f = [](const F& x) { return cumprod(x, 0); };
+    for (const auto& x : {std::vector<float>(many, 1.0000016f), random_terms(1, 1e-3f)}) {
+        const auto [value, slope] = cumulative_errors(x, f, values, slopes, {1e-30, 1e-30});
+        CHECK(value < 1.2e-7);
+        CHECK(slope < 4e-7);
+    }
+}
+
+TEST_CASE("logcumsumexp of a million terms") {
+    const auto values = [](Exact x) {
+        long double top = -1e30L, sum = 0;
+        for (double& v : x) {
+            const auto q = static_cast<long double>(v);
+            if (q > top) sum *= std::exp(top - q), top = q;
+            sum += std::exp(q - top);
+            v = static_cast<double>(top + std::log(sum));
+        }
+        return x;
+    };
+    const auto slopes = [](Exact x, const Exact& y) { // y never falls
+        long double last = static_cast<long double>(y.back()), sum = 0;
+        for (std::size_t i = many; i-- > 0;) {
+            const auto q = static_cast<long double>(y[i]);
+            sum = sum * std::exp(q - last) + 1;
+            last = q;
+            x[i] = static_cast<double>(sum * std::exp(static_cast<long double>(x[i]) - q));
+        }
+        return x;
+    };
+    const auto f = [](const F& x) { return logcumsumexp(x, 0); };
+    std::vector<float> ramp(many);
+    for (std::size_t i = 0; i < many; ++i) ramp[i] = 2e-5f * static_cast<float>(i);
+    for (const auto& x : {std::vector<float>(many, term), random_terms(0, 3), ramp}) {
+        const auto [value, slope] = cumulative_errors(x, f, values, slopes, {1, 1e-30});
+        CHECK(value < 2e-7);
+        CHECK(slope < 4e-6);
+    }
 }

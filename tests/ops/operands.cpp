@@ -109,6 +109,9 @@ constexpr bool everything() {
     TAKES_TWO(batch_norm(a, b, b).y + batch_norm(a, b, b, b, b));
     TAKES_TWO(binary_cross_entropy(a, b) + mean_squared_error(a, b) + huber(a, b));
     TAKES_TWO(linear_scan(a, b).output + linear_scan(a, b, b).state);
+    TAKES_ONE(linear_scan(0.9f, x).output + linear_scan(1, x, 0.5).state +
+              linear_scan(x, 0.9f).output);
+    TAKES_TWO(complex_linear_scan<T>({a, b}, {b, 1}).output.re);
     TAKES_ONE(cumsum(x) + cumsum(x, 0) + cumprod(x) + cumprod(x, 0));
     TAKES_ONE(logcumsumexp(x) + logcumsumexp(x, 0));
     TAKES_ONE(sort(x) + take(x, argsort(x)) + topk_values(x, 1));

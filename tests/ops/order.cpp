@@ -14,6 +14,7 @@
 #include <unroll/ops/views.hpp>
 
 #include <algorithm>
+#include <complex>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -143,6 +144,111 @@ TEST_CASE("linear_scan: third derivative") {
     CHECK(first.item() == 12);
     CHECK(second.item() == 12);
     CHECK(third.item() == 6);
+}
+
+TEST_CASE("linear_scan: a number first") {
+    const Tensor<float> x({3}, {1, 1, 1});
+    CHECK(linear_scan(0.5f, x).output.value() == Tensor<float>({3}, {1, 1.5, 1.75}));
+    CHECK(linear_scan(2, V(Tensor<double>({2}, {0, 1})), 3).state.item() == 13);
+    CHECK(linear_scan(0.5, Parameter<float>("p", x), 2, {.backwards = true}).state.item() == 2);
+}
+
+TEST_CASE("complex_linear_scan equals a loop") {
+    using C = std::complex<double>;
+    const std::size_t batch = 3;
+    for (const std::size_t width : {1, 3, 17, 700})
+        for (const std::size_t steps : {0, 1, 6})
+            for (const bool backwards : {false, true})
+                for (const bool constant : {false, true})
+                    for (const std::vector<std::size_t>& lengths :
+                         {std::vector<std::size_t>{}, {steps, 0, steps / 2}}) {
+                        const Shape shape{steps, batch, width},
+                            of_a = constant ? Shape{width} : shape;
+                        std::array<Tensor<double>, 6> x;
+                        for (std::size_t i = 0; i < 6; ++i)
+                            x[i] = random_tensor(i < 2   ? of_a
+                                                 : i < 4 ? shape
+                                                         : Shape{batch, width},
+                                                 i + 1, 0.7);
+                        const auto [output, state] = complex_linear_scan<double>(
+                            {x[0], x[1]}, {x[2], x[3]}, {x[4], x[5]},
+                            {.lengths = lengths, .backwards = backwards});
+                        const Tensor<double> a = x[0].broadcast_to(shape),
+                                             ai = x[1].broadcast_to(shape);
+                        double worst = 0;
+                        for (std::size_t b = 0; b < batch; ++b)
+                            for (std::size_t i = 0; i < width; ++i) {
+                                const std::size_t length = lengths.empty() ? steps : lengths[b];
+                                C h(x[4](b, i), x[5](b, i));
+                                for (std::size_t k = 0; k < steps; ++k) {
+                                    const std::size_t t =
+                                        k < length && backwards ? length - 1 - k : k;
+                                    if (k < length)
+                                        h = C(a(t, b, i), ai(t, b, i)) * h +
+                                            C(x[2](t, b, i), x[3](t, b, i));
+                                    const C found(output.re.value()(t, b, i),
+                                                  output.im.value()(t, b, i));
+                                    worst =
+                                        std::max(worst, std::abs(found - (k < length ? h : C())));
+                                }
+                                const C last(state.re.value()(b, i), state.im.value()(b, i));
+                                worst = std::max(worst, std::abs(last - h));
+                            }
+                        CHECK(worst < 1e-12);
+                    }
+}
+
+TEST_CASE("complex_linear_scan does not read after the end of a sequence") {
+    const std::vector<std::size_t> lengths{1, 2};
+    Tensor<double> values = random_tensor({3, 2});
+    values(1, 0) = values(2, 0) = not_a_number;
+    values(2, 1) = inf;
+    for (const bool backwards : {false, true}) {
+        Tape<double> tape;
+        const V a = tape.variable(values), b = tape.variable(values);
+        const auto [output, state] = complex_linear_scan<double>(
+            {a, a}, {b, b}, {1, 0}, {.lengths = lengths, .backwards = backwards});
+        CHECK(output.re.value()(1, 0) == 0);
+        CHECK(output.im.value()(2, 1) == 0);
+        tape.backward(sum(output.re) + sum(state.im));
+        for (const V& x : {a, b}) {
+            CHECK(std::isfinite(tape.gradient(x)(0, 0)));
+            for (const auto& [t, i] : {std::pair(1, 0), std::pair(2, 0), std::pair(2, 1)})
+                CHECK(tape.gradient(x)(t, i) == 0);
+        }
+    }
+}
+
+TEST_CASE("complex_linear_scan: third derivative") {
+    // Re h = Re (a + i b)^3 from h0 = 1: a^3 - 3 a b^2.
+    Tape<double> tape;
+    const V a = tape.variable(Tensor<double>::scalar(2)),
+            b = tape.variable(Tensor<double>::scalar(3));
+    const V h =
+        complex_linear_scan<double>({broadcast_to(a, {3}), b}, {0.0, 0.0}, {1.0, 0.0}).state.re;
+    CHECK(h.item() == 8 - 54);
+    const V first = gradients(h, {b}, {.create_graph = true})[0];
+    const V second = gradients(first, {b}, {.create_graph = true})[0];
+    const V third = gradients(second, {a}, {.create_graph = true})[0];
+    CHECK(first.item() == -36);
+    CHECK(second.item() == -12);
+    CHECK(third.item() == -6);
+}
+
+TEST_CASE("threads: complex_linear_scan has the same bits") {
+    const auto part = [](std::uint64_t seed) {
+        return random_tensor<float>({9, 100000}, seed, 0.5f);
+    };
+    const Tensor<float> x = part(1), y = part(2);
+    const auto run = [&] {
+        return complex_linear_scan<float>({x, y}, {y, x}).output.im.value().copy();
+    };
+    const std::size_t before = threads::count();
+    threads::set(1);
+    const Tensor<float> one = run();
+    threads::set(4);
+    CHECK(run() == one);
+    threads::set(before);
 }
 
 TEST_CASE("threads: linear_scan has the same bits") {

@@ -3,6 +3,7 @@
 #include <unroll/ops/order/cumulative.hpp>
 #include <unroll/ops/order/linear_scan.hpp>
 #include <unroll/ops/order/sort.hpp>
+#include <unroll/ops/order/weighted_sums.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/statistics/norms.hpp>
@@ -63,10 +64,64 @@ std::vector<Spec> scans() {
              linear_scan(fixed({3, 3}), fixed({3, 3}), 0, {.lengths = lengths});
          },
          "length 4 of sequence 0 exceeds the 3 steps of [3, 3]"},
+        {"complex_linear_scan",
+         [](const Many& x) {
+             const Complex<double> a{x[0], x[1]}, b{x[2], x[3]}, h0{x[4], x[5]};
+             const auto [forwards, last] = complex_linear_scan(a, b, h0);
+             const auto [backwards, first] = complex_linear_scan(a, b, h0, {.backwards = true});
+             return forwards.re * backwards.im + forwards.im * sin(backwards.re) +
+                    last.re * first.im + last.im * first.re;
+         },
+         {{{4, 3, 2}, {4, 3, 2}, {4, 3, 2}, {4, 3, 2}, {3, 2}, {3, 2}},
+          {{2}, {2}, {4, 3, 2}, {4, 3, 2}, {}, {2}},
+          {{4, 1, 2}, {3, 1}, {3, 1}, {4, 1, 1}, {3, 1}, {}},
+          {{5}, {5}, {5}, {5}, {}, {}},
+          {{0, 3}, {0, 3}, {0, 3}, {0, 3}, {3}, {3}},
+          {{3, 0}, {3, 0}, {3, 0}, {3, 0}, {0}, {0}}},
+         nullptr,
+         [] {
+             complex_linear_scan<double>({fixed({4, 3}), 1}, {fixed({4, 3}), 0}, {0, fixed({2})});
+         },
+         "complex_linear_scan: h0 [2] does not broadcast to a state [3] of [4, 3]"},
+        {"complex_linear_scan",
+         [](const Many& x) {
+             const Complex<double> a{x[0], x[1]}, b{x[2], x[3]}, h0{x[4], x[5]};
+             const auto [forwards, last] = complex_linear_scan(a, b, h0, {.lengths = lengths});
+             const auto [backwards, first] =
+                 complex_linear_scan(a, b, h0, {.lengths = lengths, .backwards = true});
+             return forwards.re * backwards.im + forwards.im * backwards.re + last.re * first.im +
+                    sin(last.im) * first.re;
+         },
+         {{{4, 3, 2}, {4, 3, 2}, {4, 3, 2}, {4, 3, 2}, {3, 2}, {3, 2}},
+          {{2}, {}, {4, 3, 2}, {3, 1}, {}, {3, 1}}},
+         nullptr,
+         [] {
+             complex_linear_scan<double>({fixed({3, 3}), 1}, {fixed({3, 3}), 0}, {0, 0},
+                                         {.lengths = lengths});
+         },
+         "length 4 of sequence 0 exceeds the 3 steps of [3, 3]"},
+        {"complex_scan_states",
+         [](const Many& x) {
+             const auto states = [&](bool backwards, bool conjugate) {
+                 return detail::complex_scan_states<double>("scan", {x[0], x[1]}, {x[1], x[2]},
+                                                            {x[3], x[3]}, backwards, conjugate);
+             };
+             return states(false, true) * states(true, false) + sin(states(true, true));
+         },
+         {{{4, 3}, {4, 3}, {4, 3}, {3}}, {{2, 2, 2}, {2, 2, 2}, {2, 2, 2}, {}}}},
+        {"weighted_sums",
+         [](const Many& x) {
+             return detail::weighted_sums<double>("sums", x[0], x[1], x[2], false) *
+                    detail::weighted_sums<double>("sums", x[0], x[1], x[2], true);
+         },
+         {{{4, 3}, {4, 3}, {4, 3}}, {{2, 2, 2}, {2, 2, 2}, {2, 2, 2}}, {{1}, {1}, {1}}}},
+        {"log_sums",
+         [](const Many& x) { return detail::log_sums<double>("sums", x[0]); },
+         {{{4, 3}}, {{1}}, {{3, 2, 2}}}},
         {"scan_states",
          [](const Many& x) {
              return detail::scan_states<double>("scan", x[0], x[1], x[2], false) *
-                    detail::scan_states<double>("scan", x[0], x[1], x[2], true);
+                    detail::scan_states<double>("scan", x[0], x[1], x[2], true, true);
          },
          {{{4, 3}, {4, 3}, {3}}, {{2, 2, 2}, {2, 2, 2}, {}}, {{0, 2}, {0, 2}, {2}}}},
         cumulative("cumsum", [](const V& x, std::ptrdiff_t axis) { return cumsum(x, axis); }),

@@ -24,45 +24,99 @@ bool near_equal_or_zero(const std::vector<Tensor<double>>& x, const Call& c) {
 void add_scans(std::vector<Operation>& all) {
     // Operands that broadcast to one shape, and sequences of x; the numbers are the direction and
     // the lengths, if there are any.
-    add(
-        all, "linear_scan",
-        [](Values& v, Call& c) {
+    const auto choose = [](std::size_t planes) {
+        return [planes](Values& v, Call& c) {
             if (!v.pick(c.operands, has_axis)) return false;
             const Shape shape = v.shape(c.operands[0]);
             const auto fits = [&](const Shape& to) {
                 return [to](const Shape& s) { return unroll::broadcasts_to(s, to); };
             };
-            if (!v.pick(c.operands, fits(shape))) return false;
-            if (!v.pick(c.operands, fits(Shape(shape.begin() + 1, shape.end())))) return false;
+            for (std::size_t i = 1; i < 2 * planes; ++i)
+                if (!v.pick(c.operands, fits(shape))) return false;
+            for (std::size_t i = 0; i < planes; ++i)
+                if (!v.pick(c.operands, fits(Shape(shape.begin() + 1, shape.end())))) return false;
             c.numbers = {static_cast<std::int64_t>(v.below(2))};
             if (shape.size() < 2 || v.below(2) == 0) return true;
             for (std::size_t b = 0; b < shape[1]; ++b)
                 c.numbers.push_back(static_cast<std::int64_t>(v.below(shape[0] + 1)));
             return true;
-        },
-        [](const auto& x, const Call& c) {
-            const std::vector<std::size_t> lengths(c.numbers.begin() + 1, c.numbers.end());
+        };
+    };
+    const auto lengths_of = [](const Call& c) {
+        return std::vector<std::size_t>(c.numbers.begin() + 1, c.numbers.end());
+    };
+    // Calls f for each step of each element of the state, with the indices of both.
+    const auto for_steps = [](const Shape& shape, const Call& c, const auto& begin, const auto& f,
+                              const auto& end) {
+        for_each(Shape(shape.begin() + 1, shape.end()), [&](const Index& i) {
+            std::size_t length = shape[0];
+            if (c.numbers.size() > 1) length = static_cast<std::size_t>(c.numbers[1 + i[0]]);
+            begin(i);
+            Index at = i;
+            at.insert(at.begin(), 0);
+            for (std::size_t k = 0; k < length; ++k) {
+                at[0] = c.numbers[0] != 0 ? length - 1 - k : k;
+                f(at);
+            }
+            end(i);
+        });
+    };
+    add(
+        all, "linear_scan", choose(1),
+        [lengths_of](const auto& x, const Call& c) {
+            const auto lengths = lengths_of(c);
             const auto found =
                 linear_scan(x[0], x[1], x[2], {.lengths = lengths, .backwards = c.numbers[0] != 0});
             return std::vector{found.output, found.state};
         },
-        [](const auto& x, const Call& c) {
+        [for_steps](const auto& x, const Call& c) {
             using A = std::decay_t<decltype(x[0])>;
             const Shape& shape = x[0].shape;
             std::vector<A> out{A(shape), A(Shape(shape.begin() + 1, shape.end()))};
-            for_each(out[1].shape, [&](const Index& i) {
-                std::size_t length = shape[0];
-                if (c.numbers.size() > 1) length = static_cast<std::size_t>(c.numbers[1 + i[0]]);
-                auto h = x[2].broadcast(i);
-                Index at = i;
-                at.insert(at.begin(), 0);
-                for (std::size_t k = 0; k < length; ++k) {
-                    at[0] = c.numbers[0] != 0 ? length - 1 - k : k;
+            std::decay_t<decltype(x[0].x[0])> h;
+            for_steps(
+                shape, c, [&](const Index& i) { h = x[2].broadcast(i); },
+                [&](const Index& at) {
                     h = x[0](at) * h + x[1].broadcast(at);
                     out[0](at) = h;
-                }
-                out[1](i) = h;
-            });
+                },
+                [&](const Index& i) { out[1](i) = h; });
+            return out;
+        });
+    add(
+        all, "complex_linear_scan", choose(2),
+        [lengths_of](const auto& x, const Call& c) {
+            using T = typename std::decay_t<decltype(x[0])>::value_type;
+            const auto lengths = lengths_of(c);
+            const auto [h, last] = unroll::complex_linear_scan<T>(
+                {x[0], x[1]}, {x[2], x[3]}, {x[4], x[5]},
+                {.lengths = lengths, .backwards = c.numbers[0] != 0});
+            return std::vector{h.re, h.im, last.re, last.im};
+        },
+        [for_steps](const auto& x, const Call& c) {
+            using A = std::decay_t<decltype(x[0])>;
+            const Shape& shape = x[0].shape;
+            const Shape of_state(shape.begin() + 1, shape.end());
+            std::vector<A> out{A(shape), A(shape), A(of_state), A(of_state)};
+            std::decay_t<decltype(x[0].x[0])> h, hi;
+            for_steps(
+                shape, c,
+                [&](const Index& i) {
+                    h = x[4].broadcast(i);
+                    hi = x[5].broadcast(i);
+                },
+                [&](const Index& at) {
+                    const auto a = x[0](at), ai = x[1].broadcast(at);
+                    const auto re = a * h - ai * hi + x[2].broadcast(at);
+                    hi = a * hi + ai * h + x[3].broadcast(at);
+                    h = re;
+                    out[0](at) = h;
+                    out[1](at) = hi;
+                },
+                [&](const Index& i) {
+                    out[2](i) = h;
+                    out[3](i) = hi;
+                });
             return out;
         });
     const auto cumulative = [&](const char* name, auto run, auto next) {

@@ -75,7 +75,7 @@ TEST_CASE("scans: Sru") {
                         const double f = plain_sigmoid(a[i] + v(0, i) * c),
                                      r = plain_sigmoid(a[2 + i] + v(1, i) * c);
                         c = f * c + (1 - f) * g[i];
-                        state[0][i] = r * c + (1 - r) * skip[i];
+                        state[0][i] = r * c + (1 - r) * cell.alpha * skip[i];
                     }
                     out.push_back(state[0]);
                 }
@@ -83,8 +83,31 @@ TEST_CASE("scans: Sru") {
             });
         check_layer<nn::SruCell>({}, input, 2);
     }
+    check_layer<nn::SruCell>({.highway_bias = -2, .rescale = false}, 2, 2);
+    CHECK(nn::SruCell<double>(2, 2).alpha == std::sqrt(3.0));
+    CHECK(nn::SruCell<double>(2, 2, {.rescale = false}).alpha == 1);
+    const nn::SruCell<double> passing(3, 2, {.highway_bias = -2});
+    CHECK(passing.alpha == doctest::Approx(std::sqrt(1 + 2 * std::exp(-2.0))));
+    CHECK(passing.gates.bias.value() == Tensor<double>({4}, {0, 0, -2, -2}));
+    check_refused([] { nn::SruCell<double>(2, 2, {.highway_bias = std::nan("")}); },
+                  "SruCell: expected a finite highway_bias, got nan");
     check_refused([] { nn::SruCell<double>(0, 3); },
                   "SruCell: input and hidden must be at least 1, got 0 and 3");
+}
+
+// The mean square of h' of a new layer is about that of x  (Lei et al. 2018).
+TEST_CASE("scans: the scaling of Sru keeps the variance of x") {
+    const std::size_t width = 200;
+    for (const double bias : {0.0, -2.0}) {
+        nn::SruCell<double> cell(width, width, {.highway_bias = bias});
+        const Tensor<double> x = random_tensor({200, width}, 5);
+        nn::State<double, 2> state;
+        for (auto& s : state) s = Tensor<double>::zeros({200, width});
+        const double variance = mean(square(cell.step(cell.project(x), state)[0])).item();
+        CAPTURE(bias);
+        CHECK(variance > 0.7);
+        CHECK(variance < 1.4);
+    }
 }
 
 TEST_CASE("scans: Qrnn") {

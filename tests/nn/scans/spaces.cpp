@@ -2,7 +2,6 @@
 
 #include "nn/scans/scans.hpp"
 
-#include <unroll/nn/scans/complex_scan.hpp>
 #include <unroll/nn/scans/lru.hpp>
 #include <unroll/nn/scans/mamba.hpp>
 #include <unroll/nn/scans/rg_lru.hpp>
@@ -143,20 +142,51 @@ TEST_CASE("scans: S5") {
 }
 
 TEST_CASE("scans: zero-order hold does not cancel at short steps") {
+    nn::S5Cell<double> cell(1, 1);
     for (const double size : {1e-12, 1e-6, 1e-3, 0.1, 1.0})
         for (const double angle : {1.6, 2.5, 3.1}) {
             CAPTURE(size);
-            const std::complex<long double> z =
-                std::polar<long double>(size, static_cast<long double>(angle));
-            std::complex<long double> exact = 0, term = 1;
-            for (int k = 1; k < 40; term *= z / static_cast<long double>(k), ++k)
-                exact += term / static_cast<long double>(k);
-            const auto found = nn::detail::complex_exp_quotient<double>(
-                {Tensor<double>({1}, {static_cast<double>(z.real())}),
-                 Tensor<double>({1}, {static_cast<double>(z.imag())})});
-            const std::complex<long double> value(found.re.value()(0), found.im.value()(0));
-            CHECK(std::abs(value - exact) < 1e-15L * std::abs(exact));
+            // Δ = size, and A = e^(i angle).
+            const std::complex<long double> A =
+                std::polar<long double>(1, static_cast<long double>(angle));
+            cell.log_step.set(Tensor<double>({1}, {std::log(size)}));
+            cell.log_real.set(Tensor<double>({1}, {static_cast<double>(std::log(-A.real()))}));
+            cell.imaginary.set(Tensor<double>({1}, {static_cast<double>(A.imag())}));
+            const long double step = std::exp(static_cast<long double>(cell.log_step.value()(0)));
+            std::complex<long double> exact = 0, term = step;
+            for (int k = 1; k < 40; term *= step * A / static_cast<long double>(++k)) exact += term;
+            const auto b = cell.coefficients().b;
+            const std::complex<long double> value(b.re.value()(0), b.im.value()(0));
+            CHECK(std::abs(value - exact) < 4e-15L * std::abs(exact));
         }
+}
+
+// Nodes of a forward pass, and the largest difference from one step at a time.
+template <class Cell>
+void check_long(std::size_t steps) {
+    nn::Recurrent<Cell> net({.input = 2, .hidden = 8});
+    const auto& cell = net.cells()[0];
+    Tensor<float> x = converted<float>(random_tensor({steps, 2, 2}, 3));
+    Tape<float> tape;
+    const auto whole = net(x);
+    CHECK(tape.size() < 60);
+    tape.backward(mean(square(whole.output)));
+    const NoRecording<> pause;
+    typename nn::Recurrent<Cell>::States state;
+    for (std::size_t s = 0; s < state.size(); ++s)
+        state[s] = Tensor<float>::zeros({2, net.widths()[s]});
+    double worst = 0;
+    for (std::size_t t = 0; t < steps; ++t) {
+        state = cell.step(cell.project(Variable<float>(x.select(0, t))), state);
+        worst = std::max(worst, distance(state[0].value(), whole.output.value().select(0, t)));
+    }
+    CHECK(worst < 1e-6);
+}
+
+TEST_CASE("scans: a long sequence is a few nodes, and equals one step at a time") {
+    check_long<nn::LruCell<float>>(4096);
+    check_long<nn::S5Cell<float>>(4096);
+    check_long<nn::RgLruCell<float>>(4096);
 }
 
 TEST_CASE("scans: Mamba") {
