@@ -50,7 +50,7 @@ PAGES = {
                       "nn/text/entity_tags", "nn/text/shuffled_batches", "nn/text/stream"]),
     "series": ("Time series", ["nn/series/time_series"]),
     "optim": ("Training", ["optim/base", "optim/optimizer",
-                          
+                           "optim/ema",
                            "optim/schedule", "optim/clip", "optim/flat", "optim/parallel", "optim/checkpoint",
                            "optim/resumable"]),
     "tape": ("Variables, tapes and gradients", ["core/autograd/variable", "core/autograd/parameter",
