@@ -2,7 +2,9 @@
 #include <unroll/optim/checkpoint.hpp>
 #include <unroll/optim/parameter_list.hpp>
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -13,11 +15,22 @@ namespace {
 // Version 1 identified the tensors of the optimiser's state by index; later versions use paths.
 constexpr const char* version = "2";
 constexpr const char* version_key = "unroll.checkpoint";
-constexpr const char* steps_key = "unroll.steps";
-constexpr const char* state_prefix = "optimizer.";
 constexpr const char* tensor_prefix = "tensor.";
 
-bool starts_with(const std::string& name, const char* prefix) { return name.rfind(prefix, 0) == 0; }
+// Where a checkpoint stores something that resumes.
+struct Part {
+    const char* prefix;    // of the names of its tensors
+    const char* steps_key; // of its step in the metadata
+    const char* whose;
+};
+constexpr Part optimizer_part{"optimizer.", "unroll.steps", "the optimiser's"};
+constexpr Part average_part{"ema.", "unroll.ema_steps", "the average's"};
+constexpr const char* reserved[] = {tensor_prefix, optimizer_part.prefix, average_part.prefix};
+
+bool is_reserved(const std::string& name) {
+    return std::any_of(std::begin(reserved), std::end(reserved),
+                       [&](const char* prefix) { return name.starts_with(prefix); });
+}
 
 Shape shape_of(const StoredTensor& stored) {
     Shape shape;
@@ -48,8 +61,7 @@ std::vector<Tensor<T>> matching(const Op& op, const SafetensorsFile& file,
         }
     }
     for (const std::string& name : file.names())
-        if (!known.contains(name) && !starts_with(name, state_prefix) &&
-            !starts_with(name, tensor_prefix) && !name.ends_with("num_batches_tracked"))
+        if (!known.contains(name) && !is_reserved(name) && !name.ends_with("num_batches_tracked"))
             problems += "\n  unexpected: " + name;
     if (!problems.empty()) fail(op, "'" + file.path() + "' does not match the model:" + problems);
     for (const auto& parameter : parameters)
@@ -71,21 +83,55 @@ std::vector<NamedTensor> weights(const Op& op, const Parameters<T>& parameters) 
     const Parameters<T> each = each_once(parameters);
     require_distinct_paths(op, each);
     for (const auto& parameter : each) {
-        if (starts_with(parameter.path, state_prefix) || starts_with(parameter.path, tensor_prefix))
-            fail(op, "a parameter's path may not begin with '" + std::string(state_prefix) +
-                         "' or '" + tensor_prefix + "', got '" + parameter.path + "'");
+        if (is_reserved(parameter.path))
+            fail(op, "a parameter's path may not begin with '" + std::string(reserved[0]) + "', '" +
+                         reserved[1] + "' or '" + reserved[2] + "', got '" + parameter.path + "'");
         all.push_back({parameter.path, parameter.value()});
     }
     return all;
 }
 
-std::uint64_t whole_number(const Op& op, const std::string& path, const std::string& text) {
+std::uint64_t whole_number(const Op& op, const std::string& path, const std::string& text,
+                           const Part& part) {
     std::uint64_t count = 0;
     const char* const end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data(), end, count);
     if (error != std::errc() || stop != end)
-        fail(op, "'" + path + "' has '" + text + "' for the optimiser's step");
+        fail(op, "'" + path + "' has '" + text + "' for " + part.whose + " step");
     return count;
+}
+
+// The tensors whose names begin with the prefix, without it.
+template <class T>
+std::map<std::string, Tensor<T>> tensors_of(const SafetensorsFile& file,
+                                            const std::string& prefix) {
+    std::map<std::string, Tensor<T>> all;
+    for (const std::string& name : file.names())
+        if (name.starts_with(prefix)) all[name.substr(prefix.size())] = file.get<T>(name);
+    return all;
+}
+
+// A part that was read and fits what it is for.
+template <class T>
+struct Resumption {
+    Resumable<T>* to;
+    std::map<std::string, Tensor<T>> state;
+    std::uint64_t steps;
+};
+
+template <class T>
+Resumption<T> read_part(const Op& op, const SafetensorsFile& file, const Part& part,
+                        Resumable<T>& to) {
+    const auto steps = file.metadata().find(part.steps_key);
+    if (steps == file.metadata().end())
+        fail(op, "'" + file.path() + "' does not contain " + part.whose + " step");
+    Resumption<T> read{&to, tensors_of<T>(file, part.prefix),
+                       whole_number(op, file.path(), steps->second, part)};
+    const std::string problems = to.mismatches(read.state);
+    if (!problems.empty())
+        fail(op, "'" + file.path() + "': " + part.whose +
+                     " state does not match the parameters:" + problems);
+    return read;
 }
 
 } // namespace
@@ -111,11 +157,14 @@ void Checkpoint<T>::save(const std::string& path, Where where) const {
     std::vector<NamedTensor> all = weights(Op("save", where), parameters);
     std::map<std::string, std::string> texts = metadata;
     texts[version_key] = version;
-    if (optimizer != nullptr) {
-        for (const auto& [name, tensor] : optimizer->state())
-            all.push_back({state_prefix + name, tensor});
-        texts[steps_key] = std::to_string(optimizer->steps());
-    }
+    const auto add = [&](const Part& part, const Resumable<T>* from) {
+        if (from == nullptr) return;
+        for (const auto& [name, tensor] : from->state())
+            all.push_back({part.prefix + name, tensor});
+        texts[part.steps_key] = std::to_string(from->steps());
+    };
+    add(optimizer_part, optimizer);
+    add(average_part, average);
     for (const auto& [name, tensor] : tensors) all.push_back({tensor_prefix + name, tensor});
     write_safetensors(path, all, texts);
 }
@@ -137,29 +186,17 @@ void Checkpoint<T>::load(const std::string& path, Where where) {
                           : "") +
                      ". Its weights can be read by load_weights");
     const auto values = matching(op, file, parameters);
-    std::map<std::string, Tensor<T>> state, others;
-    for (const std::string& name : file.names()) {
-        if (starts_with(name, state_prefix))
-            state[name.substr(std::string(state_prefix).size())] = file.get<T>(name);
-        if (starts_with(name, tensor_prefix))
-            others[name.substr(std::string(tensor_prefix).size())] = file.get<T>(name);
-    }
-    if (optimizer != nullptr) {
-        const auto steps = file.metadata().find(steps_key);
-        if (steps == file.metadata().end())
-            fail(op, "'" + path + "' does not contain the optimiser's step");
-        const std::uint64_t count = whole_number(op, path, steps->second);
-        try {
-            optimizer->restore(state, count, where);
-        } catch (const Error& error) {
-            fail(op, "'" + path + "': " + error.failure()->problem);
-        }
-    }
+    std::vector<Resumption<T>> parts;
+    if (optimizer != nullptr) parts.push_back(read_part(op, file, optimizer_part, *optimizer));
+    if (average != nullptr) parts.push_back(read_part<T>(op, file, average_part, *average));
+    auto others = tensors_of<T>(file, tensor_prefix);
+    for (const auto& part : parts) part.to->restore(part.state, part.steps, where);
     set_all(parameters, values);
     tensors = std::move(others);
     metadata = file.metadata();
     metadata.erase(version_key);
-    metadata.erase(steps_key);
+    metadata.erase(optimizer_part.steps_key);
+    metadata.erase(average_part.steps_key);
 }
 
 std::string to_metadata(const Random::State& state) {

@@ -2,6 +2,7 @@
 
 #include <unroll/core/files/safetensors.hpp>
 #include <unroll/core/tensor/random.hpp>
+#include <unroll/optim/ema.hpp>
 #include <unroll/optim/optimizer.hpp>
 
 #include <map>
@@ -25,18 +26,20 @@ template <class T>
 void load_weights(const std::string& path, const Parameters<T>& parameters,
                   Narrowing narrowing = Narrowing::refuse, Where where = Where::current());
 
-// Everything needed to resume a run bit for bit: weights, the optimiser's state and step, other
-// tensors (such as a carried state), and metadata as text (positions, generator states).
+// Everything needed to resume a run bit for bit: weights, the state and step of an optimiser (or of
+// an Lbfgs) and of moving averages, other tensors (such as a carried state), and metadata as text
+// (positions, generator states).
 template <class T = float>
 struct Checkpoint {
     Parameters<T> parameters = {};
-    Optimizer<T>* optimizer = nullptr;
+    Resumable<T>* optimizer = nullptr;
     std::map<std::string, Tensor<T>> tensors = {};
     std::map<std::string, std::string> metadata = {};
+    Ema<T>* average = nullptr;
 
     void save(const std::string& path, Where where = Where::current()) const;
-    // Fills parameters and optimiser, and replaces `tensors` and `metadata`. Throws as load_weights
-    // does, changing nothing.
+    // Fills parameters, optimiser and average, and replaces `tensors` and `metadata`. Throws as
+    // load_weights does, changing nothing.
     void load(const std::string& path, Where where = Where::current());
 };
 

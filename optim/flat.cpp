@@ -1,5 +1,6 @@
 #include <unroll/core/base/error.hpp>
 #include <unroll/optim/flat.hpp>
+#include <unroll/optim/parameter_list.hpp>
 
 namespace unroll::optim {
 
@@ -10,16 +11,6 @@ std::size_t flat_size(const Parameters<T>& parameters) {
     std::size_t n = 0;
     for (const auto& p : parameters) n += p.size();
     return n;
-}
-
-// Calls f(parameter, the part of `vector` that belongs to it, in the parameter's shape).
-template <class T, class F>
-void for_parts(const Tensor<T>& vector, const Parameters<T>& parameters, const F& f) {
-    std::size_t begin = 0;
-    for (const auto& p : parameters) {
-        f(p, vector.slice(0, begin, begin + p.size()).reshape(p.shape()));
-        begin += p.size();
-    }
 }
 
 } // namespace

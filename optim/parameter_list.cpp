@@ -1,6 +1,8 @@
+#include <unroll/core/autograd/backward/pass.hpp>
 #include <unroll/core/base/error.hpp>
 #include <unroll/optim/parameter_list.hpp>
 
+#include <algorithm>
 #include <set>
 #include <unordered_set>
 
@@ -26,6 +28,36 @@ void require_distinct_paths(const Op& operation, const Parameters<T>& parameters
 }
 
 template <class T>
+void require_listed(const Op& operation, const Parameters<T>& held) {
+    const auto& last = LastPass<T>::of_this_thread();
+    if (last.unheld.empty()) return;
+    if (std::none_of(held.begin(), held.end(),
+                     [&](const auto& p) { return p.parameter().pass == last.number; }))
+        return; // that pass concerned another optimiser
+    std::vector<ParameterRef<T>> unheld;
+    for (const auto& p : last.unheld)
+        if (p.parameter().optimizers == 0 && p.is_trainable() && p.has_gradient())
+            unheld.push_back(p);
+    if (unheld.empty()) return;
+    fail(operation,
+         "parameters that no optimiser holds received gradients and would never be trained: " +
+             names_of(unheld) +
+             ". List them in members() and construct the optimiser after the last layer was "
+             "replaced (a copy of a model has parameters of its own), add them to an optimiser "
+             "(add_group), or freeze them with set_trainable(false); allow_unlisted(true) "
+             "disables this check");
+}
+
+template <class T>
+void fail_without_gradient(const Op& operation) {
+    fail(operation, std::string("no parameter has a gradient. Was backward called on a loss that "
+                                "depends on the optimiser's parameters, computed while a Tape<") +
+                        (std::same_as<T, double> ? "double" : "float") +
+                        "> recorded? Are they frozen, or was their layer replaced after the "
+                        "optimiser was constructed?");
+}
+
+template <class T>
 std::string names_of(const std::vector<ParameterRef<T>>& parameters) {
     std::multiset<std::string> sorted;
     for (const auto& p : parameters) sorted.insert("'" + p.name() + "' " + to_string(p.shape()));
@@ -37,7 +69,9 @@ std::string names_of(const std::vector<ParameterRef<T>>& parameters) {
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template std::string names_of(const std::vector<ParameterRef<T>>&);                            \
     template Parameters<T> each_once(const Parameters<T>&);                                        \
-    template void require_distinct_paths(const Op&, const Parameters<T>&);
+    template void require_distinct_paths(const Op&, const Parameters<T>&);                         \
+    template void require_listed(const Op&, const Parameters<T>&);                                 \
+    template void fail_without_gradient<T>(const Op&);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

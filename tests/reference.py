@@ -50,8 +50,10 @@ PAGES = {
                       "nn/text/word_vectors", "nn/text/metrics", "nn/text/text_metrics",
                       "nn/text/entity_tags", "nn/text/shuffled_batches", "nn/text/stream"]),
     "series": ("Time series", ["nn/series/time_series"]),
-    "optim": ("Training", ["optim/optimizer", "optim/schedule", "optim/clip", "optim/flat", "optim/parallel",
-                           "optim/checkpoint"]),
+    "optim": ("Training", ["optim/base", "optim/optimizer", "optim/second_order/minimizer",
+                           "optim/second_order/lbfgs", "optim/second_order/newton_cg", "optim/ema",
+                           "optim/schedule", "optim/clip", "optim/flat", "optim/parallel", "optim/checkpoint",
+                           "optim/resumable"]),
     "tape": ("Variables, tapes and gradients", ["core/autograd/variable", "core/autograd/parameter",
                                                 "core/autograd/tape", "core/autograd/backward/gradients",
                                                 "core/autograd/record", "core/autograd/adjoint",
@@ -82,7 +84,8 @@ INSIDE = {
     "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/linalg/lapack", "ops/operand",
     "ops/order/columns", "ops/order/compensated", "ops/order/weighted_sums",
     "ops/statistics/reduced_rows",
-    "optim/parameter_list",
+    "optim/parameter_list", "optim/second_order/line_search", "optim/second_order/objective",
+    "optim/second_order/vectors", "optim/updates",
 }
 # Pages on which every function has a line in names.txt; on others, only those that PyTorch or xtensor has.
 NAMED = ["pointwise", "reductions", "order", "shape", "products", "indexing", "losses", "normalisation", "windows"]

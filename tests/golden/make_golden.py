@@ -105,29 +105,6 @@ def functions():
     write("functions.safetensors", found)
 
 
-def optimisers():
-    start, found = torch.randn(5, dtype=torch.float64), {}
-    gradients = torch.randn(5, 5, dtype=torch.float64)
-    found["start"], found["gradients"] = start, gradients
-    for name, make in (
-        ("sgd", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01)),
-        ("nesterov", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True)),
-        ("adagrad", lambda p: torch.optim.Adagrad(p, lr=0.1)),
-        ("rmsprop", lambda p: torch.optim.RMSprop(p, lr=0.1, momentum=0.5)),
-        ("adam", lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.01)),
-        ("adamw", lambda p: torch.optim.AdamW(p, lr=0.1)),
-    ):
-        w = start.clone().requires_grad_()
-        optimiser = make([w])
-        steps = []
-        for g in gradients:
-            w.grad = g.clone()
-            optimiser.step()
-            steps.append(w.detach().clone())
-        found[name] = torch.stack(steps)
-    write("optimisers.safetensors", found)
-
-
 def attention():
     E, heads, queries, keys = 6, 3, 4, 5
     seen = torch.ones(B, keys, dtype=torch.bool)
@@ -304,7 +281,6 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     all_recurrent()
     functions()
-    optimisers()
     attention()
     ctc()
     filterbank()

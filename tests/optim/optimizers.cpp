@@ -7,22 +7,6 @@ using namespace test;
 
 namespace {
 
-template <class Make>
-void compare(const std::string& name, const Make& make) {
-    CAPTURE(name);
-    const auto file = golden("optimisers");
-    const auto gradients = file.get<double>("gradients"), expected = file.get<double>(name);
-    Parameter<double> w("w", file.get<double>("start"));
-    auto optimizer = make(parameters(w));
-    for (std::size_t t = 0; t < 5; ++t) {
-        w.gradient_buffer().assign(gradients.select(0, t));
-        w.mark_gradient();
-        CHECK(optimizer.step());
-        CHECK_FALSE(w.has_gradient());
-        CHECK(distance(w.value(), expected.select(0, t)) < 1e-12);
-    }
-}
-
 // 20 steps in float against the formula in double: f(t, w, g, a, b) changes w and its state a, b.
 template <class Optimizer, class Formula>
 void compare_in_float(Optimizer optimizer, Parameter<float>& p, const Formula& formula) {
@@ -45,28 +29,6 @@ void compare_in_float(Optimizer optimizer, Parameter<float>& p, const Formula& f
 }
 
 } // namespace
-
-TEST_CASE("optimisers equal PyTorch's") {
-    using namespace optim;
-    compare("sgd", [](const auto& p) {
-        return Sgd<double>(p, {.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01});
-    });
-    compare("nesterov", [](const auto& p) {
-        return Sgd<double>(p, {.learning_rate = 0.1, .momentum = 0.9, .nesterov = true});
-    });
-    compare("adagrad", [](const auto& p) { return Adagrad<double>(p, {.learning_rate = 0.1}); });
-    compare("rmsprop", [](const auto& p) {
-        return Rmsprop<double>(p, {.learning_rate = 0.1, .momentum = 0.5});
-    });
-    compare("adam", [](const auto& p) {
-        return Adam<double>(p, {.learning_rate = 0.1, .weight_decay = 0.01});
-    });
-    compare("adamw", [](const auto& p) {
-        return AdamW<double>(p, {.learning_rate = 0.1, .weight_decay = 0.01});
-    });
-    // Options without the decay keep its default.
-    compare("adamw", [](const auto& p) { return AdamW<double>(p, {.learning_rate = 0.1}); });
-}
 
 TEST_CASE("constants of optimisers are computed in double and rounded once") {
     for (const double decay : {0.0, 0.1, 0.9, 0.999, 0.99999}) {

@@ -1,8 +1,6 @@
-#include <unroll/core/autograd/backward/pass.hpp>
 #include <unroll/core/base/error.hpp>
 #include <unroll/core/check/statistics.hpp>
-#include <unroll/optim/optimizer.hpp>
-#include <unroll/optim/parameter_list.hpp>
+#include <unroll/optim/base.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -29,9 +27,8 @@ bool is_count(const Tensor<T>& x) {
 } // namespace
 
 template <class T>
-Optimizer<T>::Held::Held(const ParameterRef<T>& p, std::size_t count) : parameter(p) {
-    for (std::size_t i = 0; i < count; ++i) slots.push_back(Tensor<T>::zeros(p.shape()));
-    ++p.parameter().optimizers;
+Optimizer<T>::Held::Held(const ParameterRef<T>& p, const std::vector<Slot>& all) : parameter(p) {
+    for (const Slot& slot : all) slots.push_back(Tensor<T>::zeros(slot.shape));
 }
 
 template <class T>
@@ -39,7 +36,6 @@ Optimizer<T>::Held::Held(const Held& other)
     : parameter(other.parameter), updates(other.updates), factor(other.factor),
       weight_decay(other.weight_decay) {
     for (const Tensor<T>& slot : other.slots) slots.push_back(slot.copy());
-    if (parameter.body() != nullptr) ++parameter.parameter().optimizers;
 }
 
 template <class T>
@@ -53,19 +49,15 @@ typename Optimizer<T>::Held& Optimizer<T>::Held::operator=(Held other) noexcept 
 }
 
 template <class T>
-Optimizer<T>::Held::~Held() {
-    if (parameter.body() != nullptr) --parameter.parameter().optimizers;
-}
-
-template <class T>
 Optimizer<T>::Optimizer(const Op& op, const Parameters<T>& parameters, const UpdateOptions& options,
-                        std::vector<std::string> slots)
+                        Slots slots)
     : parameters_(each_once(parameters)), options_(options), learning_rate_(options.learning_rate),
-      slot_names_(std::move(slots)) {
+      slots_(std::move(slots)) {
     require_not_negative(op, "learning rate", options.learning_rate);
     require_not_negative(op, "weight decay", options.weight_decay);
     require_distinct_paths(op, parameters_);
-    for (const auto& parameter : parameters_) held_.emplace_back(parameter, slot_names_.size());
+    for (const auto& parameter : parameters_)
+        held_.emplace_back(parameter, slots_(parameter.shape()));
 }
 
 template <class T>
@@ -124,13 +116,14 @@ void Optimizer<T>::add_group(const Parameters<T>& parameters, const GroupOptions
     const Op op("add_group", where);
     check_group(op, options);
     if (parameters.empty()) fail(op, "the group has no parameters");
+    if (!slots_) fail(op, "the optimiser was moved from");
     Parameters<T> all = parameters_;
     all.insert(all.end(), parameters.begin(), parameters.end());
     all = each_once(all);
     require_distinct_paths(op, all);
     held_.reserve(all.size());
     for (std::size_t i = held_.size(); i < all.size(); ++i)
-        held_.emplace_back(all[i], slot_names_.size());
+        held_.emplace_back(all[i], slots_(all[i].shape()));
     parameters_ = std::move(all);
     for (Held& h : held_)
         if (std::find(parameters.begin(), parameters.end(), h.parameter) != parameters.end())
@@ -148,30 +141,9 @@ void Optimizer<T>::add_group(const std::function<bool(const NamedParameter<T>&)>
 }
 
 template <class T>
-void Optimizer<T>::require_listed(const Op& op) const {
-    const auto& last = LastPass<T>::of_this_thread();
-    if (last.unheld.empty() || allows_unlisted_) return;
-    if (std::none_of(held_.begin(), held_.end(),
-                     [&](const Held& h) { return h.parameter.parameter().pass == last.number; }))
-        return; // that pass concerned another optimiser
-    std::vector<ParameterRef<T>> unheld;
-    for (const auto& p : last.unheld)
-        if (p.parameter().optimizers == 0 && p.is_trainable() && p.has_gradient())
-            unheld.push_back(p);
-    if (unheld.empty()) return;
-    fail(op, "parameters that no optimiser holds received gradients and would never be "
-             "trained: " +
-                 names_of(unheld) +
-                 ". List them in members() and construct the optimiser after the last layer was "
-                 "replaced (a copy of a model has parameters of its own), add them to an optimiser "
-                 "(add_group), or freeze them with "
-                 "set_trainable(false); allow_unlisted(true) disables this check");
-}
-
-template <class T>
 bool Optimizer<T>::step(Where where) {
     const Op op("step", where);
-    require_listed(op);
+    if (!allows_unlisted_) require_listed(op, parameters_);
     bool any = false;
     for (const auto& parameter : parameters_) {
         if (!parameter.has_gradient()) continue;
@@ -185,13 +157,8 @@ bool Optimizer<T>::step(Where where) {
     if (parameters_.empty())
         fail(op, "the optimiser holds no parameters: it was moved from or constructed from an "
                  "empty list");
-    if (!any)
-        fail(op, std::string("no parameter has a gradient. Was backward called on a loss that "
-                             "depends on the optimiser's parameters, computed while a Tape<") +
-                     (std::same_as<T, double> ? "double" : "float") +
-                     "> recorded? Are they frozen, or was their layer replaced after the "
-                     "optimiser was constructed?");
-    ++steps_;
+    if (!any) fail_without_gradient<T>(op);
+    ++this->steps_;
     for (Held& h : held_) {
         if (!h.parameter.has_gradient()) continue;
         if (h.parameter.is_trainable())
@@ -203,48 +170,42 @@ bool Optimizer<T>::step(Where where) {
 }
 
 template <class T>
-std::map<std::string, Tensor<T>> Optimizer<T>::state() const {
-    std::map<std::string, Tensor<T>> all;
+typename Optimizer<T>::State Optimizer<T>::state() const {
+    State all;
     for (std::size_t i = 0; i < held_.size(); ++i) {
         const std::string path = parameters_[i].path + ".";
-        for (std::size_t s = 0; s < slot_names_.size(); ++s)
-            all[path + slot_names_[s]] = held_[i].slots[s].copy();
+        const std::vector<Slot> slots = slots_(parameters_[i].shape());
+        for (std::size_t s = 0; s < slots.size(); ++s)
+            all[path + slots[s].name] = held_[i].slots[s].copy();
         all[path + updates_name] = Tensor<T>::scalar(static_cast<T>(held_[i].updates));
     }
     return all;
 }
 
 template <class T>
-void Optimizer<T>::restore(const std::map<std::string, Tensor<T>>& state, std::uint64_t steps,
-                           Where where) {
+std::string Optimizer<T>::mismatches(const State& state) const {
     std::map<std::string, Shape> own;
+    std::string counts;
     for (const auto& p : parameters_) {
-        for (const auto& slot : slot_names_) own[p.path + "." + slot] = p.shape();
-        own[p.path + "." + updates_name] = Shape();
+        for (const Slot& slot : slots_(p.shape())) own[p.path + "." + slot.name] = slot.shape;
+        const std::string updates = p.path + "." + updates_name;
+        own[updates] = Shape();
+        const auto found = state.find(updates);
+        if (found != state.end() && found->second.shape() == Shape() && !is_count(found->second))
+            counts += "\n  " + updates + " is not a valid number of updates";
     }
-    std::string problems;
-    for (const auto& [name, shape] : own) {
-        const auto found = state.find(name);
-        if (found == state.end())
-            problems += "\n  missing: " + name + " " + to_string(shape);
-        else if (found->second.shape() != shape)
-            problems += "\n  misshaped: " + name + " is " + to_string(found->second.shape()) +
-                        ", expected " + to_string(shape);
-        else if (name.ends_with(std::string(".") + updates_name) && !is_count(found->second))
-            problems += "\n  " + name + " is not a valid number of updates";
-    }
-    for (const auto& [name, tensor] : state)
-        if (!own.contains(name))
-            problems += "\n  unexpected: " + name + " " + to_string(tensor.shape());
-    if (!problems.empty())
-        fail(Op("restore", where), "the state does not match the parameters:" + problems);
+    return this->compare(own, state) + counts;
+}
+
+template <class T>
+void Optimizer<T>::assign(const State& state) {
     for (std::size_t i = 0; i < held_.size(); ++i) {
         const std::string path = parameters_[i].path + ".";
-        for (std::size_t s = 0; s < slot_names_.size(); ++s)
-            held_[i].slots[s].assign(state.at(path + slot_names_[s]));
+        const std::vector<Slot> slots = slots_(parameters_[i].shape());
+        for (std::size_t s = 0; s < slots.size(); ++s)
+            held_[i].slots[s].assign(state.at(path + slots[s].name));
         held_[i].updates = static_cast<std::uint64_t>(state.at(path + updates_name).item());
     }
-    steps_ = steps;
 }
 
 template class Optimizer<float>;
