@@ -91,6 +91,17 @@ std::vector<NamedTensor> weights(const Op& op, const Parameters<T>& parameters) 
     return all;
 }
 
+// Otherwise a checkpoint would hold the weights of one model and the optimiser's state of another.
+template <class T>
+void require_listed(const Op& op, const Parameters<T>& parameters, const Optimizer<T>* optimizer) {
+    if (optimizer == nullptr) return;
+    for (const auto& p : optimizer->parameters())
+        if (std::ranges::find(parameters, p.body(), [](const auto& q) { return q.body(); }) ==
+            parameters.end())
+            fail(op, "the optimiser's parameter '" + p.path +
+                         "' is not among those of the checkpoint; are they of another model?");
+}
+
 std::uint64_t whole_number(const Op& op, const std::string& path, const std::string& text,
                            const Part& part) {
     std::uint64_t count = 0;
@@ -154,7 +165,9 @@ void load_weights(const std::string& path, const Parameters<T>& parameters, Narr
 template <class T>
 void Checkpoint<T>::save(const std::string& path, Where where) const {
     const Called here(where);
-    std::vector<NamedTensor> all = weights(Op("save", where), parameters);
+    const Op op("save", where);
+    require_listed(op, parameters, optimizer);
+    std::vector<NamedTensor> all = weights(op, parameters);
     std::map<std::string, std::string> texts = metadata;
     texts[version_key] = version;
     const auto add = [&](const Part& part, const Resumable<T>* from) {
@@ -173,6 +186,7 @@ template <class T>
 void Checkpoint<T>::load(const std::string& path, Where where) {
     const Called here(where);
     const Op op("load", where);
+    require_listed(op, parameters, optimizer);
     const SafetensorsFile file = SafetensorsFile::read(path);
     const auto found = file.metadata().find(version_key);
     if (found == file.metadata().end())

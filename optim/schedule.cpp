@@ -1,10 +1,14 @@
 #include <unroll/optim/schedule.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <numbers>
 #include <string>
+
+#include <fmt/format.h>
 
 namespace unroll::optim {
 
@@ -183,6 +187,23 @@ double Plateau::report(double loss) {
         waited_ = 0;
     }
     return learning_rate_;
+}
+
+std::string Plateau::state() const {
+    return fmt::format("{} {} {}", learning_rate_, best_, waited_);
+}
+
+void Plateau::restore(const std::string& state, Where where) {
+    char* end = nullptr;
+    const double learning_rate = std::strtod(state.c_str(), &end), best = std::strtod(end, &end);
+    const char* const digits = end + (*end == ' ');
+    std::uint64_t waited = 0;
+    const auto [rest, error] = std::from_chars(digits, state.c_str() + state.size(), waited);
+    if (error != std::errc() || *rest != '\0' || !(learning_rate >= 0) || std::isnan(best))
+        fail(Op("Plateau", where), "'" + state + "' is not the state of a Plateau");
+    learning_rate_ = learning_rate;
+    best_ = best;
+    waited_ = waited;
 }
 
 } // namespace unroll::optim

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace unroll::optim {
@@ -68,6 +69,11 @@ public:
     double learning_rate() const { return learning_rate_; }
     // Takes the latest loss and returns the new learning rate.
     double report(double loss);
+
+    // What a checkpoint stores as metadata: the learning rate, the best loss, the reports since.
+    std::string state() const;
+    // Throws Error, changing nothing, for text that state() did not return.
+    void restore(const std::string& state, Where where = Where::current());
 
 private:
     double learning_rate_, factor_, best_;

@@ -71,6 +71,7 @@ Vocabulary::Vocabulary(const Counts& counts, const VocabularyOptions& options, W
     if (options.max_size > 0 && options.max_size < size())
         fail(name, "max_size " + std::to_string(options.max_size) + " has no room for " +
                        std::to_string(size()) + " special symbols");
+    const std::size_t special_symbols = size();
     std::vector<const Counts::value_type*> order;
     for (const auto& entry : counts) {
         const auto special = numbers_.find(entry.first);
@@ -88,7 +89,7 @@ Vocabulary::Vocabulary(const Counts& counts, const VocabularyOptions& options, W
         else if (unknown_ >= 0)
             counts_[static_cast<std::size_t>(unknown_)] += entry->second;
     }
-    if (size() == 0)
+    if (size() == special_symbols)
         fail(name, "no symbol is left of " + std::to_string(counts.size()) + " that occur");
 }
 

@@ -34,8 +34,8 @@ public:
     using Counts = std::map<std::string, std::size_t>;
 
     // The symbols of sentences by decreasing frequency, ties sorted by bytes. Occurrences of a
-    // special symbol's name count as that symbol. Throws Error if no symbol is left, and for a
-    // max_size below the number of special symbols.
+    // special symbol's name count as that symbol. Throws Error if no other symbol is left, and for
+    // a max_size below the number of special symbols.
     explicit Vocabulary(std::span<const Tokens> sentences, const VocabularyOptions& options = {},
                         Where where = Where::current());
     explicit Vocabulary(const Counts& counts, const VocabularyOptions& options = {},

@@ -363,7 +363,7 @@ TEST_CASE("errors of optimisers and files name the line of the user") {
           error_of([&] { read_idx(none, 1); }),
           error_of([&] { SafetensorsFile::read(none); }),
           error_of([&] { nn::Vocabulary::load(none); }),
-          error_of([&] { nn::Vocabulary(nn::Vocabulary::Counts()).symbol(-1); }),
+          error_of([&] { nn::Vocabulary(nn::Vocabulary::Counts{{"a", 1}}).symbol(-1); }),
           error_of([&] { nn::read_lines(none); }),
           error_of([&] { nn::read_columns(none); }),
           error_of([&] { nn::read_trees(none); }),

@@ -156,6 +156,11 @@ TEST_CASE("checkpoints reject content that could not be read back") {
     std::vector<NamedTensor> all{{"weight", layer.weight.value()}, {"bias", layer.bias.value()}};
     for (const auto& [name, tensor] : state) all.push_back({"optimizer." + name, tensor});
     optim::Checkpoint<float> checkpoint{parameters(layer), &adam, {}, {}};
+    auto other = build();
+    optim::Adam<float> of_other(parameters(other));
+    optim::Checkpoint<float> mixed{parameters(layer), &of_other, {}, {}};
+    CHECK(contains(error_of([&] { mixed.save(file.path); }), "are they of another model?"));
+    CHECK(contains(error_of([&] { mixed.load(file.path); }), "are they of another model?"));
     for (const char* steps : {"", "8abc", "-1", "1.5", "99999999999999999999"}) {
         write_safetensors(file.path, all, {{"unroll.checkpoint", "2"}, {"unroll.steps", steps}});
         CHECK(contains(error_of([&] { checkpoint.load(file.path); }), "optimiser's step"));

@@ -6,6 +6,22 @@
 
 using namespace test;
 
+TEST_CASE("plateau: a restored one continues") {
+    optim::Plateau plateau(0.3, 0.5, 2), resumed(1, 0.5, 2);
+    resumed.restore(plateau.state());
+    for (const double loss : {1.0, 0.7, 0.8, 0.1 + 0.6}) {
+        CHECK(plateau.report(loss) == resumed.report(loss));
+        const std::string state = plateau.state();
+        resumed = optim::Plateau(1, 0.5, 2);
+        resumed.restore(state);
+        CHECK(resumed.state() == state);
+        CHECK(resumed.learning_rate() == plateau.learning_rate());
+    }
+    for (const char* text : {"", "1", "1 2", "1 2 x", "1 2 3 4", "-1 2 3", "1 nan 3", "x 2 3"})
+        CHECK(contains(error_of([&] { resumed.restore(text); }), "is not the state of a Plateau"));
+    CHECK(resumed.state() == plateau.state());
+}
+
 TEST_CASE("schedules") {
     CHECK(optim::constant(2)(7) == 2);
     CHECK(optim::stepwise(1, 0.1, 10)(25) == doctest::Approx(0.01));
