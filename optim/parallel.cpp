@@ -71,6 +71,9 @@ double DataParallel<T>::backward(const Loss& loss, std::span<const double> weigh
         tape.clear();
         const Recording<T> recording(tape);
         const Variable<T> result = loss(i);
+        if (result.size() != 1)
+            fail(op, "the loss of shard " + std::to_string(i) + " must be a scalar, got shape " +
+                         to_string(result.shape()));
         losses[i] = static_cast<double>(result.item());
         tape.backward(result, Tensor<T>::full(result.shape(), static_cast<T>(weight(i))), options,
                       where);

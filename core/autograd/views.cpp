@@ -127,6 +127,8 @@ void Tape<T>::store_apart(NodeId id, NodeId root, const StridedView& part) {
 template <class T>
 void Tape<T>::retain(const Variable<T>& x, Where where) {
     const Op op("retain", where);
+    if (x.is_parameter()) fail(op, "a parameter keeps its gradient: call its gradient()");
+    x.require_value(op);
     if (!x.is_recorded()) fail(op, "a constant has no gradient");
     const NodeId id = require(op, x);
     Node<T>& n = node(id);

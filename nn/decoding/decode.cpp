@@ -22,7 +22,7 @@ constexpr double slack = 1e-3;
 void check(const char* name, const SampleOptions& options) {
     if (!(options.temperature >= 0))
         fail(name,
-             "the temperature must be at least 0, got " + std::to_string(options.temperature));
+             "the temperature must be at least 0, got " + fmt::to_string(options.temperature));
     if (!(options.top_p >= 0 && options.top_p <= 1))
         fail(name, "top_p must be in [0, 1], got " + fmt::to_string(options.top_p));
 }
@@ -234,8 +234,8 @@ Hypothesis<T> Search<T>::hypothesis(const Row& row) const {
 }
 
 template <class T>
-Sampling<T>::Sampling(const Indices& start, const SampleOptions& options)
-    : Search<T>("sample", start, {options.end, options.max_length}), options_(options),
+Sampling<T>::Sampling(const Indices& start, const SampleOptions& options, const char* name)
+    : Search<T>(name, start, {options.end, options.max_length}), options_(options),
       results_(start.size()) {
     check(this->name_, options);
     for (std::size_t b = 0; b < start.size(); ++b) randoms_.push_back(options.random.split(b));
@@ -278,7 +278,7 @@ Beam<T>::Beam(const Indices& start, const BeamOptions& options)
                               std::to_string(options.n_best));
     if (!(options.length_penalty >= 0 && options.length_penalty < infinity))
         fail(this->name_, "the length penalty must be at least 0, got " +
-                              std::to_string(options.length_penalty));
+                              fmt::to_string(options.length_penalty));
 }
 
 template <class T>

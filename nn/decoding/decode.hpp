@@ -151,7 +151,7 @@ private:
 template <class T = float>
 class Sampling final : public Search<T> {
 public:
-    Sampling(const Indices& start, const SampleOptions& options);
+    Sampling(const Indices& start, const SampleOptions& options, const char* name = "sample");
     void advance(const Variable<T>& log_probabilities, const Variable<T>& weights);
     std::vector<Hypothesis<T>> results() { return std::move(results_); }
 
@@ -208,16 +208,19 @@ auto decode(Search search, const Step& step, State state) {
 // invalid options, and for steps that do not return log-probabilities or allow no token.
 template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
 std::vector<Hypothesis<T>> sample(const Step& step, const State& state, const Indices& start,
-                                  const SampleOptions& options) {
+                                  const SampleOptions& options, Where where = Where::current()) {
+    const Called here(where);
     return detail::decode(Sampling<T>(start, options), step, state);
 }
 
 // Takes the likeliest token in each step.
 template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
 std::vector<Hypothesis<T>> greedy(const Step& step, const State& state, const Indices& start,
-                                  const DecodeLimits& limits) {
-    return sample(step, state, start,
-                  {.temperature = 0, .end = limits.end, .max_length = limits.max_length});
+                                  const DecodeLimits& limits, Where where = Where::current()) {
+    const Called here(where);
+    const SampleOptions likeliest{
+        .temperature = 0, .end = limits.end, .max_length = limits.max_length};
+    return detail::decode(Sampling<T>(start, likeliest, "greedy"), step, state);
 }
 
 // Beam search: each step keeps the `beam` likeliest continuations of all hypotheses of a sequence.
@@ -226,9 +229,10 @@ std::vector<Hypothesis<T>> greedy(const Step& step, const State& state, const In
 // were found; ties in order of completion. A beam of 1 equals greedy(). Throws Error as sample()
 // does, also if a sequence allows no token before any hypothesis is complete.
 template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
-std::vector<std::vector<Hypothesis<T>>> beam_search(const Step& step, const State& state,
-                                                    const Indices& start,
-                                                    const BeamOptions& options) {
+std::vector<std::vector<Hypothesis<T>>>
+beam_search(const Step& step, const State& state, const Indices& start, const BeamOptions& options,
+            Where where = Where::current()) {
+    const Called here(where);
     return detail::decode(Beam<T>(start, options), step, state);
 }
 

@@ -230,7 +230,7 @@ TEST_CASE("the end token, the limit and impossible tokens") {
         CHECK(contains(error_of([&] { nn::beam_search(dead, one, start, {}); }),
                        "beam_search: sequence 0 allows no token after 0 of them"));
         CHECK(contains(error_of([&] { nn::greedy(dead, one, start, {}); }),
-                       "sample: sequence 0 allows no token after 0 of them"));
+                       "greedy: sequence 0 allows no token after 0 of them"));
     }
     SUBCASE("a dead end after a complete hypothesis") {
         const auto step = [&](const Variable<double>& state, const Indices& tokens) {
