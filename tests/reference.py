@@ -49,8 +49,8 @@ PAGES = {
                       "nn/text/word_vectors", "nn/text/metrics", "nn/text/text_metrics",
                       "nn/text/entity_tags", "nn/text/shuffled_batches", "nn/text/stream"]),
     "series": ("Time series", ["nn/series/time_series"]),
-    "optim": ("Training", ["optim/base", "optim/optimizer",
-                           "optim/ema",
+    "optim": ("Training", ["optim/base", "optim/optimizer", "optim/second_order/minimizer",
+                           "optim/second_order/lbfgs", "optim/second_order/newton_cg", "optim/ema",
                            "optim/schedule", "optim/clip", "optim/flat", "optim/parallel", "optim/checkpoint",
                            "optim/resumable"]),
     "tape": ("Variables, tapes and gradients", ["core/autograd/variable", "core/autograd/parameter",
@@ -82,7 +82,8 @@ INSIDE = {
     "core/tensor/storage", "nn/scans/complex_scan", "nn/scans/past", "nn/series/cells", "nn/series/dates", "nn/series/numbers", "ops/fuse/dual", "ops/fuse/expression", "ops/fuse/function_list",
     "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/linalg/lapack", "ops/operand",
     "ops/statistics/reduced_rows",
-    "optim/parameter_list", "optim/updates",
+    "optim/parameter_list", "optim/second_order/line_search", "optim/second_order/objective",
+    "optim/second_order/vectors", "optim/updates",
 }
 # Pages on which every function has a line in names.txt; on others, only those that PyTorch or xtensor has.
 NAMED = ["pointwise", "reductions", "order", "shape", "products", "indexing", "losses", "normalisation", "windows"]

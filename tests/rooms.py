@@ -38,6 +38,7 @@ MAY_INCLUDE = {
     "nn/attention": "core ops nn/text nn/layers nn/recurrent nn/decoding",
     "nn/trees": "core ops nn/text nn/layers nn/recurrent",
     "optim": "core/base core/tensor core/kernels core/autograd core/autograd/backward core/check core/files",
+    "optim/second_order": "core/base core/tensor core/kernels core/autograd core/autograd/backward core/check",
 }
 MOST_UNITS = 14
 INCLUDE = re.compile(r"#\s*include\s*[<\"](?:unroll/|(?:\.\./)+)?([\w/]+)/\w+\.hpp")
