@@ -55,7 +55,7 @@ class Optimizer : public Resumable<T> {
 public:
     using typename Resumable<T>::State;
 
-    const Parameters<T>& parameters() const { return parameters_; }
+    const Parameters<T>& parameters() const override { return parameters_; }
 
     double learning_rate() const { return learning_rate_; }
     // Scales the learning rates of all groups in proportion. Throws Error if it is negative or not

@@ -93,13 +93,14 @@ std::vector<NamedTensor> weights(const Op& op, const Parameters<T>& parameters) 
 
 // Otherwise a checkpoint would hold the weights of one model and the optimiser's state of another.
 template <class T>
-void require_listed(const Op& op, const Parameters<T>& parameters, const Optimizer<T>* optimizer) {
-    if (optimizer == nullptr) return;
-    for (const auto& p : optimizer->parameters())
+void require_listed(const Op& op, const Parameters<T>& parameters, const Resumable<T>* updates) {
+    if (updates == nullptr) return;
+    for (const auto& p : updates->parameters())
         if (std::ranges::find(parameters, p.body(), [](const auto& q) { return q.body(); }) ==
             parameters.end())
-            fail(op, "the optimiser's parameter '" + p.path +
-                         "' is not among those of the checkpoint; are they of another model?");
+            fail(op, "the parameter '" + p.path +
+                         "' of the optimiser or average is not among those of the checkpoint; are "
+                         "they of another model?");
 }
 
 std::uint64_t whole_number(const Op& op, const std::string& path, const std::string& text,
@@ -166,7 +167,8 @@ template <class T>
 void Checkpoint<T>::save(const std::string& path, Where where) const {
     const Called here(where);
     const Op op("save", where);
-    require_listed(op, parameters, optimizer);
+    require_listed<T>(op, parameters, optimizer);
+    require_listed<T>(op, parameters, average);
     std::vector<NamedTensor> all = weights(op, parameters);
     std::map<std::string, std::string> texts = metadata;
     texts[version_key] = version;
@@ -186,7 +188,8 @@ template <class T>
 void Checkpoint<T>::load(const std::string& path, Where where) {
     const Called here(where);
     const Op op("load", where);
-    require_listed(op, parameters, optimizer);
+    require_listed<T>(op, parameters, optimizer);
+    require_listed<T>(op, parameters, average);
     const SafetensorsFile file = SafetensorsFile::read(path);
     const auto found = file.metadata().find(version_key);
     if (found == file.metadata().end())

@@ -40,7 +40,7 @@ public:
     Ema(Ema&&) noexcept = default;
     Ema& operator=(Ema other) noexcept;
 
-    const Parameters<T>& parameters() const { return parameters_; }
+    const Parameters<T>& parameters() const override { return parameters_; }
     // Adds the current values; once after every step of the optimiser. Throws Error while averages
     // are swapped in.
     void update(Where where = Where::current());

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <unroll/core/autograd/parameter.hpp>
 #include <unroll/core/base/error.hpp>
-#include <unroll/core/tensor/tensor.hpp>
 
 #include <cstdint>
 #include <map>
@@ -17,6 +17,7 @@ public:
 
     virtual ~Resumable() = default;
 
+    virtual const Parameters<T>& parameters() const = 0;
     // Number of steps that changed something.
     std::uint64_t steps() const { return steps_; }
     // By path: "decoder.out.weight.momentum". The tensors are copies.

@@ -49,7 +49,7 @@ public:
     // the minimiser; it must not call backward.
     using Closure = std::function<Variable<T>()>;
 
-    const Parameters<T>& parameters() const { return parameters_; }
+    const Parameters<T>& parameters() const override { return parameters_; }
     // Whether parameters that no optimiser holds may receive gradients, as in Optimizer.
     void allow_unlisted(bool on) { allows_unlisted_ = on; }
 

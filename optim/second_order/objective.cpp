@@ -87,7 +87,7 @@ void Objective<T>::record_gradient() {
     for (const auto& p : parameters_)
         if (p.is_trainable()) trainable_.push_back(p);
     tape_ = std::make_unique<Tape<T>>();
-    recorded_ = gradients(call(), trainable_, {.create_graph = true}, op_.where);
+    recorded_ = gradients(call(), trainable_, {.create_graph = true}, op_);
 }
 
 template <class T>
@@ -104,8 +104,7 @@ Tensor<T> Objective<T>::hessian_product(const Tensor<T>& v) {
     for_parts(v, parameters_, [&](const ParameterRef<T>& p, const Tensor<T>& part) {
         if (p.is_trainable()) seeds.emplace_back(part);
     });
-    const auto products =
-        tape_->gradients(recorded_, seeds, trainable_, {.retain = true}, op_.where);
+    const auto products = tape_->gradients(recorded_, seeds, trainable_, {.retain = true}, op_);
     Tensor<T> all = Tensor<T>::zeros(v.shape());
     std::size_t i = 0;
     for_parts(all, parameters_, [&](const ParameterRef<T>& p, Tensor<T> part) {

@@ -22,6 +22,7 @@
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/join.hpp>
+#include <unroll/ops/loss.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
@@ -363,7 +364,9 @@ TEST_CASE("errors of optimisers and files name the line of the user") {
           error_of([&] { read_idx(none, 1); }),
           error_of([&] { SafetensorsFile::read(none); }),
           error_of([&] { nn::Vocabulary::load(none); }),
-          error_of([&] { nn::Vocabulary(nn::Vocabulary::Counts{{"a", 1}}).symbol(-1); }),
+          error_of([&] {
+              nn::Vocabulary(nn::Vocabulary::Counts{{"a", 1}}).symbol(-1);
+          }),
           error_of([&] { nn::read_lines(none); }),
           error_of([&] { nn::read_columns(none); }),
           error_of([&] { nn::read_trees(none); }),
