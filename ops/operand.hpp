@@ -32,7 +32,10 @@ namespace detail {
 
 template <Operand X>
 Variable<typename X::value_type> variable(const X& x) {
-    return {x, Where()};
+    if constexpr (std::same_as<X, Tensor<typename X::value_type>>)
+        return {x, Where()};
+    else
+        return x;
 }
 
 template <class... X>

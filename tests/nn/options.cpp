@@ -66,7 +66,8 @@ TEST_CASE("errors of options name the layer and the line that constructs it") {
         {"Crf: tags must be at least 1, got 0", [] { nn::Crf({}); }},
         {"CharacterLstm: characters, width and hidden must be at least 1",
          [] {
-             nn::CharacterLstm<float>({.characters = nn::Vocabulary(nn::Vocabulary::Counts{{"a", 1}})});
+             nn::CharacterLstm<float>(
+                 {.characters = nn::Vocabulary(nn::Vocabulary::Counts{{"a", 1}})});
          }},
         {"RnnCell: input and hidden must be at least 1, got 0 and 2", [] { nn::RnnCell<>(0, 2); }},
         {"GruCell: input and hidden must be at least 1, got 2 and 0",
