@@ -167,9 +167,9 @@ template <class T>
 void Checkpoint<T>::save(const std::string& path, Where where) const {
     const Called here(where);
     const Op op("save", where);
+    std::vector<NamedTensor> all = weights(op, parameters);
     require_listed<T>(op, parameters, optimizer);
     require_listed<T>(op, parameters, average);
-    std::vector<NamedTensor> all = weights(op, parameters);
     std::map<std::string, std::string> texts = metadata;
     texts[version_key] = version;
     const auto add = [&](const Part& part, const Resumable<T>* from) {

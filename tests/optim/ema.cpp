@@ -134,8 +134,7 @@ TEST_CASE("a checkpoint resumes averages bit for bit") {
         .parameters = c.parameters(), .optimizer = &c, .average = &wrong};
     train(second, c, f, 1);
     const auto state = c.state();
-    CHECK(contains(error_of([&] { mixed.load(path); }),
-                   "misshaped: weight is [2, 3], expected [3, 3]"));
+    CHECK(contains(error_of([&] { mixed.load(path); }), "are they of another model?"));
     CHECK(c.state() == state);
     CHECK(c.steps() == 4);
     optim::Checkpoint<float>{.parameters = c.parameters(), .optimizer = &c}.save(path);
