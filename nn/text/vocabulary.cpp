@@ -90,7 +90,8 @@ Vocabulary::Vocabulary(const Counts& counts, const VocabularyOptions& options, W
             counts_[static_cast<std::size_t>(unknown_)] += entry->second;
     }
     if (size() == special_symbols)
-        fail(name, "no symbol is left of " + std::to_string(counts.size()) + " that occur");
+        fail(name, "no symbol is left of " + std::to_string(counts.size()) +
+                       " that occur; min_count is " + std::to_string(options.min_count));
 }
 
 Vocabulary Vocabulary::of(std::span<const std::string> symbols, const SpecialSymbols& special,
