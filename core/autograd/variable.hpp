@@ -100,9 +100,9 @@ public:
 
     Variable() = default;
     // Throws Error for a tensor that was moved from.
-    Variable(Tensor<T> constant, Where where = Where::current())
-        : body_(Value<T>::make(std::move(constant))) {
-        value().require_not_moved(Op("Variable", where));
+    Variable(Tensor<T> constant, Where where = Where::current()) {
+        constant.require_not_moved(Op("Variable", where));
+        body_ = Value<T>::make(std::move(constant));
         body_->rule_run = detail::rule_run;
     }
     Variable(T constant) : body_(Value<T>::make(Tensor<T>::scalar(constant))) {}

@@ -2,6 +2,7 @@
 
 #include <unroll/ops/fuse/functions.hpp>
 
+#include <concepts>
 #include <limits>
 
 namespace unroll::detail {
@@ -30,7 +31,13 @@ struct TwoProduct {
 private:
     // a b + c, rounded once. The compiler may not fuse the product with a later sum.
     static Lanes<T> fused(Lanes<T> a, Lanes<T> b, Lanes<T> c) {
-#if defined(__FMA__)
+#if defined(__AVX512F__) // xsimd 8.1 rounds twice there, unless the compiler fuses it
+        using Batch = decltype(a.v);
+        if constexpr (std::same_as<T, float>)
+            return Batch(_mm512_fmadd_ps(a.v, b.v, c.v));
+        else
+            return Batch(_mm512_fmadd_pd(a.v, b.v, c.v));
+#elif defined(__FMA__)
         return xsimd::fma(a.v, b.v, c.v);
 #else
         return lane_by_lane([](T a, T b, T c) { return std::fma(a, b, c); }, a, b, c);
