@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 namespace unroll::optim {
 
 namespace {
@@ -14,7 +16,7 @@ constexpr const char* updates_name = "updates";
 void require_not_negative(const Op& op, const char* what, double value) {
     if (!(value >= 0 && std::isfinite(value)))
         fail(op, std::string("the ") + what + " must be at least 0 and finite, got " +
-                     std::to_string(value));
+                     fmt::to_string(value));
 }
 
 // Whether the value is a valid number of updates.

@@ -10,6 +10,8 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/format.h>
+
 namespace unroll::optim {
 
 namespace {
@@ -109,7 +111,7 @@ void map_gradients(const Parameters<T>& parameters, const F& f) {
 template <class T>
 double clip_norm(const Parameters<T>& parameters, double most, Where where) {
     const Op op("clip_norm", where);
-    if (!(most > 0)) fail(op, "the norm must be positive, got " + std::to_string(most));
+    if (!(most > 0)) fail(op, "the norm must be positive, got " + fmt::to_string(most));
     const double norm = norm_of_gradients(op, parameters);
     if (!std::isfinite(norm)) fail(op, "the norm of the gradients overflows double");
     if (norm <= most) return norm;
@@ -125,7 +127,7 @@ double clip_norm(const Parameters<T>& parameters, double most, Where where) {
 template <class T>
 void clip_value(const Parameters<T>& parameters, double most, Where caller) {
     if (!(most > 0))
-        fail(Op("clip_value", caller), "the bound must be positive, got " + std::to_string(most));
+        fail(Op("clip_value", caller), "the bound must be positive, got " + fmt::to_string(most));
     const auto bound = static_cast<T>(most);
     map_gradients(parameters, [bound](auto g) {
         const auto low = where(g < -bound, -bound, g);

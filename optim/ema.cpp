@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace unroll::optim {
 
 template <class T>
@@ -10,7 +12,7 @@ Ema<T>::Ema(const Parameters<T>& parameters, const EmaOptions& options, Where wh
     : parameters_(each_once(parameters)), options_(options) {
     const Op op("Ema", where);
     if (!(options.decay >= 0 && options.decay < 1))
-        fail(op, "decay must be in [0, 1), got " + std::to_string(options.decay));
+        fail(op, "decay must be in [0, 1), got " + fmt::to_string(options.decay));
     require_distinct_paths(op, parameters_);
     for (const auto& p : parameters_) averages_.push_back(p.value().copy());
 }

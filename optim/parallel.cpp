@@ -11,6 +11,8 @@
 #include <numeric>
 #include <optional>
 
+#include <fmt/format.h>
+
 namespace unroll::optim {
 
 template <class T>
@@ -59,7 +61,7 @@ double DataParallel<T>::backward(const Loss& loss, std::span<const double> weigh
     for (const double w : weights)
         if (!(w >= 0) || !(total > 0) || !std::isfinite(total))
             fail(op, "weights must be at least 0 with a finite, positive sum, got " +
-                         std::to_string(w) + " of " + std::to_string(total));
+                         fmt::to_string(w) + " of " + fmt::to_string(total));
     const auto weight = [&](std::size_t i) { return (weights.empty() ? 1.0 : weights[i]) / total; };
 
     std::vector<double> losses(size());

@@ -15,7 +15,7 @@ namespace unroll::optim {
 namespace {
 
 void require(const Op& op, bool holds, const std::string& what, double got) {
-    if (!holds) fail(op, what + ", got " + std::to_string(got));
+    if (!holds) fail(op, what + ", got " + fmt::to_string(got));
 }
 
 void require_rate(const Op& op, double value, const char* what = "the learning rate") {

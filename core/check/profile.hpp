@@ -29,7 +29,7 @@ Table table(const std::vector<ProfileRow>& rows);
 // The costs of a tape's operations.
 class Costs {
 public:
-    // Whether it was constructed on this tape, which has not been destroyed since.
+    // Whether it measures this tape, and the tape still exists.
     virtual bool is_of(const void* tape) const = 0;
     // The cost of an operation, by its first node, or of a leaf; null if it was not measured.
     const Cost* cost(NodeId first) const {

@@ -44,7 +44,7 @@ Table table(const std::vector<GradientRow>& rows);
 // Summaries of the values and gradients of a tape's nodes.
 class Summaries {
 public:
-    // Whether it was constructed on this tape, which has not been destroyed since.
+    // Whether it measures this tape, and the tape still exists.
     virtual bool is_of(const void* tape) const = 0;
     // The summary of a node; null if there is none.
     const Summary* value(NodeId id) const { return found(values_, id); }

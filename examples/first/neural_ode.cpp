@@ -1,5 +1,5 @@
 // A physics model by a neural ODE: a network learns the forces on a pendulum with friction from
-// measured angles and velocities, and then predicts a motion that it has not seen.
+// measured angles and velocities, then predicts another motion.
 #include <unroll/unroll.hpp>
 
 #include <cmath>

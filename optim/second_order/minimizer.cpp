@@ -8,6 +8,8 @@
 #include <map>
 #include <optional>
 
+#include <fmt/format.h>
+
 namespace unroll::optim {
 
 using namespace vectors;
@@ -17,12 +19,12 @@ namespace {
 void require_positive(const Op& op, const char* what, double value) {
     if (!(value > 0 && std::isfinite(value)))
         fail(op, std::string("the ") + what + " must be positive and finite, got " +
-                     std::to_string(value));
+                     fmt::to_string(value));
 }
 
 void require_tolerance(const Op& op, const char* what, double value) {
     if (!(value >= 0)) // infinity accepts everything
-        fail(op, std::string(what) + " must be at least 0, got " + std::to_string(value));
+        fail(op, std::string(what) + " must be at least 0, got " + fmt::to_string(value));
 }
 
 } // namespace
