@@ -4,6 +4,7 @@
 #include <unroll/nn/scans/mamba.hpp>
 #include <unroll/nn/scans/past.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
+#include <unroll/ops/matrix.hpp>
 #include <unroll/ops/reduce.hpp>
 
 #include <cmath>
@@ -77,20 +78,20 @@ Scanned<T, 3> MambaCell<T>::scan(const Variable<T>& z, const State<T, 3>& state,
         silu(sum(detail::windows(u, state[2], past, options) * taps, {2}) + taps_bias);
 
     const Variable<T> selected = selection(v);
-    const Variable<T> raw_step = step_size(slice(selected, -1, 0, rank));
-    const Shape by_channel{steps, batch, width, 1}, by_state{steps, batch, 1, N};
+    const Variable<T> step = softplus(step_size(slice(selected, -1, 0, rank)));
+    // States [T, B, N, width]: their rows are as wide as the channels.
+    const Shape by_channel{steps, batch, 1, width}, by_state{steps, batch, N, 1};
     const auto [a, b] =
         fuse("mamba",
-             named("Δ α B v -> e^ΔA Δ·B·v",
-                   [](auto raw, auto log_decay, auto b, auto v) {
-                       const auto step = softplus(raw);
-                       return outputs(exp(-step * exp(log_decay)), step * b * v);
-                   }),
-             reshape(raw_step, by_channel), log_decay,
-             reshape(slice(selected, -1, rank, rank + N), by_state), reshape(v, by_channel));
-    const auto [states, s] = linear_scan(a, b, reshape(state[1], Shape{batch, width, N}), options);
-    const Variable<T> read =
-        sum(states * reshape(slice(selected, -1, rank + N, rank + 2 * N), by_state), {-1});
+             named("Δ A B u -> e^ΔA B·u", [](auto step, auto decay, auto b,
+                                             auto u) { return outputs(exp(step * decay), b * u); }),
+             reshape(step, by_channel), -exp(transpose(log_decay)),
+             reshape(slice(selected, -1, rank, rank + N), by_state), reshape(step * v, by_channel));
+    const Variable<T> start = transpose(reshape(state[1], Shape{batch, width, N}), {0, 2, 1});
+    const auto [states, s] = linear_scan(a, b, start, options);
+    const Variable<T> weights =
+        reshape(slice(selected, -1, rank + N, rank + 2 * N), Shape{steps, batch, 1, N});
+    const Variable<T> read = reshape(matmul(weights, states), Shape{steps, batch, width});
     const Variable<T> gated =
         fuse("mamba",
              named("y D v g -> y", [](auto y, auto direct, auto v,
@@ -98,7 +99,8 @@ Scanned<T, 3> MambaCell<T>::scan(const Variable<T>& z, const State<T, 3>& state,
              read, direct, v, gate);
     const Variable<T> h = without_padding(output(gated), options.lengths);
     return {h,
-            {detail::last_steps(h, state[0], 1, options), reshape(s, Shape{batch, width * N}),
+            {detail::last_steps(h, state[0], 1, options),
+             reshape(transpose(s, {0, 2, 1}), Shape{batch, width * N}),
              detail::last_steps(u, state[2], past, options)}};
 }
 
