@@ -29,6 +29,10 @@ struct MLstmCell {
     Variable<T> project(const Variable<T>& x, Where caller = Where::current()) const;
     State<T, 4> step(const Variable<T>& z, const State<T, 4>& state,
                      Where caller = Where::current()) const;
+    // In chunks, within which memories are not computed: their reads are products of all pairs of
+    // steps, as in attention.
+    Scanned<T, 4> scan(const Variable<T>& z, const State<T, 4>& state,
+                       const LinearScanOptions& options) const;
     std::array<std::size_t, 4> widths() const;
     void members(Members<T>& m);
 

@@ -110,20 +110,75 @@ TEST_CASE("scans: MLstm") {
 
 TEST_CASE("scans: MLstm with gates of any size") {
     nn::MLstmCell<float> cell(1, 1);
+    nn::State<float, 4> start;
+    for (auto& s : start) s = Tensor<float>::zeros({1, 1});
     // q, k, v, o, i, f; each step stores 2 under the key 1.
-    const auto run = [&](float i, float f) {
+    const auto run = [&](float i, float f, bool at_once) {
         Tape<float> tape;
         const auto z = tape.variable(Tensor<float>({1, 6}, {1, 1, 2, 40, i, f}));
-        nn::State<float, 4> state;
-        for (auto& s : state) s = Tensor<float>::zeros({1, 1});
-        for (int t = 0; t < 3; ++t) state = cell.step(z, state);
+        nn::State<float, 4> state = start;
+        if (at_once)
+            state = cell.scan(broadcast_to(z, {3, 1, 6}), start, {}).state;
+        else
+            for (int t = 0; t < 3; ++t) state = cell.step(z, state);
         tape.backward(sum(state[0]));
         for (const float g : tape.gradient(z).to_vector()) CHECK(std::isfinite(g));
         return state[0].value()(0, 0);
     };
-    CHECK(run(200, 40) == doctest::Approx(2));
-    CHECK(run(200, -200) == doctest::Approx(2));
-    CHECK(run(-200, -200) == 0);
-    CHECK(run(-10, 40) == doctest::Approx(2 * 3 * std::exp(-10.0)));
-    CHECK(run(-10, -200) == doctest::Approx(2 * std::exp(-10.0)));
+    for (const bool at_once : {false, true}) {
+        CAPTURE(at_once);
+        CHECK(run(200, 40, at_once) == doctest::Approx(2));
+        CHECK(run(200, -200, at_once) == doctest::Approx(2));
+        CHECK(run(-200, -200, at_once) == 0);
+        CHECK(run(-10, 40, at_once) == doctest::Approx(2 * 3 * std::exp(-10.0)));
+        CHECK(run(-10, -200, at_once) == doctest::Approx(2 * std::exp(-10.0)));
+    }
+}
+
+TEST_CASE_TEMPLATE("scans: MLstm, chunks of steps are single steps", T, float, double) {
+    const std::size_t steps = 150, batch = 3, hidden = 4;
+    nn::MLstmCell<T> cell(3, hidden, {.heads = 2, .forget_bias = 2});
+    const auto x = converted<T>(random_tensor({steps, batch, 3}, 1));
+    const auto factors = converted<T>(random_tensor({steps, batch, hidden}, 2));
+    const Lengths lengths{150, 64, 70};
+    for (const bool backwards : {false, true}) {
+        CAPTURE(backwards);
+        std::vector<Tensor<T>> found[2];
+        for (const bool at_once : {false, true}) {
+            Tape<T> tape;
+            nn::State<T, 4> start;
+            const auto widths = cell.widths();
+            for (std::size_t s = 0; s < 4; ++s)
+                start[s] = tape.variable(converted<T>(random_tensor({batch, widths[s]}, 5 + s)));
+            const auto z = tape.variable(cell.project(Variable<T>(x)).value());
+            nn::Scanned<T, 4> result{z, start};
+            if (at_once) {
+                result = cell.scan(z, start, {.lengths = lengths, .backwards = backwards});
+            } else {
+                std::vector<Variable<T>> outputs(steps);
+                for (std::size_t k = 0; k < steps; ++k) {
+                    const std::size_t t = backwards ? steps - 1 - k : k;
+                    Mask active({batch, 1});
+                    for (std::size_t b = 0; b < batch; ++b) active.data()[b] = t < lengths[b];
+                    const auto next = cell.step(select(z, 0, t), result.state);
+                    for (std::size_t s = 0; s < 4; ++s)
+                        result.state[s] = where(active, next[s], result.state[s]);
+                    outputs[t] = where(active, next[0], T(0));
+                }
+                result.output = stack(outputs);
+            }
+            auto loss = sum(result.output * factors);
+            for (const auto& s : result.state) loss = loss + mean(s);
+            tape.backward(loss);
+            const auto keep = [&](const Tensor<T>& y) { found[at_once].push_back(y); };
+            keep(result.output.value());
+            for (const auto& s : result.state) keep(s.value());
+            keep(tape.gradient(z));
+            for (const auto& s : start) keep(tape.gradient(s));
+        }
+        for (std::size_t i = 0; i < found[0].size(); ++i) {
+            CAPTURE(i);
+            CHECK(distance(found[1][i], found[0][i]) < (std::is_same_v<T, float> ? 2e-6 : 1e-13));
+        }
+    }
 }
