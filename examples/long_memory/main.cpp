@@ -2,35 +2,38 @@
 
 #include <cmath>
 #include <filesystem>
+#include <numeric>
 
 namespace long_memory {
 
 using namespace unroll;
 const CLI::Range lag(10, 100000);
 
-// Two problems that require long-term memory (Hochreiter and Schmidhuber 1997, section 5.4;
-// Arjovsky et al. 2016).
+// Problems that require long-term memory: adding (Hochreiter and Schmidhuber 1997, section 5.4),
+// copying (Arjovsky et al. 2016), selective copying and induction (Gu and Dao 2023).
 struct Settings : example::NetworkOptions {
     static constexpr const char* program = "long_memory";
     std::string problem = "adding";
-    std::size_t lag = 50, symbols = 5; // number of different symbols
+    std::size_t lag = 50, symbols = 5; // number of symbols to copy
 
     Settings() : NetworkOptions{.hidden = 64} {}
     void fields(example::Fields f) {
-        f("--problem", problem)->check(CLI::IsMember({"adding", "copying"}));
-        NetworkOptions::fields(f);
+        f("--problem", problem)
+            ->check(CLI::IsMember({"adding", "copying", "selective", "induction"}));
+        NetworkOptions::fields(f, example::all_cells);
         f("--symbols", symbols, "number of symbols to copy")->check(CLI::Range(1, 1000));
         f.stored("lag", lag, long_memory::lag);
     }
     // Without --memory, gates are initialised for memories up to the lag.
     NetworkOptions network() const {
         NetworkOptions options = *this;
-        if (memory == 0 && cell != "rnn") options.memory = lag;
+        if (memory == 0 && (cell == "lstm" || cell == "gru")) options.memory = lag;
         return options;
     }
     bool adds() const { return problem == "adding"; }
     std::size_t inputs() const { return adds() ? 2 : 10; }
-    std::size_t given() const { return adds() ? 0 : symbols; }
+    // Symbols that a sequence asks for.
+    std::size_t given() const { return adds() ? 0 : problem == "induction" ? 1 : symbols; }
     std::size_t outputs() const { return adds() ? 1 : 8; }
 };
 
@@ -38,7 +41,8 @@ struct Settings : example::NetworkOptions {
 // from its own random stream. Adding: pairs of a number in [-1, 1] and a mark, which is 1 for one
 // of the first ten steps and one of the rest of the first half, and -1 at both ends; the target is
 // 0.5 + a quarter of the sum of the two numbers. Copying: symbols, blanks for the lag, a marker,
-// and then the same symbols.
+// and then the same symbols; selective: with the blanks between the symbols. Induction: symbols
+// with a marker in the first half and one at the end, which asks for the symbol after the first.
 template <class T>
 struct Batch {
     Tensor<T> x;                      // [longest, B, 2 or 10]
@@ -56,8 +60,14 @@ struct Batch {
         const std::size_t longest = *std::ranges::max_element(lengths);
         x = Tensor<T>::zeros({longest, which.size(), s.inputs()});
         symbols = Indices::full({longest, which.size()}, -100);
-        for (std::size_t b = 0; b < which.size(); ++b)
-            s.adds() ? add(b, own[b]) : copy(b, s.given(), own[b]);
+        for (std::size_t b = 0; b < which.size(); ++b) {
+            if (s.adds())
+                add(b, own[b]);
+            else if (s.problem == "induction")
+                induce(b, own[b]);
+            else
+                copy(b, s.given(), s.problem == "selective", own[b]);
+        }
     }
 
 private:
@@ -70,14 +80,31 @@ private:
         x(first, b, 1) = x(second, b, 1) = T(1);
         sums(b, 0) = T(0.5) + (x(first, b, 0) + x(second, b, 0)) / 4;
     }
-    void copy(std::size_t b, std::size_t given, Random& random) {
+    void copy(std::size_t b, std::size_t given, bool anywhere, Random& random) {
         const std::size_t answer = lengths[b] - given;
-        for (std::size_t t = given; t < lengths[b]; ++t) x(t, b, t == answer ? 9 : 8) = T(1);
-        for (std::size_t t = 0; t < given; ++t) {
-            const std::size_t symbol = random.below(8);
-            x(t, b, symbol) = T(1);
-            symbols(answer + t, b) = static_cast<std::int64_t>(symbol);
+        std::vector<std::size_t> at(answer);
+        std::iota(at.begin(), at.end(), std::size_t{0});
+        if (anywhere) { // the first ones of a random order, sorted
+            for (std::size_t i = 0; i < given; ++i)
+                std::swap(at[i], at[i + random.below(answer - i)]);
+            std::sort(at.begin(), at.begin() + static_cast<std::ptrdiff_t>(given));
         }
+        for (std::size_t t = 0; t < lengths[b]; ++t) x(t, b, t == answer ? 9 : 8) = T(1);
+        for (std::size_t i = 0; i < given; ++i) {
+            const std::size_t symbol = random.below(8);
+            x(at[i], b, 8) = T(0);
+            x(at[i], b, symbol) = T(1);
+            symbols(answer + i, b) = static_cast<std::int64_t>(symbol);
+        }
+    }
+    void induce(std::size_t b, Random& random) {
+        const std::size_t last = lengths[b] - 1, marked = random.below(last / 2);
+        for (std::size_t t = 0; t < last; ++t) {
+            const std::size_t symbol = random.below(8);
+            x(t, b, t == marked ? 9 : symbol) = T(1);
+            if (t == marked + 1) symbols(last, b) = static_cast<std::int64_t>(symbol);
+        }
+        x(last, b, 9) = T(1);
     }
 };
 
@@ -166,12 +193,14 @@ struct Training : example::TrainingOptions {
     }
 };
 
-// Trains every cell at every lag; writes the models, a table and a chart into the folder --out.
-int compare(const Training& o, const std::vector<std::size_t>& lags) {
+// Trains each cell at each lag; writes the models, a table and a chart into the folder --out.
+int compare(const Training& o, const std::vector<std::string>& cells,
+            const std::vector<std::size_t>& lags) {
     std::filesystem::create_directories(o.out);
     const std::string what = o.model.adds() ? "mean absolute error" : "fraction of wrong symbols";
-    const std::vector<std::string> cells{"rnn", "lstm", "gru"};
-    Curves table({"lag", cells[0], cells[1], cells[2]});
+    std::vector<std::string> columns{"lag"};
+    columns.insert(columns.end(), cells.begin(), cells.end());
+    Curves table(columns);
     example::Figures last;
     for (const std::size_t lag : lags) {
         std::vector<double> row{static_cast<double>(lag)};
@@ -202,19 +231,22 @@ int main(int argc, char** argv) {
     using namespace long_memory;
     example::Commands program(
         "long_memory",
-        "Long-term memory of recurrent networks: the adding and the copying problem at different "
-        "lags. "
-        "Data are generated on demand.",
+        "Long-term memory of recurrent networks: adding, copying, selective copying and induction "
+        "at different lags. Data are generated on demand.",
         {"train --cell lstm --lag 200", "train --problem copying --cell gru --lag 50",
          "eval long_memory.safetensors --lag 400", "compare --lags 50 100 200 --out adding",
-         "compare --problem copying --out copying"});
+         "compare --problem copying --out copying",
+         "compare --problem induction --cells gru mingru mamba --layers 2 --out induction"});
     program.train("train one network at one lag", example::train<Training, Model>);
     Training compared;
     compared.out = "long_memory";
+    std::vector<std::string> cells = example::common_cells;
     std::vector<std::size_t> lags{25, 50, 100, 200};
-    CLI::App* command = program.add("compare", "train every cell at every lag",
-                                    [&] { return compare(compared, lags); });
+    CLI::App* command = program.add("compare", "train several cells at several lags",
+                                    [&] { return compare(compared, cells, lags); });
     compared.options_of_all(*command);
+    command->remove_option(command->get_option("--cell"));
+    command->add_option("--cells", cells)->check(CLI::IsMember(example::all_cells));
     command->add_option("--lags", lags)->check(lag);
     std::string path;
     std::size_t other_lag = 0, seed = 1001;
