@@ -49,6 +49,7 @@ Notation own_notation(const Op& op, std::string_view name, Notation sign) {
 }
 
 // Of a function with this notation in formulas.
+constexpr Notation notation_of() { return Notation::ordered; }
 constexpr Notation notation_of(const char*, const char*, Formula::Kind kind) {
     return kind == Formula::Kind::power ? Notation::power : Notation::ordered;
 }
@@ -137,25 +138,6 @@ template struct Pointwise<float>;
 template struct Pointwise<double>;
 
 } // namespace detail
-
-#define UNROLL_UNARY(name, ...)                                                                    \
-    template <class T>                                                                             \
-    Variable<T> name(const Variable<T>& x, Op op) {                                                \
-        return fuse(                                                                               \
-            op, [](auto x) { return name(x); }, x);                                                \
-    }                                                                                              \
-    template Variable<float> name(const Variable<float>&, Op);                                     \
-    template Variable<double> name(const Variable<double>&, Op);
-#define UNROLL_UNARY_WITH(name, ...)                                                               \
-    template <class T>                                                                             \
-    Variable<T> name(const Variable<T>& x, double p, Op op) {                                      \
-        return detail::with_literals(fuse(                                                         \
-                                         op, [p](auto x) { return name(x, p); }, x),               \
-                                     1, {p});                                                      \
-    }                                                                                              \
-    template Variable<float> name(const Variable<float>&, double, Op);                             \
-    template Variable<double> name(const Variable<double>&, double, Op);
-#include <unroll/ops/fuse/function_list.hpp>
 
 template <class T>
 Variable<T> clip(const Variable<T>& x, double low, double high, Op op) {

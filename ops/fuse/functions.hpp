@@ -1,6 +1,7 @@
 #pragma once
 
 #include <unroll/core/kernels/simd.hpp>
+#include <unroll/ops/fuse/polygamma.hpp>
 
 #include <array>
 #include <cmath>
@@ -211,6 +212,72 @@ X pow(X a, X b) {
         return std::pow(a, b);
 }
 
+// Functions of the C library, for each lane.
+#define UNROLL_LANE_BY_LANE(name)                                                                  \
+    template <Real X>                                                                              \
+    X name(X x) {                                                                                  \
+        if constexpr (is_lanes<X>)                                                                 \
+            return detail::lane_by_lane([](auto v) { return std::name(v); }, x);                   \
+        else                                                                                       \
+            return std::name(x);                                                                   \
+    }
+UNROLL_LANE_BY_LANE(tan)
+UNROLL_LANE_BY_LANE(asin)
+UNROLL_LANE_BY_LANE(acos)
+UNROLL_LANE_BY_LANE(atan)
+UNROLL_LANE_BY_LANE(sinh)
+UNROLL_LANE_BY_LANE(cosh)
+UNROLL_LANE_BY_LANE(asinh)
+UNROLL_LANE_BY_LANE(acosh)
+UNROLL_LANE_BY_LANE(atanh)
+UNROLL_LANE_BY_LANE(exp2)
+UNROLL_LANE_BY_LANE(log2)
+UNROLL_LANE_BY_LANE(log10)
+UNROLL_LANE_BY_LANE(floor)
+UNROLL_LANE_BY_LANE(ceil)
+UNROLL_LANE_BY_LANE(trunc)
+UNROLL_LANE_BY_LANE(round)
+#undef UNROLL_LANE_BY_LANE
+template <Real X>
+X hypot(X a, X b) {
+    if constexpr (is_lanes<X>)
+        return detail::lane_by_lane([](auto v, auto w) { return std::hypot(v, w); }, a, b);
+    else
+        return std::hypot(a, b);
+}
+template <Real X>
+X atan2(X a, X b) {
+    if constexpr (is_lanes<X>)
+        return detail::lane_by_lane([](auto v, auto w) { return std::atan2(v, w); }, a, b);
+    else
+        return std::atan2(a, b);
+}
+// 1 / sqrt(1 + x^2) without overflow.
+template <Real X>
+X slope_of_asinh(X x) {
+    const X a = kernels::abs(x), large = at_least(a, X(1)), small = at_most(a, X(1)) / large;
+    return X(1) / (large * kernels::sqrt(X(1) + small * small));
+}
+
+// Not std::lgamma, which writes to a global variable.
+template <Real X>
+X lgamma(X x) {
+    if constexpr (is_lanes<X>) {
+        return detail::lane_by_lane([](auto v) { return kernels::lgamma(v); }, x);
+    } else {
+        int sign = 0;
+        return static_cast<X>(::lgamma_r(static_cast<double>(x), &sign));
+    }
+}
+// digamma (p = 0) and its derivatives.
+template <Real X>
+X polygamma(X x, X p) {
+    if constexpr (is_lanes<X>)
+        return detail::lane_by_lane([](auto v, auto w) { return kernels::polygamma(v, w); }, x, p);
+    else
+        return static_cast<X>(detail::polygamma(x, p));
+}
+
 // The logistic function and the hyperbolic tangent. The slopes share the exponential, which the
 // compiler computes once.
 template <Real X>
@@ -272,6 +339,40 @@ template <Real X>
 X curvature_of_silu(X x) {
     const Silu s(x);
     return (X(2) - s.x * kernels::tanh(X(0.5) * s.x)) * s.u * s.u;
+}
+
+// With w = e^(-|x|), as in Silu. For x > 0, numerators and denominators are divided by e^(2x).
+template <class X>
+struct Mish {
+    X x, h, w, q, r; // q and r: denominators of tanh(softplus(x)) for x < 0 and x > 0
+
+    explicit Mish(X argument)
+        : x(at_least(at_most(argument, X(1e6)), X(-1e6))),
+          h(kernels::exp(X(-0.5) * kernels::abs(x))), w(h * h), q(w * (w + X(2)) + X(2)),
+          r(X(1) + (w + w) * (X(1) + w)) {}
+};
+template <Real X>
+X mish(X x) {
+    const Mish m(x);
+    return where(x < X(0), m.x * m.h * (m.h * ((m.w + X(2)) / m.q)),
+                 x * ((X(1) + m.w + m.w) / m.r));
+}
+template <Real X>
+X slope_of_mish(X x) {
+    const Mish m(x);
+    const X share = X(4) * m.x * (X(1) + m.w);
+    return where(x < X(0), m.h * (m.h * ((m.w + X(2)) * m.q + share)) / (m.q * m.q),
+                 (X(1) + m.w + m.w) / m.r + m.w * (m.w * share) / (m.r * m.r));
+}
+// tanh'(softplus) sigmoid (2 + x (sigmoid(-x) - 2 tanh(softplus) sigmoid))
+template <Real X>
+X curvature_of_mish(X x) {
+    const Mish m(x);
+    const X one = X(1) + m.w;
+    const X below = (X(1) - X(2) * m.w * m.w * (m.w + X(2)) / m.q) / one;
+    const X above = (m.w - X(2) * (one + m.w) / m.r) / one;
+    return where(x < X(0), m.h * (m.h * (X(4) * one * (X(2) + m.x * below))) / (m.q * m.q),
+                 m.w * (m.w * (X(4) * one * (X(2) + m.x * above))) / (m.r * m.r));
 }
 
 // e^(-c x^2) for a power of two c. Rounding x^2 would cause an error of c x^2 ulp. `high` holds

@@ -24,6 +24,29 @@ T = lambda x: mp.tanh(CUT(x) / 2)
 SECH = lambda x: mp.sech(CUT(x))
 BELL = lambda x: 2 / mp.sqrt(mp.pi) * EXP(-x * x)
 ONE = mpf(1)
+WITHIN = (-1, 1)
+POSITIVE = (0, mp.inf)
+SINH = lambda x: mp.sinh(CUT(x))
+COSH = lambda x: mp.cosh(CUT(x))
+SOFTPLUS = lambda x: mp.log1p(EXP(x)) if x < 1e4 else x
+SELU, ALPHA = mpf(1.0507009873554805), mpf(1.6732632423543772)
+STEP = (lambda x: mpf(0), lambda x: mpf(0))
+
+
+def mish(order):
+    """tanh(softplus) and its derivatives, by their formulas."""
+    def at(x):
+        t, s = mp.tanh(SOFTPLUS(x)), SIGMOID(x)
+        slope = mp.sech(min(SOFTPLUS(x), mpf(10) ** 5)) ** 2
+        if order == 0:
+            return x * t
+        if order == 1:
+            return t + x * slope * s
+        return slope * s * (2 + x * (SIGMOID(-x) - 2 * t * s))
+
+    return at
+
+
 
 # name: f, f', f'', zeros of f, f', f'' away from 0, and the domain
 FUNCTIONS = {
@@ -51,6 +74,36 @@ FUNCTIONS = {
     "normal_cdf": (CDF, PDF, lambda x: -x * PDF(x)),
     "gelu": (lambda x: x * CDF(x), lambda x: CDF(x) + x * PDF(x), lambda x: (2 - x * x) * PDF(x), [],
              ["-0.7517915864269281"], ["1.4142135623730951", "-1.4142135623730951"]),
+    "tan": (mp.tan, lambda x: mp.sec(x) ** 2, lambda x: 2 * mp.tan(x) * mp.sec(x) ** 2),
+    "asin": (mp.asin, lambda x: 1 / mp.sqrt(1 - x * x), lambda x: x / mp.sqrt(1 - x * x) ** 3, [], [], [], WITHIN),
+    "acos": (mp.acos, lambda x: -1 / mp.sqrt(1 - x * x), lambda x: -x / mp.sqrt(1 - x * x) ** 3, [], [], [], WITHIN),
+    "atan": (mp.atan, lambda x: 1 / (1 + x * x), lambda x: -2 * x / (1 + x * x) ** 2),
+    "sinh": (SINH, COSH, SINH),
+    "cosh": (COSH, SINH, COSH),
+    "asinh": (mp.asinh, lambda x: 1 / mp.sqrt(1 + x * x), lambda x: -x / mp.sqrt(1 + x * x) ** 3),
+    "acosh": (mp.acosh, lambda x: 1 / mp.sqrt(x * x - 1), lambda x: -x / mp.sqrt(x * x - 1) ** 3, [], [], [],
+              (1, mp.inf)),
+    "atanh": (mp.atanh, lambda x: 1 / (1 - x * x), lambda x: 2 * x / (1 - x * x) ** 2, [], [], [], WITHIN),
+    "exp2": (lambda x: 2 ** CUT(x), lambda x: 2 ** CUT(x) * mp.ln2, lambda x: 2 ** CUT(x) * mp.ln2**2),
+    "log2": (lambda x: mp.log(x, 2), lambda x: 1 / (x * mp.ln2), lambda x: -1 / (x**2 * mp.ln2), [1], [], [], POSITIVE),
+    "log10": (mp.log10, lambda x: 1 / (x * mp.ln10), lambda x: -1 / (x**2 * mp.ln10), [1], [], [], POSITIVE),
+    "rsqrt": (lambda x: 1 / mp.sqrt(x), lambda x: -1 / (2 * x * mp.sqrt(x)), lambda x: 3 / (4 * x**2 * mp.sqrt(x)),
+              [], [], [], POSITIVE),
+    "floor": (mp.floor, *STEP),
+    "ceil": (mp.ceil, *STEP),
+    "trunc": (lambda x: mp.sign(x) * mp.floor(abs(x)), *STEP),
+    "round": (lambda x: mp.sign(x) * mp.floor(abs(x) + mpf("0.5")), *STEP),
+    "selu": (lambda x: SELU * (x if x > 0 else ALPHA * mp.expm1(CUT(x))),
+             lambda x: SELU * (ONE if x > 0 else ALPHA * EXP(x)), lambda x: mpf(0) if x > 0 else SELU * ALPHA * EXP(x)),
+    "hardtanh": (lambda x: max(min(x, ONE), -ONE), lambda x: ONE if abs(x) <= 1 else mpf(0), lambda x: mpf(0)),
+    "mish": (mish(0), mish(1), mish(2), [], ["-1.1924312145154955"],
+             ["-2.2563763963607931", "1.4905711794854284"]),
+    "lgamma": (mp.loggamma, lambda x: mp.digamma(x), lambda x: mp.polygamma(1, x), [1, 2], ["1.4616321449683623"], [],
+               POSITIVE),
+    "digamma": (mp.digamma, lambda x: mp.polygamma(1, x), lambda x: mp.polygamma(2, x), ["1.4616321449683623"], [], [],
+                POSITIVE),
+    "polygamma": (lambda x: mp.polygamma(2, x), lambda x: mp.polygamma(3, x), lambda x: mp.polygamma(4, x), [], [], [],
+                  POSITIVE),
 }
 
 
@@ -92,7 +145,7 @@ def write(path):
                 x = mpf(point)
                 if not low < x < high:
                     continue
-                mp.dps = 60 + (600 if name in ("sin", "cos") else 0) + int(min(abs(x), 800))
+                mp.dps = 60 + (600 if name in ("sin", "cos", "tan") else 0) + int(min(abs(x), 800))
                 row = [(g(x), scale(g, x, g(x), z)) for g, z in zip((f, first, second), zeros)]
                 print(name, point.hex(), *(digits(v) for v, _ in row),
                       *("=" if s == abs(v) else mp.nstr(s, 4) for v, s in row), file=out)

@@ -12,6 +12,7 @@
 #include <unroll/ops/reduce.hpp>
 
 #include <limits>
+#include <numbers>
 
 using namespace test;
 
@@ -81,14 +82,31 @@ TEST_CASE_TEMPLATE("functions: limits at infinity, to the second derivative", T,
         const char* name;
         std::array<T, 3> below, above;
     };
-    const std::vector<Limits> all{
-        {"exp", {0, 0, 0}, {inf, inf, inf}},      {"expm1", {-1, 0, 0}, {inf, inf, inf}},
-        {"tanh", {-1, 0, 0}, {1, 0, 0}},          {"sigmoid", {0, 0, 0}, {1, 0, 0}},
-        {"log_sigmoid", {-inf, 1, 0}, {0, 0, 0}}, {"softplus", {0, 0, 0}, {inf, 1, 0}},
-        {"silu", {0, 0, 0}, {inf, 1, 0}},         {"gelu", {0, 0, 0}, {inf, 1, 0}},
-        {"elu", {-1, 0, 0}, {inf, 1, 0}},         {"relu", {0, 0, 0}, {inf, 1, 0}},
-        {"erf", {-1, 0, 0}, {1, 0, 0}},           {"erfc", {2, 0, 0}, {0, 0, 0}},
-        {"normal_cdf", {0, 0, 0}, {1, 0, 0}},     {"normal_pdf", {0, 0, 0}, {0, 0, 0}}};
+    const std::vector<Limits> all{{"exp", {0, 0, 0}, {inf, inf, inf}},
+                                  {"expm1", {-1, 0, 0}, {inf, inf, inf}},
+                                  {"tanh", {-1, 0, 0}, {1, 0, 0}},
+                                  {"sigmoid", {0, 0, 0}, {1, 0, 0}},
+                                  {"log_sigmoid", {-inf, 1, 0}, {0, 0, 0}},
+                                  {"softplus", {0, 0, 0}, {inf, 1, 0}},
+                                  {"silu", {0, 0, 0}, {inf, 1, 0}},
+                                  {"gelu", {0, 0, 0}, {inf, 1, 0}},
+                                  {"elu", {-1, 0, 0}, {inf, 1, 0}},
+                                  {"relu", {0, 0, 0}, {inf, 1, 0}},
+                                  {"erf", {-1, 0, 0}, {1, 0, 0}},
+                                  {"erfc", {2, 0, 0}, {0, 0, 0}},
+                                  {"normal_cdf", {0, 0, 0}, {1, 0, 0}},
+                                  {"normal_pdf", {0, 0, 0}, {0, 0, 0}},
+                                  {"atan",
+                                   {static_cast<T>(-std::numbers::pi / 2), 0, 0},
+                                   {static_cast<T>(std::numbers::pi / 2), 0, 0}},
+                                  {"sinh", {-inf, inf, -inf}, {inf, inf, inf}},
+                                  {"cosh", {inf, -inf, inf}, {inf, inf, inf}},
+                                  {"asinh", {-inf, 0, 0}, {inf, 0, 0}},
+                                  {"exp2", {0, 0, 0}, {inf, inf, inf}},
+                                  {"mish", {0, 0, 0}, {inf, 1, 0}},
+                                  {"hardtanh", {-1, 0, 0}, {1, 0, 0}},
+                                  {"floor", {-inf, 0, 0}, {inf, 0, 0}},
+                                  {"round", {-inf, 0, 0}, {inf, 0, 0}}};
     for (const auto& row : all) {
         CAPTURE(row.name);
         const auto got =
@@ -123,4 +141,64 @@ TEST_CASE_TEMPLATE("functions: the result for an element does not depend on its 
         }                                                                                          \
     }
 #include <unroll/ops/fuse/function_list.hpp>
+}
+
+TEST_CASE_TEMPLATE("hypot, atan2 and logaddexp: values, extremes and derivatives", T, float,
+                   double) {
+    constexpr T inf = std::numeric_limits<T>::infinity();
+    const auto large = static_cast<T>(sizeof(T) == 4 ? 1e38 : 1e308);
+    // Value and both derivatives.
+    const auto all = [](auto f, T a, T b) {
+        Tape<T> tape;
+        const auto x = tape.variable(Tensor<T>({1}, {a})), y = tape.variable(Tensor<T>({1}, {b}));
+        const auto z = f(x, y);
+        tape.backward(sum(z), {.allow_non_finite = true});
+        return std::array<T, 3>{z.value()(0), tape.gradient(x)(0), tape.gradient(y)(0)};
+    };
+    const auto hypot_of = [](const auto& a, const auto& b) { return hypot(a, b); };
+    const auto atan2_of = [](const auto& a, const auto& b) { return atan2(a, b); };
+    const auto sum_of = [](const auto& a, const auto& b) { return logaddexp(a, b); };
+    using Three = std::array<T, 3>;
+    CHECK(all(hypot_of, 3, -4) == Three{5, T(0.6), T(-0.8)});
+    CHECK(all(hypot_of, 0, 0) == Three{0, 0, 0});
+    CHECK(all(hypot_of, -inf, 1) == Three{inf, -1, 0});
+    CHECK(all(hypot_of, large, 0) == Three{large, 1, 0});
+    CHECK(all(hypot_of, 1 / large, 0)[1] == doctest::Approx(1));
+
+    CHECK(all(atan2_of, 0, 0) == Three{0, 0, 0});
+    CHECK(all(atan2_of, 0, -1)[0] == static_cast<T>(std::numbers::pi));
+    CHECK(all(atan2_of, 1, 2)[1] == doctest::Approx(0.4));
+    CHECK(all(atan2_of, 1, 2)[2] == doctest::Approx(-0.2));
+    CHECK(all(atan2_of, large, large)[0] == static_cast<T>(std::numbers::pi / 4));
+
+    CHECK(all(sum_of, 0, 0) == Three{static_cast<T>(std::numbers::ln2), T(0.5), T(0.5)});
+    CHECK(all(sum_of, 1000, 0) == Three{1000, 1, 0});
+    CHECK(all(sum_of, -inf, 2) == Three{2, 0, 1});
+    CHECK(all(sum_of, -inf, -inf) == Three{-inf, 0, 0});
+    CHECK(all(sum_of, inf, 1) == Three{inf, 1, 0});
+    CHECK(all(sum_of, -1000, -1001)[0] == doctest::Approx(-1000 + std::log1p(std::exp(-1.0))));
+    CHECK(std::isnan(all(sum_of, std::numeric_limits<T>::quiet_NaN(), 1)[0]));
+    for (int i = -20; i <= 20; ++i)
+        for (int j = -20; j <= 20; ++j) {
+            const T a = static_cast<T>(i) * T(0.7), b = static_cast<T>(j) * T(0.3);
+            const auto exact = std::log(std::exp(static_cast<long double>(a)) +
+                                        std::exp(static_cast<long double>(b)));
+            CHECK(std::abs(static_cast<double>(all(sum_of, a, b)[0] - exact)) <
+                  4 * std::numeric_limits<T>::epsilon() * std::max(1.0L, std::abs(exact)));
+            CHECK(all(hypot_of, a, b)[0] == std::hypot(a, b));
+            CHECK(all(atan2_of, a, b)[0] == std::atan2(a, b));
+        }
+}
+
+TEST_CASE("polygamma: orders that are not whole, poles and negative arguments") {
+    const auto at = [](double x, double p) {
+        return polygamma(V(Tensor<double>({1}, {x})), p).item();
+    };
+    CHECK(std::isnan(at(1, 0.5)));
+    CHECK(std::isnan(at(1, -1)));
+    CHECK(std::isnan(at(0, 1)));
+    CHECK(std::isnan(at(-3, 0)));
+    CHECK(at(-0.5, 0) == doctest::Approx(0.03648997397857652).epsilon(1e-14));
+    CHECK(at(-3.3, 1) == doctest::Approx(15.0).epsilon(1));
+    CHECK(at(1, 1) == doctest::Approx(std::numbers::pi * std::numbers::pi / 6).epsilon(1e-15));
 }

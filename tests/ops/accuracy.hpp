@@ -23,7 +23,15 @@ inline const std::map<std::string, std::array<double, 3>> bounds{
     {"erf", {3, 3, 5}},          {"erfc", {5, 3, 5}},        {"tanh", {4, 4, 6}},
     {"sigmoid", {3, 5, 6}},      {"log_sigmoid", {3, 3, 5}}, {"elu", {3, 2, 2}},
     {"silu", {5, 6, 8}},         {"softplus", {3, 3, 5}},    {"normal_pdf", {3, 5, 6}},
-    {"normal_cdf", {6, 3, 5}},   {"gelu", {6, 6, 6}}};
+    {"normal_cdf", {6, 3, 5}},   {"gelu", {6, 6, 6}},        {"tan", {1, 3, 4}},
+    {"asin", {1, 3, 5}},         {"acos", {1, 3, 5}},        {"atan", {1, 3, 5}},
+    {"sinh", {2, 2, 2}},         {"cosh", {2, 2, 2}},        {"asinh", {2, 4, 8}},
+    {"acosh", {2, 4, 8}},        {"atanh", {2, 3, 5}},       {"exp2", {1, 2, 3}},
+    {"log2", {1, 2, 3}},         {"log10", {2, 2, 3}},       {"rsqrt", {2, 4, 5}},
+    {"floor", {0, 0, 0}},        {"ceil", {0, 0, 0}},        {"trunc", {0, 0, 0}},
+    {"round", {0, 0, 0}},        {"selu", {4, 4, 4}},        {"hardtanh", {0, 0, 0}},
+    {"mish", {6, 6, 8}},         {"lgamma", {8, 2, 1}},      {"digamma", {1, 1, 1}},
+    {"polygamma", {1, 1, 1}}};
 
 struct Row {
     std::string x;

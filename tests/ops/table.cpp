@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <numeric>
 #include <regex>
 #include <set>
 
@@ -34,8 +35,13 @@ std::vector<Tensor<double>> sample(const Spec& spec, const std::vector<Shape>& s
     std::vector<Tensor<double>> inputs;
     for (std::size_t i = 0; i < shapes.size(); ++i) {
         Tensor<double> x = random_tensor(shapes[i], 100 + i);
-        if (spec.positive)
-            for (std::size_t k = 0; k < x.size(); ++k) x.data()[k] = 0.5 + std::abs(x.data()[k]);
+        for (std::size_t k = 0; k < x.size(); ++k) {
+            double& value = x.data()[k];
+            if (spec.low == -inf) continue;
+            value = spec.high == inf ? std::max(spec.low, 0.0) + 0.5 + std::abs(value)
+                                     : std::midpoint(spec.low, spec.high) +
+                                           0.4 * (spec.high - spec.low) * std::tanh(value);
+        }
         inputs.push_back(x);
     }
     return inputs;

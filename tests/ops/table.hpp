@@ -3,6 +3,7 @@
 #include "support.hpp"
 
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,8 @@ struct Spec {
     std::function<double(double)> scalar = nullptr;
     std::function<void()> wrong = nullptr;
     std::string message = "";
-    bool positive = false; // samples from its domain
-    bool flat = false;     // its derivative is 0 everywhere
+    double low = -std::numeric_limits<double>::infinity(), high = -low; // its domain
+    bool flat = false; // its derivative is 0 everywhere
 };
 
 std::vector<Spec> pointwise_specs();

@@ -20,12 +20,17 @@ struct Domain {
 };
 
 std::vector<Spec> unary() {
-    const auto one = [](const char* name, auto f, double (*reference)(double),
-                        bool positive = false) {
-        return Spec{name,     [f](const Many& x) { return f(x[0]); },
-                    any,      reference,
-                    nullptr,  "",
-                    positive, std::string(name) == "sign"};
+    const auto one = [](const char* name, auto f, double (*reference)(double), Domain domain) {
+        const std::vector<std::string> flat{"sign", "floor", "ceil", "trunc", "round"};
+        return Spec{name,
+                    [f](const Many& x) { return f(x[0]); },
+                    any,
+                    reference,
+                    nullptr,
+                    "",
+                    domain.low,
+                    domain.high,
+                    std::ranges::find(flat, name) != flat.end()};
     };
     return {
 #define UNROLL_UNARY(name, meaning, notation, value, derivative, exact, domain, ulp)               \
@@ -35,7 +40,7 @@ std::vector<Spec> unary() {
             const long double x = argument;                                                        \
             return static_cast<double>(exact);                                                     \
         },                                                                                         \
-        Domain domain.low >= -1),
+        Domain domain.low >= -1 ? Domain domain : Domain{-inf, inf}),
 #define UNROLL_UNARY_WITH(name, meaning, notation, constant, value, derivative, exact, domain,     \
                           ulp)                                                                     \
     one(                                                                                           \
@@ -44,7 +49,7 @@ std::vector<Spec> unary() {
             const long double x = argument, p = 1.5 * constant;                                    \
             return static_cast<double>(exact);                                                     \
         },                                                                                         \
-        Domain domain.low >= -1),
+        Domain domain.low >= -1 ? Domain domain : Domain{-inf, inf}),
 #include <unroll/ops/fuse/function_list.hpp>
         {"clip",
          [](const Many& x) { return clip(x[0], -0.5, 0.7); },
@@ -57,8 +62,11 @@ std::vector<Spec> unary() {
 
 // Their derivatives are the third ones of other functions.
 std::vector<Spec> slopes() {
-    const auto one = [](const char* name, auto f) {
-        return Spec{name, [name, f](const Many& x) { return fuse(name, f, x[0]); }, any};
+    const auto one = [](const std::string& name, auto f) {
+        Spec spec{name, [name, f](const Many& x) { return fuse(name.c_str(), f, x[0]); }, any};
+        if (name == "slope_of_asin" || name == "slope_of_atanh") spec.low = -1, spec.high = 1;
+        if (name == "slope_of_acosh") spec.low = 1;
+        return spec;
     };
     return {
 #define UNROLL_SLOPE(name, ...) one(#name, [](auto x) { return name(x); }),
@@ -68,9 +76,15 @@ std::vector<Spec> slopes() {
 
 std::vector<Spec> binary() {
     const auto two = [](const char* name, auto f, bool positive = false) {
-        return Spec{name,    [f](const Many& x) { return f(x[0], x[1]); }, pairs,
-                    nullptr, [f] { f(fixed({2, 3}), fixed({4})); },        "[4] do not broadcast",
-                    positive};
+        return Spec{name,
+                    [f](const Many& x) { return f(x[0], x[1]); },
+                    pairs,
+                    nullptr,
+                    [f] {
+                        f(fixed({2, 3}), fixed({4}));
+                    },
+                    "[4] do not broadcast",
+                    positive ? 0 : -inf};
     };
     return {
         two("operator+", [](const V& a, const V& b) { return a + b; }),

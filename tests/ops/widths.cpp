@@ -29,7 +29,7 @@ namespace {
     struct first_of_##name {                                                                       \
         template <class X>                                                                         \
         auto operator()(const X& x) const {                                                        \
-            [[maybe_unused]] const X p = X(constant);                                              \
+            [[maybe_unused]] const double p = constant;                                            \
             return derivative;                                                                     \
         }                                                                                          \
     };
