@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Misspells the options of every command of every program.
+"""Misspells the options of every command of every program, or every n-th option.
 
-usage: options.py PROGRAMS...
+usage: [EVERY=n] options.py PROGRAMS...
 """
 
+import os
 import re
 import tempfile
 
 from programs import PROGRAMS, refuses, run
+
+EVERY = int(os.environ.get("EVERY", 1))
 
 
 def listed(program, *command):
@@ -27,7 +30,7 @@ def misspells(program, command, file):
         assert unknown in said and "exist:" not in said and "did you mean" not in said, (program, command, arguments, said)
     refuses(program, *command, "-z", 0.1, naming=[f"{name} has no option -z"])
     # An option without one of its letters, or one given before its command.
-    for option in listed(program, *command)[1]:
+    for option in listed(program, *command)[1][::EVERY]:
         if len(option) < 6:
             continue
         wrong = option[:4] + option[5:]

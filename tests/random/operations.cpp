@@ -72,6 +72,68 @@ void add_pointwise(std::vector<Operation>& all) {
         "softplus", [](const auto& x) { return softplus(x); },
         [](auto x) { return log(exp(x) + 1); });
     unary(
+        "tan", [](const auto& x) { return tan(tanh(x)); },
+        [](auto x) { return sin(tanh(x)) / cos(tanh(x)); });
+    unary(
+        "asin", [](const auto& x) { return asin(0.9 * tanh(x)); },
+        [](auto x) {
+            const auto y = tanh(x) * 0.9;
+            return atan(y / sqrt(-(y * y) + 1));
+        });
+    unary(
+        "acos", [](const auto& x) { return acos(0.9 * tanh(x)); },
+        [](auto x) {
+            const auto y = tanh(x) * 0.9;
+            return -atan(y / sqrt(-(y * y) + 1)) + std::numbers::pi / 2;
+        });
+    unary(
+        "atan", [](const auto& x) { return atan(x); }, [](auto x) { return atan(x); });
+    unary(
+        "sinh", [](const auto& x) { return sinh(tanh(x)) * cosh(tanh(x)); },
+        [](auto x) {
+            const auto up = exp(tanh(x)), down = exp(-tanh(x));
+            return (up - down) * (up + down) * 0.25;
+        });
+    unary(
+        "asinh", [](const auto& x) { return asinh(tanh(x)); },
+        [](auto x) { return log(tanh(x) + sqrt(tanh(x) * tanh(x) + 1)); });
+    unary(
+        "acosh", [](const auto& x) { return acosh(square(x) + 1.5); },
+        [](auto x) {
+            const auto y = x * x + 1.5;
+            return log(y + sqrt(y * y - 1));
+        });
+    unary(
+        "atanh", [](const auto& x) { return atanh(0.9 * tanh(x)); },
+        [](auto x) {
+            const auto y = tanh(x) * 0.9;
+            return log((y + 1) / (-y + 1)) * 0.5;
+        });
+    unary(
+        "exp2", [](const auto& x) { return exp2(tanh(x)); },
+        [](auto x) { return exp(tanh(x) * std::numbers::ln2); });
+    unary(
+        "log2", [](const auto& x) { return log2(square(x) + 0.4) + log10(square(x) + 0.6); },
+        [](auto x) {
+            return log(x * x + 0.4) * std::numbers::log2e + log(x * x + 0.6) * std::numbers::log10e;
+        });
+    unary(
+        "rsqrt", [](const auto& x) { return rsqrt(square(x) + 0.4); },
+        [](auto x) { return decltype(x)(1) / sqrt(x * x + 0.4); });
+    unary(
+        "selu", [](const auto& x) { return selu(x); },
+        [](auto x) { return (x < 0 ? (exp(x) - 1) * 1.6732632423543772 : x) * 1.0507009873554805; },
+        {0});
+    unary(
+        "hardtanh", [](const auto& x) { return hardtanh(x); },
+        [](auto x) { return x < -1.0  ? decltype(x)(-1.0)
+                            : 1.0 < x ? decltype(x)(1.0)
+                                      : x; },
+        {-1, 1});
+    unary(
+        "mish", [](const auto& x) { return mish(x); },
+        [](auto x) { return x * tanh(log(exp(x) + 1)); });
+    unary(
         "negate", [](const auto& x) { return -x; }, [](auto x) { return -x; });
     unary(
         "stop_gradient", [](const auto& x) { return stop_gradient(x) * x; },
@@ -108,6 +170,15 @@ void add_pointwise(std::vector<Operation>& all) {
     binary(
         "pow", [](const auto& a, const auto& b) { return pow(square(a) + 0.5, tanh(b)); },
         [](auto a, auto b) { return exp(tanh(b) * log(a * a + 0.5)); });
+    binary(
+        "hypot", [](const auto& a, const auto& b) { return hypot(a, square(b) + 0.5); },
+        [](auto a, auto b) { return sqrt(a * a + (b * b + 0.5) * (b * b + 0.5)); });
+    binary(
+        "atan2", [](const auto& a, const auto& b) { return atan2(a, square(b) + 0.5); },
+        [](auto a, auto b) { return atan(a / (b * b + 0.5)); });
+    binary(
+        "logaddexp", [](const auto& a, const auto& b) { return logaddexp(tanh(a), b); },
+        [](auto a, auto b) { return log(exp(tanh(a) - b) + 1) + b; });
     binary(
         "minimum", [](const auto& a, const auto& b) { return minimum(a, b); },
         [](auto a, auto b) { return b < a ? b : a; }, true);

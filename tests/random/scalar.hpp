@@ -30,6 +30,7 @@ inline Pair cos(Pair a) { return {std::cos(a.v), -std::sin(a.v) * a.d}; }
 inline Pair erf(Pair a) {
     return {std::erf(a.v), 2 / std::sqrt(std::numbers::pi) * std::exp(-a.v * a.v) * a.d};
 }
+inline Pair atan(Pair a) { return {std::atan(a.v), a.d / (1 + a.v * a.v)}; }
 inline double value(Pair a) { return a.v; }
 inline double value(double a) { return a; }
 
@@ -120,6 +121,11 @@ template <class N>
 Scalar<N> cos(Scalar<N> x) {
     using std::cos, std::sin;
     return Scalar<N>::of(x, cos(x.v), N(0) - sin(x.v));
+}
+template <class N>
+Scalar<N> atan(Scalar<N> x) {
+    using std::atan;
+    return Scalar<N>::of(x, atan(x.v), N(1) / (N(1) + x.v * x.v));
 }
 template <class N>
 Scalar<N> erf(Scalar<N> x) {
