@@ -80,6 +80,9 @@ def main():
         assert losses[0] > 2.5 and losses[-1] < 0.3, losses
         cell = run("own_cell", folder=folder)
         assert "gradient check passed" in cell and numbers(r"found (\d+) of 64", cell)[-1] > 55, cell
+        scan = run("selective_scan", folder=folder)
+        losses = numbers(r"loss ([\d.]+)", scan)
+        assert "gradient check passed" in scan and losses[0] > 0.1 and losses[-1] < 0.03, scan
         losses = numbers(r"loss ([\d.]+)", run("attention", folder=folder))
         assert losses[0] > 2 and losses[-1] < 0.1, losses
         loss = run("xtensor_loss", folder=folder)
