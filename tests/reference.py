@@ -81,7 +81,7 @@ INSIDE = {
     "core/tensor/memory_limit", "core/base/xsimd", "core/graph/model", "core/graph/operands", "core/graph/scopes", "core/kernels/gemm", "core/kernels/loops", "core/kernels/operands",
     "core/kernels/product", "core/kernels/simd", "core/tensor/dtype", "core/tensor/strided_view",
     "core/tensor/storage", "nn/scans/past", "nn/series/cells", "nn/series/dates", "nn/series/numbers", "ops/fuse/dual", "ops/fuse/expression", "ops/fuse/function_list",
-    "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/polygamma", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/linalg/lapack", "ops/operand",
+    "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/kernels", "ops/fuse/polygamma", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/linalg/lapack", "ops/operand",
     "ops/order/columns", "ops/order/compensated", "ops/order/weighted_sums",
     "ops/statistics/reduced_rows",
     "optim/parameter_list", "optim/second_order/line_search", "optim/second_order/objective",

@@ -10,7 +10,7 @@
 //   meaning     for docs/operations.md, which a test compares with this list
 //   notation    in formulas: (), for the name itself, or (text, LaTeX[, kind])
 //   value       of x, or of a and b, of type X: SIMD lanes or a plain number. Either in terms of
-//               other functions, in any order, or a kernel of functions.hpp
+//               other functions, in any order, or a kernel of kernels.hpp
 //   derivative  of x and the value y, of type X: lanes, numbers, duals or symbols. Its own
 //               derivative follows from the list
 //   exact       the value for a long double x, by the standard library

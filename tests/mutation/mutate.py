@@ -58,7 +58,7 @@ TARGETS = {
     "ops/fuse/expression.cpp": ("add|pass_on|total|both|depends|pruned|differentiate", []),
     "ops/fuse/function_list.hpp": ("", HEADERS),
     "ops/fuse/function_table.cpp": ("derive", []),
-    "ops/fuse/functions.hpp": (r"slope_of_\w+|curvature_of_\w+|times_normal_pdf|within_bell", HEADERS),
+    "ops/fuse/kernels.hpp": (r"slope_of_\w+|curvature_of_\w+|times_normal_pdf|within_bell", HEADERS),
     "ops/fuse/fuse.hpp": ("", ["ops/pointwise.cpp", "ops/unary.cpp", "ops/reduce.cpp", "tests/ops/expressions.cpp"]),
     "ops/fuse/symbol.cpp": (r"[-+*/]", []),
 }
