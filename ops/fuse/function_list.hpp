@@ -143,7 +143,7 @@ UNROLL_SLOPE(curvature_of_gelu, ("gelu″", "\\operatorname{gelu}''"),
 UNROLL_UNARY(lgamma, "logarithm of the magnitude of the gamma function", ("log Γ", "\\log\\Gamma"), kernels::lgamma(x), digamma(x), std::lgamma(x), (0, inf), (8, 8))
 UNROLL_UNARY(digamma, "derivative of lgamma", ("ψ", "\\psi"), kernels::polygamma(x, X(0)), polygamma(x, 1),
              unroll::detail::polygamma(x, 0), (0, inf), (1, 1))
-UNROLL_UNARY_WITH(polygamma, "p-th derivative of digamma, for whole p ≥ 0", (), 2.0, kernels::polygamma(x, p), polygamma(x, p + 1),
+UNROLL_UNARY_WITH(polygamma, "p-th derivative of digamma, for p = 0, 1, ..., 1000", (), 2.0, kernels::polygamma(x, p), polygamma(x, p + 1),
                   unroll::detail::polygamma(x, p), (0, inf), (1, 1))
 
 UNROLL_BINARY(pow, "a^b; the derivative by b is that of e^(b log a), and 0 where a is 0",
