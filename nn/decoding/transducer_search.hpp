@@ -15,7 +15,7 @@ struct TransducerBeamOptions {
 
 struct TransducerHypothesis {
     std::vector<std::int64_t> symbols;
-    double log_probability = 0; // of all its alignments in the search
+    double log_probability = 0; // of its alignments that the search visited
 };
 
 namespace detail {
@@ -54,7 +54,7 @@ private:
     const Joint& joint_;
     const Predict& predict_;
     std::vector<State> states_;
-    [[no_unique_address]] NoRecording<T> paused_;
+    NoRecording<T> paused_;
 };
 
 inline constexpr const char* transducer_greedy_name = "transducer_greedy";
@@ -72,8 +72,8 @@ std::vector<TransducerHypothesis> transducer_search(std::size_t frames, Transduc
 // that starts with the state of the empty prefix. Nothing is recorded. Throw Error for invalid
 // options, for NaN, and if no symbol is possible.
 
-// The likeliest symbol again and again; a blank, or `max_symbols` symbols, end a frame. Ties go to
-// the lower symbol.
+// Emits the likeliest symbol of a frame until it is the blank, at most `max_symbols` times. Ties go
+// to the lower symbol.
 template <class Joint, class Predict, class State>
 TransducerHypothesis transducer_greedy(std::size_t frames, const Joint& joint,
                                        const Predict& predict, const State& state,
