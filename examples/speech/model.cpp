@@ -76,6 +76,15 @@ struct AttentiveEncoder {
     nn::TransformerStack<T> stack;
 };
 
+// Letters need more steps than digits.
+template <class T>
+nn::Pyramid<nn::LstmCell<T>> recurrent_encoder(const Settings& s) {
+    return nn::Pyramid<nn::LstmCell<T>>({.input = s.input,
+                                         .hidden = s.hidden,
+                                         .factors = {2, s.symbols == "digits" ? 2u : 1u},
+                                         .dropout = s.dropout});
+}
+
 template <class T, class Encoder>
 class Ctc final : public Recogniser<T> {
 public:
@@ -106,6 +115,59 @@ public:
 
     Encoder encoder;
     nn::Linear<T> output;
+    double dropped;
+};
+
+template <class T>
+class Transducer final : public Recogniser<T> {
+public:
+    using typename Recogniser<T>::Lengths;
+
+    Transducer(const Settings& s, const Alphabet& alphabet)
+        : encoder(recurrent_encoder<T>(s)),
+          transducer({.vocabulary = alphabet.size(),
+                      .encoded = encoder.output_width(),
+                      .joint = s.hidden,
+                      .predictor = {.input = s.hidden / 4, .hidden = s.hidden / 2},
+                      .dropout = s.dropout}),
+          dropped(s.dropout) {}
+
+    nn::Frames<T> encode(const Variable<T>& x, Lengths lengths) const {
+        auto frames = encoder(x, lengths);
+        frames.x = dropout(frames.x, dropped);
+        return frames;
+    }
+    Variable<T> loss(const Batch<T>& batch) const override {
+        const auto frames = encode(Variable(batch.x), batch.lengths);
+        return transducer.loss(frames.x, batch.symbols, frames.lengths);
+    }
+    std::vector<Recognition> recognise(const Tensor<T>& x, Lengths lengths,
+                                       const Search& search) const override {
+        const auto frames = encode(Variable(x), lengths);
+        std::vector<std::vector<std::int64_t>> symbols;
+        if (search.beam == 1) {
+            for (auto& best : transducer.greedy(frames.x, frames.lengths))
+                symbols.push_back(std::move(best.symbols));
+        } else {
+            for (auto& best :
+                 transducer.beam_search(frames.x, frames.lengths, {.beam = search.beam}))
+                symbols.push_back(std::move(best.front().symbols));
+        }
+        const auto steps =
+            transducer.align(frames.x, nn::pad_sequences(symbols, 0), frames.lengths);
+        std::vector<Recognition> recognised;
+        for (std::size_t b = 0; b < symbols.size(); ++b) {
+            auto weights = Tensor<float>::zeros({symbols[b].size(), frames.lengths[b]});
+            for (std::size_t i = 0; i < symbols[b].size(); ++i) weights(i, steps[b][i]) = 1;
+            recognised.push_back({std::move(symbols[b]), std::move(weights)});
+        }
+        return recognised;
+    }
+    std::size_t factor() const override { return encoder.factor(); }
+    void members(nn::Members<T>& m) override { m("encoder", encoder)("transducer", transducer); }
+
+    nn::Pyramid<nn::LstmCell<T>> encoder;
+    nn::Transducer<nn::LstmCell<T>> transducer;
     double dropped;
 };
 
@@ -205,15 +267,10 @@ public:
 
 template <class T>
 std::unique_ptr<Recogniser<T>> make_recogniser(const Settings& s, const Alphabet& alphabet) {
-    if (s.model == "ctc") {
-        using Listener = nn::Pyramid<nn::LstmCell<T>>;
-        // Letters need more steps than digits.
-        const Listener listener({.input = s.input,
-                                 .hidden = s.hidden,
-                                 .factors = {2, s.symbols == "digits" ? 2u : 1u},
-                                 .dropout = s.dropout});
-        return std::make_unique<Ctc<T, Listener>>(listener, s, alphabet);
-    }
+    if (s.model == "ctc")
+        return std::make_unique<Ctc<T, nn::Pyramid<nn::LstmCell<T>>>>(recurrent_encoder<T>(s), s,
+                                                                      alphabet);
+    if (s.model == "transducer") return std::make_unique<Transducer<T>>(s, alphabet);
     if (s.model == "las") return std::make_unique<ListenAttendSpell<T>>(s, alphabet);
     if (s.model == "transformer_ctc")
         return std::make_unique<Ctc<T, AttentiveEncoder<T>>>(AttentiveEncoder<T>(s), s, alphabet);

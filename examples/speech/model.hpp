@@ -17,7 +17,8 @@ struct Settings {
     double dropout = 0.2;
 
     void fields(example::Fields f) {
-        f("--model", model)->check(CLI::IsMember({"ctc", "las", "transformer_ctc", "transformer"}));
+        f("--model", model)
+            ->check(CLI::IsMember({"ctc", "transducer", "las", "transformer_ctc", "transformer"}));
         f("--symbols", symbols)->check(CLI::IsMember({"digits", "letters"}));
         f("--task", task)->check(CLI::IsMember({"single", "strings", "both"}));
         const CLI::Range size(1, 65536);
@@ -58,8 +59,9 @@ public:
     virtual void members(nn::Members<T>& m) = 0;
 };
 
-// ctc: recurrent layers and connectionist temporal classification; las: Listen, Attend and Spell;
-// transformer_ctc: convolutions and a Transformer encoder; transformer: also a Transformer decoder.
+// ctc: recurrent layers and connectionist temporal classification; transducer: an RNN transducer on
+// the same layers; las: Listen, Attend and Spell; transformer_ctc: convolutions and a Transformer
+// encoder; transformer: also a Transformer decoder.
 // Throws Error for an unknown model.
 template <class T>
 std::unique_ptr<Recogniser<T>> make_recogniser(const Settings& settings, const Alphabet& alphabet);

@@ -13,11 +13,6 @@ constexpr const char* name = "ctc_beam_search";
 constexpr double impossible = -std::numeric_limits<double>::infinity();
 constexpr std::int64_t nothing = -1;
 
-double log_add(double a, double b) {
-    const double top = std::max(a, b);
-    return top == impossible ? top : top + std::log1p(std::exp(std::min(a, b) - top));
-}
-
 // A prefix, with the total probabilities of its paths that end in a blank and of the other paths.
 struct Prefix {
     std::size_t parent;
@@ -29,7 +24,7 @@ struct Prefix {
     std::vector<double> next = {};     // the language model's log-probabilities of the next symbol
     bool in_beam = false;
 
-    double total() const { return log_add(blank, no_blank); }
+    double total() const { return detail::log_add(blank, no_blank); }
 };
 
 // A candidate for the beam: a prefix, or a prefix extended by one symbol.
@@ -116,16 +111,17 @@ private:
             if (emitted == impossible) continue;
             Prefix& prefix = prefixes_[p];
             if (symbol == o_.blank) {
-                prefix.next_blank = log_add(prefix.next_blank, total + emitted);
+                prefix.next_blank = detail::log_add(prefix.next_blank, total + emitted);
                 continue;
             }
             if (symbol == last)
-                prefix.next_no_blank = log_add(prefix.next_no_blank, prefix.no_blank + emitted);
+                prefix.next_no_blank =
+                    detail::log_add(prefix.next_no_blank, prefix.no_blank + emitted);
             const double grown = (symbol == last ? blank : total) + emitted;
             const auto found = children_.find({p, symbol});
             if (found != children_.end() && prefixes_[found->second].in_beam) {
                 Prefix& child = prefixes_[found->second];
-                child.next_no_blank = log_add(child.next_no_blank, grown);
+                child.next_no_blank = detail::log_add(child.next_no_blank, grown);
             } else {
                 const double language =
                     language_model_ ? o_.language * language_score(p, symbol) : 0;
@@ -181,6 +177,11 @@ private:
 } // namespace
 
 namespace detail {
+
+double log_add(double a, double b) {
+    const double top = std::max(a, b);
+    return top == impossible ? top : top + std::log1p(std::exp(std::min(a, b) - top));
+}
 
 template <class T>
 std::vector<CtcHypothesis> ctc_search(const Tensor<T>& x, const CtcBeamOptions& options,

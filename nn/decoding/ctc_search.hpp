@@ -26,6 +26,9 @@ struct CtcHypothesis {
 
 namespace detail {
 
+// log(e^a + e^b); -inf if both are.
+double log_add(double a, double b);
+
 // Language model log-probabilities of each symbol after a prefix, [1, V or more]. Prefixes are
 // numbered in the order of the calls; the first call is for the empty prefix, with parent `none`.
 inline constexpr std::size_t none = ~std::size_t{0};

@@ -27,47 +27,34 @@ class States {
 public:
     States(const Op& op, const PaddedBatch& targets, std::size_t batch, std::size_t symbols,
            std::int64_t blank)
-        : op_(op), blank_(blank), batch_(batch), targets_(targets.numbers.contiguous()) {
-        if (targets_.dimension() != 2 || targets_.shape(1) != batch)
-            fail(op, "targets have shape " + to_string(targets_.shape()) + ", expected [L, " +
-                         std::to_string(batch) + "]");
-        const std::size_t longest = targets_.shape(0);
-        lengths_ = checked_lengths(Op("Ctc: target", op.where), longest, batch, targets.lengths);
-        for (std::size_t b = 0; b < batch; ++b)
-            for (std::size_t i = 0; i < lengths_[b]; ++i) check(i, b, symbols);
-        count_ = 2 * longest + 1;
-    }
+        : blank_(blank), batch_(batch),
+          targets_(detail::checked_targets(op, Op("Ctc: target", op.where), targets, batch, symbols,
+                                           blank)),
+          count_(2 * targets_.symbols.shape(0) + 1) {}
 
     std::size_t count() const { return count_; }
     std::size_t padded() const { return count_ + 2; }
     std::size_t batch() const { return batch_; }
-    std::size_t target_length(std::size_t b) const { return lengths_[b]; }
+    const std::vector<std::size_t>& target_lengths() const { return targets_.lengths; }
+    std::size_t target_length(std::size_t b) const { return targets_.lengths[b]; }
 
     std::int64_t symbol(std::size_t s, std::size_t b) const {
-        return s % 2 == 1 && s / 2 < lengths_[b] ? targets_.data()[s / 2 * batch_ + b] : blank_;
+        return is_symbol(s, b) ? targets_.symbols.data()[s / 2 * batch_ + b] : blank_;
     }
     // Whether a path may enter from state s - 2, skipping a blank.
     bool skips(std::size_t s, std::size_t b) const {
-        return s % 2 == 1 && s > 1 && s / 2 < lengths_[b] && symbol(s, b) != symbol(s - 2, b);
+        return s > 1 && is_symbol(s, b) && symbol(s, b) != symbol(s - 2, b);
     }
 
 private:
-    void check(std::size_t i, std::size_t b, std::size_t symbols) const {
-        const std::int64_t symbol = targets_.data()[i * batch_ + b];
-        const auto refuse = [&](const std::string& problem) {
-            fail(op_, "symbol " + std::to_string(symbol) + " at position " + std::to_string(i) +
-                          " of target " + std::to_string(b) + " " + problem);
-        };
-        if (symbol < 0 || static_cast<std::uint64_t>(symbol) >= symbols)
-            refuse("is outside [0, " + std::to_string(symbols) + ")");
-        if (symbol == blank_) refuse("is the blank");
+    bool is_symbol(std::size_t s, std::size_t b) const {
+        return s % 2 == 1 && s / 2 < target_length(b);
     }
 
-    Op op_;
     std::int64_t blank_;
-    std::size_t batch_, count_ = 0;
-    Indices targets_;
-    std::vector<std::size_t> lengths_;
+    std::size_t batch_;
+    detail::CheckedTargets targets_;
+    std::size_t count_;
 };
 
 // The tables of all states, [S, B]: the index of the state's symbol among the log-probabilities of
@@ -115,15 +102,60 @@ void forward_step(const OutputSlot<T>& slot, const Variable<T>& stay, const Vari
 
 } // namespace
 
+void detail::check_blank(const Op& op, std::int64_t blank, std::size_t symbols) {
+    if (blank < 0 || static_cast<std::uint64_t>(blank) >= symbols)
+        fail(op, "the blank symbol is " + std::to_string(blank) + ", outside [0, " +
+                     std::to_string(symbols) + ")");
+}
+
 std::vector<std::size_t> detail::checked_ctc(const Op& op, const Shape& x,
                                              std::span<const std::size_t> lengths,
                                              std::int64_t blank) {
     if (x.size() != 3)
         fail(op, "log-probabilities have shape " + to_string(x) + ", expected [T, B, V]");
-    if (blank < 0 || static_cast<std::uint64_t>(blank) >= x[2])
-        fail(op, "the blank symbol is " + std::to_string(blank) + ", outside [0, " +
-                     std::to_string(x[2]) + ")");
+    check_blank(op, blank, x[2]);
     return checked_lengths(op, x[0], x[1], lengths);
+}
+
+detail::CheckedTargets detail::checked_targets(const Op& op, const Op& target_op,
+                                               const PaddedBatch& targets, std::size_t batch,
+                                               std::size_t symbols, std::int64_t blank) {
+    const Indices all = targets.numbers.contiguous();
+    if (all.dimension() != 2 || all.shape(1) != batch)
+        fail(op, "targets have shape " + to_string(all.shape()) + ", expected [L, " +
+                     std::to_string(batch) + "]");
+    CheckedTargets checked{all, checked_lengths(target_op, all.shape(0), batch, targets.lengths)};
+    for (std::size_t b = 0; b < batch; ++b)
+        for (std::size_t i = 0; i < checked.lengths[b]; ++i) {
+            const std::int64_t symbol = all.data()[i * batch + b];
+            const auto refuse = [&](const std::string& problem) {
+                fail(op, "symbol " + std::to_string(symbol) + " at position " + std::to_string(i) +
+                             " of target " + std::to_string(b) + " " + problem);
+            };
+            if (symbol < 0 || static_cast<std::uint64_t>(symbol) >= symbols)
+                refuse("is outside [0, " + std::to_string(symbols) + ")");
+            if (symbol == blank) refuse("is the blank");
+        }
+    return checked;
+}
+
+template <class T>
+CtcLoss<T> detail::ctc_result(Variable<T> losses, std::span<const std::size_t> target_lengths,
+                              const CtcOptions& options) {
+    CtcLoss<T> result;
+    Mask is_possible(losses.shape());
+    Tensor<T> symbols(losses.shape());
+    for (std::size_t b = 0; b < target_lengths.size(); ++b) {
+        is_possible(b) = losses.value()(b) != -impossible<T>;
+        if (!is_possible(b)) ++result.impossible;
+        symbols(b) = static_cast<T>(std::max<std::size_t>(target_lengths[b], 1));
+    }
+    // No gradient flows to the losses of impossible targets.
+    if (result.impossible > 0)
+        losses = where(is_possible, losses, options.zero_impossible ? T(0) : -impossible<T>);
+    if (options.reduction == Reduction::mean) losses = losses / symbols;
+    result.loss = unroll::detail::reduced(losses, options.reduction);
+    return result;
 }
 
 template <class T>
@@ -165,24 +197,8 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
         last(0, b) = at(blank);
         last(1, b) = at(symbol);
     }
-    Variable<T> losses = -logsumexp(take(flatten(alphas.rows(0, steps + 2)), last), {0});
-    CtcLoss<T> result;
-    Mask is_possible(Shape{B});
-    for (std::size_t b = 0; b < B; ++b) {
-        is_possible(b) = losses.value()(b) != -impossible<T>;
-        if (!is_possible(b)) ++result.impossible;
-    }
-    if (options.zero_impossible && result.impossible > 0) losses = where(is_possible, losses, 0);
-    if (options.reduction == Reduction::mean) {
-        Tensor<T> symbols(Shape{B});
-        for (std::size_t b = 0; b < B; ++b)
-            symbols(b) = static_cast<T>(std::max<std::size_t>(states.target_length(b), 1));
-        losses = mean_or_zero(losses / symbols);
-    } else if (options.reduction == Reduction::sum) {
-        losses = sum(losses);
-    }
-    result.loss = losses;
-    return result;
+    return detail::ctc_result(-logsumexp(take(flatten(alphas.rows(0, steps + 2)), last), {0}),
+                              states.target_lengths(), options);
 }
 
 template <class T>
@@ -245,6 +261,8 @@ std::vector<CtcSymbols> ctc_greedy(const Tensor<T>& x, std::span<const std::size
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
+    template CtcLoss<T> detail::ctc_result(Variable<T>, std::span<const std::size_t>,              \
+                                           const CtcOptions&);                                     \
     template CtcLoss<T> ctc_loss(const Variable<T>&, std::span<const std::size_t>,                 \
                                  const PaddedBatch&, const CtcOptions&, Where);                    \
     template std::vector<std::vector<std::int64_t>> ctc_align(                                     \

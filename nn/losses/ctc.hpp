@@ -62,9 +62,25 @@ std::vector<CtcSymbols> ctc_greedy(const Tensor<T>& x, std::span<const std::size
                                    std::int64_t blank = 0, Where where = Where::current());
 
 namespace detail {
+// Throws Error for a blank outside [0, symbols).
+void check_blank(const Op& op, std::int64_t blank, std::size_t symbols);
 // The length of every sequence. Throws Error, naming `op`, for invalid shapes, lengths or blank.
 std::vector<std::size_t> checked_ctc(const Op& op, const Shape& x,
                                      std::span<const std::size_t> lengths, std::int64_t blank);
+
+struct CheckedTargets {
+    Indices symbols;                  // [L, B], contiguous
+    std::vector<std::size_t> lengths; // of the B targets
+};
+// Throws Error, naming `op`, or `target_op` for a length, for targets that are not [L, B] or
+// contain the blank or a symbol outside [0, symbols).
+CheckedTargets checked_targets(const Op& op, const Op& target_op, const PaddedBatch& targets,
+                               std::size_t batch, std::size_t symbols, std::int64_t blank);
+
+// The result of a loss from the loss of each target [B], +inf if it is impossible.
+template <class T>
+CtcLoss<T> ctc_result(Variable<T> losses, std::span<const std::size_t> target_lengths,
+                      const CtcOptions& options);
 } // namespace detail
 
 } // namespace unroll::nn

@@ -55,7 +55,7 @@ with tempfile.TemporaryDirectory() as name:
     assert float(bound["wer_single"]) <= float(free["wer_single"]), (free, bound)
     known = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
     assert set(run("speech", "recognise", letters, "--lexicon").splitlines()[0].split()) <= known
-    for kind in ("ctc", "las", "transformer_ctc", "transformer"):
+    for kind in ("ctc", "transducer", "las", "transformer_ctc", "transformer"):
         checked = run("speech", "train", "--model", kind, "--check-gradients")
         assert result(checked)["passed"] == "yes", checked
         other = folder / f"{kind}.other"

@@ -284,7 +284,7 @@ def models():
     model("names", {"classes": embedded, "one": [*embedded, examples / "names/first.txt"]})
     model("ner", {"plain": [*embedded, "--characters", 2], "crf": [*embedded, "--characters", 2, "--crf"]})
     model("sentiment", {p: [*embedded, "--pooling", p] for p in ("max", "attention", "last", "mean")})
-    model("speech", {m: ["--hidden", 4, "--model", m] for m in ("ctc", "las", "transformer_ctc", "transformer")} |
+    model("speech", {m: ["--hidden", 4, "--model", m] for m in ("ctc", "transducer", "las", "transformer_ctc", "transformer")} |
           {"letters": ["--hidden", 4, "--symbols", "letters"]})
     model("translate", {"none": [*hidden, "--width", 2, "--attention", "none"], "dot": [*hidden, "--width", 2],
                         "transformer": ["--model", "transformer", "--width", 4, "--heads", 2, "--layers", 1]})

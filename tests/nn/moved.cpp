@@ -2,6 +2,7 @@
 
 #include <unroll/nn/attention/subsampling.hpp>
 #include <unroll/nn/attention/transformer.hpp>
+#include <unroll/nn/decoding/transducer.hpp>
 #include <unroll/nn/layers/convolution.hpp>
 #include <unroll/nn/layers/time_pooling.hpp>
 #include <unroll/nn/losses/crf.hpp>
@@ -41,6 +42,11 @@ TEST_CASE("self-moved modules are unchanged; using moved-from modules is an erro
           [&](const auto& m) { return m(wide).output.value(); });
     moves(nn::Pyramid<nn::GruCell<double>>({.input = 3, .hidden = 2, .factors = {1, 2}}),
           [&](const auto& m) { return m(x).x.value(); });
+    moves(nn::Transducer<nn::GruCell<double>>(
+              {.vocabulary = 3, .encoded = 3, .joint = 2, .predictor = {.input = 2, .hidden = 2}}),
+          [&](const auto& m) {
+              return m(x, {Indices({1, 2}, {1, 2}), {}}).value();
+          });
     moves(nn::Subsampling<double>({.input = 3, .channels = 1, .filters = 2, .width = 4}),
           [&](const auto& m) { return m(x).x.value(); });
     moves(nn::TransformerStack<double>({.width = 4, .heads = 2, .layers = 2}),

@@ -5,6 +5,7 @@
 #include <unroll/nn/attention/seq2seq.hpp>
 #include <unroll/nn/attention/subsampling.hpp>
 #include <unroll/nn/attention/transformer.hpp>
+#include <unroll/nn/decoding/transducer.hpp>
 #include <unroll/nn/layers/adaptive_softmax.hpp>
 #include <unroll/nn/layers/convolution.hpp>
 #include <unroll/nn/layers/layers.hpp>
@@ -28,6 +29,7 @@ struct Case {
 };
 
 using Network = nn::EncoderDecoder<nn::GruCell<>, nn::LstmCell<>, nn::DotAttention<>>;
+using Spotter = nn::Transducer<nn::GruCell<>>;
 
 } // namespace
 
@@ -125,6 +127,33 @@ TEST_CASE("errors of options name the layer and the line that constructs it") {
          [] {
              Network({.encoder = {.input = 1, .hidden = 2},
                       .decoder = {.vocabulary = 5, .width = 2, .hidden = 3}});
+         }},
+        {"Transducer: vocabulary, encoded, joint and predictor.input must be at least 1, got 3, 2, "
+         "0 "
+         "and 1",
+         [] { Spotter({.vocabulary = 3, .encoded = 2, .predictor = {.input = 1, .hidden = 1}}); }},
+        {"Transducer: the predictor must not be bidirectional",
+         [] {
+             Spotter({.vocabulary = 3,
+                      .encoded = 2,
+                      .joint = 2,
+                      .predictor = {.input = 1, .hidden = 1, .bidirectional = true}});
+         }},
+        {"Transducer: the blank symbol is 3, outside [0, 3)",
+         [] {
+             Spotter({.vocabulary = 3,
+                      .encoded = 2,
+                      .joint = 2,
+                      .predictor = {.input = 1, .hidden = 1},
+                      .blank = 3});
+         }},
+        {"Transducer: dropout must be in [0, 1], got 2",
+         [] {
+             Spotter({.vocabulary = 3,
+                      .encoded = 2,
+                      .joint = 2,
+                      .predictor = {.input = 1, .hidden = 1},
+                      .dropout = 2});
          }},
         {"Bridge: states of width 2 cannot be copied",
          [] { nn::Bridge({.kind = nn::BridgeKind::copy, .from = {2}, .to = {3}, .layers = 1}); }},

@@ -8,6 +8,7 @@
 #include <unroll/nn/attention/subsampling.hpp>
 #include <unroll/nn/attention/transformer.hpp>
 #include <unroll/nn/decoding/ctc_search.hpp>
+#include <unroll/nn/decoding/transducer.hpp>
 #include <unroll/nn/layers/time_pooling.hpp>
 #include <unroll/nn/losses/ctc.hpp>
 #include <unroll/nn/losses/tagger.hpp>
@@ -296,6 +297,39 @@ TEST_CASE("padding is not read: losses and taggers") {
     for (std::size_t b = 0; b < 3; ++b) CHECK(found[b][0].symbols == best[b][0].symbols);
     const auto path = crf.decode(bad, lengths), way = crf.decode(p, lengths);
     for (std::size_t b = 0; b < 3; ++b) CHECK(path[b].tags == way[b].tags);
+}
+
+TEST_CASE("padding is not read: transducers") {
+    const nn::PaddedBatch targets{Indices({2, 3}, {1, 1, 2, 2, 1, 1}), {2, 0, 1}};
+    const auto x = random_tensor({3, 4, 3, 3});
+    const auto with = [&](double value) {
+        Tensor<double> filled = x.copy();
+        for (std::size_t b = 0; b < 3; ++b) {
+            filled.select(0, b).slice(0, lengths[b], 4).fill(value);
+            filled.select(0, b).slice(1, targets.lengths[b] + 1, 3).fill(value);
+        }
+        return filled;
+    };
+    check("loss",
+          [&](const V& x) {
+              return nn::transducer_loss(log_softmax(x), lengths, targets,
+                                         {.reduction = nn::Reduction::none})
+                  .loss;
+          },
+          with, {});
+    const auto p = log_softmax(V(x)).value();
+    CHECK(nn::transducer_align(log_softmax(V(with(no_number))).value(), lengths, targets) ==
+          nn::transducer_align(p, lengths, targets));
+
+    nn::Transducer<nn::GruCell<double>> model(
+        {.vocabulary = 3, .encoded = 2, .joint = 3, .predictor = {.input = 2, .hidden = 2}});
+    const auto encoded = random_tensor({4, 3, 2});
+    check_steps(
+        "module", model,
+        [&](const V& x) { return model.loss(x, targets, lengths, nn::Reduction::none); }, encoded);
+    const auto bad = padded_with(no_number, encoded, lengths);
+    const auto greedy = model.greedy(bad, lengths), expected = model.greedy(encoded, lengths);
+    for (std::size_t b = 0; b < 3; ++b) CHECK(greedy[b].symbols == expected[b].symbols);
 }
 
 TEST_CASE("masked positions are not read: attention by every score") {

@@ -10,6 +10,7 @@
 #include <unroll/nn/attention/subsampling.hpp>
 #include <unroll/nn/attention/transformer.hpp>
 #include <unroll/nn/decoding/decode.hpp>
+#include <unroll/nn/decoding/transducer.hpp>
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/adaptive_softmax.hpp>
 #include <unroll/nn/layers/convolution.hpp>
@@ -322,12 +323,24 @@ void add_losses(std::vector<Entry>& all) {
         of("Tagger", nn::Tagger<double>({.input = 2, .tags = 3, .crf = true}),
            [=](const auto& tagger, const Many& x) { return tagger.loss(x[0], tags, lengths); },
            {{3, 2, 2}}));
-    all.push_back(function("ctc_loss",
-                           [](const Many& x) {
-                               const nn::PaddedBatch words{Indices({2, 2}, {1, 2, 1, -1}), {2, 1}};
-                               return nn::ctc_loss(log_softmax(x[0]), lengths, words).loss;
-                           },
-                           {{3, 2, 3}}));
+    const nn::PaddedBatch words{Indices({2, 2}, {1, 2, 1, -1}), {2, 1}};
+    all.push_back(function(
+        "ctc_loss",
+        [=](const Many& x) { return nn::ctc_loss(log_softmax(x[0]), lengths, words).loss; },
+        {{3, 2, 3}}));
+    all.push_back(function(
+        "transducer_loss",
+        [=](const Many& x) { return nn::transducer_loss(log_softmax(x[0]), lengths, words).loss; },
+        {{2, 3, 3, 3}}));
+    all.push_back(
+        of("Transducer",
+           nn::Transducer<nn::GruCell<double>>({.vocabulary = 3,
+                                                .encoded = 2,
+                                                .joint = 3,
+                                                .predictor = {.input = 2, .hidden = 2},
+                                                .dropout = 0.2}),
+           [=](const auto& model, const Many& x) { return model.loss(x[0], words, lengths); },
+           {{3, 2, 2}}));
     all.push_back(of("SkipGram", nn::SkipGram<double>({.vocabulary = 5, .width = 3}),
                      [](const auto& model, const Many&) {
                          return model.loss(Indices({2}, {0, 4}), Indices({2}, {1, 0}),
@@ -370,7 +383,7 @@ TEST_CASE("the table of modules is complete") {
         for (std::string name; names >> name;) known.insert(name);
     }
     const std::regex type("^(?:struct|class) (\\w+)"), members("^    void members\\("),
-        function("^(?:Variable|CtcLoss|AttentionOutput|Frames)<T> (\\w+)\\("),
+        function("^(?:Variable|CtcLoss|TransducerLoss|AttentionOutput|Frames)<T> (\\w+)\\("),
         internal("^namespace detail");
     const std::filesystem::path folder = std::filesystem::path(test::golden_folder) / "../../nn";
     std::size_t found = 0;

@@ -1,11 +1,12 @@
 #include "choices.hpp"
 #include "rows.hpp"
 
-#include <unroll/nn/losses/ctc.hpp>
+#include <unroll/nn/losses/transducer.hpp>
 #include <unroll/ops/loss.hpp>
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/views.hpp>
 
 namespace programs {
 
@@ -267,6 +268,47 @@ void add_ctc(std::vector<Operation>& all) {
         });
 }
 
+// Frames, states and symbols of one sequence; 0 is the blank.
+void add_transducer(std::vector<Operation>& all) {
+    add(
+        all, "transducer_loss",
+        [](Values& v, Call& c) {
+            const auto fits = [](const Shape& s) {
+                return s.size() == 3 && s[0] > 0 && s[1] > 0 && s[2] > 1;
+            };
+            if (!v.pick(c.operands, fits)) return false;
+            const Shape& s = v.shape(c.operands[0]);
+            c.shape = {s[1] - 1, 1};
+            for (std::size_t n = c.shape[0]; n > 0; --n)
+                c.numbers.push_back(1 + static_cast<std::int64_t>(v.below(s[2] - 1)));
+            return true;
+        },
+        [](const auto& x, const Call& c) {
+            const unroll::nn::PaddedBatch target{indices_of(c.numbers, c.shape), {}};
+            return unroll::nn::transducer_loss(unroll::expand_dims(x[0], 0), {}, target,
+                                               {.reduction = unroll::nn::Reduction::sum})
+                .loss;
+        },
+        [](const auto& x, const Call& c) {
+            auto out = std::decay_t<decltype(x[0])>(Shape{});
+            using N = std::decay_t<decltype(x[0].x[0])>;
+            const std::size_t T = x[0].shape[0], S = x[0].shape[1], V = x[0].shape[2];
+            std::vector<N> now(S, N(0)); // probabilities of the states, by numbers of symbols
+            now[0] = N(1);
+            for (std::size_t t = 0; t < T; ++t) {
+                const auto row = [&](std::size_t u) { return (t * S + u) * V; };
+                for (std::size_t u = 1; u < S; ++u)
+                    now[u] =
+                        now[u] +
+                        now[u - 1] *
+                            exp(x[0].x[row(u - 1) + static_cast<std::size_t>(c.numbers[u - 1])]);
+                for (std::size_t u = 0; u < S; ++u) now[u] = now[u] * exp(x[0].x[row(u)]);
+            }
+            out.x[0] = out.x[0] - log(now[S - 1]);
+            return out;
+        });
+}
+
 } // namespace
 
 // Products, normalisations and losses.
@@ -274,6 +316,7 @@ void add_contractions(std::vector<Operation>& all) {
     add_products(all);
     add_losses(all);
     add_ctc(all);
+    add_transducer(all);
 }
 
 } // namespace programs
