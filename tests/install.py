@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Builds and runs tests/consumer against an installed library, shared and static, by its pkg-config
-file, and with the library as a Meson subproject.
+file, also for other instruction sets than the library's, and with the library as a Meson subproject.
 
 usage: install.py BUILD SOURCE
 """
@@ -45,6 +45,13 @@ def main():
         run(*compiler, "-o", static,
             *[f"-l:lib{f[2:]}.a" if f in ("-lunroll", "-lunroll_graph") else f for f in flags])
         run(static)
+
+        features = pathlib.Path("/proc/cpuinfo").read_text().split()
+        for level, needed in {"x86-64": "sse2", "x86-64-v3": "avx2", "x86-64-v4": "avx512vl"}.items():
+            if needed in features:
+                plain = [flag for flag in compiler if not str(flag).startswith("-march")]
+                run(*plain, f"-march={level}", "-o", shared, *pkg_config(folder, "--libs"))
+                run(shared, env={**os.environ, "LD_LIBRARY_PATH": str(libraries)})
 
         project = folder / "project"
         (project / "subprojects").mkdir(parents=True)

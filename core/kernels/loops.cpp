@@ -90,6 +90,14 @@ std::ptrdiff_t stride_along(const Layout& layout, const Shape& shape, std::size_
     return axis < lead || own[axis - lead] != shape[axis] ? 0 : layout.strides[axis - lead];
 }
 
+// The sum of a vector of any width, of which the other numbers are 0; overwrites them.
+template <class T>
+T sum_of(T* numbers) {
+    for (std::size_t n = widest<T> / 2; n > 0; n /= 2)
+        for (std::size_t i = 0; i < n; ++i) numbers[i] += numbers[i + n];
+    return numbers[0];
+}
+
 template <class T>
 class Map {
 public:
@@ -111,7 +119,7 @@ public:
         std::fill_n(steps.begin(), all_, 1);
         if (!is_worth_splitting(size) || results_meet())
             return kernel_.run(kernel_.f, start_.data(), steps.data(), adds_.data(), size);
-        threads::for_pieces(size, Lanes<T>::width, [&](std::size_t begin, std::size_t end) {
+        threads::for_pieces(size, widest<T>, [&](std::size_t begin, std::size_t end) {
             Places p;
             for (std::size_t k = 0; k < all_; ++k) p[k] = start_[k] ? start_[k] + begin : nullptr;
             kernel_.run(kernel_.f, p.data(), steps.data(), adds_.data(), end - begin);
@@ -131,7 +139,7 @@ public:
         if (shared == nest.rank || !is_worth_splitting(size) || results_meet())
             return walk(nest, 0, start_);
         const Axis& axis = nest.axes[shared];
-        const std::size_t align = shared + 1 == nest.rank ? Lanes<T>::width : 1;
+        const std::size_t align = shared + 1 == nest.rank ? widest<T> : 1;
         threads::for_pieces(axis.extent, align, [&](std::size_t begin, std::size_t end) {
             Nest part = nest;
             part.axes[shared].extent = end - begin;
@@ -238,7 +246,7 @@ private:
                 kernel_.run(kernel_.f, p.data(), steps.data(), adds_.data(), n);
             return;
         }
-        alignas(64) std::array<std::array<T, Lanes<T>::width>, most_operands> numbers;
+        alignas(64) std::array<std::array<T, widest<T>>, most_operands> numbers;
         Places q;
         for (std::size_t i = 0; i < rows.extent; ++i, advance(p, rows)) {
             for (std::size_t k = 0; k < all_; ++k) {
@@ -261,7 +269,7 @@ private:
             if (p[k] == nullptr || strides[k] == 1) continue;
             q[k] = scratch[k].data();
             if (strides[k] == 0) {
-                std::fill_n(q[k], Lanes<T>::width, k < in_ ? *p[k] : T(0));
+                std::fill_n(q[k], widest<T>, k < in_ ? *p[k] : T(0));
                 steps[k] = 0;
             } else if (k < in_) {
                 for (std::size_t i = 0; i < n; ++i)
@@ -274,7 +282,7 @@ private:
             if (p[k] == nullptr || strides[k] == 1) continue;
             const bool add = adds_[k - in_];
             if (strides[k] == 0) {
-                const T sum = Lanes<T>::load(q[k]).sum();
+                const T sum = sum_of(q[k]);
                 *p[k] = add ? *p[k] + sum : sum;
                 continue;
             }
@@ -294,7 +302,7 @@ private:
 
 } // namespace
 
-template <class T, std::size_t width>
+template <class T>
 void map_rows(const Shape& shape, std::span<const InputOperand<T>> in,
               std::span<const OutputOperand<T>> out, const RowKernel<T>& kernel) {
     Map<T> map(in, out, kernel);
@@ -326,13 +334,9 @@ void map_rows(const Shape& shape, std::span<const InputOperand<T>> in,
         map.run(nest);
 }
 
-template void map_rows<float, Lanes<float>::width>(const Shape&,
-                                                   std::span<const InputOperand<float>>,
-                                                   std::span<const OutputOperand<float>>,
-                                                   const RowKernel<float>&);
-template void map_rows<double, Lanes<double>::width>(const Shape&,
-                                                     std::span<const InputOperand<double>>,
-                                                     std::span<const OutputOperand<double>>,
-                                                     const RowKernel<double>&);
+template void map_rows(const Shape&, std::span<const InputOperand<float>>,
+                       std::span<const OutputOperand<float>>, const RowKernel<float>&);
+template void map_rows(const Shape&, std::span<const InputOperand<double>>,
+                       std::span<const OutputOperand<double>>, const RowKernel<double>&);
 
 } // namespace unroll::detail

@@ -25,9 +25,13 @@ const std::tuple<V...>& as_tuple(const std::tuple<V...>& v) {
     return v;
 }
 
+// Numbers of the widest vector of any processor.
+template <class T>
+inline constexpr std::size_t widest = 64 / sizeof(T);
+
 // A function over one dense row: element i of operand k is at pointers[k] + steps[k] * i. A step of
-// 0 broadcasts an input, or sums into one vector of an output. Outputs follow inputs; null outputs
-// are not computed, and those marked in `adds` are accumulated.
+// 0 broadcasts an input, of which a whole vector is read, or sums into one vector of an output.
+// Outputs follow inputs; null outputs are not computed, and those marked in `adds` are accumulated.
 template <class T>
 struct RowKernel {
     using Run = void(const void* f, T* const* pointers, const std::size_t* steps, const bool* adds,
@@ -36,11 +40,12 @@ struct RowKernel {
     Run* run;
 };
 
-// Iterates over `shape` and calls the kernel row by row. Instantiated for one width of Lanes, so
-// that a program compiled for a different instruction set than the library does not link.
-template <class T, std::size_t width>
+// Iterates over `shape` and calls the kernel row by row.
+template <class T>
 void map_rows(const Shape& shape, std::span<const InputOperand<T>> in,
               std::span<const OutputOperand<T>> out, const RowKernel<T>& kernel);
+
+inline namespace UNROLL_LANES {
 
 template <class T, std::size_t N, std::size_t M, class F>
 struct RowOf {
@@ -88,6 +93,8 @@ struct RowOf {
     }
 };
 
+} // namespace UNROLL_LANES
+
 } // namespace detail
 
 // results = f(values...) at every position of `shape`: f takes N Lanes and returns one, or a tuple
@@ -96,7 +103,7 @@ template <class T, std::size_t N, std::size_t M, class F>
 void map_elements(const Shape& shape, const std::array<InputOperand<T>, N>& in,
                   const std::array<OutputOperand<T>, M>& out, const F& f) {
     static_assert(N + M <= detail::most_operands, "too many operands and results for one lambda");
-    detail::map_rows<T, Lanes<T>::width>(shape, in, out, {&f, &detail::RowOf<T, N, M, F>::run});
+    detail::map_rows<T>(shape, in, out, {&f, &detail::RowOf<T, N, M, F>::run});
 }
 
 } // namespace unroll

@@ -8,10 +8,22 @@
 #include <cstdint>
 #include <type_traits>
 
+// The width of vectors is a part of the names of what depends on it, so that programs and libraries
+// compiled for different instruction sets link.
+#if defined(__AVX512F__)
+#define UNROLL_LANES lanes512
+#elif defined(__AVX__)
+#define UNROLL_LANES lanes256
+#else
+#define UNROLL_LANES lanes128
+#endif
+
 namespace unroll {
 
 template <class S>
 concept Arithmetic = std::is_arithmetic_v<S>;
+
+inline namespace UNROLL_LANES {
 
 // Result of a comparison of Lanes: one boolean per lane.
 template <class T>
@@ -63,6 +75,8 @@ struct Lanes {
     // xsimd's own is false for NaN with AVX-512.
     friend LaneMask<T> operator!=(Lanes a, Lanes b) { return {~(a.v == b.v)}; }
 };
+
+} // namespace UNROLL_LANES
 
 namespace detail {
 

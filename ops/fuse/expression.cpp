@@ -102,7 +102,7 @@ void run_row(const void* f, T* const* pointers, const std::size_t* steps, const 
 template <class T>
 void evaluate_into(const Expression& e, const Shape& shape, std::span<const InputOperand<T>> in,
                    std::span<const OutputOperand<T>> out) {
-    detail::map_rows<T, Lanes<T>::width>(shape, in, out, {&e, &run_row<T>});
+    detail::map_rows<T>(shape, in, out, {&e, &run_row<T>});
 }
 
 template <class T>
