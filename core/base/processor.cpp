@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 
 #include <cstring>
+#include <initializer_list>
 #include <unistd.h>
 
 namespace {
