@@ -1,4 +1,5 @@
 #include <unroll/core/autograd/backward/linear_maps.hpp>
+#include <unroll/core/autograd/inner_run.hpp>
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/core/kernels/product.hpp>
 #include <unroll/ops/matrix.hpp>
@@ -95,6 +96,19 @@ Variable<T> linear(const Variable<T>& x, const std::type_identity_t<Variable<T>>
     return matmul(x, transpose(weight), op);
 }
 
+namespace {
+
+// Whether x, or what it is a view of, comes from outside of a function that is run again, and must
+// keep its value.
+template <class T>
+bool is_from_outside(const Variable<T>& x) {
+    if (unroll::detail::InnerRun<T>::current() == nullptr) return false;
+    const Tape<T>& tape = *x.tape();
+    return &tape != Tape<T>::recording(x) || tape.node(tape.node(x.node()).root).is_leaf();
+}
+
+} // namespace
+
 template <class T>
 Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
                        const std::type_identity_t<Variable<T>>& weight, Op op) {
@@ -103,7 +117,8 @@ Variable<T> add_linear(const Variable<T>& z, const Variable<T>& x,
         fail(op, "z " + to_string(z.shape()) + ", x " + to_string(x.shape()) + ", weight " +
                      to_string(weight.shape()) + "; expected [B, out], [B, in], [out, in]");
     const Variable<T>* const inputs[] = {&z, &x, &weight};
-    const bool in_place = Tape<T>::of(op, inputs).tape != nullptr && z.is_recorded() &&
+    const Tape<T>* const tape = Tape<T>::of(op, inputs).tape;
+    const bool in_place = tape != nullptr && z.is_recorded() && !is_from_outside(z) &&
                           !repeats({0, z.value().layout()}) && !overlap(z.value(), x.value()) &&
                           !overlap(z.value(), weight.value());
     const OutputSlot<T> slot = in_place ? in_place_of(op, z) : OutputSlot<T>();

@@ -57,6 +57,7 @@ PAGES = {
                            "optim/resumable"]),
     "tape": ("Variables, tapes and gradients", ["core/autograd/variable", "core/autograd/parameter",
                                                 "core/autograd/tape", "core/autograd/backward/gradients",
+                                                "nn/recompute", "core/autograd/backward/recompute",
                                                 "core/autograd/record", "core/autograd/adjoint",
                                                 "core/autograd/buffer", "core/autograd/monitor",
                                                 "core/base/scope", "core/base/evaluating", "core/base/error"]),
@@ -74,7 +75,7 @@ PAGES = {
 # Headers that are installed because public ones include them.
 INSIDE = {
     "core/autograd/accumulator", "core/autograd/backward/in_place", "core/autograd/backward/linear_maps",
-    "core/autograd/backward/pass", "core/autograd/backward/recorded", "core/autograd/rule",
+    "core/autograd/backward/pass", "core/autograd/backward/recorded", "core/autograd/inner_run", "core/autograd/rule",
     "core/base/arena", "core/base/list", "core/base/numbers", "core/base/per_thread", "nn/options", "core/check/difference", "core/check/locate", "core/check/perturbed", "core/graph/drawing/copies",
     "core/graph/drawing/drawing", "core/graph/drawing/hues", "core/graph/drawing/process", "core/graph/drawing/text",
     "core/graph/drawing/visibility", "core/graph/buffers", "core/graph/highlights", "core/graph/links", "core/graph/parts",

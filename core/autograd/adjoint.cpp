@@ -82,16 +82,26 @@ OutputOperand<T> Adjoint<T>::open() const& {
 template <class T>
 void Adjoint<T>::open(std::span<const Adjoint> parts, std::span<OutputOperand<T>> sinks) {
     for (std::size_t i = 0; i < parts.size(); ++i) sinks[i] = parts[i].open();
+    // Two leaves of the tape of an InnerRun may represent views of one value.
+    const auto is_leaf = [&](std::size_t i) {
+        return parts[i].to_->tape().node(parts[i].root_).is_leaf();
+    };
+    const auto gradient = [&](std::size_t i) {
+        return Tensor<T>(StorageRef(), sinks[i].data, parts[i].part_.layout);
+    };
+    const auto share = [&](std::size_t i, std::size_t j) {
+        return parts[i].root_ == parts[j].root_ ||
+               (is_leaf(i) && is_leaf(j) && overlap(gradient(i), gradient(j)));
+    };
     // If one part is overwritten and a later one adds to some of the same elements, contributions
     // would be lost, unless both visit the same elements at the same time.
     for (std::size_t j = 1; j < parts.size(); ++j) {
         if (!sinks[j].accumulate) continue;
         for (std::size_t i = 0; i < j; ++i) {
-            if (sinks[i].accumulate || !parts[i].needs_grad() || parts[i].root_ != parts[j].root_)
-                continue;
+            if (sinks[i].accumulate || !parts[i].needs_grad() || !share(i, j)) continue;
             if (sinks[i].data == sinks[j].data && parts[i].part_.layout == parts[j].part_.layout)
                 continue;
-            Tensor<T>(StorageRef(), sinks[i].data, parts[i].part_.layout).fill(T(0));
+            gradient(i).fill(T(0));
             sinks[i].accumulate = true;
         }
     }

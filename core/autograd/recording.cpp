@@ -1,3 +1,4 @@
+#include <unroll/core/autograd/inner_run.hpp>
 #include <unroll/core/autograd/tape.hpp>
 #include <unroll/core/base/per_thread.hpp>
 
@@ -208,8 +209,10 @@ bool Tape<T>::is_paused(const TapeSlot<T>* slot) {
 
 template <class T>
 Tape<T>* Tape<T>::recording(const Variable<T>& x) {
-    Tape* const tape = x.tape();
+    Tape* tape = x.tape();
     if (tape == nullptr) return current();
+    const auto* const inner = detail::InnerRun<T>::current();
+    if (inner != nullptr && inner->is_outside(*x.body())) tape = &inner->tape();
     return is_paused(tape->m_->slot) ? nullptr : tape;
 }
 

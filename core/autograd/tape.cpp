@@ -1,3 +1,4 @@
+#include <unroll/core/autograd/inner_run.hpp>
 #include <unroll/core/autograd/tape.hpp>
 
 #include <algorithm>
@@ -187,20 +188,24 @@ Variable<T> Tape<T>::variable(Tensor<T> value, std::string_view name, Where wher
 }
 
 template <class T>
-NodeId Tape<T>::leaf(const Variable<T>& parameter) {
+NodeId Tape<T>::leaf(const Variable<T>& x) {
     auto& leaves = m_->leaves;
-    const Value<T>* const body = parameter.body();
+    const Value<T>* const body = x.body();
     std::size_t at = hash(body) % leaves.size();
     while (leaves[at].body != nullptr) {
         if (leaves[at].body == body) return leaves[at].node;
         at = (at + 1) % leaves.size();
     }
-    Node<T>& n = append_node(Op::unplaced("parameter"));
-    n.view = whole(parameter.value());
-    n.parameter = static_cast<ParameterBody<T>*>(parameter.body());
+    Node<T>& n = append_node(Op::unplaced(x.is_parameter() ? "parameter" : "variable"));
+    if (x.is_parameter()) {
+        n.view = whole(x.value());
+        n.parameter = static_cast<ParameterBody<T>*>(x.body());
+    } else {
+        n.view = x.tape()->node(x.node()).view; // a part of the gradient on the other tape
+    }
     const auto id = static_cast<NodeId>(m_->size - 1);
     leaves[at] = {body, id};
-    m_->leaf_order.push_back({parameter, id});
+    m_->leaf_order.push_back({x, id});
     if (m_->leaf_order.size() * 2 > leaves.size()) {
         std::vector<typename Memory::Leaf> larger(leaves.size() * 2);
         for (const auto& entry : leaves) {
@@ -221,7 +226,8 @@ bool wants_gradient(const Variable<T>& x) {
 
 template <class T>
 NodeId Tape<T>::id_of(const Variable<T>& x) {
-    return wants_gradient(x) ? leaf(x) : x.node();
+    const bool is_foreign = x.is_recorded() && x.body()->slot != m_->slot; // in an InnerRun
+    return is_foreign || wants_gradient(x) ? leaf(x) : x.node();
 }
 
 template <class T>
@@ -251,6 +257,7 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
     TapeSlot<T>* slot = nullptr;
     bool parameters = false;
     Context context;
+    const auto* const inner = detail::InnerRun<T>::current();
     for (const Variable<T>* x : inputs) {
         x->require_value(op);
         const Value<T>* const body = x->body();
@@ -264,16 +271,20 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
         if (tape == nullptr || body->slot->generation != body->generation)
             fail(op, "an operand was recorded before its tape was cleared or destroyed; detach() "
                      "what is carried from one tape to the next");
-        if (slot != nullptr && slot != body->slot)
+        TapeSlot<T>* const own =
+            inner != nullptr && inner->is_outside(*body) ? inner->slot() : body->slot;
+        if (slot != nullptr && slot != own)
             fail(op, "the operands are on two tapes; detach() what is carried from one tape to the "
                      "next");
-        slot = body->slot;
+        slot = own;
         context.rule_run = std::max(context.rule_run, body->rule_run);
         if (read && tape->overwritten(body->node, body->node))
             fail(op, "an operand's value was overwritten by an operation in place");
     }
     if (is_paused(slot)) {
-        if (slot != nullptr || parameters || context.lost > Lost::in_gradient)
+        const bool is_computed = inner != nullptr && inner->only_computes() &&
+                                 context.lost == Lost::in_gradient; // in that run
+        if (slot != nullptr || parameters || is_computed || context.lost > Lost::in_gradient)
             context.lost = Lost::where_paused;
         return context;
     }
@@ -287,10 +298,16 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
                  "gradient would be lost; create the tape first, on the thread that computes, or "
                  "detach() the operand");
     if (slot == nullptr && !parameters) return context;
+    if (inner != nullptr && &inner->tape() == tape && inner->only_computes()) {
+        inner->note(inputs);
+        context.lost = std::max(context.lost, Lost::in_gradient);
+        return context;
+    }
     if (context.lost == Lost::in_gradient)
         fail(op, "an operand was computed from a gradient that was not recorded, so its derivative "
                  "would be lost; call the earlier gradients() with {.create_graph = true}, or "
-                 "detach() the operand if it is to be a constant");
+                 "detach() the operand if it is to be a constant. A value that was computed within "
+                 "a checkpoint must be one of its results");
     context.tape = tape;
     return context;
 }
@@ -355,6 +372,7 @@ std::vector<typename Tape<T>::ParameterGradient> Tape<T>::parameter_gradients() 
     std::vector<ParameterGradient> all;
     for (const auto& [parameter, id] : m_->leaf_order) {
         const Node<T>& n = node(id);
+        if (n.parameter == nullptr) continue;
         all.push_back({ParameterRef<T>(n.parameter),
                        n.retained != no_node ? m_->retained[n.retained] : Tensor<T>()});
     }

@@ -1,3 +1,4 @@
+#include <unroll/core/autograd/inner_run.hpp>
 #include <unroll/core/kernels/threads.hpp>
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/layers/convolution.hpp>
@@ -64,7 +65,7 @@ Variable<T> BatchNorm<T>::operator()(const Variable<T>& x, Where caller) const {
     const auto normal = batch_norm(x, weight, bias, options.epsilon);
     const std::size_t count = options.channels == 0 ? 0 : x.size() / options.channels;
     if (count == 1) fail("BatchNorm", "one value per channel has no variance to train on");
-    if (count > 1 && threads::shard() == 0)
+    if (count > 1 && threads::shard() == 0 && !unroll::detail::SecondRun::is_on())
         follow(normal.mean.value(), normal.variance.value(), count);
     return normal.y;
 }

@@ -1,3 +1,4 @@
+#include <unroll/core/autograd/backward/recompute.hpp>
 #include <unroll/core/autograd/tape.hpp>
 #include <unroll/core/base/scope.hpp>
 #include <unroll/nn/ode/ode.hpp>
@@ -9,6 +10,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include <fmt/format.h>
@@ -41,7 +43,8 @@ public:
 
     Integration(const Op& op, const OdeFunction<T>& f, const V& y0, std::span<const double> times,
                 const OdeOptions& options)
-        : op_(op), f_(f), times_(times), o_(options), y_(y0) {
+        : op_(op), f_(std::make_shared<const OdeFunction<T>>(f)), times_(times), o_(options),
+          y_(y0) {
         check();
         t_ = times[0];
         direction_ = times.size() > 1 && times[1] < times[0] ? -1 : 1;
@@ -98,11 +101,24 @@ private:
     }
     V slope(double t, const V& y) {
         ++solution_.evaluations;
-        const V k = f_(t, y);
+        return slope(op_, *f_, t, y);
+    }
+    static V slope(const Op& op, const OdeFunction<T>& f, double t, const V& y) {
+        const V k = f(t, y);
         if (k.shape() != y.shape())
-            fail(op_, fmt::format("f returned shape {} for y {}; expected the same shape",
-                                  to_string(k.shape()), to_string(y.shape())));
+            fail(op, fmt::format("f returned shape {} for y {}; expected the same shape",
+                                 to_string(k.shape()), to_string(y.shape())));
         return k;
+    }
+    // The results of a step, a function of t -> f(t, y), kept or recomputed.
+    template <class Step>
+    std::vector<V> taken(std::size_t evaluations, const Step& step) {
+        solution_.evaluations += evaluations;
+        const auto run = [step, f = f_, op = op_] {
+            return step([&](double t, const V& y) { return slope(op, *f, t, y); });
+        };
+        if (!o_.checkpoint) return run();
+        return recompute<T>(Op("checkpoint", op_.where), Tape<T>::recording(y_), run);
     }
     [[noreturn]] void not_finite(double t) const {
         fail(op_,
@@ -117,11 +133,13 @@ private:
         for (std::size_t i = 0; i < o_.steps; ++i) {
             const Scope scope("step", static_cast<std::int64_t>(solution_.accepted));
             const double t = begin + h * static_cast<double>(i);
-            const V k1 = slope(t, y_);
-            const V k2 = slope(t + h / 2, moved<T, 1>(y_, {k1}, {h / 2}));
-            const V k3 = slope(t + h / 2, moved<T, 1>(y_, {k2}, {h / 2}));
-            const V k4 = slope(t + h, moved<T, 1>(y_, {k3}, {h}));
-            y_ = moved<T, 4>(y_, {k1, k2, k3, k4}, {h / 6, h / 3, h / 3, h / 6});
+            y_ = taken(4, [t, h, y = y_](const auto& slope) -> std::vector<V> {
+                const V k1 = slope(t, y);
+                const V k2 = slope(t + h / 2, moved<T, 1>(y, {k1}, {h / 2}));
+                const V k3 = slope(t + h / 2, moved<T, 1>(y, {k2}, {h / 2}));
+                const V k4 = slope(t + h, moved<T, 1>(y, {k3}, {h}));
+                return {moved<T, 4>(y, {k1, k2, k3, k4}, {h / 6, h / 3, h / 3, h / 6})};
+            })[0];
             if (!is_finite(y_)) not_finite(t + h);
             ++solution_.accepted;
         }
@@ -174,27 +192,34 @@ private:
         double error;
     };
     Step dormand_prince(double h) {
-        const V& k1 = k_;
-        const auto at = [&](double c, const V& y) { return slope(t_ + c * h, y); };
-        const V k2 = at(1.0 / 5, moved<T, 1>(y_, {k1}, scaled<1>(h, {1.0 / 5})));
-        const V k3 = at(3.0 / 10, moved<T, 2>(y_, {k1, k2}, scaled<2>(h, {3.0 / 40, 9.0 / 40})));
-        const V k4 = at(4.0 / 5, moved<T, 3>(y_, {k1, k2, k3},
-                                             scaled<3>(h, {44.0 / 45, -56.0 / 15, 32.0 / 9})));
-        const V k5 = at(8.0 / 9, moved<T, 4>(y_, {k1, k2, k3, k4},
-                                             scaled<4>(h, {19372.0 / 6561, -25360.0 / 2187,
-                                                           64448.0 / 6561, -212.0 / 729})));
-        const V k6 = at(1, moved<T, 5>(y_, {k1, k2, k3, k4, k5},
-                                       scaled<5>(h, {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247,
-                                                     49.0 / 176, -5103.0 / 18656})));
-        const V y = moved<T, 5>(
-            y_, {k1, k3, k4, k5, k6},
-            scaled<5>(h, {35.0 / 384, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}));
-        const V k7 = at(1, y);
-        // The difference from the embedded method of order 4.
-        const auto error = combined<6>({k1, k3, k4, k5, k6, k7},
-                                       scaled<6>(h, {71.0 / 57600, -71.0 / 16695, 71.0 / 1920,
-                                                     -17253.0 / 339200, 22.0 / 525, -1.0 / 40}));
-        return {y, k7, norm(error, y_, y)};
+        std::vector<double> error; // of the first run
+        const auto first = std::make_shared<std::vector<double>*>(&error);
+        const auto step = taken(6, [t = t_, h, y0 = y_, k1 = k_, first](const auto& slope) {
+            const auto at = [&](double c, const V& y) { return slope(t + c * h, y); };
+            const V k2 = at(1.0 / 5, moved<T, 1>(y0, {k1}, scaled<1>(h, {1.0 / 5})));
+            const V k3 =
+                at(3.0 / 10, moved<T, 2>(y0, {k1, k2}, scaled<2>(h, {3.0 / 40, 9.0 / 40})));
+            const V k4 = at(4.0 / 5, moved<T, 3>(y0, {k1, k2, k3},
+                                                 scaled<3>(h, {44.0 / 45, -56.0 / 15, 32.0 / 9})));
+            const V k5 = at(8.0 / 9, moved<T, 4>(y0, {k1, k2, k3, k4},
+                                                 scaled<4>(h, {19372.0 / 6561, -25360.0 / 2187,
+                                                               64448.0 / 6561, -212.0 / 729})));
+            const V k6 = at(1, moved<T, 5>(y0, {k1, k2, k3, k4, k5},
+                                           scaled<5>(h, {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247,
+                                                         49.0 / 176, -5103.0 / 18656})));
+            const V y = moved<T, 5>(
+                y0, {k1, k3, k4, k5, k6},
+                scaled<5>(h, {35.0 / 384, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84}));
+            const V k7 = at(1, y);
+            // The difference from the embedded method of order 4.
+            if (*first != nullptr)
+                **first = combined<6>({k1, k3, k4, k5, k6, k7},
+                                      scaled<6>(h, {71.0 / 57600, -71.0 / 16695, 71.0 / 1920,
+                                                    -17253.0 / 339200, 22.0 / 525, -1.0 / 40}));
+            return std::vector<V>{y, k7};
+        });
+        *first = nullptr;
+        return {step[0], step[1], norm(error, y_, step[0])};
     }
 
     void chosen_steps(double end) {
@@ -241,7 +266,7 @@ private:
     }
 
     const Op& op_;
-    const OdeFunction<T>& f_;
+    std::shared_ptr<const OdeFunction<T>> f_; // also of recomputed steps
     std::span<const double> times_;
     const OdeOptions& o_;
     V y_, k_; // and f(t, y)

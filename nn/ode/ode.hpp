@@ -21,6 +21,9 @@ struct OdeOptions {
     double relative_tolerance = 1e-5, absolute_tolerance = 1e-6;
     double first_step = 0;         // 0: chosen from f
     std::size_t max_steps = 10000; // accepted and rejected
+    // Recomputation: the tape keeps y and f(t, y) at each step, and the backward pass runs the step
+    // again, with the same gradients bit for bit. What f refers to must live until then.
+    bool checkpoint = false;
 };
 
 template <class T = float>

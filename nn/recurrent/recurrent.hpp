@@ -40,7 +40,45 @@ struct RecurrentOptions {
     double zoneout = 0; // probability of keeping an element of the old state  (Krueger et al. 2017)
     bool learned_state = false; // the initial state is a parameter
     Connection connection = Connection::plain;
+
+    // Recomputation in segments of this many steps: the tape keeps the state between segments, and
+    // the backward pass runs each segment again, with the same gradients bit for bit. 0: off.
+    // Rounded up to a multiple of the steps whose inputs are projected in one product (2 MiB for
+    // four gates). A cell with scan() runs again as a whole.
+    std::size_t checkpoint_every = 0;
 };
+
+namespace detail {
+
+// A value that recomputed functions share until the backward pass. A copy is a separate value; a
+// move passes it on, with the same address.
+template <class X>
+class Shared {
+public:
+    Shared() = default;
+    Shared(const Shared& other) : x_(std::make_shared<X>(other.get())) {}
+    Shared(Shared&&) noexcept = default;
+    Shared& operator=(const Shared& other) {
+        if (this != &other) get() = other.get();
+        return *this;
+    }
+    Shared& operator=(Shared&&) noexcept = default;
+
+    // Of one that was moved from: an empty value.
+    X& get() const {
+        if (x_ == nullptr) x_ = std::make_shared<X>();
+        return *x_;
+    }
+    template <class Part>
+    std::shared_ptr<const Part> part(const Part& part) const {
+        return {x_, &part};
+    }
+
+private:
+    mutable std::shared_ptr<X> x_;
+};
+
+} // namespace detail
 
 template <class C>
 class Recurrent;
@@ -81,7 +119,7 @@ public:
     // The width of each state, h first.
     const std::array<std::size_t, states>& widths() const { return widths_; }
     // Layer by layer, forwards before backwards.
-    std::vector<C>& cells() { return cells_; }
+    std::vector<C>& cells() { return cells_.get(); }
 
     // Named as PyTorch does: weight_ih_l0, weight_hh_l0_reverse, ...; then initial_0 (h), initial_1
     // (c), each [layers * directions, 1, width], and highway_l0.weight, ...
@@ -98,7 +136,7 @@ private:
     cell_state<C> initial(const Variable<T>& x, const States& given, std::size_t number) const;
 
     Options options_;
-    List<C> cells_;
+    detail::Shared<List<C>> cells_;
     std::array<std::size_t, states> widths_{};
     List<Parameter<T>> initial_; // by state
     List<Linear<T>> highways_;   // by layer; empty ones if widths differ
@@ -154,14 +192,14 @@ Recurrent<C>::Recurrent(const Options& options, Where where) : options_(options)
                where);
     for (std::size_t layer = 0; layer < options.layers; ++layer)
         for (std::size_t d = 0; d < directions(); ++d) {
-            cells_.push_back(detail::make_cell<C>(layer == 0 ? options.input : output_width(),
-                                                  options.hidden, options.cell, where));
-            widths_ = detail::widths(cells_.front(), options.hidden);
+            cells_.get().push_back(detail::make_cell<C>(layer == 0 ? options.input : output_width(),
+                                                        options.hidden, options.cell, where));
+            widths_ = detail::widths(cells_.get().front(), options.hidden);
         }
     if (options.learned_state)
         for (std::size_t s = 0; s < states; ++s)
             initial_.emplace_back("initial_" + std::to_string(s),
-                                  Tensor<T>::zeros({cells_.size(), 1, widths_[s]}));
+                                  Tensor<T>::zeros({cells_.get().size(), 1, widths_[s]}));
     if (options.connection == Connection::plain) return;
     if (options.layers == 1 && options.input != output_width())
         refuse("the connection needs a layer with inputs and outputs of equal width, got " +
@@ -179,10 +217,10 @@ template <Cell C>
 void Recurrent<C>::members(Members<T>& m) {
     m(module_name_);
     if constexpr (requires(C & cell) { cell.members(m); })
-        for (std::size_t i = 0; i < cells_.size(); ++i)
+        for (std::size_t i = 0; i < cells_.get().size(); ++i)
             m.with_suffix("_l" + std::to_string(i / directions()) +
                               (i % directions() == 1 ? "_reverse" : ""),
-                          cells_[i]);
+                          cells_.get()[i]);
     for (std::size_t s = 0; s < initial_.size(); ++s)
         m("initial_" + std::to_string(s), initial_[s]);
     for (std::size_t layer = 0; layer < highways_.size(); ++layer)
@@ -197,7 +235,7 @@ void Recurrent<C>::check(const Variable<T>& x, const States& state,
         refuse("x has shape " + to_string(x.shape()) + ", expected [T, B, " +
                std::to_string(options_.input) + "]");
     for (std::size_t s = 0; s < states; ++s) {
-        const Shape expected{cells_.size(), x.shape(1), widths_[s]};
+        const Shape expected{cells_.get().size(), x.shape(1), widths_[s]};
         if (state[s].has_value() && state[s].shape() != expected)
             refuse(std::string("the state ") + cell_state_names<C>()[s] + " has shape " +
                    to_string(state[s].shape()) + ", expected " + to_string(expected));
@@ -259,14 +297,16 @@ typename Recurrent<C>::Result Recurrent<C>::operator()(const Variable<T>& x, con
         if (!recorded->is_recorded()) recorded = &s;
     std::array<std::optional<Buffer<T>>, states> finals;
     for (std::size_t s = 0; s < states; ++s)
-        finals[s].emplace(*recorded, Shape{cells_.size(), x.shape(1), widths_[s]});
+        finals[s].emplace(*recorded, Shape{cells_.get().size(), x.shape(1), widths_[s]});
     const auto run = [&](const Variable<T>& in, std::size_t number) {
         const bool backwards = number % directions() == 1;
         const Scope direction(backwards ? "backwards" : "layer",
                               static_cast<std::int64_t>(number / directions()));
-        auto result =
-            Scan<C>::run(cells_[number], in, initial(x, state, number), backwards, lengths,
-                         {options_.state_dropout, options_.weight_dropout, options_.zoneout});
+        const std::shared_ptr<const C> cell = cells_.part(cells_.get()[number]);
+        auto result = Scan<C>::run(*cell, in, initial(x, state, number), backwards, lengths,
+                                   {options_.state_dropout, options_.weight_dropout,
+                                    options_.zoneout, options_.checkpoint_every},
+                                   cell);
         for (std::size_t s = 0; s < states; ++s)
             detail::copy_to(finals[s]->row(number), result.state[s]);
         return result.output;
@@ -281,7 +321,8 @@ typename Recurrent<C>::Result Recurrent<C>::operator()(const Variable<T>& x, con
         output = connected(output, out, layer);
     }
     Result result{detail::locked_dropout(output, options_.output_dropout), {}};
-    for (std::size_t s = 0; s < states; ++s) result.state[s] = finals[s]->rows(0, cells_.size());
+    for (std::size_t s = 0; s < states; ++s)
+        result.state[s] = finals[s]->rows(0, cells_.get().size());
     return result;
 }
 

@@ -1,6 +1,7 @@
 #include <unroll/core/autograd/backward/in_place.hpp>
 #include <unroll/core/autograd/backward/linear_maps.hpp>
 #include <unroll/core/autograd/backward/pass.hpp>
+#include <unroll/core/autograd/buffer.hpp>
 #include <unroll/core/kernels/loops.hpp>
 #include <unroll/core/kernels/product.hpp>
 
@@ -28,6 +29,26 @@ template <class T>
 InPlace<T>::InPlace(Tape<T>& tape, bool whole, bool into_parameters)
     : Accumulator<T>(tape), whole_(whole), into_parameters_(into_parameters),
       deferred_(tape.m_->pass.deferred) {}
+
+template <class T>
+InPlace<T>::InPlace(Tape<T>& tape, InPlace& outer)
+    : Accumulator<T>(tape), whole_(outer.whole_), into_parameters_(false), outer_(&outer),
+      outer_roots_(tape.size(), no_node), deferred_(tape.m_->pass.deferred) {
+    const Node<T>& running = *outer.running_;
+    const std::span inputs(running.inputs, running.input_count);
+    for (const auto& [x, id] : tape.m_->leaf_order) {
+        const NodeId of = outer.tape_.id_of(x);
+        if (std::find(inputs.begin(), inputs.end(), of) == inputs.end())
+            outer.refuse("runs a function again, which now reads " +
+                         (x.is_parameter()
+                              ? "the parameter '" + tape.node(id).parameter->name() + "'"
+                              : std::string("a variable")) +
+                         " of shape " + to_string(x.shape()) +
+                         ", but did not the first time; it must compute the same both times");
+        outer_roots_[id] = outer.tape_.node(of).root;
+        if (outer.needs(of)) needed_leaves_.push_back(id);
+    }
+}
 
 template <class T>
 InPlace<T>::~InPlace() {
@@ -65,24 +86,22 @@ bool InPlace<T>::open_part(NodeId id, const StridedView& part) {
         ++open_;
     }
     Gradient<T>& gradient = *root.gradient;
-    if (!deferred_.empty()) {
-        const Tensor<T> window = gradient.at(part);
-        for (std::size_t i = deferred_.size(); i-- > 0;)
-            if (overlap(deferred_[i].a, window) || overlap(deferred_[i].b, window)) flush(i);
-    }
+    for (InPlace* a = this; a != nullptr; a = a->outer_)
+        if (!a->deferred_.empty()) a->flush_overlapping(gradient.at(part));
     return gradient.covered.take(gradient.data, root.view, part);
 }
 
 template <class T>
 Tensor<T> InPlace<T>::opened(NodeId root, const StridedView& part) {
     const bool holds = open_part(root, part);
-    Tensor<T> target = this->tape_.node(root).gradient->at(part);
+    Tensor<T> target = unversioned(this->tape_.node(root).gradient->at(part));
     if (!holds) target.fill(T(0));
     return target;
 }
 
 template <class T>
 OutputOperand<T> InPlace<T>::open(NodeId root, const StridedView& part) {
+    if (InPlace& to = holder(root); &to != this) return to.open(root, part);
     const bool add = open_part(root, part);
     return {this->tape_.node(root).gradient->data + part.offset, part.layout, add};
 }
@@ -98,6 +117,7 @@ void InPlace<T>::add(NodeId root, const StridedView& part, const Variable<T>& x,
 template <class T>
 void InPlace<T>::add_product(NodeId root, const StridedView& part, const Variable<T>& a,
                              const Variable<T>& b, T scale) {
+    if (InPlace& to = holder(root); &to != this) return to.add_product(root, part, a, b, scale);
     const Tensor<T>&x = a.value(), &y = b.value();
     Shape shape = broadcast(this->operation(), Shape(x.shape().begin(), x.shape().end() - 2),
                             Shape(y.shape().begin(), y.shape().end() - 2));
@@ -112,13 +132,14 @@ void InPlace<T>::add_product(NodeId root, const StridedView& part, const Variabl
     if (scale == T(1) && this->is_matrix_leaf(root, part, true))
         return defer(root, y.transpose(), x.transpose());
     const bool add = open_part(root, part);
-    Tensor<T> target = this->tape_.node(root).gradient->at(part);
+    Tensor<T> target = unversioned(this->tape_.node(root).gradient->at(part));
     multiply(x, y, scale, T(add ? 1 : 0), target);
 }
 
 template <class T>
 void InPlace<T>::scatter_rows(NodeId root, const StridedView& part, const Indices& rows,
                               const Variable<T>& x) {
+    if (InPlace& to = holder(root); &to != this) return to.scatter_rows(root, part, rows, x);
     Tensor<T> target = opened(root, part);
     add_rows(target, rows, x.value());
 }
@@ -126,6 +147,8 @@ void InPlace<T>::scatter_rows(NodeId root, const StridedView& part, const Indice
 template <class T>
 void InPlace<T>::scatter_elements(NodeId root, const StridedView& part, const Indices& elements,
                                   const Variable<T>& x) {
+    if (InPlace& to = holder(root); &to != this)
+        return to.scatter_elements(root, part, elements, x);
     Tensor<T> target = opened(root, part);
     const Indices flat = elements.contiguous();
     const Tensor<T> added = x.value().contiguous();
@@ -164,8 +187,14 @@ void InPlace<T>::flush(std::size_t product) {
     deferred_.erase(deferred_.begin() + static_cast<std::ptrdiff_t>(product));
     const StridedView& whole = this->tape_.node(p.target).view;
     const bool add = open_part(p.target, whole);
-    Tensor<T> target = this->tape_.node(p.target).gradient->at(whole);
+    Tensor<T> target = unversioned(this->tape_.node(p.target).gradient->at(whole));
     multiply(p.a, p.b, T(1), T(add ? 1 : 0), target);
+}
+
+template <class T>
+void InPlace<T>::flush_overlapping(const Tensor<T>& window) {
+    for (std::size_t i = deferred_.size(); i-- > 0;)
+        if (overlap(deferred_[i].a, window) || overlap(deferred_[i].b, window)) flush(i);
 }
 
 template <class T>
@@ -187,8 +216,8 @@ Variable<T> InPlace<T>::arrived(NodeId id, bool is_last) {
         if (!is_last) return gradient->at(part);
         return Tensor<T>(std::move(gradient->storage), gradient->data, part.layout);
     }
-    Tensor<T> found = gradient->at(part);
-    if (!gradient->covered.take(gradient->data, root.view, part)) found.fill(T(0));
+    const Tensor<T> found = gradient->at(part);
+    if (!gradient->covered.take(gradient->data, root.view, part)) unversioned(found).fill(T(0));
     return found;
 }
 

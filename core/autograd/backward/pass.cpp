@@ -1,5 +1,6 @@
 #include <unroll/core/autograd/backward/in_place.hpp>
 #include <unroll/core/autograd/backward/pass.hpp>
+#include <unroll/core/autograd/backward/recorded.hpp>
 #include <unroll/core/base/per_thread.hpp>
 #include <unroll/core/kernels/product.hpp>
 
@@ -34,7 +35,35 @@ BackwardPass<T>::BackwardPass(Tape<T>& tape, Accumulator<T>& to, const Op& op,
     : tape_(tape), to_(to), memory_(tape.m_->pass), op_(op), restricted_(wrt.has_value()) {
     tape.in_pass_ = true;
     tape.m_->flags.assign(tape.size(), restricted_ ? 0 : needed);
-    if (wrt) restrict_to(*wrt);
+    if (!wrt) return;
+    for (const NodeId id : *wrt) flags(id) |= needed | target;
+    mark_needed();
+}
+
+template <class T>
+BackwardPass<T>::BackwardPass(Recorded<T>& to, const Op& op, NodeId begin)
+    : tape_(to.tape()), to_(to), memory_(tape_.m_->pass), op_(op), restricted_(true), begin_(begin),
+      continues_(true), outer_incoming_(std::move(memory_.incoming)) {
+    tape_.m_->flags.resize(tape_.size(), 0);
+    mark_needed();
+}
+
+template <class T>
+BackwardPass<T>::~BackwardPass() {
+    if (continues_) {
+        memory_.incoming = std::move(outer_incoming_);
+        return;
+    }
+    memory_.clear();
+    tape_.in_pass_ = false;
+}
+
+template <class T>
+void BackwardPass<T>::start(std::span<const Variable<T>> y,
+                            std::span<const Variable<T>> gradients) {
+    memory_.starts.clear();
+    for (std::size_t i = 0; i < y.size(); ++i)
+        if (gradients[i].has_value()) memory_.starts.push_back({tape_.id_of(y[i]), gradients[i]});
 }
 
 template <class T>
@@ -79,10 +108,9 @@ void BackwardPass<T>::prefetch_before(NodeId id) const {
 }
 
 template <class T>
-void BackwardPass<T>::restrict_to(std::span<const NodeId> wrt) {
+void BackwardPass<T>::mark_needed() {
     auto& all = tape_.m_->flags;
-    for (const NodeId id : wrt) flags(id) |= needed | target;
-    for (NodeId id = 0; id < all.size(); ++id) {
+    for (NodeId id = begin_; id < all.size(); ++id) {
         const Node<T>& n = tape_.node(id);
         for (std::uint32_t i = 0; i < n.input_count && (flags(id) & needed) == 0; ++i)
             if (n.inputs[i] != no_node) flags(id) |= flags(n.inputs[i]) & needed;
@@ -101,7 +129,7 @@ void BackwardPass<T>::sweep() {
         if (to_.needs(start.node)) Adjoint<T>(to_, n.root, n.view).add(start.gradient);
     }
     // A recorded pass appends nodes after `end`.
-    for (NodeId id = end; id-- > 0;) {
+    for (NodeId id = end; id-- > begin_;) {
         const Node<T>& n = tape_.node(id);
         prefetch_before(id);
         flags(id) |= flags(n.root) & on_path;
@@ -271,7 +299,8 @@ void Tape<T>::find_starts(const Op& op, std::span<const Variable<T>> y,
             if (lost == Lost::in_gradient)
                 fail(op, "the value was computed from a gradient that was not recorded, so that "
                          "it depends on nothing; call the first gradients() with "
-                         "{.create_graph = true}");
+                         "{.create_graph = true}. Of values computed within a checkpoint only its "
+                         "results have gradients");
             continue;
         }
         if (y[i].is_recorded()) require(op, y[i]);

@@ -9,6 +9,9 @@
 
 namespace unroll {
 
+template <class T>
+class Recorded;
+
 // One backward pass over a tape: from `from` towards the leaves, in the reverse order of recording.
 // Nothing outside the pass changes until it has finished: a pass that throws leaves tape, rules and
 // gradients unchanged.
@@ -24,12 +27,14 @@ public:
     // targets.
     BackwardPass(Tape<T>& tape, Accumulator<T>& to, const Op& op,
                  std::optional<std::span<const NodeId>> wrt = {});
-    ~BackwardPass() {
-        memory_.clear();
-        tape_.in_pass_ = false;
-    }
+    // Continues a recorded pass at the nodes from `begin`, which one of its rules has recorded.
+    BackwardPass(Recorded<T>& to, const Op& op, NodeId begin);
+    ~BackwardPass();
     BackwardPass(const BackwardPass&) = delete;
     BackwardPass& operator=(const BackwardPass&) = delete;
+
+    // Sets where it begins, if not find_starts: at values of this tape that have a gradient.
+    void start(std::span<const Variable<T>> y, std::span<const Variable<T>> gradients);
 
     // Begins with tape.m_->pass.starts. Throws Error if a rule on the path was freed, or saved a
     // value that has changed since.
@@ -44,7 +49,8 @@ public:
     void use_up();
 
 private:
-    void restrict_to(std::span<const NodeId> wrt);
+    // Flags the nodes from begin_ that depend on a needed one.
+    void mark_needed();
     void check(NodeId id) const;
     void run_rule(NodeId id);
     // Long tapes do not fit into the cache.
@@ -56,6 +62,9 @@ private:
     PassMemory<T>& memory_;
     Op op_;
     bool restricted_;
+    NodeId begin_ = 0;
+    bool continues_ = false;
+    std::vector<Variable<T>> outer_incoming_; // of the rule that continues the pass
 };
 
 // For Optimizer::step(): the last backward pass of this thread, and the parameters that received a

@@ -191,3 +191,59 @@ TEST_CASE("odeint: errors") {
     tape.backward(sum(odeint(decay, y0, std::vector<double>{0, 1}).values));
     CHECK(tape.gradient(y0)(0) == doctest::Approx(1 + std::exp(-1.0)).epsilon(1e-4));
 }
+
+TEST_CASE("odeint: recomputed steps have the same gradients bit for bit") {
+    nn::Linear<double> in({.input = 2, .output = 16}), out({.input = 16, .output = 2});
+    const auto f = [&](double t, const V& y) { return out(tanh(in(y))) * std::cos(t); };
+    for (const OdeMethod method : {OdeMethod::rk4, OdeMethod::dormand_prince}) {
+        const auto run = [&](bool checkpoint, bool second_order) {
+            for (const auto& p : parameters(in, out)) p.clear_gradient();
+            Tape<double> tape;
+            const V y0 = tape.variable(random_tensor({3, 2}));
+            const auto found = odeint(f, y0, equal_times(1.0, 4),
+                                      {.method = method, .steps = 3, .checkpoint = checkpoint});
+            V loss = sum(square(found.values));
+            if (second_order)
+                loss = loss + sum(square(gradients(loss, {y0}, {.create_graph = true})[0]));
+            const std::size_t kept = tape.kept_bytes();
+            tape.backward(loss);
+            std::vector<std::vector<double>> all{
+                tape.gradient(y0).to_vector(),
+                {static_cast<double>(found.evaluations), static_cast<double>(found.rejected)}};
+            for (const auto& p : parameters(in, out)) all.push_back(p.gradient().to_vector());
+            return std::pair(all, kept);
+        };
+        for (const bool second_order : {false, true}) {
+            const auto plain = run(false, second_order), again = run(true, second_order);
+            if (!second_order) {
+                CHECK(plain.first == again.first);
+                CHECK(again.second < plain.second / 3);
+            }
+            for (std::size_t i = 0; i < plain.first.size(); ++i) {
+                const Shape shape{plain.first[i].size()};
+                CHECK(distance(Tensor<double>(shape, plain.first[i]),
+                               Tensor<double>(shape, again.first[i])) < 1e-12);
+            }
+        }
+        // An f that is destroyed before the backward pass.
+        Tape<double> tape;
+        const V y0 = tape.variable(random_tensor({2}));
+        V y;
+        {
+            const auto scale = std::make_shared<double>(2);
+            y = odeint([scale](double, const V& y) { return -y * *scale; }, y0,
+                       std::vector<double>{0, 1}, {.method = method, .checkpoint = true})
+                    .values;
+        }
+        tape.backward(sum(select(y, 0, 1)));
+        CHECK(tape.gradient(y0)(0) < 1);
+    }
+    const auto report = gradcheck(
+        [&](const auto& x) {
+            return sum(
+                square(odeint(f, x[0], std::vector<double>{0, 0.5}, {.checkpoint = true}).values));
+        },
+        {random_tensor({1, 2})}, parameters(in, out), {.order = 2, .full = 20});
+    INFO(report.text());
+    CHECK(report.passed());
+}
