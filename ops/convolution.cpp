@@ -2,6 +2,7 @@
 #include <unroll/core/kernels/simd.hpp>
 #include <unroll/core/kernels/threads.hpp>
 #include <unroll/ops/convolution.hpp>
+#include <unroll/ops/pointwise.hpp>
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
 
@@ -365,11 +366,53 @@ Variable<T> convolution(const Variable<T>& x, const std::type_identity_t<Variabl
     return convolution(x, weight, Variable<T>(T(0)), options, op);
 }
 
+template <class T>
+Variable<T> transposed_convolution(const Variable<T>& x,
+                                   const std::type_identity_t<Variable<T>>& weight,
+                                   const std::type_identity_t<Variable<T>>& bias,
+                                   const TransposedConvolutionOptions& options, Op op) {
+    const std::size_t rank = x.dimension(), groups = options.groups;
+    if ((rank != 3 && rank != 4) || weight.dimension() != rank || groups == 0 ||
+        x.shape(1) != weight.shape(0) || weight.shape(0) % groups != 0 ||
+        (bias.dimension() != 0 && bias.shape() != Shape{groups * weight.shape(1)}))
+        fail(op, "x " + to_string(x.shape()) + ", weight " + to_string(weight.shape()) + ", bias " +
+                     to_string(bias.shape()) + " and " + std::to_string(groups) +
+                     " groups; expected [batch, in, (height,) width], [in, out / groups, "
+                     "(kernel height,) kernel width], [out] and a divisor of in and out");
+    const Composite composite(op);
+    if (rank == 3) {
+        TransposedConvolutionOptions flat = options;
+        flat.stride.height = flat.dilation.height = 1;
+        flat.padding.height = flat.output_padding.height = 0;
+        return squeeze(
+            transposed_convolution(expand_dims(x, 2), expand_dims(weight, 2), bias, flat, op), 2);
+    }
+    const Windows windows = Windows::transposed(
+        op, {x.shape(2), x.shape(3)}, {weight.shape(2), weight.shape(3)}, options.stride,
+        options.padding, options.output_padding, options.dilation);
+    const Geometry s{windows, x.shape(0), groups, weight.shape(1), weight.shape(0) / groups};
+    const Variable<T> y = to_input(op, x, weight, s);
+    return bias.dimension() == 0 ? y : y + reshape(bias, Shape{bias.size(), 1, 1});
+}
+
+template <class T>
+Variable<T> transposed_convolution(const Variable<T>& x,
+                                   const std::type_identity_t<Variable<T>>& weight,
+                                   const TransposedConvolutionOptions& options, Op op) {
+    const Composite composite(op);
+    return transposed_convolution(x, weight, Variable<T>(T(0)), options, op);
+}
+
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> convolution(const Variable<T>&, const Variable<T>&, const Variable<T>&,   \
                                      const ConvolutionOptions&, Op);                               \
     template Variable<T> convolution(const Variable<T>&, const Variable<T>&,                       \
-                                     const ConvolutionOptions&, Op);
+                                     const ConvolutionOptions&, Op);                               \
+    template Variable<T> transposed_convolution(const Variable<T>&, const Variable<T>&,            \
+                                                const Variable<T>&,                                \
+                                                const TransposedConvolutionOptions&, Op);          \
+    template Variable<T> transposed_convolution(const Variable<T>&, const Variable<T>&,            \
+                                                const TransposedConvolutionOptions&, Op);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -18,15 +18,17 @@ namespace unroll {
 namespace {
 
 // With n = (x - mean) scale and h = g gain, the gradient of x is scale (h - mean(h) - n mean(h n)).
+// Not centred: the mean is 0, and mean(h) is omitted.
 template <class T>
 struct NormRule {
     Tensor<T> rests; // of the means: a constant, since the exact mean is mean + rest
+    bool is_centred;
 
     void operator()(const Adjoints<T>& to, std::span<const Variable<T>> gradients,
                     const Variable<T>& x, const Variable<T>& gain, const Variable<T>& means,
                     const Variable<T>& scales) const {
         const auto size = static_cast<T>(x.shape().back());
-        if (gradients[1].has_value()) to[0].add(gradients[1], T(1) / size);
+        if (is_centred && gradients[1].has_value()) to[0].add(gradients[1], T(1) / size);
         if (gradients[2].has_value())
             add_fused(
                 to[0],
@@ -40,11 +42,11 @@ struct NormRule {
         const auto normal = [](auto x, auto mean, auto rest, auto scale) {
             return (x - mean - rest) * scale;
         };
-        const Variable<T> n = fuse("layer_norm", primitive(normal), x, means, constant(rests),
+        const Variable<T> n = fuse(to[0].operation(), primitive(normal), x, means, constant(rests),
                                    scales),
                           h = g * gain;
-        const Variable<T> mean_h = mean(h, {-1}, true), mean_hn = mean(h * n, {-1}, true);
-        to[0].add(scales * (h - mean_h - n * mean_hn));
+        const Variable<T> centred = is_centred ? h - mean(h, {-1}, true) : h;
+        to[0].add(scales * (centred - n * mean(h * n, {-1}, true)));
         to[1].add(g * n);
         to[2].add(g);
     }
@@ -63,9 +65,10 @@ struct NormRule {
             const T scale = scales.value().data()[i];
             const auto normal = [mean = means.value().data()[i], rest = rests.data()[i],
                                  scale](auto x) { return (x - mean - rest) * scale; };
-            const T mean_h =
-                part * detail::row_sum<T>(
-                           n, [](auto g, auto gain) { return g * gain; }, gs, weight.data());
+            const T mean_h = is_centred ? part * detail::row_sum<T>(
+                                                     n, [](auto g, auto gain) { return g * gain; },
+                                                     gs, weight.data())
+                                        : T(0);
             const T mean_hn =
                 part * detail::row_sum<T>(
                            n, [normal](auto g, auto gain, auto x) { return g * gain * normal(x); },
@@ -76,17 +79,53 @@ struct NormRule {
                     return scale * (g * gain - mean_h - normal(x) * mean_hn);
                 },
                 gs, weight.data(), xs);
-            detail::row_map(
-                n, gains.data(), [normal](auto sum, auto g, auto x) { return sum + g * normal(x); },
-                gains.data(), gs, xs);
-            detail::row_map(
-                n, biases.data(), [](auto sum, auto g) { return sum + g; }, biases.data(), gs);
+            if (to[1].needs_grad())
+                detail::row_map(
+                    n, gains.data(),
+                    [normal](auto sum, auto g, auto x) { return sum + g * normal(x); },
+                    gains.data(), gs, xs);
+            if (to[2].needs_grad())
+                detail::row_map(
+                    n, biases.data(), [](auto sum, auto g) { return sum + g; }, biases.data(), gs);
         }
         to[0].add(Variable<T>(std::move(dx)));
         to[1].add(Variable<T>(std::move(gains)));
         to[2].add(Variable<T>(std::move(biases)));
     }
 };
+
+// Each row of x divided by its root mean square, after the mean was subtracted if centred, times
+// `gain` plus `bias`.
+template <class T>
+Variable<T> row_norm(const Op& op, const Variable<T>& x, const Variable<T>& gain,
+                     const Variable<T>& bias, double epsilon, bool is_centred) {
+    const std::size_t n = x.shape().back();
+    Shape column = x.shape();
+    column.back() = 1;
+    Tensor<T> value(x.shape()), means(column), rests(column), scales(column);
+    const Tensor<T> in = x.value().contiguous(), weight = gain.value().contiguous(),
+                    shift = bias.value().contiguous();
+    for (std::size_t i = 0; i < means.size() && n > 0; ++i) {
+        const T* const row = in.data() + i * n;
+        const detail::RowMoments<T> moments(row, n, static_cast<T>(epsilon), is_centred);
+        detail::row_map(
+            n, value.data() + i * n,
+            [moments](auto x, auto gain, auto bias) {
+                return (x - moments.mean - moments.rest) * moments.scale * gain + bias;
+            },
+            row, weight.data(), shift.data());
+        means.data()[i] = moments.mean;
+        rests.data()[i] = moments.rest;
+        scales.data()[i] = moments.scale;
+    }
+    const Composite composite(op);
+    // Means and scales are separate results, so that the gradient can be differentiated.
+    const std::array<const Variable<T>*, 3> inputs{&x, &gain, &bias};
+    return record<T>(op, std::span(inputs),
+                     std::array{std::move(value), std::move(means), std::move(scales)},
+                     save_for_backward(x, gain, Result<1>(), Result<2>()),
+                     NormRule<T>{std::move(rests), is_centred})[0];
+}
 
 void require_epsilon(const Op& op, double epsilon) {
     if (!(epsilon >= 0 && std::isfinite(epsilon)))
@@ -167,31 +206,38 @@ Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable
     if (x.dimension() == 0 || gain.shape() != width || bias.shape() != width)
         fail(op, "x " + to_string(x.shape()) + ", gain " + to_string(gain.shape()) + ", bias " +
                      to_string(bias.shape()) + "; expected [..., n], [n], [n]");
-    const std::size_t n = x.shape().back();
-    Shape column = x.shape();
-    column.back() = 1;
-    Tensor<T> value(x.shape()), means(column), rests(column), scales(column);
-    const Tensor<T> in = x.value().contiguous(), weight = gain.value().contiguous(),
-                    shift = bias.value().contiguous();
-    for (std::size_t i = 0; i < means.size() && n > 0; ++i) {
-        const T* const row = in.data() + i * n;
-        const detail::RowMoments<T> moments(row, n, static_cast<T>(epsilon));
-        detail::row_map(
-            n, value.data() + i * n,
-            [moments](auto x, auto gain, auto bias) {
-                return (x - moments.mean - moments.rest) * moments.scale * gain + bias;
-            },
-            row, weight.data(), shift.data());
-        means.data()[i] = moments.mean;
-        rests.data()[i] = moments.rest;
-        scales.data()[i] = moments.scale;
-    }
+    return row_norm(op, x, gain, bias, epsilon, true);
+}
+
+template <class T>
+Variable<T> rms_norm(const Variable<T>& x, const std::type_identity_t<Variable<T>>& gain,
+                     double epsilon, Op op) {
+    require_epsilon(op, epsilon);
+    if (x.dimension() == 0 || gain.shape() != Shape{x.shape().back()})
+        fail(op, "x " + to_string(x.shape()) + ", gain " + to_string(gain.shape()) +
+                     "; expected [..., n], [n]");
     const Composite composite(op);
-    // Means and scales are separate results, so that the gradient can be differentiated.
-    const std::array<const Variable<T>*, 3> inputs{&x, &gain, &bias};
-    return record<T>(
-        op, std::span(inputs), std::array{std::move(value), std::move(means), std::move(scales)},
-        save_for_backward(x, gain, Result<1>(), Result<2>()), NormRule<T>{std::move(rests)})[0];
+    return row_norm(op, x, gain, Variable<T>(Tensor<T>::zeros(gain.shape())), epsilon, false);
+}
+
+template <class T>
+Variable<T> group_norm(const Variable<T>& x, std::size_t groups,
+                       const std::type_identity_t<Variable<T>>& gain,
+                       const std::type_identity_t<Variable<T>>& bias, double epsilon, Op op) {
+    require_epsilon(op, epsilon);
+    const Composite composite(op);
+    const Variable<T> channels = by_channel(op, x, {&gain, &bias});
+    if (groups == 0 || x.shape(1) % groups != 0)
+        fail(op, std::to_string(groups) + " groups for x " + to_string(x.shape()) +
+                     "; expected a divisor of the number of channels, " +
+                     std::to_string(x.shape(1)));
+    const Shape width{x.shape(1) / groups * channels.shape(2)};
+    const Variable<T> rows = reshape(channels, Shape{x.shape(0) * groups, width[0]});
+    const Variable<T> normal = row_norm(op, rows, Variable<T>(Tensor<T>::ones(width)),
+                                        Variable<T>(Tensor<T>::zeros(width)), epsilon, true);
+    return reshape(fuse(op, primitive([](auto n, auto gain, auto bias) { return n * gain + bias; }),
+                        reshape(normal, channels.shape()), as_column(gain), as_column(bias)),
+                   x.shape());
 }
 
 template <class T>
@@ -258,6 +304,9 @@ Variable<T> dropout(const Variable<T>& x, double p, Op op) {
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Variable<T> layer_norm(const Variable<T>&, const Variable<T>&, const Variable<T>&,    \
                                     double, Op);                                                   \
+    template Variable<T> rms_norm(const Variable<T>&, const Variable<T>&, double, Op);             \
+    template Variable<T> group_norm(const Variable<T>&, std::size_t, const Variable<T>&,           \
+                                    const Variable<T>&, double, Op);                               \
     template Variable<T> batch_norm(const Variable<T>&, const Variable<T>&, const Variable<T>&,    \
                                     const Variable<T>&, const Variable<T>&, double, Op);           \
     template BatchNormalized<T> batch_norm(const Variable<T>&, const Variable<T>&,                 \

@@ -12,6 +12,22 @@ Variable<T> layer_norm(const Variable<T>& x, const std::type_identity_t<Variable
                        const std::type_identity_t<Variable<T>>& bias, double epsilon = 1e-5,
                        Op op = "layer_norm");
 
+// x / sqrt(mean x^2 + epsilon) along the last axis, times `gain` of the extent of that axis (Zhang
+// and Sennrich 2019). Throws Error if shapes do not match.
+template <class T>
+Variable<T> rms_norm(const Variable<T>& x, const std::type_identity_t<Variable<T>>& gain,
+                     double epsilon = 1e-5, Op op = "rms_norm");
+
+// (x - mean) / sqrt(variance + epsilon) * gain + bias for x [batch, channels, ...], with the mean
+// and the variance of each example over each of `groups` equal groups of neighbouring channels;
+// gain and bias are [channels]  (Wu and He 2018). Throws Error if shapes do not match or the groups
+// are not equal.
+template <class T>
+Variable<T> group_norm(const Variable<T>& x, std::size_t groups,
+                       const std::type_identity_t<Variable<T>>& gain,
+                       const std::type_identity_t<Variable<T>>& bias, double epsilon = 1e-5,
+                       Op op = "group_norm");
+
 // (x - mean) / sqrt(variance + epsilon) * gain + bias for each channel of x [batch, channels, ...],
 // where all four are [channels]  (Ioffe and Szegedy 2015). Throws Error if shapes do not match.
 template <class T>
@@ -50,6 +66,16 @@ template <TensorOperand X>
 auto layer_norm(const X& x, const Variable<scalar_t<X>>& gain, const Variable<scalar_t<X>>& bias,
                 double epsilon = 1e-5, Op op = "layer_norm") {
     return layer_norm(detail::variable(x), gain, bias, epsilon, op);
+}
+template <TensorOperand X>
+auto rms_norm(const X& x, const Variable<scalar_t<X>>& gain, double epsilon = 1e-5,
+              Op op = "rms_norm") {
+    return rms_norm(detail::variable(x), gain, epsilon, op);
+}
+template <TensorOperand X>
+auto group_norm(const X& x, std::size_t groups, const Variable<scalar_t<X>>& gain,
+                const Variable<scalar_t<X>>& bias, double epsilon = 1e-5, Op op = "group_norm") {
+    return group_norm(detail::variable(x), groups, gain, bias, epsilon, op);
 }
 template <TensorOperand X>
 auto batch_norm(const X& x, const Variable<scalar_t<X>>& mean,

@@ -16,6 +16,9 @@ struct HeightWidth {
 
 namespace detail {
 
+// The largest kernel, stride, padding, factor or size: small enough that sums cannot overflow.
+inline constexpr std::size_t most_pixels = 1'000'000;
+
 // Geometry of windows over a padded image; their number is
 //   out = floor((image + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
 struct Windows {
@@ -26,6 +29,14 @@ struct Windows {
     // image, and for values above a million.
     Windows(const Op& op, HeightWidth image, HeightWidth kernel, HeightWidth stride,
             HeightWidth padding, HeightWidth dilation);
+
+    // `out` windows over the result of a transposed convolution:
+    //   image = stride (out - 1) + dilation (kernel - 1) + 1 + output_padding - 2 padding.
+    // Throws Error as above, for out = 0, for an output padding that is not less than the stride,
+    // and for an image without elements.
+    static Windows transposed(const Op& op, HeightWidth out, HeightWidth kernel, HeightWidth stride,
+                              HeightWidth padding, HeightWidth output_padding,
+                              HeightWidth dilation);
 };
 
 } // namespace detail

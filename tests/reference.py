@@ -16,7 +16,7 @@ from headers import Parser
 
 # page: (title, headers)
 PAGES = {
-    "pointwise": ("Pointwise operations", ["ops/pointwise"]),
+    "pointwise": ("Pointwise operations", ["ops/pointwise", "ops/activation"]),
     "reductions": ("Reductions", ["ops/reduce", "ops/statistics/statistics", "ops/statistics/norms"]),
     "order": ("Scans and sorting", ["ops/order/linear_scan", "ops/order/cumulative", "ops/order/sort"]),
     "shape": ("Shape, views and joining", ["ops/views", "core/tensor/slice", "ops/join", "ops/rearrange/repeat",
@@ -25,10 +25,13 @@ PAGES = {
     "indexing": ("Indexing", ["ops/index"]),
     "losses": ("Softmax and losses", ["ops/softmax", "ops/loss", "ops/losses/losses"]),
     "normalisation": ("Normalisation and dropout", ["ops/normalization"]),
-    "windows": ("Convolution and pooling", ["ops/convolution", "ops/pooling", "ops/windows"]),
+    "random": ("Random values", ["ops/random/random"]),
+    "windows": ("Convolution, pooling, upsampling", ["ops/convolution", "ops/pooling", "ops/resize/upsample",
+                                                     "ops/windows"]),
     "fuse": ("Fused operations", ["ops/fuse/fuse", "core/autograd/formula", "core/graph/formula_text"]),
     "xt": ("xtensor's names", ["ops/xt/xt"]),
-    "layers": ("Layers", ["nn/module", "nn/initialize", "nn/layers/layers", "nn/layers/convolution",
+    "layers": ("Layers", ["nn/module", "nn/initialize", "nn/layers/layers", "nn/layers/norms", "nn/layers/prelu",
+                          "nn/layers/convolution",
                           "nn/layers/padding", "nn/layers/positions", "nn/layers/time_pooling",
                           "nn/layers/adaptive_softmax"]),
     "recurrent": ("Recurrent layers", ["nn/recurrent/recurrent", "nn/recurrent/rnn", "nn/recurrent/lstm",
@@ -84,13 +87,14 @@ INSIDE = {
     "core/kernels/product", "core/kernels/simd", "core/tensor/dtype", "core/tensor/strided_view",
     "core/tensor/storage", "nn/scans/past", "nn/series/cells", "nn/series/dates", "nn/series/numbers", "ops/fuse/dual", "ops/fuse/expression", "ops/fuse/function_list",
     "ops/fuse/function_table", "ops/fuse/functions", "ops/fuse/kernels", "ops/fuse/polygamma", "ops/fuse/probe", "ops/fuse/rows", "ops/fuse/symbol", "ops/linalg/lapack", "ops/operand",
-    "ops/order/columns", "ops/order/compensated", "ops/order/weighted_sums",
+    "ops/order/columns", "ops/order/compensated", "ops/order/weighted_sums", "ops/resize/axis_map",
     "ops/statistics/reduced_rows",
     "optim/parameter_list", "optim/second_order/line_search", "optim/second_order/objective",
     "optim/second_order/vectors", "optim/updates",
 }
 # Pages on which every function has a line in names.txt; on others, only those that PyTorch or xtensor has.
-NAMED = ["pointwise", "reductions", "order", "shape", "products", "indexing", "losses", "normalisation", "windows"]
+NAMED = ["pointwise", "reductions", "order", "shape", "products", "indexing", "losses", "normalisation", "random",
+         "windows"]
 
 
 def functions(root):

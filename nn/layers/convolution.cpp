@@ -9,25 +9,46 @@
 
 namespace unroll::nn {
 
-template <class T>
-Convolution<T>::Convolution(const ConvolutionLayerOptions& options, Where where)
-    : options(options) {
-    const Op op("Convolution", where);
-    const auto& o = options;
+namespace {
+
+struct WeightShape {
+    Shape shape;
+    std::size_t count; // of elements for each index of the first axis
+};
+// [first, second / groups, kernel height, kernel width], or without height.
+template <class Options>
+WeightShape weight_shape(const Op& op, const Options& o, std::size_t first, std::size_t second) {
     if (o.axes != 1 && o.axes != 2) fail(op, "axes must be 1 or 2, got " + std::to_string(o.axes));
     if (o.groups == 0 || o.input == 0 || o.output == 0 || o.input % o.groups != 0 ||
         o.output % o.groups != 0)
         fail(op, "input and output must be multiples of groups and at least 1, got " +
                      std::to_string(o.input) + ", " + std::to_string(o.output) + " and " +
                      std::to_string(o.groups));
-    Shape shape{o.output, o.input / o.groups};
+    Shape shape{first, second / o.groups};
     if (o.axes == 2) shape.push_back(o.kernel.height);
     shape.push_back(o.kernel.width);
-    const std::size_t summed = element_count(shape) / o.output;
-    if (summed == 0) fail(op, "the kernel is empty: weight " + to_string(shape));
-    const double bound = 1 / std::sqrt(static_cast<double>(summed));
-    weight = Parameter<T>("weight", uniform<T>(shape, bound, next_stream()));
-    if (o.bias) bias = Parameter<T>("bias", uniform<T>({o.output}, bound, next_stream()));
+    const std::size_t count = element_count(shape) / first;
+    if (count == 0) fail(op, "the kernel is empty: weight " + to_string(shape));
+    return {shape, count};
+}
+
+// Uniform within 1 / sqrt(count).
+template <class T>
+void initialize(Parameter<T>& weight, Parameter<T>& bias, const WeightShape& w, bool has_bias,
+                std::size_t output) {
+    const double bound = 1 / std::sqrt(static_cast<double>(w.count));
+    weight = Parameter<T>("weight", uniform<T>(w.shape, bound, next_stream()));
+    if (has_bias) bias = Parameter<T>("bias", uniform<T>({output}, bound, next_stream()));
+}
+
+} // namespace
+
+template <class T>
+Convolution<T>::Convolution(const ConvolutionLayerOptions& options, Where where)
+    : options(options) {
+    const auto& o = options;
+    initialize(weight, bias, weight_shape(Op("Convolution", where), o, o.output, o.input), o.bias,
+               o.output);
 }
 
 template <class T>
@@ -40,6 +61,31 @@ Variable<T> Convolution<T>::operator()(const Variable<T>& x, Where caller) const
 
 template <class T>
 void Convolution<T>::members(Members<T>& m) {
+    m(module_name)("weight", weight);
+    if (options.bias) m("bias", bias);
+}
+
+template <class T>
+TransposedConvolution<T>::TransposedConvolution(const TransposedConvolutionLayerOptions& options,
+                                                Where where)
+    : options(options) {
+    const auto& o = options;
+    initialize(weight, bias, weight_shape(Op("TransposedConvolution", where), o, o.input, o.output),
+               o.bias, o.output);
+}
+
+template <class T>
+Variable<T> TransposedConvolution<T>::operator()(const Variable<T>& x, Where caller) const {
+    const Scope scope(module_name, caller);
+    const auto& o = options;
+    const TransposedConvolutionOptions how{o.stride, o.padding, o.output_padding, o.dilation,
+                                           o.groups};
+    return o.bias ? transposed_convolution(x, weight, bias, how)
+                  : transposed_convolution(x, weight, how);
+}
+
+template <class T>
+void TransposedConvolution<T>::members(Members<T>& m) {
     m(module_name)("weight", weight);
     if (options.bias) m("bias", bias);
 }
@@ -90,6 +136,7 @@ void BatchNorm<T>::members(Members<T>& m) {
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template class Convolution<T>;                                                                 \
+    template class TransposedConvolution<T>;                                                       \
     template class BatchNorm<T>;
 
 UNROLL_INSTANTIATE(float)

@@ -29,6 +29,32 @@ public:
     ModuleName module_name{"Convolution"};
 };
 
+struct TransposedConvolutionLayerOptions {
+    std::size_t input = 0, output = 0; // channels
+    HeightWidth kernel = 3, stride = 1, padding = 0, output_padding = 0, dilation = 1;
+    std::size_t groups = 1;
+    std::size_t axes = 2; // 1: sequences, which use the widths only
+    bool bias = true;
+};
+
+// Images [batch, input, height, width] -> [batch, output, height', width'], or sequences without
+// heights; see unroll::transposed_convolution. Initialised as in PyTorch, uniformly within
+// 1 / sqrt(output / groups * elements of the kernel).
+template <class T = float>
+class TransposedConvolution {
+public:
+    using value_type = T;
+    explicit TransposedConvolution(const TransposedConvolutionLayerOptions& options,
+                                   Where where = Where::current());
+    Variable<T> operator()(const Variable<T>& x, Where caller = Where::current()) const;
+    void members(Members<T>& m);
+
+    TransposedConvolutionLayerOptions options;
+    Parameter<T> weight; // [input, output / groups, kernel height, kernel width], or without height
+    Parameter<T> bias;   // [output], or empty
+    ModuleName module_name{"TransposedConvolution"};
+};
+
 struct BatchNormOptions {
     std::size_t channels = 0;
     double epsilon = 1e-5;

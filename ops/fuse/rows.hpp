@@ -90,25 +90,14 @@ T row_sum(std::size_t n, const F& f, const auto*... rows) {
 }
 
 // The exact mean of a row is mean + rest, where `rest` is the rounding error of the mean. With d =
-// x - mean - rest, scale = 1 / sqrt(mean of d^2 + epsilon).
+// x - mean - rest, scale = 1 / sqrt(mean of d^2 + epsilon). Not centred: with a mean of 0.
 template <class T>
 struct RowMoments {
-    T mean, rest, scale;
+    T mean = 0, rest = 0, scale;
 
-    RowMoments(const T* row, std::size_t n, T epsilon) {
-        const T part = T(1) / static_cast<T>(n), count = static_cast<T>(n);
-        mean = row_sum<T>(
-                   n, [](auto x) { return x; }, row) /
-               count;
-        if (!std::isfinite(mean)) // the sum may overflow although the mean does not
-            mean = row_sum<T>(
-                n, [part](auto x) { return x * part; }, row);
-        const T first = mean;
-        const T correction = row_sum<T>(
-                                 n, [first](auto x) { return x - first; }, row) /
-                             count;
-        mean += std::isfinite(correction) ? correction : T(0);
-        rest = std::isfinite(correction) ? correction - (mean - first) : T(0);
+    RowMoments(const T* row, std::size_t n, T epsilon, bool is_centred) {
+        const T count = static_cast<T>(n);
+        if (is_centred) find_mean(row, n);
         const auto variance = [&](T unit) {
             return row_sum<T>(
                        n,
@@ -131,6 +120,23 @@ struct RowMoments {
             std::ldexp(T(1), -std::clamp(std::ilogb(top), std::numeric_limits<T>::min_exponent,
                                          std::numeric_limits<T>::max_exponent - 2));
         scale = unit / std::sqrt(variance(unit) + epsilon * unit * unit);
+    }
+
+private:
+    void find_mean(const T* row, std::size_t n) {
+        const T part = T(1) / static_cast<T>(n), count = static_cast<T>(n);
+        mean = row_sum<T>(
+                   n, [](auto x) { return x; }, row) /
+               count;
+        if (!std::isfinite(mean)) // the sum may overflow although the mean does not
+            mean = row_sum<T>(
+                n, [part](auto x) { return x * part; }, row);
+        const T first = mean;
+        const T correction = row_sum<T>(
+                                 n, [first](auto x) { return x - first; }, row) /
+                             count;
+        mean += std::isfinite(correction) ? correction : T(0);
+        rest = std::isfinite(correction) ? correction - (mean - first) : T(0);
     }
 };
 

@@ -2,6 +2,7 @@
 
 Run with any PyTorch (Debian: python3-torch):  python3 make_golden.py
 """
+import functools
 import json
 import pathlib
 import struct
@@ -201,22 +202,25 @@ def filterbank():
                                      {"samples": x, "energies": energies, "features": whole}.items()})
 
 
+def second_order(found, name, function, *shapes):
+    """Adds values, first and second derivatives of a function of random inputs."""
+    inputs = [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    y = function(*inputs)
+    seed = torch.randn_like(y)
+    # Second order: the gradient of a random sum of the gradients.
+    first = torch.autograd.grad(y, inputs, seed, create_graph=True)
+    across = [torch.randn_like(g) for g in first]
+    bent = sum((a * g * g).sum() for a, g in zip(across, first))
+    second = torch.autograd.grad(bent, inputs, allow_unused=True) if bent.requires_grad else [None] * len(inputs)
+    found[f"{name}.y"], found[f"{name}.seed"] = y, seed
+    for k, (i, g, a, s) in enumerate(zip(inputs, first, across, second)):
+        found[f"{name}.x{k}"], found[f"{name}.grad{k}"], found[f"{name}.across{k}"] = i, g, a
+        found[f"{name}.second{k}"] = torch.zeros_like(i) if s is None else s
+
+
 def convolutions():
     f, found = torch.nn.functional, {}
-
-    def case(name, function, *shapes):
-        inputs = [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
-        y = function(*inputs)
-        seed = torch.randn_like(y)
-        # Second order: the gradient of a random sum of the gradients.
-        first = torch.autograd.grad(y, inputs, seed, create_graph=True)
-        across = [torch.randn_like(g) for g in first]
-        bent = sum((a * g * g).sum() for a, g in zip(across, first))
-        second = torch.autograd.grad(bent, inputs, allow_unused=True)
-        found[f"{name}.y"], found[f"{name}.seed"] = y, seed
-        for k, (i, g, a, s) in enumerate(zip(inputs, first, across, second)):
-            found[f"{name}.x{k}"], found[f"{name}.grad{k}"], found[f"{name}.across{k}"] = i, g, a
-            found[f"{name}.second{k}"] = torch.zeros_like(i) if s is None else s
+    case = functools.partial(second_order, found)
 
     case("plain", f.conv2d, (2, 3, 6, 5), (4, 3, 3, 2), (4,))
     case("strided", lambda x, w, b: f.conv2d(x, w, b, stride=(2, 3), padding=(1, 2), dilation=(2, 1)), (2, 3, 9, 8), (4, 3, 3, 2), (4,))

@@ -30,7 +30,7 @@ import sites
 
 ROOT = Path(__file__).resolve().parents[2]
 # What uses the duals of a header: operations, expressions, and functions of users, which tests fuse.
-HEADERS = ["ops/pointwise.cpp", "ops/unary.cpp", "ops/fuse/function_table.cpp", "tests/ops/expressions.cpp"]
+HEADERS = ["ops/pointwise.cpp", "ops/fuse/unary.cpp", "ops/fuse/function_table.cpp", "tests/ops/expressions.cpp"]
 # File: functions besides rules, as a regular expression, and the sources to compile (itself).
 TARGETS = {
     "core/autograd/adjoint.cpp": (".*", []),
@@ -59,7 +59,7 @@ TARGETS = {
     "ops/fuse/function_list.hpp": ("", HEADERS),
     "ops/fuse/function_table.cpp": ("derive", []),
     "ops/fuse/kernels.hpp": (r"slope_of_\w+|curvature_of_\w+|times_normal_pdf|within_bell", HEADERS),
-    "ops/fuse/fuse.hpp": ("", ["ops/pointwise.cpp", "ops/unary.cpp", "ops/reduce.cpp", "tests/ops/expressions.cpp"]),
+    "ops/fuse/fuse.hpp": ("", ["ops/pointwise.cpp", "ops/fuse/unary.cpp", "ops/reduce.cpp", "tests/ops/expressions.cpp"]),
     "ops/fuse/symbol.cpp": (r"[-+*/]", []),
 }
 MEMORY = 8 << 30  # for each program; a mutant that needs more is caught

@@ -4,6 +4,8 @@
 #include <unroll/nn/attention/transformer.hpp>
 #include <unroll/nn/decoding/transducer.hpp>
 #include <unroll/nn/layers/convolution.hpp>
+#include <unroll/nn/layers/norms.hpp>
+#include <unroll/nn/layers/prelu.hpp>
 #include <unroll/nn/layers/time_pooling.hpp>
 #include <unroll/nn/losses/crf.hpp>
 #include <unroll/nn/recurrent/pyramid.hpp>
@@ -56,6 +58,12 @@ TEST_CASE("self-moved modules are unchanged; using moved-from modules is an erro
     moves(nn::LayerNorm<double>(3), [&](const auto& m) { return m(x).value(); });
     moves(nn::Dropout<double>(0.5), [&](const auto& m) { return m(x).value(); });
     moves(nn::BatchNorm<double>({.channels = 2}), [&](const auto& m) { return m(x).value(); });
+    moves(nn::RmsNorm<double>(3), [&](const auto& m) { return m(x).value(); });
+    moves(nn::GroupNorm<double>({.groups = 1, .channels = 2}),
+          [&](const auto& m) { return m(x).value(); });
+    moves(nn::Prelu<double>({.channels = 2}), [&](const auto& m) { return m(x).value(); });
+    moves(nn::TransposedConvolution<double>({.input = 2, .output = 1, .axes = 1}),
+          [&](const auto& m) { return m(x).value(); });
     moves(nn::Convolution<double>({.input = 2, .output = 1, .axes = 1}),
           [&](const auto& m) { return m(x).value(); });
     moves(nn::Embedding<double>({.vocabulary = 3, .width = 2}),

@@ -9,7 +9,9 @@
 #include <unroll/nn/layers/adaptive_softmax.hpp>
 #include <unroll/nn/layers/convolution.hpp>
 #include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/layers/norms.hpp>
 #include <unroll/nn/layers/positions.hpp>
+#include <unroll/nn/layers/prelu.hpp>
 #include <unroll/nn/layers/time_pooling.hpp>
 #include <unroll/nn/losses/skip_gram.hpp>
 #include <unroll/nn/losses/tagger.hpp>
@@ -51,6 +53,19 @@ TEST_CASE("errors of options name the layer and the line that constructs it") {
          [] { nn::Convolution({.input = 0, .output = 2}); }},
         {"Convolution: the kernel is empty",
          [] { nn::Convolution({.input = 1, .output = 2, .kernel = 0}); }},
+        {"RmsNorm: width must be at least 1, got 0", [] { nn::RmsNorm(0); }},
+        {"GroupNorm: groups and channels must be at least 1, got 0 and 2",
+         [] { nn::GroupNorm({.channels = 2}); }},
+        {"GroupNorm: channels must be a multiple of groups, got 3 and 2",
+         [] { nn::GroupNorm({.groups = 2, .channels = 3}); }},
+        {"Prelu: channels must be at least 1, got 0", [] { nn::Prelu({.channels = 0}); }},
+        {"TransposedConvolution: input and output must be multiples of groups and at least 1, got "
+         "0, 2 and 1",
+         [] { nn::TransposedConvolution({.input = 0, .output = 2}); }},
+        {"TransposedConvolution: axes must be 1 or 2, got 3",
+         [] { nn::TransposedConvolution({.input = 1, .output = 2, .axes = 3}); }},
+        {"TransposedConvolution: the kernel is empty",
+         [] { nn::TransposedConvolution({.input = 1, .output = 2, .kernel = 0}); }},
         {"BatchNorm: channels must be at least 1, got 0", [] { nn::BatchNorm({}); }},
         {"BatchNorm: momentum must be in [0, 1]",
          [] { nn::BatchNorm({.channels = 2, .momentum = 2}); }},

@@ -15,8 +15,10 @@
 #include <unroll/nn/layers/adaptive_softmax.hpp>
 #include <unroll/nn/layers/convolution.hpp>
 #include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/layers/norms.hpp>
 #include <unroll/nn/layers/padding.hpp>
 #include <unroll/nn/layers/positions.hpp>
+#include <unroll/nn/layers/prelu.hpp>
 #include <unroll/nn/layers/time_pooling.hpp>
 #include <unroll/nn/losses/crf.hpp>
 #include <unroll/nn/losses/ctc.hpp>
@@ -104,6 +106,14 @@ void add_layers(std::vector<Entry>& all) {
                      {}));
     all.push_back(of("Dropout", nn::Dropout<double>(0.4), call, {{3, 4}}));
     all.push_back(of("LayerNorm", nn::LayerNorm<double>(4), call, {{3, 4}}));
+    all.push_back(of("RmsNorm", nn::RmsNorm<double>(4), call, {{3, 4}}));
+    all.push_back(
+        of("GroupNorm", nn::GroupNorm<double>({.groups = 2, .channels = 4}), call, {{3, 4, 2}}));
+    all.push_back(of("Prelu", nn::Prelu<double>({.channels = 4}), call, {{3, 4}}));
+    all.push_back(of("TransposedConvolution",
+                     nn::TransposedConvolution<double>(
+                         {.input = 2, .output = 3, .stride = 2, .padding = 1, .output_padding = 1}),
+                     call, {{2, 2, 2, 3}}));
     all.push_back(of("Sequential",
                      nn::Sequential(
                          nn::Linear<double>({.input = 3, .output = 4}),

@@ -45,6 +45,14 @@ TEST_CASE("modules default to float") {
     static_assert(are_same<decltype(norm), const nn::LayerNorm<float>>);
     const nn::BatchNorm batch_norm({.channels = 3});
     static_assert(are_same<decltype(batch_norm), const nn::BatchNorm<float>>);
+    const nn::RmsNorm rms_norm(3);
+    static_assert(are_same<decltype(rms_norm), const nn::RmsNorm<float>>);
+    const nn::GroupNorm group_norm({.groups = 1, .channels = 3});
+    static_assert(are_same<decltype(group_norm), const nn::GroupNorm<float>>);
+    const nn::Prelu prelu;
+    static_assert(are_same<decltype(prelu), const nn::Prelu<float>>);
+    const nn::TransposedConvolution transposed({.input = 1, .output = 1});
+    static_assert(are_same<decltype(transposed), const nn::TransposedConvolution<float>>);
     const nn::Convolution convolution({.input = 1, .output = 1, .kernel = {3, 3}});
     static_assert(are_same<decltype(convolution), const nn::Convolution<float>>);
     const nn::Sequential chain(nn::Linear({.input = 2, .output = 3}),

@@ -1,4 +1,4 @@
-#include "support.hpp"
+#include "ops/pytorch.hpp"
 
 #include <unroll/core/kernels/threads.hpp>
 #include <unroll/ops/convolution.hpp>
@@ -49,11 +49,7 @@ Tensor<double> by_hand(const Tensor<double>& x, const Tensor<double>& w,
     return y;
 }
 
-struct Case {
-    std::string name;
-    std::function<V(const Many&)> f;
-};
-std::vector<Case> cases() {
+std::vector<PytorchCase> cases() {
     const auto conv = [](ConvolutionOptions o) {
         return [o](const Many& x) { return convolution(x[0], x[1], x[2], o); };
     };
@@ -88,30 +84,7 @@ V fixed(const Shape& shape) { return V(random_tensor(shape, 3)); }
 
 TEST_CASE("convolution and pooling equal PyTorch's, and so do their first and second derivatives") {
     const auto file = golden("convolution");
-    for (const auto& [name, f] : cases()) {
-        CAPTURE(name);
-        const auto get = [&, &name = name](const std::string& what, std::size_t i) {
-            return file.get<double>(name + "." + what + std::to_string(i));
-        };
-        Tape<double> tape;
-        Many x;
-        while (file.contains(name + ".x" + std::to_string(x.size())))
-            x.push_back(tape.variable(get("x", x.size())));
-        const V y = f(x);
-        CHECK(distance(y.value(), file.get<double>(name + ".y")) < 1e-12);
-        const V seed(file.get<double>(name + ".seed"));
-        const Many first =
-            tape.gradients(std::span(&y, 1), std::span(&seed, 1), x, {.create_graph = true});
-        V bent(0.0);
-        for (std::size_t i = 0; i < x.size(); ++i) {
-            CHECK(distance(first[i].value(), get("grad", i)) < 1e-12);
-            bent = bent + sum(V(get("across", i)) * square(first[i]));
-        }
-        if (!bent.is_recorded()) continue; // linear in a single operand
-        tape.backward(bent);
-        for (std::size_t i = 0; i < x.size(); ++i)
-            CHECK(distance(tape.gradient(x[i]), get("second", i)) < 1e-11);
-    }
+    for (const PytorchCase& one : cases()) equals_pytorch(file, one);
 }
 
 TEST_CASE("convolution equals its definition, for every partition") {

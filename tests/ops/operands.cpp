@@ -98,6 +98,9 @@ constexpr bool everything() {
     TAKES_ONE(transpose(x) + transpose(x, {1, 0}) + swapaxes(x, 0, 1) + flip(x, 0));
     TAKES_ONE(expand_dims(x, 0) + squeeze(x, 0) + broadcast_to(x, Shape{1}));
     TAKES_ONE(max_pool(x, {.kernel = 2}) + average_pool(x, {.kernel = 2}));
+    TAKES_ONE(adaptive_max_pool(x, 2) + adaptive_average_pool(x, 2) + upsample(x));
+    TAKES_ONE(glu(x) + gumbel_softmax(x));
+    TAKES_ONE(random_normal_like(x) + random_uniform_like(x) + bernoulli_like(x));
     TAKES_ONE(dropout(x, 0.5));
     TAKES_ONE(cross_entropy(x, indices));
     TAKES_TWO(matmul(a, b));
@@ -105,7 +108,8 @@ constexpr bool everything() {
     TAKES_TWO(dot(a, b));
     TAKES_TWO(linear(a, b) + linear(a, b, b));
     TAKES_TWO(convolution(a, b) + convolution(a, b, b));
-    TAKES_TWO(layer_norm(a, b, b));
+    TAKES_TWO(transposed_convolution(a, b) + transposed_convolution(a, b, b));
+    TAKES_TWO(layer_norm(a, b, b) + rms_norm(a, b) + group_norm(a, 2, b, b) + prelu(a, b));
     TAKES_TWO(batch_norm(a, b, b).y + batch_norm(a, b, b, b, b));
     TAKES_TWO(binary_cross_entropy(a, b) + mean_squared_error(a, b) + huber(a, b));
     TAKES_TWO(linear_scan(a, b).output + linear_scan(a, b, b).state);

@@ -26,7 +26,7 @@ constexpr double inf = std::numeric_limits<double>::infinity();
 std::vector<Spec> table() {
     std::vector<Spec> all;
     for (auto part : {pointwise_specs(), shape_specs(), sum_specs(), order_specs(), linalg_specs(),
-                      loss_specs()})
+                      loss_specs(), layer_specs()})
         for (auto& spec : part) all.push_back(std::move(spec));
     return all;
 }

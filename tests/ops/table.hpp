@@ -31,6 +31,7 @@ std::vector<Spec> sum_specs();
 std::vector<Spec> order_specs();
 std::vector<Spec> linalg_specs();
 std::vector<Spec> loss_specs();
+std::vector<Spec> layer_specs();
 
 inline V fixed(const Shape& shape) { return V(random_tensor(shape, 9)); }
 inline const std::vector<std::vector<Shape>> any{{{3, 5}}, {{}}, {{2, 3, 4}}, {{0, 3}}, {{17}}};

@@ -148,6 +148,58 @@ void add_products(std::vector<Operation>& all) {
             });
             return out;
         });
+    add(
+        all, "rms_norm",
+        [](Values& v, Call& c) {
+            if (!v.pick(c.operands, has_last)) return false;
+            const std::size_t n = v.shape(c.operands[0]).back();
+            return v.pick(c.operands, [n](const Shape& s) { return s == Shape{n}; });
+        },
+        [](const auto& x, const Call&) { return rms_norm(x[0], x[1], 0.1); },
+        [](const auto& x, const Call&) {
+            Call rows;
+            rows.numbers = {static_cast<std::int64_t>(x[0].shape.size()) - 1, 1};
+            const auto size = reduced(x[0], rows, [](const auto& row) {
+                return squares(row, std::decay_t<decltype(row[0])>(0)) /
+                       static_cast<double>(row.size());
+            });
+            auto out = std::decay_t<decltype(x[0])>(x[0].shape);
+            for_each(x[0].shape, [&](const Index& i) {
+                out(i) = x[0](i) / sqrt(size.broadcast(i) + 0.1) * x[1].broadcast(i);
+            });
+            return out;
+        });
+    add(
+        all, "group_norm",
+        [](Values& v, Call& c) {
+            const auto fits = [](const Shape& s) { return s.size() == 3 && has_elements(s); };
+            if (!v.pick(c.operands, fits)) return false;
+            const std::size_t n = v.shape(c.operands[0])[1];
+            c.numbers = {n % 2 == 0 && v.below(2) == 0 ? 2 : 1};
+            const auto each = [n](const Shape& s) { return s == Shape{n}; };
+            return v.pick(c.operands, each) && v.pick(c.operands, each);
+        },
+        [](const auto& x, const Call& c) {
+            return group_norm(x[0], static_cast<std::size_t>(c.numbers[0]), x[1], x[2], 0.1);
+        },
+        [](const auto& x, const Call& c) {
+            const Shape& s = x[0].shape;
+            const std::size_t groups = static_cast<std::size_t>(c.numbers[0]);
+            auto rows = x[0], out = x[0];
+            rows.shape = {s[0] * groups, s[1] / groups * s[2]};
+            Call last;
+            last.numbers = {1, 1};
+            const auto centre = reduced(rows, last, average);
+            const auto variance = reduced(rows, last, [](const auto& row) {
+                return squares(row, average(row)) / static_cast<double>(row.size());
+            });
+            for_each(s, [&](const Index& i) {
+                const Index row{i[0] * groups + i[1] / (s[1] / groups), 0};
+                out(i) = (x[0](i) - centre(row)) / sqrt(variance(row) + 0.1) * x[1]({i[1]}) +
+                         x[2]({i[1]});
+            });
+            return out;
+        });
 }
 
 void add_losses(std::vector<Operation>& all) {

@@ -1,5 +1,6 @@
 #include "choices.hpp"
 
+#include <unroll/ops/activation.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/pointwise.hpp>
 
@@ -185,6 +186,49 @@ void add_pointwise(std::vector<Operation>& all) {
     binary(
         "maximum", [](const auto& a, const auto& b) { return maximum(a, b); },
         [](auto a, auto b) { return a < b ? b : a; }, true);
+
+    add(
+        all, "glu",
+        [](Values& v, Call& c) {
+            const auto is_even = [](std::size_t n) { return n % 2 == 0; };
+            if (!v.pick(c.operands,
+                        [&](const Shape& s) { return std::any_of(s.begin(), s.end(), is_even); }))
+                return false;
+            const Shape s = v.shape(c.operands[0]);
+            c.numbers = {std::find_if(s.begin(), s.end(), is_even) - s.begin()};
+            return true;
+        },
+        [](const auto& x, const Call& c) { return glu(x[0], c.numbers[0]); },
+        [](const auto& x, const Call& c) {
+            const auto axis = static_cast<std::size_t>(c.numbers[0]);
+            Shape shape = x[0].shape;
+            shape[axis] /= 2;
+            auto out = std::decay_t<decltype(x[0])>(shape);
+            for_each(shape, [&](const Index& i) {
+                Index gate = i;
+                gate[axis] += shape[axis];
+                out(i) = x[0](i) * sigmoid(x[0](gate));
+            });
+            return out;
+        });
+    add(
+        all, "prelu",
+        [](Values& v, Call& c) {
+            if (!v.pick(c.operands, [](const Shape& s) { return s.size() >= 2; })) return false;
+            const Shape x = v.shape(c.operands[0]);
+            return v.pick(c.operands,
+                          [&](const Shape& s) { return s == Shape{x[1]} || s == Shape{1}; });
+        },
+        [](const auto& x, const Call&) { return prelu(x[0], x[1]); },
+        [](const auto& x, const Call&) {
+            auto out = std::decay_t<decltype(x[0])>(x[0].shape);
+            for_each(out.shape, [&](const Index& i) {
+                const auto v = x[0](i);
+                out(i) = 0 < v ? v : v * x[1]({x[1].shape[0] == 1 ? 0 : i[1]});
+            });
+            return out;
+        },
+        near_any({0}));
 
     // A cell of five operands and two results.
     const auto cell = []<class N>(const Arrays<N>& x, const Call&) {
