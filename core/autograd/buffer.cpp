@@ -131,6 +131,10 @@ Variable<T> Buffer<T>::rows(std::size_t begin, std::size_t end) const {
         constant.body()->lost = lost_;
         return constant;
     }
+    if (view.size() > 0 && lost_ == Lost::in_gradient)
+        fail("Buffer",
+             "a part of it was computed from a gradient that was not recorded, or within a "
+             "checkpoint and not as its result, so the derivative would be lost");
     const NodeId id = tape->append_rows(whole_, view);
     return tape->handle(std::move(view), id);
 }

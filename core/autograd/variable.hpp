@@ -32,8 +32,8 @@ inline constexpr NodeId no_node = ~NodeId{0};
 // Whether the gradient of a value that was not recorded is lost.
 enum class Lost : std::uint8_t {
     nothing,
-    // An unrecorded gradient, or computed from one. A backward pass that begins with it is an
-    // error, as is an operation that combines it with an operand that needs a gradient.
+    // An unrecorded gradient, a value within a checkpoint, or computed from one. A backward pass
+    // that begins with it is an error, as is combining it with an operand that needs a gradient.
     in_gradient,
     // Computed in the scope of a NoRecording from a value that needs a gradient: operations treat
     // it as a constant, but a backward pass that begins with it is an error.

@@ -1,6 +1,7 @@
 #include "support.hpp"
 
 #include <unroll/core/autograd/backward/gradients.hpp>
+#include <unroll/core/autograd/record.hpp>
 #include <unroll/core/base/evaluating.hpp>
 #include <unroll/core/check/checking.hpp>
 #include <unroll/core/check/gradcheck.hpp>
@@ -510,6 +511,22 @@ TEST_CASE("checkpoint: errors") {
         captured.fill(1);
         CHECK(contains(fails(y), "result 0 of shape [3] is another one in the backward pass"));
     }
+    SUBCASE("one element of a result differs, or the sign of all") {
+        const V large = tape.variable(random_tensor({37, 3}));
+        for (std::size_t element = 0; element < large.size(); ++element) {
+            int calls = 0;
+            const V y = checkpoint([&](const V& a) {
+                Tensor<double> factor = Tensor<double>::ones({37, 3});
+                if (++calls == 2) factor.data()[element] = 1 + 1e-15;
+                return a * factor;
+            })(large);
+            CHECK(contains(fails(y), "is another one in the backward pass"));
+        }
+        double sign = 1;
+        const V y = checkpoint([&](const V& a) { return a * sign; })(large);
+        sign = -1;
+        CHECK(contains(fails(y), "is another one in the backward pass"));
+    }
     SUBCASE("f draws from a generator of its own") {
         Random own(1);
         const auto noisy = [&](const V& a) { return a * own.uniform(); };
@@ -545,6 +562,19 @@ TEST_CASE("checkpoint: errors") {
         CHECK(contains(error_of([&] { tape.backward(sum(taken)); }), "within a checkpoint"));
         tape.backward(sum(y));
         CHECK(contains(error_of([&] { taken* x; }), "its tape was cleared or destroyed"));
+    }
+    SUBCASE("a value is stored in a buffer from outside") {
+        const Buffer<double> buffer(x, {2, 3});
+        const auto store = [&](std::size_t row, const V& a) {
+            Tensor<double> memory = buffer.row(row).take({3});
+            memory.assign(a.value());
+            return record<double>(
+                "store", {&a}, std::move(memory), save_for_backward(),
+                [](const Adjoints<double>& to, const V& g) { to[0].add(g); }, buffer.row(row));
+        };
+        const V stored = store(0, x);
+        checkpoint([&](const V& a) { return sum(store(1, a * 2.0)); })(x);
+        CHECK(contains(error_of([&] { buffer.rows(0, 2); }), "within a checkpoint"));
     }
     SUBCASE("f takes gradients") {
         const auto g = [&](const V& a) { return gradients(sum(a * a), {a})[0]; };

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -19,15 +20,23 @@ namespace {
 // Differs if one element differs, and almost certainly if several do.
 template <class T>
 std::uint64_t checksum(const Tensor<T>& x) {
-    using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
     const Tensor<T> dense = x.contiguous();
-    const T* const data = dense.data();
-    std::array<std::uint64_t, 4> sums{1, 2, 3, 4}; // independent, for speed
-    for (std::size_t i = 0; i < dense.size(); ++i)
-        sums[i % 4] = (sums[i % 4] ^ std::bit_cast<Bits>(data[i])) * 0x9e3779b97f4a7c15u;
-    std::uint64_t all = 0;
-    for (const std::uint64_t sum : sums) all = std::rotl(all, 16) * 0x9e3779b97f4a7c15u ^ sum;
-    return all;
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(dense.data());
+    const std::size_t size = dense.size() * sizeof(T);
+    const auto mixed = [](std::uint64_t sum, std::uint64_t word) {
+        return std::rotl((sum ^ word) * 0x9e3779b97f4a7c15u, 31);
+    };
+    std::uint64_t a = 1, b = 2, c = 3, d = 4; // independent, for speed
+    std::size_t at = 0;
+    for (std::array<std::uint64_t, 4> words; at + sizeof words <= size; at += sizeof words) {
+        std::memcpy(words.data(), bytes + at, sizeof words);
+        a = mixed(a, words[0]);
+        b = mixed(b, words[1]);
+        c = mixed(c, words[2]);
+        d = mixed(d, words[3]);
+    }
+    for (; at < size; ++at) a = mixed(a, bytes[at]);
+    return mixed(mixed(mixed(a, b), c), d);
 }
 
 // Where a function runs, apart from the tape.
