@@ -25,6 +25,17 @@ void same_shape(const Op& op, const Variable<T>& x, const Variable<T>& y) {
         fail(op, "shapes differ: " + to_string(x.shape()) + " and " + to_string(y.shape()));
 }
 
+template <class T>
+void require_probabilities(const Op& op, const Tensor<T>& targets) {
+    const Tensor<T> y = targets.contiguous();
+    bool fits = true; // one loop without branches, for large targets
+    for (std::size_t i = 0; i < y.size(); ++i) fits &= y.data()[i] >= 0 && y.data()[i] <= 1;
+    for (std::size_t i = 0; !fits && i < y.size(); ++i)
+        if (const T target = y.data()[i]; !(target >= 0 && target <= 1))
+            fail(op, "target " + fmt::to_string(target) + " at position " + std::to_string(i) +
+                         " is outside [0, 1]");
+}
+
 // Each loss, or weighted: from log_softmax, with the rows of ignored targets replaced by zeros.
 template <class T>
 Variable<T> composed_cross_entropy(const Op& op, const Variable<T>& logits, const Indices& targets,
@@ -182,6 +193,7 @@ Variable<T> binary_cross_entropy(const Variable<T>& logits,
                                  const std::type_identity_t<Variable<T>>& y,
                                  const BinaryCrossEntropyOptions& options, Op op) {
     same_shape(op, logits, y);
+    require_probabilities(op, y.value());
     const Composite composite(op);
     // A correct prediction with an infinite logit has loss 0.
     const auto no = [](auto x, auto y) {
