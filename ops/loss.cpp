@@ -28,9 +28,9 @@ void same_shape(const Op& op, const Variable<T>& x, const Variable<T>& y) {
 template <class T>
 void require_probabilities(const Op& op, const Tensor<T>& targets) {
     const Tensor<T> y = targets.contiguous();
-    bool fits = true; // one loop without branches, for large targets
-    for (std::size_t i = 0; i < y.size(); ++i) fits &= y.data()[i] >= 0 && y.data()[i] <= 1;
-    for (std::size_t i = 0; !fits && i < y.size(); ++i)
+    const T outside = detail::row_sum<T>(
+        y.size(), [](auto y) { return where(y >= 0 && y <= 1, 0, 1); }, y.data());
+    for (std::size_t i = 0; outside > 0 && i < y.size(); ++i)
         if (const T target = y.data()[i]; !(target >= 0 && target <= 1))
             fail(op, "target " + fmt::to_string(target) + " at position " + std::to_string(i) +
                          " is outside [0, 1]");

@@ -57,7 +57,7 @@ void fail_without_gradient(const Op& operation, const Parameters<T>& parameters)
     for (const auto& p : parameters)
         if (p.parameter().optimizers > 1) shared.push_back(p);
     if (Tape<T>::current() == nullptr && Tape<Other>::current() != nullptr)
-        why = std::string("Is the tape of the wrong type? ") + Tape<T>::how_to_record();
+        why = std::string("The tape is of the wrong type: ") + Tape<T>::how_to_record();
     else if (!shared.empty())
         why = "Another optimiser also holds " + names_of(shared) +
               ", and its step() clears their gradients. Let one optimiser hold each parameter; "
