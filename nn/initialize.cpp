@@ -1,4 +1,5 @@
 #include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/initialize.hpp>
 
 #include <algorithm>
@@ -63,20 +64,23 @@ Tensor<T> normal(const Shape& shape, double deviation, Random random) {
 }
 
 template <class T>
-Tensor<T> xavier(const Shape& shape, Random random) {
+Tensor<T> xavier(const Shape& shape, Random random, Where where) {
+    const Called here(where);
     const auto [in, out] = fans("xavier", shape);
     return uniform<T>(shape, std::sqrt(6.0 / std::max(in + out, 1.0)), random);
 }
 
 template <class T>
-Tensor<T> he(const Shape& shape, Random random) {
+Tensor<T> he(const Shape& shape, Random random, Where where) {
+    const Called here(where);
     const auto [in, out] = fans("he", shape);
     static_cast<void>(out);
     return normal<T>(shape, std::sqrt(2.0 / std::max(in, 1.0)), random);
 }
 
 template <class T>
-Tensor<T> orthogonal(const Shape& shape, Random random, std::size_t block) {
+Tensor<T> orthogonal(const Shape& shape, Random random, std::size_t block, Where where) {
+    const Called here(where);
     if (shape.size() != 2) fail("orthogonal", "expected a matrix, got " + to_string(shape));
     const std::size_t rows = block == 0 ? shape[0] : block, width = shape[1];
     if (rows == 0 || shape[0] % rows != 0)
@@ -100,9 +104,9 @@ Tensor<T> orthogonal(const Shape& shape, Random random, std::size_t block) {
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template Tensor<T> uniform(const Shape&, double, Random);                                      \
     template Tensor<T> normal(const Shape&, double, Random);                                       \
-    template Tensor<T> xavier(const Shape&, Random);                                               \
-    template Tensor<T> he(const Shape&, Random);                                                   \
-    template Tensor<T> orthogonal(const Shape&, Random, std::size_t);
+    template Tensor<T> xavier(const Shape&, Random, Where);                                        \
+    template Tensor<T> he(const Shape&, Random, Where);                                            \
+    template Tensor<T> orthogonal(const Shape&, Random, std::size_t, Where);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

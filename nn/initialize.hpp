@@ -17,13 +17,14 @@ template <class T = float>
 Tensor<T> normal(const Shape& shape, double deviation, Random random);
 // Uniform with bound sqrt(6 / (fan_in + fan_out))  (Glorot and Bengio 2010)
 template <class T = float>
-Tensor<T> xavier(const Shape& shape, Random random);
+Tensor<T> xavier(const Shape& shape, Random random, Where where = Where::current());
 // Normal with standard deviation sqrt(2 / fan_in)  (He et al. 2015)
 template <class T = float>
-Tensor<T> he(const Shape& shape, Random random);
+Tensor<T> he(const Shape& shape, Random random, Where where = Where::current());
 // Orthonormal rows (or columns, whichever are fewer), in blocks of `block` rows if given (Saxe et
 // al. 2014).
 template <class T = float>
-Tensor<T> orthogonal(const Shape& shape, Random random, std::size_t block = 0);
+Tensor<T> orthogonal(const Shape& shape, Random random, std::size_t block = 0,
+                     Where where = Where::current());
 
 } // namespace unroll::nn

@@ -77,6 +77,7 @@ Variable<T> corner(const Variable<T>& x, const Shape& shape) {
 
 template <class T>
 Variable<T> take(const Variable<T>& x, const Indices& indices, Op op, const OutputSlot<T>& slot) {
+    x.require_value(op);
     if (x.dimension() == 0) fail(op, "a scalar has no rows");
     const Indices rows = checked(op, indices, x.shape(0));
     return detail::with_operand(gather_rows(op, x, rows, slot), "indices", indices);
@@ -96,6 +97,7 @@ Variable<T> scatter_add(const Variable<T>& x, const Indices& indices, std::size_
 
 template <class T>
 Variable<T> pick(const Variable<T>& x, const Indices& indices, Op op) {
+    x.require_value(op);
     if (x.dimension() == 0 || indices.shape() != Shape(x.shape().begin(), x.shape().end() - 1))
         fail(op, "x " + to_string(x.shape()) + " and indices " + to_string(indices.shape()) +
                      "; expected [..., C] and [...]");
@@ -111,6 +113,7 @@ Variable<T> pick(const Variable<T>& x, const Indices& indices, Op op) {
 
 template <class T>
 Variable<T> gather(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices, Op op) {
+    x.require_value(op);
     const std::size_t along = normal_axis(op, axis, x.dimension());
     if (!fits(indices.shape(), x.shape(), along))
         fail(op, "x " + to_string(x.shape()) + " and indices " + to_string(indices.shape()) +
@@ -125,6 +128,8 @@ Variable<T> gather(const Variable<T>& x, std::ptrdiff_t axis, const Indices& ind
 template <class T>
 Variable<T> scatter_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices,
                         const std::type_identity_t<Variable<T>>& values, Op op) {
+    x.require_value(op);
+    values.require_value(op);
     const std::size_t along = scatter_axis(op, x.shape(), axis, indices.shape(), values.shape());
     const Indices flat = elements_along(op, x.shape(), along, indices);
     const Composite composite(op);
@@ -135,6 +140,8 @@ Variable<T> scatter_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices
 template <class T>
 Variable<T> scatter(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices,
                     const std::type_identity_t<Variable<T>>& values, Op op) {
+    x.require_value(op);
+    values.require_value(op);
     const std::size_t along = scatter_axis(op, x.shape(), axis, indices.shape(), values.shape());
     const Indices flat = elements_along(op, x.shape(), along, indices);
     const Composite composite(op);

@@ -17,6 +17,7 @@ std::vector<const Variable<T>*> pointers(std::span<const Variable<T>> pieces) {
 template <class T>
 Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis, Op op) {
     if (pieces.empty()) fail(op, "there are no pieces to join");
+    for (const auto& piece : pieces) piece.require_value(op);
     const std::size_t a = normal_axis(op, axis, pieces[0].dimension());
     Shape shape = pieces[0].shape();
     for (const auto& piece : pieces.subspan(1)) {
@@ -46,6 +47,7 @@ Variable<T> concatenate(std::span<const Variable<T>> pieces, std::ptrdiff_t axis
 template <class T>
 Variable<T> stack(std::span<const Variable<T>> pieces, std::ptrdiff_t axis, Op op) {
     if (pieces.empty()) fail(op, "there are no pieces to join");
+    for (const auto& piece : pieces) piece.require_value(op);
     Shape shape = pieces[0].shape();
     const std::size_t a = normal_axis(op, axis, shape.size() + 1);
     for (const auto& piece : pieces)
@@ -68,6 +70,7 @@ Variable<T> stack(std::span<const Variable<T>> pieces, std::ptrdiff_t axis, Op o
 template <class T>
 Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after,
                 double value, Op op) {
+    x.require_value(op);
     const std::size_t a = normal_axis(op, axis, x.dimension());
     const auto first = static_cast<std::ptrdiff_t>(before),
                last = static_cast<std::ptrdiff_t>(after);

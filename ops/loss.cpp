@@ -25,6 +25,17 @@ void same_shape(const Op& op, const Variable<T>& x, const Variable<T>& y) {
         fail(op, "shapes differ: " + to_string(x.shape()) + " and " + to_string(y.shape()));
 }
 
+template <class T>
+void require_probabilities(const Op& op, const Tensor<T>& targets) {
+    const Tensor<T> y = targets.contiguous();
+    const T outside = detail::row_sum<T>(
+        y.size(), [](auto y) { return where(y >= 0 && y <= 1, 0, 1); }, y.data());
+    for (std::size_t i = 0; outside > 0 && i < y.size(); ++i)
+        if (const T target = y.data()[i]; !(target >= 0 && target <= 1))
+            fail(op, "target " + fmt::to_string(target) + " at position " + std::to_string(i) +
+                         " is outside [0, 1]");
+}
+
 // Each loss, or weighted: from log_softmax, with the rows of ignored targets replaced by zeros.
 template <class T>
 Variable<T> composed_cross_entropy(const Op& op, const Variable<T>& logits, const Indices& targets,
@@ -182,6 +193,7 @@ Variable<T> binary_cross_entropy(const Variable<T>& logits,
                                  const std::type_identity_t<Variable<T>>& y,
                                  const BinaryCrossEntropyOptions& options, Op op) {
     same_shape(op, logits, y);
+    require_probabilities(op, y.value());
     const Composite composite(op);
     // A correct prediction with an infinite logit has loss 0.
     const auto no = [](auto x, auto y) {

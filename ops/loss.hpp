@@ -47,7 +47,7 @@ struct BinaryCrossEntropyOptions {
 };
 
 // -w y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), for y in [0, 1] of x's shape and positive
-// weights w.
+// weights w. Throws Error for a y outside [0, 1], with its position.
 template <class T>
 Variable<T>
 binary_cross_entropy(const Variable<T>& logits, const std::type_identity_t<Variable<T>>& y,
@@ -62,6 +62,19 @@ Variable<T> mean_squared_error(const Variable<T>& x, const std::type_identity_t<
 template <class T>
 Variable<T> huber(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
                   double delta = 1, Reduction reduction = Reduction::mean, Op op = "huber");
+
+// For anything else in place of class numbers: only reports it.
+template <class X, class Y>
+requires(
+    std::convertible_to<const Y&, Variable<float>> ||
+    std::convertible_to<const Y&, Variable<double>>) void cross_entropy(const X&, const Y&,
+                                                                        const CrossEntropyOptions& =
+                                                                            {}) {
+    static_assert(
+        sizeof(Y) == 0,
+        "cross_entropy: targets are class numbers, Indices [...] for logits [..., C]; for "
+        "probabilities p [..., C] write -sum(p * log_softmax(logits), {-1})");
+}
 
 // The same for tensors.
 auto cross_entropy(const TensorOperand auto& logits, const Indices& targets,

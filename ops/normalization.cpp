@@ -287,6 +287,7 @@ BatchNormalized<T> batch_norm(const Variable<T>& x, const std::type_identity_t<V
 
 template <class T>
 Variable<T> dropout(const Variable<T>& x, double p, Op op) {
+    x.require_value(op);
     if (!(p >= 0 && p <= 1))
         fail(op, "the probability must be in [0, 1], got " + fmt::to_string(p));
     Tape<T>* const tape = training_tape(x);

@@ -22,7 +22,10 @@ struct Reduction {
     Shape order;   // the axes, reduced ones last
     std::size_t count = 1;
 
-    Reduction(const Op& op, const Shape& shape, Axes axes, bool all) : kept(shape) {
+    template <class T>
+    Reduction(const Op& op, const Variable<T>& x, Axes axes, bool all) : kept(x.shape()) {
+        x.require_value(op);
+        const Shape& shape = x.shape();
         std::array<bool, max_rank> reduced{};
         for (const std::ptrdiff_t axis : axes) {
             const std::size_t a = normal_axis(op, axis, shape.size());
@@ -50,14 +53,12 @@ Variable<T> shaped(const Variable<T>& kept, const Reduction& r, bool keep_dims) 
 
 template <class T>
 Variable<T> sum_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
-    x.require_value(op);
     const Composite composite(op);
     return shaped(sum_to(op, x, r.kept), r, keep_dims);
 }
 
 template <class T>
 Variable<T> mean_over(const Op& op, const Variable<T>& x, const Reduction& r, bool keep_dims) {
-    x.require_value(op);
     const T part = T(1) / static_cast<T>(std::max<std::size_t>(r.count, 1));
     const auto rule = [part](const Adjoints<T>& to, const Variable<T>& g) { to[0].add(g, part); };
     const Composite composite(op);
@@ -206,7 +207,7 @@ Variable<T> logsumexp_over(const Op& op, const Variable<T>& x, const Reduction& 
 
 template <class T>
 Indices along(const Op& op, const Variable<T>& x, std::ptrdiff_t axis, bool largest) {
-    const Reduction r(op, x.shape(), {axis}, false);
+    const Reduction r(op, x, {axis}, false);
     if (r.count == 0) fail(op, "the axis is empty in " + to_string(x.shape()));
     const Tensor<T> all = rows(x.value(), r);
     const Indices best = largest ? first_by(all, std::greater<T>()) : first_by(all, std::less<T>());
@@ -217,29 +218,29 @@ Indices along(const Op& op, const Variable<T>& x, std::ptrdiff_t axis, bool larg
 
 template <class T>
 Variable<T> sum(const Variable<T>& x, Op op) {
-    return sum_over(op, x, Reduction(op, x.shape(), {}, true), false);
+    return sum_over(op, x, Reduction(op, x, {}, true), false);
 }
 template <class T>
 Variable<T> sum(const Variable<T>& x, Axes axes, bool keep_dims, Op op) {
-    return sum_over(op, x, Reduction(op, x.shape(), axes, false), keep_dims);
+    return sum_over(op, x, Reduction(op, x, axes, false), keep_dims);
 }
 
 template <class T>
 Variable<T> mean(const Variable<T>& x, Op op) {
-    return mean_over(op, x, Reduction(op, x.shape(), {}, true), false);
+    return mean_over(op, x, Reduction(op, x, {}, true), false);
 }
 template <class T>
 Variable<T> mean(const Variable<T>& x, Axes axes, bool keep_dims, Op op) {
-    return mean_over(op, x, Reduction(op, x.shape(), axes, false), keep_dims);
+    return mean_over(op, x, Reduction(op, x, axes, false), keep_dims);
 }
 
 template <class T>
 Variable<T> variance(const Variable<T>& x, Op op) {
-    return variance_over(op, x, Reduction(op, x.shape(), {}, true), 0, false);
+    return variance_over(op, x, Reduction(op, x, {}, true), 0, false);
 }
 template <class T>
 Variable<T> variance(const Variable<T>& x, Axes axes, std::size_t ddof, bool keep_dims, Op op) {
-    const Reduction r(op, x.shape(), axes, false);
+    const Reduction r(op, x, axes, false);
     if (r.count <= ddof)
         fail(op,
              std::to_string(r.count) + " elements are too few for ddof " + std::to_string(ddof));
@@ -248,37 +249,37 @@ Variable<T> variance(const Variable<T>& x, Axes axes, std::size_t ddof, bool kee
 
 template <class T>
 Variable<T> norm_l2(const Variable<T>& x, Op op) {
-    return norm_over(op, x, Reduction(op, x.shape(), {}, true), false);
+    return norm_over(op, x, Reduction(op, x, {}, true), false);
 }
 template <class T>
 Variable<T> norm_l2(const Variable<T>& x, Axes axes, bool keep_dims, Op op) {
-    return norm_over(op, x, Reduction(op, x.shape(), axes, false), keep_dims);
+    return norm_over(op, x, Reduction(op, x, axes, false), keep_dims);
 }
 
 template <class T>
 Variable<T> amax(const Variable<T>& x, Op op) {
-    return extreme(op, x, Reduction(op, x.shape(), {}, true), false, std::greater<T>());
+    return extreme(op, x, Reduction(op, x, {}, true), false, std::greater<T>());
 }
 template <class T>
 Variable<T> amax(const Variable<T>& x, Axes axes, bool keep_dims, Op op) {
-    return extreme(op, x, Reduction(op, x.shape(), axes, false), keep_dims, std::greater<T>());
+    return extreme(op, x, Reduction(op, x, axes, false), keep_dims, std::greater<T>());
 }
 template <class T>
 Variable<T> amin(const Variable<T>& x, Op op) {
-    return extreme(op, x, Reduction(op, x.shape(), {}, true), false, std::less<T>());
+    return extreme(op, x, Reduction(op, x, {}, true), false, std::less<T>());
 }
 template <class T>
 Variable<T> amin(const Variable<T>& x, Axes axes, bool keep_dims, Op op) {
-    return extreme(op, x, Reduction(op, x.shape(), axes, false), keep_dims, std::less<T>());
+    return extreme(op, x, Reduction(op, x, axes, false), keep_dims, std::less<T>());
 }
 
 template <class T>
 Variable<T> logsumexp(const Variable<T>& x, Op op) {
-    return logsumexp_over(op, x, Reduction(op, x.shape(), {}, true), false);
+    return logsumexp_over(op, x, Reduction(op, x, {}, true), false);
 }
 template <class T>
 Variable<T> logsumexp(const Variable<T>& x, Axes axes, bool keep_dims, Op op) {
-    return logsumexp_over(op, x, Reduction(op, x.shape(), axes, false), keep_dims);
+    return logsumexp_over(op, x, Reduction(op, x, axes, false), keep_dims);
 }
 
 template <class T>
@@ -292,7 +293,7 @@ Indices argmin(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
 
 template <class T>
 TopK<T> topk(const Variable<T>& x, std::size_t k, Op op) {
-    const Reduction r(op, x.shape(), {-1}, false);
+    const Reduction r(op, x, {-1}, false);
     if (k > r.count)
         fail(op, std::to_string(static_cast<std::ptrdiff_t>(k)) + " elements requested of " +
                      std::to_string(r.count));

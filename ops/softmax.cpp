@@ -185,18 +185,21 @@ Variable<T> along(const Op& op, const Variable<T>& x, const Mask* mask, std::ptr
 
 template <class T>
 Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     const Composite composite(op);
     return along(op, x, nullptr, axis, softmax_row<T>, softmax_rule<T>);
 }
 
 template <class T>
 Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     const Composite composite(op);
     return along(op, x, nullptr, axis, log_softmax_row<T>, log_softmax_rule<T>);
 }
 
 template <class T>
 Variable<T> softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     check_mask(op, mask, x.shape());
     const Composite composite(op);
     return detail::with_operand(along(op, x, &mask, axis, softmax_row<T>, softmax_rule<T>), "mask",
@@ -205,6 +208,7 @@ Variable<T> softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis,
 
 template <class T>
 Variable<T> log_softmax(const Variable<T>& x, const Mask& mask, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     check_mask(op, mask, x.shape());
     const Composite composite(op);
     return detail::with_operand(log_softmax(where(mask, x, -infinity<T>, op), axis, op), "mask",

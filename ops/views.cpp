@@ -13,6 +13,7 @@ std::string as_written(std::size_t n) { return std::to_string(static_cast<std::p
 
 template <class T>
 Variable<T> reshape(const Variable<T>& x, const Shape& shape, Op op) {
+    x.require_value(op);
     Tensor<T> value = x.value().reshape(shape, op);
     if (value.storage() == x.value().storage()) return record_view(op, x, std::move(value));
     return record<T>(op, {&x}, std::move(value), save_for_backward(),
@@ -23,6 +24,7 @@ Variable<T> reshape(const Variable<T>& x, const Shape& shape, Op op) {
 
 template <class T>
 Variable<T> reshape(const Variable<T>& x, std::initializer_list<std::ptrdiff_t> extents, Op op) {
+    x.require_value(op);
     Shape shape;
     std::size_t known = 1, open = 0, at = 0;
     for (const std::ptrdiff_t n : extents) {
@@ -53,16 +55,19 @@ Variable<T> flatten(const Variable<T>& x, Op op) {
 template <class T>
 Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::size_t begin, std::size_t end,
                   Op op) {
+    x.require_value(op);
     return record_view(op, x, x.value().slice(axis, begin, end, op));
 }
 
 template <class T>
 Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::size_t index, Op op) {
+    x.require_value(op);
     return record_view(op, x, x.value().select(axis, index, op));
 }
 
 template <class T>
 Variable<T> block(const Variable<T>& x, std::size_t i, std::size_t n, Op op) {
+    x.require_value(op);
     const std::size_t last = x.dimension() == 0 ? 0 : x.shape().back();
     if (x.dimension() == 0 || n == 0 || last % n != 0 || i >= n)
         fail(op, "block " + as_written(i) + " of " + as_written(n) + " on the last axis of " +
@@ -74,6 +79,7 @@ Variable<T> block(const Variable<T>& x, std::size_t i, std::size_t n, Op op) {
 
 template <class T>
 std::vector<Variable<T>> split(const Variable<T>& x, std::size_t n, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     const std::size_t extent = x.shape(normal_axis(op, axis, x.dimension()));
     if (n == 0 || extent % n != 0)
         fail(op, "an axis of " + std::to_string(extent) + " elements cannot be split into " +
@@ -86,6 +92,7 @@ std::vector<Variable<T>> split(const Variable<T>& x, std::size_t n, std::ptrdiff
 
 template <class T>
 std::vector<Variable<T>> unstack(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     const std::size_t extent = x.shape(normal_axis(op, axis, x.dimension()));
     std::vector<Variable<T>> parts;
     for (std::size_t i = 0; i < extent; ++i) parts.push_back(select(x, axis, i, op));
@@ -96,6 +103,7 @@ template <class T>
 Variable<T> view(const Variable<T>& x, const Slice& s0, const Slice& s1, const Slice& s2,
                  const Slice& s3, const Slice& s4, const Slice& s5, const Slice& s6,
                  const Slice& s7, Op op) {
+    x.require_value(op);
     const std::array<Slice, max_rank> slices{s0, s1, s2, s3, s4, s5, s6, s7};
     return record_view(op, x, view(op, x.value(), slices));
 }
@@ -117,16 +125,19 @@ Variable<T> Variable<T>::operator()(ElementIndex a, ElementIndex b, ElementIndex
 
 template <class T>
 Variable<T> transpose(const Variable<T>& x, Op op) {
+    x.require_value(op);
     return record_view(op, x, x.value().transpose());
 }
 
 template <class T>
 Variable<T> transpose(const Variable<T>& x, std::initializer_list<std::size_t> order, Op op) {
+    x.require_value(op);
     return record_view(op, x, x.value().transpose({order.begin(), order.size()}, op));
 }
 
 template <class T>
 Variable<T> swapaxes(const Variable<T>& x, std::ptrdiff_t axis1, std::ptrdiff_t axis2, Op op) {
+    x.require_value(op);
     Shape order(x.dimension());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::swap(order[normal_axis(op, axis1, x.dimension())],
@@ -136,21 +147,25 @@ Variable<T> swapaxes(const Variable<T>& x, std::ptrdiff_t axis1, std::ptrdiff_t 
 
 template <class T>
 Variable<T> flip(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     return record_view(op, x, x.value().flip(axis, op));
 }
 
 template <class T>
 Variable<T> expand_dims(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     return record_view(op, x, x.value().expand_dims(axis, op));
 }
 
 template <class T>
 Variable<T> squeeze(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     return record_view(op, x, x.value().squeeze(axis, op));
 }
 
 template <class T>
 Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape, Op op) {
+    x.require_value(op);
     return record_view(op, x, x.value().broadcast_to(shape, op));
 }
 

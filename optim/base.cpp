@@ -159,7 +159,7 @@ bool Optimizer<T>::step(Where where) {
     if (parameters_.empty())
         fail(op, "the optimiser holds no parameters: it was moved from or constructed from an "
                  "empty list");
-    if (!any) fail_without_gradient<T>(op);
+    if (!any) fail_without_gradient(op, parameters_);
     ++this->steps_;
     for (Held& h : held_) {
         if (!h.parameter.has_gradient()) continue;

@@ -35,6 +35,13 @@ void for_gradients(const Parameters<T>& parameters, const F& f) {
         call(each_once(parameters));
 }
 
+template <class T>
+void require_gradients(const Op& op, const Parameters<T>& parameters) {
+    if (std::none_of(parameters.begin(), parameters.end(),
+                     [](const auto& p) { return p.has_gradient(); }))
+        fail_without_gradient(op, parameters);
+}
+
 // The sum of (scale x)^2, in blocks of fixed size, so that it is bitwise identical for any number
 // of threads.
 template <class T>
@@ -112,6 +119,7 @@ template <class T>
 double clip_norm(const Parameters<T>& parameters, double most, Where where) {
     const Op op("clip_norm", where);
     if (!(most > 0)) fail(op, "the norm must be positive, got " + fmt::to_string(most));
+    require_gradients(op, parameters);
     const double norm = norm_of_gradients(op, parameters);
     if (!std::isfinite(norm)) fail(op, "the norm of the gradients overflows double");
     if (norm <= most) return norm;
@@ -126,8 +134,9 @@ double clip_norm(const Parameters<T>& parameters, double most, Where where) {
 
 template <class T>
 void clip_value(const Parameters<T>& parameters, double most, Where caller) {
-    if (!(most > 0))
-        fail(Op("clip_value", caller), "the bound must be positive, got " + fmt::to_string(most));
+    const Op op("clip_value", caller);
+    if (!(most > 0)) fail(op, "the bound must be positive, got " + fmt::to_string(most));
+    require_gradients(op, parameters);
     const auto bound = static_cast<T>(most);
     map_gradients(parameters, [bound](auto g) {
         const auto low = where(g < -bound, -bound, g);

@@ -49,12 +49,25 @@ void require_listed(const Op& operation, const Parameters<T>& held) {
 }
 
 template <class T>
-void fail_without_gradient(const Op& operation) {
-    fail(operation, std::string("no parameter has a gradient. Was backward called on a loss that "
-                                "depends on the optimiser's parameters, computed while a Tape<") +
-                        (std::same_as<T, double> ? "double" : "float") +
-                        "> recorded? Are they frozen, or was their layer replaced after the "
-                        "optimiser was constructed?");
+void fail_without_gradient(const Op& operation, const Parameters<T>& parameters) {
+    constexpr bool is_double = std::same_as<T, double>;
+    using Other = std::conditional_t<is_double, float, double>;
+    std::string why;
+    std::vector<ParameterRef<T>> shared;
+    for (const auto& p : parameters)
+        if (p.parameter().optimizers > 1) shared.push_back(p);
+    if (Tape<T>::current() == nullptr && Tape<Other>::current() != nullptr)
+        why = std::string("The tape is of the wrong type: ") + Tape<T>::how_to_record();
+    else if (!shared.empty())
+        why = "Another optimiser also holds " + names_of(shared) +
+              ", and its step() clears their gradients. Let one optimiser hold each parameter; "
+              "add_group() gives some of them other settings";
+    else
+        why = std::string("Was backward called since the last step, on a loss that depends on "
+                          "these parameters, computed while a Tape<") +
+              (is_double ? "double" : "float") +
+              "> recorded? Are they frozen, or was their layer replaced after they were listed?";
+    fail(operation, "no parameter has a gradient. " + why);
 }
 
 template <class T>
@@ -71,7 +84,7 @@ std::string names_of(const std::vector<ParameterRef<T>>& parameters) {
     template Parameters<T> each_once(const Parameters<T>&);                                        \
     template void require_distinct_paths(const Op&, const Parameters<T>&);                         \
     template void require_listed(const Op&, const Parameters<T>&);                                 \
-    template void fail_without_gradient<T>(const Op&);
+    template void fail_without_gradient(const Op&, const Parameters<T>&);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

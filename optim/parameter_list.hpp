@@ -40,9 +40,9 @@ void require_distinct_paths(const Op& operation, const Parameters<T>& parameters
 template <class T>
 void require_listed(const Op& operation, const Parameters<T>& held);
 
-// Throws Error because no parameter of an optimiser has a gradient.
+// Throws Error because none of the parameters has a gradient, with the likely reason.
 template <class T>
-[[noreturn]] void fail_without_gradient(const Op& operation);
+[[noreturn]] void fail_without_gradient(const Op& operation, const Parameters<T>& parameters);
 
 // A parameter that an optimiser holds, counted in ParameterBody::optimizers.
 template <class T>

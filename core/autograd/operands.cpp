@@ -19,9 +19,9 @@ Composite::~Composite() {
 bool Composite::made(std::uint64_t constant) const { return is_taken_after(constant, number_); }
 
 template <class T>
-void Tape<T>::name(const Variable<T>& x, std::string_view name) {
+void Tape<T>::name(const Variable<T>& x, std::string_view name, Where where) {
     if (x.is_recorded() && x.body()->slot != m_->slot)
-        fail("name",
+        fail(Op("name", where),
              "'" + std::string(name) + "' is a value of another tape; call name() of its tape");
     if (x.is_recorded())
         m_->names.push_back({x.node(), copy(name)});
@@ -42,16 +42,25 @@ template <class T>
 void Tape<T>::note_constant(NodeId id, std::uint32_t input, const Variable<T>& x) {
     const Composite* const composite = Composite::outermost();
     if (composite != nullptr && composite->made(x.body()->generation)) return;
-    ConstantUse use{id,      input, x.body()->generation, x.value().layout(),
-                    nullptr, 0,     x.value().data(),     sizeof(T),
-                    {}};
+    const std::uint64_t number = x.body()->generation;
+    const auto original = std::find_if(m_->originals.rbegin(), m_->originals.rend(),
+                                       [&](const auto& o) { return o.first == number; });
+    const Tensor<T>& shown = original != m_->originals.rend() ? original->second : x.value();
+    ConstantUse use{
+        id, input, number, shown.layout(), nullptr, 0, std::as_const(shown).data(), sizeof(T), {}};
     if (x.is_parameter())
         use.name = copy(static_cast<const ParameterBody<T>*>(x.body())->name());
     else if (x.dimension() == 0)
         use.number = static_cast<double>(x.value().item());
     else
-        use.storage = x.value().storage();
+        use.storage = shown.storage();
     m_->constants.push_back(std::move(use));
+}
+
+template <class T>
+void Tape<T>::show_as(const Variable<T>& y, const Variable<T>& x) {
+    y.body()->generation = x.body()->generation;
+    m_->originals.push_back({x.body()->generation, x.value()});
 }
 
 namespace {
@@ -159,8 +168,9 @@ std::uint64_t Tape<T>::composite(NodeId id) const {
     template void Tape<T>::note_operand(const Variable<T>&, const char*, const Tensor<U>&,         \
                                         std::uint32_t);
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template void Tape<T>::name(const Variable<T>&, std::string_view);                             \
+    template void Tape<T>::name(const Variable<T>&, std::string_view, Where);                      \
     template void Tape<T>::note_constant(NodeId, std::uint32_t, const Variable<T>&);               \
+    template void Tape<T>::show_as(const Variable<T>&, const Variable<T>&);                        \
     template void Tape<T>::note_literal(const Variable<T>&, std::uint32_t, double);                \
     template void Tape<T>::note(ConstantUse);                                                      \
     template std::span<const ConstantUse> Tape<T>::constants_of(NodeId) const;                     \

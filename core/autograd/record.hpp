@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <optional>
 #include <tuple>
 
 namespace unroll {
@@ -131,8 +132,9 @@ private:
 };
 
 template <bool many, class T, class... Kept, class F>
-void record_rule(Tape<T>& tape, NodeId first, std::span<const Variable<T>> results,
+void record_rule(Tape<T>& tape, const Op& op, NodeId first, std::span<const Variable<T>> results,
                  const std::tuple<const Kept&...>& kept, F rule) {
+    const typename Tape<T>::Appending appending(tape, op);
     auto tensors = saved_tensors<T>(kept);
     constexpr std::size_t N = sizeof...(Kept) - std::tuple_size_v<decltype(tensors)>;
     using Saving = SavingRule<T, many, F, N, decltype(tensors)>;
@@ -175,6 +177,8 @@ NodeId record_results(const Op& op, std::span<const Variable<T>* const> inputs,
                       std::span<Tensor<T>> values, std::span<Variable<T>> out,
                       std::span<const OutputSlot<T>> slots) {
     const auto context = Tape<T>::of(op, inputs);
+    std::optional<typename Tape<T>::Appending> appending;
+    if (context.tape != nullptr) appending.emplace(*context.tape, op);
     NodeId first = no_node;
     for (std::size_t i = 0; i < out.size(); ++i) {
         require_own_memory(op, inputs, values[i], i < slots.size() ? slots[i] : OutputSlot<T>());
@@ -218,10 +222,14 @@ Variable<T> record(const Op& op, std::span<const Variable<T>* const> inputs, Ten
     }
     Tape<T>& tape = *context.tape;
     if (!slot.is_given()) value = value.contiguous();
-    const NodeId id = tape.append(op, inputs, value);
-    detail::store(tape, op, id, slot);
+    const NodeId id = [&] {
+        const typename Tape<T>::Appending appending(tape, op);
+        const NodeId id = tape.append(op, inputs, value);
+        detail::store(tape, op, id, slot);
+        return id;
+    }();
     Variable<T> out = tape.handle(std::move(value), id, context.rule_run);
-    detail::record_rule<false, T>(tape, id, std::span<const Variable<T>>(&out, 1), saved,
+    detail::record_rule<false, T>(tape, op, id, std::span<const Variable<T>>(&out, 1), saved,
                                   std::move(rule));
     tape.report(id, inputs, {&out, 1});
     return out;
@@ -244,7 +252,7 @@ std::array<Variable<T>, M> record(const Op& op, std::span<const Variable<T>* con
     const NodeId first = detail::record_results<T>(op, inputs, values, out, slots);
     if (first == no_node) return out;
     Tape<T>& tape = *out[0].body()->slot->tape.load(std::memory_order_relaxed);
-    detail::record_rule<true, T>(tape, first, std::span<const Variable<T>>(out), saved,
+    detail::record_rule<true, T>(tape, op, first, std::span<const Variable<T>>(out), saved,
                                  std::move(rule));
     tape.report(first, inputs, out);
     return out;
@@ -261,6 +269,7 @@ Variable<T> record_view(const Op& op, const Variable<T>& x, Tensor<T> view) {
         if (!x.is_recorded() && x.body() != nullptr) y.body()->generation = x.body()->generation;
         return y;
     }
+    const typename Tape<T>::Appending appending(*context.tape, op);
     const NodeId id = context.tape->append_view(op, x, view);
     return context.tape->handle(std::move(view), id, context.rule_run);
 }

@@ -46,6 +46,7 @@ void Tape<T>::reset() {
     m_->fused_names.clear();
     m_->composites.clear();
     m_->named_constants.clear();
+    m_->originals.clear();
     m_->named_tensors.clear();
     m_->recorded_passes = 0;
     m_->rows_used = 0;
@@ -310,6 +311,12 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
                  "a checkpoint must be one of its results");
     context.tape = tape;
     return context;
+}
+
+template <class T>
+void Tape<T>::refuse_concurrent(const Op& op) {
+    fail(op, "another thread is recording on this tape; create a tape in each thread, as "
+             "optim::DataParallel does, or use one tape in turn");
 }
 
 template <class T>

@@ -157,7 +157,8 @@ struct PassMemory {
 //   }
 // Of nested tapes the innermost records, even if it was created in the scope of a NoRecording or in
 // a rule of another backward pass. An operation on variables of another tape is recorded there.
-// Several threads may use a tape in turn, but not at once.
+// Several threads may use a tape in turn, but not at once: an operation that is recorded while
+// another thread records one throws Error.
 // Without a tape the same calls only compute. The next tape of the thread reuses the memory of a
 // destroyed one, so that a warm step allocates nothing.
 template <class T>
@@ -212,7 +213,7 @@ public:
 
     // Names a value for pictures: a state that a loop carries, a result, or a constant that is an
     // operand. The name is copied.
-    void name(const Variable<T>& x, std::string_view name);
+    void name(const Variable<T>& x, std::string_view name, Where where = Where::current());
     // The same for a tensor, such as indices, targets or a mask, and for its views, before or after
     // it is used.
     template <class U>
@@ -271,6 +272,23 @@ public:
 
     // ---- for record() ----
 
+    // One recording in progress. Throws Error if there is another: that of another thread. Two
+    // threads that begin within a few nanoseconds may both miss it.
+    class Appending {
+    public:
+        Appending(Tape& tape, const Op& op) : is_appending_(tape.m_->is_appending) {
+            if (is_appending_.load(std::memory_order_relaxed)) [[unlikely]]
+                refuse_concurrent(op);
+            is_appending_.store(true, std::memory_order_relaxed);
+        }
+        ~Appending() { is_appending_.store(false, std::memory_order_relaxed); }
+        Appending(const Appending&) = delete;
+        Appending& operator=(const Appending&) = delete;
+
+    private:
+        std::atomic<bool>& is_appending_;
+    };
+
     // Where an operation on `inputs` is recorded. Throws Error for inputs from two tapes or from a
     // cleared one, and for inputs that are read and were overwritten in place.
     struct Context {
@@ -299,6 +317,9 @@ public:
                       std::uint32_t input = ConstantUse::not_an_input);
     // The same for a number that the operation captured, argument `position` of its call.
     void note_literal(const Variable<T>& y, std::uint32_t position, double number);
+    // Pictures show the constant y as the constant x, of which it is a copy with zeros after the
+    // end of sequences.
+    void show_as(const Variable<T>& y, const Variable<T>& x);
     // How pictures write the operation that computed a value, or what it views.
     void set_notation(NodeId id, Notation notation) { node(operation_of(id)).notation = notation; }
     // Names of operands and results, in the form of named().
@@ -364,6 +385,7 @@ private:
         };
 
         TapeSlot<T>* slot;
+        std::atomic<bool> is_appending = false;
         std::vector<std::unique_ptr<Node<T>[]>> chunks;
         std::size_t size = 0;
         Arena arena;
@@ -379,6 +401,7 @@ private:
         std::vector<std::pair<NodeId, const char*>> fused_names;
         std::vector<std::pair<NodeId, std::uint64_t>> composites; // by node
         std::vector<NamedConstant> named_constants;
+        std::vector<std::pair<std::uint64_t, Tensor<T>>> originals; // by ConstantUse::value
         std::vector<TensorName> named_tensors;
         std::vector<std::vector<NodeId>>
             rows; // last writer of each row of buffers written in place
@@ -391,6 +414,7 @@ private:
         std::int64_t recorded_passes = 0; // each has a separate scope "backward"
     };
 
+    [[noreturn]] static void refuse_concurrent(const Op& op);
     enum class Idle { idle };
     explicit Tape(Idle);
     template <class F>

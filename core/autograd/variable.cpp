@@ -90,12 +90,6 @@ void Value<T>::destroy() {
 }
 
 template <class T>
-const Tensor<T>& Variable<T>::empty() {
-    static const Tensor<T> nothing;
-    return nothing;
-}
-
-template <class T>
 void Variable<T>::missing(const Op& op) {
     fail(op, "a variable has no value: it was moved from, or created without one");
 }

@@ -140,13 +140,16 @@ public:
 
     // Whether there are elements: not if it was default-constructed or moved from.
     bool has_value() const { return body_ && body_->tensor.storage(); }
-    // Throws Error if it was default-constructed or moved from; its shape is then [0].
-    const Tensor<T>& value() const& {
-        require_value(Op::unplaced("Variable"));
+    // Throws Error if it was default-constructed or moved from; its shape is then [0], which
+    // messages print as "no value".
+    const Tensor<T>& value(Where where = Where::current()) const& {
+        require_value(Op("value", where));
         return body_->tensor;
     }
-    Tensor<T> value() && { return std::as_const(*this).value(); }
-    const Shape& shape() const { return body_ ? body_->tensor.shape() : empty().shape(); }
+    Tensor<T> value(Where where = Where::current()) && { return std::as_const(*this).value(where); }
+    const Shape& shape() const {
+        return body_ ? body_->tensor.shape() : LayoutRef::moved_from()->shape;
+    }
     std::size_t shape(std::size_t axis) const { return shape()[axis]; }
     std::size_t dimension() const { return shape().size(); }
     std::size_t size() const { return body_ ? body_->tensor.size() : 0; }
@@ -155,7 +158,8 @@ public:
     T item(Where where = Where::current()) const {
         if (detail::rule_run != 0) [[unlikely]]
             require_no_rule(where);
-        return value().item(where);
+        require_value(Op("item", where));
+        return body_->tensor.item(where);
     }
     // The element at x(i, j, ...) as a scalar variable; of a scalar, x() is x itself. Throws Error
     // unless there is an index for each axis, and for an index out of range.
@@ -180,7 +184,6 @@ public:
     }
 
 protected:
-    static const Tensor<T>& empty();
     [[noreturn]] static void missing(const Op& op);
     void require_no_rule(Where where) const;
 

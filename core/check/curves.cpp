@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/check/chart.hpp>
 #include <unroll/core/check/curves.hpp>
 #include <unroll/core/check/table.hpp>
@@ -10,7 +10,8 @@
 
 namespace unroll {
 
-void Curves::add(const std::vector<double>& row) {
+void Curves::add(const std::vector<double>& row, Where where) {
+    const Called here(where);
     if (row.size() != columns_.size())
         fail("Curves", fmt::format("expected a value for each of {} columns, got {}",
                                    columns_.size(), row.size()));
@@ -40,7 +41,9 @@ std::string Curves::csv(const std::string& count) const {
     return table.csv();
 }
 
-std::string Curves::svg(const std::string& title, const std::vector<std::string>& names) const {
+std::string Curves::svg(const std::string& title, const std::vector<std::string>& names,
+                        Where where) const {
+    const Called here(where);
     Chart chart{.title = title, .x = names_.empty() ? "" : names_[0], .y = ""};
     for (const auto& name : names) {
         const auto found = std::ranges::find(names_, name);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
+
 #include <string>
 #include <vector>
 
@@ -11,7 +13,7 @@ public:
     explicit Curves(std::vector<std::string> names = {})
         : names_(std::move(names)), columns_(names_.size()) {}
     // A row, one value per column. Throws Error for another number of values.
-    void add(const std::vector<double>& row);
+    void add(const std::vector<double>& row, Where where = Where::current());
     // Columns may differ in length: missing cells are empty.
     void add_column(const std::string& name, std::vector<double> values);
 
@@ -19,7 +21,8 @@ public:
     // no such column.
     std::string csv(const std::string& count = "") const;
     // The columns `names` against the first one, as SVG. Throws Error for an unknown name.
-    std::string svg(const std::string& title, const std::vector<std::string>& names) const;
+    std::string svg(const std::string& title, const std::vector<std::string>& names,
+                    Where where = Where::current()) const;
 
 private:
     std::vector<std::string> names_;

@@ -76,6 +76,9 @@ private:
                                      e.absolute <= options_.tolerance * options_.smallest * largest;
         if (e.relative <= options_.tolerance || is_rounding || is_zero) {
             e.verdict = Verdict::passed;
+            if (e.relative > options_.tolerance)
+                e.reason = is_zero ? "both are 0 up to the rounding of the result"
+                                   : "the difference is rounding of the result";
             return true;
         }
         return false;
@@ -127,9 +130,11 @@ private:
         else if (e.absolute > 3 * e.uncertainty)
             e.verdict = Verdict::failed;
         else if (e.absolute <= options_.tolerance * options_.smallest *
-                                   std::max(effects_[e.output] / scale, estimate.largest))
+                                   std::max(effects_[e.output] / scale, estimate.largest)) {
             e.verdict = Verdict::passed;
-        else
+            e.reason = "the difference is within its own error, and negligible next to the largest "
+                       "derivative";
+        } else
             e.verdict = Verdict::noisy;
     }
 
@@ -297,7 +302,10 @@ private:
         judge(e, line, 1, {});
         // Differences distinguish a wrong gradient from a kink; if they are too noisy, the slope
         // decides.
-        if (e.slope > 1.5 && e.verdict == Verdict::noisy) e.verdict = Verdict::passed;
+        if (e.slope > 1.5 && e.verdict == Verdict::noisy) {
+            e.verdict = Verdict::passed;
+            e.reason = "the remainder is of second order";
+        }
     }
 
     // The slope of a line through the four points at the smallest steps.
@@ -349,8 +357,8 @@ private:
 GradcheckReport check_gradients(const GradcheckFunction& f,
                                 const std::vector<Tensor<double>>& inputs,
                                 const Parameters<double>& parameters,
-                                const GradcheckOptions& options) {
-    return Check(f, inputs, parameters, options).run();
+                                const GradcheckOptions& options, Where where) {
+    return Check(f, inputs, parameters, options, where).run();
 }
 
 } // namespace unroll

@@ -61,6 +61,7 @@ struct GradcheckReport {
         bool is_one_sided = false; // the function is not finite on the other side
         double slope = 0; // taylor: the order of the remainder; infinite if it is all rounding
         Verdict verdict = Verdict::zero;
+        const char* reason = ""; // why it passed with a relative error above the tolerance
     };
     // taylor: |f(x + h d) - f(x) - h <g, d>| at each step h.
     struct Remainder {
@@ -95,7 +96,7 @@ using GradcheckFunction =
 GradcheckReport check_gradients(const GradcheckFunction& f,
                                 const std::vector<Tensor<double>>& inputs,
                                 const Parameters<double>& parameters,
-                                const GradcheckOptions& options);
+                                const GradcheckOptions& options, Where where = Where());
 
 // Compares the gradient of a function with central differences, in double, under a random
 // cotangent. If they disagree, the difference is repeated at larger and smaller steps and
@@ -106,12 +107,12 @@ GradcheckReport check_gradients(const GradcheckFunction& f,
 template <class F>
 GradcheckReport gradcheck(const F& f, const std::vector<Tensor<double>>& inputs,
                           const Parameters<double>& parameters = {},
-                          const GradcheckOptions& options = {}) {
+                          const GradcheckOptions& options = {}, Where where = Where::current()) {
     if constexpr (std::invocable<const F&>)
         return check_gradients([&f](const std::vector<Variable<double>>&) { return f(); }, inputs,
-                               parameters, options);
+                               parameters, options, where);
     else
-        return check_gradients(f, inputs, parameters, options);
+        return check_gradients(f, inputs, parameters, options, where);
 }
 
 // For a function of variables only: gradcheck([](auto a, auto b) { return a * b; }, a, b).

@@ -43,6 +43,8 @@ std::string line_of(const GradcheckReport::Entry& e) {
         line += std::isinf(e.slope) ? ", no remainder" : text_of(", slope %.2f", e.slope);
     if (e.is_step_reduced) line += text_of(", step reduced to %.1g", e.step);
     if (e.is_one_sided) line += ", from one side";
+    if (e.verdict == Verdict::passed && *e.reason != '\0')
+        line += std::string(" (above the tolerance, but ") + e.reason + ")";
     return line + "\n";
 }
 
@@ -115,6 +117,7 @@ std::string GradcheckReport::json() const {
                                   {"one_sided", e.is_one_sided},
                                   {"verdict", name_of(e.verdict)}});
         if (e.slope != 0) all["entries"].back()["slope"] = e.slope;
+        if (*e.reason != '\0') all["entries"].back()["reason"] = e.reason;
     }
     for (const Remainder& r : remainders)
         all["remainders"].push_back({{"name", r.name},

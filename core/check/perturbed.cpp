@@ -34,12 +34,14 @@ double Perturbed::Subject::scale(std::size_t element) const {
 }
 
 Perturbed::Perturbed(const GradcheckFunction& f, const std::vector<Tensor<double>>& inputs,
-                     const Parameters<double>& parameters, const GradcheckOptions& options)
+                     const Parameters<double>& parameters, const GradcheckOptions& options,
+                     Where where)
     : f_(f), options_(options), random_(options.seed) {
+    const Op op("gradcheck", where);
     if (options.order != 1 && options.order != 2)
-        fail("gradcheck", "order must be 1 or 2, got " + std::to_string(options.order));
+        fail(op, "order must be 1 or 2, got " + std::to_string(options.order));
     if (!(options.step > 0) || !(options.tolerance > 0) || !(options.smallest > 0))
-        fail("gradcheck", "step, tolerance and smallest must be positive");
+        fail(op, "step, tolerance and smallest must be positive");
     for (std::size_t i = 0; i < inputs.size(); ++i)
         subjects_.push_back({"input " + std::to_string(i), inputs[i].copy(), {}, {}});
     for (NamedParameter<double> p : parameters)
@@ -48,8 +50,8 @@ Perturbed::Perturbed(const GradcheckFunction& f, const std::vector<Tensor<double
         else
             frozen_.emplace_back(p, p.value().copy());
     if (subjects_.empty())
-        fail("gradcheck", "there is nothing to check: no input and no trainable parameter was "
-                          "given");
+        fail(op, "there is nothing to check: no input and no trainable parameter was "
+                 "given");
     for (Subject& s : subjects_) {
         elements_ += s.value.size();
         s.typical = root_mean_square(s.value);

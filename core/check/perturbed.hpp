@@ -16,7 +16,7 @@ namespace unroll {
 class Perturbed {
 public:
     Perturbed(const GradcheckFunction& f, const std::vector<Tensor<double>>& inputs,
-              const Parameters<double>& parameters, const GradcheckOptions& options);
+              const Parameters<double>& parameters, const GradcheckOptions& options, Where where);
     ~Perturbed();
     Perturbed(const Perturbed&) = delete;
     Perturbed& operator=(const Perturbed&) = delete;

@@ -63,8 +63,9 @@ private:
 };
 
 template <class T>
-Results results_of(const std::function<Variable<T>()>& f, const Parameters<T>& parameters,
-                   const PrecisionOptions& options, const Random* errors) {
+Results results_of(const Op& op, const std::function<Variable<T>()>& f,
+                   const Parameters<T>& parameters, const PrecisionOptions& options,
+                   const Random* errors) {
     Tape<T> tape;
     tape.set_random(Random(options.seed));
     const Recording<T> recording(tape);
@@ -72,8 +73,7 @@ Results results_of(const std::function<Variable<T>()>& f, const Parameters<T>& p
     if constexpr (std::is_same_v<T, double>)
         if (errors != nullptr) rounding.emplace(tape, options.ulps, *errors);
     const Variable<T> y = f();
-    if (!y.is_recorded())
-        fail("compare_precisions", "the function returns a constant, which has no gradients");
+    if (!y.is_recorded()) fail(op, "the function returns a constant, which has no gradients");
     Tensor<T> cotangent(y.shape());
     Random draw = Random(options.seed).split(1);
     T* const to = cotangent.data();
@@ -129,7 +129,8 @@ PrecisionReport compare_precisions(const std::function<Variable<float>()>& in_fl
                                    const Parameters<float>& float_parameters,
                                    const std::function<Variable<double>()>& in_double,
                                    const Parameters<double>& double_parameters,
-                                   const PrecisionOptions& options) {
+                                   const PrecisionOptions& options, Where where) {
+    const Op op("compare_precisions", where);
     const bool is_same =
         std::equal(float_parameters.begin(), float_parameters.end(), double_parameters.begin(),
                    double_parameters.end(), [](const auto& a, const auto& b) {
@@ -137,16 +138,17 @@ PrecisionReport compare_precisions(const std::function<Variable<float>()>& in_fl
                               a.is_trainable() == b.is_trainable();
                    });
     if (!is_same)
-        fail("compare_precisions",
+        fail(op,
              "the parameters in float and in double differ in number, path, shape or in which are "
              "frozen; pass two models with the same settings");
     const Borrowed borrowed(double_parameters, float_parameters);
-    const Results low = results_of<float>(in_float, float_parameters, options, nullptr),
-                  high = results_of<double>(in_double, double_parameters, options, nullptr);
+    const Results low = results_of<float>(op, in_float, float_parameters, options, nullptr),
+                  high = results_of<double>(op, in_double, double_parameters, options, nullptr);
     std::vector<double> scatter(high.size(), 0);
     for (std::size_t sample = 0; sample < options.samples; ++sample) {
         const Random errors = Random(options.seed).split(2 + sample);
-        const Results moved = results_of<double>(in_double, double_parameters, options, &errors);
+        const Results moved =
+            results_of<double>(op, in_double, double_parameters, options, &errors);
         for (std::size_t i = 0; i < high.size(); ++i)
             for (std::size_t k = 0; k < high[i].size(); ++k)
                 if (const double d = std::abs(moved[i][k] - high[i][k]); std::isfinite(d))
@@ -158,8 +160,7 @@ PrecisionReport compare_precisions(const std::function<Variable<float>()>& in_fl
     PrecisionReport report;
     for (std::size_t i = 0; i < high.size(); ++i) {
         if (low[i].size() != high[i].size())
-            fail("compare_precisions",
-                 "the functions in float and in double return different shapes");
+            fail(op, "the functions in float and in double return different shapes");
         const double scale = std::max(largest_of(high[i]), 1e-300);
         PrecisionReport::Entry e{.name = names[i]};
         // The gradient itself is also rounded to float.

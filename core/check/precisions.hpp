@@ -44,6 +44,7 @@ PrecisionReport compare_precisions(const std::function<Variable<float>()>& in_fl
                                    const Parameters<float>& float_parameters,
                                    const std::function<Variable<double>()>& in_double,
                                    const Parameters<double>& double_parameters,
-                                   const PrecisionOptions& options = {});
+                                   const PrecisionOptions& options = {},
+                                   Where where = Where::current());
 
 } // namespace unroll

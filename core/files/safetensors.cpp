@@ -329,7 +329,8 @@ std::vector<std::string> SafetensorsFile::names() const {
     return names;
 }
 
-const StoredTensor& SafetensorsFile::at(const std::string& name) const {
+const StoredTensor& SafetensorsFile::at(const std::string& name, Where where) const {
+    const Called here(where);
     const auto found = tensors_.find(name);
     if (found == tensors_.end())
         fail("SafetensorsFile", "'" + path_ + "' has no tensor '" + name + "'");
@@ -337,7 +338,8 @@ const StoredTensor& SafetensorsFile::at(const std::string& name) const {
 }
 
 template <class T>
-Tensor<T> SafetensorsFile::get(const std::string& name, Narrowing narrowing) const {
+Tensor<T> SafetensorsFile::get(const std::string& name, Narrowing narrowing, Where where) const {
+    const Called here(where);
     constexpr const char* operation = "SafetensorsFile::get";
     const StoredTensor& stored = at(name);
     const std::string what = "'" + path_ + "': tensor '" + name + "' of type " + stored.dtype;
@@ -357,10 +359,10 @@ Tensor<T> SafetensorsFile::get(const std::string& name, Narrowing narrowing) con
     return tensor;
 }
 
-template Tensor<float> SafetensorsFile::get(const std::string&, Narrowing) const;
-template Tensor<double> SafetensorsFile::get(const std::string&, Narrowing) const;
-template Tensor<std::int64_t> SafetensorsFile::get(const std::string&, Narrowing) const;
-template Tensor<bool> SafetensorsFile::get(const std::string&, Narrowing) const;
+template Tensor<float> SafetensorsFile::get(const std::string&, Narrowing, Where) const;
+template Tensor<double> SafetensorsFile::get(const std::string&, Narrowing, Where) const;
+template Tensor<std::int64_t> SafetensorsFile::get(const std::string&, Narrowing, Where) const;
+template Tensor<bool> SafetensorsFile::get(const std::string&, Narrowing, Where) const;
 
 void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata, Where where) {

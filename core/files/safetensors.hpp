@@ -34,14 +34,15 @@ public:
     std::vector<std::string> names() const;
     bool contains(const std::string& name) const { return tensors_.contains(name); }
     // Throws Error if there is no tensor of that name.
-    const StoredTensor& at(const std::string& name) const;
+    const StoredTensor& at(const std::string& name, Where where = Where::current()) const;
 
     // A copy converted to T: float, double, std::int64_t or bool. F16, BF16 and F32 are widened;
     // integers are converted if all values are representable. Throws Error for any other
     // conversion, for F64 to float unless `narrowing` allows rounding, and for more than 8
     // dimensions.
     template <class T = float>
-    Tensor<T> get(const std::string& name, Narrowing narrowing = Narrowing::refuse) const;
+    Tensor<T> get(const std::string& name, Narrowing narrowing = Narrowing::refuse,
+                  Where where = Where::current()) const;
 
 private:
     std::string path_;

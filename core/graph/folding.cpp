@@ -19,9 +19,12 @@ public:
           scopes_(tape, of, options, highlights_), operands_(tape) {
         for (const auto& [id, name] : tape.names()) names_[id] = name;
         make_items();
+        add_unread_views();
         move_inputs_out();
+        auto names_of_edges = names_;
+        for (const NodeId id : named_items_) names_of_edges.erase(id);
         Links<T>({tape, options, scopes_, operands_, writers_, highlights_, item_of_, constant_of_,
-                  names_})
+                  names_of_edges})
             .add_to(model);
         make_modules();
         model.find_by_products();
@@ -136,8 +139,10 @@ private:
         const auto name = names_.find(id);
         Item& item = model.items[number];
         if (name != names_.end() && item.kind == Item::Kind::operation &&
-            tape_.time_step(node(id).scope) == Scope::no_index)
+            tape_.time_step(node(id).scope) == Scope::no_index) {
             item.result = name->second;
+            named_items_.insert(id);
+        }
     }
 
     // The name of a view of all elements, such as a reshape, names the result that it views.
@@ -148,6 +153,36 @@ private:
         if (item_of_[operation] != none && node(operation).outputs == 1 &&
             element_count(node(id).view.shape()) == element_count(node(from).view.shape()))
             name_result(id, item_of_[operation]);
+    }
+
+    // A named view, such as a final state, is drawn as an operation if no edge that reads it shows
+    // its name.
+    void add_unread_views() {
+        std::vector<bool> is_read(tape_.size(), false);
+        for (NodeId id = 0; id < tape_.size(); ++id) {
+            if (item_of_[id] == none) continue;
+            for (std::uint32_t i = 0; i < node(id).input_count; ++i)
+                for (NodeId from = node(id).inputs[i];
+                     from != no_node && scopes_.is_view(from) && !is_read[from];
+                     from = node(from).inputs[0])
+                    is_read[from] = true;
+        }
+        for (const auto& [id, name] : tape_.names()) {
+            if (!scopes_.is_selected(id) || !scopes_.is_view(id) || is_read[id] ||
+                item_of_[id] != none || named_items_.contains(id) ||
+                tape_.time_step(node(id).scope) != Scope::no_index)
+                continue;
+            Item item = new_item(id, 0);
+            if (scopes_.is_buffer(node(id).inputs[0])) { // the layer wrote it
+                item.name = name;
+                item.result.clear();
+            } else if (const std::string part = part_of(tape_, id).text(); !part.empty()) {
+                item.name += " " + part;
+            }
+            item.count = 1;
+            item_of_[id] = static_cast<std::uint32_t>(model.items.size());
+            model.items.push_back(std::move(item));
+        }
     }
 
     // Whether no other operation of the Composite follows `of` before `id`.
@@ -324,6 +359,8 @@ private:
             module.opener = entry.module;
             if (module.numbered)
                 module.title += separator(module.name) + std::to_string(scope.index);
+            else if (module.opener != nullptr)
+                module.call = ++calls_[{module.parent, module.opener}];
             model.modules[module.parent].children.push_back(number[s]);
         }
         model.modules.push_back(std::move(module));
@@ -387,10 +424,12 @@ private:
     const Operands<T> operands_;
     std::vector<std::uint32_t> item_of_; // per node
     std::unordered_map<NodeId, const char*> names_;
+    std::set<NodeId> named_items_;                                 // whose names the items have
     std::unordered_map<std::uint64_t, std::uint32_t> constant_of_; // item, per value
     std::unordered_map<Key, std::uint32_t> operand_of_;            // item, by operand_key
     std::vector<std::pair<NodeId, std::uint32_t>> tensors_; // without a name: first user, and item
     std::vector<std::uint32_t> numbers_;                    // of modules, per scope
+    std::map<std::pair<std::uint32_t, const void*>, std::size_t> calls_; // of an opener in a module
 };
 
 } // namespace

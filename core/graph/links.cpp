@@ -25,8 +25,11 @@ void Links<T>::add_to(Model& model) {
     for (NodeId id = 0; id < in_.tape.size(); ++id) {
         if (in_.item_of[id] == none) continue;
         const Node<T>& n = node(id);
-        for (std::uint32_t i = 0; i < n.input_count; ++i)
-            if (n.inputs[i] != no_node) trace(n.inputs[i], no_node, {}, {n.inputs[i], id, i});
+        if (is_passed(n) && is_buffer(node(n.inputs[0]))) // a view that is drawn
+            trace_writers(n.inputs[0], id, id, {}, {id, id, 0});
+        else
+            for (std::uint32_t i = 0; i < n.input_count; ++i)
+                if (n.inputs[i] != no_node) trace(n.inputs[i], no_node, {}, {n.inputs[i], id, i});
         for (const ConstantUse& use : in_.tape.constants_of(id)) link_constant(use);
     }
     finish();
@@ -69,8 +72,11 @@ void Links<T>::trace(NodeId from, NodeId rows, Chain views, const Reader& reader
         if (is_buffer(n)) return trace_writers(from, part, rows, views, reader);
         const std::uint64_t composite = in_.tape.composite(from);
         // Rows of a buffer, the steps of a layer, are no operation of the user.
-        if (composite == 0 && n.notation != Notation::same && !is_buffer(node(n.inputs[0])))
-            views.push_back({from, view_name(from), part_of(in_.tape, from)});
+        const bool is_rows = is_buffer(node(n.inputs[0]));
+        if (composite == 0 && n.notation != Notation::same &&
+            (!is_rows || in_.names.contains(from)))
+            views.push_back({from, is_rows ? in_.names.at(from) : view_name(from),
+                             is_rows ? ViewPart() : part_of(in_.tape, from)});
         if (n.notation == Notation::same ||
             (composite != 0 && composite == in_.tape.composite(reader.to)))
             part = n.inputs[0];
@@ -95,14 +101,12 @@ void Links<T>::trace_writers(NodeId buffer, NodeId part, NodeId rows, const Chai
     }
 }
 
-// "first = select" of a part that has a name, "select" otherwise.
+// "first = select" of a view that has a name, "select" otherwise.
 template <class T>
 std::string Links<T>::view_name(NodeId id) const {
     const auto name = in_.names.find(id);
     const std::string view = node(id).op.name;
-    const bool is_part = element_count(node(id).view.shape()) !=
-                         element_count(node(node(id).inputs[0]).view.shape());
-    return name != in_.names.end() && is_part ? std::string(name->second) + " = " + view : view;
+    return name != in_.names.end() ? std::string(name->second) + " = " + view : view;
 }
 
 // Operands of a Composite are known by number if one of its operations reads them all.
@@ -133,7 +137,9 @@ void Links<T>::link(NodeId from, NodeId whole, const Chain& views, const Reader&
     for (const View& view : views) key = mix(key, std::hash<std::string>()(view.name));
     const auto [at, is_new] = link_of_.emplace(key, model_->links.size());
     if (is_new) {
-        link.shape = to_string(node(reader.input).view.shape());
+        // Not of a view that the operation makes for itself.
+        const NodeId seen = views.empty() ? reader.input : views.front().id;
+        link.shape = to_string(node(seen).view.shape());
         link.whole = to_string(node(whole == no_node ? from : whole).view.shape());
         if (link.carried) link.state = state(from, reader.input);
         model_->items[link.from].is_sink = false;

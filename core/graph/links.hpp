@@ -23,7 +23,7 @@ public:
         const Highlights<T>& highlights;
         const std::vector<std::uint32_t>& item_of;                           // per node
         const std::unordered_map<std::uint64_t, std::uint32_t>& constant_of; // per key
-        const std::unordered_map<NodeId, const char*>& names;                // of nodes
+        const std::unordered_map<NodeId, const char*>& names;                // of views, on edges
     };
     explicit Links(const Sources& sources) : in_(sources) {}
 

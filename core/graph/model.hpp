@@ -64,7 +64,7 @@ struct Link {
     std::uint32_t series = none;         // the module that represents these steps, if there is one
     std::string views;                   // applied in between, outermost last
     std::string all_views;               // the same for many such tensors, whose parts differ
-    std::string shape;                   // at the input
+    std::string shape;                   // of the outermost view, or at the input
     std::string whole;         // shape at the output; if steps write rows of a buffer, its shape
     std::string state;         // name of a carried tensor
     std::size_t parallel = 1;  // number of such tensors between the same two nodes
@@ -79,6 +79,7 @@ struct Module {
     std::string name;
     std::string title; // "layer 1", "t = 0 ... 99"
     std::size_t count = 1;
+    std::size_t call = 1; // the number of this call of the module within its parent
     bool folded = false;
     bool numbered = false;
     const void* opener = nullptr; // identifies the user's module; null: a scope that is none

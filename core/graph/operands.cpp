@@ -70,7 +70,18 @@ std::optional<typename Operands<T>::Drawn> Operands<T>::find(const ConstantUse& 
         return Drawn{address(named), named->name, named->layout, true,
                      named->layout->size != use.layout->size};
     if (use.is_literal()) return std::nullopt;
-    return Drawn{use.value, use.name != nullptr ? use.name : "constant", use.layout, false, false};
+    const char* const name = use.name != nullptr ? use.name : is_zero(use) ? "zeros" : "constant";
+    return Drawn{use.value, name, use.layout, false, false};
+}
+
+// Of an initial state, for instance. Large tensors are not read.
+template <class T>
+bool Operands<T>::is_zero(const ConstantUse& use) {
+    constexpr std::ptrdiff_t most = 1 << 16;
+    const auto [low, high] = extent(use.layout->shape, use.layout->strides);
+    const auto* const data = static_cast<const T*>(use.data);
+    return use.storage && low < high && high - low <= most &&
+           std::all_of(data + low, data + high, [](T x) { return x == 0; });
 }
 
 template <class T>

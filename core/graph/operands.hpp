@@ -29,6 +29,7 @@ public:
     void add_arguments(Item& item, NodeId id, bool is_part) const;
 
 private:
+    static bool is_zero(const ConstantUse& use);
     const TensorName* tensor_around(const ConstantUse& use) const;
     const TensorName* tensor_around(const ConstantUse& use, bool is_before) const;
 

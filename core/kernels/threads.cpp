@@ -182,8 +182,8 @@ void on_task_slots(const Cut& cut, const detail::Call<std::size_t, std::size_t>&
 
 } // namespace
 
-void set(std::size_t n) {
-    if (n == 0) fail("threads::set", "at least one thread is needed, got 0");
+void set(std::size_t n, Where where) {
+    if (n == 0) fail(Op("threads::set", where), "at least one thread is needed, got 0");
     const std::lock_guard lock(workers_mutex);
     requested = n;
     workers_now.reset();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
+
 #include <cstddef>
 
 // Two ways to use several cores, never combined: whole shards of a batch in parallel, or pieces of
@@ -9,7 +11,7 @@
 namespace unroll::threads {
 
 // Threads to use; the machine's cores unless set. Throws Error for 0.
-void set(std::size_t count);
+void set(std::size_t count, Where where = Where::current());
 std::size_t count();
 
 // Calls f(i) for i in [0, n), in any order and on any thread; operations within f are not split

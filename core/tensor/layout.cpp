@@ -26,20 +26,20 @@ std::size_t hash(const Shape& shape, const Strides* strides) {
     return static_cast<std::size_t>(h >> 40);
 }
 
-const Layout* find(const Shape& shape, const Strides* strides) {
+const Layout* find(const Shape& shape, const Strides* strides, Where where) {
     const std::size_t first = hash(shape, strides);
     for (std::size_t i = 0; i < tries; ++i) {
         auto& place = kept[(first + i) % places];
         const Layout* found = place.load(std::memory_order_acquire);
         if (found == nullptr) {
-            auto fresh = std::make_unique<const Layout>(shape, strides);
+            auto fresh = std::make_unique<const Layout>(shape, strides, where);
             if (place.compare_exchange_strong(found, fresh.get())) return fresh.release();
         }
         const bool same = strides != nullptr ? found->strides == *strides : found->is_row_major;
         if (same && found->shape == shape) return found;
     }
     StorageRef block(Storage::allocate(sizeof(Layout)));
-    const auto* fresh = new (block->data()) const Layout(shape, strides, block.get());
+    const auto* fresh = new (block->data()) const Layout(shape, strides, where, block.get());
     block->retain();
     return fresh;
 }
@@ -57,14 +57,14 @@ bool is_row_major(const Shape& shape, const Strides& strides) {
 constinit const Layout LayoutRef::empty;
 constinit const Layout LayoutRef::moved;
 
-LayoutRef::Layout::Layout(const Shape& shape, const Strides* strides, Storage* block)
-    : size(checked_count(shape)), shape(shape),
+LayoutRef::Layout::Layout(const Shape& shape, const Strides* strides, Where where, Storage* block)
+    : size(checked_count(shape, where)), shape(shape),
       strides(strides != nullptr ? *strides : row_major(shape)), is_row_major(strides == nullptr),
       block(block) {}
 
-LayoutRef::LayoutRef(const Shape& shape) : layout_(find(shape, nullptr)) {}
+LayoutRef::LayoutRef(const Shape& shape, Where where) : layout_(find(shape, nullptr, where)) {}
 
 LayoutRef::LayoutRef(const Shape& shape, const Strides& strides)
-    : layout_(find(shape, is_row_major(shape, strides) ? nullptr : &strides)) {}
+    : layout_(find(shape, is_row_major(shape, strides) ? nullptr : &strides, Where())) {}
 
 } // namespace unroll

@@ -17,7 +17,7 @@ public:
         // No elements: shape [0].
         constexpr Layout() : size(0), shape{0}, strides{1}, is_row_major(true) {}
         // Row-major if `strides` is null.
-        Layout(const Shape& shape, const Strides* strides, Storage* block = nullptr);
+        Layout(const Shape& shape, const Strides* strides, Where where, Storage* block = nullptr);
 
         const std::size_t size;
         const Shape shape;
@@ -27,11 +27,13 @@ public:
     };
 
     LayoutRef() : layout_(&empty) {}
-    // That of a tensor that was moved from, which has no elements.
+    // That of a tensor that was moved from, and of a variable without a value. It has no elements;
+    // to_string(shape) of this very shape, not of a copy, is "[no value: ...]".
     static LayoutRef moved_from() { return LayoutRef(&moved); }
     bool is_moved_from() const { return layout_ == &moved; }
-    // Row-major. Both throw Error if the number of elements overflows.
-    explicit LayoutRef(const Shape& shape);
+    // Row-major. Both throw Error if the number of elements overflows. `where`: the line of the
+    // user, if known.
+    explicit LayoutRef(const Shape& shape, Where where = Where());
     LayoutRef(const Shape& shape, const Strides& strides);
     // A move copies: the source stays valid.
     LayoutRef(const LayoutRef& other) noexcept : layout_(other.layout_) {

@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/core/base/xsimd.hpp>
 #include <unroll/core/tensor/random.hpp>
 
@@ -161,8 +161,11 @@ double Random::normal() {
     return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v);
 }
 
-std::size_t Random::below(std::size_t n) {
-    if (n == 0) fail("Random::below", "the range is empty");
+std::size_t Random::below(std::size_t n, Where where) {
+    if (n == 0) {
+        const Called here(where);
+        fail("Random::below", "the range [0, 0) is empty; expected n of at least 1");
+    }
     const std::uint64_t last = ~std::uint64_t{0} - (~std::uint64_t{0} % n + 1) % n;
     std::uint64_t drawn = next();
     while (drawn > last) drawn = next();
@@ -254,10 +257,12 @@ void Random::fill_normal(T* to, std::size_t n, T mean, T deviation) {
 }
 
 template <class T>
-void Random::fill_bernoulli(T* to, std::size_t n, double probability, T value) {
-    if (!(probability >= 0 && probability <= 1))
+void Random::fill_bernoulli(T* to, std::size_t n, double probability, T value, Where where) {
+    if (!(probability >= 0 && probability <= 1)) {
+        const Called here(where);
         fail("Random::fill_bernoulli",
              "the probability is " + fmt::to_string(probability) + ", not in [0, 1]");
+    }
     const auto words = static_cast<std::uint64_t>(std::llround(probability * 0x1p32));
     // Probability 0: the value is 0 everywhere.
     const auto last = static_cast<std::uint32_t>(words - (words > 0));
@@ -275,8 +280,8 @@ template void Random::fill_uniform(float*, std::size_t, float, float);
 template void Random::fill_uniform(double*, std::size_t, double, double);
 template void Random::fill_normal(float*, std::size_t, float, float);
 template void Random::fill_normal(double*, std::size_t, double, double);
-template void Random::fill_bernoulli(float*, std::size_t, double, float);
-template void Random::fill_bernoulli(double*, std::size_t, double, double);
+template void Random::fill_bernoulli(float*, std::size_t, double, float, Where);
+template void Random::fill_bernoulli(double*, std::size_t, double, double, Where);
 
 Random& thread_random() {
     static std::atomic<std::uint64_t> threads{0};

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -35,7 +37,7 @@ public:
     double uniform();     // [0, 1)
     double normal();      // mean 0, standard deviation 1
     // [0, n), without bias; throws Error for n = 0.
-    std::size_t below(std::size_t n);
+    std::size_t below(std::size_t n, Where where = Where::current());
 
     // T: float or double. A fill starts at an even position and consumes 32 numbers at a time. Its
     // i-th value depends only on seed, stream, that position and i (for normal values, the last
@@ -46,7 +48,8 @@ public:
     void fill_normal(T* to, std::size_t n, T mean, T deviation);
     // `value` with the given probability, otherwise 0: a dropout mask. Throws Error outside [0, 1].
     template <class T>
-    void fill_bernoulli(T* to, std::size_t n, double probability, T value);
+    void fill_bernoulli(T* to, std::size_t n, double probability, T value,
+                        Where where = Where::current());
     // A random permutation of 0 ... n-1.
     std::vector<std::size_t> permutation(std::size_t n);
 

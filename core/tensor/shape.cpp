@@ -1,5 +1,5 @@
-#include <unroll/core/base/error.hpp>
-#include <unroll/core/tensor/shape.hpp>
+#include <unroll/core/base/scope.hpp>
+#include <unroll/core/tensor/layout.hpp>
 
 #include <algorithm>
 #include <sstream>
@@ -16,7 +16,7 @@ void Extents<N>::too_many(std::size_t rank) {
 template class Extents<std::size_t>;
 template class Extents<std::ptrdiff_t>;
 
-std::size_t checked_count(const Shape& shape) {
+std::size_t checked_count(const Shape& shape, Where where) {
     // Also for empty shapes: their strides must not overflow.
     std::size_t count = 1;
     bool overflow = false, empty = false;
@@ -25,7 +25,10 @@ std::size_t checked_count(const Shape& shape) {
         overflow |= __builtin_mul_overflow(count, n + (n == 0), &count);
     }
     constexpr std::size_t most = std::size_t{1} << 56;
-    if (overflow || count > most) fail("shape", to_string(shape) + " has too many elements");
+    if (overflow || count > most) {
+        const Called here(where);
+        fail("shape", to_string(shape) + " has too many elements");
+    }
     return empty ? 0 : count;
 }
 
@@ -37,6 +40,7 @@ Strides row_major(const Shape& shape) {
 }
 
 std::string to_string(const Shape& shape) {
+    if (&shape == &LayoutRef::moved_from()->shape) return "[no value: moved from, or never set]";
     std::string text = "[";
     for (std::size_t i = 0; i < shape.size(); ++i) {
         if (i > 0) text += ", ";

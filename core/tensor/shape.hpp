@@ -121,13 +121,14 @@ inline std::size_t element_count(const Shape& shape) {
     for (const std::size_t n : shape) count *= n;
     return count;
 }
-// Validates an untrusted shape. Throws Error on overflow.
-std::size_t checked_count(const Shape& shape);
+// Validates an untrusted shape. Throws Error on overflow. `where`: the line of the user, if known.
+std::size_t checked_count(const Shape& shape, Where where = Where());
 
 // Strides of a row-major tensor, in elements.
 Strides row_major(const Shape& shape);
 
-// "[2, 3]"
+// "[2, 3]"; "[no value: ...]" of the shape of a variable or tensor that was moved from or never
+// set.
 std::string to_string(const Shape& shape);
 
 // The common shape of operands under NumPy's broadcasting rules. Throws Error naming the operation

@@ -84,7 +84,8 @@ Tensor<T>::Tensor(const Shape& shape, std::initializer_list<T> values, Where whe
     : Tensor(shape, std::span<const T>(values.begin(), values.size()), where) {}
 
 template <class T>
-Tensor<T>::Tensor(const Shape& shape, std::span<const T> values, Where where) : Tensor(shape) {
+Tensor<T>::Tensor(const Shape& shape, std::span<const T> values, Where where)
+    : Tensor(LayoutRef(shape, where)) {
     if (values.size() != size())
         fail(Op("Tensor", where), "shape " + to_string(shape) + " holds " + std::to_string(size()) +
                                       " values, got " + std::to_string(values.size()));
@@ -97,8 +98,8 @@ void Tensor<T>::refuse_moved(const Op& op) {
 }
 
 template <class T>
-Tensor<T> Tensor<T>::full(const Shape& shape, T value) {
-    Tensor tensor(shape);
+Tensor<T> Tensor<T>::full(const Shape& shape, T value, Where where) {
+    Tensor tensor(LayoutRef(shape, where));
     std::fill_n(tensor.data_, tensor.size(), value);
     return tensor;
 }

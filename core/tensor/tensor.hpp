@@ -69,9 +69,13 @@ public:
                                       "view: write view.assign(x) or view.fill(x)");
     }
 
-    static Tensor full(const Shape& shape, T value);
-    static Tensor zeros(const Shape& shape) { return full(shape, T(0)); }
-    static Tensor ones(const Shape& shape) { return full(shape, T(1)); }
+    static Tensor full(const Shape& shape, T value, Where where = Where::current());
+    static Tensor zeros(const Shape& shape, Where where = Where::current()) {
+        return full(shape, T(0), where);
+    }
+    static Tensor ones(const Shape& shape, Where where = Where::current()) {
+        return full(shape, T(1), where);
+    }
     static Tensor scalar(T value) { return full({}, value); }
 
     const Shape& shape() const { return layout_->shape; }

@@ -75,6 +75,13 @@ Indices DecoderInputs<T>::operator()(std::size_t t, const Variable<T>& logits) c
     return tokens;
 }
 
+template <class T>
+Variable<T> embedded(const Parameter<T>& weight, const Indices& tokens, const Indices& shown) {
+    const Op op = Op::unplaced("Embedding");
+    const Composite composite(op);
+    return unroll::detail::with_operand(take<T>(weight, tokens, op), "indices", shown, &composite);
+}
+
 void check_decoder(const Op& op, std::size_t vocabulary, std::size_t width, std::size_t layers,
                    double dropout, std::int64_t start) {
     require_sizes(op, {{"vocabulary", vocabulary}, {"width", width}, {"layers", layers}});
@@ -88,7 +95,8 @@ void check_decoder(const Op& op, std::size_t vocabulary, std::size_t width, std:
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
     template class FixedContext<T>;                                                                \
-    template class detail::DecoderInputs<T>;
+    template class detail::DecoderInputs<T>;                                                       \
+    template Variable<T> detail::embedded(const Parameter<T>&, const Indices&, const Indices&);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -159,7 +159,8 @@ public:
         : Decoder(options, state_widths(options, where), where) {}
 
     // From the initial states of each layer and a memory prepared by the attention.
-    DecoderState start(std::vector<cell_state<Cell>> cells, KeyValues<T> memory) const;
+    DecoderState start(std::vector<cell_state<Cell>> cells, KeyValues<T> memory,
+                       Where caller = Where::current()) const;
     Output step(const DecoderState& state, const Indices& tokens,
                 Where caller = Where::current()) const;
     // Targets [T, B]: step t receives target t - 1, the first step the start token. Targets below
@@ -188,13 +189,16 @@ public:
 
 private:
     Decoder(const Options& options, const Widths& widths, Where where);
-    DecoderState advance(const DecoderState& state, const Indices& tokens, Where caller) const;
+    // `shown`: what pictures show as the tokens, of which they are a copy.
+    DecoderState advance(const DecoderState& state, const Indices& tokens, const Indices& shown,
+                         Where caller) const;
     Variable<T> dropped(const Variable<T>& x) const { return dropout(x, options_.dropout); }
     Variable<T> logits(const Variable<T>& readout, Where caller) const {
         return output(dropped(readout), caller);
     }
     // All steps at once, if no step reads the context of the previous one.
-    Sequence at_once(const DecoderState& state, const Indices& tokens, Where caller) const;
+    Sequence at_once(const DecoderState& state, const Indices& tokens, const Indices& targets,
+                     Where caller) const;
     bool before() const { return options_.attend == Options::Attend::before; }
     // Determined from a temporary cell.
     static Widths state_widths(const Options& options, Where where);
@@ -287,6 +291,11 @@ private:
     TeacherForcing forcing_;
 };
 
+// The vectors of tokens. Pictures show `shown`, of which the tokens are a copy, such as the
+// targets.
+template <class T>
+Variable<T> embedded(const Parameter<T>& weight, const Indices& tokens, const Indices& shown);
+
 void check_decoder(const Op& op, std::size_t vocabulary, std::size_t width, std::size_t layers,
                    double dropout, std::int64_t start);
 
@@ -348,7 +357,9 @@ Decoder<Cell, Attention>::DecoderState::reordered(const Indices& parents) const 
 
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::DecoderState
-Decoder<Cell, Attention>::start(std::vector<cell_state<Cell>> first, KeyValues<T> memory) const {
+Decoder<Cell, Attention>::start(std::vector<cell_state<Cell>> first, KeyValues<T> memory,
+                                Where caller) const {
+    const Called here(caller);
     const std::size_t batch = memory.keys.shape(0);
     if (first.size() != options_.layers)
         fail("Decoder", std::to_string(first.size()) + " states for " +
@@ -367,14 +378,14 @@ Decoder<Cell, Attention>::start(std::vector<cell_state<Cell>> first, KeyValues<T
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::DecoderState
 Decoder<Cell, Attention>::advance(const DecoderState& state, const Indices& tokens,
-                                  Where caller) const {
+                                  const Indices& shown, Where caller) const {
     const Scope scope(module_name, caller);
     const detail::LayerRuns runs;
     const Variable<T>& last = state.cells.back()[0];
     if (tokens.shape() != Shape{last.shape(0)})
         fail("Decoder", "tokens have shape " + to_string(tokens.shape()) + ", expected [" +
                             std::to_string(last.shape(0)) + "]");
-    const Variable<T> token = take(embedding.weight, tokens, "Embedding");
+    const Variable<T> token = detail::embedded(embedding.weight, tokens, shown);
     AttentionOutput<T> found;
     std::vector<Variable<T>> in{token};
     if (before()) {
@@ -403,7 +414,7 @@ template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::Output Decoder<Cell, Attention>::step(const DecoderState& state,
                                                                          const Indices& tokens,
                                                                          Where caller) const {
-    DecoderState next = advance(state, tokens, caller);
+    DecoderState next = advance(state, tokens, tokens, caller);
     const Scope scope(module_name, caller);
     const Variable<T> scores = logits(next.readout, caller);
     return {std::move(next), scores};
@@ -412,9 +423,9 @@ typename Decoder<Cell, Attention>::Output Decoder<Cell, Attention>::step(const D
 template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::Sequence
 Decoder<Cell, Attention>::at_once(const DecoderState& state, const Indices& tokens,
-                                  Where caller) const {
+                                  const Indices& targets, Where caller) const {
     const Scope scope(module_name, caller);
-    Variable<T> x = take(embedding.weight, tokens, "Embedding");
+    Variable<T> x = detail::embedded(embedding.weight, tokens, targets);
     for (std::size_t layer = 0; layer < cells.size(); ++layer) {
         const Scope cell_scope("layer", static_cast<std::int64_t>(layer));
         x = Scan<Cell>::run(cells[layer], dropped(x), state.cells[layer], false, {}).output;
@@ -427,6 +438,7 @@ template <class Cell, class Attention>
 typename Decoder<Cell, Attention>::Sequence
 Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
                                      TeacherForcing forcing, Where caller) const {
+    const Called here(caller);
     const std::size_t steps = targets.shape(0), batch = state.readout.shape(0);
     const detail::DecoderInputs<T> inputs(targets, batch, options_.start, forcing);
     if (steps == 0)
@@ -436,13 +448,14 @@ Decoder<Cell, Attention>::operator()(DecoderState state, const Indices& targets,
         if (inputs.is_known() && !before() && !options_.input_feeding) {
             Indices tokens(targets.shape());
             for (std::size_t t = 0; t < steps; ++t) tokens.select(0, t).assign(inputs(t));
-            return at_once(state, tokens, caller);
+            return at_once(state, tokens, targets, caller);
         }
     }
     std::vector<Variable<T>> scores, readouts, weights;
     for (std::size_t t = 0; t < steps; ++t) {
         const Scope scope("t", static_cast<std::int64_t>(t));
-        state = advance(state, inputs(t, scores.empty() ? state.readout : scores.back()), caller);
+        state = advance(state, inputs(t, scores.empty() ? state.readout : scores.back()), targets,
+                        caller);
         // Computed for all steps together, since no step reads it.
         if (inputs.is_known())
             readouts.push_back(state.readout);
@@ -468,6 +481,7 @@ typename EncoderDecoder<EncoderCell, DecoderCell, Attention>::DecoderState
 EncoderDecoder<EncoderCell, DecoderCell, Attention>::start(const Variable<T>& x,
                                                            std::span<const std::size_t> lengths,
                                                            Where caller) const {
+    const Called here(caller);
     const auto read = encoder(x, {}, lengths, caller);
     const std::size_t directions = encoder.directions();
     std::vector<cell_state<DecoderCell>> first;

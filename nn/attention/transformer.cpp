@@ -233,15 +233,17 @@ template <class T>
 TransformerState<T> Transformer<T>::start(const Variable<T>& x,
                                           std::span<const std::size_t> lengths,
                                           Where caller) const {
+    const Called here(caller);
+    x.require_value(Op::unplaced("Transformer"));
     const Mask mask = lengths.empty() ? Mask() : length_mask(lengths, x.shape(0));
     return decoder.start(encoder(x, {.key_padding_mask = mask}, caller), mask, caller);
 }
 
 template <class T>
 typename Transformer<T>::Sequence Transformer<T>::write(DecoderState& state, const Indices& tokens,
-                                                        Where caller) const {
+                                                        const Indices& shown, Where caller) const {
     const Scope scope(module_name, caller);
-    const Variable<T> rows = take(embedding.weight, tokens, "Embedding");
+    const Variable<T> rows = detail::embedded(embedding.weight, tokens, shown);
     const AttentionOutput<T> found = decoder(rows, state);
     return {output(found.context), found.weights};
 }
@@ -250,18 +252,20 @@ template <class T>
 typename Transformer<T>::Sequence
 Transformer<T>::operator()(const Variable<T>& x, const Indices& targets,
                            std::span<const std::size_t> lengths, Where caller) const {
+    const Called here(caller);
     DecoderState state = start(x, lengths, caller);
     const detail::DecoderInputs<T> inputs(targets, x.shape(1), options.start, {});
     Indices tokens(targets.shape());
     for (std::size_t t = 0; t < targets.shape(0); ++t) tokens.select(0, t).assign(inputs(t));
-    return write(state, tokens, caller);
+    return write(state, tokens, targets, caller);
 }
 
 template <class T>
 Prediction<TransformerState<T>, T>
 Transformer<T>::predict(const DecoderState& state, const Indices& tokens, Where caller) const {
     DecoderState next = state;
-    const Sequence written = write(next, tokens.expand_dims(0), caller);
+    const Indices step = tokens.expand_dims(0);
+    const Sequence written = write(next, step, step, caller);
     return {std::move(next), log_softmax(select(written.logits, 0, 0)),
             select(written.weights, 0, 0)};
 }

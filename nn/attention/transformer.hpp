@@ -162,7 +162,9 @@ public:
     ModuleName module_name{"Transformer"};
 
 private:
-    Sequence write(DecoderState& state, const Indices& tokens, Where caller) const;
+    // `shown`: what pictures show as the tokens.
+    Sequence write(DecoderState& state, const Indices& tokens, const Indices& shown,
+                   Where caller) const;
 };
 
 } // namespace unroll::nn

@@ -155,6 +155,15 @@ Search<T>::Search(const char* name, const Indices& start, const DecodeLimits& li
 }
 
 template <class T>
+void Search<T>::require_batch(const Shape& state) const {
+    if (state[state.size() - 2] != rows_.size())
+        fail(name_, "a state has shape " + to_string(state) + ", a batch of " +
+                        std::to_string(state[state.size() - 2]) + ", but there are " +
+                        std::to_string(rows_.size()) +
+                        " start tokens; expected one for each sequence");
+}
+
+template <class T>
 Indices Search<T>::tokens() const {
     Indices tokens(Shape{rows_.size()});
     for (std::size_t i = 0; i < rows_.size(); ++i) tokens.data()[i] = rows_[i].token;

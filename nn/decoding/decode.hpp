@@ -5,6 +5,7 @@
 #include <unroll/nn/text/vocabulary.hpp>
 
 #include <array>
+#include <ranges>
 #include <vector>
 
 namespace unroll::nn {
@@ -111,6 +112,8 @@ public:
     Indices tokens() const;
     Indices parents() const;
     bool keeps_order() const; // parents are 0 ... n - 1 of n rows
+    // Throws Error unless a state of the first step has a row for each start token.
+    void require_batch(const Shape& state) const;
 
 protected:
     struct Row {
@@ -190,9 +193,20 @@ using scalar_of_step = typename decltype(std::declval<const Step&>()(std::declva
                                                                      std::declval<const Indices&>())
                                              .log_probabilities)::value_type;
 
+// Of every variable in a state that reorder() goes through.
+template <class Search, class State>
+void require_batch(const Search& search, const State& state) {
+    if constexpr (requires { state.shape(), state.dimension(); }) {
+        if (state.dimension() >= 2) search.require_batch(state.shape());
+    } else if constexpr (std::ranges::range<State>) {
+        for (const auto& part : state) require_batch(search, part);
+    }
+}
+
 template <class Search, class Step, class State>
 auto decode(Search search, const Step& step, State state) {
     const NoRecording<scalar_of_step<Step, State>> paused;
+    require_batch(search, state);
     while (!search.is_done()) {
         if (!search.keeps_order()) state = reorder(state, search.parents());
         auto next = step(std::as_const(state), search.tokens());
@@ -205,7 +219,8 @@ auto decode(Search search, const Step& step, State state) {
 } // namespace detail
 
 // Draws tokens one by one; one hypothesis for each of the start tokens [B]. Throws Error for
-// invalid options, and for steps that do not return log-probabilities or allow no token.
+// invalid options, for a state of another batch, and for steps that do not return log-probabilities
+// or allow no token.
 template <class Step, class State, class T = detail::scalar_of_step<Step, State>>
 std::vector<Hypothesis<T>> sample(const Step& step, const State& state, const Indices& start,
                                   const SampleOptions& options, Where where = Where::current()) {

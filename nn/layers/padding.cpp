@@ -18,9 +18,8 @@ Variable<T> without_padding(const Variable<T>& x, std::span<const std::size_t> l
     shape[1] = x.shape(1);
     const Composite composite(Op::unplaced("without_padding"));
     Variable<T> y = where(active_steps(op, steps, x.shape(1), lengths).reshape(shape), x, 0);
-    // To pictures, a constant with zeros is that constant.
-    if (!y.is_recorded() && x.body() != nullptr && !x.is_recorded())
-        y.body()->generation = x.body()->generation;
+    if (Tape<T>* const tape = Tape<T>::current(); tape && !y.is_recorded() && !x.is_recorded())
+        tape->show_as(y, x);
     return detail::with_lengths(std::move(y), ends, &composite);
 }
 

@@ -1,3 +1,4 @@
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/initialize.hpp>
 #include <unroll/nn/losses/skip_gram.hpp>
 #include <unroll/nn/options.hpp>
@@ -22,7 +23,8 @@ Indices to_indices(const std::vector<std::int64_t>& numbers) {
 
 } // namespace
 
-NoiseTable::NoiseTable(std::span<const std::size_t> counts, double power) {
+NoiseTable::NoiseTable(std::span<const std::size_t> counts, double power, Where where) {
+    const Called here(where);
     constexpr double most = 1 - 1e-6; // above this, drawing a different word takes too long
     double sum = 0, largest = 0;
     for (const std::size_t count : counts) {
@@ -38,7 +40,8 @@ NoiseTable::NoiseTable(std::span<const std::size_t> counts, double power) {
     for (double& s : sums_) s /= sum;
 }
 
-double NoiseTable::probability(std::int64_t word) const {
+double NoiseTable::probability(std::int64_t word, Where where) const {
+    const Called here(where);
     const auto i = static_cast<std::size_t>(word);
     if (word < 0 || i >= size())
         fail("NoiseTable",
@@ -50,7 +53,9 @@ std::int64_t NoiseTable::draw(Random& random) const {
     return std::upper_bound(sums_.begin(), sums_.end(), random.uniform()) - sums_.begin();
 }
 
-Indices NoiseTable::draw_beside(const Indices& contexts, std::size_t draws, Random& random) const {
+Indices NoiseTable::draw_beside(const Indices& contexts, std::size_t draws, Random& random,
+                                Where where) const {
+    const Called here(where);
     if (contexts.dimension() != 1)
         fail("NoiseTable", "contexts have shape " + to_string(contexts.shape()) + ", expected [N]");
     const auto words = contexts.to_vector();
@@ -64,7 +69,8 @@ Indices NoiseTable::draw_beside(const Indices& contexts, std::size_t draws, Rand
 }
 
 SkipGramPairs skip_gram_pairs(std::span<const std::int64_t> text, std::size_t window,
-                              Random& random) {
+                              Random& random, Where where) {
+    const Called here(where);
     if (window == 0) fail("skip_gram_pairs", "the window must be at least 1");
     std::vector<std::int64_t> centres, contexts;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -82,7 +88,8 @@ SkipGramPairs skip_gram_pairs(std::span<const std::int64_t> text, std::size_t wi
 
 std::vector<std::int64_t> subsample(std::span<const std::int64_t> text,
                                     std::span<const std::size_t> counts, double threshold,
-                                    Random& random) {
+                                    Random& random, Where where) {
+    const Called here(where);
     if (!(threshold > 0))
         fail("subsample", "the threshold must be above 0, got " + std::to_string(threshold));
     const auto all =

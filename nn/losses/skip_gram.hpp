@@ -14,13 +14,15 @@ namespace unroll::nn {
 // than 1 - 1e-6 of the probability, as in a vocabulary of one, and for infinite weights.
 class NoiseTable {
 public:
-    explicit NoiseTable(std::span<const std::size_t> counts, double power = 0.75);
+    explicit NoiseTable(std::span<const std::size_t> counts, double power = 0.75,
+                        Where where = Where::current());
 
     std::size_t size() const { return sums_.size(); }
-    double probability(std::int64_t word) const;
+    double probability(std::int64_t word, Where where = Where::current()) const;
     std::int64_t draw(Random& random) const;
     // For each of the contexts [N], draws K words other than the context: [N, K].
-    Indices draw_beside(const Indices& contexts, std::size_t draws, Random& random) const;
+    Indices draw_beside(const Indices& contexts, std::size_t draws, Random& random,
+                        Where where = Where::current()) const;
 
 private:
     std::vector<double> sums_; // cumulative weights, normalised
@@ -33,13 +35,13 @@ struct SkipGramPairs {
 // All pairs within a distance drawn for each centre from 1 ... window. Throws Error for a window of
 // 0.
 SkipGramPairs skip_gram_pairs(std::span<const std::int64_t> text, std::size_t window,
-                              Random& random);
+                              Random& random, Where where = Where::current());
 // A text without most occurrences of frequent words: each is kept with probability
 // min(1, sqrt(threshold / f)), f the relative frequency of the word. Throws Error for a threshold
 // that is not positive and for a word without a count.
 std::vector<std::int64_t> subsample(std::span<const std::int64_t> text,
                                     std::span<const std::size_t> counts, double threshold,
-                                    Random& random);
+                                    Random& random, Where where = Where::current());
 
 struct SkipGramOptions {
     std::size_t vocabulary = 0;

@@ -102,13 +102,21 @@ public:
     // Throws Error for options that are inconsistent or not supported by the cell.
     explicit Recurrent(const Options& options, Where where = Where::current());
 
-    // x [T, B, input]. Without a state it starts from zeros or from learned states. `lengths`, one
+    // x [T, B, input]. Without a state it starts from zeros or from learned states; a state of
+    // several tensors is given as a whole. `lengths`, one
     // for each of the B sequences, may be in any order and may be 0; x after the end of a sequence
     // is not read, and the output there is 0. Throws Error if shapes or lengths do not match, and
     // for a state of an earlier tape; use detach() to carry it over.
     Result operator()(const Variable<T>& x, const States& state = {},
                       std::span<const std::size_t> lengths = {},
                       Where caller = Where::current()) const;
+    template <class Lengths>
+    requires(!std::convertible_to<const Lengths&, std::span<const std::size_t>>) Result
+    operator()(const Variable<T>&, const States&, const Lengths&, Where = Where()) const {
+        static_assert(sizeof(Lengths) == 0,
+                      "lengths are std::vector<std::size_t>, one for each sequence of the batch");
+        return {};
+    }
 
     const Options& options() const { return options_; }
     std::size_t directions() const { return options_.bidirectional ? 2 : 1; }
@@ -121,8 +129,8 @@ public:
     // Layer by layer, forwards before backwards.
     std::vector<C>& cells() { return cells_.get(); }
 
-    // Named as PyTorch does: weight_ih_l0, weight_hh_l0_reverse, ...; then initial_0 (h), initial_1
-    // (c), each [layers * directions, 1, width], and highway_l0.weight, ...
+    // Named as PyTorch does: weight_ih_l0, weight_hh_l0_reverse, ...; then the learned states, such
+    // as h0 and c0, each [layers * directions, 1, width], and highway_l0.weight, ...
     void members(Members<T>& m);
 
 private:
@@ -165,6 +173,14 @@ public:
 
 namespace detail {
 
+// The name of a learned state: "h0" of h, "real_part0" of "real part".
+std::string initial_name(std::string_view state);
+
+// Throws Error for a state of which only some tensors are given.
+template <class T>
+void require_whole_state(std::string_view layer, std::span<const char* const> names,
+                         std::span<const Variable<T>> state);
+
 // t out + (1 - t) in, with t = sigmoid(gate).
 template <class T>
 Variable<T> highway(const Variable<T>& gate, const Variable<T>& in, const Variable<T>& out);
@@ -198,7 +214,7 @@ Recurrent<C>::Recurrent(const Options& options, Where where) : options_(options)
         }
     if (options.learned_state)
         for (std::size_t s = 0; s < states; ++s)
-            initial_.emplace_back("initial_" + std::to_string(s),
+            initial_.emplace_back(detail::initial_name(cell_state_names<C>()[s]),
                                   Tensor<T>::zeros({cells_.get().size(), 1, widths_[s]}));
     if (options.connection == Connection::plain) return;
     if (options.layers == 1 && options.input != output_width())
@@ -222,7 +238,7 @@ void Recurrent<C>::members(Members<T>& m) {
                               (i % directions() == 1 ? "_reverse" : ""),
                           cells_.get()[i]);
     for (std::size_t s = 0; s < initial_.size(); ++s)
-        m("initial_" + std::to_string(s), initial_[s]);
+        m(detail::initial_name(cell_state_names<C>()[s]), initial_[s]);
     for (std::size_t layer = 0; layer < highways_.size(); ++layer)
         if (layer > 0 || options_.input == output_width())
             m("highway_l" + std::to_string(layer), highways_[layer]);
@@ -234,6 +250,7 @@ void Recurrent<C>::check(const Variable<T>& x, const States& state,
     if (x.dimension() != 3 || x.shape(2) != options_.input)
         refuse("x has shape " + to_string(x.shape()) + ", expected [T, B, " +
                std::to_string(options_.input) + "]");
+    detail::require_whole_state<T>(cell_name<C>(), cell_state_names<C>(), state);
     for (std::size_t s = 0; s < states; ++s) {
         const Shape expected{cells_.get().size(), x.shape(1), widths_[s]};
         if (state[s].has_value() && state[s].shape() != expected)

@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/text/batches.hpp>
 
 #include <algorithm>
@@ -14,7 +14,8 @@ PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
 }
 
 PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
-                          std::span<const std::size_t> which, std::int64_t padding) {
+                          std::span<const std::size_t> which, std::int64_t padding, Where where) {
+    const Called here(where);
     PaddedBatch padded;
     std::size_t longest = 0;
     for (const std::size_t s : which) {
@@ -43,7 +44,8 @@ unpad_sequences(const Indices& numbers, std::span<const std::size_t> lengths, Op
 }
 
 template <class T>
-PaddedFrames<T> pad_frames(std::span<const Tensor<T>> series) {
+PaddedFrames<T> pad_frames(std::span<const Tensor<T>> series, Where where) {
+    const Called here(where);
     if (series.empty()) fail("pad_frames", "there are no series");
     const std::size_t width = series[0].dimension() == 2 ? series[0].shape(1) : 0;
     PaddedFrames<T> padded;
@@ -59,11 +61,12 @@ PaddedFrames<T> pad_frames(std::span<const Tensor<T>> series) {
         padded.frames.select(1, b).slice(0, 0, padded.lengths[b]).assign(series[b]);
     return padded;
 }
-template PaddedFrames<float> pad_frames(std::span<const Tensor<float>>);
-template PaddedFrames<double> pad_frames(std::span<const Tensor<double>>);
+template PaddedFrames<float> pad_frames(std::span<const Tensor<float>>, Where);
+template PaddedFrames<double> pad_frames(std::span<const Tensor<double>>, Where);
 
 Indices hide_rare(const Indices& numbers, const Vocabulary& vocabulary,
-                  std::span<const std::size_t> counts, double u, Random& random) {
+                  std::span<const std::size_t> counts, double u, Random& random, Where where) {
+    const Called here(where);
     constexpr const char* name = "hide_rare";
     if (!(u >= 0)) fail(name, "u must be at least 0, got " + std::to_string(u));
     if (vocabulary.unknown() < 0) fail(name, "the vocabulary has no unknown symbol");
@@ -83,8 +86,9 @@ Indices hide_rare(const Indices& numbers, const Vocabulary& vocabulary,
 }
 
 std::vector<std::vector<std::size_t>> bucket_by_length(std::span<const std::size_t> lengths,
-                                                       Random& random,
-                                                       const BucketOptions& options) {
+                                                       Random& random, const BucketOptions& options,
+                                                       Where where) {
+    const Called here(where);
     if (options.batch == 0 || options.pool == 0)
         fail("bucket_by_length", "batch and pool must be at least 1, got " +
                                      std::to_string(options.batch) + " and " +

@@ -20,7 +20,8 @@ struct PaddedBatch {
 PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
                           std::int64_t padding);
 PaddedBatch pad_sequences(std::span<const std::vector<std::int64_t>> sequences,
-                          std::span<const std::size_t> which, std::int64_t padding);
+                          std::span<const std::size_t> which, std::int64_t padding,
+                          Where where = Where::current());
 
 // The inverse: the sequences without padding. Throws Error if the lengths do not match numbers [T,
 // B].
@@ -36,14 +37,15 @@ struct PaddedFrames {
 };
 // From series [T_b, n]. Throws Error if there are none, or if their widths differ.
 template <class T = float>
-PaddedFrames<T> pad_frames(std::span<const Tensor<T>> series);
+PaddedFrames<T> pad_frames(std::span<const Tensor<T>> series, Where where = Where::current());
 
 // Word dropout: replaces words that occurred n times in the training text by the unknown symbol
 // with probability u / (u + n), so that a model learns to handle unseen words (Kiperwasser and
 // Goldberg 2016). Special symbols are kept. Throws Error for a word without a count, for a negative
 // u and for a vocabulary without an unknown symbol.
 Indices hide_rare(const Indices& numbers, const Vocabulary& vocabulary,
-                  std::span<const std::size_t> counts, double u, Random& random);
+                  std::span<const std::size_t> counts, double u, Random& random,
+                  Where where = Where::current());
 
 struct BucketOptions {
     std::size_t batch = 32; // sequences in a batch; the last batch may have fewer
@@ -55,7 +57,8 @@ struct BucketOptions {
 // batch. Throws Error for a batch or pool of 0.
 std::vector<std::vector<std::size_t>> bucket_by_length(std::span<const std::size_t> lengths,
                                                        Random& random,
-                                                       const BucketOptions& options = {});
+                                                       const BucketOptions& options = {},
+                                                       Where where = Where::current());
 
 // Numbers of elements, for bucket_by_length.
 template <class Sequences>

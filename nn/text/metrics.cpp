@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/text/metrics.hpp>
 
 #include <algorithm>
@@ -30,12 +30,15 @@ Scores Scores::of(std::size_t right, std::size_t predicted, std::size_t actual) 
     return {ratio(right, predicted), ratio(right, actual), ratio(2 * right, predicted + actual)};
 }
 
-ConfusionMatrix::ConfusionMatrix(std::size_t classes)
+ConfusionMatrix::ConfusionMatrix(std::size_t classes, Where where)
     : classes_(classes), counts_(classes * classes) {
+    const Called here(where);
     if (classes == 0) fail("ConfusionMatrix", "at least one class is needed");
 }
 
-void ConfusionMatrix::add(const Indices& targets, const Indices& predicted, std::int64_t ignored) {
+void ConfusionMatrix::add(const Indices& targets, const Indices& predicted, std::int64_t ignored,
+                          Where where) {
+    const Called here(where);
     check_shapes("ConfusionMatrix", targets, predicted);
     const auto y = targets.to_vector(), p = predicted.to_vector();
     std::vector<std::size_t> cells;
@@ -56,7 +59,8 @@ std::size_t ConfusionMatrix::total() const {
     return std::accumulate(counts_.begin(), counts_.end(), std::size_t{0});
 }
 
-std::size_t ConfusionMatrix::count(std::size_t target, std::size_t predicted) const {
+std::size_t ConfusionMatrix::count(std::size_t target, std::size_t predicted, Where where) const {
+    const Called here(where);
     if (target >= classes_ || predicted >= classes_)
         fail("ConfusionMatrix", "there is no cell [" + std::to_string(target) + ", " +
                                     std::to_string(predicted) + "] of " + std::to_string(classes_) +
@@ -82,7 +86,8 @@ double ConfusionMatrix::accuracy() const {
     return ratio(right, total());
 }
 
-Scores ConfusionMatrix::of_class(std::size_t c) const {
+Scores ConfusionMatrix::of_class(std::size_t c, Where where) const {
+    const Called here(where);
     return Scores::of(count(c, c), column(c), row(c));
 }
 
@@ -112,7 +117,8 @@ Scores ConfusionMatrix::macro(std::span<const std::size_t> left_out) const {
     return {scale * sum.precision, scale * sum.recall, scale * sum.f1};
 }
 
-Table ConfusionMatrix::table(std::span<const std::string> names) const {
+Table ConfusionMatrix::table(std::span<const std::string> names, Where where) const {
+    const Called here(where);
     if (names.size() != classes_)
         fail("ConfusionMatrix",
              std::to_string(names.size()) + " names for " + std::to_string(classes_) + " classes");
@@ -126,7 +132,9 @@ Table ConfusionMatrix::table(std::span<const std::string> names) const {
     return table;
 }
 
-double accuracy(const Indices& targets, const Indices& predicted, std::int64_t ignored) {
+double accuracy(const Indices& targets, const Indices& predicted, std::int64_t ignored,
+                Where where) {
+    const Called here(where);
     check_shapes("accuracy", targets, predicted);
     const auto y = targets.to_vector(), p = predicted.to_vector();
     std::size_t right = 0, all = 0;
@@ -137,12 +145,14 @@ double accuracy(const Indices& targets, const Indices& predicted, std::int64_t i
     return ratio(right, all);
 }
 
-double perplexity(double nats, std::size_t tokens) {
+double perplexity(double nats, std::size_t tokens, Where where) {
+    const Called here(where);
     if (tokens == 0) fail("perplexity", "there are no tokens");
     return std::exp(nats / static_cast<double>(tokens));
 }
 
-double bits_per_character(double nats, std::size_t characters) {
+double bits_per_character(double nats, std::size_t characters, Where where) {
+    const Called here(where);
     if (characters == 0) fail("bits_per_character", "there are no characters");
     return nats / (std::log(2.0) * static_cast<double>(characters));
 }
@@ -164,19 +174,22 @@ double mean_of(const char* owner, const Tensor<T>& targets, const Tensor<T>& pre
 } // namespace
 
 template <class T>
-double root_mean_squared_error(const Tensor<T>& targets, const Tensor<T>& predicted) {
+double root_mean_squared_error(const Tensor<T>& targets, const Tensor<T>& predicted, Where where) {
+    const Called here(where);
     return std::sqrt(mean_of("root_mean_squared_error", targets, predicted,
                              [](double y, double p, std::size_t) { return (p - y) * (p - y); }));
 }
 
 template <class T>
-double mean_absolute_error(const Tensor<T>& targets, const Tensor<T>& predicted) {
+double mean_absolute_error(const Tensor<T>& targets, const Tensor<T>& predicted, Where where) {
+    const Called here(where);
     return mean_of("mean_absolute_error", targets, predicted,
                    [](double y, double p, std::size_t) { return std::abs(p - y); });
 }
 
 template <class T>
-double correlation(const Tensor<T>& targets, const Tensor<T>& predicted) {
+double correlation(const Tensor<T>& targets, const Tensor<T>& predicted, Where where) {
+    const Called here(where);
     constexpr const char* owner = "correlation";
     const auto mean = [&](const auto& f) {
         return mean_of(owner, targets, predicted,
@@ -191,7 +204,9 @@ double correlation(const Tensor<T>& targets, const Tensor<T>& predicted) {
 }
 
 template <class T>
-double mean_absolute_percentage_error(const Tensor<T>& targets, const Tensor<T>& predicted) {
+double mean_absolute_percentage_error(const Tensor<T>& targets, const Tensor<T>& predicted,
+                                      Where where) {
+    const Called here(where);
     constexpr const char* owner = "mean_absolute_percentage_error";
     return mean_of(owner, targets, predicted, [&](double y, double p, std::size_t i) {
         if (y == 0) fail(owner, "the target at position " + std::to_string(i) + " is 0");
@@ -200,10 +215,10 @@ double mean_absolute_percentage_error(const Tensor<T>& targets, const Tensor<T>&
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template double root_mean_squared_error(const Tensor<T>&, const Tensor<T>&);                   \
-    template double mean_absolute_error(const Tensor<T>&, const Tensor<T>&);                       \
-    template double correlation(const Tensor<T>&, const Tensor<T>&);                               \
-    template double mean_absolute_percentage_error(const Tensor<T>&, const Tensor<T>&);
+    template double root_mean_squared_error(const Tensor<T>&, const Tensor<T>&, Where);            \
+    template double mean_absolute_error(const Tensor<T>&, const Tensor<T>&, Where);                \
+    template double correlation(const Tensor<T>&, const Tensor<T>&, Where);                        \
+    template double mean_absolute_percentage_error(const Tensor<T>&, const Tensor<T>&, Where);
 
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/text/batches.hpp>
 #include <unroll/nn/text/shuffled_batches.hpp>
 
@@ -6,12 +6,13 @@
 
 namespace unroll::nn {
 
-ShuffledBatches::ShuffledBatches(std::size_t n, std::size_t batch, std::uint64_t seed)
-    : ShuffledBatches(std::vector<std::size_t>(n), batch, seed) {}
+ShuffledBatches::ShuffledBatches(std::size_t n, std::size_t batch, std::uint64_t seed, Where where)
+    : ShuffledBatches(std::vector<std::size_t>(n), batch, seed, where) {}
 
 ShuffledBatches::ShuffledBatches(std::vector<std::size_t> lengths, std::size_t batch,
-                                 std::uint64_t seed)
+                                 std::uint64_t seed, Where where)
     : lengths_(std::move(lengths)), batch_(batch), seed_(seed) {
+    const Called here(where);
     if (batch == 0 || lengths_.size() < batch)
         fail("ShuffledBatches", fmt::format("{} examples are fewer than a batch of {}; expected a "
                                             "batch of at least 1 and at most all examples",

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unroll/core/base/error.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,8 +16,10 @@ class ShuffledBatches {
 public:
     // Throw Error if n is less than a batch, and for a batch of 0. With lengths, the examples of a
     // batch have similar lengths, as in bucket_by_length().
-    ShuffledBatches(std::size_t n, std::size_t batch, std::uint64_t seed);
-    ShuffledBatches(std::vector<std::size_t> lengths, std::size_t batch, std::uint64_t seed);
+    ShuffledBatches(std::size_t n, std::size_t batch, std::uint64_t seed,
+                    Where where = Where::current());
+    ShuffledBatches(std::vector<std::size_t> lengths, std::size_t batch, std::uint64_t seed,
+                    Where where = Where::current());
 
     std::size_t count() const { return lengths_.size() / batch_; } // per epoch
     void begin_epoch(std::uint64_t epoch);                         // initially 0

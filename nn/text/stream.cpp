@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/text/stream.hpp>
 
 #include <algorithm>
@@ -7,8 +7,10 @@
 
 namespace unroll::nn {
 
-TextStream::TextStream(std::span<const std::int64_t> text, std::size_t columns, std::size_t steps)
+TextStream::TextStream(std::span<const std::int64_t> text, std::size_t columns, std::size_t steps,
+                       Where where)
     : text_(text), columns_(columns), steps_(steps) {
+    const Called here(where);
     if (columns == 0 || steps == 0)
         fail("TextStream",
              fmt::format("expected at least 1 column and 1 step, got {} and {}", columns, steps));
@@ -19,8 +21,9 @@ TextStream::TextStream(std::span<const std::int64_t> text, std::size_t columns, 
     length_ = (text.size() - 1) / columns;
 }
 
-std::pair<Indices, Indices> TextStream::batch(std::size_t i, std::size_t begin,
-                                              std::size_t end) const {
+std::pair<Indices, Indices> TextStream::batch(std::size_t i, std::size_t begin, std::size_t end,
+                                              Where where) const {
+    const Called here(where);
     if (i >= batches() || begin > end || end > columns_)
         fail("TextStream", fmt::format("columns [{}, {}) of batch {} are out of range: there are "
                                        "{} columns and {} batches",

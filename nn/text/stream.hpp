@@ -15,15 +15,19 @@ namespace unroll::nn {
 class TextStream {
 public:
     // Throws Error for fewer than 2 tokens per column, and for 0 columns or steps.
-    TextStream(std::span<const std::int64_t> text, std::size_t columns, std::size_t steps);
+    TextStream(std::span<const std::int64_t> text, std::size_t columns, std::size_t steps,
+               Where where = Where::current());
 
     std::size_t batches() const { return (length_ + steps_ - 1) / steps_; }
     std::size_t columns() const { return columns_; }
     std::size_t steps() const { return steps_; }
     // Inputs and targets (the next tokens) of batch i for columns [begin, end): [T, end - begin].
     // T is `steps`, or fewer in the last batch.
-    std::pair<Indices, Indices> batch(std::size_t i, std::size_t begin, std::size_t end) const;
-    std::pair<Indices, Indices> batch(std::size_t i) const { return batch(i, 0, columns_); }
+    std::pair<Indices, Indices> batch(std::size_t i, std::size_t begin, std::size_t end,
+                                      Where where = Where::current()) const;
+    std::pair<Indices, Indices> batch(std::size_t i, Where where = Where::current()) const {
+        return batch(i, 0, columns_, where);
+    }
 
 private:
     std::span<const std::int64_t> text_;

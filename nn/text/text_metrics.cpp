@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/text/text_metrics.hpp>
 
 #include <algorithm>
@@ -37,7 +37,8 @@ std::size_t distance(std::span<const Item> a, std::span<const Item> b) {
 
 } // namespace
 
-std::vector<Entity> entities(std::span<const std::string> tags) {
+std::vector<Entity> entities(std::span<const std::string> tags, Where where) {
+    const Called here(where);
     std::vector<Entity> found;
     bool is_open = false;
     for (std::size_t i = 0; i < tags.size(); ++i) {
@@ -61,8 +62,9 @@ std::vector<Entity> entities(std::span<const std::string> tags) {
     return found;
 }
 
-void EntityScores::add(std::span<const std::string> targets,
-                       std::span<const std::string> predicted) {
+void EntityScores::add(std::span<const std::string> targets, std::span<const std::string> predicted,
+                       Where where) {
+    const Called here(where);
     if (targets.size() != predicted.size())
         fail("EntityScores", std::to_string(targets.size()) + " target tags and " +
                                  std::to_string(predicted.size()) + " predicted ones");
@@ -117,12 +119,13 @@ Table EntityScores::table() const {
     return table;
 }
 
-Bleu::Bleu(std::size_t order, Smoothing smoothing)
+Bleu::Bleu(std::size_t order, Smoothing smoothing, Where where)
     : smoothing_(smoothing), matched_(order), all_(order) {
-    if (order == 0) fail("Bleu", "the order must be at least 1");
+    if (order == 0) fail(Op("Bleu", where), "the order must be at least 1");
 }
 
-void Bleu::add(const Tokens& candidate, std::span<const Tokens> references) {
+void Bleu::add(const Tokens& candidate, std::span<const Tokens> references, Where where) {
+    const Called here(where);
     if (references.empty()) fail("Bleu", "at least one reference is needed");
     const std::size_t length = candidate.size();
     const auto gap = [&](const Tokens& r) {
@@ -146,7 +149,8 @@ void Bleu::add(const Tokens& candidate, std::span<const Tokens> references) {
     }
 }
 
-double Bleu::precision(std::size_t n) const {
+double Bleu::precision(std::size_t n, Where where) const {
+    const Called here(where);
     if (n == 0 || n > matched_.size())
         fail("Bleu", "no precision of " + std::to_string(n) + "-grams; the order is " +
                          std::to_string(matched_.size()));

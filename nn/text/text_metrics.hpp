@@ -19,7 +19,7 @@ struct Entity {
 // one begins at B, at an I after O or at the start, and at an I of a different type than the
 // previous tag, so that BIO, IOB1 and ill-formed tags are all accepted. Throws Error, with the
 // position, for a tag other than O, B, I, B-type and I-type.
-std::vector<Entity> entities(std::span<const std::string> tags);
+std::vector<Entity> entities(std::span<const std::string> tags, Where where = Where::current());
 
 // Precision, recall and F1 of entities as conlleval counts them: an entity is correct if its type
 // and both boundaries are.
@@ -27,7 +27,8 @@ class EntityScores {
 public:
     // Adds the tags of a sentence. Throws Error, counting nothing, if the numbers of tags differ,
     // and as entities() does.
-    void add(std::span<const std::string> targets, std::span<const std::string> predicted);
+    void add(std::span<const std::string> targets, std::span<const std::string> predicted,
+             Where where = Where::current());
 
     Scores overall() const;
     Scores of_type(const std::string& type) const;
@@ -57,13 +58,15 @@ public:
         add_one // to both counts of p_n, n > 1  (Lin and Och 2004)
     };
     // Throws Error for an order of 0.
-    explicit Bleu(std::size_t order = 4, Smoothing smoothing = Smoothing::none);
+    explicit Bleu(std::size_t order = 4, Smoothing smoothing = Smoothing::none,
+                  Where where = Where::current());
 
     // Throws Error without references.
-    void add(const Tokens& candidate, std::span<const Tokens> references);
+    void add(const Tokens& candidate, std::span<const Tokens> references,
+             Where where = Where::current());
 
     double score() const; // 0 if nothing was added
-    double precision(std::size_t n) const;
+    double precision(std::size_t n, Where where = Where::current()) const;
     double brevity_penalty() const;
 
 private:

@@ -1,4 +1,4 @@
-#include <unroll/core/base/error.hpp>
+#include <unroll/core/base/scope.hpp>
 #include <unroll/nn/trees/tree.hpp>
 
 #include <algorithm>
@@ -19,7 +19,8 @@ std::size_t checked(const std::string& what, std::int64_t number, std::size_t no
 
 } // namespace
 
-Tree Tree::from_parents(std::span<const std::int64_t> parents) {
+Tree Tree::from_parents(std::span<const std::int64_t> parents, Where where) {
+    const Called here(where);
     const std::size_t n = parents.size();
     std::vector<std::size_t> begin(n + 1), children(n);
     for (std::size_t i = 0; i < n; ++i)
@@ -31,7 +32,8 @@ Tree Tree::from_parents(std::span<const std::int64_t> parents) {
     return Tree(std::move(begin), std::move(children), parents);
 }
 
-Tree Tree::from_children(std::span<const std::vector<std::int64_t>> children) {
+Tree Tree::from_children(std::span<const std::vector<std::int64_t>> children, Where where) {
+    const Called here(where);
     const std::size_t n = children.size();
     std::vector<std::size_t> begin{0}, flat;
     std::vector<std::int64_t> parents(n, -1);
@@ -85,7 +87,8 @@ TreeBatch::TreeBatch(std::span<const Tree> trees) {
     add(all);
 }
 
-TreeBatch::TreeBatch(std::span<const Tree> trees, std::span<const std::size_t> which) {
+TreeBatch::TreeBatch(std::span<const Tree> trees, std::span<const std::size_t> which, Where where) {
+    const Called here(where);
     std::vector<const Tree*> chosen;
     for (const std::size_t i : which) {
         if (i >= trees.size())

@@ -12,9 +12,10 @@ namespace unroll::nn {
 class Tree {
 public:
     // The parent of every node, -1 for the root; children are sorted by number.
-    static Tree from_parents(std::span<const std::int64_t> parents);
+    static Tree from_parents(std::span<const std::int64_t> parents, Where where = Where::current());
     // The children of every node, in their order.
-    static Tree from_children(std::span<const std::vector<std::int64_t>> children);
+    static Tree from_children(std::span<const std::vector<std::int64_t>> children,
+                              Where where = Where::current());
     // Both throw Error, naming the node, for an invalid node number, a node with two parents, a
     // cycle, a second root, and an empty tree.
 
@@ -55,7 +56,8 @@ public:
 
     explicit TreeBatch(std::span<const Tree> trees);
     // The trees with indices `which`.
-    TreeBatch(std::span<const Tree> trees, std::span<const std::size_t> which);
+    TreeBatch(std::span<const Tree> trees, std::span<const std::size_t> which,
+              Where where = Where::current());
 
     std::size_t size() const { return nodes_.size(); } // number of nodes, and of rows
     const std::vector<Level>& levels() const { return levels_; }

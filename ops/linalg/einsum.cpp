@@ -165,6 +165,7 @@ void check(const Op& op, const Subscripts& subscripts, std::span<const Variable<
 template <class T>
 Variable<T> einsum(std::string_view text, std::span<const Variable<T>> operands, Op op) {
     const Subscripts subscripts(op, text);
+    for (const auto& x : operands) x.require_value(op);
     check(op, subscripts, operands);
     const Composite composite(op);
     Labelled<T> product;
@@ -186,6 +187,8 @@ Variable<T> einsum(std::string_view text, std::span<const Variable<T>> operands,
 
 template <class T>
 Variable<T> outer(const Variable<T>& a, const std::type_identity_t<Variable<T>>& b, Op op) {
+    a.require_value(op);
+    b.require_value(op);
     const Composite composite(op);
     return reshape(a, Shape{a.size(), 1}) * reshape(b, Shape{1, b.size()});
 }

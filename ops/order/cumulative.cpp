@@ -10,6 +10,7 @@ namespace {
 // f of x with the axis first, moved back.
 template <class T, class F>
 Variable<T> along(const Op& op, const Variable<T>& x, std::ptrdiff_t axis, const F& f) {
+    x.require_value(op);
     const std::size_t a = normal_axis(op, axis, x.dimension());
     const Composite composite(op);
     return a == 0 ? f(x) : swapaxes(f(swapaxes(x, 0, axis)), 0, axis);
@@ -47,16 +48,19 @@ Variable<T> logcumsumexp(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
 
 template <class T>
 Variable<T> cumsum(const Variable<T>& x, Op op) {
+    x.require_value(op);
     const Composite composite(op);
     return cumsum(flatten(x), 0, op);
 }
 template <class T>
 Variable<T> cumprod(const Variable<T>& x, Op op) {
+    x.require_value(op);
     const Composite composite(op);
     return cumprod(flatten(x), 0, op);
 }
 template <class T>
 Variable<T> logcumsumexp(const Variable<T>& x, Op op) {
+    x.require_value(op);
     const Composite composite(op);
     return logcumsumexp(flatten(x), 0, op);
 }

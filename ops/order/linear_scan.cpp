@@ -190,6 +190,7 @@ struct Operands {
 template <class T>
 Variable<T> detail::scan_states(const Op& op, const Variable<T>& a, const Variable<T>& b,
                                 const Variable<T>& h0, bool backwards, bool compensated) {
+    for (const Variable<T>* x : {&a, &b, &h0}) x->require_value(op);
     Tensor<T> states(with_start(b.shape()));
     const StateRows<T> rows(states, h0.value(), backwards);
     const auto run = [&](double work, const auto& step) {
@@ -219,6 +220,7 @@ Variable<T> detail::scan_states(const Op& op, const Variable<T>& a, const Variab
 template <class T>
 Variable<T> detail::complex_scan_states(const Op& op, const Complex<T>& a, const Complex<T>& b,
                                         const Complex<T>& h0, bool backwards, bool conjugate) {
+    for (const Variable<T>* x : {&a.re, &a.im, &b.re, &b.im, &h0.re, &h0.im}) x->require_value(op);
     Shape shape = with_start(b.re.shape());
     shape.insert(0, 2);
     Tensor<T> states(shape);

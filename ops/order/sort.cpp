@@ -32,6 +32,7 @@ Tensor<U> swapped(const Tensor<U>& x, std::size_t axis) {
 
 template <class T>
 Indices argsort(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     const std::size_t a = normal_axis(op, axis, x.dimension());
     const Tensor<T> in = swapped(x.value(), a);
     Indices order(in.shape());
@@ -47,6 +48,7 @@ Variable<T> sort(const Variable<T>& x, std::ptrdiff_t axis, Op op) {
 
 template <class T>
 Variable<T> topk_values(const Variable<T>& x, std::size_t k, Op op) {
+    x.require_value(op);
     return gather(x, -1, topk(x, k, op).indices, op);
 }
 

@@ -103,6 +103,7 @@ Variable<T> infinite_part(const Op& op, const Variable<T>& g, const Variable<T>&
 template <class T>
 Variable<T> detail::weighted_sums(const Op& op, const Variable<T>& v, const Variable<T>& p,
                                   const Variable<T>& q, bool backwards) {
+    for (const Variable<T>* x : {&v, &p, &q}) x->require_value(op);
     Tensor<T> y(v.shape());
     std::array<Tensor<T>, 3> of{v.value(), p.value(), q.value()};
     const WeightedSteps<T> step{StepRows<T>(of[0]), StepRows<T>(of[1]), StepRows<T>(of[2]),
@@ -124,6 +125,7 @@ Variable<T> detail::weighted_sums(const Op& op, const Variable<T>& v, const Vari
 
 template <class T>
 Variable<T> detail::log_sums(const Op& op, const Variable<T>& x) {
+    x.require_value(op);
     Tensor<T> y(x.shape());
     Tensor<T> in = x.value();
     const LogSteps<T> step{StepRows<T>(in), Rows<T>(y)};

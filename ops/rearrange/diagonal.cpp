@@ -40,6 +40,7 @@ Mask lower(const Op& op, const Shape& shape, std::ptrdiff_t k) {
 template <class T>
 Variable<T> diagonal(const Variable<T>& x, std::ptrdiff_t k, std::ptrdiff_t axis1,
                      std::ptrdiff_t axis2, Op op) {
+    x.require_value(op);
     const std::size_t rows = normal_axis(op, axis1, x.dimension()),
                       columns = normal_axis(op, axis2, x.dimension());
     if (rows == columns)

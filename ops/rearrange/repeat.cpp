@@ -27,6 +27,7 @@ Variable<T> copies(const Variable<T>& x, std::size_t n, std::size_t axis, bool w
 
 template <class T>
 Variable<T> roll(const Variable<T>& x, std::ptrdiff_t shift, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     const std::size_t n = x.shape(normal_axis(op, axis, x.dimension()));
     const auto extent = static_cast<std::ptrdiff_t>(n);
     if (n == 0 || shift % extent == 0) return x;
@@ -36,12 +37,14 @@ Variable<T> roll(const Variable<T>& x, std::ptrdiff_t shift, std::ptrdiff_t axis
 }
 template <class T>
 Variable<T> roll(const Variable<T>& x, std::ptrdiff_t shift, Op op) {
+    x.require_value(op);
     const Composite composite(op);
     return reshape(roll(flatten(x), shift, 0, op), x.shape());
 }
 
 template <class T>
 Variable<T> repeat(const Variable<T>& x, std::size_t n, std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     const std::size_t a = normal_axis(op, axis, x.dimension());
     const Composite composite(op);
     return copies(x, n, a, false);
@@ -49,6 +52,7 @@ Variable<T> repeat(const Variable<T>& x, std::size_t n, std::ptrdiff_t axis, Op 
 
 template <class T>
 Variable<T> tile(const Variable<T>& x, std::initializer_list<std::size_t> counts, Op op) {
+    x.require_value(op);
     if (counts.size() > max_rank)
         fail(op, std::to_string(counts.size()) + " counts; a tensor has at most " +
                      std::to_string(max_rank) + " axes");

@@ -116,6 +116,7 @@ Variable<T> norm_lp(const Variable<T>& x, double p, Axes axes, bool keep_dims, O
 template <class T>
 Variable<T> cosine_similarity(const Variable<T>& x, const std::type_identity_t<Variable<T>>& y,
                               std::ptrdiff_t axis, Op op) {
+    x.require_value(op);
     const Shape shape = broadcast(op, x.shape(), y.shape());
     normal_axis(op, axis, shape.size());
     const Composite composite(op);

@@ -17,11 +17,13 @@ struct ReducedRows {
     Shape dropped;    // without them
 
     static ReducedRows all(const Op& op, const Variable<T>& x) {
+        x.require_value(op);
         Shape axes(x.dimension());
         std::iota(axes.begin(), axes.end(), std::size_t{0});
         return {op, x, axes};
     }
     static ReducedRows over(const Op& op, const Variable<T>& x, Axes axes) {
+        x.require_value(op);
         Shape normal;
         for (const std::ptrdiff_t axis : axes) {
             const std::size_t a = normal_axis(op, axis, x.dimension());

@@ -27,7 +27,7 @@ void Objective<T>::begin(bool allows_unlisted) {
         if (p.has_gradient() && !is_finite(p.gradient()))
             fail(op_, "the gradient of '" + p.path + "' is not finite");
     }
-    if (!any) fail_without_gradient<T>(op_);
+    if (!any) fail_without_gradient(op_, parameters_);
     gradient = gradients_to_vector(parameters_);
     clear_gradients();
 }

@@ -385,6 +385,19 @@ TEST_CASE("every module and loss: first and second derivatives") {
         }
 }
 
+TEST_CASE("every module and loss: an input without a value is named as such") {
+    for (const Entry& entry : table())
+        for (std::size_t i = 0; i < entry.inputs.size(); ++i) {
+            CAPTURE(entry.names);
+            CAPTURE(i);
+            Many x(entry.inputs.begin(), entry.inputs.end());
+            x[i] = V();
+            const std::string error = error_of([&] { entry.f(x); });
+            INFO(error);
+            CHECK(contains(error, "no value"));
+        }
+}
+
 // Structs and classes that list members, and functions of variables.
 TEST_CASE("the table of modules is complete") {
     std::set<std::string> known;

@@ -162,3 +162,15 @@ TEST_CASE("weighted losses where something is infinite, ignored or 0") {
     CHECK(contains(error_of([] { gaussian_nll(V(1.0), V(1.0), V(1.0), {.epsilon = 0}); }),
                    "epsilon must be positive"));
 }
+
+TEST_CASE("targets of binary_cross_entropy are probabilities") {
+    const V x(random_tensor({2, 2}));
+    for (const double bad : {-0.1, 1.5, std::nan("")}) {
+        const std::string error = error_of([&] {
+            binary_cross_entropy(x, Tensor<double>({2, 2}, {0, 1, bad, 1}));
+        });
+        CHECK(contains(error, "binary_cross_entropy: target "));
+        CHECK(contains(error, " at position 2 is outside [0, 1]"));
+        CHECK(contains(error, "losses.cpp:"));
+    }
+}

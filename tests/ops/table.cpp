@@ -130,6 +130,22 @@ TEST_CASE("every operation: the error it throws") {
     }
 }
 
+TEST_CASE("every operation: an operand without a value is named as such") {
+    for (const Spec& spec : table()) {
+        const auto inputs = sample(spec, spec.samples[0]);
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            CAPTURE(spec.name);
+            CAPTURE(i);
+            Many x(inputs.begin(), inputs.end());
+            x[i] = V();
+            const std::string error = error_of([&] { spec.f(x); });
+            INFO(error);
+            CHECK(contains(error, "no value"));
+            CHECK(!contains(error, "../ops"));
+        }
+    }
+}
+
 TEST_CASE("the table is complete") {
     std::set<std::string> known;
     for (const Spec& spec : table()) known.insert(spec.name);

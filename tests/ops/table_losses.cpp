@@ -54,7 +54,8 @@ std::vector<Spec> loss_specs() {
          {{{2, 3}, {2, 3}}, {{0, 3}, {0, 3}}},
          nullptr,
          [] {
-             binary_cross_entropy(fixed({2, 3}), fixed({2, 3}), {.pos_weight = {1, 2}});
+             binary_cross_entropy(fixed({2, 3}), Tensor<double>::ones({2, 3}),
+                                  {.pos_weight = {1, 2}});
          },
          "2 numbers in pos_weight for logits [2, 3]; expected one, or one for each"},
         {"cross_entropy",

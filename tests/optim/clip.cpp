@@ -95,3 +95,16 @@ TEST_CASE("threads: norms are bitwise identical for any number of threads") {
     CHECK(one == five);
     threads::set(2);
 }
+
+TEST_CASE("clipping without gradients is an error") {
+    Parameter<float> w("w", Tensor<float>::ones({2}));
+    const auto all = parameters(w);
+    for (const std::string& message : {error_of([&] { optim::clip_norm(all, 1); }),
+                                       error_of([&] { optim::clip_value(all, 1); })}) {
+        CHECK(contains(message, "no parameter has a gradient. Was backward called since the last"));
+        CHECK(contains(message, "clip.cpp:"));
+    }
+    w.gradient_buffer().fill(0);
+    w.mark_gradient();
+    CHECK(optim::clip_norm(all, 1) == 0);
+}

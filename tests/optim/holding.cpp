@@ -176,6 +176,21 @@ TEST_CASE("a step without gradients is an error") {
     CHECK(contains(error_of([&] { empty.step(); }), "the optimiser holds no parameter"));
 }
 
+TEST_CASE("a step without gradients names the likely reason") {
+    Linear layer = linear(3, 2);
+    optim::Sgd<double> first(parameters(layer)), second(parameters(layer));
+    backward(x, layer);
+    CHECK(first.step());
+    const std::string shared = error_of([&] { second.step(); });
+    CHECK(contains(shared, "Another optimiser also holds 'bias' [2], 'weight' [2, 3]"));
+    CHECK(contains(shared, "Let one optimiser hold each parameter"));
+    const Tape<float> tape;
+    const std::string type = error_of([&] { first.step(); });
+    CHECK(contains(type, "a Tape<float> records here, but the value is double: create a "
+                         "Tape<double>"));
+    CHECK(contains(type, "holding.cpp:"));
+}
+
 TEST_CASE("modules may be moved, replaced and destroyed after the optimiser was constructed") {
     auto layer = std::make_unique<Linear>(linear(3, 2));
     optim::Sgd<double> sgd(parameters(*layer), {.learning_rate = 0.1});

@@ -251,8 +251,8 @@ void add_losses(std::vector<Operation>& all) {
         [](auto x, auto y) { return (x - y) * (x - y); });
     loss(
         "binary_cross_entropy",
-        [](const auto& x, const auto& y) { return binary_cross_entropy(x, y); },
-        [](auto x, auto y) { return log(exp(x) + 1) - x * y; });
+        [](const auto& x, const auto& y) { return binary_cross_entropy(x, sigmoid(y)); },
+        [](auto x, auto y) { return log(exp(x) + 1) - x / (exp(-y) + 1); });
     loss(
         "huber", [](const auto& x, const auto& y) { return huber(x, y, 0.6); },
         [](auto x, auto y) {

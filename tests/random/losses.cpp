@@ -63,11 +63,12 @@ void add_reduced_losses(std::vector<Operation>& all) {
     loss(
         "binary_cross_entropy (weight)",
         [](const auto& x, const auto& y, Reduction r) {
-            return binary_cross_entropy(x, y, {.pos_weight = {2.5}, .reduction = r});
+            return binary_cross_entropy(x, sigmoid(y), {.pos_weight = {2.5}, .reduction = r});
         },
         [](auto x, auto y) {
             const decltype(x) one(1);
-            return y * 2.5 * log(exp(-x) + 1) + (one - y) * log(exp(x) + 1);
+            const auto p = one / (exp(-y) + 1);
+            return p * 2.5 * log(exp(-x) + 1) + (one - p) * log(exp(x) + 1);
         });
     // Class c has the weight c + 1.
     add(

@@ -315,9 +315,13 @@ private:
         const auto add = [&](const std::string& attribute) {
             attributes += (attributes.empty() ? "" : ", ") + attribute;
         };
-        const std::string label = joined(a.lines, 40), ink_color = !a.color.empty() ? a.color
-                                                                   : a.carried      ? carried
-                                                                                    : quiet;
+        // At the head of a bold arrow the operand would cover the lines next to it.
+        const bool is_in_label = !a.operands.empty() && (a.carried || a.from == a.to);
+        const std::string label = joined(a.lines, 40) +
+                                  (is_in_label ? (a.lines.empty() ? "" : " → ") + a.operands : ""),
+                          ink_color = !a.color.empty() ? a.color
+                                      : a.carried      ? carried
+                                                       : quiet;
         through = through && !label.empty() && a.from != a.to && !a.crosses;
         if (!label.empty() && !through) add("label=" + quoted(" " + label));
         if (a.carried)
@@ -338,7 +342,7 @@ private:
         // `ends`: where the arrow ends, which says what it brings; a line into a label does not.
         const auto line = [&](const std::string& from, const std::string& to, std::string more,
                               bool ends) {
-            if (ends && !a.operands.empty())
+            if (ends && !a.operands.empty() && !is_in_label)
                 more += (more.empty() ? "" : ", ") +
                         std::string(is_back ? "taillabel=" : "headlabel=") + quoted(a.operands);
             const std::string separator = attributes.empty() || more.empty() ? "" : ", ";

@@ -5,6 +5,7 @@
 #include <unroll/core/graph/operands.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -54,7 +55,7 @@ private:
             const std::uint32_t parent =
                 modules[m].parent == root_ ? (side ? 0 : forward) : group_of_[modules[m].parent];
             group_of_[m] = static_cast<std::uint32_t>(drawing_.groups.size());
-            std::string title = modules[m].title;
+            std::string title = title_of(modules[m]);
             if (modules[m].folded) title += "    × " + format_thousands(modules[m].count);
             drawing_.groups.push_back({side ? Group::Style::side
                                        : modules[m].folded || modules[m].name == "t"
@@ -184,7 +185,7 @@ private:
         box.id = "m" + std::to_string(m);
         box.group = group_of_[module.parent];
         box.count = module.count;
-        box.lines.push_back(module.title +
+        box.lines.push_back(title_of(module) +
                             (module.folded ? "   × " + format_thousands(module.count) : ""));
         if (module.parameters > 0 && !is_step)
             box.lines.push_back(format_thousands(module.parameters) + " parameters");
@@ -224,6 +225,14 @@ private:
         }
     }
 
+    // Whether the arguments of a term must not be exchanged.
+    static bool has_order(const Formula::Term& term) {
+        using Kind = Formula::Kind;
+        constexpr std::array<std::string_view, 3> symmetric{"=", "∧", "∨"};
+        return term.arguments.size() > 1 && term.kind != Kind::sum && term.kind != Kind::product &&
+               std::ranges::find(symmetric, term.text) == symmetric.end();
+    }
+
     void open_formula(std::uint32_t i) {
         const Item& item = model_.items[i];
         const auto group = static_cast<std::uint32_t>(drawing_.groups.size());
@@ -245,8 +254,11 @@ private:
             if (options_.color == Color::module) box.hue = item_hues_[i];
             // The operands come first.
             if (term.kind == Formula::Kind::input || t < item.inputs) inputs.push_back(box.id);
-            for (const std::uint32_t argument : term.arguments)
-                drawing_.arrows.push_back({id + "_" + std::to_string(argument), box.id, {}});
+            for (std::size_t k = 0; k < term.arguments.size(); ++k)
+                drawing_.arrows.push_back({id + "_" + std::to_string(term.arguments[k]),
+                                           box.id,
+                                           {},
+                                           has_order(term) ? std::to_string(k + 1) : ""});
             drawing_.boxes.push_back(std::move(box));
         }
         for (const auto& output : item.formula.outputs) {

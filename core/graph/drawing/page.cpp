@@ -203,7 +203,7 @@ std::string page(const std::string& path, const Model& model, const Options& opt
     pictures = render(path, pictures, "svg");
     for (std::uint32_t m = 0; m < model.modules.size(); ++m) {
         const Module& module = model.modules[m];
-        std::string title = m == 0 ? "all" : module.title;
+        std::string title = m == 0 ? "all" : title_of(module);
         if (module.folded) title += " × " + format_thousands(module.count);
         modules.push_back({{"title", title},
                            {"path", model.path(m)},

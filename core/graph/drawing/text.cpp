@@ -23,6 +23,10 @@ std::string format_with_unit(double value, const char* unit) {
     return fmt::format("{:.3g} {}{}", value, prefixes[prefix], unit);
 }
 
+std::string title_of(const Module& module) {
+    return module.title + (module.call > 1 ? ", call " + std::to_string(module.call) : "");
+}
+
 std::string name_in(const Model& model, const Item& item) {
     if (item.kind != Item::Kind::parameter) return item.name;
     std::string path = model.path(item.module), name = item.name;

@@ -53,8 +53,10 @@ void write(const std::string& path, const std::string& dot, Where where) {
     const std::string ending = at == std::string::npos ? "" : path.substr(at + 1);
     if (ending != "dot" && ending != "svg" && ending != "png" && ending != "pdf")
         fail("graph::write", "'" + path + "' must end in .dot, .svg, .png, .pdf or .html");
-    write_file_atomically(path,
-                          ending == "dot" ? dot : detail::render(path, {dot}, ending).front());
+    std::string picture = ending == "dot" ? dot : detail::render(path, {dot}, ending).front();
+    if (const auto svg = picture.find("<svg "); ending == "svg" && svg != std::string::npos)
+        picture.insert(svg + 5, "style=\"max-width:100%;height:auto\" "); // of the browser's window
+    write_file_atomically(path, picture);
 }
 
 template <class T>

@@ -354,3 +354,27 @@ TEST_CASE("results are stored in several rows of several buffers, with their gra
                    }),
                    "does not match its output slot"));
 }
+
+TEST_CASE("threads: recording while another thread records on the tape is an error") {
+    Tape<float> tape;
+    const auto x = tape.variable(Tensor<float>::ones({2}));
+    std::string error;
+    // Copied while its operation is being recorded.
+    struct Other {
+        const Variable<float>& x;
+        std::string& error;
+        explicit Other(const Variable<float>& x, std::string& error) : x(x), error(error) {}
+        Other(const Other& o) : x(o.x), error(o.error) {
+            std::thread([this] { error += error_of([&] { exp(x); }); }).join();
+        }
+        void operator()(const Adjoints<float>& to, const Variable<float>& g) const { to[0].add(g); }
+    };
+    const auto y =
+        record<float>("same", {&x}, x.value().copy(), save_for_backward(), Other(x, error));
+    CHECK(contains(error, "exp: another thread is recording on this tape; create a tape in each"));
+    // In turn, they may.
+    std::thread([&] { error = error_of([&] { sum(exp(y)); }); }).join();
+    CHECK(error == "");
+    tape.backward(sum(y));
+    CHECK(tape.gradient(x) == Tensor<float>::ones({2}));
+}

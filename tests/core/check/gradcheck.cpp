@@ -403,3 +403,16 @@ TEST_CASE("the same model in float and in double") {
                    }),
                    "in number, path, shape"));
 }
+
+TEST_CASE("a report says why a derivative passed in spite of its relative error") {
+    const auto f = [](const std::vector<V>& x) { return 1e6 * x[0] + 1e-6 * x[1]; };
+    const Tensor<double> one = Tensor<double>::scalar(1);
+    const auto report = gradcheck(f, {one, one});
+    INFO(report.text());
+    CHECK(report.passed());
+    CHECK(report.entries[0].reason == std::string());
+    CHECK(report.entries[1].relative > 1e-6);
+    CHECK(contains(report.text(), "(above the tolerance, but the difference is rounding of the "
+                                  "result)"));
+    CHECK(contains(report.json(), "\"reason\": \"the difference is rounding"));
+}

@@ -203,7 +203,7 @@ TEST_CASE("two layers with attention over a hundred steps fit on a page") {
     Tape<float> tape;
     const Seen seen(graph::dot(translated(tape, 100)));
     CHECK(seen.nodes.size() <= 60);
-    CHECK(seen.edges_with("label=\" context\"") == 1);
+    CHECK(seen.edges_with("label=\" context → x2\"") == 1);
     CHECK(seen.clusters("t = 0 … 99    × 100") == 3);
     CHECK(seen.clusters("Attention") == 1);
 }
@@ -401,6 +401,7 @@ TEST_CASE("the extension selects the format") {
     const File file(".svg");
     graph::write(file.path.string(), empty);
     CHECK(contains(file.text(), "<svg"));
+    CHECK(contains(file.text(), "max-width:100%"));
 }
 
 TEST_CASE("a large tape is drawn without folding") {

@@ -6,6 +6,7 @@
 #include <unroll/core/graph/graph.hpp>
 #include <unroll/nn/layers/layers.hpp>
 #include <unroll/nn/recurrent/gru.hpp>
+#include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/index.hpp>
 #include <unroll/ops/join.hpp>
@@ -328,4 +329,58 @@ TEST_CASE("names of results that are views, and of operations of several steps")
     Tape<float> other;
     CHECK(contains(test::error_of([&] { other.name(total, "total"); }),
                    "name: 'total' is a value of another tape"));
+}
+
+TEST_CASE("names of the views that a layer returns") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
+    const std::vector<std::size_t> lengths{4, 2};
+    const Tensor<float> batch = ones({4, 2, 2});
+    Tape<float> tape;
+    tape.name(batch, "batch");
+    const auto [output, state] = lstm(batch, {}, lengths);
+    tape.name(output, "hidden states");
+    tape.name(state[0], "final h");
+    tape.name(state[1], "final c");
+    const V last = select(state[1], 0, 0), unread = select(output, 0, 3);
+    tape.name(last, "last");
+    tape.name(unread, "end");
+    const V loss = sum(output) + sum(last);
+    for (const std::size_t depth : {0, 2, 9}) {
+        const Seen seen(graph::dot(tape, {.depth = depth}));
+        CHECK(seen.nodes_with("label=\"batch\\n[4, 2, 2]\"") == 1);
+        CHECK(seen.edges_with("hidden states [4, 2, 3]") >= 1);
+        CHECK(seen.edges_with("final c, last = select [2, 3]") >= 1);
+        // Not read by an operation.
+        CHECK(seen.nodes_with("label=\"final h\\n[1, 2, 3]\"") == 1);
+        CHECK(seen.nodes_with("label=\"end = select 3\\n[2, 3]\"") == 1);
+        CHECK(seen.edges_with("-> " + seen.node("final h")) >= 1);
+        CHECK(seen.edges_with("-> " + seen.node("end")) >= 1);
+    }
+    CHECK_FALSE(contains(graph::dot(loss), "final h"));
+}
+
+TEST_CASE("constants of zeros are named so") {
+    Tape<float> tape;
+    const V x = tape.variable(ones({2}), "x");
+    Tensor<float> some = Tensor<float>::zeros({2});
+    some(1) = 1;
+    const Seen seen(graph::dot(x + Tensor<float>::zeros({2}) +
+                               Tensor<float>::zeros({4}).slice(0, 1, 3) + some));
+    CHECK(seen.nodes_with("label=\"zeros\\n[2]\"") == 2);
+    CHECK(seen.nodes_with("label=\"constant\\n[2]\"") == 1);
+}
+
+TEST_CASE("in an expanded formula, arrows are numbered where the order matters") {
+    Tape<float> tape;
+    const V a = tape.variable(ones({2}), "left"), b = tape.variable(ones({2}), "right");
+    const V y = fuse(
+        "f", [](auto a, auto b) { return where(a == b, a - b, 1) * (a / b); }, a, b);
+    const Seen seen(graph::dot(y, {.open = true}));
+    CHECK(seen.operands(seen.node("x1"), seen.node("−")) == "1");
+    CHECK(seen.operands(seen.node("x2"), seen.node("−")) == "2");
+    CHECK(seen.operands(seen.node("x1"), seen.node("÷")) == "1");
+    CHECK(seen.operands(seen.node("x2"), seen.node("÷")) == "2");
+    CHECK(seen.operands(seen.node("÷"), seen.node("×")).empty());
+    CHECK(seen.operands(seen.node("x1"), seen.node("=")).empty());
+    CHECK(seen.operands(seen.node("="), seen.node("where")) == "1");
 }

@@ -5,7 +5,11 @@
 #include <unroll/core/autograd/backward/gradients.hpp>
 #include <unroll/core/check/checking.hpp>
 #include <unroll/core/graph/graph.hpp>
+#include <unroll/nn/attention/attention.hpp>
+#include <unroll/nn/attention/seq2seq.hpp>
+#include <unroll/nn/attention/transformer.hpp>
 #include <unroll/nn/layers/layers.hpp>
+#include <unroll/nn/recurrent/gru.hpp>
 #include <unroll/nn/recurrent/lstm.hpp>
 #include <unroll/ops/fuse/fuse.hpp>
 #include <unroll/ops/join.hpp>
@@ -207,4 +211,38 @@ TEST_CASE("labels of edges are in front of lines") {
     REQUIRE(front != std::string::npos);
     CHECK(svg.find("<path", front) == std::string::npos);
     CHECK(svg.find("block [1, 3]") != std::string::npos); // a label drawn as a node
+}
+
+TEST_CASE("a module that is called again says so") {
+    nn::Linear<float> first({.input = 2, .output = 2}), second({.input = 2, .output = 2});
+    Tape<float> tape;
+    const auto y = second(first(first(tape.variable(ones({3, 2}), "x"))));
+    const Seen seen(graph::dot(y));
+    CHECK(seen.clusters("Linear") == 2);
+    CHECK(seen.clusters("Linear, call 2") == 1);
+}
+
+TEST_CASE("the inputs of a decoder have the name of the targets that they are copied from") {
+    const nn::EncoderDecoder<nn::GruCell<float>, nn::GruCell<float>, nn::DotAttention<float>> model(
+        {.encoder = {.input = 2, .hidden = 3},
+         .decoder = {.vocabulary = 4, .width = 2, .hidden = 3}});
+    const Indices targets = Indices::ones({5, 2});
+    Tape<float> tape;
+    tape.name(targets, "translation");
+    const auto logits = model(tape.variable(ones({4, 2, 2}), "x"), targets).logits;
+    const Seen seen(graph::dot(sum(logits)));
+    CHECK(seen.nodes_with("label=\"translation\\n[5, 2]\"") == 1);
+    CHECK(seen.nodes_with("label=\"indices") == 0);
+    CHECK_FALSE(seen.edge(seen.node("translation"), seen.node("Embedding")).empty());
+    const nn::TransformerOptions stack{.width = 4, .heads = 2, .hidden = 3};
+    auto decoder = stack;
+    decoder.memory = 4;
+    decoder.is_causal = true;
+    const nn::Transformer<float> transformer({stack, decoder, 4});
+    Tape<float> other;
+    other.name(targets, "translation");
+    const Seen second(graph::dot(
+        sum(transformer(other.variable(ones({4, 2, 4}), "x"), targets).logits), {.depth = 1}));
+    CHECK(second.nodes_with("label=\"translation\\n[5, 2]\"") == 1);
+    CHECK(second.nodes_with("label=\"indices") == 0);
 }

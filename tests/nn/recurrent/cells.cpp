@@ -265,9 +265,9 @@ TEST_CASE("a cell's states have names, for tapes and errors") {
     CHECK(names(nn::Recurrent<PlainRnn>({.input = 3, .hidden = 3})) == Names{"h"});
 
     nn::Recurrent<Named> net({.input = 3, .hidden = 3});
-    const V wrong = random_tensor({1, 4, 3});
+    const V right = random_tensor({1, 1, 3}), wrong = random_tensor({1, 4, 3});
     CHECK(contains(error_of([&] {
-                       net(x, {V(), wrong, V()});
+                       net(x, {right, wrong, right});
                    }),
                    "the state memory has shape [1, 4, 3], expected [1, 1, 3]"));
     net.cells()[0].is_wrong = true;

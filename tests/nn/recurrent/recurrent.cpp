@@ -213,7 +213,8 @@ TEST_CASE("edges of recurrent layers") {
                        }),
                        "length 9 of sequence 1 is more than the 4 steps"));
         CHECK(contains(error_of([&] {
-                           lstm(random_tensor({4, 2, 2}), {random_tensor({1, 5, 1})});
+                           lstm(random_tensor({4, 2, 2}),
+                                {random_tensor({1, 5, 1}), random_tensor({1, 2, 1})});
                        }),
                        "the state h has shape [1, 5, 1], expected [1, 2, 1]"));
         CHECK(
@@ -266,4 +267,21 @@ TEST_CASE("a warm training step allocates nothing and saves only what its rules 
 #else
     static_cast<void>(before);
 #endif
+}
+
+TEST_CASE("a state is given as a whole") {
+    const nn::Lstm<float> lstm({.input = 2, .hidden = 3});
+    const Variable<float> x = Tensor<float>::ones({4, 1, 2}), h = Tensor<float>::ones({1, 1, 3});
+    CHECK(contains(error_of([&] { lstm(x, {h}); }),
+                   "Lstm: the state has no c; expected {h, c}, or none of them"));
+    CHECK(contains(error_of([&] { lstm(x, {Variable<float>(), h}); }), "the state has no h"));
+    CHECK(error_of([&] { lstm(x, {h, Tensor<float>::zeros({1, 1, 3})}); }) == "");
+    CHECK(error_of([&] { lstm(x, {}); }) == "");
+}
+
+TEST_CASE("learned states have the names of the cell's states") {
+    nn::Lstm<float> lstm({.input = 2, .hidden = 3, .learned_state = true});
+    const auto all = parameters(lstm);
+    CHECK(all[all.size() - 2].path == "h0");
+    CHECK(all.back().path == "c0");
 }

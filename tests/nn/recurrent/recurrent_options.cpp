@@ -211,7 +211,7 @@ TEST_CASE("zoneout keeps old states: all at p = 1, the expected value in evaluat
     shake(still);
     const auto x = random_tensor({4, 2, 2});
     const auto first = parameters(still).back();
-    CHECK(first.path == "initial_0");
+    CHECK(first.path == "h0");
     Tape<double> tape;
     const auto out = still(tape.variable(x)).output.value();
     for (std::size_t t = 0; t < 4; ++t)
