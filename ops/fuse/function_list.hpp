@@ -48,7 +48,7 @@ UNROLL_UNARY(square, "x²", ("²", "^2", Formula::Kind::power), x * x, X(2) * x,
 UNROLL_UNARY(reciprocal, "1 / x", ("1/", "1/"), X(1) / x, -y * y, 1 / x, (0, inf), (0.5, 0.5))
 UNROLL_UNARY(sin, "sine", ("sin", "\\sin"), kernels::sin(x), cos(x), std::sin(x), (-inf, inf), (4, 4))
 UNROLL_UNARY(cos, "cosine", ("cos", "\\cos"), kernels::cos(x), -sin(x), std::cos(x), (-inf, inf), (4, 4))
-UNROLL_UNARY(tan, "tangent", ("tan", "\\tan"), kernels::tan(x), X(1) + y * y, std::tan(x), (-inf, inf), (1, 1))
+UNROLL_UNARY(tan, "tangent", ("tan", "\\tan"), kernels::tan(x), X(1) + y * y, std::tan(x), (-inf, inf), (2, 2))
 UNROLL_UNARY(asin, "arc sine", (), kernels::asin(x), slope_of_asin(x), std::asin(x), (-1, 1), (1, 1))
 UNROLL_UNARY(acos, "arc cosine", (), kernels::acos(x), -slope_of_asin(x), std::acos(x), (-1, 1), (1, 1))
 UNROLL_SLOPE(slope_of_asin, ("asin′", "\\operatorname{asin}'"), X(1) / sqrt((X(1) - x) * (X(1) + x)), x * y * y * y)
@@ -100,7 +100,8 @@ UNROLL_UNARY_WITH(elu, "x for x > 0, else p (e^x − 1)  (Clevert et al. 2016)",
                   where(x > X(0), x, p * expm1(minimum(x, X(0)))), where(x > X(0), X(1), p * exp(minimum(x, X(0)))),
                   x > 0 ? x : p * std::expm1(x), (-inf, inf), (4, 4))
 UNROLL_UNARY(selu, "λ elu(x, α), λ = 1.0507009873554805, α = 1.6732632423543772  (Klambauer et al. 2017)", (),
-             X(1.0507009873554805) * elu(x, X(1.6732632423543772)),
+             where(abs(x) < X(1e-20), where(x > X(0), X(1.0507009873554805), X(1.7580993408473766)) * x,
+                   X(1.0507009873554805) * elu(x, X(1.6732632423543772))),
              where(x > X(0), X(1.0507009873554805), X(1.7580993408473766) * exp(minimum(x, X(0)))),
              1.0507009873554805L * (x > 0 ? x : 1.6732632423543772L * std::expm1(x)), (-inf, inf), (4, 4))
 UNROLL_UNARY(hardtanh, "x within −1 and 1", (), minimum(maximum(x, X(-1)), X(1)), where(abs(x) <= X(1), X(1), X(0)),

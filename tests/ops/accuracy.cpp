@@ -163,7 +163,7 @@ TEST_CASE_TEMPLATE("hypot, atan2 and logaddexp: values, extremes and derivatives
     CHECK(all(hypot_of, 0, 0) == Three{0, 0, 0});
     CHECK(all(hypot_of, -inf, 1) == Three{inf, -1, 0});
     CHECK(all(hypot_of, large, 0) == Three{large, 1, 0});
-    CHECK(all(hypot_of, 1 / large, 0)[1] == doctest::Approx(1));
+    CHECK(all(hypot_of, 100 / large, 0)[1] == doctest::Approx(1));
 
     CHECK(all(atan2_of, 0, 0) == Three{0, 0, 0});
     CHECK(all(atan2_of, 0, -1)[0] == static_cast<T>(std::numbers::pi));

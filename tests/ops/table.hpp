@@ -21,7 +21,8 @@ struct Spec {
     std::function<double(double)> scalar = nullptr;
     std::function<void()> wrong = nullptr;
     std::string message = "";
-    double low = -std::numeric_limits<double>::infinity(), high = -low; // its domain
+    double low = -std::numeric_limits<double>::infinity(); // its domain
+    double high = std::numeric_limits<double>::infinity();
     bool flat = false; // its derivative is 0 everywhere
 };
 

@@ -19,7 +19,7 @@ std::vector<Spec> draws() {
     const std::vector<std::vector<Shape>> samples{{{3, 5}, {3, 5}}, {{}, {}}, {{0, 3}, {0, 3}}};
     const auto with = [&](const char* name, auto draw, std::function<void()> wrong,
                           const char* message) {
-        return Spec{name,    [draw](const Many& x) { return x[0] + exp(x[1]) * draw(x[0]); },
+        return Spec{name,    [draw](const Many& x) { return x[0] + exp(x[1]) * draw(x[1]); },
                     samples, nullptr,
                     wrong,   message};
     };
