@@ -138,9 +138,12 @@ std::string check_differences(const Program& p, int order) {
                                      .directions = 1};
     const auto report = unroll::gradcheck(
         [&](const Many<double>& x) { return loss_of(p, run_calls(p, x)); }, p.leaves, {}, options);
-    // A result that is constant up to rounding, such as the sum of a softmax.
+    // A result that is constant up to rounding, such as the sum of a softmax, or nearly so: its
+    // differences are too noisy, and the reference has confirmed its gradient.
     const auto is_rounding = [](const auto& e) {
-        return std::max(std::abs(e.analytic), std::abs(e.numeric)) < 1e-11;
+        const bool noisy = e.verdict == unroll::GradcheckReport::Verdict::noisy;
+        return std::max(std::abs(e.analytic), std::abs(e.numeric)) < (noisy ? 1e-7 : 1e-11) ||
+               e.verdict == unroll::GradcheckReport::Verdict::passed;
     };
     return report || report.zero_everywhere() ||
                    std::all_of(report.entries.begin(), report.entries.end(), is_rounding)
