@@ -2,6 +2,7 @@
 
 #include <unroll/core/base/error.hpp>
 
+#include <concepts>
 #include <cstddef>
 
 namespace unroll {
@@ -12,6 +13,9 @@ struct HeightWidth {
 
     constexpr HeightWidth(std::size_t both) : height(both), width(both) {}
     constexpr HeightWidth(std::size_t height, std::size_t width) : height(height), width(width) {}
+    HeightWidth(std::floating_point auto) = delete; // whole numbers only
+    HeightWidth(std::floating_point auto, auto) = delete;
+    HeightWidth(auto, std::floating_point auto) = delete;
 };
 
 namespace detail {

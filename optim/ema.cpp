@@ -40,8 +40,7 @@ void Ema<T>::update(Where where) {
     if (parameters_.empty())
         fail(op, "the average has no parameters: it was moved from or constructed from an empty "
                  "list");
-    if (*swapped_ != 0)
-        fail(op, "the parameters have their averages until the result of swap_in() is destroyed");
+    require_not_swapped(op);
     const auto t = static_cast<double>(++this->steps_);
     const double decay =
         options_.warm_up ? std::min(options_.decay, (1 + t) / (10 + t)) : options_.decay;
@@ -82,7 +81,14 @@ Ema<T>::Swapped::~Swapped() {
 }
 
 template <class T>
+void Ema<T>::require_not_swapped(const Op& op) const {
+    if (*swapped_ != 0)
+        fail(op, "the parameters have their averages until the result of swap_in() is destroyed");
+}
+
+template <class T>
 typename Ema<T>::State Ema<T>::state() const {
+    require_not_swapped(Op::unplaced("Ema"));
     State all;
     for (std::size_t i = 0; i < parameters_.size(); ++i)
         all[parameters_[i].path] = averages_[i].copy();
@@ -91,6 +97,7 @@ typename Ema<T>::State Ema<T>::state() const {
 
 template <class T>
 std::string Ema<T>::mismatches(const State& state) const {
+    require_not_swapped(Op::unplaced("Ema"));
     std::map<std::string, Shape> own;
     for (const auto& p : parameters_) own[p.path] = p.shape();
     return this->compare(own, state);

@@ -48,12 +48,15 @@ public:
     // the values: training in between is lost.
     [[nodiscard]] Swapped swap_in(Where where = Where::current()) const;
 
-    // The averages, "decoder.out.weight".
+    // The averages, "decoder.out.weight". Throws Error while they are swapped in: a checkpoint
+    // would store them as the parameters.
     State state() const override;
     std::string mismatches(const State& state) const override;
 
 private:
     void assign(const State& state) override;
+    // The parameters must have their own values.
+    void require_not_swapped(const Op& op) const;
 
     List<NamedParameter<T>> parameters_;
     List<Tensor<T>> averages_; // by parameter

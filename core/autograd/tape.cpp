@@ -285,7 +285,7 @@ typename Tape<T>::Context Tape<T>::of(const Op& op, std::span<const Variable<T>*
     if (is_paused(slot)) {
         const bool is_computed = inner != nullptr && inner->only_computes() &&
                                  context.lost == Lost::in_gradient; // in that run
-        if (slot != nullptr || parameters || is_computed || context.lost > Lost::in_gradient)
+        if (slot != nullptr || parameters || is_computed || context.lost == Lost::without_tape)
             context.lost = Lost::where_paused;
         return context;
     }

@@ -32,12 +32,12 @@ inline constexpr NodeId no_node = ~NodeId{0};
 // Whether the gradient of a value that was not recorded is lost.
 enum class Lost : std::uint8_t {
     nothing,
-    // An unrecorded gradient, a value within a checkpoint, or computed from one. A backward pass
-    // that begins with it is an error, as is combining it with an operand that needs a gradient.
-    in_gradient,
     // Computed in the scope of a NoRecording from a value that needs a gradient: operations treat
     // it as a constant, but a backward pass that begins with it is an error.
     where_paused,
+    // An unrecorded gradient, a value within a checkpoint, or computed from one. A backward pass
+    // that begins with it is an error, as is combining it with an operand that needs a gradient.
+    in_gradient,
     // Computed from a parameter while no tape recorded: an error as soon as a tape records.
     without_tape,
 };

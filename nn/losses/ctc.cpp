@@ -8,6 +8,8 @@
 #include <unroll/ops/reduce.hpp>
 #include <unroll/ops/views.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -140,13 +142,19 @@ detail::CheckedTargets detail::checked_targets(const Op& op, const Op& target_op
 }
 
 template <class T>
-CtcLoss<T> detail::ctc_result(Variable<T> losses, std::span<const std::size_t> target_lengths,
+CtcLoss<T> detail::ctc_result(const Op& op, Variable<T> losses,
+                              std::span<const std::size_t> target_lengths,
                               const CtcOptions& options) {
     CtcLoss<T> result;
     Mask is_possible(losses.shape());
     Tensor<T> symbols(losses.shape());
     for (std::size_t b = 0; b < target_lengths.size(); ++b) {
-        is_possible(b) = losses.value()(b) != -impossible<T>;
+        const T loss = losses.value()(b);
+        if (loss < T(-0.01)) // more than rounding
+            fail(op, "the loss of target " + std::to_string(b) + " is negative, " +
+                         fmt::format("{:.4g}", loss) +
+                         ": expected log-probabilities, which log_softmax makes of logits");
+        is_possible(b) = loss != -impossible<T>;
         if (!is_possible(b)) ++result.impossible;
         symbols(b) = static_cast<T>(std::max<std::size_t>(target_lengths[b], 1));
     }
@@ -197,7 +205,7 @@ CtcLoss<T> ctc_loss(const Variable<T>& x, std::span<const std::size_t> lengths,
         last(0, b) = at(blank);
         last(1, b) = at(symbol);
     }
-    return detail::ctc_result(-logsumexp(take(flatten(alphas.rows(0, steps + 2)), last), {0}),
+    return detail::ctc_result(op, -logsumexp(take(flatten(alphas.rows(0, steps + 2)), last), {0}),
                               states.target_lengths(), options);
 }
 
@@ -261,7 +269,7 @@ std::vector<CtcSymbols> ctc_greedy(const Tensor<T>& x, std::span<const std::size
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                      \
-    template CtcLoss<T> detail::ctc_result(Variable<T>, std::span<const std::size_t>,              \
+    template CtcLoss<T> detail::ctc_result(const Op&, Variable<T>, std::span<const std::size_t>,   \
                                            const CtcOptions&);                                     \
     template CtcLoss<T> ctc_loss(const Variable<T>&, std::span<const std::size_t>,                 \
                                  const PaddedBatch&, const CtcOptions&, Where);                    \

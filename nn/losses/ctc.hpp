@@ -77,9 +77,10 @@ struct CheckedTargets {
 CheckedTargets checked_targets(const Op& op, const Op& target_op, const PaddedBatch& targets,
                                std::size_t batch, std::size_t symbols, std::int64_t blank);
 
-// The result of a loss from the loss of each target [B], +inf if it is impossible.
+// The result of a loss from the loss of each target [B], +inf if it is impossible. Throws Error for
+// a negative one, which log-probabilities do not give.
 template <class T>
-CtcLoss<T> ctc_result(Variable<T> losses, std::span<const std::size_t> target_lengths,
+CtcLoss<T> ctc_result(const Op& op, Variable<T> losses, std::span<const std::size_t> target_lengths,
                       const CtcOptions& options);
 } // namespace detail
 

@@ -147,7 +147,7 @@ TransducerLoss<T> transducer_loss(const Variable<T>& x, std::span<const std::siz
         const std::size_t d = T_b > 0 ? T_b + U : 0, u = T_b > 0 || U == 0 ? U : S - 1;
         ends(b) = static_cast<std::int64_t>(((d + 1) * S + u) * B + b);
     }
-    return detail::ctc_result(-take(flatten(alphas.rows(0, diagonals + 2)), ends),
+    return detail::ctc_result(op, -take(flatten(alphas.rows(0, diagonals + 2)), ends),
                               lattices.target_lengths(), options);
 }
 

@@ -104,7 +104,7 @@ UNROLL_UNARY(selu, "λ elu(x, α), λ = 1.0507009873554805, α = 1.6732632423543
                    X(1.0507009873554805) * elu(x, X(1.6732632423543772))),
              where(x > X(0), X(1.0507009873554805), X(1.7580993408473766) * exp(minimum(x, X(0)))),
              1.0507009873554805L * (x > 0 ? x : 1.6732632423543772L * std::expm1(x)), (-inf, inf), (4, 4))
-UNROLL_UNARY(hardtanh, "x within −1 and 1", (), minimum(maximum(x, X(-1)), X(1)), where(abs(x) <= X(1), X(1), X(0)),
+UNROLL_UNARY(hardtanh, "x within −1 and 1; derivative 1 at both", (), minimum(maximum(x, X(-1)), X(1)), where(abs(x) <= X(1), X(1), X(0)),
              x < -1 ? -1 : x > 1 ? 1 : x, (-inf, inf), (0, 0))
 UNROLL_UNARY(silu, "x sigmoid(x)", (), kernels::silu(x), slope_of_silu(x), x / (1 + std::exp(-x)), (-1e30, inf), (8, 8))
 UNROLL_SLOPE(slope_of_silu, ("silu′", "\\operatorname{silu}'"), kernels::slope_of_silu(x), curvature_of_silu(x))
@@ -151,11 +151,15 @@ UNROLL_BINARY(pow, "a^b; the derivative by b is that of e^(b log a), and 0 where
               ("^", "^", Formula::Kind::power), kernels::pow(a, b),
               where(b == X(0), X(0), b * pow(a, b - X(1))), where(a == X(0), X(0), y * log(a)))
 UNROLL_BINARY(hypot, "√(a² + b²); derivative 0 where both are 0", (), kernels::hypot(a, b),
-              where(y - y == X(0), where(y == X(0), X(0), a / y), where(abs(a) == y, sign(a), X(0))),
-              where(y - y == X(0), where(y == X(0), X(0), b / y), where(abs(b) == y, sign(b), X(0))))
+              where(y == X(0), X(0), where(abs(a) < abs(b), a / abs(b) / sqrt(X(1) + square(a / b)),
+                                           sign(a) / sqrt(X(1) + square(b / a)))),
+              where(y == X(0), X(0), where(abs(b) < abs(a), b / abs(a) / sqrt(X(1) + square(b / a)),
+                                           sign(b) / sqrt(X(1) + square(a / b)))))
 UNROLL_BINARY(atan2, "angle of the point (b, a), within −π and π; derivative 0 where both are 0", (), kernels::atan2(a, b),
-              where(hypot(a, b) == X(0), X(0), b / hypot(a, b) / hypot(a, b)),
-              where(hypot(a, b) == X(0), X(0), -a / hypot(a, b) / hypot(a, b)))
+              where(a == X(0) && b == X(0), X(0), where(abs(a) < abs(b), X(1) / b / (X(1) + square(a / b)),
+                                                        b / a / a / (X(1) + square(b / a)))),
+              where(a == X(0) && b == X(0), X(0), where(abs(a) < abs(b), -(a / b) / b / (X(1) + square(a / b)),
+                                                        X(-1) / a / (X(1) + square(b / a)))))
 UNROLL_BINARY(logaddexp, "log(e^a + e^b); derivative 0 where both are infinite and equal", (),
               where(a == b, a + X(std::numbers::ln2), maximum(a, b) + log1p(exp(-abs(a - b)))),
               where(a == b && a - b != X(0), X(0), sigmoid(a - b)), where(a == b && a - b != X(0), X(0), sigmoid(b - a)))

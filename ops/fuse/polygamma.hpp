@@ -38,13 +38,15 @@ inline long double hurwitz_zeta(unsigned s, long double x) {
     return sum;
 }
 
-// The p-th derivative of digamma. NaN unless p is 0, 1, ..., 1000, and at the poles x = 0, -1, ...
+// The p-th derivative of digamma; at 0 its limit from above. NaN unless p is 0, 1, ..., 1100, and
+// at the poles x = -1, -2, ...
 inline long double polygamma(long double x, long double p) {
     constexpr long double none = std::numeric_limits<long double>::quiet_NaN();
-    if (!(p >= 0 && p <= 1000 && std::floor(p) == p) || std::isnan(x)) return none;
+    if (!(p >= 0 && p <= 1100 && std::floor(p) == p) || std::isnan(x)) return none;
     const bool odd = std::fmod(p, 2.0L) == 1;
     if (std::isinf(x)) return x < 0 ? none : p == 0 ? x : 0;
-    if (x <= 0 && std::floor(x) == x) return none;
+    if (x == 0) return (odd ? 1 : -1) * std::numeric_limits<long double>::infinity();
+    if (x < 0 && std::floor(x) == x) return none;
     if (p == 0) {
         if (x > 0) return -hurwitz_zeta(1, x);
         const long double angle = std::numbers::pi_v<long double> * (x - std::round(x));

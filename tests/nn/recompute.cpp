@@ -625,3 +625,33 @@ TEST_CASE("checkpoint: errors") {
                        "two tapes"));
     }
 }
+
+TEST_CASE("checkpoint: values of a NoRecording are constants, as without a checkpoint") {
+    const nn::Linear<double> online({.input = 3, .output = 3}), target({.input = 3, .output = 3});
+    const Tensor<double> x = random_tensor({4, 3}, 1);
+    // Computed before, or within f.
+    for (const bool within : {false, true}) {
+        CAPTURE(within);
+        std::vector<Tensor<double>> plain, recomputed;
+        for (auto* found : {&plain, &recomputed}) {
+            Tape<double> tape;
+            const V v = tape.variable(x);
+            const auto constant = [&](const V& a) {
+                const NoRecording<double> paused;
+                return target(a);
+            };
+            const V before = constant(v);
+            const auto f = [&](const V& a) {
+                return square(online(a) - (within ? constant(a) : before)) * sum(a);
+            };
+            const V y = found == &plain ? f(v) : checkpoint(f)(v);
+            tape.backward(mean(y) + 0.1 * sum(square(v)));
+            CHECK(!target.weight.has_gradient());
+            *found = {online.weight.gradient().copy(), online.bias.gradient().copy(),
+                      tape.gradient(v)};
+            for (auto p : parameters(online)) p.clear_gradient();
+        }
+        for (std::size_t i = 0; i < plain.size(); ++i)
+            CHECK(distance(plain[i], recomputed[i]) == 0);
+    }
+}

@@ -178,6 +178,24 @@ TEST_CASE_TEMPLATE("hypot, atan2 and logaddexp: values, extremes and derivatives
     CHECK(all(sum_of, inf, 1) == Three{inf, 1, 0});
     CHECK(all(sum_of, -1000, -1001)[0] == doctest::Approx(-1000 + std::log1p(std::exp(-1.0))));
     CHECK(std::isnan(all(sum_of, std::numeric_limits<T>::quiet_NaN(), 1)[0]));
+    CHECK(all(atan2_of, 1, inf) == Three{0, 0, 0});
+    CHECK(all(atan2_of, -inf, 1) == Three{static_cast<T>(-std::numbers::pi / 2), 0, 0});
+    // The second derivative b^2 / r^3 of hypot by a, and -2 a b / r^4 of atan2.
+    const auto second = [](auto f, T a, T b) {
+        Tape<T> tape;
+        const auto x = tape.variable(Tensor<T>({1}, {a}));
+        const auto first =
+            gradients(sum(f(x, Variable<T>(Tensor<T>({1}, {b})))), {x}, {.create_graph = true});
+        return gradients(sum(first[0]), {x}, {.create_graph = true})[0].item();
+    };
+    for (const T b : {T(1e-2), T(1e-4), T(1e-9), T(0.5), T(2), T(1e4)}) {
+        const double r = std::hypot(1.0, static_cast<double>(b)), c = static_cast<double>(b);
+        CHECK(second(hypot_of, 1, b) == doctest::Approx(c / r * c / r / r).epsilon(1e-5));
+        CHECK(second(atan2_of, 1, b) == doctest::Approx(-2 * c / r / r / r / r).epsilon(1e-5));
+    }
+    CHECK(second(atan2_of, 0, T(1e-20)) == 0);
+    CHECK(second(hypot_of, 1, T(1e-9)) == doctest::Approx(1e-18).epsilon(1e-5));
+
     for (int i = -20; i <= 20; ++i)
         for (int j = -20; j <= 20; ++j) {
             const T a = static_cast<T>(i) * T(0.7), b = static_cast<T>(j) * T(0.3);
@@ -196,7 +214,9 @@ TEST_CASE("polygamma: orders that are not whole, poles and negative arguments") 
     };
     CHECK(std::isnan(at(1, 0.5)));
     CHECK(std::isnan(at(1, -1)));
-    CHECK(std::isnan(at(0, 1)));
+    CHECK(at(0, 0) == -std::numeric_limits<double>::infinity());
+    CHECK(at(0, 1) == std::numeric_limits<double>::infinity());
+    CHECK(std::isfinite(at(1.5, 101)));
     CHECK(std::isnan(at(-3, 0)));
     CHECK(at(-0.5, 0) == doctest::Approx(0.03648997397857652).epsilon(1e-14));
     CHECK(at(-3.3, 1) == doctest::Approx(15.0).epsilon(1));

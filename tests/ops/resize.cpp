@@ -18,6 +18,10 @@ namespace {
 
 using V = Variable<double>;
 using F = Variable<float>;
+
+static_assert(std::is_constructible_v<HeightWidth, int>);
+static_assert(!std::is_constructible_v<HeightWidth, double>, "would be truncated");
+static_assert(!std::is_constructible_v<HeightWidth, int, double>);
 using Many = std::vector<V>;
 
 // Each element of x adds a multiple of the kernel.

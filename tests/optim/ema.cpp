@@ -121,6 +121,14 @@ TEST_CASE("a checkpoint resumes averages bit for bit") {
     CHECK(second.weight.value() == straight.weight.value());
     CHECK(f.state() == d.state());
 
+    {
+        const auto averaged = f.swap_in();
+        const char* const text = "until the result of swap_in() is destroyed";
+        CHECK(contains(error_of([&] { run.save(path); }), text));
+        CHECK(contains(error_of([&] { run.load(path); }), text));
+    }
+    CHECK(second.weight.value() == straight.weight.value());
+
     // Without the average, the file is read as before; its weights, too.
     optim::Checkpoint<float> without{.parameters = c.parameters(), .optimizer = &c};
     without.load(path);

@@ -18,8 +18,9 @@ using Recomputed = std::function<std::vector<Variable<T>>()>;
 // Both runs draw the same random numbers, in evaluation mode or not as the first. Whatever f
 // captures must live until the backward pass. Results that need no gradient, or that f returns as
 // it received them, are returned as they are. The first result is stored in `slot`, if given. The
-// backward pass throws Error if a variable or parameter that f read was changed in between, or if
-// the second run does not have the same results bit for bit. Without a tape it only calls f.
+// backward pass throws Error if a variable or parameter that f read and that needs a gradient was
+// changed in between, or if the second run does not have the same results bit for bit, so that a
+// change of constants without effect on the results is not noticed. Without a tape it only calls f.
 template <class T>
 std::vector<Variable<T>> recompute(const Op& op, Tape<T>* tape, const Recomputed<T>& f,
                                    const OutputSlot<T>& slot = {});

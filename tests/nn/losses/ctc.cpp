@@ -306,6 +306,8 @@ TEST_CASE("CTC rejects invalid input") {
     };
     const Targets good{{1, 2}, {1}};
     CHECK(refused(good) == "");
+    CHECK(contains(error_of([&] { nn::ctc_loss(x + 5, {}, padded(good)); }),
+                   "the loss of target 0 is negative, "));
     CHECK(contains(refused({{1, 3}, {1}}), "symbol 3 at position 1 of target 0 is outside [0, 3)"));
     CHECK(contains(refused({{1}, {-2}}), "symbol -2 at position 0 of target 1 is outside"));
     CHECK(contains(refused({{1}, {1, 0}}), "symbol 0 at position 1 of target 1 is the blank"));
