@@ -127,7 +127,7 @@ TEST_CASE("checkpoint: values, gradients and second derivatives are the same bit
         check_same(
             [&](const V& x, auto with) {
                 const V before = tanh(x), part = slice(before, 1, 0, 1);
-                const auto f = [&](const V& y) {
+                const auto f = [&, before, part](const V& y) {
                     return net(y) * before + part * transpose(transpose(x));
                 };
                 const V y = with(f)(before * 2.0);
@@ -139,17 +139,18 @@ TEST_CASE("checkpoint: values, gradients and second derivatives are the same bit
         check_same(
             [&](const V& x, auto with) {
                 const V flat = reshape(x, {48});
-                return sum(with([&](const V& y) {
+                return sum(with([flat](const V& y) {
                            return reshape(flat, {16, 3}) * y;
                        })(x)) +
-                       sum(with([&](const V& y) { return flat * reshape(y, {48}); })(x));
+                       sum(with([flat](const V& y) { return flat * reshape(y, {48}); })(x));
             },
             start);
         const Parameter<double> w("w", random_tensor({4}));
         check_same(
             [&](const V& x, auto with) {
                 const V view = reshape(w, {4, 1});
-                return sum(with([&](const V& x) { return reshape(view, {4}) * w * sum(x); })(x));
+                return sum(
+                    with([&w, view](const V& x) { return reshape(view, {4}) * w * sum(x); })(x));
             },
             start);
     }
@@ -157,7 +158,9 @@ TEST_CASE("checkpoint: values, gradients and second derivatives are the same bit
         check_same(
             [&](const V& x, auto with) {
                 const auto inner = [&](const V& y) { return net(y) + x; };
-                const auto outer = [&](const V& y) { return sin(with(inner)(with(inner)(y) * x)); };
+                const auto outer = [&x, with, inner](const V& y) {
+                    return sin(with(inner)(with(inner)(y) * x));
+                };
                 return sum(with(outer)(with(outer)(x)));
             },
             start, all);
@@ -167,7 +170,7 @@ TEST_CASE("checkpoint: values, gradients and second derivatives are the same bit
         const Parameter<double> w("w", random_tensor({3, 3}));
         const auto loss = [&](const V& x, auto with) {
             const V projected = z * sum(x);
-            const auto f = [&](const V& h) {
+            const auto f = [&w, projected](const V& h) {
                 V next = h;
                 for (std::size_t t = 0; t < 4; ++t)
                     next = tanh(add_linear(select(projected, 0, t), next, w));
@@ -627,7 +630,7 @@ TEST_CASE("checkpoint: errors") {
 }
 
 TEST_CASE("checkpoint: values of a NoRecording are constants, as without a checkpoint") {
-    const nn::Linear<double> online({.input = 3, .output = 3}), target({.input = 3, .output = 3});
+    nn::Linear<double> online({.input = 3, .output = 3}), target({.input = 3, .output = 3});
     const Tensor<double> x = random_tensor({4, 3}, 1);
     // Computed before, or within f.
     for (const bool within : {false, true}) {

@@ -88,9 +88,10 @@ TEST_CASE("averages are swapped in for a scope") {
 
     // The average may be destroyed first.
     auto other = std::make_unique<optim::Ema<float>>(ema);
+    const Tensor<float> last = ema.state().at("weight");
     const auto averaged = other->swap_in();
     other.reset();
-    CHECK(layer.weight.value() == ema.state().at("weight"));
+    CHECK(layer.weight.value() == last);
 }
 
 TEST_CASE("a tape does not run backward over averages swapped in after it recorded") {
