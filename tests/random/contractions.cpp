@@ -6,6 +6,7 @@
 #include <unroll/ops/matrix.hpp>
 #include <unroll/ops/normalization.hpp>
 #include <unroll/ops/pointwise.hpp>
+#include <unroll/ops/softmax.hpp>
 #include <unroll/ops/views.hpp>
 
 namespace programs {
@@ -269,6 +270,14 @@ void add_losses(std::vector<Operation>& all) {
         });
 }
 
+// The softmax of symbol v in the row of logits that begins at `row`.
+template <class A>
+auto probability(const A& x, std::size_t row, std::size_t v) {
+    auto sum = exp(x.x[row]);
+    for (std::size_t i = 1; i < x.shape[x.shape.size() - 1]; ++i) sum = sum + exp(x.x[row + i]);
+    return exp(x.x[row + v]) / sum;
+}
+
 // One symbol for each sequence, or two if there are enough steps; 0 is the blank.
 void add_ctc(std::vector<Operation>& all) {
     const auto symbols_of = [](const Shape& s) { return s[0] < 3 ? 1 : 2; };
@@ -287,7 +296,7 @@ void add_ctc(std::vector<Operation>& all) {
         },
         [](const auto& x, const Call& c) {
             const unroll::nn::PaddedBatch targets{indices_of(c.numbers, c.shape), {}};
-            return unroll::nn::ctc_loss(x[0], {}, targets,
+            return unroll::nn::ctc_loss(unroll::log_softmax(x[0]), {}, targets,
                                         {.reduction = unroll::nn::Reduction::sum})
                 .loss;
         },
@@ -310,7 +319,7 @@ void add_ctc(std::vector<Operation>& all) {
                         if (s > 0) paths = paths + before[s - 1];
                         if (s % 2 == 1 && s > 1 && symbol(s) != symbol(s - 2))
                             paths = paths + before[s - 2];
-                        next.push_back(paths * exp(x[0].x[(t * B + b) * V + symbol(s)]));
+                        next.push_back(paths * probability(x[0], (t * B + b) * V, symbol(s)));
                     }
                     before = next;
                 }
@@ -337,7 +346,8 @@ void add_transducer(std::vector<Operation>& all) {
         },
         [](const auto& x, const Call& c) {
             const unroll::nn::PaddedBatch target{indices_of(c.numbers, c.shape), {}};
-            return unroll::nn::transducer_loss(unroll::expand_dims(x[0], 0), {}, target,
+            return unroll::nn::transducer_loss(unroll::log_softmax(unroll::expand_dims(x[0], 0)),
+                                               {}, target,
                                                {.reduction = unroll::nn::Reduction::sum})
                 .loss;
         },
@@ -350,11 +360,10 @@ void add_transducer(std::vector<Operation>& all) {
             for (std::size_t t = 0; t < T; ++t) {
                 const auto row = [&](std::size_t u) { return (t * S + u) * V; };
                 for (std::size_t u = 1; u < S; ++u)
-                    now[u] =
-                        now[u] +
-                        now[u - 1] *
-                            exp(x[0].x[row(u - 1) + static_cast<std::size_t>(c.numbers[u - 1])]);
-                for (std::size_t u = 0; u < S; ++u) now[u] = now[u] * exp(x[0].x[row(u)]);
+                    now[u] = now[u] +
+                             now[u - 1] * probability(x[0], row(u - 1),
+                                                      static_cast<std::size_t>(c.numbers[u - 1]));
+                for (std::size_t u = 0; u < S; ++u) now[u] = now[u] * probability(x[0], row(u), 0);
             }
             out.x[0] = out.x[0] - log(now[S - 1]);
             return out;
