@@ -25,7 +25,7 @@ parser.add_argument("cells", nargs="*", default=CELLS)
 parser.add_argument("--minutes", type=float, default=3)
 parser.add_argument("--parameters", type=int, default=660000)
 parser.add_argument("--together", type=int, default=0)
-options = parser.parse_args()
+options = parser.parse_intermixed_args()
 text = figures.shakespeare()
 if text is None:
     sys.exit("bench_cells: no data")
@@ -33,7 +33,7 @@ folder = tempfile.TemporaryDirectory()
 
 
 def train(cell, hidden, minutes):
-    """The output of a training, and the largest resident memory in MB."""
+    """The output of a training, None if it failed, and the largest resident memory in MB."""
     threads = ["--threads", 1, "--shards", 1] if options.together else []
     command = [options.build / "examples/char_lm", "train", text, "--cell", cell, "--hidden", hidden, "--minutes",
                minutes, "--out", f"{folder.name}/{cell}.safetensors", *threads]
@@ -41,9 +41,7 @@ def train(cell, hidden, minutes):
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = status
-    if status != 0:
-        sys.exit(f"char_lm --cell {cell} failed")
-    return output, usage.ru_maxrss / 1024
+    return output if status == 0 else None, usage.ru_maxrss / 1024
 
 
 def parameters(cell, hidden):
@@ -62,6 +60,8 @@ def width(cell):
 def row(cell):
     hidden = width(cell)
     output, memory = train(cell, hidden, options.minutes)
+    if output is None:
+        return f"| `{cell}` | {hidden} | | failed | | |"
     result = dict(re.findall(r"(\w+)=(\S+)", output.splitlines()[-1]))
     count = re.search(r"(\d+) parameters", output)[1]
     return f"| `{cell}` | {hidden} | {int(count):,} | {result['validation_nats']} | " \
