@@ -156,7 +156,8 @@ private:
         pass.sweep();
     }
 
-    // Nodes from `begin` may depend on those that the first run read.
+    // Throws Error unless nodes from `begin` depend only on each other and on what the first run
+    // read.
     void require_reads(const Tape<T>& tape, NodeId begin) const {
         const auto is_read = [&](NodeId id) {
             return std::any_of(reads_.begin(), reads_.end(),
